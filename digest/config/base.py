@@ -1,0 +1,112 @@
+"""The kinds of value that config.toml holds, each with the words that say what is allowed."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+LANGUAGES = ("en", "ru", "tk")
+"""Languages that the product can tell apart. Mail and pages are set in English and Russian."""
+
+
+class Section(BaseModel):
+    """A table of config.toml: unknown keys are faults, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        known = "a name of the IANA time zone database, such as Asia/Ashgabat"
+        near = [zone for zone in available_timezones() if value.casefold() in zone.casefold()]
+        hint = f"; did you mean {sorted(near)[0]}?" if value and near else ""
+        raise ValueError(f"allowed is {known}{hint}") from None
+    return value
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(
+            "allowed is an absolute http or https URL, such as https://news.example.org"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError("allowed is a URL without ? and #")
+    return value.rstrip("/")
+
+
+def _link_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"http", "https", "mailto"}:
+        raise ValueError("allowed is an http, https or mailto URL")
+    return value
+
+
+def _address(value: str) -> str:
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as e:
+        raise ValueError(f"allowed is an e-mail address: {e}") from None
+
+
+def _colour(value: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError("allowed is a colour as #rrggbb")
+    return value.lower()
+
+
+def _key(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", value):
+        raise ValueError("allowed are a-z, 0-9 and -, at most 40 signs, not - first")
+    return value
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise ValueError(f"allowed are {', '.join(LANGUAGES)}")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.strip() or any(ord(sign) < 32 for sign in value):
+        raise ValueError("allowed is one line of text, not empty")
+    return value.strip()
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+LinkUrl = Annotated[str, AfterValidator(_link_url)]
+Address = Annotated[str, AfterValidator(_address)]
+Colour = Annotated[str, AfterValidator(_colour)]
+Key = Annotated[str, AfterValidator(_key)]
+ThemeKey = Key
+LanguageCode = Annotated[str, AfterValidator(_language)]
+OneLine = Annotated[str, AfterValidator(_one_line)]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast ratio of two #rrggbb colours, from 1.0 to 21.0."""
+
+    def luminance(colour: str) -> float:
+        parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def secret(*, env: str | None, file: Path | None) -> str | None:
+    """The secret from the environment variable or the file that a key names; None if unset."""
+    if env is not None and (value := os.environ.get(env)):
+        return value
+    if file is not None and file.is_file():
+        return file.read_text(encoding="utf-8").strip() or None
+    return None

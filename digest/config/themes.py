@@ -1,0 +1,52 @@
+"""A theme in config.toml: its names, its colour, and its terms in each language."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from digest.config.base import Colour, Section, ThemeKey
+from digest.model import OTHER
+
+PALETTE = {
+    "drugs": ("#9a2f2f", "#f2a7a1"),
+    "customs": ("#1c5d8a", "#8fc6ec"),
+    "corruption": ("#76520a", "#e6c57a"),
+    "youth": ("#2c6a3c", "#9bd4a9"),
+    OTHER: ("#575f68", "#b4bcc4"),
+}
+SPARE = (
+    ("#6b3f86", "#cfb0e6"),
+    ("#0f6663", "#8ed0cb"),
+    ("#8a3a5e", "#eba9c6"),
+    ("#4a5a1c", "#bccb86"),
+    ("#3d4f9a", "#b0bdf2"),
+    ("#7d4524", "#e5b391"),
+)
+"""Colours on light and on dark ground for themes that the operator adds, in turn."""
+
+
+class TermLists(Section):
+    """Terms of one language. Each term is a word or a phrase; other forms of its words count too."""
+
+    strong: list[str] = []
+    terms: list[str] = []
+    weak: list[str] = []
+    ignore: list[str] = []
+
+
+class ThemeSettings(Section):
+    """[[themes]]"""
+
+    name: ThemeKey
+    title: dict[str, str]
+    colour: Colour | None = None
+    colour_dark: Colour | None = None
+    lexicon: Literal["shipped", "own"] = "shipped"
+    threshold: Annotated[float, Field(gt=0)] | None = None
+    terms: dict[str, TermLists] = {}
+
+    @model_validator(mode="after")
+    def _not_reserved(self) -> "ThemeSettings":
+        if self.name == OTHER:
+            raise ValueError(f"{OTHER!r} is kept for news without a theme; choose another name")
+        return self

@@ -1,0 +1,1 @@
+"""What we decide: language, date, themes, stories, windows, selection. Pure."""

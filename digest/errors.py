@@ -1,0 +1,65 @@
+"""The tree of errors that a user can mend; anything else is a bug and keeps its traceback.
+
+DigestError
+├── ConfigError        config.toml cannot be used as it is; carries every fault found
+├── DocumentError      one document could not be read; the others go on
+├── StoreError         the database cannot be opened, is locked, or is newer than this program
+├── NotFoundError      no article, edition, digest, theme or recipient of that name
+├── RecipientError     an address, language or theme that a recipient cannot have
+├── LexiconError       a theme's terms cannot be compiled
+├── LabelsError        a labelled file for `themes evaluate` cannot be read
+└── NotReadyError      what was asked for is not possible yet; says what to do instead
+"""
+
+from collections.abc import Sequence
+
+
+class DigestError(Exception):
+    """What went wrong, where, what is allowed, and what to do next, in one text for the operator."""
+
+
+class ConfigError(DigestError):
+    """config.toml cannot be used.
+
+    `faults` holds one line for each fault, each with its key, what was found and what is allowed.
+    """
+
+    def __init__(self, path: str, faults: Sequence[str]) -> None:
+        self.path = path
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(f"{path}: {count}\n{lines}")
+
+
+class DocumentError(DigestError):
+    """One document of a source could not be read. `document` is its name within the source."""
+
+    def __init__(self, document: str, reason: str) -> None:
+        self.document = document
+        self.reason = reason
+        super().__init__(f"{document}: {reason}")
+
+
+class StoreError(DigestError):
+    """The database cannot be used: where it lies, what was found, what to do."""
+
+
+class NotFoundError(DigestError):
+    """Nothing of that name or number is kept."""
+
+
+class RecipientError(DigestError):
+    """A recipient cannot have this address, language or theme."""
+
+
+class LexiconError(DigestError):
+    """A theme's terms cannot be compiled: which theme, which term, what is wrong with it."""
+
+
+class LabelsError(DigestError):
+    """A file of labelled items cannot be read: which line, what is wrong with it."""
+
+
+class NotReadyError(DigestError):
+    """What was asked for cannot be done yet, and what can be done instead."""

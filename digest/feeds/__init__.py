@@ -1,0 +1,1 @@
+"""What readers follow: Atom, RSS, JSON Feed, OPML and their HTML twins."""

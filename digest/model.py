@@ -1,0 +1,324 @@
+"""The words of the trade as types: plain values, without I/O and without a clock.
+
+Times are aware and in UTC; a day without a time is a `date`. Texts are plain Unicode in NFC unless
+a name ends in `_html`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+OTHER = "other"
+"""The key under which news without a theme stands; no theme in config.toml may take it."""
+
+
+class DateSource(StrEnum):
+    """How the day of an article is known."""
+
+    STATED = "stated"  # a dateline, a wire tag, or the source's own machine-readable date
+    TEXT = "text"  # the last day of the event in the lead
+    NEIGHBOURS = "neighbours"  # day and month from the text, the year from the listing's neighbours
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDate:
+    """A day and how it is known.
+
+    `day` is None exactly when `source` is UNKNOWN. `time` is the instant in UTC where the source
+    gave one. `evidence` holds the words of the copy that say so, "" where there are none.
+    """
+
+    day: date | None = None
+    source: DateSource = DateSource.UNKNOWN
+    evidence: str = ""
+    time: datetime | None = None
+
+    @property
+    def iso(self) -> str | None:
+        """The instant, else the day, in ISO 8601; None when unknown."""
+        if self.time is not None:
+            return self.time.isoformat()
+        return self.day.isoformat() if self.day is not None else None
+
+
+UNDATED = KnownDate()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One news item as a source carries it: parsed, not yet kept.
+
+    `document` is the document's name within its source and `line` (from 1) where the item starts in
+    it. `text` is the whole copy, paragraphs parted by an empty line, `lead` its first paragraph of
+    prose; a heading within the text is a paragraph of its own there and an <h2> in `content_html`.
+    A teaser is not `complete`: its text is what is known, without the mark that cut it.
+    `contact` is the press contact: kept apart, never published.
+    """
+
+    document: str
+    line: int
+    title: str
+    title_made: bool
+    language: str
+    lead: str
+    text: str
+    content_html: str
+    complete: bool
+    byline: str | None = None
+    dateline: str | None = None
+    wire_tag: str | None = None
+    contact: str | None = None
+    published: KnownDate = UNDATED
+    guid: str | None = None
+    url: str | None = None
+
+
+class Place(StrEnum):
+    """Where in an article a term was found."""
+
+    TITLE = "title"
+    LEAD = "lead"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A term found in an article: as the lexicon writes it, as the article does, and where.
+
+    `start` and `end` count characters in the title (Place.TITLE) or in the text (LEAD, BODY), so
+    that text[start:end] == form. `weight` is what the hit added to the score.
+    """
+
+    term: str
+    form: str
+    place: Place
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeScore:
+    """How an article stands to one theme: its score beside the threshold, and every hit and blot.
+
+    `blotted` are the phrases that do not count and covered a term; their weight is 0.
+    """
+
+    theme: str
+    score: float
+    threshold: float
+    hits: tuple[Hit, ...] = ()
+    blotted: tuple[Hit, ...] = ()
+
+    @property
+    def matched(self) -> bool:
+        return self.score >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An article under a theme. `by` is "lexicon", or "editor" for a person's word."""
+
+    theme: str
+    score: float
+    threshold: float
+    by: str
+    lexicon_version: str
+    hits: tuple[Hit, ...] = ()
+    blotted: tuple[Hit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """What we keep: one item in one language, with a permanent id, as its newest version reads.
+
+    `atom_id` is minted once and never changes. `updated_at` moves only when the text that people
+    read has changed. `matches` stand best first. `archived` articles are in feeds and search but in
+    no edition.
+    """
+
+    id: int
+    atom_id: str
+    version: int
+    source: str
+    document: str | None
+    title: str
+    title_made: bool
+    language: str
+    lead: str
+    text: str
+    content_html: str
+    complete: bool
+    first_seen_at: datetime
+    updated_at: datetime
+    url: str | None = None
+    byline: str | None = None
+    dateline: str | None = None
+    wire_tag: str | None = None
+    published: KnownDate = UNDATED
+    story_id: int | None = None
+    archived: bool = False
+    withdrawn_at: datetime | None = None
+    matches: tuple[Match, ...] = ()
+
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """Keys of its themes, best first."""
+        return tuple(match.theme for match in self.matches)
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """Another article of the same story, as a link needs it."""
+
+    id: int
+    atom_id: str
+    title: str
+    language: str
+    source: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open stretch of time, [starts_at, ends_at), both in UTC."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.starts_at <= moment < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One article in an edition, frozen in the version that it had.
+
+    `position` counts from 1 in the edition's order. `siblings` are the other articles of its story
+    that the edition could show: versions in other languages, other outlets.
+    """
+
+    position: int
+    article: Article
+    siblings: tuple[Sibling, ...] = ()
+
+
+class EditionStatus(StrEnum):
+    COMPOSED = "composed"  # frozen; its deliveries are queued
+    HELD = "held"  # frozen, but a person must release it
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One dated issue of a digest. `id` is None while it is only a preview."""
+
+    id: int | None
+    digest: str
+    number: int
+    window: Window
+    hash: str
+    placements: tuple[Placement, ...]
+    status: EditionStatus = EditionStatus.COMPOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a recipient chose; recipients with equal choices form one segment.
+
+    `language` is that of the mail itself. `languages` are those they read, `language` first: a story
+    is shown once, in the first of them that has it. `themes` keeps the order of config.toml and may
+    hold OTHER, news without a theme.
+    """
+
+    language: str
+    languages: tuple[str, ...]
+    themes: tuple[str, ...]
+
+
+class RecipientStatus(StrEnum):
+    ACTIVE = "active"
+    PENDING = "pending"  # has not confirmed yet
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    id: int
+    address: str
+    choice: Choice
+    digests: tuple[str, ...]
+    status: RecipientStatus
+    added_at: datetime
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Recipients with the same choice. `recipients` is how many; 0 in a preview without any."""
+
+    choice: Choice
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A theme in one segment's mail: what is shown of it and how many there are in all."""
+
+    theme: str
+    shown: tuple[Placement, ...]
+    total: int
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one segment's mail holds: its sections in order, empty ones left out."""
+
+    choice: Choice
+    sections: tuple[Section, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(section.total for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMail:
+    """One segment's mail before it has a recipient: subject in Unicode, text and HTML bodies."""
+
+    subject: str
+    preheader: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One segment's mail as `send --dry-run` shows and writes it."""
+
+    segment: Segment
+    layout: Layout
+    mail: RenderedMail
+    message: bytes
+    name: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeName:
+    """A theme as people see it: its key, names by language, colour on light and on dark ground."""
+
+    key: str
+    titles: Mapping[str, str] = field(default_factory=dict)
+    colour: str = "#575f68"
+    colour_dark: str = "#b4bcc4"
+
+    def title(self, language: str) -> str:
+        """The name in `language`, else in any language, else the key."""
+        return self.titles.get(language) or next(iter(self.titles.values()), self.key)

@@ -1,0 +1,1 @@
+"""What comes in: documents, as bytes, made into entries."""
