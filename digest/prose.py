@@ -9,10 +9,14 @@ NO_BREAK = "\u00a0"
 _WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
 _END = re.compile(r"[.!?…]+[\"”’»)\]]*(?=\s+[\"“‘«(\[]?[^\W\d_a-zа-яё]|\s+[\"“‘«(\[]?\d|\s*$)")
 _SHORTENED = frozenset(
-    "mr mrs ms dr prof gen col maj capt lt sgt st no vs inc ltd jr sr etc art fig vol pp p "
-    "jan feb mar apr jun jul aug sept sep oct nov dec u.s u.n e.g i.e a.m p.m "
-    "г гг в вв им ул д п пп т тов гр акад проф ген г-н г-жа млн млрд тыс руб долл ст стр см т.е т.к "
-    "янв фев мар апр авг сент окт нояб дек".split()
+    word
+    for group in (
+        "mr mrs ms dr prof gen col maj capt lt sgt st no vs inc ltd jr sr etc art fig vol pp p",
+        "jan feb mar apr jun jul aug sept sep oct nov dec u.s u.n e.g i.e a.m",
+        "гг в вв им ул д п пп т тов гр акад проф ген г-н г-жа млн млрд тыс руб долл ст стр см т.е т.к",
+        "янв фев мар апр авг сент окт нояб дек",
+    )
+    for word in group.split()
 )
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 

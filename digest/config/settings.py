@@ -34,7 +34,7 @@ class SiteSettings(Section):
     author: OneLine
     contact: Address
     postal_address: OneLine
-    languages: Annotated[list[LanguageCode], Field(min_length=1)] = ["en", "ru"]
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = ("en", "ru")
     time_zone: Zone = "UTC"
 
 
@@ -73,8 +73,8 @@ class DigestConfig(Section):
     schedule: OneLine = "0 8 * * mon"
     time_zone: Zone | None = None
     since: datetime | None = None
-    themes: list[Key] = []
-    languages: list[LanguageCode] = []
+    themes: tuple[Key, ...] = ()
+    languages: tuple[LanguageCode, ...] = ()
     per_theme: Annotated[int, Field(ge=1, le=100)] = 10
     empty: Literal["skip", "send"] = "skip"
     max_lateness_hours: Annotated[float, Field(gt=0)] = 24.0
@@ -104,10 +104,10 @@ class Settings(Section):
     path: Path
     site: SiteSettings
     store: StoreSettings = StoreSettings()
-    sources: Annotated[list[SourceSettings], Field(min_length=1)]
-    themes: Annotated[list[ThemeSettings], Field(min_length=1)]
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
+    themes: Annotated[tuple[ThemeSettings, ...], Field(min_length=1)]
     feeds: FeedSettings = FeedSettings()
-    digests: Annotated[list[DigestConfig], Field(min_length=1)]
+    digests: Annotated[tuple[DigestConfig, ...], Field(min_length=1)]
     mail: MailSettings
     web: WebSettings = WebSettings()
 
@@ -144,7 +144,7 @@ class Settings(Section):
 
     def digest_themes(self, digest: DigestConfig) -> tuple[str, ...]:
         """The themes that a digest carries, in the order of config.toml, OTHER last."""
-        chosen = digest.themes or [*self.theme_keys, OTHER]
+        chosen = digest.themes or (*self.theme_keys, OTHER)
         return tuple(key for key in (*self.theme_keys, OTHER) if key in chosen)
 
     def digest_languages(self, digest: DigestConfig) -> tuple[str, ...]:
@@ -162,17 +162,21 @@ def combined_faults(settings: Settings) -> list[str]:
         ("themes", [theme.name for theme in settings.themes]),
         ("digests", [digest.name for digest in settings.digests]),
     ):
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            faults.append(f"{table}: found the name {name!r} twice; each name is allowed once")
+        faults += [
+            f"{table}: found the name {name!r} twice; each name is allowed once"
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
     known = [*settings.theme_keys, OTHER]
     for i, digest in enumerate(settings.digests, 1):
-        for key in digest.themes:
-            if key not in known:
-                faults.append(f"digests[{i}].themes: found {key!r}; allowed are {', '.join(known)}")
-        for code in digest.languages:
-            if code not in settings.site.languages:
-                allowed = ", ".join(settings.site.languages)
-                faults.append(f"digests[{i}].languages: found {code!r}; allowed are {allowed}")
+        for key, found, allowed in (
+            ("themes", digest.themes, tuple(known)),
+            ("languages", digest.languages, settings.site.languages),
+        ):
+            faults += [
+                f"digests[{i}].{key}: found {name!r}; allowed are {', '.join(allowed)}"
+                for name in found
+                if name not in allowed
+            ]
     for i, theme in enumerate(settings.themes, 1):
         faults += _colour_faults(f"themes[{i}].colour", theme.colour, PAPER_LIGHT)
         faults += _colour_faults(f"themes[{i}].colour_dark", theme.colour_dark, PAPER_DARK)

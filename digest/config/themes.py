@@ -28,10 +28,10 @@ SPARE = (
 class TermLists(Section):
     """Terms of one language. Each term is a word or a phrase; other forms of its words count too."""
 
-    strong: list[str] = []
-    terms: list[str] = []
-    weak: list[str] = []
-    ignore: list[str] = []
+    strong: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
 
 class ThemeSettings(Section):
@@ -43,7 +43,7 @@ class ThemeSettings(Section):
     colour_dark: Colour | None = None
     lexicon: Literal["shipped", "own"] = "shipped"
     threshold: Annotated[float, Field(gt=0)] | None = None
-    terms: dict[str, TermLists] = {}
+    terms: dict[str, TermLists] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _not_reserved(self) -> "ThemeSettings":
