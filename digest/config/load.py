@@ -68,7 +68,7 @@ def _with_absolute_paths(settings: Settings) -> Settings:
             "store": moved(settings.store),
             "feeds": moved(settings.feeds),
             "web": moved(settings.web),
-            "sources": tuple(moved(source) for source in settings.sources),
+            "sources": [moved(source) for source in settings.sources],
         }
     )
 

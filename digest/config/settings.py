@@ -104,10 +104,10 @@ class Settings(Section):
     path: Path
     site: SiteSettings
     store: StoreSettings = StoreSettings()
-    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
-    themes: Annotated[tuple[ThemeSettings, ...], Field(min_length=1)]
+    sources: Annotated[list[SourceSettings], Field(min_length=1)]
+    themes: Annotated[list[ThemeSettings], Field(min_length=1)]
     feeds: FeedSettings = FeedSettings()
-    digests: Annotated[tuple[DigestConfig, ...], Field(min_length=1)]
+    digests: Annotated[list[DigestConfig], Field(min_length=1)]
     mail: MailSettings
     web: WebSettings = WebSettings()
 
