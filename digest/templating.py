@@ -1,0 +1,44 @@
+"""Where templates come from: the operator's folder before ours, one environment for mail and pages."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PACKAGE = Path(__file__).resolve().parent
+BUILTIN = "builtin"
+"""The prefix under which our own templates stay reachable, so that an override can extend them."""
+
+
+def packaged_templates() -> Path:
+    """The folder of our templates: inside the package of a wheel, beside it in a checkout."""
+    installed = PACKAGE / "templates"
+    return installed if installed.is_dir() else PACKAGE.parent / "templates"
+
+
+def make_environment(operator: Path | None = None) -> "Environment":
+    """A Jinja environment in which `web/page.html` is the operator's file, else ours.
+
+    `builtin/web/page.html` is always ours. Templates named *.html are escaped, all others are plain
+    text. A name that a template misspells is an error (StrictUndefined), not an empty place.
+    """
+    from jinja2 import (
+        ChoiceLoader,
+        Environment,
+        FileSystemLoader,
+        PrefixLoader,
+        StrictUndefined,
+        select_autoescape,
+    )
+
+    ours = FileSystemLoader(packaged_templates())
+    theirs = [FileSystemLoader(operator)] if operator is not None else []
+    return Environment(
+        loader=ChoiceLoader([*theirs, ours, PrefixLoader({BUILTIN: ours})]),
+        autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
