@@ -1,0 +1,189 @@
+"""The one place that opens the database, and the one helper through which everything is written."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database as Tables
+
+from digest.errors import StoreError
+from digest.store.schema import migrations
+from digest.store.sqlite import sqlite3
+
+Row = dict[str, Any]
+
+
+class Database:
+    """An open database: plain SQL for the verbs, and sqlite-utils as `tables` for schema work.
+
+    One object belongs to one thread. Transactions are begun only by `write` and `snapshot`;
+    outside of them each statement stands alone.
+    """
+
+    def __init__(self, connection: Any, path: Path, *, read_only: bool) -> None:
+        self.connection = connection
+        self.path = path
+        self.read_only = read_only
+        self.tables = Tables(connection, execute_plugins=False)
+
+    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
+        """All rows of a query, each as a dict of column to value."""
+        cursor = self.connection.execute(sql, parameters)
+        columns = [column[0] for column in cursor.description]
+        return [dict(zip(columns, row, strict=True)) for row in cursor]
+
+    def row(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
+        """The first row of a query, None if there is none."""
+        cursor = self.connection.execute(sql, parameters)
+        found = cursor.fetchone()
+        columns = [column[0] for column in cursor.description]
+        cursor.close()
+        return None if found is None else dict(zip(columns, found, strict=True))
+
+    def value(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
+        """The first column of the first row, None if there is none."""
+        cursor = self.connection.execute(sql, parameters)
+        found = cursor.fetchone()
+        cursor.close()
+        return None if found is None else found[0]
+
+    def run(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
+        """One statement; how many rows it touched."""
+        return int(self.connection.execute(sql, parameters).rowcount)
+
+    def insert(self, table: str, row: Row) -> int:
+        """One new row; its rowid."""
+        columns = ", ".join(row)
+        marks = ", ".join("?" for _ in row)
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names are ours
+        return int(self.connection.execute(sql, list(row.values())).lastrowid)
+
+    def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> None:
+        """One statement for each set of parameters."""
+        self.connection.executemany(sql, parameters)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[None]:
+        """The write lock from the first statement to the commit: BEGIN IMMEDIATE, so that what is
+        read inside stays true until it is written. Nothing is kept when the block raises.
+
+        Raises:
+            StoreError: another writer held the lock for longer than the busy timeout, or the disk
+                is full or read-only; nothing was written.
+        """
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as e:
+            raise StoreError(self._told(e)) from e
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except sqlite3.OperationalError as e:
+            self._roll_back()
+            raise StoreError(self._told(e)) from e
+        except BaseException:
+            self._roll_back()
+            raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several queries that see the database as of one moment."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def _told(self, fault: Exception) -> str:
+        said = str(fault)
+        if "locked" in said or "busy" in said:
+            return (
+                f"{self.path}: another process is writing and did not finish in time; nothing was "
+                "written. Try again, or raise store.busy_timeout_seconds."
+            )
+        if "full" in said:
+            return f"{self.path}: the disk is full; nothing was written. Make room and try again."
+        if "readonly" in said or "read-only" in said:
+            return f"{self.path}: cannot be written to; check its permissions and its folder's."
+        return f"{self.path}: {said}; nothing was written. Run `digest doctor`."
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_database(
+    path: Path, *, busy_timeout_seconds: float = 15.0, read_only: bool = False
+) -> Database:
+    """Open the store; unless `read_only`, make it and bring its schema up to date first.
+
+    Raises:
+        StoreError: there is no database to read, it is none of ours, is damaged or locked, or was
+            made by a newer version of this program.
+    """
+    if read_only and not path.exists():
+        raise StoreError(f"{path}: there is no database yet. Run `digest ingest` first.")
+    if not read_only and not path.parent.is_dir():
+        raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
+    address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    try:
+        connection = sqlite3.connect(
+            address, uri=True, isolation_level=None, timeout=busy_timeout_seconds
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        database = Database(connection, path, read_only=read_only)
+        _bring_up_to_date(database)
+    except sqlite3.DatabaseError as e:
+        raise StoreError(
+            f"{path}: {e}. It is locked, damaged, or no database; run `digest doctor`."
+        ) from e
+    return database
+
+
+def _bring_up_to_date(database: Database) -> None:
+    ours = {migration.name for migration in migrations.pending(database.tables)}
+    ours |= {migration.name for migration in migrations.applied(database.tables)}
+    known = {migration.name for migration in migrations._migrations}
+    if unknown := ours - known:
+        raise StoreError(
+            f"{database.path}: was made by a newer version of this program (it has "
+            f"{', '.join(sorted(unknown))}). Upgrade, or name another file in store.path."
+        )
+    if not migrations.pending(database.tables):
+        return
+    if database.read_only:
+        raise StoreError(
+            f"{database.path}: was made by an older version of this program. Any command that "
+            "writes, such as `digest ingest`, brings it up to date."
+        )
+    with database.write():
+        migrations.apply(database.tables)
+
+
+def created_at(database: Database) -> datetime:
+    """When this store was made."""
+    value = database.value("SELECT value FROM meta WHERE key = 'created_at'")
+    return moment_from_text(str(value))
+
+
+def text_from_moment(moment: datetime) -> str:
+    """An instant as it is kept: UTC, microseconds, sortable as text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment_from_text(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,267 @@
+"""The tables, as migrations: forward only, each applied once, under the write lock.
+
+Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 1 or 0.
+"""
+
+from sqlite_utils import Database as Tables
+from sqlite_utils import Migrations
+
+migrations = Migrations("digest")
+
+
+def _run(tables: Tables, script: str) -> None:
+    for statement in script.split(";\n"):
+        if statement.strip():
+            tables.execute(statement)
+
+
+@migrations()
+def m001_first(tables: Tables) -> None:
+    """Sources, documents, entries, articles, themes, stories, editions, recipients, deliveries."""
+    _run(tables, SOURCES)
+    _run(tables, ARTICLES)
+    _run(tables, DECISIONS)
+    _run(tables, EDITIONS)
+
+
+SOURCES = """
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('created_at', strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now'));
+CREATE TABLE sources (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  title TEXT NOT NULL,
+  last_changed_at TEXT
+);
+CREATE TABLE documents (
+  id INTEGER PRIMARY KEY,
+  source_id INTEGER NOT NULL REFERENCES sources(id),
+  name TEXT NOT NULL,
+  sha256 TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  encoding TEXT,
+  error TEXT,
+  first_read_at TEXT NOT NULL,
+  read_at TEXT NOT NULL,
+  UNIQUE (source_id, name)
+)
+"""
+
+ARTICLES = """
+CREATE TABLE stories (
+  id INTEGER PRIMARY KEY,
+  lead_article_id INTEGER REFERENCES articles(id),
+  made_at TEXT NOT NULL
+);
+CREATE TABLE articles (
+  id INTEGER PRIMARY KEY,
+  atom_id TEXT NOT NULL UNIQUE,
+  source_id INTEGER NOT NULL REFERENCES sources(id),
+  document_id INTEGER REFERENCES documents(id),
+  line INTEGER,
+  guid TEXT,
+  url TEXT,
+  version INTEGER NOT NULL,
+  language TEXT NOT NULL,
+  title TEXT NOT NULL,
+  title_made INTEGER NOT NULL CHECK (title_made IN (0, 1)),
+  lead TEXT NOT NULL,
+  text TEXT NOT NULL,
+  content_html TEXT NOT NULL,
+  complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+  byline TEXT,
+  dateline TEXT,
+  wire_tag TEXT,
+  published_at TEXT,
+  date_source TEXT NOT NULL CHECK (date_source IN ('stated', 'text', 'neighbours', 'unknown')),
+  date_evidence TEXT NOT NULL,
+  story_id INTEGER REFERENCES stories(id),
+  archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
+  first_seen_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  withdrawn_at TEXT
+);
+CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
+CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
+CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
+CREATE TABLE article_versions (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  version INTEGER NOT NULL,
+  language TEXT NOT NULL,
+  title TEXT NOT NULL,
+  title_made INTEGER NOT NULL,
+  lead TEXT NOT NULL,
+  text TEXT NOT NULL,
+  content_html TEXT NOT NULL,
+  complete INTEGER NOT NULL,
+  byline TEXT,
+  dateline TEXT,
+  wire_tag TEXT,
+  url TEXT,
+  published_at TEXT,
+  date_source TEXT NOT NULL,
+  date_evidence TEXT NOT NULL,
+  made_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, version)
+);
+CREATE TABLE entries (
+  id INTEGER PRIMARY KEY,
+  document_id INTEGER NOT NULL REFERENCES documents(id),
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  opening TEXT,
+  line INTEGER NOT NULL,
+  guid TEXT,
+  url TEXT,
+  language TEXT NOT NULL,
+  title TEXT NOT NULL,
+  title_made INTEGER NOT NULL,
+  lead TEXT NOT NULL,
+  text TEXT NOT NULL,
+  content_html TEXT NOT NULL,
+  complete INTEGER NOT NULL,
+  byline TEXT,
+  dateline TEXT,
+  wire_tag TEXT,
+  published_at TEXT,
+  date_source TEXT NOT NULL,
+  date_evidence TEXT NOT NULL,
+  gone_at TEXT
+);
+CREATE INDEX entries_by_document ON entries (document_id);
+CREATE INDEX entries_by_article ON entries (article_id);
+CREATE INDEX entries_by_opening ON entries (opening);
+CREATE TABLE press_contacts (
+  entry_id INTEGER PRIMARY KEY REFERENCES entries(id),
+  contact TEXT NOT NULL
+);
+CREATE VIRTUAL TABLE article_search USING fts5 (title, text, tokenize = 'unicode61')
+"""
+
+DECISIONS = """
+CREATE TABLE themes (
+  name TEXT PRIMARY KEY,
+  title TEXT NOT NULL,
+  position INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE matches (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  theme TEXT NOT NULL REFERENCES themes(name),
+  rank INTEGER NOT NULL,
+  score REAL NOT NULL,
+  threshold REAL NOT NULL,
+  decided_by TEXT NOT NULL,
+  lexicon_version TEXT NOT NULL,
+  evidence TEXT NOT NULL,
+  PRIMARY KEY (article_id, theme)
+) WITHOUT ROWID;
+CREATE INDEX matches_by_theme ON matches (theme, article_id);
+CREATE TABLE story_links (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  other_id INTEGER NOT NULL REFERENCES articles(id),
+  kind TEXT NOT NULL,
+  score REAL NOT NULL,
+  reasons TEXT NOT NULL,
+  decided_by TEXT NOT NULL,
+  made_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, other_id)
+) WITHOUT ROWID;
+CREATE TABLE fingerprints (
+  article_id INTEGER PRIMARY KEY REFERENCES articles(id),
+  fingerprint TEXT NOT NULL
+);
+CREATE TABLE story_keys (
+  key INTEGER NOT NULL,
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  PRIMARY KEY (key, article_id)
+) WITHOUT ROWID;
+CREATE INDEX story_keys_by_article ON story_keys (article_id)
+"""
+
+EDITIONS = """
+CREATE TABLE recipients (
+  id INTEGER PRIMARY KEY,
+  address TEXT NOT NULL,
+  address_key TEXT NOT NULL UNIQUE,
+  name TEXT,
+  language TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('active', 'pending', 'ended')),
+  added_at TEXT NOT NULL,
+  ended_at TEXT,
+  ended_reason TEXT
+);
+CREATE TABLE recipient_languages (
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  position INTEGER NOT NULL,
+  language TEXT NOT NULL,
+  PRIMARY KEY (recipient_id, position)
+) WITHOUT ROWID;
+CREATE TABLE recipient_themes (
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  theme TEXT NOT NULL,
+  PRIMARY KEY (recipient_id, theme)
+) WITHOUT ROWID;
+CREATE TABLE recipient_digests (
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  digest TEXT NOT NULL,
+  PRIMARY KEY (recipient_id, digest)
+) WITHOUT ROWID;
+CREATE INDEX recipient_digests_by_digest ON recipient_digests (digest, recipient_id);
+CREATE TABLE editions (
+  id INTEGER PRIMARY KEY,
+  digest TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  starts_at TEXT NOT NULL,
+  ends_at TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('composed', 'held', 'cancelled')),
+  hash TEXT NOT NULL,
+  composed_at TEXT NOT NULL,
+  note TEXT,
+  CHECK (starts_at < ends_at),
+  UNIQUE (digest, ends_at),
+  UNIQUE (digest, number)
+);
+CREATE TABLE placements (
+  edition_id INTEGER NOT NULL REFERENCES editions(id),
+  position INTEGER NOT NULL,
+  article_id INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  story_id INTEGER,
+  matches TEXT NOT NULL,
+  siblings TEXT NOT NULL,
+  PRIMARY KEY (edition_id, position),
+  UNIQUE (edition_id, article_id),
+  FOREIGN KEY (article_id, version) REFERENCES article_versions (article_id, version)
+) WITHOUT ROWID;
+CREATE TABLE segments (
+  id INTEGER PRIMARY KEY,
+  edition_id INTEGER NOT NULL REFERENCES editions(id),
+  language TEXT NOT NULL,
+  languages TEXT NOT NULL,
+  themes TEXT NOT NULL,
+  UNIQUE (edition_id, language, languages, themes)
+);
+CREATE TABLE deliveries (
+  id INTEGER PRIMARY KEY,
+  edition_id INTEGER NOT NULL REFERENCES editions(id),
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  segment_id INTEGER NOT NULL REFERENCES segments(id),
+  status TEXT NOT NULL
+    CHECK (status IN ('queued', 'handed', 'sent', 'failed', 'uncertain', 'skipped')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at TEXT,
+  first_tried_at TEXT,
+  handed_at TEXT,
+  settled_at TEXT,
+  server TEXT,
+  answer TEXT,
+  reason TEXT,
+  UNIQUE (edition_id, recipient_id)
+);
+CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE status = 'queued';
+CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
+CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id)
+"""
