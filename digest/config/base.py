@@ -2,12 +2,15 @@
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Strict
+
+from digest.config.rules import parse_rule
 
 LANGUAGES = ("en", "ru", "tk")
 """Languages that the product can tell apart. Mail and pages are set in English and Russian."""
@@ -74,6 +77,16 @@ def _language(value: str) -> str:
     return value
 
 
+def _rule(value: str) -> str:
+    return parse_rule(value).text
+
+
+def _instant(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"allowed is a time with its offset, such as {value.isoformat()}Z")
+    return value.astimezone(UTC)
+
+
 def _one_line(value: str) -> str:
     if not value.strip() or any(ord(sign) < 32 for sign in value):
         raise ValueError("allowed is one line of text, not empty")
@@ -88,6 +101,8 @@ Colour = Annotated[str, AfterValidator(_colour)]
 Key = Annotated[str, AfterValidator(_key)]
 ThemeKey = Key
 LanguageCode = Annotated[str, AfterValidator(_language)]
+RepeatRule = Annotated[str, AfterValidator(_rule)]
+Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 
 

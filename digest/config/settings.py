@@ -1,6 +1,5 @@
 """Every setting of config.toml as a type. Units stand in the names; paths are absolute after loading."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,10 +8,12 @@ from pydantic import Field
 from digest.config.base import (
     Address,
     Colour,
+    Instant,
     Key,
     LanguageCode,
     LinkUrl,
     OneLine,
+    RepeatRule,
     Section,
     WebUrl,
     Zone,
@@ -70,9 +71,9 @@ class DigestConfig(Section):
 
     name: Key
     title: dict[LanguageCode, OneLine]
-    schedule: OneLine = "0 8 * * mon"
+    schedule: RepeatRule = "0 8 * * mon"
     time_zone: Zone | None = None
-    since: datetime | None = None
+    since: Instant | None = None
     themes: tuple[Key, ...] = ()
     languages: tuple[LanguageCode, ...] = ()
     per_theme: Annotated[int, Field(ge=1, le=100)] = 10
