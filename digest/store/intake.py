@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from digest.editorial.window import seen_at
 from digest.editorial.words import index_forms
 from digest.model import Article, Entry, Match, ThemeName
 from digest.store.database import Database, text_from_moment
@@ -243,7 +244,7 @@ def next_moment(db: Database, moment: datetime) -> datetime:
     machine was set back.
     """
     latest = db.value("SELECT max(ends_at) FROM editions")
-    return moment if latest is None else max(moment, datetime.fromisoformat(latest))
+    return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
 
 
 def _mint(db: Database, source: str, entry: Entry) -> str:
