@@ -4,9 +4,12 @@ DigestError
 ├── ConfigError        config.toml cannot be used as it is; carries every fault found
 ├── DocumentError      one document could not be read; the others go on
 ├── StoreError         the database cannot be opened, is locked, or is newer than this program
+├── PublishError       the folder of feeds and pages cannot be written
 ├── NotFoundError      no article, edition, digest, theme or recipient of that name
 ├── RecipientError     an address, language or theme that a recipient cannot have
 ├── LexiconError       a theme's terms cannot be compiled
+├── SigningError       a DKIM key cannot be used, or does not fit the domain of From
+├── MailboxError       the mailbox of reports cannot be opened or read
 ├── LabelsError        a labelled file for `themes evaluate` cannot be read
 └── NotReadyError      what was asked for is not possible yet; says what to do instead
 """
@@ -45,6 +48,10 @@ class StoreError(DigestError):
     """The database cannot be used: where it lies, what was found, what to do."""
 
 
+class PublishError(DigestError):
+    """The folder of feeds and pages cannot be written: which file, what was found, what to do."""
+
+
 class NotFoundError(DigestError):
     """Nothing of that name or number is kept."""
 
@@ -55,6 +62,14 @@ class RecipientError(DigestError):
 
 class LexiconError(DigestError):
     """A theme's terms cannot be compiled: which theme, which term, what is wrong with it."""
+
+
+class SigningError(DigestError):
+    """A DKIM key cannot be used: which file or domain, what was found, what is allowed."""
+
+
+class MailboxError(DigestError):
+    """The mailbox of reports cannot be opened or read: which, what its server or disk said."""
 
 
 class LabelsError(DigestError):

@@ -1,0 +1,81 @@
+"""Which feeds there are: everything, each theme, each language, each theme in each language."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from digest.config.settings import Settings
+from digest.feeds.wording import Wording, wording_for
+from digest.links import feed_slug, feed_url
+
+ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"
+MEDIA_TYPES = {
+    ATOM: "application/atom+xml",
+    RSS: "application/rss+xml",
+    JSON: "application/feed+json",
+    HTML: "text/html",
+}
+"""The forms in which each channel is published, by the ending of the file."""
+
+_NAMESPACE = uuid.UUID("b2f7c0de-57a4-5c2b-8a3f-3f0a6c1d9e44")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One subject that readers can follow, in all its forms.
+
+    `theme` and `language` are None where the channel holds them all. `wording` is the language of
+    the title and of the page around the articles.
+    """
+
+    theme: str | None
+    language: str | None
+    slug: str
+    title: str
+    about: str
+    wording: Wording
+
+    @property
+    def text_language(self) -> str:
+        """The channel's language; where it holds several, that of its title."""
+        return self.language or self.wording.language
+
+    def url(self, settings: Settings, ending: str) -> str:
+        return feed_url(settings, ending, self.theme, self.language)
+
+
+def channels(settings: Settings) -> list[Channel]:
+    """Every channel: everything first, then the themes, the languages, and both together."""
+    themes, languages = settings.theme_keys, settings.site.languages
+    pairs: list[tuple[str | None, str | None]] = [(None, None)]
+    pairs += [(theme, None) for theme in themes]
+    pairs += [(None, language) for language in languages]
+    pairs += [(theme, language) for theme in themes for language in languages]
+    return [_channel(settings, theme, language) for theme, language in pairs]
+
+
+def _channel(settings: Settings, theme: str | None, language: str | None) -> Channel:
+    site = settings.site
+    spoken = language or site.languages[0]
+    wording = wording_for(spoken, site.languages)
+    suffix = f", {wording.in_language[language]}" if language is not None else ""
+    if theme is None:
+        title, about = site.title, wording.about_all.format(site=site.title)
+    else:
+        name = settings.theme_names[theme].title(spoken)
+        title = f"{site.title}: {name}"
+        about = wording.about_theme.format(site=site.title, theme=name)
+    return Channel(
+        theme, language, feed_slug(theme, language), title + suffix, about + suffix, wording
+    )
+
+
+def feed_id(channel: Channel, store_made_at: datetime) -> str:
+    """The feed's permanent id (RFC 4287 §4.2.6), a urn:uuid.
+
+    It is made of the moment at which the store was made and of the channel's slug. So it outlives a
+    new title and a move to another address, and two newsrooms that both publish "drugs" still have
+    different ids. The three forms of a channel share it.
+    """
+    moment = store_made_at.astimezone(UTC).isoformat()
+    return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{moment} {channel.slug}')}"

@@ -1,0 +1,240 @@
+"""The pages for people: an HTML twin of every channel, and one page for each article.
+
+Links within the folder are relative, so that the pages also work from a disk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from digest.config.settings import Settings
+from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, Channel
+from digest.feeds.items import FeedView, Item, Version
+from digest.feeds.opml import OPML_NAME
+from digest.feeds.wording import OWN_NAMES, Wording, wording_for
+from digest.links import article_page, feed_slug
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+STYLE_NAME = "style.css"
+_FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of a page. `language` is that of its text, "" where it is the page's own; `theme` gives
+    it a colour; `target` is the language that it leads to; `current` marks the page itself."""
+
+    text: str
+    href: str
+    language: str = ""
+    theme: str = ""
+    target: str = ""
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """An article in a list or over its own text: what stands around it, ready for the page.
+
+    `day` is ("2023-04-04", "4 April 2023"), None where the day is unknown. `notes` say that only a
+    summary is known, or that the title is ours.
+    """
+
+    item: Item
+    href: str
+    language: str
+    source: str
+    byline: str
+    day: tuple[str, str] | None
+    notes: tuple[str, ...]
+    versions: tuple[Link, ...]
+    themes: tuple[Link, ...]
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.item.article.withdrawn_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """The themes and languages that a page leads to, and the feeds behind it."""
+
+    home: Link
+    themes: tuple[Link, ...]
+    languages: tuple[Link, ...]
+    formats: tuple[Link, ...]
+    opml: str
+
+
+def article_name(article_id: int) -> str:
+    """The file of an article's page within the folder; links.article_page is its address."""
+    return f"articles/{article_id}.html"
+
+
+def style_bytes(environment: "Environment", settings: Settings) -> bytes:
+    """The one stylesheet of all pages, with the colours of the themes."""
+    return _rendered(environment, "web/style.css", themes=list(settings.theme_names.values()))
+
+
+def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settings) -> bytes:
+    """The channel as a page: its headlines, newest first."""
+    channel, zone = view.channel, ZoneInfo(settings.site.time_zone)
+    wording = channel.wording
+    heading = wording.all_news
+    if channel.theme is not None:
+        heading = settings.theme_names[channel.theme].title(channel.text_language)
+    return _rendered(
+        environment,
+        "web/feed.html",
+        site=settings.site,
+        wording=wording,
+        root="",
+        channel=channel,
+        heading=heading,
+        address=channel.url(settings, HTML),
+        count=wording.count(len(view.items)),
+        updated=_day(view.updated.astimezone(zone).date(), wording),
+        navigation=_navigation(channel.theme, channel.language, wording, settings, root=""),
+        headlines=[_headline(item, wording, settings, channel) for item in view.items],
+    )
+
+
+def article_page_bytes(environment: "Environment", item: Item, settings: Settings) -> bytes:
+    """One article with its whole text, as far as it is known."""
+    article = item.article
+    wording = wording_for(article.language, settings.site.languages)
+    language = article.language if article.language in settings.site.languages else None
+    own = article_page(settings, article.id)
+    return _rendered(
+        environment,
+        "web/article.html",
+        site=settings.site,
+        wording=wording,
+        root="../",
+        headline=_headline(item, wording, settings, None),
+        address=item.url,
+        source_url=item.url if item.url != own else None,
+        navigation=_navigation(None, language, wording, settings, root="../", inside=False),
+    )
+
+
+def _rendered(environment: "Environment", template: str, **context: object) -> bytes:
+    return environment.get_template(template).render(**context).encode()
+
+
+def _headline(
+    item: Item, wording: Wording, settings: Settings, channel: Channel | None
+) -> Headline:
+    """`channel` is the list that it stands in, None on the article's own page."""
+    article = item.article
+    own = item.url == article_page(settings, article.id)
+    root = "" if channel is not None else "../"
+    language = channel.language if channel is not None else _site_language(item, settings)
+    notes = [wording.summary] if not article.complete else []
+    if article.title_made:
+        notes.append(wording.made_title)
+    return Headline(
+        item=item,
+        href=article_name(article.id) if own else item.url,
+        language=_other(article.language, wording),
+        source=settings.source_title(article.source),
+        byline=item.author if article.byline and article.withdrawn_at is None else "",
+        day=_day(article.published.day, wording) if article.published.day else None,
+        notes=tuple(notes),
+        versions=tuple(
+            _version(version, article.language, root, wording, settings)
+            for version in (*item.translations, *item.related)
+        ),
+        themes=tuple(
+            _theme_link(settings, theme.term, language, wording, root)
+            for theme in item.categories
+            if channel is None or theme.term != channel.theme
+        ),
+    )
+
+
+def _version(
+    version: Version, article_language: str, root: str, wording: Wording, settings: Settings
+) -> Link:
+    """A version in another language by that language, one in the same by its source."""
+    within = f"{settings.feeds_url}/"
+    href = root + version.href.removeprefix(within) if version.href.startswith(within) else None
+    told = wording.in_language.get(version.language, version.language)
+    text = told if version.language != article_language else version.source
+    return Link(text, href or version.href, target=version.language)
+
+
+def _site_language(item: Item, settings: Settings) -> str | None:
+    language = item.article.language
+    return language if language in settings.site.languages else None
+
+
+def _navigation(
+    theme: str | None,
+    language: str | None,
+    wording: Wording,
+    settings: Settings,
+    *,
+    root: str,
+    inside: bool = True,
+) -> Navigation:
+    """Leads to the other themes in this language and to this theme in the other languages."""
+    shown: Sequence[str | None] = (None, *settings.site.languages)
+    home = Link(settings.site.title, _page(None, language, root))
+    everything = Link(wording.all_news, home.href, current=inside and theme is None)
+    slug = feed_slug(theme, language)
+    return Navigation(
+        home=home,
+        themes=(
+            everything,
+            *(
+                _theme_link(settings, key, language, wording, root, current=key == theme)
+                for key in settings.theme_keys
+            ),
+        ),
+        languages=tuple(
+            Link(
+                OWN_NAMES[one] if one is not None else wording.all_languages,
+                _page(theme, one, root),
+                language=_other(one, wording) if one is not None else "",
+                target=one or "",
+                current=inside and one == language,
+            )
+            for one in shown
+        ),
+        formats=tuple(
+            Link(name, f"{root}{slug}.{form}", target=MEDIA_TYPES[form])
+            for form, name in _FORMAT_NAMES.items()
+        ),
+        opml=root + OPML_NAME,
+    )
+
+
+def _theme_link(
+    settings: Settings,
+    theme: str,
+    language: str | None,
+    wording: Wording,
+    root: str,
+    *,
+    current: bool = False,
+) -> Link:
+    name = settings.theme_names[theme].title(wording.language)
+    return Link(name, _page(theme, language, root), theme=theme, current=current)
+
+
+def _page(theme: str | None, language: str | None, root: str) -> str:
+    return f"{root}{feed_slug(theme, language)}.{HTML}"
+
+
+def _day(day: date, wording: Wording) -> tuple[str, str]:
+    return day.isoformat(), wording.day(day)
+
+
+def _other(language: str, wording: Wording) -> str:
+    """The language if it is not that of the page, else ""."""
+    return language if language != wording.language else ""

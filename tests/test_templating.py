@@ -1,0 +1,57 @@
+"""Templates: the operator's word comes first, ours stays reachable, and HTML is always escaped."""
+
+from pathlib import Path
+
+import pytest
+from jinja2 import TemplateNotFound, UndefinedError
+
+from digest.templating import make_environment, packaged_templates
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_the_operators_template_stands_before_ours(tmp_path: Path) -> None:
+    """An operator changes a page by a file of the same name."""
+    write(tmp_path, "web/feed.html", "mine")
+    assert make_environment(tmp_path).get_template("web/feed.html").render() == "mine"
+
+
+def test_an_override_can_extend_the_template_that_it_replaces(tmp_path: Path) -> None:
+    """`builtin/` names ours even where a file of the same name stands before it."""
+    write(tmp_path, "web/base.html", '{% extends "builtin/web/base.html" %}')
+    environment = make_environment(tmp_path)
+    assert environment.get_template("web/base.html").filename == str(tmp_path / "web/base.html")
+    ours = environment.get_template("builtin/web/base.html").filename
+    assert ours == str(packaged_templates() / "web/base.html")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("a.html", "&lt;b&gt;", id="pages and mail are escaped"),
+        pytest.param("a.txt", "<b>", id="the text part is plain text"),
+    ],
+)
+def test_only_html_is_escaped(tmp_path: Path, name: str, shown: str) -> None:
+    """A title with a sign of markup shows as it is written, in both parts of a mail."""
+    write(tmp_path, name, "{{ title }}")
+    assert make_environment(tmp_path).get_template(name).render(title="<b>") == shown
+
+
+def test_a_misspelt_name_is_an_error(tmp_path: Path) -> None:
+    """An operator's slip is told, not printed as an empty place."""
+    write(tmp_path, "a.html", "{{ tilte }}")
+    with pytest.raises(UndefinedError, match="tilte"):
+        make_environment(tmp_path).get_template("a.html").render(title="x")
+
+
+def test_a_template_outside_the_folders_is_not_found(tmp_path: Path) -> None:
+    """A name cannot climb out of the operator's folder."""
+    write(tmp_path, "secret.html", "x")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(TemplateNotFound):
+        make_environment(tmp_path / "mine").get_template("../secret.html")
