@@ -24,6 +24,12 @@ def m001_first(tables: Tables) -> None:
     _run(tables, EDITIONS)
 
 
+@migrations()
+def m002_sending(tables: Tables) -> None:
+    """Addresses that must not be mailed, and the reports that say why."""
+    _run(tables, SENDING)
+
+
 SOURCES = """
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -264,4 +270,28 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
 CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id)
+"""
+
+SENDING = """
+CREATE TABLE suppressions (
+  address_key TEXT PRIMARY KEY,
+  cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
+  detail TEXT,
+  delivery_id INTEGER REFERENCES deliveries(id),
+  since TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX suppressions_by_cause ON suppressions (cause);
+CREATE TABLE bounces (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  found_by TEXT,
+  recipient_id INTEGER REFERENCES recipients(id),
+  edition_id INTEGER REFERENCES editions(id),
+  status_code TEXT,
+  diagnostic TEXT,
+  read_at TEXT NOT NULL,
+  raw BLOB NOT NULL
+);
+CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at)
 """

@@ -1,0 +1,135 @@
+"""`digest editions list|show`."""
+
+from typing import Any
+
+import click
+
+from digest.cli.desk import runtime
+from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
+
+
+@click.group()
+def editions() -> None:
+    """The frozen issues of each digest."""
+
+
+@editions.command("list")
+@click.option("--digest", metavar="NAME", help="Only of this digest.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, metavar="N", show_default=True)
+@json_option
+def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
+    """The newest editions, with how their deliveries stand."""
+    from digest.store.database import moment_from_text
+    from digest.store.editions import list_editions as stored
+
+    room = runtime()
+    with room.open(read_only=True) as db:
+        found = stored(db, digest=digest, limit=limit)
+    if as_json:
+        emit_json(found)
+        return
+    zone = room.settings.site.time_zone
+    if found:
+        table(
+            ("id", "digest", "no.", "until", "status", "articles", "deliveries"),
+            [
+                (
+                    str(row["id"]),
+                    row["digest"],
+                    str(row["number"]),
+                    local(moment_from_text(row["ends_at"]), zone),
+                    row["status"],
+                    str(row["articles"]),
+                    deliveries_line(row["deliveries"]),
+                )
+                for row in found
+            ],
+            wide="deliveries",
+            right=("id", "no.", "articles"),
+        )
+    done(f"{counted(len(found), 'edition')}. Next: digest send --dry-run shows the one to come.")
+
+
+def deliveries_line(counts: dict[str, int]) -> str:
+    """3 sent, 1 queued."""
+    return ", ".join(f"{count:,} {status}" for status, count in counts.items()) or "none"
+
+
+@editions.command()
+@click.argument("edition_id", type=int, metavar="ID")
+@json_option
+def show(edition_id: int, as_json: bool) -> None:
+    """One edition as it was frozen: window, hash, articles in order, deliveries."""
+    from digest.store.editions import delivery_counts, edition_by_id, segments_of
+
+    room = runtime()
+    with room.open(read_only=True) as db:
+        edition = edition_by_id(db, edition_id)
+        counts = delivery_counts(db, edition_id)
+        segments = segments_of(db, edition_id)
+    if as_json:
+        emit_json(_as_data(edition, counts, segments))
+        return
+    config = room.settings.digest(edition.digest)
+    zone = room.settings.digest_zone(config) if config else room.settings.site.time_zone
+    window = edition.window
+    table(
+        ("", ""),
+        [
+            ("edition", f"{edition.id}: {edition.digest} no. {edition.number}, {edition.status}"),
+            ("window", f"{local(window.starts_at, zone)} to {local(window.ends_at, zone)} {zone}"),
+            ("hash", edition.hash),
+            ("recipients", f"{sum(counts.values()):,} = {deliveries_line(counts)}"),
+        ],
+    )
+    heading("Articles")
+    table(
+        ("", "id", "version", "themes", "title"),
+        [
+            (
+                str(one.position),
+                str(one.article.id),
+                str(one.article.version),
+                ", ".join(one.article.themes) or "-",
+                one.article.title,
+            )
+            for one in edition.placements
+        ],
+        wide="title",
+        right=("", "id", "version"),
+    )
+
+
+def _as_data(edition: Any, counts: dict[str, int], segments: list[tuple[int, Any]]) -> object:
+    return {
+        "id": edition.id,
+        "digest": edition.digest,
+        "number": edition.number,
+        "status": edition.status.value,
+        "starts_at": edition.window.starts_at,
+        "ends_at": edition.window.ends_at,
+        "hash": edition.hash,
+        "deliveries": counts,
+        "recipients": sum(counts.values()),
+        "segments": [
+            {
+                "id": segment_id,
+                "language": segment.choice.language,
+                "languages": list(segment.choice.languages),
+                "themes": list(segment.choice.themes),
+                "recipients": segment.recipients,
+            }
+            for segment_id, segment in segments
+        ],
+        "articles": [
+            {
+                "position": one.position,
+                "id": one.article.id,
+                "version": one.article.version,
+                "title": one.article.title,
+                "language": one.article.language,
+                "themes": list(one.article.themes),
+            }
+            for one in edition.placements
+        ],
+    }

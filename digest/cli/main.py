@@ -1,0 +1,77 @@
+"""`digest`: the group, its one option, and the one place where errors become words and exit codes."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest import __version__
+from digest.cli import articles, check, editions, recipients, send, stories, themes, verbs
+from digest.errors import DigestError
+
+if TYPE_CHECKING:
+    from digest.runtime import Runtime
+
+
+class Desk:
+    """What the commands share: which config.toml, and the runtime made from it when asked for."""
+
+    def __init__(self, option: Path | None) -> None:
+        self._option = option
+        self._runtime: Runtime | None = None
+
+    @property
+    def runtime(self) -> "Runtime":
+        if self._runtime is None:
+            from digest.config.load import find_config
+            from digest.runtime import Runtime
+
+            self._runtime = Runtime.from_file(find_config(self._option))
+        return self._runtime
+
+
+class DigestGroup(click.Group):
+    """Exit codes: 0, 1 for an error that we name, 2 for a usage error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DigestError as e:
+            click.echo(f"Error: {e}", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            # The reader of our pipe has seen enough; Python would complain again at exit.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=DigestGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The configuration; else DIGEST_CONFIG, else ./config.toml.",
+)
+@click.version_option(__version__, prog_name="digest")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """A newsroom's feed and digest service: copy in; feeds and a weekly mail out."""
+    ctx.obj = Desk(config)
+
+
+for command in (
+    verbs.ingest,
+    verbs.publish,
+    verbs.compose,
+    send.send,
+    articles.articles,
+    stories.stories,
+    themes.themes,
+    editions.editions,
+    recipients.recipients,
+    check.status,
+    check.config,
+    check.doctor,
+):
+    main.add_command(command)

@@ -1,0 +1,113 @@
+"""How the terminal looks: tables that fit the width, JSON for programs, bars on long work."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+Cells = Sequence[str]
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def json_option(command: C) -> C:
+    """`--json`, on every command that shows data."""
+    return click.option(
+        "--json", "as_json", is_flag=True, default=False, help="For programs: JSON, nothing else."
+    )(command)
+
+
+def emit_json(data: object) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def console() -> "Console":
+    """Rich's console; in a pipe it is plain and never cuts a line."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    return Console(
+        width=None if terminal else 10_000, highlight=False, soft_wrap=not terminal, emoji=False
+    )
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Cells],
+    *,
+    wide: str | None = None,
+    right: Sequence[str] = (),
+) -> None:
+    """Rows under headings; only the column `wide` is cut where the terminal is too narrow."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        drawn.add_column(
+            column,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if column in right else "left",
+            ratio=1 if column == wide and sys.stdout.isatty() else None,
+            min_width=None if column == wide else len(column),
+        )
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console().print(drawn)
+
+
+def heading(text: str) -> None:
+    click.echo("")
+    click.echo(click.style(text, bold=True))
+
+
+def done(text: str) -> None:
+    """The last line of a command that did something: what it did and what to do next."""
+    click.echo(text)
+
+
+def warn(text: str) -> None:
+    click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+
+
+def fault(text: str) -> None:
+    click.echo(f"{click.style('Error:', fg='red')} {text}", err=True)
+
+
+def bar(label: str) -> Callable[[Sequence[T]], Iterable[T]]:
+    """A progress bar over a sequence where the output is a terminal and the work is long."""
+
+    def over(items: Sequence[T]) -> Iterable[T]:
+        if not sys.stderr.isatty() or len(items) < 20:
+            return items
+        from rich.console import Console
+        from rich.progress import track
+
+        return track(items, label, console=Console(stderr=True), transient=True)
+
+    return over
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """1 article, 2 articles."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def local(moment: datetime, zone: str) -> str:
+    """An instant on the newsroom's clock, to the minute."""
+    from zoneinfo import ZoneInfo
+
+    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,173 @@
+"""`digest themes list|explain|evaluate`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.desk import runtime
+from digest.cli.output import done, emit_json, json_option, table
+
+if TYPE_CHECKING:
+    from digest.model import ThemeScore
+    from digest.runtime import Runtime
+
+
+@click.group()
+def themes() -> None:
+    """What articles are filed under, and why."""
+
+
+@themes.command("list")
+@json_option
+def list_themes(as_json: bool) -> None:
+    """Every theme of config.toml with its articles by language."""
+    from digest.store.summary import articles_by_theme
+
+    room = runtime()
+    with room.open(read_only=True) as db:
+        counts = articles_by_theme(db)
+    languages = room.settings.site.languages
+    rows = [
+        {
+            "name": key,
+            "title": dict(name.titles),
+            "colour": name.colour,
+            "colour_dark": name.colour_dark,
+            "articles": {code: counts.get((key, code), 0) for code in languages},
+        }
+        for key, name in room.settings.theme_names.items()
+    ]
+    if as_json:
+        emit_json(rows)
+        return
+    table(
+        ("theme", "title", *languages),
+        [
+            (
+                str(row["name"]),
+                room.settings.theme_names[str(row["name"])].title(languages[0]),
+                *(str(counts.get((str(row["name"]), code), 0)) for code in languages),
+            )
+            for row in rows
+        ],
+        wide="title",
+        right=languages,
+    )
+    done("Next: digest themes explain ID says why an article stands where it does.")
+
+
+@themes.command()
+@click.argument("article_id", type=int, required=False, metavar="[ID]")
+@click.option(
+    "--text",
+    "file",
+    type=click.File("r", encoding="utf-8"),
+    help="A file instead of an article: its first line is the title; - is standard input.",
+)
+@json_option
+def explain(article_id: int | None, file: Any, as_json: bool) -> None:
+    """Which terms speak for each theme, also for those that did not reach the threshold."""
+    from digest.editorial.language import detect
+    from digest.editorial.themes import classify
+    from digest.errors import NotFoundError
+    from digest.store.articles import articles_by_id
+
+    if (article_id is None) == (file is None):
+        raise click.UsageError("Give the ID of an article, or --text FILE.")
+    room = runtime()
+    if article_id is not None:
+        with room.open(read_only=True) as db:
+            found = articles_by_id(db, [article_id])
+        if not found:
+            raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
+        title, text, language = found[0].title, found[0].text, found[0].language
+    else:
+        title, _, text = file.read().partition("\n")
+        text = text.strip()
+        language = detect(f"{title}\n{text}")
+    scores = classify(room.lexicon, title=title, text=text, language=language)
+    if as_json:
+        emit_json(_as_data(title, language, room, scores))
+        return
+    _print_marked(title, text, scores)
+    for score in scores:
+        _print_score(score)
+
+
+def _as_data(
+    title: str, language: str, room: "Runtime", scores: "tuple[ThemeScore, ...]"
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "title": title,
+        "language": language,
+        "lexicon_version": room.lexicon.version,
+        "themes": [{**asdict(score), "matched": score.matched} for score in scores],
+    }
+
+
+def _print_marked(title: str, text: str, scores: "tuple[ThemeScore, ...]") -> None:
+    """The copy with every counted term between [brackets], blotted ones between (round ones)."""
+    from digest.model import Place
+
+    for copy, in_title in ((title, True), (text, False)):
+        marks: dict[tuple[int, int], str] = {}
+        for score in scores:
+            for hits, signs in ((score.blotted, "()"), (score.hits, "[]")):
+                for hit in hits:
+                    if (hit.place is Place.TITLE) == in_title:
+                        marks[hit.start, hit.end] = signs
+        click.echo(click.style(_marked(copy, marks), bold=in_title))
+        click.echo("")
+
+
+def _marked(copy: str, marks: dict[tuple[int, int], str]) -> str:
+    parts: list[str] = []
+    at = 0
+    for (start, end), signs in sorted(marks.items()):
+        if start < at:
+            continue
+        parts += [copy[at:start], signs[0], copy[start:end], signs[1]]
+        at = end
+    return "".join([*parts, copy[at:]])
+
+
+def _print_score(score: "ThemeScore") -> None:
+    verdict = "yes" if score.matched else "no"
+    click.echo(
+        click.style(
+            f"{score.theme}: {verdict}, {score.score:.2f} of {score.threshold:.2f} needed",
+            bold=True,
+        )
+    )
+    for hit in score.hits:
+        click.echo(f"  {hit.weight:+.2f}  {hit.form}  ({hit.place.value}, term “{hit.term}”)")
+    for hit in score.blotted:
+        click.echo(f"   0.00  {hit.form}  ({hit.place.value}, does not count: “{hit.term}”)")
+
+
+@themes.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--errors", is_flag=True, default=False, help="Each wrong one with its evidence.")
+@json_option
+def evaluate(file: Path, errors: bool, as_json: bool) -> None:
+    """Hold the classifier against a labelled FILE.jsonl: precision, recall and F1.
+
+    A line of the file is {"id", "lang", "title", "text", "themes": [...], "allowed": [...]};
+    allowed themes are acceptable, but not required.
+    """
+    from digest.editorial.evaluation import evaluate as run
+    from digest.editorial.evaluation import read_labels
+
+    room = runtime()
+    with file.open(encoding="utf-8") as lines:
+        items = read_labels(lines, file.name)
+    evaluation = run(room.lexicon, items)
+    print_evaluation(evaluation, errors=errors, as_json=as_json)
+
+
+def print_evaluation(evaluation: Any, *, errors: bool, as_json: bool) -> None:
+    raise NotImplementedError(sys.argv)

@@ -1,0 +1,108 @@
+"""`digest ingest`, `publish`, `compose`."""
+
+import click
+
+from digest.cli.desk import runtime
+from digest.cli.output import bar, counted, done, emit_json, fault, json_option
+
+
+@click.command()
+@click.option(
+    "--archive", is_flag=True, default=False, help="New articles go into feeds, but no edition."
+)
+@json_option
+@click.pass_context
+def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
+    """Read every source: keep what is new, a new version of what changed."""
+    from digest.ingest import ingest as run
+
+    room = runtime()
+    with room.open() as db:
+        report = run(
+            db, room.settings, room.lexicon, room.now, archive=archive, progress=bar("Reading")
+        )
+    for line in report.faults:
+        fault(line)
+    if as_json:
+        emit_json(
+            {
+                "documents": report.documents,
+                "unchanged": report.unchanged,
+                "added": report.added,
+                "revised": report.revised,
+                "linked": report.linked,
+                "faults": report.faults,
+            }
+        )
+    else:
+        said = (
+            f"Read {counted(report.documents, 'document')} ({report.unchanged} unchanged): "
+            f"{counted(len(report.added), 'new article')}, {len(report.revised)} revised, "
+            f"{counted(report.linked, 'link')} between articles."
+        )
+        changed = report.added or report.revised
+        done(f"{said} Next: {'digest publish' if changed else 'digest status'}.")
+    if report.faults:
+        ctx.exit(1)
+
+
+@click.command()
+@json_option
+def publish(as_json: bool) -> None:
+    """Write the feeds and pages whose articles changed, and no others."""
+    from digest.publish import publish as run
+
+    room = runtime()
+    with room.open(read_only=True) as db:
+        report = run(db, room.settings, room.templates)
+    if as_json:
+        emit_json(
+            {
+                "written": list(report.written),
+                "unchanged": report.unchanged,
+                "removed": list(report.removed),
+            }
+        )
+        return
+    folder = room.settings.feeds.path
+    done(
+        f"Wrote {counted(len(report.written), 'file')} to {folder}, left {report.unchanged} "
+        f"unchanged, removed {len(report.removed)}. Next: digest send --dry-run."
+    )
+
+
+@click.command()
+@click.argument("digest", required=False)
+@json_option
+def compose(digest: str | None, as_json: bool) -> None:
+    """Close every edition that is due by its schedule and queue its deliveries."""
+    from digest.compose import compose_due, find_digest
+
+    room = runtime()
+    if digest is not None:
+        find_digest(room.settings, digest)
+    with room.open() as db:
+        editions = compose_due(db, room.settings, room.now, digest=digest)
+    if as_json:
+        emit_json(
+            [
+                {
+                    "id": edition.id,
+                    "digest": edition.digest,
+                    "number": edition.number,
+                    "status": edition.status,
+                    "hash": edition.hash,
+                    "articles": len(edition.placements),
+                }
+                for edition in editions
+            ]
+        )
+        return
+    for edition in editions:
+        done(
+            f"Edition {edition.id}: {edition.digest} no. {edition.number}, "
+            f"{counted(len(edition.placements), 'article')}, {edition.status}. "
+            f"Next: digest editions show {edition.id}."
+        )
+    if not editions:
+        done("No edition is due. Next: digest send --dry-run shows what one would hold now.")

@@ -1,0 +1,178 @@
+"""The verb `compose`: closes each edition that is due, freezes it, and queues its deliveries.
+
+What `preview` shows and what `compose` freezes come from the same function, so the dry run's hash
+is the edition's.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from digest.config.settings import DigestConfig, Settings
+from digest.editorial.selection import edition_hash, order_placements
+from digest.editorial.window import due_window, is_late, parse_rule, window_now
+from digest.errors import NotFoundError
+from digest.model import OTHER, Choice, Edition, EditionStatus, Segment, Window
+from digest.store import editions as edition_store
+from digest.store.articles import articles_in_window, first_seen, siblings_of
+from digest.store.audience import raw_choices
+from digest.store.database import Database, Row
+from digest.store.deliveries import queue_deliveries
+
+
+def find_digest(settings: Settings, name: str | None) -> DigestConfig:
+    """The digest of that name; without a name the only one there is.
+
+    Raises:
+        NotFoundError: there is none of that name, or a name is needed to choose.
+    """
+    names = ", ".join(digest.name for digest in settings.digests)
+    if name is None:
+        if len(settings.digests) > 1:
+            raise NotFoundError(f"there are several digests; name one of {names}")
+        return settings.digests[0]
+    digest = settings.digest(name)
+    if digest is None:
+        raise NotFoundError(f"there is no digest {name!r}; config.toml has {names}")
+    return digest
+
+
+def preview(
+    db: Database, settings: Settings, digest: DigestConfig, now: datetime
+) -> Edition | None:
+    """The edition that would be sent at `now`, not frozen; None while nothing has come in."""
+    window = _window(db, settings, digest, now, by_hand=True)
+    return None if window is None else _edition(db, settings, digest, window)
+
+
+def compose_now(
+    db: Database, settings: Settings, digest: DigestConfig, now: Callable[[], datetime]
+) -> Edition | None:
+    """Close the digest's window by hand; None where it holds nothing and empty ones are skipped."""
+    with db.write():
+        moment = now()
+        window = _window(db, settings, digest, moment, by_hand=True)
+        return None if window is None else _freeze(db, settings, digest, window, moment)
+
+
+def compose_due(
+    db: Database, settings: Settings, now: Callable[[], datetime], *, digest: str | None = None
+) -> list[Edition]:
+    """Close every edition that is due by its rule, each in one write; those that were frozen.
+
+    After an outage one edition covers all the time missed. One that is later than
+    `max_lateness_hours` is held for a person.
+    """
+    composed: list[Edition] = []
+    for config in settings.digests:
+        if digest is not None and config.name != digest:
+            continue
+        with db.write():
+            moment = now()
+            window = _window(db, settings, config, moment, by_hand=False)
+            if window is None:
+                continue
+            edition = _freeze(db, settings, config, window, moment)
+            if edition is not None:
+                composed.append(edition)
+    return composed
+
+
+def segments(db: Database, settings: Settings, digest: DigestConfig) -> list[Segment]:
+    """The digest's active recipients by equal choices, the largest segment first."""
+    counts = Counter(choice for _, choice in _choices(db, settings, digest))
+    return [
+        Segment(choice, count)
+        for choice, count in sorted(counts.items(), key=lambda item: (-item[1], _sortable(item[0])))
+    ]
+
+
+def everything(settings: Settings, digest: DigestConfig, language: str | None = None) -> Choice:
+    """The choice of a recipient who wants all that the digest has, first in `language`."""
+    languages = settings.digest_languages(digest)
+    first = language if language in languages else languages[0]
+    rest = tuple(code for code in languages if code != first)
+    return Choice(first, (first, *rest), settings.digest_themes(digest))
+
+
+def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choice:
+    """A choice as kept, held against what the digest carries now; themes None is everything."""
+    carried = settings.digest_themes(digest)
+    spoken = settings.digest_languages(digest)
+    chosen = None if row["themes"] is None else row["themes"].split(",")
+    languages = [code for code in (row["languages"] or "").split(",") if code in spoken]
+    return Choice(
+        row["language"],
+        tuple(languages),
+        tuple(theme for theme in carried if chosen is None or theme in chosen),
+    )
+
+
+def _choices(
+    db: Database, settings: Settings, digest: DigestConfig
+) -> Iterator[tuple[int, Choice]]:
+    for row in raw_choices(db, digest.name):
+        yield int(row["id"]), effective_choice(settings, digest, row)
+
+
+def _sortable(choice: Choice) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return choice.language, choice.languages, choice.themes
+
+
+def _window(
+    db: Database, settings: Settings, digest: DigestConfig, now: datetime, *, by_hand: bool
+) -> Window | None:
+    last = edition_store.last_edition(db, digest.name)
+    return (window_now if by_hand else due_window)(
+        parse_rule(digest.schedule),
+        settings.digest_zone(digest),
+        last_end=None if last is None else last[1],
+        first_seen=first_seen(db),
+        since=digest.since,
+        now=now,
+    )
+
+
+def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Window) -> Edition:
+    themes = settings.digest_themes(digest)
+    found = articles_in_window(db, window, settings.digest_languages(digest))
+    carried = [
+        article
+        for article in found
+        if (OTHER in themes if not article.themes else any(key in themes for key in article.themes))
+    ]
+    siblings = siblings_of(db, [article.id for article in carried])
+    placements = tuple(
+        replace(placement, siblings=tuple(siblings.get(placement.article.id, ())))
+        for placement in order_placements(carried)
+    )
+    last = edition_store.last_edition(db, digest.name)
+    number = 1 if last is None else last[0] + 1
+    return Edition(
+        id=None,
+        digest=digest.name,
+        number=number,
+        window=window,
+        hash=edition_hash(
+            digest=digest.name,
+            number=number,
+            window=window,
+            zone=settings.digest_zone(digest),
+            placements=placements,
+        ),
+        placements=placements,
+    )
+
+
+def _freeze(
+    db: Database, settings: Settings, digest: DigestConfig, window: Window, moment: datetime
+) -> Edition | None:
+    edition = _edition(db, settings, digest, window)
+    if not edition.placements and digest.empty == "skip":
+        return None
+    if is_late(window, moment, digest.max_lateness_hours):
+        edition = replace(edition, status=EditionStatus.HELD)
+    edition_id = edition_store.save_edition(db, edition, moment)
+    queue_deliveries(db, edition_id, _choices(db, settings, digest), moment)
+    return replace(edition, id=edition_id)

@@ -1,0 +1,283 @@
+"""The ledger: one row for each edition and recipient, and how it ended.
+
+    queued -> handed -> sent | failed | uncertain, or queued again
+    queued -> skipped
+
+`handed` is on disk before a server is given the end of a body. Only one sender works on a database
+at a time (see store.sender), so a queued row needs no claim.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from digest.errors import NotFoundError
+from digest.model import Choice
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+from digest.store.editions import save_segments
+
+PAGE = 1000
+
+
+class DeliveryStatus(StrEnum):
+    QUEUED = "queued"
+    HANDED = "handed"
+    SENT = "sent"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that may be handed over now."""
+
+    id: int
+    edition_id: int
+    segment_id: int
+    recipient_id: int
+    address: str
+    name: str | None
+    attempts: int
+    first_tried_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one delivery's try ended, as it is to be kept.
+
+    `due_at` is when a queued one is tried again. `counts_as_try` is False where the server said
+    nothing about this recipient, so that no try of theirs is used up.
+    """
+
+    delivery_id: int
+    status: DeliveryStatus
+    due_at: datetime | None = None
+    server: str = ""
+    answer: str = ""
+    reason: str | None = None
+    counts_as_try: bool = True
+
+
+def queue_deliveries(
+    db: Database, edition_id: int, choices: Iterable[tuple[int, Choice]], moment: datetime
+) -> int:
+    """A queued delivery for each recipient, with the segment of the choice; how many.
+
+    Call inside the write that freezes the edition. A recipient has one delivery of an edition,
+    whatever happens: UNIQUE (edition_id, recipient_id).
+    """
+    segments: dict[Choice, int] = {}
+    due_at = text_from_moment(moment)
+
+    def rows() -> Iterator[tuple[int, int, int, str]]:
+        for recipient_id, choice in choices:
+            segment_id = segments.get(choice)
+            if segment_id is None:
+                segment_id = save_segments(db, edition_id, [choice])[choice]
+                segments[choice] = segment_id
+            yield edition_id, recipient_id, segment_id, due_at
+
+    before = int(db.connection.total_changes)
+    db.run_many(
+        """INSERT INTO deliveries (edition_id, recipient_id, segment_id, status, due_at)
+           VALUES (?, ?, ?, 'queued', ?)""",
+        rows(),
+    )
+    return int(db.connection.total_changes) - before - len(segments)
+
+
+DUE = """
+SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, name, attempts,
+       first_tried_at
+  FROM deliveries JOIN recipients ON recipients.id = recipient_id
+ WHERE deliveries.edition_id = ? AND deliveries.status = 'queued'
+   AND deliveries.due_at <= ? AND deliveries.id > ?
+ ORDER BY deliveries.id LIMIT ?
+"""
+
+
+def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
+    """The queued deliveries of an edition that are due, a page at a time, so that memory is flat."""
+    last = 0
+    while rows := db.rows(DUE, (edition_id, text_from_moment(now), last, PAGE)):
+        for row in rows:
+            tried = row["first_tried_at"]
+            yield Due(
+                id=row["id"],
+                edition_id=row["edition_id"],
+                segment_id=row["segment_id"],
+                recipient_id=row["recipient_id"],
+                address=row["address"],
+                name=row["name"],
+                attempts=row["attempts"],
+                first_tried_at=moment_from_text(tried) if tried else None,
+            )
+        last = rows[-1]["id"]
+
+
+SKIP_UNWANTED = """
+UPDATE deliveries SET status = 'skipped', settled_at = :now, due_at = NULL,
+       reason = CASE WHEN EXISTS (SELECT 1 FROM suppressions
+                                   WHERE suppressions.address_key = recipients.address_key)
+                     THEN 'suppressed' ELSE 'subscription ended' END
+  FROM recipients
+ WHERE recipients.id = deliveries.recipient_id AND deliveries.edition_id = :edition
+   AND deliveries.status = 'queued'
+   AND (recipients.status != 'active'
+        OR EXISTS (SELECT 1 FROM suppressions
+                    WHERE suppressions.address_key = recipients.address_key))
+"""
+
+
+def skip_unwanted(db: Database, edition_id: int, now: datetime) -> int:
+    """Settle as skipped whoever must not, or no longer wants to, be mailed; how many."""
+    return db.run(SKIP_UNWANTED, {"edition": edition_id, "now": text_from_moment(now)})
+
+
+def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> int:
+    """Settle as skipped the queued deliveries of a segment for which nothing is left; how many."""
+    sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL, reason = ?
+              WHERE segment_id = ? AND status = 'queued'"""
+    return db.run(sql, (text_from_moment(now), reason, segment_id))
+
+
+def is_unwanted(db: Database, recipient_id: int) -> bool:
+    """Whether a recipient has ended or been suppressed since the delivery was queued."""
+    sql = """SELECT recipients.status != 'active' OR EXISTS (
+               SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key)
+               FROM recipients WHERE id = ?"""
+    return bool(db.value(sql, (recipient_id,)))
+
+
+MARK_HANDED = """
+UPDATE deliveries SET status = 'handed', handed_at = :now, attempts = attempts + 1,
+       first_tried_at = coalesce(first_tried_at, :now)
+ WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'queued'
+"""
+SETTLE = """
+UPDATE deliveries SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
+       attempts = attempts + (status = 'queued' AND ?),
+       first_tried_at = coalesce(first_tried_at, ?)
+ WHERE id = ? AND status IN ('queued', 'handed')
+"""
+
+
+def mark_handed(db: Database, delivery_ids: Sequence[int], now: datetime) -> None:
+    """These bodies are about to be ended. Call inside a write.
+
+    Raises:
+        LookupError: one of them is not queued any more; none of them may be ended.
+    """
+    ids = json.dumps(list(delivery_ids))
+    marked = db.run(MARK_HANDED, {"now": text_from_moment(now), "ids": ids})
+    if marked != len(delivery_ids):
+        raise LookupError(f"{len(delivery_ids) - marked} of the deliveries are not queued any more")
+
+
+def settle(db: Database, settlements: Sequence[Settlement], now: datetime) -> None:
+    """Keep how tries ended. Call inside a write."""
+    at = text_from_moment(now)
+    db.run_many(
+        SETTLE,
+        [
+            (
+                one.status.value,
+                None if one.status is DeliveryStatus.QUEUED else at,
+                text_from_moment(one.due_at) if one.due_at else None,
+                one.server or None,
+                one.answer or None,
+                one.reason,
+                one.counts_as_try,
+                at if one.counts_as_try else None,
+                one.delivery_id,
+            )
+            for one in settlements
+        ],
+    )
+
+
+def recover_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
+    """What a sender that died left as handed: uncertain, or where the transport is `repeatable`
+    queued again. How many. Call inside a write, as the only sender.
+    """
+    at = text_from_moment(now)
+    if repeatable:
+        sql = "UPDATE deliveries SET status = 'queued', due_at = ? WHERE status = 'handed'"
+        return db.run(sql, (at,))
+    sql = """UPDATE deliveries SET status = 'uncertain', settled_at = ?, due_at = NULL,
+               reason = 'the sender died after the body was handed over'
+              WHERE status = 'handed'"""
+    return db.run(sql, (at,))
+
+
+def settle_uncertain(
+    db: Database, *, delivery_id: int | None, edition_id: int | None, sent: bool, now: datetime
+) -> int:
+    """The operator's word on uncertain deliveries, one or all of an edition: sent, or to be sent
+    again. How many. Call inside a write.
+    """
+    column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
+    at = text_from_moment(now)
+    status, due_at, reason = (
+        ("sent", None, "settled by the operator")
+        if sent
+        else ("queued", at, "resent by the operator")
+    )
+    sql = f"""UPDATE deliveries SET status = ?, due_at = ?, reason = ?, settled_at = ?
+               WHERE status = 'uncertain' AND {column} = ?"""  # noqa: S608 - the column is ours
+    return db.run(sql, (status, due_at, reason, at if sent else None, value))
+
+
+def list_deliveries(
+    db: Database,
+    *,
+    edition_id: int | None = None,
+    status: DeliveryStatus | None = None,
+    limit: int | None = None,
+) -> Iterator[Row]:
+    """Deliveries with their recipient's address, in the order in which they were queued."""
+    conditions: list[str] = []
+    values: list[object] = []
+    for column, value in (("deliveries.edition_id", edition_id), ("deliveries.status", status)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"""
+    SELECT deliveries.*, recipients.address, editions.digest, editions.number
+      FROM deliveries
+      JOIN recipients ON recipients.id = deliveries.recipient_id
+      JOIN editions ON editions.id = deliveries.edition_id
+      {where} ORDER BY deliveries.id LIMIT ?
+    """  # noqa: S608 - the conditions are ours
+    cursor = db.connection.execute(sql, (*values, -1 if limit is None else limit))
+    columns = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(columns, row, strict=True))
+
+
+def delivery_by_id(db: Database, delivery_id: int) -> Row:
+    """One delivery with its recipient's address and its edition.
+
+    Raises:
+        NotFoundError: there is no such delivery.
+    """
+    sql = """SELECT deliveries.*, recipients.address, editions.digest, editions.number
+               FROM deliveries
+               JOIN recipients ON recipients.id = deliveries.recipient_id
+               JOIN editions ON editions.id = deliveries.edition_id
+              WHERE deliveries.id = ?"""
+    row = db.row(sql, (delivery_id,))
+    if row is None:
+        raise NotFoundError(f"there is no delivery {delivery_id}; see `digest deliveries list`")
+    return row
+
+
+def balance(counts: Mapping[str, int], recipients: int) -> bool:
+    """Whether an edition's counts add up: recipients = sent + failed + uncertain + skipped + queued,
+    with handed as what is under way right now.
+    """
+    return sum(counts.values()) == recipients

@@ -1,0 +1,169 @@
+"""Editions as they are frozen: their window, their articles in order, their segments."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from digest.errors import NotFoundError
+from digest.model import Choice, Edition, EditionStatus, Match, Placement, Segment, Sibling, Window
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+from digest.store.rows import article_from_row
+
+_SELECT_PLACEMENTS = """
+SELECT placements.position, placements.matches, placements.siblings,
+       article_versions.*, articles.id, articles.atom_id, articles.guid, articles.first_seen_at,
+       article_versions.made_at AS updated_at, articles.archived, articles.withdrawn_at,
+       placements.story_id, sources.name AS source, documents.name AS document
+  FROM placements
+  JOIN article_versions ON article_versions.article_id = placements.article_id
+                       AND article_versions.version = placements.version
+  JOIN articles ON articles.id = placements.article_id
+  JOIN sources ON sources.id = articles.source_id
+  LEFT JOIN documents ON documents.id = articles.document_id
+ WHERE placements.edition_id = ?
+ ORDER BY placements.position
+"""
+
+
+def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
+    """Number and end of a digest's newest window, cancelled editions included; None: none yet."""
+    sql = "SELECT number, ends_at FROM editions WHERE digest = ? ORDER BY number DESC LIMIT 1"
+    row = db.row(sql, (digest,))
+    return None if row is None else (row["number"], moment_from_text(row["ends_at"]))
+
+
+def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
+    """Freeze an edition: its row and its placements; its id. Call inside a write."""
+    edition_id = db.insert(
+        "editions",
+        {
+            "digest": edition.digest,
+            "number": edition.number,
+            "starts_at": text_from_moment(edition.window.starts_at),
+            "ends_at": text_from_moment(edition.window.ends_at),
+            "status": edition.status.value,
+            "hash": edition.hash,
+            "composed_at": text_from_moment(moment),
+        },
+    )
+    db.run_many(
+        "INSERT INTO placements VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                edition_id,
+                placement.position,
+                placement.article.id,
+                placement.article.version,
+                placement.article.story_id,
+                _matches_text(placement.article.matches),
+                json.dumps([asdict(one) for one in placement.siblings], ensure_ascii=False),
+            )
+            for placement in edition.placements
+        ],
+    )
+    return edition_id
+
+
+def edition_by_id(db: Database, edition_id: int) -> Edition:
+    """An edition as it was frozen, whatever became of its articles since.
+
+    Raises:
+        NotFoundError: there is no such edition.
+    """
+    row = db.row("SELECT * FROM editions WHERE id = ?", (edition_id,))
+    if row is None:
+        raise NotFoundError(f"there is no edition {edition_id}; see `digest editions list`")
+    return Edition(
+        id=row["id"],
+        digest=row["digest"],
+        number=row["number"],
+        window=Window(moment_from_text(row["starts_at"]), moment_from_text(row["ends_at"])),
+        hash=row["hash"],
+        placements=tuple(_placement(found) for found in db.rows(_SELECT_PLACEMENTS, (edition_id,))),
+        status=EditionStatus(row["status"]),
+    )
+
+
+def list_editions(db: Database, *, digest: str | None = None, limit: int = 50) -> list[Row]:
+    """The newest editions with how many articles they hold and how their deliveries stand."""
+    where, values = ("", []) if digest is None else ("WHERE digest = ?", [digest])
+    sql = f"""
+    SELECT id, digest, number, starts_at, ends_at, status, hash, composed_at,
+           (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
+      FROM editions {where} ORDER BY ends_at DESC, id DESC LIMIT ?
+    """  # noqa: S608 - the condition is ours
+    found = db.rows(sql, [*values, limit])
+    for row in found:
+        row["deliveries"] = delivery_counts(db, row["id"])
+    return found
+
+
+def delivery_counts(db: Database, edition_id: int) -> dict[str, int]:
+    """How many deliveries of an edition stand in each state; states without any are left out."""
+    sql = """SELECT status, count(*) AS count FROM deliveries WHERE edition_id = ?
+              GROUP BY status ORDER BY status"""
+    return {row["status"]: row["count"] for row in db.rows(sql, (edition_id,))}
+
+
+def save_segments(db: Database, edition_id: int, choices: Iterable[Choice]) -> dict[Choice, int]:
+    """A row for each different choice among an edition's recipients; their ids."""
+    return {
+        choice: db.insert(
+            "segments",
+            {
+                "edition_id": edition_id,
+                "language": choice.language,
+                "languages": ",".join(choice.languages),
+                "themes": ",".join(choice.themes),
+            },
+        )
+        for choice in choices
+    }
+
+
+def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
+    """The segments of a frozen edition with their ids, the largest first."""
+    sql = """
+    SELECT segments.id, language, languages, themes, count(deliveries.id) AS recipients
+      FROM segments LEFT JOIN deliveries ON deliveries.segment_id = segments.id
+     WHERE segments.edition_id = ? GROUP BY segments.id ORDER BY recipients DESC, segments.id
+    """
+    return [
+        (row["id"], Segment(_choice(row), row["recipients"])) for row in db.rows(sql, (edition_id,))
+    ]
+
+
+def _choice(row: Row) -> Choice:
+    return Choice(row["language"], _split(row["languages"]), _split(row["themes"]))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _placement(row: Row) -> Placement:
+    siblings = tuple(Sibling(**found) for found in json.loads(row["siblings"]))
+    return Placement(row["position"], article_from_row(row, _matches(row["matches"])), siblings)
+
+
+def _matches_text(matches: Sequence[Match]) -> str:
+    """An edition needs which themes an article has and in what order; the evidence stays with it."""
+    return json.dumps(
+        [
+            {
+                "theme": match.theme,
+                "score": match.score,
+                "threshold": match.threshold,
+                "by": match.by,
+                "lexicon_version": match.lexicon_version,
+            }
+            for match in matches
+        ]
+    )
+
+
+def _matches(text: str) -> list[Match]:
+    found: list[dict[str, Any]] = json.loads(text)
+    return [Match(**match) for match in found]

@@ -1,0 +1,65 @@
+"""Counts of what is kept, for `status`, `themes list` and `doctor`."""
+
+from typing import Any
+
+from digest.model import OTHER
+from digest.store.database import Database, Row
+
+
+def articles_by_theme(db: Database) -> dict[tuple[str, str], int]:
+    """How many articles stand under each (theme, language); OTHER are those under none."""
+    sql = """
+    SELECT matches.theme, articles.language, count(*) AS count
+      FROM matches JOIN articles ON articles.id = matches.article_id GROUP BY 1, 2
+     UNION ALL
+    SELECT :other, language, count(*) FROM articles
+     WHERE NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id) GROUP BY 2
+    """
+    rows = db.rows(sql, {"other": OTHER})
+    return {(row["theme"], row["language"]): row["count"] for row in rows}
+
+
+def sources_at_a_glance(db: Database) -> list[Row]:
+    """Each source with its documents, articles, faulty documents and when it last changed."""
+    sql = """
+    SELECT sources.name, sources.kind, sources.last_changed_at,
+           (SELECT count(*) FROM documents WHERE source_id = sources.id) AS documents,
+           (SELECT count(*) FROM documents
+             WHERE source_id = sources.id AND error IS NOT NULL) AS faulty,
+           (SELECT count(*) FROM articles WHERE source_id = sources.id) AS articles
+      FROM sources ORDER BY sources.name
+    """
+    return db.rows(sql)
+
+
+def faulty_documents(db: Database) -> list[Row]:
+    """Documents that could not be read, with the reason."""
+    sql = """
+    SELECT sources.name AS source, documents.name AS document, documents.error
+      FROM documents JOIN sources ON sources.id = documents.source_id
+     WHERE documents.error IS NOT NULL ORDER BY 1, 2
+    """
+    return db.rows(sql)
+
+
+def totals(db: Database) -> dict[str, Any]:
+    """How much there is of everything."""
+    sql = """
+    SELECT (SELECT count(*) FROM articles) AS articles,
+           (SELECT count(*) FROM articles WHERE complete = 0) AS summaries,
+           (SELECT count(*) FROM articles WHERE published_at IS NULL) AS undated,
+           (SELECT count(*) FROM stories) AS stories,
+           (SELECT count(*) FROM recipients WHERE status = 'active') AS recipients,
+           (SELECT count(*) FROM editions) AS editions,
+           (SELECT max(first_seen_at) FROM articles) AS newest
+    """
+    return db.row(sql) or {}
+
+
+def integrity_faults(db: Database) -> list[str]:
+    """What SQLite finds wrong with the file: damaged pages, broken references; [] is sound."""
+    found = [str(row["integrity_check"]) for row in db.rows("PRAGMA integrity_check(20)")]
+    faults = [] if found == ["ok"] else found
+    broken = db.rows("PRAGMA foreign_key_check")
+    faults += [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
+    return faults

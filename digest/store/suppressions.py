@@ -1,0 +1,120 @@
+"""Addresses that must not be mailed, and the reports that were read about our mail."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from digest.store.audience import address_key
+from digest.store.database import Database, Row, text_from_moment
+
+SOFT_LIMIT = 3
+"""So many full mailboxes or other soft bounces within SOFT_MEMORY suppress an address."""
+SOFT_MEMORY = timedelta(days=60)
+CAUSES = ("hard", "soft", "complaint", "manual", "import")
+
+
+def suppress(
+    db: Database,
+    address: str,
+    cause: str,
+    moment: datetime,
+    *,
+    detail: str | None = None,
+    delivery_id: int | None = None,
+) -> bool:
+    """Never mail this address again until it is removed here; False if it was suppressed already."""
+    return bool(
+        db.run(
+            """INSERT INTO suppressions (address_key, cause, detail, delivery_id, since)
+               VALUES (?, ?, ?, ?, ?) ON CONFLICT (address_key) DO NOTHING""",
+            (address_key(address), cause, detail, delivery_id, text_from_moment(moment)),
+        )
+    )
+
+
+def unsuppress(db: Database, addresses: Sequence[str]) -> int:
+    """Take these addresses off the list; how many were on it."""
+    return sum(
+        db.run("DELETE FROM suppressions WHERE address_key = ?", (address_key(one),))
+        for one in addresses
+    )
+
+
+def unsuppress_cause(db: Database, cause: str, *, since: datetime | None = None) -> int:
+    """Take off the list all of one cause, or those since a moment: to undo a fault of a relay."""
+    at = text_from_moment(since) if since else ""
+    return db.run("DELETE FROM suppressions WHERE cause = ? AND since >= ?", (cause, at))
+
+
+def list_suppressions(db: Database, *, cause: str | None = None) -> list[Row]:
+    """Suppressed addresses, the newest first."""
+    where, values = ("", ()) if cause is None else ("WHERE cause = ?", (cause,))
+    sql = f"SELECT * FROM suppressions {where} ORDER BY since DESC, address_key"  # noqa: S608 - ours
+    return db.rows(sql, values)
+
+
+def keep_report(
+    db: Database,
+    *,
+    sha256: str,
+    kind: str,
+    found_by: str | None,
+    recipient_id: int | None,
+    edition_id: int | None,
+    status_code: str | None,
+    diagnostic: str | None,
+    raw: bytes,
+    moment: datetime,
+) -> bool:
+    """Keep a raw report; False when it was read before, so that reading twice counts once."""
+    return bool(
+        db.run(
+            """INSERT INTO bounces (sha256, kind, found_by, recipient_id, edition_id, status_code,
+                                    diagnostic, read_at, raw)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING""",
+            (
+                sha256,
+                kind,
+                found_by,
+                recipient_id,
+                edition_id,
+                status_code,
+                diagnostic,
+                text_from_moment(moment),
+                raw,
+            ),
+        )
+    )
+
+
+def soft_bounces(db: Database, recipient_id: int, moment: datetime) -> int:
+    """How many soft bounces a recipient has that are not yet forgotten: reports, and answers to our
+    own tries that said the mailbox is full.
+    """
+    after = text_from_moment(moment - SOFT_MEMORY)
+    sql = """
+    SELECT (SELECT count(*) FROM bounces
+             WHERE recipient_id = :id AND kind = 'soft' AND read_at > :after)
+         + (SELECT count(*) FROM deliveries
+             WHERE recipient_id = :id AND status = 'failed' AND reason = 'mailbox full'
+               AND settled_at > :after)
+    """
+    return int(db.value(sql, {"id": recipient_id, "after": after}))
+
+
+def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime) -> bool:
+    """End a subscription, with the reason; the row stays. False if it had ended already."""
+    sql = """UPDATE recipients SET status = 'ended', ended_at = ?, ended_reason = ?
+              WHERE id = ? AND status != 'ended'"""
+    return bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
+
+
+def address_of(db: Database, recipient_id: int) -> str | None:
+    value = db.value("SELECT address FROM recipients WHERE id = ?", (recipient_id,))
+    return None if value is None else str(value)
+
+
+def recipient_of_delivery(db: Database, edition_id: int, recipient_id: int) -> int | None:
+    """The delivery of an edition to a recipient, None if there was none."""
+    sql = "SELECT id FROM deliveries WHERE edition_id = ? AND recipient_id = ?"
+    value = db.value(sql, (edition_id, recipient_id))
+    return None if value is None else int(value)
