@@ -1,0 +1,331 @@
+"""Signatures as an independent verifier sees them."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.header import Header
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.errors import SigningError
+from digest.mail.canonical import relaxed_body, relaxed_fields
+from digest.mail.dkim import Signer
+from digest.mail.dkim_keys import load_key
+from digest.mail.verp import PLACEHOLDER, token_for
+
+dkimpy = pytest.importorskip("dkim")
+pytest.importorskip("nacl")
+crypto_rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: E402 - after the skip
+from cryptography.hazmat.primitives.serialization import (  # noqa: E402 - after the skip
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+
+SIGNED_AT = datetime(2026, 11, 22, 8, 0, 5, tzinfo=UTC)
+DOMAIN = "news.example"
+HEADERS = (
+    b"From: Newsroom <digest@news.example>\r\n"
+    b"To: Anna <anna@reader.example>\r\n"
+    b"Subject: Week 48\r\n"
+    b"Date: Sun, 22 Nov 2026 08:00:00 +0000\r\n"
+    b"Message-ID: <weekly.48.x@news.example>\r\n"
+    b"List-Unsubscribe: <mailto:leave+x@news.example>\r\n"
+    b"MIME-Version: 1.0\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+)
+
+
+def pem(key, protection: KeySerializationEncryption | None = None) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection or NoEncryption())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("keys")
+    rsa_key = crypto_rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    (made / "rsa.pem").write_bytes(pem(rsa_key))
+    (made / "ed.pem").write_bytes(pem(ed25519.Ed25519PrivateKey.generate()))
+    return made
+
+
+@pytest.fixture(scope="module")
+def signer(folder: Path) -> Signer:
+    return Signer(DOMAIN, [load_key(folder / "rsa.pem", "r1"), load_key(folder / "ed.pem", "e1")])
+
+
+@pytest.fixture(scope="module")
+def verified(signer: Signer) -> Callable[[bytes], list[bool]]:
+    """What dkimpy says of each signature of a message, RSA first."""
+    records = {
+        f"{key.selector}._domainkey.{DOMAIN}.".encode(): key.dns_record.encode()
+        for key in signer.keys
+    }
+
+    def verify(message: bytes) -> list[bool]:
+        return [accepted(message, i) for i in (0, 1)]
+
+    def accepted(message: bytes, i: int) -> bool:
+        try:
+            found = dkimpy.DKIM(message).verify(i, lambda name, timeout=5: records[name])
+        except dkimpy.ValidationError:
+            return False
+        return bool(found)
+
+    return verify
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        pytest.param(HEADERS, b"Text.\r\n", id="plain"),
+        pytest.param(HEADERS, b"", id="empty body"),
+        pytest.param(HEADERS, b"\r\n\r\n", id="body of empty lines"),
+        pytest.param(HEADERS, b" \t \r\n", id="body of blanks"),
+        pytest.param(HEADERS, b"Text.\r\n\r\n\r\n", id="empty lines at the end"),
+        pytest.param(HEADERS, b"Text without its line end", id="last line open"),
+        pytest.param(HEADERS, b"a \t b  \r\n\t c\t\r\n  \r\nd \t\r\n", id="blanks everywhere"),
+        pytest.param(HEADERS, b"." * 70_000 + b"\r\n", id="one long line"),
+        pytest.param(
+            HEADERS.replace(b"Week 48", b"Customs and\r\n\tyouth,\r\n   week  48 \t"),
+            b"Text.\r\n",
+            id="folded header with blanks",
+        ),
+        pytest.param(
+            HEADERS.replace(
+                b"Week 48",
+                Header("Таможня и молодёжь: " * 6, "utf-8").encode(linesep="\r\n").encode(),
+            ),
+            "Новости\r\n".encode(),
+            id="Cyrillic",
+        ),
+        pytest.param(HEADERS + b"X-Empty:\r\nReply-To:\r\n", b"Text.\r\n", id="empty headers"),
+        pytest.param(
+            HEADERS + b"References: <1@a>\r\nReferences: <2@a>\r\n", b"Text.\r\n", id="twice"
+        ),
+    ],
+)
+def test_an_independent_verifier_accepts_both_signatures(
+    signer: Signer, verified: Callable[[bytes], list[bool]], headers: bytes, body: bytes
+) -> None:
+    """Whatever our mail looks like, receivers find it untouched."""
+    message = headers + b"\r\n" + body
+    assert verified(signer.sign(message, SIGNED_AT) + message) == [True, True]
+
+
+LINES = st.lists(
+    st.text(alphabet=" \t.aЖ=", max_size=12).map(lambda line: line.encode()), max_size=6
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(LINES)
+def test_any_body_verifies(
+    signer: Signer, verified: Callable[[bytes], list[bool]], lines: list[bytes]
+) -> None:
+    """The relaxed form is that of the verifier for every mixture of blanks and lines."""
+    message = HEADERS + b"\r\n" + b"".join(line + b"\r\n" for line in lines)
+    assert verified(signer.sign(message, SIGNED_AT) + message) == [True, True]
+
+
+@settings(max_examples=40, deadline=None)
+@given(LINES, st.integers(0, 3))
+def test_a_segment_signs_as_the_whole_message(
+    signer: Signer, lines: list[bytes], places: int
+) -> None:
+    """Signing by segment is a matter of speed: the signature is the one of the whole message."""
+    placeholder, token = PLACEHOLDER.encode(), token_for(b"k" * 32, 48, 7).encode()
+    body = (b"\r\n" + placeholder + b" ").join([*lines, b"\r\n"][: places + 1])
+    message = HEADERS + b"\r\n" + body.replace(placeholder, token)
+    by_segment = signer.segment(body, placeholder).sign(HEADERS[:-2], token, SIGNED_AT)
+    assert by_segment == signer.sign(message, SIGNED_AT)
+
+
+def test_each_recipient_of_a_segment_verifies(
+    signer: Signer, verified: Callable[[bytes], list[bool]]
+) -> None:
+    """The common part is hashed once and serves all."""
+    placeholder = PLACEHOLDER.encode()
+    body = b"Leave:  https://news.example/u/" + placeholder + b"\r\nor " + placeholder + b"\r\n\r\n"
+    segment = signer.segment(body, placeholder)
+    for recipient in (1, 2):
+        token = token_for(b"k" * 32, 48, recipient).encode()
+        headers = HEADERS.replace(b"48.x", b"48." + token)
+        message = headers + b"\r\n" + body.replace(placeholder, token)
+        assert verified(segment.sign(headers, token, SIGNED_AT) + message) == [True, True]
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        pytest.param(name, id=name)
+        for name in ("Subject", "From", "To", "Reply-To", "List-Unsubscribe", "Content-Type", "Cc")
+    ],
+)
+def test_a_field_added_on_the_way_breaks_the_signature(
+    signer: Signer, verified: Callable[[bytes], list[bool]], added: str
+) -> None:
+    """Over-signing: nobody shows our readers a second subject or another address to leave."""
+    message = HEADERS + b"\r\nText.\r\n"
+    signed = signer.sign(message, SIGNED_AT) + message
+    assert verified(f"{added}: <x@thief.example>\r\n".encode() + signed) == [False, False]
+
+
+def test_a_changed_body_breaks_the_signature(
+    signer: Signer, verified: Callable[[bytes], list[bool]]
+) -> None:
+    """There is no l=, so nothing can be put under the text either."""
+    message = HEADERS + b"\r\nText.\r\n"
+    signed = signer.sign(message, SIGNED_AT) + message
+    assert verified(signed + b"More.\r\n") == [False, False]
+
+
+def test_the_signature_says_what_it_should(signer: Signer) -> None:
+    """RSA stands first, as who knows no Ed25519 reads it; lines are short; the time is ours."""
+    signed = signer.sign(HEADERS + b"\r\nText.\r\n", SIGNED_AT)
+    rsa_field, ed_field = re.findall(rb"DKIM-Signature: (?:.|\r\n )*\r\n", signed)
+    assert b"a=rsa-sha256; c=relaxed/relaxed; d=news.example;\r\n s=r1;" in rsa_field
+    assert b"a=ed25519-sha256; c=relaxed/relaxed; d=news.example;\r\n s=e1;" in ed_field
+    for field in (rsa_field, ed_field):
+        assert b" t=1795334405;" in field
+        assert not re.search(rb"[; ][lx]=", field)
+        listed = re.sub(rb"\s", b"", field).partition(b"h=")[2].partition(b";")[0].split(b":")
+        assert listed.count(b"from") == 2
+        assert listed.count(b"list-unsubscribe") == 2
+        assert listed.count(b"list-unsubscribe-post") == 1
+    assert max(len(line) for line in signed.split(b"\r\n")) <= 78
+
+
+def test_the_same_message_gets_the_same_signature(signer: Signer) -> None:
+    """What a dry run shows is what is sent."""
+    message = HEADERS + b"\r\nText.\r\n"
+    assert signer.sign(message, SIGNED_AT) == signer.sign(message, SIGNED_AT)
+
+
+@pytest.mark.parametrize(
+    ("body", "relaxed"),
+    [
+        # RFC 6376 §3.4.5 gives the first.
+        pytest.param(b" C \r\nD \t E\r\n\r\n\r\n", b" C\r\nD E\r\n", id="the standard's example"),
+        pytest.param(b"", b"", id="empty"),
+        pytest.param(b"\r\n", b"", id="one empty line"),
+        pytest.param(b"a \t", b"a\r\n", id="open line, which SMTP ends"),
+        pytest.param(b"a" + b" " * 1000 + b"b\r\n", b"a b\r\n", id="long run"),
+    ],
+)
+def test_the_relaxed_form_of_a_body(body: bytes, relaxed: bytes) -> None:
+    """RFC 6376 §3.4.4."""
+    assert relaxed_body(body) == relaxed
+
+
+def test_the_relaxed_form_of_headers() -> None:
+    """RFC 6376 §3.4.5's example."""
+    block = b"A: X\r\nB : Y\t\r\n\tZ  \r\n"
+    assert list(relaxed_fields(block)) == [(b"a", b"a:X"), (b"b", b"b:Y Z")]
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        pytest.param(HEADERS.replace(b"\r\n", b"\n") + b"\nText.\n", "LF alone", id="bare LF"),
+        pytest.param(HEADERS + b"\r\nText\r.\r\n", "CR alone", id="bare CR"),
+        pytest.param(HEADERS + b"nonsense\r\n\r\nText.\r\n", "nonsense", id="no header"),
+    ],
+)
+def test_what_is_no_wire_form_is_not_signed(signer: Signer, message: bytes, found: str) -> None:
+    """Bytes that a server would change are a fault of ours, told before they are sent."""
+    with pytest.raises(ValueError, match=found):
+        signer.sign(message, SIGNED_AT)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(HEADERS.replace(b"news.example>", b"other.example>", 1), id="other domain"),
+        pytest.param(HEADERS.replace(b"@news", b"@fakenews", 1), id="domain that only ends so"),
+        pytest.param(HEADERS[HEADERS.index(b"To") :], id="no From"),
+        pytest.param(HEADERS + b"From: b@news.example\r\n", id="two From"),
+    ],
+)
+def test_a_from_outside_the_domain_is_refused(signer: Signer, headers: bytes) -> None:
+    """A signature that DMARC would not count is a fault of the settings."""
+    with pytest.raises(SigningError, match=r"DKIM for news\.example"):
+        signer.sign(headers + b"\r\nText.\r\n", SIGNED_AT)
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "token"),
+    [
+        pytest.param(b"", b"", id="empty"),
+        pytest.param(b"two words", b"two words", id="blank in the placeholder"),
+        pytest.param(b"xxxx", b"a b ", id="blank in the token"),
+        pytest.param(b"xxxx", b"abc", id="token too short"),
+    ],
+)
+def test_a_token_is_one_word_of_fixed_length(
+    signer: Signer, placeholder: bytes, token: bytes
+) -> None:
+    """Otherwise the relaxed form made once would not be that of the message."""
+    with pytest.raises(ValueError, match="one word"):
+        signer.segment(b"xxxx\r\n", placeholder).sign(HEADERS, token, SIGNED_AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "found"),
+    [
+        pytest.param("missing.pem", None, "cannot be read", id="missing"),
+        pytest.param("text.pem", lambda: b"not a key", "no private key", id="no PEM"),
+        pytest.param(
+            "small.pem",
+            lambda: pem(crypto_rsa.generate_private_key(public_exponent=65537, key_size=1024)),
+            "1024 bits",
+            id="RSA too short",
+        ),
+        pytest.param(
+            "ec.pem",
+            lambda: pem(ec.generate_private_key(ec.SECP256R1())),
+            "another kind",
+            id="elliptic curve",
+        ),
+        pytest.param(
+            "locked.pem",
+            lambda: pem(ed25519.Ed25519PrivateKey.generate(), BestAvailableEncryption(b"x")),
+            "passphrase",
+            id="locked",
+        ),
+    ],
+)
+def test_a_key_that_cannot_sign_is_told(
+    tmp_path: Path, name: str, make: Callable[[], bytes] | None, found: str
+) -> None:
+    """The operator reads which file it is, what was found and what to do."""
+    path = tmp_path / name
+    if make is not None:
+        path.write_bytes(make())
+    with pytest.raises(SigningError, match=found) as raised:
+        load_key(path, "r1")
+    assert name in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("domain", "files"),
+    [
+        pytest.param(DOMAIN, [], id="no key"),
+        pytest.param(DOMAIN, [("ed.pem", "e1")], id="Ed25519 alone"),
+        pytest.param(DOMAIN, [("rsa.pem", "r1"), ("ed.pem", "r1")], id="one selector for two"),
+        pytest.param("новости.example", [("rsa.pem", "r1")], id="domain not ASCII"),
+        pytest.param(DOMAIN, [("rsa.pem", "r 1")], id="selector with a blank"),
+    ],
+)
+def test_a_signer_that_receivers_could_not_check_is_refused(
+    folder: Path, domain: str, files: list[tuple[str, str]]
+) -> None:
+    """RFC 8463: Ed25519 comes second; DNS holds names in ASCII."""
+    with pytest.raises(SigningError, match=f"DKIM for {domain}"):
+        Signer(domain, [load_key(folder / name, selector) for name, selector in files])
