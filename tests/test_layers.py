@@ -94,7 +94,7 @@ def test_a_forbidden_import_is_noticed(
     ("importer", "imported"),
     [
         pytest.param("digest.sources.fetch", "httpx2", id="the fetcher has the network"),
-        pytest.param("digest.mail.smtp", "aiosmtplib", id="the mailer has the network"),
+        pytest.param("digest.mail.smtp.dialogue", "aiosmtplib", id="the mailer has the network"),
         pytest.param("digest.ingest", "digest.sources.fetch", id="a verb uses the fetcher"),
         pytest.param("digest.deliver", "digest.mail.smtp", id="a verb uses the mailer"),
     ],

@@ -2,15 +2,20 @@
 
 import os
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Strict
 
 from digest.config.rules import parse_rule
+from digest.model import OTHER
+
+C = TypeVar("C", bound=Collection[object])
 
 LANGUAGES = ("en", "ru", "tk")
 """Languages that the product can tell apart. Mail and pages are set in English and Russian."""
@@ -27,15 +32,19 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         known = "a name of the IANA time zone database, such as Asia/Ashgabat"
-        near = [zone for zone in available_timezones() if value.casefold() in zone.casefold()]
-        hint = f"; did you mean {sorted(near)[0]}?" if value and near else ""
+        near = get_close_matches(value, sorted(available_timezones()), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"allowed is {known}{hint}") from None
     return value
 
 
 def _web_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and not parts.username
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", value):
         raise ValueError(
             "allowed is an absolute http or https URL, such as https://news.example.org"
         )
@@ -45,7 +54,7 @@ def _web_url(value: str) -> str:
 
 
 def _link_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"http", "https", "mailto"}:
+    if not re.fullmatch(r"(https?://|mailto:)[!-~]+", value):
         raise ValueError("allowed is an http, https or mailto URL")
     return value
 
@@ -71,6 +80,14 @@ def _key(value: str) -> str:
     return value
 
 
+def _theme_key(value: str) -> str:
+    if value == OTHER:
+        raise ValueError(
+            f"allowed is any name but {OTHER!r}, which is kept for news without a theme"
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if value not in LANGUAGES:
         raise ValueError(f"allowed are {', '.join(LANGUAGES)}")
@@ -93,17 +110,25 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
+def _filled(value: C) -> C:
+    if not value:
+        raise ValueError("allowed is at least one entry")
+    return value
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 LinkUrl = Annotated[str, AfterValidator(_link_url)]
 Address = Annotated[str, AfterValidator(_address)]
 Colour = Annotated[str, AfterValidator(_colour)]
 Key = Annotated[str, AfterValidator(_key)]
-ThemeKey = Key
+ThemeKey = Annotated[Key, AfterValidator(_theme_key)]
 LanguageCode = Annotated[str, AfterValidator(_language)]
 RepeatRule = Annotated[str, AfterValidator(_rule)]
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
+Filled = AfterValidator(_filled)
+"""At least one entry. pydantic's own `min_length` would also count faulty entries as missing."""
 
 
 def contrast(one: str, other: str) -> float:

@@ -1,18 +1,19 @@
 """config.toml -> Settings, with every fault of the file told at once."""
 
-import difflib
 import os
 import tomllib
-import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from digest.config.settings import Settings, combined_faults
+from digest.config.base import Section
+from digest.config.combined import combined_faults
+from digest.config.faults import fault_line, known_keys
+from digest.config.settings import Settings
 from digest.errors import ConfigError
 
-M = TypeVar("M", bound=BaseModel)
+S = TypeVar("S", bound=Section)
 ENVIRONMENT = "DIGEST_CONFIG"
 
 
@@ -28,7 +29,7 @@ def load_settings(path: Path) -> Settings:
         ConfigError: the file is missing, is no TOML, or has faults; all of them are in it.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             str(path), [f"there is no such file; name one with --config or {ENVIRONMENT}"]
@@ -41,98 +42,34 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError(str(path), [f"is not UTF-8 at byte {e.start}; save it as UTF-8"]) from e
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(str(path), [f"is not TOML: {e}"]) from e
-    if "path" in found:
-        raise ConfigError(str(path), ["path: unknown key; nothing of that name is allowed here"])
+    # `path` is ours to set, so it is the one name that the type cannot refuse.
+    known = ", ".join(known_keys(()))
+    faults = [f"path: unknown key; allowed are {known}"] if "path" in found else []
     try:
-        settings = Settings.model_validate({**found, "path": path.resolve()})
+        settings = Settings.model_validate({**found, "path": path.absolute()})
     except ValidationError as e:
-        raise ConfigError(str(path), [_fault(error, found) for error in e.errors()]) from None
-    if faults := combined_faults(settings):
+        faults += [fault_line(error, found) for error in e.errors()]
+        raise ConfigError(str(path), [*faults, *combined_faults(found)]) from None
+    if faults := [*faults, *combined_faults(found)]:
         raise ConfigError(str(path), faults)
-    return _with_absolute_paths(settings)
+    return _with_absolute_paths(settings, settings.path.parent)
 
 
-def _with_absolute_paths(settings: Settings) -> Settings:
-    folder = settings.path.parent
-
-    def moved(section: M) -> M:
-        changes = {
-            name: folder / value
-            for name in type(section).model_fields
-            if isinstance(value := getattr(section, name), Path)
-        }
-        return section.model_copy(update=changes)
-
-    return settings.model_copy(
-        update={
-            "store": moved(settings.store),
-            "feeds": moved(settings.feeds),
-            "web": moved(settings.web),
-            "sources": [moved(source) for source in settings.sources],
-        }
-    )
+def _with_absolute_paths(section: S, folder: Path) -> S:
+    """The same with every relative path in it, at any depth, taken from `folder`."""
+    changes = {name: _moved(getattr(section, name), folder) for name in type(section).model_fields}
+    return section.model_copy(update=changes)
 
 
-def _fault(error: Any, found: dict[str, Any]) -> str:
-    """One line: the key, what was found, what is allowed, the nearest known key."""
-    loc = tuple(part for part in error["loc"] if part != "[key]")
-    key = _dotted(loc)
-    if error["type"] == "missing":
-        return f"{key}: missing; it must be given"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(known)}"
-        return f"{key}: unknown key; {hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    if not message.startswith("allowed"):
-        message = f"allowed: {message[0].lower()}{message[1:]}"
-    return f"{key}: found {_shown(_value_at(found, loc))}; {message}"
-
-
-def _dotted(loc: tuple[Any, ...]) -> str:
-    """('digests', 0, 'title') -> digests[1].title; lists count from 1, as people do."""
-    text = ""
-    for part in loc:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "the file"
-
-
-def _value_at(found: Any, loc: tuple[Any, ...]) -> Any:
-    for part in loc:
-        try:
-            found = found[part]
-        except (KeyError, IndexError, TypeError):
-            return part
-    return found
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _known_keys(loc: tuple[Any, ...]) -> list[str]:
-    """The keys that the table at `loc` may have."""
-    model: Any = Settings
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            continue
-        field = model.model_fields.get(part)
-        model = _model_in(field.annotation) if field else None
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return []
-    return sorted(name for name in model.model_fields if not (model is Settings and name == "path"))
-
-
-def _model_in(annotation: Any) -> Any:
-    """The table type inside list[...], dict[..., ...], Annotated[...] or a union."""
-    if isinstance(annotation, type) and typing.get_origin(annotation) is None:
-        return annotation
-    for inner in typing.get_args(annotation):
-        model = _model_in(inner)
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            return model
-    return None
+def _moved(value: Any, folder: Path) -> Any:
+    match value:
+        case Path():
+            return folder / value.expanduser()
+        case Section():
+            return _with_absolute_paths(value, folder)
+        case tuple():
+            return tuple(_moved(one, folder) for one in value)
+        case dict():
+            return {key: _moved(one, folder) for key, one in value.items()}
+        case _:
+            return value

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from digest.config.base import (
     Address,
-    Colour,
+    Filled,
     Instant,
     Key,
     LanguageCode,
@@ -17,14 +17,9 @@ from digest.config.base import (
     Section,
     WebUrl,
     Zone,
-    contrast,
 )
 from digest.config.themes import PALETTE, SPARE, ThemeSettings
 from digest.model import OTHER, ThemeName
-
-PAPER_LIGHT = "#faf8f4"
-PAPER_DARK = "#16191c"
-LOWEST_CONTRAST = 4.5
 
 
 class SiteSettings(Section):
@@ -35,7 +30,7 @@ class SiteSettings(Section):
     author: OneLine
     contact: Address
     postal_address: OneLine
-    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = ("en", "ru")
+    languages: Annotated[tuple[LanguageCode, ...], Filled] = ("en", "ru")
     time_zone: Zone = "UTC"
 
 
@@ -70,7 +65,7 @@ class DigestConfig(Section):
     """[[digests]]: a mailing with its schedule, themes and languages."""
 
     name: Key
-    title: dict[LanguageCode, OneLine]
+    title: Annotated[dict[LanguageCode, OneLine], Filled]
     schedule: RepeatRule = "0 8 * * mon"
     time_zone: Zone | None = None
     since: Instant | None = None
@@ -78,7 +73,7 @@ class DigestConfig(Section):
     languages: tuple[LanguageCode, ...] = ()
     per_theme: Annotated[int, Field(ge=1, le=100)] = 10
     empty: Literal["skip", "send"] = "skip"
-    max_lateness_hours: Annotated[float, Field(gt=0)] = 24.0
+    max_lateness_hours: Annotated[float, Field(gt=0, le=8784)] = 24.0
 
 
 class MailSettings(Section):
@@ -105,10 +100,10 @@ class Settings(Section):
     path: Path
     site: SiteSettings
     store: StoreSettings = StoreSettings()
-    sources: Annotated[list[SourceSettings], Field(min_length=1)]
-    themes: Annotated[list[ThemeSettings], Field(min_length=1)]
+    sources: Annotated[tuple[SourceSettings, ...], Filled]
+    themes: Annotated[tuple[ThemeSettings, ...], Filled]
     feeds: FeedSettings = FeedSettings()
-    digests: Annotated[list[DigestConfig], Field(min_length=1)]
+    digests: Annotated[tuple[DigestConfig, ...], Filled]
     mail: MailSettings
     web: WebSettings = WebSettings()
 
@@ -153,41 +148,3 @@ class Settings(Section):
 
     def digest_zone(self, digest: DigestConfig) -> str:
         return digest.time_zone or self.site.time_zone
-
-
-def combined_faults(settings: Settings) -> list[str]:
-    """Faults that show only when the parts are held against each other, one line each."""
-    faults: list[str] = []
-    for table, names in (
-        ("sources", [source.name for source in settings.sources]),
-        ("themes", [theme.name for theme in settings.themes]),
-        ("digests", [digest.name for digest in settings.digests]),
-    ):
-        faults += [
-            f"{table}: found the name {name!r} twice; each name is allowed once"
-            for name in sorted({name for name in names if names.count(name) > 1})
-        ]
-    known = [*settings.theme_keys, OTHER]
-    for i, digest in enumerate(settings.digests, 1):
-        for key, found, allowed in (
-            ("themes", digest.themes, tuple(known)),
-            ("languages", digest.languages, settings.site.languages),
-        ):
-            faults += [
-                f"digests[{i}].{key}: found {name!r}; allowed are {', '.join(allowed)}"
-                for name in found
-                if name not in allowed
-            ]
-    for i, theme in enumerate(settings.themes, 1):
-        faults += _colour_faults(f"themes[{i}].colour", theme.colour, PAPER_LIGHT)
-        faults += _colour_faults(f"themes[{i}].colour_dark", theme.colour_dark, PAPER_DARK)
-    return faults
-
-
-def _colour_faults(key: str, colour: Colour | None, paper: str) -> list[str]:
-    if colour is None or (ratio := contrast(colour, paper)) >= LOWEST_CONTRAST:
-        return []
-    return [
-        f"{key}: found {colour!r}, whose contrast on {paper} is {ratio:.1f} : 1; "
-        f"allowed is at least {LOWEST_CONTRAST} : 1"
-    ]

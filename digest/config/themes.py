@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from digest.config.base import Colour, Section, ThemeKey
+from digest.config.base import Colour, Filled, LanguageCode, OneLine, Section, ThemeKey
 from digest.model import OTHER
 
 PALETTE = {
@@ -25,28 +25,35 @@ SPARE = (
 """Colours on light and on dark ground for themes that the operator adds, in turn."""
 
 
+Weight = Annotated[float, Field(gt=0, le=3)]
+
+
 class TermLists(Section):
-    """Terms of one language. Each term is a word or a phrase; other forms of its words count too."""
+    """Terms of one language. Each term is a word or a phrase; other forms of its words count too.
+
+    `strong`, `terms` and `weak` count 1, 0.6 and 0.3; `weights` holds terms with a weight of their own.
+    `beside` counts as a weak term does, but only in a sentence that also holds one of `companions` or
+    another term of the theme. `ignore` blots out what it covers before anything is counted.
+    `remove` takes packaged terms out. docs/themes.md shows how a term is written.
+    """
 
     strong: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    weights: dict[str, Weight] = Field(default_factory=dict)
 
 
 class ThemeSettings(Section):
     """[[themes]]"""
 
     name: ThemeKey
-    title: dict[str, str]
+    title: Annotated[dict[LanguageCode, OneLine], Filled]
     colour: Colour | None = None
     colour_dark: Colour | None = None
     lexicon: Literal["shipped", "own"] = "shipped"
     threshold: Annotated[float, Field(gt=0)] | None = None
-    terms: dict[str, TermLists] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _not_reserved(self) -> "ThemeSettings":
-        if self.name == OTHER:
-            raise ValueError(f"{OTHER!r} is kept for news without a theme; choose another name")
-        return self
+    terms: dict[LanguageCode, TermLists] = Field(default_factory=dict)

@@ -1,0 +1,200 @@
+"""Reading config.toml: which file, where its paths lead, and how its faults are told."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from digest.config.load import ENVIRONMENT, find_config, load_settings
+from digest.errors import ConfigError
+
+LEAST = """
+[site]
+title = "Desk"
+base_url = "https://news.example.org"
+author = "Desk"
+contact = "desk@example.org"
+postal_address = "1 Street, Town"
+[[sources]]
+name = "seeds"
+path = "seeds"
+[[themes]]
+name = "drugs"
+title = { en = "Drugs" }
+[[digests]]
+name = "weekly"
+title = { en = "The week" }
+[mail]
+from_address = "digest@example.org"
+unsubscribe_address = "leave@example.org"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults_of(folder: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(folder, text))
+    return caught.value.faults
+
+
+def test_option_then_environment_then_the_folder_at_hand(monkeypatch: pytest.MonkeyPatch):
+    """--config wins over DIGEST_CONFIG, which wins over ./config.toml; an empty variable is none."""
+    monkeypatch.setenv(ENVIRONMENT, "from/environment.toml")
+    assert find_config(Path("from/option.toml")) == Path("from/option.toml")
+    assert find_config(None) == Path("from/environment.toml")
+    monkeypatch.setenv(ENVIRONMENT, "")
+    assert find_config(None) == Path("config.toml")
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path):
+    """A short file is enough to start with."""
+    settings = load_settings(written(tmp_path, LEAST))
+    assert settings.site.time_zone == "UTC"
+    assert settings.site.languages == ("en", "ru")
+    assert settings.digests[0].schedule == "0 8 * * mon"
+    assert settings.digest_zone(settings.digests[0]) == "UTC"
+    assert settings.feeds_url == "https://news.example.org/feeds"
+
+
+def test_relative_paths_start_from_the_file_not_from_where_we_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A timer may start the command anywhere, and the file may be named by a relative path."""
+    (tmp_path / "desk").mkdir()
+    written(tmp_path / "desk", LEAST + '[web]\ntemplates = "../own"\n')
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(Path("desk/config.toml"))
+    assert settings.path == tmp_path / "desk" / "config.toml"
+    assert settings.sources[0].path == tmp_path / "desk" / "seeds"
+    assert settings.store.path == tmp_path / "desk" / "digest.db"
+    assert settings.feeds.path == tmp_path / "desk" / "feeds"
+    assert settings.web.templates == tmp_path / "desk" / "../own"
+
+
+def test_absolute_paths_stay(tmp_path: Path):
+    """An absolute path is used as it is."""
+    away = tmp_path / "away" / "kept.db"
+    text = LEAST + f"[store]\npath = {str(away)!r}\n"
+    assert load_settings(written(tmp_path, text)).store.path == away
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path):
+    """Some editors put one in front."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + LEAST.encode())
+    assert load_settings(path).site.title == "Desk"
+
+
+def test_five_faults_are_told_at_once(tmp_path: Path):
+    """Each with its key, what was found, what is allowed; those of single values and of pairs together."""
+    text = (
+        LEAST.replace('name = "weekly"', 'name = "weekly"\nthemes = ["drug"]\nper_theme = 0')
+        .replace('title = "Desk"', 'titel = "Desk"')
+        .replace('name = "drugs"', 'name = "drugs"\ncolour = "#eeeeee"')
+    )
+    assert sorted(faults_of(tmp_path, text)) == [
+        "digests[1].per_theme: found 0; allowed is greater than or equal to 1",
+        "digests[1].themes: found 'drug'; allowed are drugs, other",
+        "site.titel: unknown key; did you mean title?",
+        "site.title: missing; it must be given",
+        "themes[1].colour: found '#eeeeee', whose contrast on #faf8f4 is 1.1 : 1; "
+        "allowed is at least 4.5 : 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        pytest.param(('"Desk"', '"Desk\\nTwo"'), "site.title: found 'Desk\\nTwo'; allowed is one line", id="a header in a title"),
+        pytest.param(("https://news", "ftp://news"), "site.base_url: found 'ftp://news.example.org'; allowed is an absolute http", id="scheme"),
+        pytest.param(("https://news", "https://me:pw@news"), "allowed is an absolute http or https URL", id="password in a URL"),
+        pytest.param(("news.example.org", "news.example.org/?a=1"), "allowed is a URL without ? and #", id="query"),
+        pytest.param(("https://news.example.org", "https://[news"), "allowed is an absolute http or https URL", id="broken URL"),
+        pytest.param(('contact = "desk@example.org"', 'contact = "desk"'), "site.contact: found 'desk'; allowed is an e-mail address", id="address"),
+        pytest.param(("[[sources]]", '[site.more]\n[[sources]]'), "site.more: unknown key; allowed are author, base_url", id="unknown table, nothing near"),
+        pytest.param(("[mail]", "[maill]\n[mail]"), "maill: unknown key; did you mean mail?", id="unknown table, something near"),
+        pytest.param(("[mail]", "[mail]\nbudget_kb = 99.5"), "mail.budget_kb: found 99.5; allowed is a whole number", id="whole numbers"),
+        pytest.param(("[mail]", "[store]\nbusy_timeout_seconds = 0\n[mail]"), "store.busy_timeout_seconds: found 0; allowed is greater than 0", id="limits"),
+        pytest.param(("[mail]", '[feeds]\ncontent = "all"\n[mail]'), "feeds.content: found 'all'; allowed is 'full' or 'summary'", id="choices"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\narchive = "perhaps"'), "sources[1].archive: found 'perhaps'; allowed is true or false", id="yes or no"),
+        pytest.param(('path = "seeds"', ""), "sources[1].path: missing; it must be given", id="missing"),
+        pytest.param(('name = "seeds"', 'name = "Seeds!"'), "sources[1].name: found 'Seeds!'; allowed are a-z, 0-9 and -", id="names"),
+        pytest.param(('name = "drugs"', 'name = "other"'), "themes[1].name: found 'other'; allowed is any name but 'other'", id="reserved name"),
+        pytest.param(('{ en = "Drugs" }', '{ em = "Drugs" }'), "themes[1].title.em: found 'em'; allowed are en, ru, tk", id="language of a title"),
+        pytest.param(('{ en = "Drugs" }', "{}"), "themes[1].title: allowed is at least one entry", id="no title at all"),
+        pytest.param(('{ en = "Drugs" }', '"Drugs"'), "themes[1].title: found 'Drugs'; allowed is a table", id="a text for a table"),
+        pytest.param(('name = "drugs"', 'name = "drugs"\ncolour = "red"'), "themes[1].colour: found 'red'; allowed is a colour as #rrggbb", id="colour"),
+        pytest.param(('name = "drugs"', 'name = "drugs"\ncolour_dark = "#333333"'), "whose contrast on #16191c is 1.4 : 1; allowed is at least 4.5 : 1", id="contrast on dark ground"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nschedule = "0 8 * * 1"'), "digests[1].schedule: found '0 8 * * 1'; allowed is mon to sun, no digits", id="weekday in digits"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16T08:00:00'), "digests[1].since: found 2026-11-16T08:00:00; allowed is a time with its offset", id="time without offset"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16'), "digests[1].since: found 2026-11-16; allowed is a time with its offset", id="day for a time"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 5'), "digests[1].since: found 5; allowed is a time with its offset", id="number for a time"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nmax_lateness_hours = inf'), "digests[1].max_lateness_hours: found inf; allowed is less than", id="for ever"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nlanguages = ["tk"]'), "digests[1].languages: found 'tk'; allowed are the site's, en, ru", id="language that the site lacks"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\ntime_zone = "Asia/Ashgabad"'), "digests[1].time_zone: found 'Asia/Ashgabad'; allowed is a name of the IANA time zone database, such as Asia/Ashgabat; did you mean Asia/Ashgabat?", id="zone"),
+        pytest.param(("[[digests]]", '[[themes]]\nname = "drugs"\ntitle = { en = "D" }\n[[digests]]'), "themes[2].name: found 'drugs', as in themes[1]; each name is allowed once", id="name twice"),
+        pytest.param(("[site]", 'path = "here"\n[site]'), "path: unknown key; allowed are digests, feeds", id="a key that is ours"),
+        pytest.param(("[[themes]]", '[themes]'), "themes: allowed is a list", id="a table for a list of tables"),
+    ],
+)  # fmt: skip
+def test_a_fault_says_what_was_found_and_what_is_allowed(
+    change: tuple[str, str], fault: str, tmp_path: Path
+):
+    """One fault in the file is one line, which leads to the place and to the cure."""
+    assert change[0] in LEAST
+    (told,) = faults_of(tmp_path, LEAST.replace(*change, 1))
+    assert fault in told
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param(None, "there is no such file; name one with --config or DIGEST_CONFIG", id="missing"),
+        pytest.param(b"[site\n", "is not TOML: ", id="no TOML"),
+        pytest.param(b"title = '\xcd\xe0'\n", "is not UTF-8 at byte 9; save it as UTF-8", id="Windows-1251"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_says_why(content: bytes | None, fault: str, tmp_path: Path):
+    """The first error that a newcomer meets names the file and the next step."""
+    path = tmp_path / "config.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="1 fault") as caught:
+        load_settings(path)
+    assert str(path) in str(caught.value)
+    assert fault in str(caught.value)
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path):
+    """--config wants the file, not the folder that it lies in."""
+    with pytest.raises(ConfigError, match="this is a folder"):
+        load_settings(tmp_path)
+
+
+def test_a_misplaced_secret_is_not_shown(tmp_path: Path):
+    """Whoever writes a password into the file gets an error without the password in it."""
+    text = LEAST.replace("[mail]", '[mail]\npassword = "hunter2"')
+    (told,) = faults_of(tmp_path, text)
+    assert "mail.password: unknown key" in told
+    assert "hunter2" not in told
+
+
+def test_loaded_settings_cannot_be_changed(tmp_path: Path):
+    """What a run has read holds until it ends."""
+    settings = load_settings(written(tmp_path, LEAST))
+    with pytest.raises(ValueError, match="frozen"):
+        settings.site.title = "Another"
+    assert isinstance(settings.sources, tuple)
+
+
+def test_since_is_kept_in_utc(tmp_path: Path):
+    """An offset in the file is taken into account once."""
+    text = LEAST.replace('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16T08:00:00+05:00')
+    since = load_settings(written(tmp_path, text)).digests[0].since
+    assert since == datetime(2026, 11, 16, 3, tzinfo=UTC)
+    assert since.tzinfo is UTC
