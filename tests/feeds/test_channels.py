@@ -1,0 +1,69 @@
+"""Which feeds there are, how they are named, and by which id readers know them."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from digest.feeds.channels import channels, feed_id
+from tests.factories import MADE_AT, make_settings
+
+
+def test_there_is_a_feed_of_everything_each_theme_each_language_and_both() -> None:
+    """What issue "Feeds" promises to subscribers; news without a theme has no feed of its own."""
+    slugs = [channel.slug for channel in channels(make_settings())]
+    assert slugs == [
+        *("all", "drugs", "youth", "en", "ru"),
+        *("drugs.en", "drugs.ru", "youth.en", "youth.ru"),
+    ]
+
+
+def test_every_feed_has_a_title_of_its_own() -> None:
+    """A subscriber of several can tell them apart in the reader's list."""
+    titles = [channel.title for channel in channels(make_settings())]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize(
+    ("slug", "title", "language"),
+    [
+        pytest.param("all", "Ashgabat Desk", "en", id="everything"),
+        pytest.param("drugs", "Ashgabat Desk: Drugs", "en", id="in the site's first language"),
+        pytest.param("drugs.ru", "Ashgabat Desk: Наркотики, на русском", "ru", id="in its own"),
+    ],
+)
+def test_a_title_is_in_the_feeds_language(slug: str, title: str, language: str) -> None:
+    """A reader of Russian finds a Russian name in the list."""
+    channel = next(one for one in channels(make_settings()) if one.slug == slug)
+    assert (channel.title, channel.text_language) == (title, language)
+
+
+def test_a_language_without_words_of_our_own_borrows_the_sites_first() -> None:
+    """A feed in Turkmen is offered although our pages speak English and Russian."""
+    settings = make_settings(site={"languages": ["ru", "tk"]})
+    channel = next(one for one in channels(settings) if one.slug == "tk")
+    assert (channel.title, channel.text_language) == ("Ashgabat Desk, на туркменском", "tk")
+
+
+def test_a_feeds_id_outlives_a_new_title_and_a_new_address() -> None:
+    """RFC 4287 §4.2.6: the id never changes, whatever the operator changes."""
+    moved = make_settings(site={"title": "Desk", "base_url": "https://other.example.org"})
+    one = [feed_id(channel, MADE_AT) for channel in channels(make_settings())]
+    other = [feed_id(channel, MADE_AT) for channel in channels(moved)]
+    assert one == other
+    assert len(set(one)) == len(one)
+    assert all(identity.startswith("urn:uuid:") for identity in one)
+
+
+def test_two_newsrooms_have_different_feed_ids() -> None:
+    """RFC 4287 §4.2.6: universally unique, although both publish a feed of everything."""
+    everything = channels(make_settings())[0]
+    later = datetime(2026, 11, 2, tzinfo=UTC)
+    assert feed_id(everything, MADE_AT) != feed_id(everything, later)
+
+
+@pytest.mark.parametrize("name", ["all", "en", "tk"])
+def test_a_theme_cannot_take_the_name_of_another_feed(name: str) -> None:
+    """Two feeds would be written to one file in turn."""
+    with pytest.raises(ValidationError, match="kept for the feed of that name"):
+        make_settings(themes=[{"name": name, "title": {"en": "X"}}])

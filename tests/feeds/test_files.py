@@ -1,0 +1,98 @@
+"""The folder of published files: whole or not at all, only where changed, and only what is ours."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from digest.errors import PublishError
+from digest.feeds.files import MANIFEST, Laid, lay_out, replace_file
+
+
+def lay(folder: Path, files: Mapping[str, bytes]) -> Laid:
+    return lay_out(folder, files.keys(), iter(files.items()))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def test_a_file_is_written_only_when_its_bytes_differ(tmp_path: Path) -> None:
+    """A reader's conditional request is answered 304 as long as nothing changed."""
+    path = tmp_path / "all.atom"
+    assert replace_file(path, b"one")
+    os.utime(path, ns=(1, 1))
+    assert not replace_file(path, b"one")
+    assert path.stat().st_mtime_ns == 1
+    assert replace_file(path, b"two")
+    assert contents(tmp_path) == {"all.atom": b"two"}
+
+
+def test_a_file_that_cannot_be_replaced_stays_whole(tmp_path: Path) -> None:
+    """Neither half a file nor a leftover is seen, whatever stands in the way."""
+    (tmp_path / "all.atom").mkdir()
+    (tmp_path / "all.atom" / "inside").write_bytes(b"kept")
+    with pytest.raises(PublishError, match=r"all\.atom"):
+        lay(tmp_path, {"all.atom": b"new"})
+    assert contents(tmp_path) == {"all.atom/inside": b"kept"}
+
+
+def test_new_files_can_be_read_by_the_web_server(tmp_path: Path) -> None:
+    """They get the usual permissions, not those of a private temporary file."""
+    replace_file(tmp_path / "all.atom", b"x")
+    (tmp_path / "usual").write_bytes(b"x")
+    assert (tmp_path / "all.atom").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_second_round_touches_nothing(tmp_path: Path) -> None:
+    """Not even the manifest."""
+    files = {"all.atom": b"a", "articles/1.html": b"b", "style.css": b"c"}
+    assert lay(tmp_path / "feeds", files) == Laid(tuple(files), 0, ())
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert lay(tmp_path / "feeds", files) == Laid((), 3, ())
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_what_no_longer_belongs_is_removed_and_foreign_files_stay(tmp_path: Path) -> None:
+    """A theme that left config.toml leaves no feed behind; the operator's own files are safe."""
+    foreign = {".gitignore": b"*", "robots.txt": b"", "about.html": b"mine", "articles/x.html": b""}
+    for name, data in foreign.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    lay(tmp_path, {"all.atom": b"a", "gone.atom": b"b", "articles/1.html": b"c"})
+    laid = lay(tmp_path, {"all.atom": b"a"})
+    assert laid == Laid((), 1, ("articles/1.html", "gone.atom"))
+    assert contents(tmp_path) == {**foreign, "all.atom": b"a"}
+
+
+def test_a_manifest_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
+    """Only names that we could have written are ever removed."""
+    feeds = tmp_path / "feeds"
+    feeds.mkdir()
+    (tmp_path / "keep.html").write_bytes(b"mine")
+    (feeds / "digest.db").write_bytes(b"mine")
+    names = "../keep.html\narticles/../../keep.html\ndigest.db\n/etc/x.html\n"
+    (feeds / MANIFEST).write_text(names, encoding="utf-8")
+    assert lay(feeds, {"all.atom": b"a"}).removed == ()
+    assert (tmp_path / "keep.html").exists()
+    assert (feeds / "digest.db").exists()
+
+
+def test_a_crash_in_the_middle_forgets_no_file(tmp_path: Path) -> None:
+    """The next round completes what was begun, and still removes what has to go."""
+    lay(tmp_path, {"old.atom": b"o"})
+
+    def half() -> Iterator[tuple[str, bytes]]:
+        yield "one.atom", b"1"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lay_out(tmp_path, ["one.atom", "two.atom"], half())
+    assert contents(tmp_path) == {"old.atom": b"o", "one.atom": b"1"}
+    assert lay(tmp_path, {"two.atom": b"2"}).removed == ("old.atom", "one.atom")
+    assert contents(tmp_path) == {"two.atom": b"2"}

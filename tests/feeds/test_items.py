@@ -1,0 +1,183 @@
+"""An article as feeds and pages show it: what is cut, what is cleaned, what is linked."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.feeds.channels import channels
+from digest.feeds.items import feed_view, item_of, safe_html
+from digest.model import DateSource, KnownDate
+from tests.factories import MADE_AT, make_article, make_match, make_settings, make_sibling
+
+SETTINGS = make_settings()
+LONG = "The sides noted the holding of the Session in Ashgabat. " * 20
+
+
+@pytest.mark.parametrize(
+    ("html", "safe"),
+    [
+        pytest.param("<p>a<script>alert(1)</script></p>", "<p>a</p>", id="no script"),
+        pytest.param('<p onclick="x()" style="color:red">a</p>', "<p>a</p>", id="no handlers"),
+        pytest.param('<p>a<img src="https://x.example/t.gif"></p>', "<p>a</p>", id="no pictures"),
+        pytest.param('<a href="javascript:x()">a</a>', "<a>a</a>", id="no script address"),
+        pytest.param('<a href="/about">a</a>', "<a>a</a>", id="no relative address"),
+        pytest.param("<h1>a</h1><h2>b</h2>", "a<h2>b</h2>", id="the page has the only h1"),
+        pytest.param("<p>a\x0b\ufffeb\ud800</p>", "<p>ab</p>", id="no illegal characters"),
+        pytest.param("<p>a<br>b", "<p>a<br>b</p>", id="elements are closed"),
+    ],
+)
+def test_content_is_text_and_links_only(html: str, safe: str) -> None:
+    """What a source wrote cannot act in a reader's program, nor call home from it."""
+    shown = safe_html(html).replace(' rel="noopener noreferrer"', "")
+    assert shown == safe
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=()), max_size=60))
+def test_safe_html_of_safe_html_is_itself(html: str) -> None:
+    """Cleaning is final, whatever came in: lone surrogates and control characters included."""
+    once = safe_html(html)
+    assert safe_html(once) == once
+
+
+def test_the_summary_is_the_lead_cut_at_a_sentence() -> None:
+    """A reader's list shows whole sentences, not a torn one."""
+    summary = item_of(make_article(text=LONG.strip()), (), SETTINGS).summary
+    assert len(summary) <= 300
+    assert summary.endswith("Ashgabat.")
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        pytest.param("They took part in the", "They took part in the …", id="cut by its source"),
+        pytest.param("They took part.", "They took part.", id="a whole sentence"),
+    ],
+)
+def test_a_teaser_is_a_summary_only(text: str, summary: str) -> None:
+    """Nobody takes the little that is known for the whole article."""
+    item = item_of(make_article(text=text, complete=False), (), SETTINGS)
+    assert (item.summary, item.full) == (summary, False)
+
+
+def test_settings_can_keep_the_full_text_out_of_feeds() -> None:
+    """content = "summary" is for a newsroom that wants its readers on its pages."""
+    brief = make_settings(feeds={"content": "summary"})
+    assert item_of(make_article(), (), SETTINGS).full
+    assert not item_of(make_article(), (), brief).full
+
+
+@pytest.mark.parametrize(
+    ("known", "published"),
+    [
+        pytest.param(
+            KnownDate(date(2023, 4, 4), DateSource.STATED),
+            datetime(2023, 4, 4, tzinfo=UTC),
+            id="a day without a time",
+        ),
+        pytest.param(
+            KnownDate(
+                date(2023, 4, 4),
+                DateSource.STATED,
+                "",
+                datetime(2023, 4, 4, 9, 30, 1, 999, tzinfo=UTC),
+            ),
+            datetime(2023, 4, 4, 9, 30, 1, tzinfo=UTC),
+            id="an instant",
+        ),
+        pytest.param(KnownDate(), None, id="unknown stays unknown"),
+    ],
+)
+def test_published_is_what_the_source_said(known: KnownDate, published: datetime | None) -> None:
+    """No date is invented for the undated."""
+    assert item_of(make_article(published=known), (), SETTINGS).published == published
+
+
+def test_a_withdrawn_article_says_so_and_no_more() -> None:
+    """The killed story's text is gone from every form; its entry moves up as updated."""
+    killed = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
+    article = make_article(
+        withdrawn_at=killed, text="Wrong.", url="https://wire.example/1", byline="A. Writer"
+    )
+    item = item_of(article, (), SETTINGS)
+    assert item.title == "Withdrawn: Meeting 1 at the Foreign Ministry"
+    # In Ashgabat it is already the next day.
+    assert item.summary == "This article was withdrawn on 21\u00a0November\u00a02026."
+    assert "Wrong" not in item.body_html + item.summary
+    assert (item.updated, item.full, item.author) == (killed, False, "Ashgabat Desk")
+    assert item.url == "https://news.example.org/feeds/articles/1.html"
+
+
+def test_a_russian_article_is_withdrawn_in_russian() -> None:
+    """The reader of the article reads the notice."""
+    killed = datetime(2026, 11, 20, tzinfo=UTC)
+    item = item_of(make_article(language="ru", withdrawn_at=killed), (), SETTINGS)
+    assert item.title.startswith("Отозвано: ")
+    assert item.summary == "Эта статья отозвана 20\u00a0ноября\u00a02026."
+
+
+def test_each_other_language_is_a_translation_once() -> None:
+    """RFC 4287 §4.1.1: no two alternates with the same type and hreflang; the rest are related."""
+    siblings = [
+        make_sibling(id=2),
+        make_sibling(id=3, url="https://wire.example/3"),
+        make_sibling(id=4, language="en"),
+    ]
+    item = item_of(make_article(), siblings, SETTINGS)
+    assert [(one.language, one.href) for one in item.translations] == [
+        ("ru", "https://news.example.org/feeds/articles/2.html")
+    ]
+    assert [one.href for one in item.related] == [
+        "https://wire.example/3",
+        "https://news.example.org/feeds/articles/4.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        pytest.param("https://wire.example/1", "https://wire.example/1", id="its own address"),
+        pytest.param(None, "https://news.example.org/feeds/articles/1.html", id="none"),
+        pytest.param(
+            "javascript:alert(1)",
+            "https://news.example.org/feeds/articles/1.html",
+            id="no web page",
+        ),
+    ],
+)
+def test_an_article_is_read_at_its_source_or_on_our_page(url: str | None, shown: str) -> None:
+    """Every entry has an address that opens."""
+    assert item_of(make_article(url=url), (), SETTINGS).url == shown
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        pytest.param(" A\n\x0b\tB ", "A B", id="one line"),
+        pytest.param("п.\u00a09", "п.\u00a09", id="no-break spaces stay"),
+        pytest.param("\x00\x0b", "The parties met in Ashgabat.", id="nothing left: the lead"),
+    ],
+)
+def test_a_title_is_one_line_of_plain_text(title: str, shown: str) -> None:
+    """One bad title cannot break a list, nor a whole feed."""
+    assert item_of(make_article(title=title), (), SETTINGS).title == shown
+
+
+def test_a_theme_that_is_no_longer_configured_is_no_category() -> None:
+    """A category leads to a feed; this one has none any more."""
+    article = make_article(matches=(make_match("gone"), make_match("youth")))
+    assert [one.term for one in item_of(article, (), SETTINGS).categories] == ["youth"]
+
+
+def test_a_feed_was_updated_when_its_newest_article_was() -> None:
+    """RFC 4287 §4.2.15: from the data, never now; an empty feed has the age of the store."""
+    everything = channels(SETTINGS)[0]
+    newer = datetime(2026, 11, 20, 5, 0, 0, 123, tzinfo=UTC)
+    items = [
+        item_of(make_article(id=1), (), SETTINGS),
+        item_of(make_article(id=2, updated_at=newer), (), SETTINGS),
+    ]
+    assert feed_view(everything, items, MADE_AT).updated == newer.replace(microsecond=0)
+    assert feed_view(everything, [], MADE_AT).updated == MADE_AT
