@@ -2,44 +2,20 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
 
 from digest.config.base import contrast, secret
 from digest.config.combined import LOWEST_CONTRAST, PAPER_DARK, PAPER_LIGHT
 from digest.config.load import load_settings
-from digest.config.settings import Settings
 from digest.config.themes import PALETTE, SPARE
 from digest.editorial.lexicon import compile_lexicon
 from digest.model import OTHER
+from tests.settings_keys import Setting, every_setting
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
 UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
-
-
-def table_in(annotation: Any) -> type[BaseModel] | None:
-    """The type of the table that a field holds, by itself, in a list or by language."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (table_in(one) for one in get_args(annotation))
-    return next((table for table in inner if table is not None), None)
-
-
-def keys(model: type[BaseModel] = Settings, table: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every key of every table as (table, key, field); tables by language stand as those of "en"."""
-    for name, field in model.model_fields.items():
-        inner = table_in(field.annotation)
-        by_language = "dict[" in str(field.annotation)
-        if model is Settings and name == "path":
-            continue
-        if inner is None:
-            yield table, name, field
-        else:
-            yield from keys(inner, f"{table}.{name}".strip(".") + (".en" if by_language else ""))
 
 
 def shown() -> dict[str, dict[str, str]]:
@@ -54,26 +30,24 @@ def shown() -> dict[str, dict[str, str]]:
     return tables
 
 
-EVERY = [pytest.param(*entry, id=f"{entry[0]}.{entry[1]}") for entry in keys()]
+EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]
 
 
-@pytest.mark.parametrize(("table", "key", "field"), EVERY)
-def test_config_toml_shows_every_setting(table: str, key: str, field: Any):
-    """The operator finds each key in the file, with its default and its unit, or commented out."""
-    line = shown().get(table, {}).get(key)
-    assert line is not None, f"[{table}] {key} is not in config.toml"
+@pytest.mark.parametrize("setting", EVERY)
+def test_config_toml_shows_every_setting(setting: Setting):
+    """The operator finds each key in the file, or commented out, with its default and its unit."""
+    line = shown().get(setting.table, {}).get(setting.key)
+    assert line is not None, f"[{setting.table}] {setting.key} is not in config.toml"
     comment = line.rpartition("#")[2]
-    assert comment.strip(), f"[{table}] {key} has no comment"
-    if not field.is_required() and field.get_default() not in ((), {}):
-        assert "default" in comment, f"[{table}] {key} has no default in its comment"
-    unit = UNITS.get(key.rpartition("_")[2])
-    if unit is not None:
-        assert unit in comment, f"[{table}] {key} has no unit in its comment"
+    assert comment.strip()
+    assert setting.field.is_required() or "default" in comment
+    assert setting.default is None or f"default {setting.default}" in line
+    assert UNITS.get(setting.key.rpartition("_")[2], "") in comment
 
 
 def test_the_shipped_file_holds_no_key_that_is_unknown():
     """Also what is commented out can be used by taking the sign away."""
-    known = {(table, key) for table, key, _ in keys()}
+    known = {(setting.table, setting.key) for setting in every_setting()}
     assert {(table, key) for table, lines in shown().items() for key in lines} <= known
 
 
@@ -84,22 +58,6 @@ def test_what_is_commented_out_works(tmp_path: Path):
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     compile_lexicon(load_settings(path).themes)
-
-
-def test_shown_defaults_are_the_defaults():
-    """A default in a comment is the one in force: numbers and words in its line."""
-    for table, key, field in keys():
-        default = field.get_default()
-        if isinstance(default, bool):
-            told = str(default).lower()
-        elif isinstance(default, int | float):
-            told = f"{default:g}"
-        elif isinstance(default, str | Path):
-            told = f'"{default}"'
-        else:
-            continue
-        line = shown()[table][key]
-        assert f"default {told}" in line, f"[{table}] {key}: the comment lacks `default {told}`"
 
 
 def test_every_colour_of_ours_can_be_read():

@@ -1,0 +1,66 @@
+"""docs/configuration.md cannot lie: every setting is in it, with the default and limits in force."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from annotated_types import Ge, Gt, Le
+
+from tests.settings_keys import Setting, every_setting
+
+PAGE = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
+
+
+def told() -> dict[tuple[str, str], list[str]]:
+    """The cells of each key's line, by table and key: meaning, default, unit, allowed."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    table = ""
+    for line in PAGE.splitlines():
+        if heading := re.fullmatch(r"## \[+([a-z_.]+)\]+", line):
+            table = heading[1]
+        elif line.startswith("| `"):
+            key, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+            lines[table, key.strip("`")] = cells
+    return lines
+
+
+TOLD = told()
+EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]
+
+
+def limits(annotation: Any, metadata: list[Any]) -> list[str]:
+    """What the type allows, in the page's words: choices as code, numbers as they are."""
+    nested = [limits(one, list(getattr(one, "__metadata__", ()))) for one in get_args(annotation)]
+    found = [word for words in nested for word in words]
+    if get_origin(annotation) is Literal:
+        found += [f"`{choice}`" for choice in get_args(annotation)]
+    for limit in metadata:
+        match limit:
+            case Gt(gt=bound):
+                found.append(f"above {bound:g}")
+            case Ge(ge=bound) | Le(le=bound):
+                found.append(f"{bound:g}")
+    return found
+
+
+@pytest.mark.parametrize("setting", EVERY)
+def test_a_setting_is_told_in_one_line(setting: Setting):
+    """Meaning, default, unit and what is allowed, as the program has them."""
+    assert (setting.table, setting.key) in TOLD, "no line in docs/configuration.md"
+    meaning, default, unit, allowed = TOLD[setting.table, setting.key]
+    assert meaning
+    assert allowed
+    assert (default == "must be given") is setting.field.is_required()
+    if setting.default is not None:
+        assert default == f"`{setting.default}`"
+    suffix = setting.key.rpartition("_")[2]
+    assert unit == UNITS.get(suffix, unit)
+    for limit in limits(setting.field.annotation, setting.field.metadata):
+        assert re.search(rf"{re.escape(limit)}(?!\d)", allowed), f"{limit} is allowed, not told"
+
+
+def test_no_line_tells_of_a_setting_that_is_gone():
+    """Who follows the page never meets an unknown key."""
+    assert set(TOLD) == {(setting.table, setting.key) for setting in every_setting()}
