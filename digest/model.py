@@ -6,8 +6,9 @@ a name ends in `_html`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 OTHER = "other"
 """The key under which news without a theme stands; no theme in config.toml may take it."""
@@ -190,6 +191,12 @@ class Window:
 
     def __contains__(self, moment: datetime) -> bool:
         return self.starts_at <= moment < self.ends_at
+
+    def days(self, zone: str) -> tuple[date, date]:
+        """First and last day that the window touches, as the calendar of the IANA `zone` has them."""
+        local = ZoneInfo(zone)
+        last = self.ends_at - timedelta(microseconds=1)
+        return self.starts_at.astimezone(local).date(), last.astimezone(local).date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,253 @@
+"""What the mail templates see: one segment's edition in words, in the reader's language.
+
+docs/templates.md names every field here; a test holds it true.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from digest import links
+from digest.config.settings import DigestConfig, Settings
+from digest.mail.phrases import Phrases, phrases_for
+from digest.mail.tokens import change_url, leave_url
+from digest.model import OTHER, Article, Choice, Edition, Layout, Placement, Section
+from digest.prose import ELLIPSIS, NO_BREAK, cut, cut_at_word
+
+LEAD_LIMIT = 180
+"""Characters of lead: about three lines of the column."""
+FIRST_LEAD_LIMIT = 260
+SEPARATOR = " · "
+_HOLDS_ITS_RIGHT = re.compile(
+    r"(?<![\w.])(\d{1,2}|№|No\.|[Аа]рт\.|[Сс]т\.|[Пп]п?\.|[Гг]\.|г-н|г-жа|Mrs?\.|Ms\.|Dr\.)[ ]"
+    r"(?=[^\W_])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A text and where it leads. `language` is that of the page behind it, None if unknown."""
+
+    text: str
+    url: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One article as the mail shows it.
+
+    `language` is None when it is that of the mail. `made` says that the title is ours. `first` is
+    the first article of all. `notes` are source, day and so on, in order; `also` links to the other
+    articles of the story.
+    """
+
+    title: str
+    url: str
+    lead: str
+    language: str | None
+    made: bool
+    first: bool
+    notes: tuple[str, ...]
+    also: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A theme with its articles. `count` is the number of all its articles, in words of the reader.
+
+    `anchor` is its id in the HTML part; `more` is None when everything is shown.
+    """
+
+    key: str
+    anchor: str
+    title: str
+    count: str
+    colour: str
+    colour_dark: str
+    items: tuple[Item, ...]
+    more: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """Why the reader gets this, how to change it, how to leave, and who we are."""
+
+    why: str
+    change: Link
+    leave: Link
+    newsroom: str
+    postal_address: str
+    contact: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The whole mail. `preheader` is what an inbox shows beside the subject.
+
+    `nothing` is the sentence for an edition without news, "" otherwise.
+    """
+
+    language: str
+    subject: str
+    preheader: str
+    newsroom: str
+    title: str
+    number: str
+    window: str
+    nothing: str
+    parts: tuple[Part, ...]
+    footer: Footer
+
+
+def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout: Layout) -> Mail:
+    """Everything that a template prints, in the language of `layout.choice`, nothing left to decide."""
+    phrases = phrases_for(layout.choice.language)
+    language = phrases.language
+    first_day, last_day = edition.window.days(settings.digest_zone(digest))
+    title = digest.title.get(language) or next(iter(digest.title.values()), digest.name)
+    items = _Items(settings, phrases, layout.choice, last_day.year)
+    parts = tuple(
+        items.part(section, leads=position == 0) for position, section in enumerate(layout.sections)
+    )
+    return Mail(
+        language=language,
+        subject=_subject(phrases, title, parts, layout.total),
+        preheader=SEPARATOR.join(f"{part.title} {part.count}" for part in parts)
+        or phrases.say("nothing"),
+        newsroom=settings.site.title,
+        title=title,
+        number=phrases.say("number", number=phrases.number(edition.number)),
+        window=phrases.days(first_day, last_day),
+        nothing="" if parts else phrases.say("nothing"),
+        parts=parts,
+        footer=_footer(settings, phrases, layout.choice),
+    )
+
+
+def _subject(phrases: Phrases, title: str, parts: tuple[Part, ...], total: int) -> str:
+    if not parts:
+        return phrases.say("nothing_subject", title=title)
+    return phrases.subject(cut_at_word(parts[0].items[0].title, 60), total - 1)
+
+
+def _footer(settings: Settings, phrases: Phrases, choice: Choice) -> Footer:
+    names = settings.theme_names
+    themes = ", ".join(names[key].title(phrases.language) for key in choice.themes if key in names)
+    languages = ", ".join(phrases.language_name(code) for code in choice.languages)
+    why = [phrases.say("why")]
+    if themes:
+        why.append(phrases.say("themes", names=themes))
+    if languages:
+        why.append(phrases.say("languages", names=languages))
+    site = settings.site
+    return Footer(
+        why=" ".join(why),
+        change=Link(phrases.say("change"), change_url(settings)),
+        leave=Link(phrases.say("leave"), leave_url(settings)),
+        newsroom=site.title,
+        postal_address=site.postal_address,
+        contact=Link(site.contact, f"mailto:{site.contact}"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """Sections and placements into words; `year` is that of the edition, which days leave out."""
+
+    settings: Settings
+    phrases: Phrases
+    choice: Choice
+    year: int
+
+    def part(self, section: Section, *, leads: bool) -> Part:
+        name = self.settings.theme_names[section.theme]
+        return Part(
+            key=section.theme,
+            anchor=f"theme-{section.theme}",
+            title=name.title(self.phrases.language),
+            count=self.phrases.number(section.total),
+            colour=name.colour,
+            colour_dark=name.colour_dark,
+            items=tuple(
+                self._item(placement, section.theme, first=leads and position == 0)
+                for position, placement in enumerate(section.shown)
+            ),
+            more=self._more(section, name.title(self.phrases.language)),
+        )
+
+    def _more(self, section: Section, title: str) -> Link | None:
+        """The page that holds the rest: in one language only if the reader reads no other."""
+        if not section.more:
+            return None
+        theme = None if section.theme == OTHER else section.theme
+        language = self.choice.languages[0] if len(self.choice.languages) == 1 else None
+        return Link(
+            self.phrases.count("more_theme", section.more, theme=title),
+            links.feed_url(self.settings, "html", theme, language),
+        )
+
+    def _item(self, placement: Placement, theme: str, *, first: bool) -> Item:
+        article = placement.article
+        title, lead = _headline_and_lead(article)
+        return Item(
+            title=title,
+            url=links.article_url(self.settings, article),
+            lead=_held_together(cut(lead, FIRST_LEAD_LIMIT if first else LEAD_LIMIT)),
+            language=None if article.language == self.phrases.language else article.language,
+            made=article.title_made,
+            first=first,
+            notes=tuple(self._notes(article, theme)),
+            also=tuple(self._also(placement)),
+        )
+
+    def _notes(self, article: Article, theme: str) -> Iterator[str]:
+        yield self.settings.source_title(article.source)
+        if article.byline:
+            yield self.phrases.say("by", name=article.byline)
+        if article.published.day is not None:
+            day = article.published.day
+            yield self.phrases.day(day, year=day.year != self.year)
+        if not article.complete:
+            yield self.phrases.say("summary")
+        names = self.settings.theme_names
+        for key in article.themes:
+            if key != theme and key in names:
+                title = names[key].title(self.phrases.language)
+                yield self.phrases.say("also_theme", theme=title)
+
+    def _also(self, placement: Placement) -> Iterator[Link]:
+        """One link for each other language of the story, one for each other outlet in this one."""
+        told: set[str] = set()
+        for sibling in placement.siblings:
+            if sibling.language != placement.article.language:
+                text = self.phrases.also_in(sibling.language)
+            else:
+                source = self.settings.source_title(sibling.source)
+                text = self.phrases.say("also_source", source=source)
+            if text not in told:
+                told.add(text)
+                yield Link(text, links.article_url(self.settings, sibling), sibling.language)
+
+
+def _held_together(text: str) -> str:
+    """The text with no-break spaces where a line must not break: "29 March", "п. 9", "Mr. Khan"."""
+    return _HOLDS_ITS_RIGHT.sub(rf"\g<1>{NO_BREAK}", text)
+
+
+def _headline_and_lead(article: Article) -> tuple[str, str]:
+    """Both as they are printed; where we made the title, the lead goes on where it stops.
+
+    A title of ours is the beginning of the lead: saying it twice would pass it off as a headline.
+    What a teaser says is cut by its source, so it ends with "…".
+    """
+    title, lead = article.title.strip(), " ".join(article.lead.split())
+    if not article.complete and lead and lead[-1] not in '.!?…"”»':
+        lead += ELLIPSIS
+    if not article.title_made:
+        return title, lead
+    beginning = title.rstrip(" .…")
+    if lead.startswith(beginning):
+        rest = lead[len(beginning) :].lstrip(" .")
+        lead = f"{ELLIPSIS}{rest}" if rest[:1].islower() else rest
+    return f"{beginning}{ELLIPSIS}", "" if lead == ELLIPSIS else lead

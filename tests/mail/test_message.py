@@ -1,0 +1,183 @@
+"""The whole message: fields, parts, sizes, and that one encoding serves every recipient."""
+
+import email
+import email.policy
+import re
+from datetime import datetime
+from email.message import EmailMessage
+
+import pytest
+
+from digest.mail.headers import raw_header
+from digest.mail.message import build_body
+from digest.mail.tokens import return_path
+from digest.mail.verp import PLACEHOLDER
+from digest.model import Choice
+from tests.factories import make_settings
+from tests.mail.sample import DATE, EVERYTHING, EVERYTHING_RU, TOKEN, make_sample, many_articles
+
+OTHER_TOKEN = "x7" * 16
+
+
+def parsed(message: bytes) -> EmailMessage:
+    return email.message_from_bytes(message, policy=email.policy.default)
+
+
+def parts(message: bytes) -> tuple[str, str]:
+    text, html = (part.get_content() for part in parsed(message).iter_parts())
+    return text.replace("\r\n", "\n"), html.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
+def test_the_message_parses_without_a_defect(choice: Choice) -> None:
+    """RFC 2046 §5.1.4: text first, HTML last, and both read back as they were rendered."""
+    sample = make_sample(choice=choice)
+    message = sample.message()
+    assert [part.get_content_type() for part in parsed(message).walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+    assert not [defect for part in parsed(message).walk() for defect in part.defects]
+    assert parts(message) == (
+        sample.mail.text.replace(PLACEHOLDER, TOKEN),
+        sample.mail.html.replace(PLACEHOLDER, TOKEN),
+    )
+
+
+@pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
+def test_the_message_reads_back_to_the_same_titles_in_both_parts(choice: Choice) -> None:
+    """What arrives holds the same items, whichever part is shown."""
+    text, html = parts(make_sample(choice=choice).message())
+    in_text = re.findall(r"(?:^|\n\n)((?:[^\n]+\n)+?)-+\n", text)
+    in_html = re.findall(r"<h3[^>]*><a[^>]*>([^<]*)</a></h3>", html)
+    unescaped = [title.replace("&lt;", "<").replace("&gt;", ">") for title in in_html]
+    assert [" ".join(title.split()) for title in in_text] == [
+        title.replace("&amp;", "&") for title in unescaped
+    ]
+
+
+def test_every_byte_is_safe_on_the_way() -> None:
+    """RFC 5321 §4.5.3.1.6, RFC 5322 §2.1.1: 7-bit, CRLF only, no line over 998 octets."""
+    for choice in (EVERYTHING, EVERYTHING_RU):
+        message = make_sample(choice=choice).message()
+        assert message.isascii()
+        assert message.count(b"\n") == message.count(b"\r") == message.count(b"\r\n")
+        assert max(map(len, message.split(b"\r\n"))) <= 110
+
+
+def test_the_fields_say_who_what_and_how_to_leave() -> None:
+    """Each once: RFC 5322 §3.6, 2369, 2919, 3834 §5; no Precedence, no one-click without a page."""
+    message = parsed(make_sample().message(name="Анна"))
+    fields = {name: str(value) for name, value in message.items()}
+    assert len(fields) == len(message.items())
+    content_type = fields.pop("Content-Type")
+    assert content_type.startswith('multipart/alternative; boundary="=_')
+    assert fields == {
+        "From": "Ashgabat Desk <digest@news.example.org>",
+        "Reply-To": "desk@news.example.org",
+        "To": "Анна <anna@example.com>",
+        "Subject": "Border guards & customs officers seize <two> tonnes of… and 3 more",
+        "Date": "Mon, 23 Nov 2026 08:00:00 +0500",
+        "Message-ID": f"<weekly.12.{TOKEN}@news.example.org>",
+        "List-Id": '"The week" <weekly.news.example.org>',
+        "List-Unsubscribe": f"<mailto:leave+{TOKEN}@news.example.org?subject=unsubscribe>",
+        "List-Archive": "<https://news.example.org/feeds/all.html>",
+        "List-Help": "<mailto:desk@news.example.org?subject=help>",
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Language": "en",
+    }
+
+
+def test_a_message_differs_by_its_token_and_its_address_alone() -> None:
+    """One rendering, one encoding: the rest of the bytes is the same for a whole segment."""
+    maker = make_sample().maker()
+    one = maker.make("anna@example.com", None, TOKEN)
+    other = maker.make("boris@example.net", "Boris", OTHER_TOKEN)
+    assert (
+        one.replace(TOKEN.encode(), OTHER_TOKEN.encode()).replace(
+            raw_header("To", "anna@example.com"), b"To: Boris <boris@example.net>\r\n"
+        )
+        == other
+    )
+    assert one == maker.make("anna@example.com", None, TOKEN)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_token_stands_exactly_where_it_should(language: str) -> None:
+    """Two links in each part, whatever the encoding, and two fields."""
+    choice = Choice(language, (language,), EVERYTHING.themes)
+    sample = make_sample(many_articles(20, language), choice)
+    maker = sample.maker()
+    assert maker.body.places == 4
+    assert PLACEHOLDER.encode() not in maker.make("anna@example.com", None, TOKEN)
+    text, html = parts(maker.make("anna@example.com", None, TOKEN))
+    assert (text.count(TOKEN), html.count(TOKEN)) == (2, 2)
+
+
+def test_a_body_is_the_same_bytes_for_the_same_edition_and_segment() -> None:
+    """The boundary follows from edition and choice, not from chance."""
+    mail = make_sample().mail
+    assert (
+        build_body(mail, boundary_seed="a").content == build_body(mail, boundary_seed="a").content
+    )
+    assert build_body(mail, boundary_seed="a") != build_body(mail, boundary_seed="b")
+    assert make_sample().message() == make_sample().message()
+
+
+@pytest.mark.parametrize(("language", "limit"), [("en", 70_000), ("ru", 100_000)])
+def test_forty_articles_stay_under_the_size_that_gmail_clips(language: str, limit: int) -> None:
+    """40 articles with long titles and leads; the HTML alone is what Gmail measures (102 kB)."""
+    choice = Choice(language, (language,), EVERYTHING.themes)
+    sample = make_sample(many_articles(40, language), choice, per_theme=20)
+    assert sample.mail.html.count("<h3") == 40
+    assert len(sample.message()) < limit
+    assert len(sample.mail.html.encode()) < 70_000
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "token"),
+    [
+        pytest.param("anna@example.com", None, "short", id="token too short"),
+        pytest.param("anna@example.com", None, "A2" * 16, id="token in capitals"),
+        pytest.param("anna@example.com\r\nBcc: x@y.example", None, TOKEN, id="address injects"),
+        pytest.param("anna@example.com", "Anna\r\nBcc: x@y.example", TOKEN, id="name injects"),
+    ],
+)
+def test_what_cannot_stand_in_a_message_is_refused(
+    address: str, name: str | None, token: str
+) -> None:
+    """RFC 5322 §2.2: nobody's name brings in a field."""
+    with pytest.raises(ValueError, match=r"token|address|line break"):
+        make_sample().maker().make(address, name, token)
+
+
+def test_a_date_without_zone_is_refused() -> None:
+    """A naive date would be read as the server's own hour."""
+    with pytest.raises(ValueError, match="zone"):
+        make_sample().maker(datetime(2026, 11, 23))  # noqa: DTZ001 - the very fault
+
+
+def test_a_newsroom_with_a_russian_domain_can_send() -> None:
+    """RFC 5891: domains go out as A-labels, in fields, links and return path."""
+    sample = make_sample(
+        site={"contact": "desk@новости.example"},
+        mail={
+            "from_name": "Новости Ашхабада",
+            "from_address": "digest@новости.example",
+            "unsubscribe_address": "leave@новости.example",
+        },
+    )
+    message = sample.message()
+    assert message.isascii()
+    assert b"List-Help: <mailto:desk@xn--b1amnebsh.example?subject=help>\r\n" in message
+    assert parsed(message)["From"] == "Новости Ашхабада <digest@xn--b1amnebsh.example>"
+    assert return_path(sample.settings, TOKEN) == f"bounces+{TOKEN}@xn--b1amnebsh.example"
+
+
+def test_the_return_path_names_the_recipient() -> None:
+    """VERP: a bounce comes back to an address that says whose it is."""
+    path = return_path(make_settings(), TOKEN)
+    assert path == f"bounces+{TOKEN}@news.example.org"
+    assert DATE.tzinfo is not None
