@@ -97,7 +97,7 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
     """The article as feeds and pages show it; of a withdrawn one, only that it was withdrawn."""
     wording = wording_for(article.language, settings.site.languages)
     title = _one_line(article.title) or cut(_plain(article.lead), 80) or wording.untitled
-    summary, body = _summary(article), safe_html(article.content_html)
+    summary, body = _summary(article), _body(article)
     url = _reader_url(article, settings)
     updated, author = article.updated_at, _one_line(article.byline or "")
     if article.withdrawn_at is not None:
@@ -159,8 +159,19 @@ def _summary(article: Article) -> str:
     if article.complete:
         lead = article.lead or next(iter(paragraphs(article.text)), "")
         return cut(_plain(lead), SUMMARY_SIGNS)
-    teaser = cut(_plain(article.text or article.lead), TEASER_SIGNS)
-    return teaser if not teaser or _ENDED.search(teaser) else f"{teaser} {ELLIPSIS}"
+    return _open_end(cut(_plain(article.text or article.lead), TEASER_SIGNS))
+
+
+def _body(article: Article) -> str:
+    body = safe_html(article.content_html)
+    if article.complete or not body.endswith("</p>"):
+        return body
+    return _open_end(body.removesuffix("</p>")) + "</p>"
+
+
+def _open_end(teaser: str) -> str:
+    """A teaser that its source cut inside a sentence says so."""
+    return teaser if not teaser or _ENDED.search(teaser) else teaser + ELLIPSIS
 
 
 def _plain(text: str) -> str:

@@ -52,7 +52,7 @@ def test_the_summary_is_the_lead_cut_at_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("text", "summary"),
     [
-        pytest.param("They took part in the", "They took part in the …", id="cut by its source"),
+        pytest.param("They took part in the", "They took part in the…", id="cut by its source"),
         pytest.param("They took part.", "They took part.", id="a whole sentence"),
     ],
 )
@@ -60,6 +60,7 @@ def test_a_teaser_is_a_summary_only(text: str, summary: str) -> None:
     """Nobody takes the little that is known for the whole article."""
     item = item_of(make_article(text=text, complete=False), (), SETTINGS)
     assert (item.summary, item.full) == (summary, False)
+    assert item.body_html == f"<p>{summary}</p>"
 
 
 def test_settings_can_keep_the_full_text_out_of_feeds() -> None:

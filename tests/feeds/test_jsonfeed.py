@@ -58,7 +58,7 @@ def test_a_whole_article_is_html_and_a_teaser_is_text(feed: dict[str, Any]) -> N
     assert whole["content_html"].startswith("<p>The parties")
     assert whole["title"] == "A & B < C «ё»"
     assert whole["authors"] == [{"name": "nCa Report"}]
-    assert teaser["content_text"] == teaser["summary"] == "Officers took part in the …"
+    assert teaser["content_text"] == teaser["summary"] == "Officers took part in the…"
     assert [item["_newsroom"]["complete"] for item in feed["items"]] == [True, False, True]
     assert withdrawn["content_text"].startswith("This article was withdrawn")
 
