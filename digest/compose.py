@@ -18,7 +18,7 @@ from digest.store import editions as edition_store
 from digest.store.articles import articles_in_window, first_seen, siblings_of
 from digest.store.audience import raw_choices
 from digest.store.database import Database, Row
-from digest.store.deliveries import queue_deliveries
+from digest.store.deliveries import queue_deliveries, skip_unwanted
 
 
 def find_digest(settings: Settings, name: str | None) -> DigestConfig:
@@ -86,14 +86,6 @@ def segments(db: Database, settings: Settings, digest: DigestConfig) -> list[Seg
         Segment(choice, count)
         for choice, count in sorted(counts.items(), key=lambda item: (-item[1], _sortable(item[0])))
     ]
-
-
-def everything(settings: Settings, digest: DigestConfig, language: str | None = None) -> Choice:
-    """The choice of a recipient who wants all that the digest has, first in `language`."""
-    languages = settings.digest_languages(digest)
-    first = language if language in languages else languages[0]
-    rest = tuple(code for code in languages if code != first)
-    return Choice(first, (first, *rest), settings.digest_themes(digest))
 
 
 def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choice:
@@ -175,4 +167,5 @@ def _freeze(
         edition = replace(edition, status=EditionStatus.HELD)
     edition_id = edition_store.save_edition(db, edition, moment)
     queue_deliveries(db, edition_id, _choices(db, settings, digest), moment)
+    skip_unwanted(db, edition_id, moment)
     return replace(edition, id=edition_id)

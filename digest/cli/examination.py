@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from digest.compose import everything, preview
+from digest.compose import preview
 from digest.config.settings import DigestConfig, Settings
-from digest.deliver import preview_segments
 from digest.errors import DigestError
 from digest.model import Edition, Segment
+from digest.rehearsal import everything, preview_segments
 from digest.runtime import Runtime
 from digest.sources.folder import list_documents
 from digest.store.database import Database
@@ -155,9 +155,7 @@ def _render(room: Runtime, digest: DigestConfig, edition: Edition) -> str:
         Segment(everything(room.settings, digest, language), 0)
         for language in room.settings.digest_languages(digest)
     ]
-    previews = preview_segments(
-        room.settings, digest, edition, segments, room.templates, room.now()
-    )
+    previews = preview_segments(room.settings, digest, edition, segments, room.templates)
     sizes = ", ".join(
         f"{one.segment.choice.language} {len(one.message) / 1000:.0f} kB" for one in previews
     )
@@ -165,10 +163,11 @@ def _render(room: Runtime, digest: DigestConfig, edition: Edition) -> str:
 
 
 def _checked(name: str, check: Callable[[], str], advice: str) -> Finding:
-    from jinja2 import TemplateError
+    from jinja2 import TemplateError, TemplateSyntaxError
 
     try:
         return Finding(name, "green", check())
+    except TemplateSyntaxError as e:
+        return Finding(name, "red", f"{e.name}, line {e.lineno}: {e.message}", advice)
     except (DigestError, TemplateError) as e:
-        where = f" in {e.name}, line {e.lineno}" if hasattr(e, "lineno") else ""
-        return Finding(name, "red", f"{e}{where}", advice)
+        return Finding(name, "red", str(e), advice)

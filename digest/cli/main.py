@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest import __version__
-from digest.cli import articles, check, editions, recipients, send, stories, themes, verbs
+from digest.cli.articles import articles
+from digest.cli.check import config as show_config
+from digest.cli.check import doctor, status
+from digest.cli.editions import editions
+from digest.cli.recipients import recipients
+from digest.cli.send import send
+from digest.cli.stories import stories
+from digest.cli.themes import themes
+from digest.cli.verbs import compose, ingest, publish
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
@@ -61,17 +69,17 @@ def main(ctx: click.Context, config: Path | None) -> None:
 
 
 for command in (
-    verbs.ingest,
-    verbs.publish,
-    verbs.compose,
-    send.send,
-    articles.articles,
-    stories.stories,
-    themes.themes,
-    editions.editions,
-    recipients.recipients,
-    check.status,
-    check.config,
-    check.doctor,
+    ingest,
+    publish,
+    compose,
+    send,
+    articles,
+    stories,
+    themes,
+    editions,
+    recipients,
+    status,
+    show_config,
+    doctor,
 ):
     main.add_command(command)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def send(digest: str | None, dry_run: bool, out: Path, as_json: bool) -> None:
     """Send the edition that is due; with --dry-run show it and change nothing."""
     from digest.compose import find_digest, preview, segments
-    from digest.deliver import clear_previews, preview_segments, write_preview
     from digest.errors import NotReadyError
+    from digest.rehearsal import clear_previews, preview_segments, write_preview
 
     if not dry_run:
         raise NotReadyError(
@@ -44,7 +44,7 @@ def send(digest: str | None, dry_run: bool, out: Path, as_json: bool) -> None:
         audience = segments(db, room.settings, config)
     if edition is None:
         raise NotReadyError("nothing has come in yet, so there is no edition. Next: digest ingest.")
-    previews = preview_segments(room.settings, config, edition, audience, room.templates, now)
+    previews = preview_segments(room.settings, config, edition, audience, room.templates)
     clear_previews(out, config.name)
     written = [path for one in previews for path in write_preview(out, one)]
     if as_json:

@@ -8,7 +8,7 @@ at a time (see store.sender), so a queued row needs no claim.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,7 +94,9 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
        first_tried_at
   FROM deliveries JOIN recipients ON recipients.id = recipient_id
  WHERE deliveries.edition_id = ? AND deliveries.status = 'queued'
-   AND deliveries.due_at <= ? AND deliveries.id > ?
+   AND deliveries.due_at <= ? AND deliveries.id > ? AND recipients.status = 'active'
+   AND NOT EXISTS (SELECT 1 FROM suppressions
+                    WHERE suppressions.address_key = recipients.address_key)
  ORDER BY deliveries.id LIMIT ?
 """
 
@@ -142,14 +144,6 @@ def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> i
     sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL, reason = ?
               WHERE segment_id = ? AND status = 'queued'"""
     return db.run(sql, (text_from_moment(now), reason, segment_id))
-
-
-def is_unwanted(db: Database, recipient_id: int) -> bool:
-    """Whether a recipient has ended or been suppressed since the delivery was queued."""
-    sql = """SELECT recipients.status != 'active' OR EXISTS (
-               SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key)
-               FROM recipients WHERE id = ?"""
-    return bool(db.value(sql, (recipient_id,)))
 
 
 MARK_HANDED = """
@@ -274,10 +268,3 @@ def delivery_by_id(db: Database, delivery_id: int) -> Row:
     if row is None:
         raise NotFoundError(f"there is no delivery {delivery_id}; see `digest deliveries list`")
     return row
-
-
-def balance(counts: Mapping[str, int], recipients: int) -> bool:
-    """Whether an edition's counts add up: recipients = sent + failed + uncertain + skipped + queued,
-    with handed as what is under way right now.
-    """
-    return sum(counts.values()) == recipients

@@ -167,3 +167,35 @@ def _matches_text(matches: Sequence[Match]) -> str:
 def _matches(text: str) -> list[Match]:
     found: list[dict[str, Any]] = json.loads(text)
     return [Match(**match) for match in found]
+
+
+def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list[int]:
+    """Composed editions with deliveries that are due, the oldest first."""
+    sql = """
+    SELECT id FROM editions
+     WHERE status = 'composed' AND (? IS NULL OR digest = ?)
+       AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
+                      AND status = 'queued' AND due_at <= ?)
+     ORDER BY ends_at, id
+    """
+    return [int(row["id"]) for row in db.rows(sql, (digest, digest, text_from_moment(now)))]
+
+
+def hold_edition(db: Database, edition_id: int, note: str) -> bool:
+    """Stop an edition until a person releases it; False if it was not going out."""
+    sql = "UPDATE editions SET status = 'held', note = ? WHERE id = ? AND status = 'composed'"
+    return bool(db.run(sql, (note, edition_id)))
+
+
+def release_edition(db: Database, edition_id: int) -> bool:
+    """Let a held edition go out; False if it was not held."""
+    sql = "UPDATE editions SET status = 'composed', note = NULL WHERE id = ? AND status = 'held'"
+    return bool(db.run(sql, (edition_id,)))
+
+
+def cancel_edition(db: Database, edition_id: int, now: datetime) -> int:
+    """Send no more of an edition: what is queued is skipped; how many. What was sent stays sent."""
+    db.run("UPDATE editions SET status = 'cancelled' WHERE id = ?", (edition_id,))
+    sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL,
+               reason = 'edition cancelled' WHERE edition_id = ? AND status = 'queued'"""
+    return db.run(sql, (text_from_moment(now), edition_id))

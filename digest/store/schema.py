@@ -177,6 +177,7 @@ CREATE TABLE story_links (
 ) WITHOUT ROWID;
 CREATE TABLE fingerprints (
   article_id INTEGER PRIMARY KEY REFERENCES articles(id),
+  day TEXT,
   fingerprint TEXT NOT NULL
 );
 CREATE TABLE story_keys (

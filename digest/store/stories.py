@@ -1,49 +1,34 @@
 """Stories as they are kept: fingerprints to find candidates by, links with their reasons."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from digest.store.database import Database, Row, text_from_moment
+from digest.editorial.fingerprints import Fingerprint, from_json
+from digest.editorial.stories import CANDIDATES, Member, lead_of, wanted
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
-CROWDED = 200
-"""A key that more articles share than this says nothing, and is not followed."""
 
-
-def save_fingerprint(db: Database, article_id: int, fingerprint: str, keys: Sequence[int]) -> None:
+def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> None:
     """What stories are found by, in place of what the article had."""
+    day = None if fingerprint.day is None else fingerprint.day.isoformat()
     db.run(
-        """INSERT INTO fingerprints VALUES (?, ?)
-           ON CONFLICT (article_id) DO UPDATE SET fingerprint = excluded.fingerprint""",
-        (article_id, fingerprint),
+        """INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (?, ?, ?)
+           ON CONFLICT (article_id) DO UPDATE SET day = excluded.day,
+             fingerprint = excluded.fingerprint""",
+        (article_id, day, fingerprint.to_json()),
     )
     db.run("DELETE FROM story_keys WHERE article_id = ?", (article_id,))
-    db.run_many("INSERT INTO story_keys VALUES (?, ?)", [(key, article_id) for key in set(keys)])
+    sql = "INSERT INTO story_keys (key, article_id) VALUES (?, ?)"
+    db.run_many(sql, [(key, article_id) for key in set(fingerprint.keys)])
 
 
 def candidates(
-    db: Database, article_id: int, keys: Sequence[int], *, limit: int = 200
-) -> list[tuple[int, str]]:
-    """Articles that share keys with this one: (id, fingerprint), those with most keys in common
-    first. Crowded keys are left out, so that the cost does not grow with the store.
-    """
-    shared: dict[int, int] = {}
-    sql = "SELECT article_id FROM story_keys WHERE key = ? LIMIT ?"
-    for key in set(keys):
-        found = db.connection.execute(sql, (key, CROWDED + 1)).fetchall()
-        if len(found) > CROWDED:
-            continue
-        for (other,) in found:
-            shared[other] = shared.get(other, 0) + 1
-    shared.pop(article_id, None)
-    best = sorted(shared, key=lambda other: (-shared[other], other))[:limit]
-    return [(other, text) for other in best if (text := fingerprint_of(db, other)) is not None]
-
-
-def fingerprint_of(db: Database, article_id: int) -> str | None:
-    sql = "SELECT fingerprint FROM fingerprints WHERE article_id = ?"
-    text = db.value(sql, (article_id,))
-    return None if text is None else str(text)
+    db: Database, article_id: int, fingerprint: Fingerprint
+) -> list[tuple[int, Fingerprint]]:
+    """The articles that may tell the same story, those that share most first."""
+    found = db.rows(CANDIDATES, {**wanted(fingerprint), "article_id": article_id})
+    return [(row["article_id"], from_json(row["fingerprint"])) for row in found]
 
 
 def save_link(
@@ -86,17 +71,40 @@ def members(db: Database, story_id: int) -> list[int]:
     return [int(row["id"]) for row in db.rows(sql, (story_id,))]
 
 
-def tell_story(db: Database, article_ids: Collection[int], lead_id: int, moment: datetime) -> int:
-    """Put articles into one story: the oldest that one of them has, else a new one; its id."""
-    stories = {story for i in article_ids if (story := story_of(db, i)) is not None}
-    made_at = text_from_moment(moment)
-    story = min(stories) if stories else db.insert("stories", {"made_at": made_at})
-    db.run_many(
-        "UPDATE articles SET story_id = ? WHERE id = ? AND story_id IS NOT ?",
-        [(story, i, story) for i in article_ids],
+def links_of(db: Database, article_id: int) -> set[int]:
+    """The articles that this one is linked to."""
+    sql = """SELECT other_id AS id FROM story_links WHERE article_id = :id
+              UNION SELECT article_id FROM story_links WHERE other_id = :id"""
+    return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
+
+
+def new_story(db: Database, moment: datetime) -> int:
+    return db.insert("stories", {"made_at": text_from_moment(moment)})
+
+
+def put_into_story(db: Database, article_id: int, story_id: int, ranks: Sequence[str]) -> None:
+    """Make an article a member of a story and choose anew which member leads.
+
+    `ranks` are the names of the sources in the order of config.toml.
+    """
+    db.run("UPDATE articles SET story_id = ? WHERE id = ?", (story_id, article_id))
+    sql = """SELECT articles.id, complete, first_seen_at, sources.name AS source
+               FROM articles JOIN sources ON sources.id = source_id WHERE story_id = ?"""
+    lead = lead_of(
+        Member(
+            row["id"],
+            bool(row["complete"]),
+            moment_from_text(row["first_seen_at"]),
+            ranks.index(row["source"]) if row["source"] in ranks else len(ranks),
+        )
+        for row in db.rows(sql, (story_id,))
     )
-    db.run("UPDATE stories SET lead_article_id = ? WHERE id = ?", (lead_id, story))
-    return story
+    db.run("UPDATE stories SET lead_article_id = ? WHERE id = ?", (lead, story_id))
+
+
+def lead_article(db: Database, story_id: int) -> int | None:
+    value = db.value("SELECT lead_article_id FROM stories WHERE id = ?", (story_id,))
+    return None if value is None else int(value)
 
 
 def list_stories(db: Database, limit: int | None = None) -> list[Row]:
@@ -123,11 +131,3 @@ def links_within(db: Database, article_ids: Sequence[int]) -> list[Row]:
     for link in found:
         link["reasons"] = json.loads(link["reasons"])
     return found
-
-
-def lead_facts(db: Database, article_ids: Collection[int]) -> list[Mapping[str, object]]:
-    """What decides which article leads a story."""
-    marks = ", ".join("?" * len(article_ids))
-    sql = f"""SELECT id, complete, first_seen_at, published_at, source_id FROM articles
-               WHERE id IN ({marks}) ORDER BY id"""  # noqa: S608 - marks only
-    return list(db.rows(sql, tuple(article_ids)))

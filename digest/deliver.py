@@ -1,0 +1,348 @@
+"""The verb `deliver`: takes deliveries that are due, makes each recipient's message, sends, settles.
+
+    skip who must not be mailed | render each segment once
+      | for each due delivery: message -> transport -> handed (on disk) -> answer -> settled
+
+The transport calls back into `_Ledger`; its docstring says what is on disk when.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from digest.config.settings import DigestConfig, Settings
+from digest.editorial.selection import lay_out
+from digest.errors import NotFoundError
+from digest.mail.answers import due_again
+from digest.mail.message import MessageMaker
+from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
+from digest.mail.render import render_mail
+from digest.mail.tokens import return_path
+from digest.mail.verp import token_for
+from digest.model import Edition
+from digest.store.database import Database
+from digest.store.deliveries import (
+    DeliveryStatus,
+    Due,
+    Settlement,
+    due_deliveries,
+    mark_handed,
+    recover_handed,
+    settle,
+    skip_segment,
+    skip_unwanted,
+)
+from digest.store.editions import (
+    delivery_counts,
+    edition_by_id,
+    hold_edition,
+    pending_editions,
+    segments_of,
+)
+from digest.store.suppressions import SOFT_LIMIT, soft_bounces, suppress
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FLUSH_AFTER = timedelta(seconds=0.5)
+"""Answers wait at most so long for the next `handed` to be written together with it."""
+POLICY_SHARE = 0.05
+POLICY_LEAST = 5
+"""So many refusals by policy, and this share of all answers, pause the edition."""
+FULL = "mailbox full"
+
+
+@dataclass(slots=True)
+class EditionReport:
+    """What a run did for one edition. `left` are its deliveries by state after it."""
+
+    edition_id: int
+    digest: str
+    number: int
+    outcomes: Counter[OutcomeKind] = field(default_factory=Counter)
+    skipped: int = 0
+    fault: str | None = None
+    stopped: bool = False
+    left: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """A first careful part: at most `limit` messages, only to these recipients; the rest stays queued."""
+
+    limit: int | None = None
+    recipients: frozenset[int] | None = None
+
+
+def recover(db: Database, transport: Transport, now: datetime) -> int:
+    """Settle what a sender that died left behind; how many. Only the sole sender may call it."""
+    with db.write():
+        return recover_handed(db, repeatable=transport.repeatable, now=now)
+
+
+def deliver(
+    db: Database,
+    settings: Settings,
+    transport: Transport,
+    environment: "Environment",
+    now: Callable[[], datetime],
+    *,
+    key: bytes,
+    editions: Collection[int] | None = None,
+    digest: str | None = None,
+    portion: Portion | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[EditionReport]:
+    """Send what is due of every composed edition, the oldest first; one report for each.
+
+    Call as the sole sender, after `recover`. `key` makes the tokens. `progress` is told how many
+    deliveries were settled. When the fault is ours the edition is held and its recipients stay queued.
+    """
+    reports: list[EditionReport] = []
+    for edition_id in pending_editions(db, digest=digest, now=now()):
+        if stop() or (editions is not None and edition_id not in editions):
+            continue
+        edition = edition_by_id(db, edition_id)
+        config = settings.digest(edition.digest)
+        if config is None:
+            raise NotFoundError(
+                f"edition {edition_id} is of the digest {edition.digest!r}, which config.toml no "
+                "longer has; put it back, or cancel the edition."
+            )
+        run = _Run(db, settings, config, edition, environment, now, key, portion or Portion())
+        reports.append(run.through(transport, stop, progress))
+    return reports
+
+
+class _Run:
+    """One edition's deliveries in one run."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        config: DigestConfig,
+        edition: Edition,
+        environment: "Environment",
+        now: Callable[[], datetime],
+        key: bytes,
+        portion: Portion,
+    ) -> None:
+        if edition.id is None:
+            raise ValueError("only a frozen edition can be delivered")
+        self.db = db
+        self.settings = settings
+        self.config = config
+        self.edition = edition
+        self.edition_id = edition.id
+        self.environment = environment
+        self.now = now
+        self.key = key
+        self.portion = portion
+
+    def through(
+        self, transport: Transport, stop: Callable[[], bool], progress: Callable[[int], None]
+    ) -> EditionReport:
+        report = EditionReport(self.edition_id, self.edition.digest, self.edition.number)
+        with self.db.write():
+            report.skipped = skip_unwanted(self.db, self.edition_id, self.now())
+        makers = self._makers(report)
+        ledger = _Ledger(self.db, self.now, stop, progress)
+        try:
+            sent = transport.deliver(
+                self._outgoing(makers, ledger),
+                handed=ledger.handed,
+                settled=ledger.settled,
+                stop=ledger.stop,
+            )
+        finally:
+            ledger.flush()
+        report.outcomes = ledger.outcomes
+        report.fault = sent.fault if sent.fault is not None else ledger.fault
+        report.stopped = stop()
+        if report.fault is not None:
+            with self.db.write():
+                hold_edition(self.db, self.edition_id, report.fault)
+        report.left = delivery_counts(self.db, self.edition_id)
+        return report
+
+    def _makers(self, report: EditionReport) -> dict[int, MessageMaker]:
+        """Each segment rendered and encoded once; segments for which nothing is left are skipped."""
+        makers: dict[int, MessageMaker] = {}
+        for segment_id, segment in segments_of(self.db, self.edition_id):
+            layout = lay_out(
+                self.edition.placements, segment.choice, per_theme=self.config.per_theme
+            )
+            if layout.total == 0 and not (
+                self.config.empty == "send" and not self.edition.placements
+            ):
+                with self.db.write():
+                    reason = "nothing for the chosen themes"
+                    report.skipped += skip_segment(self.db, segment_id, reason, self.now())
+                continue
+            mail = render_mail(
+                settings=self.settings,
+                digest=self.config,
+                edition=self.edition,
+                layout=layout,
+                environment=self.environment,
+            )
+            makers[segment_id] = MessageMaker(
+                settings=self.settings,
+                digest=self.config,
+                edition=self.edition,
+                choice=segment.choice,
+                mail=mail,
+                date=self.edition.window.ends_at,
+            )
+        return makers
+
+    def _outgoing(self, makers: dict[int, MessageMaker], ledger: "_Ledger") -> Iterator[Outgoing]:
+        left = self.portion.limit
+        for due in due_deliveries(self.db, self.edition_id, self.now()):
+            if self.portion.recipients is not None and (
+                due.recipient_id not in self.portion.recipients
+            ):
+                continue
+            if left is not None:
+                if left == 0:
+                    return
+                left -= 1
+            token = token_for(self.key, self.edition_id, due.recipient_id)
+            ledger.expect(due)
+            yield Outgoing(
+                due.id,
+                return_path(self.settings, token),
+                due.address,
+                makers[due.segment_id].make(due.address, due.name, token),
+            )
+
+
+class _Ledger:
+    """What the transport reports, on disk.
+
+    Answers are held back and written in the same transaction as the next `handed`, so that a group of
+    messages costs one commit. Since a connection's next message is never handed before its last one's
+    answer was reported, no more than one delivery for each open connection is on disk as handed
+    without its answer, whenever the process dies.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        now: Callable[[], datetime],
+        stop: Callable[[], bool],
+        progress: Callable[[int], None],
+    ) -> None:
+        self.db = db
+        self.now = now
+        self.outcomes: Counter[OutcomeKind] = Counter()
+        self.fault: str | None = None
+        self._asked_to_stop = stop
+        self._progress = progress
+        self._under_way: dict[int, Due] = {}
+        self._answered: list[Outcome] = []
+        self._since: datetime | None = None
+
+    def expect(self, due: Due) -> None:
+        self._under_way[due.id] = due
+
+    def handed(self, delivery_ids: Sequence[int]) -> None:
+        moment = self.now()
+        with self.db.write():
+            self._write(moment)
+            mark_handed(self.db, delivery_ids, moment)
+        self._written()
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        self._answered += outcomes
+        self._since = self._since or self.now()
+        self.outcomes.update(outcome.kind for outcome in outcomes)
+        self._progress(len(outcomes))
+        refused = self.outcomes[OutcomeKind.POLICY]
+        if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
+            self.fault = (
+                f"{refused} of {self.outcomes.total()} messages were refused by policy; see "
+                "`digest deliveries list --status failed` before it is released"
+            )
+
+    def stop(self) -> bool:
+        if self._since is not None and self.now() - self._since > FLUSH_AFTER:
+            self.flush()
+        return self.fault is not None or self._asked_to_stop()
+
+    def flush(self) -> None:
+        if self._answered:
+            with self.db.write():
+                self._write(self.now())
+            self._written()
+
+    def _write(self, moment: datetime) -> None:
+        if not self._answered:
+            return
+        settle(self.db, [self._settlement(one, moment) for one in self._answered], moment)
+        for outcome in self._answered:
+            if outcome.kind in (OutcomeKind.DEAD, OutcomeKind.FULL):
+                self._note_bounce(outcome, moment)
+
+    def _written(self) -> None:
+        for outcome in self._answered:
+            self._under_way.pop(outcome.delivery_id, None)
+        self._answered = []
+        self._since = None
+
+    def _note_bounce(self, outcome: Outcome, moment: datetime) -> None:
+        due = self._under_way[outcome.delivery_id]
+        said = answer_text(outcome)
+        if outcome.kind is OutcomeKind.DEAD:
+            suppress(self.db, due.address, "hard", moment, detail=said, delivery_id=due.id)
+        elif soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT:
+            suppress(self.db, due.address, "soft", moment, detail=said, delivery_id=due.id)
+
+    def _settlement(self, outcome: Outcome, moment: datetime) -> Settlement:
+        due = self._under_way[outcome.delivery_id]
+        return settlement_of(outcome, due, moment)
+
+
+FINAL = {
+    OutcomeKind.DEAD: "no such address",
+    OutcomeKind.FULL: FULL,
+    OutcomeKind.POLICY: "refused by policy",
+    OutcomeKind.REFUSED: "refused",
+}
+
+
+def settlement_of(outcome: Outcome, due: Due, moment: datetime) -> Settlement:
+    """What an outcome means for its row: the state, and when it is due again."""
+    status, due_at, reason, counts = DeliveryStatus.QUEUED, None, None, True
+    if outcome.kind is OutcomeKind.SENT:
+        status = DeliveryStatus.SENT
+    elif outcome.kind is OutcomeKind.UNCERTAIN:
+        status, reason = DeliveryStatus.UNCERTAIN, "no answer after the body was handed over"
+    elif outcome.kind in FINAL:
+        status, reason = DeliveryStatus.FAILED, FINAL[outcome.kind]
+    elif outcome.kind is OutcomeKind.PASSING:
+        first = due.first_tried_at or moment
+        due_at = due_again(due.attempts + 1, first_try=first, now=moment)
+        if due_at is None:
+            status, reason = DeliveryStatus.FAILED, "tries used up"
+    else:
+        due_at, counts = moment, False
+    return Settlement(
+        outcome.delivery_id,
+        status,
+        due_at=due_at,
+        server=outcome.server,
+        answer=answer_text(outcome),
+        reason=reason,
+        counts_as_try=counts,
+    )
+
+
+def answer_text(outcome: Outcome) -> str:
+    """550 5.1.1 no such user, as the server said it."""
+    parts = (str(outcome.code) if outcome.code else "", outcome.enhanced or "", outcome.text)
+    return " ".join(part for part in parts if part)

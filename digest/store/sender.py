@@ -1,0 +1,102 @@
+"""Who may send from this database: one process at a time, and only where the database is at home."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from digest.errors import SenderError
+from digest.store.database import Database
+
+HOME = "home"
+TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
+
+
+@contextlib.contextmanager
+def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
+    """Be the only sender on the database at `path`; the system lets go when the process dies.
+
+    Raises:
+        SenderError: another process sends; its id and when it started are in the text.
+    """
+    lock = path.with_name(path.name + ".sender")
+    with lock.open("a+", encoding="utf-8") as file:
+        if not _try_lock(file.fileno()):
+            file.seek(0)
+            raise SenderError(f"{path}: {_who(file.read())} is sending. Wait for it, or stop it.")
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "started": moment.isoformat()}, file)
+        file.flush()
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _who(text: str) -> str:
+    try:
+        found = json.loads(text)
+        return f"process {found['pid']}, started {found['started']},"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def check_home(db: Database, here: str) -> None:
+    """Refuse to send where the database was not before; the first sender makes it its home.
+
+    `here` names this machine and the file's place on it. Call inside a write.
+
+    Raises:
+        SenderError: the database was copied or restored here; `digest adopt` lets it send.
+    """
+    home = _meta(db, HOME)
+    if home is None:
+        adopt(db, here)
+    elif home != here:
+        raise SenderError(
+            f"{db.path}: this database last sent from another place ({home}), so it may be a copy of "
+            "one that still sends. If it is the only one now, run `digest adopt`."
+        )
+
+
+def adopt(db: Database, here: str) -> None:
+    """From now on the database sends from here. Call inside a write."""
+    _set_meta(db, HOME, here)
+
+
+def token_key(db: Database, make: Callable[[], bytes]) -> bytes:
+    """The key of this database's tokens, made at first use by `make`. Call inside a write."""
+    kept = _meta(db, TOKEN_KEY)
+    if kept is not None:
+        return bytes.fromhex(kept)
+    key = make()
+    _set_meta(db, TOKEN_KEY, key.hex())
+    return key
+
+
+def _meta(db: Database, key: str) -> str | None:
+    value = db.value("SELECT value FROM meta WHERE key = ?", (key,))
+    return None if value is None else str(value)
+
+
+def _set_meta(db: Database, key: str, value: str) -> None:
+    db.run(
+        """INSERT INTO meta VALUES (?, ?)
+           ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value != excluded.value""",
+        (key, value),
+    )
