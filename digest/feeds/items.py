@@ -171,7 +171,9 @@ def _body(article: Article) -> str:
 
 def _open_end(teaser: str) -> str:
     """A teaser that its source cut inside a sentence says so."""
-    return teaser if not teaser or _ENDED.search(teaser) else teaser + ELLIPSIS
+    if not teaser or _ENDED.search(teaser):
+        return teaser
+    return teaser.rstrip(" ,;:–—-") + ELLIPSIS
 
 
 def _plain(text: str) -> str:

@@ -146,7 +146,7 @@ def _headline(
         day=_day(article.published.day, wording) if article.published.day else None,
         notes=tuple(notes),
         versions=tuple(
-            _version(version, article.language, root, wording, settings)
+            _version(version, item, root, wording, settings)
             for version in (*item.translations, *item.related)
         ),
         themes=tuple(
@@ -157,14 +157,16 @@ def _headline(
     )
 
 
-def _version(
-    version: Version, article_language: str, root: str, wording: Wording, settings: Settings
-) -> Link:
-    """A version in another language by that language, one in the same by its source."""
+def _version(version: Version, item: Item, root: str, wording: Wording, settings: Settings) -> Link:
+    """A version in another language by that language, else by its source if that is another."""
     within = f"{settings.feeds_url}/"
     href = root + version.href.removeprefix(within) if version.href.startswith(within) else None
-    told = wording.in_language.get(version.language, version.language)
-    text = told if version.language != article_language else version.source
+    if version.language != item.article.language:
+        text = wording.in_language.get(version.language, version.language)
+    elif version.source != settings.source_title(item.article.source):
+        text = version.source
+    else:
+        text = wording.another_report
     return Link(text, href or version.href, target=version.language)
 
 

@@ -25,6 +25,7 @@ class Wording:
     follow: str
     all_feeds: str
     also: str
+    another_report: str
     summary: str
     summary_only: str
     made_title: str
@@ -64,6 +65,7 @@ ENGLISH = Wording(
     follow="Follow",
     all_feeds="all feeds (OPML)",
     also="also",
+    another_report="another report",
     summary="summary",
     summary_only="Only this summary is known; the source cut the rest.",
     made_title="headline by the desk",
@@ -89,6 +91,7 @@ RUSSIAN = Wording(
     follow="Подписаться",
     all_feeds="все ленты (OPML)",
     also="также",
+    another_report="другое сообщение",
     summary="анонс",
     summary_only="Известен только этот анонс: источник не дал продолжения.",
     made_title="заголовок редакции",

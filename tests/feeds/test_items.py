@@ -53,6 +53,7 @@ def test_the_summary_is_the_lead_cut_at_a_sentence() -> None:
     ("text", "summary"),
     [
         pytest.param("They took part in the", "They took part in the…", id="cut by its source"),
+        pytest.param("They took part,", "They took part…", id="cut at a comma"),
         pytest.param("They took part.", "They took part.", id="a whole sentence"),
     ],
 )

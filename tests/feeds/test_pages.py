@@ -62,6 +62,20 @@ def test_an_item_in_another_language_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sibling", "told"),
+    [
+        pytest.param({"language": "ru"}, "also in Russian", id="a translation"),
+        pytest.param({"language": "en", "source": "radio"}, "also radio", id="another outlet"),
+        pytest.param({"language": "en"}, "also another report", id="the same source again"),
+    ],
+)
+def test_another_version_is_told_by_what_sets_it_apart(sibling: dict[str, str], told: str) -> None:
+    """A reader knows before the click why there are two."""
+    page = article_page(make_article(), [make_sibling(**sibling)])
+    assert meta_of(page)[2] == told
+
+
+@pytest.mark.parametrize(
     ("overrides", "meta"),
     [
         pytest.param({"published": UNDATED}, ["Wire copy", "Drugs"], id="undated: no date"),
