@@ -217,17 +217,24 @@ class _Items:
                 yield self.phrases.say("also_theme", theme=title)
 
     def _also(self, placement: Placement) -> Iterator[Link]:
-        """One link for each other language of the story, one for each other outlet in this one."""
-        told: set[str] = set()
+        """One link for each other language of the story, and one for each other article in this one.
+
+        A story stands once in a mail, so what it hides here must still be found.
+        """
+        article = placement.article
+        languages = {article.language}
         for sibling in placement.siblings:
-            if sibling.language != placement.article.language:
+            if sibling.language not in languages:
+                languages.add(sibling.language)
                 text = self.phrases.also_in(sibling.language)
+            elif sibling.language != article.language:
+                continue
+            elif sibling.source == article.source:
+                text = self.phrases.say("also_here")
             else:
                 source = self.settings.source_title(sibling.source)
                 text = self.phrases.say("also_source", source=source)
-            if text not in told:
-                told.add(text)
-                yield Link(text, links.article_url(self.settings, sibling), sibling.language)
+            yield Link(text, links.article_url(self.settings, sibling), sibling.language)
 
 
 def _held_together(text: str) -> str:

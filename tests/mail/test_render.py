@@ -1,5 +1,6 @@
 """What a reader of the mail sees, in HTML and in text."""
 
+import dataclasses
 import re
 from datetime import date
 from html.parser import HTMLParser
@@ -9,7 +10,8 @@ import pytest
 
 from digest.errors import ConfigError
 from digest.mail.verp import PLACEHOLDER
-from digest.model import OTHER, UNDATED, Choice
+from digest.mail.view import Item
+from digest.model import OTHER, UNDATED, Article, Choice, Entry
 from tests.factories import make_article
 from tests.mail.sample import (
     EVERYTHING,
@@ -278,3 +280,35 @@ def test_a_date_of_this_year_leaves_the_year_out() -> None:
     text = make_sample(articles).mail.text.replace("\u00a0", " ")
     assert "Wire copy · 20 November\n" in text
     assert "Wire copy · 14 July 2021\n" in text
+
+
+def test_a_press_contact_cannot_come_into_a_mail() -> None:
+    """Names and telephone numbers of press contacts stay with the entry; an article has none."""
+    assert "contact" in {field.name for field in dataclasses.fields(Entry)}
+    assert "contact" not in {field.name for field in dataclasses.fields(Article)}
+    assert "contact" not in {field.name for field in dataclasses.fields(Item)}
+
+
+def test_a_story_that_stands_once_links_its_other_articles() -> None:
+    """Another outlet, a second piece of the same one, another language: each can be read."""
+    wire = {"name": "wire", "title": "Wire copy", "path": "/newsroom/wire"}
+    radio = {"name": "radio", "title": "Radio Ashgabat", "path": "/newsroom/radio"}
+    articles = [
+        make_article(id=1, story_id=7, matches=under("drugs")),
+        make_article(id=2, story_id=7, matches=under("drugs")),
+        make_article(id=3, story_id=7, matches=under("drugs"), source="radio"),
+        make_article(id=4, story_id=7, matches=under("drugs"), language="ru"),
+        make_article(id=5, story_id=7, matches=under("drugs"), language="ru"),
+    ]
+    page = Page(make_sample(articles, sources=[wire, radio]).mail.html)
+    links = [
+        (text, str(attrs["href"]).rpartition("/")[2])
+        for tag, attrs, text in page.elements
+        if tag == "a" and "hreflang" in attrs
+    ]
+    assert links == [
+        ("more on this", "2.html"),
+        ("also from Radio Ashgabat", "3.html"),
+        ("also in Russian", "4.html"),
+    ]
+    assert len(page.texts("h3")) == 1
