@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 PATHS = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work|tmp)/[\w.-]+[^\s\"'`)>]*")
-ADDRESSES = re.compile(r"[\w.+-]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})\b")
+ADDRESSES = re.compile(r"[\w.+-]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]+)\b")
 PASSWORDS = re.compile(
     r"(?i)\b(?:password|passwd|secret|api_?key|access_?token)\b\s*[=:]\s*[\"'][^\"']{6,}[\"']"
 )
 KEYS = re.compile("-----BEGIN [A-Z ]*PRIVATE" + " KEY-----")
-EXAMPLES = re.compile(r"(?i)(?:^|\.)(?:example(?:\.(?:org|com|net))?|test|invalid|localhost)$")
-"""Domains that RFC 2606 and RFC 6761 keep for examples."""
+EXAMPLES = re.compile(
+    r"(?i)(?:^|\.)(?:example(?:\.(?:org|com|net))?|test|invalid|localhost|xn--e1afmkfd\.xn--p1ai)$"
+)
+"""Domains that RFC 2606 and RFC 6761 keep for examples, and пример.рф, which serves as one."""
 
 COPY = ("seeds/", "tests/data/")
 """Wire copy and recorded documents stand byte for byte, with the addresses that they were sent with."""
