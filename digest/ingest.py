@@ -144,6 +144,7 @@ class _Keeper:
         self.lexicon = lexicon
         self.moment = moment
         self.archived = archive or source.archive
+        self.site = settings.site.base_url
         self.ranks = [one.name for one in settings.sources]
         title = source.title or source.name
         self.source_id = intake.save_source(db, source.name, source.kind, title, moment)
@@ -195,7 +196,7 @@ class _Keeper:
             article_id = intake.add_article(
                 self.db,
                 self.source_id,
-                self.source.name,
+                f"{self.site}\n{self.source.name}",
                 document_id,
                 whole,
                 archived=self.archived,

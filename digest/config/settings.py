@@ -1,9 +1,9 @@
 """Every setting of config.toml as a type. Units stand in the names; paths are absolute after loading."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from digest.config.base import (
     Address,
@@ -19,6 +19,7 @@ from digest.config.base import (
     Zone,
 )
 from digest.config.themes import PALETTE, SPARE, ThemeSettings
+from digest.config.transport import TransportSettings
 from digest.model import OTHER, ThemeName
 
 
@@ -76,14 +77,32 @@ class DigestConfig(Section):
     max_lateness_hours: Annotated[float, Field(gt=0, le=8784)] = 24.0
 
 
-class MailSettings(Section):
-    """[mail]"""
+class DkimSettings(Section):
+    """[mail.dkim]: signs in this program instead of the relay; needs the extra `dkim`."""
+
+    rsa_key_file: Path
+    rsa_selector: OneLine
+    ed25519_key_file: Path | None = None
+    ed25519_selector: OneLine | None = None
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.ed25519_key_file is None) != (self.ed25519_selector is None):
+            raise ValueError(
+                "allowed are ed25519_key_file and ed25519_selector together, or neither"
+            )
+        return self
+
+
+class MailSettings(TransportSettings):
+    """[mail]: who sends, and how messages leave."""
 
     from_name: OneLine | None = None
     from_address: Address
     reply_to: Address | None = None
     unsubscribe_address: Address
     budget_kb: Annotated[int, Field(ge=10, le=1000)] = 100
+    dkim: DkimSettings | None = None
 
 
 class WebSettings(Section):

@@ -173,20 +173,23 @@ def mark_gone(db: Database, entry_ids: Collection[int], moment: datetime) -> Non
 def add_article(
     db: Database,
     source_id: int,
-    source: str,
+    origin: str,
     document_id: int,
     entry: Entry,
     *,
     archived: bool,
     moment: datetime,
 ) -> int:
-    """A new article in its first version, with a permanent id; its id."""
+    """A new article in its first version, with a permanent id; its id.
+
+    `origin` names the newsroom and the source, so that no two newsrooms mint the same id.
+    """
     at = text_from_moment(moment)
     values = copy_values(entry)
     article_id = db.insert(
         "articles",
         {
-            "atom_id": _mint(db, source, entry),
+            "atom_id": _mint(db, origin, entry),
             "source_id": source_id,
             "document_id": document_id,
             "line": entry.line,
@@ -247,11 +250,11 @@ def next_moment(db: Database, moment: datetime) -> datetime:
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
 
 
-def _mint(db: Database, source: str, entry: Entry) -> str:
+def _mint(db: Database, origin: str, entry: Entry) -> str:
     name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
     for nth in range(1, 10_000):
         again = "" if nth == 1 else f"\n{nth}"
-        permanent = uuid.uuid5(ATOM_NAMESPACE, f"{source}\n{name}{again}")
+        permanent = uuid.uuid5(ATOM_NAMESPACE, f"{origin}\n{name}{again}")
         atom_id = f"urn:uuid:{permanent}"
         if db.value("SELECT 1 FROM articles WHERE atom_id = ?", (atom_id,)) is None:
             return atom_id
