@@ -20,6 +20,7 @@ UNREADABLE = (
 """What the library's parsers raise on broken mail, found by trying."""
 
 LARGEST_TEXT = 256 * 1024
+_LONGEST_DECODED = 4000
 _MOST_PARTS = 200
 _MOST_GROUPS = 200
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -68,6 +69,7 @@ def headers(message: Message, *names: str) -> list[str]:
 def _decoded(value: str) -> str:
     if "=?" not in value:
         return value
+    value = value[:_LONGEST_DECODED]
     try:
         return " ".join(str(make_header(decode_header(value))).split())
     except UNREADABLE:

@@ -12,8 +12,10 @@ from email.message import Message
 from digest.mail import dsn, parts, replies
 from digest.mail.returned import Failure, FoundBy, ReturnAddresses, ReturnedMail, ReturnKind
 
-LARGEST_READ = 2 * 1024 * 1024
+LARGEST_READ = 512 * 1024
 """Bytes of a mail that are looked at; a report stands before what it encloses."""
+
+_LARGEST_WORDED = 128 * 1024
 
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _MACHINE_READABLE = _STATUS_PARTS | {"message/feedback-report"}
@@ -31,7 +33,7 @@ def read_report(raw: bytes, ours: ReturnAddresses) -> ReturnedMail:
         arrived += replies.arrived_at(inner)
     found = _complaint(inner) or _status_report(inner)
     if found is None:
-        found = _answer(message, arrived, ours) or _by_words(message)
+        found = _answer(message, arrived, ours) or _by_words(parts.parse(raw[:_LARGEST_WORDED]))
     found = replace(
         found,
         message_id=_enclosed_id(inner),
