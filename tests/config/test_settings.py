@@ -25,7 +25,7 @@ def shown() -> dict[str, dict[str, str]]:
     for line in SHIPPED.read_text(encoding="utf-8").splitlines():
         if header := re.fullmatch(r"(?:# )?\[\[?([a-z_.]+)\]\]?\s*(?:#.*)?", line):
             table = header[1]
-        elif key := re.match(r"(?:# )?([a-z_]+) = ", line):
+        elif key := re.match(r"(?:# )?([a-z0-9_]+) = ", line):
             tables.setdefault(table, {}).setdefault(key[1], line)
     return tables
 
@@ -53,7 +53,7 @@ def test_the_shipped_file_holds_no_key_that_is_unknown():
 
 def test_what_is_commented_out_works(tmp_path: Path):
     """Every optional line of config.toml is valid when its sign is taken away."""
-    text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", SHIPPED.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^# (?=\[|[a-z0-9_]+ = )", "", SHIPPED.read_text(encoding="utf-8"))
     assert tomllib.loads(text)
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
