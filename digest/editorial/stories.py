@@ -13,7 +13,7 @@ How the store finds candidates: it keeps `Fingerprint.keys` and `to_json` in two
       key INTEGER, article_id INTEGER, PRIMARY KEY (key, article_id)) WITHOUT ROWID;
     CREATE TABLE fingerprints (article_id INTEGER PRIMARY KEY, day TEXT, fingerprint TEXT NOT NULL);
 
-and asks CANDIDATES, below, with what `wanted` gives. Of each key the newest 64 entries are read at
+and asks CANDIDATES, below, with what `wanted` gives. Of each key the newest 32 entries are read at
 most, so that the time does not grow with the store; an article must share two keys; and the 16 that
 share most are compared.
 """
@@ -35,7 +35,7 @@ WITH near AS (
   FROM json_each(:keys) AS wanted CROSS JOIN story_keys AS entry
   WHERE entry.key = wanted.value AND entry.article_id >= coalesce(
     (SELECT article_id FROM story_keys WHERE key = wanted.value
-      ORDER BY article_id DESC LIMIT 1 OFFSET 63), 0)
+      ORDER BY article_id DESC LIMIT 1 OFFSET 31), 0)
   GROUP BY entry.article_id HAVING shared >= 2
 )
 SELECT article_id, fingerprint FROM near JOIN fingerprints USING (article_id)

@@ -27,7 +27,7 @@ from digest.editorial.stories import (
 from digest.prose import fold
 
 ROOT = Path(__file__).parent.parent.parent
-DATA = ROOT / "tests" / "data"
+DATA = ROOT / "tests" / "data" / "stories"
 LISTING = "002_e89ea2d84f60b326.txt"
 
 TRAINING = (
@@ -53,7 +53,7 @@ def make_fingerprint(**overrides: Any) -> Fingerprint:
 
 
 def read_lines(name: str) -> list[dict[str, Any]]:
-    text = (DATA / "stories" / name).read_text(encoding="utf-8")
+    text = (DATA / name).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -73,7 +73,7 @@ def seed_articles() -> dict[int | str, Fingerprint]:
     """The articles of the seeds, by line of the listing or by document, as a reader would cut them."""
     listing = (ROOT / "seeds" / LISTING).read_text(encoding="utf-8").splitlines()
     found: dict[int | str, Fingerprint] = {}
-    for article in json.loads((DATA / "seeds.json").read_text(encoding="utf-8"))["articles"]:
+    for article in read_lines("seeds.jsonl"):
         line = article["line"]
         listed = article["seed"] == LISTING
         text = (
@@ -81,11 +81,11 @@ def seed_articles() -> dict[int | str, Fingerprint]:
             if listed
             else (ROOT / "seeds" / article["seed"]).read_text(encoding="utf-8")
         )
-        day = article["date_in_copy"]
+        day = article["day"]
         found[line if listed else article["seed"]] = fingerprint(
             title=article["title"] or "",
             text=text,
-            language=article["lang"],
+            language=article["language"],
             day=date.fromisoformat(day) if day else None,
         )
     return found
