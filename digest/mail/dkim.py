@@ -9,8 +9,10 @@ rest of the hash, the headers, and the keys.
 import hashlib
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
+from typing import Protocol
 
 from digest.errors import SigningError
 from digest.mail.canonical import relaxed_body, relaxed_fields, wire_form_fault
@@ -28,6 +30,13 @@ SIGNED = (b"auto-submitted", b"feedback-id")
 """Signed where they stand."""
 
 _LINE = 72
+_PLACE = b"\0"
+
+
+class Fillable(Protocol):
+    """A place in a body that takes one word made of a recipient's token."""
+
+    def fill(self, token: bytes) -> bytes: ...
 
 
 class Signer:
@@ -65,7 +74,19 @@ class Signer:
         Raises:
             ValueError: the body is not in wire form, or the placeholder holds blanks or is empty.
         """
-        return SegmentSigner(self, body, placeholder)
+        if not placeholder or placeholder.split() != [placeholder]:
+            raise ValueError(f"found the placeholder {placeholder!r}; it is one word")
+        first, *rest = body.split(placeholder)
+        word = _Word(len(placeholder))
+        return SegmentSigner(self, [first, *(piece for part in rest for piece in (word, part))])
+
+    def segment_of(self, pieces: Sequence[bytes | Fillable]) -> "SegmentSigner":
+        """For many messages whose bodies are `pieces`, with a word made of the token in each place.
+
+        Raises:
+            ValueError: the pieces are not in wire form.
+        """
+        return SegmentSigner(self, pieces)
 
     def sign(self, message: bytes, signed_at: datetime) -> bytes:
         """The DKIM-Signature fields to put before `message`, which must be in its final bytes.
@@ -125,17 +146,18 @@ class Signer:
 
 
 class SegmentSigner:
-    """Signs the messages of one segment; `Signer.segment` makes it."""
+    """Signs the messages of one segment; `Signer.segment` and `segment_of` make it."""
 
-    def __init__(self, signer: Signer, body: bytes, placeholder: bytes) -> None:
+    def __init__(self, signer: Signer, pieces: Sequence[bytes | Fillable]) -> None:
+        body = b"".join(piece if isinstance(piece, bytes) else _PLACE for piece in pieces)
         if fault := wire_form_fault(body):
             raise ValueError(fault)
-        if not placeholder or placeholder.split() != [placeholder]:
-            raise ValueError(f"found the placeholder {placeholder!r}; it is one word")
         self._signer = signer
-        self._length = len(placeholder)
-        # A token is one word too, so it may come after the relaxed form has been made.
-        first, *self._rest = relaxed_body(body).split(placeholder)
+        self._slots = [piece for piece in pieces if not isinstance(piece, bytes)]
+        # What stands in a place is one word, so it may come after the relaxed form has been made.
+        first, *self._rest = relaxed_body(body).split(_PLACE)
+        if len(self._rest) != len(self._slots):
+            raise ValueError("found a NUL in the body, which no mail may hold (RFC 5322 §2.2)")
         self._common = hashlib.sha256(first)
 
     def sign(self, headers: bytes, token: bytes, signed_at: datetime) -> bytes:
@@ -148,13 +170,27 @@ class SegmentSigner:
                 not in wire form.
             SigningError: From is not in our domain.
         """
-        if len(token) != self._length or token.split() != [token]:
-            raise ValueError(f"found the token {token!r}; it is one word of {self._length} bytes")
+        if token.split() != [token]:
+            raise ValueError(f"found the token {token!r}; it is one word")
         if fault := wire_form_fault(headers):
             raise ValueError(fault)
         body = self._common.copy()
-        body.update(token.join([b"", *self._rest]))
+        for slot, piece in zip(self._slots, self._rest, strict=True):
+            body.update(slot.fill(token))
+            body.update(piece)
         return self._signer._sign(headers, body.digest(), signed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A place for the token itself, of a fixed length."""
+
+    length: int
+
+    def fill(self, token: bytes) -> bytes:
+        if len(token) != self.length:
+            raise ValueError(f"found the token {token!r}; it is one word of {self.length} bytes")
+        return token
 
 
 def _chosen(fields: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, ...], list[bytes]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest import links
@@ -19,6 +20,9 @@ from digest.mail.phrases import phrases_for
 from digest.mail.tokens import check_token, leave_url
 from digest.mail.verp import PLACEHOLDER
 from digest.model import Choice, Edition, RenderedMail
+
+if TYPE_CHECKING:
+    from digest.mail.dkim import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,11 @@ def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
 
 
 class MessageMaker:
-    """Makes the messages of one segment. `date` is aware; readers see it in the digest's zone."""
+    """Makes the messages of one segment. `date` is aware; readers see it in the digest's zone.
+
+    With a `signer` each message begins with its DKIM signatures, dated like the mail itself, so that
+    the same message has the same bytes each time.
+    """
 
     def __init__(
         self,
@@ -75,6 +83,7 @@ class MessageMaker:
         choice: Choice,
         mail: RenderedMail,
         date: datetime,
+        signer: "Signer | None" = None,
     ) -> None:
         seed = "\n".join((edition.hash, choice.language, *choice.languages, *choice.themes))
         body = build_body(mail, boundary_seed=seed)
@@ -92,8 +101,12 @@ class MessageMaker:
             raw_header("Content-Language", phrases_for(choice.language).language),
             raw_header("Content-Type", body.content_type),
         ]
-        head = split_at_places(b"".join(fields) + b"\r\n")
-        self._after = tuple(_merged([*head, *body.pieces]))
+        self._fields = tuple(split_at_places(b"".join(fields)))
+        self._after = tuple(_merged([*self._fields, b"\r\n", *body.pieces]))
+        self._date = date
+        self._signer = None
+        if signer is not None:
+            self._signer = signer.segment_of(body.pieces)
         self.body = body
 
     def make(self, address: str, name: str | None, token: str) -> bytes:
@@ -104,7 +117,11 @@ class MessageMaker:
         """
         octets = check_token(token).encode("ascii")
         to = mailbox_header("To", [(name, address)])
-        return b"".join((self._before, to, filled(self._after, octets)))
+        message = b"".join((self._before, to, filled(self._after, octets)))
+        if self._signer is None:
+            return message
+        headers = b"".join((self._before, to, filled(self._fields, octets)))
+        return self._signer.sign(headers, octets, self._date) + message
 
 
 def message_id(settings: Settings, edition: Edition, token: str) -> str:
