@@ -4,21 +4,61 @@ What `preview` shows and what `compose` freezes come from the same function, so 
 is the edition's.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import edition_hash, order_placements
 from digest.editorial.window import due_window, is_late, parse_rule, window_now
-from digest.errors import NotFoundError
+from digest.errors import ExpectationError, NotFoundError
 from digest.model import OTHER, Choice, Edition, EditionStatus, Segment, Window
 from digest.store import editions as edition_store
 from digest.store.articles import articles_in_window, first_seen, siblings_of
 from digest.store.audience import raw_choices
 from digest.store.database import Database, Row
 from digest.store.deliveries import queue_deliveries, skip_unwanted
+
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The edition that the operator saw in a dry run: its hash, or as much of its beginning as tells
+    it apart, and the end of its window, so that even the Date of the mail is the same.
+    """
+
+    hash: str
+    ends_at: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Expected":
+        """HASH or HASH@20261122T080000Z, as the dry run prints it.
+
+        Raises:
+            ExpectationError: this is neither.
+        """
+        wanted, _, end = text.strip().partition("@")
+        if not re.fullmatch(r"[0-9a-f]{8,64}", wanted):
+            raise ExpectationError(
+                f"--expect {text!r}: allowed is the hash that `digest send --dry-run` prints, or at "
+                "least its first 8 signs"
+            )
+        if not end:
+            return cls(wanted)
+        try:
+            return cls(wanted, datetime.strptime(end, STAMP).replace(tzinfo=UTC))
+        except ValueError:
+            raise ExpectationError(
+                f"--expect {text!r}: what stands after @ is no time such as 20261122T080000Z"
+            ) from None
+
+
+def expectation(edition: Edition) -> str:
+    """What to give to `--expect` so that exactly this edition is sent."""
+    return f"{edition.hash[:16]}@{edition.window.ends_at.astimezone(UTC).strftime(STAMP)}"
 
 
 def find_digest(settings: Settings, name: str | None) -> DigestConfig:
@@ -47,13 +87,36 @@ def preview(
 
 
 def compose_now(
-    db: Database, settings: Settings, digest: DigestConfig, now: Callable[[], datetime]
+    db: Database,
+    settings: Settings,
+    digest: DigestConfig,
+    now: Callable[[], datetime],
+    *,
+    expect: Expected | None = None,
 ) -> Edition | None:
-    """Close the digest's window by hand; None where it holds nothing and empty ones are skipped."""
+    """Close the digest's window by hand; None where it holds nothing and empty ones are skipped.
+
+    With `expect` only that very edition is frozen.
+
+    Raises:
+        ExpectationError: the edition would not be the one expected; nothing was composed.
+    """
     with db.write():
         moment = now()
         window = _window(db, settings, digest, moment, by_hand=True)
-        return None if window is None else _freeze(db, settings, digest, window, moment)
+        if window is not None and expect is not None and expect.ends_at is not None:
+            window = Window(window.starts_at, min(expect.ends_at, window.ends_at))
+        if window is None or window.ends_at <= window.starts_at:
+            if expect is not None:
+                raise ExpectationError("nothing new has come in, so no edition has that hash")
+            return None
+        edition = _edition(db, settings, digest, window)
+        if expect is not None and not edition.hash.startswith(expect.hash):
+            raise ExpectationError(
+                f"expected the edition {expect.hash}, but now it would be {edition.hash}: something "
+                "came in or was changed. Nothing was sent. Next: digest send --dry-run."
+            )
+        return _freeze(db, settings, digest, edition, moment)
 
 
 def compose_due(
@@ -73,9 +136,12 @@ def compose_due(
             window = _window(db, settings, config, moment, by_hand=False)
             if window is None:
                 continue
-            edition = _freeze(db, settings, config, window, moment)
-            if edition is not None:
-                composed.append(edition)
+            edition = _edition(db, settings, config, window)
+            if is_late(window, moment, config.max_lateness_hours):
+                edition = replace(edition, status=EditionStatus.HELD)
+            frozen = _freeze(db, settings, config, edition, moment)
+            if frozen is not None:
+                composed.append(frozen)
     return composed
 
 
@@ -158,13 +224,10 @@ def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Win
 
 
 def _freeze(
-    db: Database, settings: Settings, digest: DigestConfig, window: Window, moment: datetime
+    db: Database, settings: Settings, digest: DigestConfig, edition: Edition, moment: datetime
 ) -> Edition | None:
-    edition = _edition(db, settings, digest, window)
     if not edition.placements and digest.empty == "skip":
         return None
-    if is_late(window, moment, digest.max_lateness_hours):
-        edition = replace(edition, status=EditionStatus.HELD)
     edition_id = edition_store.save_edition(db, edition, moment)
     queue_deliveries(db, edition_id, _choices(db, settings, digest), moment)
     skip_unwanted(db, edition_id, moment)

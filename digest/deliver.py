@@ -46,6 +46,8 @@ from digest.store.suppressions import SOFT_LIMIT, soft_bounces, suppress
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from digest.mail.dkim import Signer
+
 FLUSH_AFTER = timedelta(seconds=0.5)
 """Answers wait at most so long for the next `handed` to be written together with it."""
 POLICY_SHARE = 0.05
@@ -92,6 +94,7 @@ def deliver(
     key: bytes,
     editions: Collection[int] | None = None,
     digest: str | None = None,
+    signer: "Signer | None" = None,
     portion: Portion | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
@@ -112,7 +115,9 @@ def deliver(
                 f"edition {edition_id} is of the digest {edition.digest!r}, which config.toml no "
                 "longer has; put it back, or cancel the edition."
             )
-        run = _Run(db, settings, config, edition, environment, now, key, portion or Portion())
+        run = _Run(
+            db, settings, config, edition, environment, now, key, signer, portion or Portion()
+        )
         reports.append(run.through(transport, stop, progress))
     return reports
 
@@ -129,6 +134,7 @@ class _Run:
         environment: "Environment",
         now: Callable[[], datetime],
         key: bytes,
+        signer: "Signer | None",
         portion: Portion,
     ) -> None:
         if edition.id is None:
@@ -141,6 +147,7 @@ class _Run:
         self.environment = environment
         self.now = now
         self.key = key
+        self.signer = signer
         self.portion = portion
 
     def through(
@@ -197,6 +204,7 @@ class _Run:
                 choice=segment.choice,
                 mail=mail,
                 date=self.edition.window.ends_at,
+                signer=self.signer,
             )
         return makers
 

@@ -7,6 +7,8 @@ DigestError
 ├── PublishError       the folder of feeds and pages cannot be written
 ├── NotFoundError      no article, edition, digest, theme or recipient of that name
 ├── RecipientError     an address, language or theme that a recipient cannot have
+├── ExpectationError   what would be sent is not what the operator saw
+├── SenderError        this process or this database must not send now
 ├── LexiconError       a theme's terms cannot be compiled
 ├── SigningError       a DKIM key cannot be used, or does not fit the domain of From
 ├── MailboxError       the mailbox of reports cannot be opened or read
@@ -58,6 +60,14 @@ class NotFoundError(DigestError):
 
 class RecipientError(DigestError):
     """A recipient cannot have this address, language or theme."""
+
+
+class ExpectationError(DigestError):
+    """What would be sent is not what the operator saw in the dry run; nothing was sent."""
+
+
+class SenderError(DigestError):
+    """This process or this database must not send now: who does, or what to do first."""
 
 
 class LexiconError(DigestError):

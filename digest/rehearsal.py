@@ -15,6 +15,8 @@ from digest.model import Choice, Edition, Preview, Segment
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from digest.mail.dkim import Signer
+
 EXAMPLE_ADDRESS = "recipient@example.org"
 EXAMPLE_TOKEN = "e" * 32
 KB = 1000
@@ -35,6 +37,7 @@ def preview_segments(
     edition: Edition,
     segments: Sequence[Segment],
     environment: "Environment",
+    signer: "Signer | None" = None,
 ) -> list[Preview]:
     """Each segment's mail as it would be sent, to an example recipient; without segments that of a
     recipient of everything.
@@ -57,6 +60,7 @@ def preview_segments(
             choice=segment.choice,
             mail=mail,
             date=edition.window.ends_at,
+            signer=signer,
         )
         message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)
         name = _name(settings, digest, edition, segment.choice, names)

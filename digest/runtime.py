@@ -1,5 +1,7 @@
 """Settings made into the things that a verb needs. The only wiring, and the only clock."""
 
+import secrets
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from digest.editorial.lexicon import Lexicon
+    from digest.mail.dkim import Signer
+    from digest.mail.outgoing import Transport
     from digest.store.database import Database
 
 
@@ -55,3 +59,53 @@ class Runtime:
         from digest.editorial.lexicon import compile_lexicon
 
         return compile_lexicon(self.settings.themes)
+
+    @cached_property
+    def transport(self) -> "Transport":
+        """The way out for mail that config.toml names.
+
+        Raises:
+            NotReadyError: a password or a certificate that it names is not there.
+        """
+        if self.settings.mail.transport == "smtp":
+            from digest.mail.smtp.transport import SmtpTransport
+
+            return SmtpTransport(self.settings.mail)
+        from digest.mail.maildir import MaildirTransport
+
+        return MaildirTransport(self.settings.mail.outbox)
+
+    @cached_property
+    def signer(self) -> "Signer | None":
+        """What signs our mail; None where the relay does.
+
+        Raises:
+            SigningError: a key cannot be read or used, or the extra `dkim` is not installed.
+        """
+        dkim = self.settings.mail.dkim
+        if dkim is None:
+            return None
+        from digest.mail.dkim import Signer
+        from digest.mail.dkim_keys import load_key
+
+        keys = [load_key(dkim.rsa_key_file, dkim.rsa_selector)]
+        if dkim.ed25519_key_file is not None and dkim.ed25519_selector is not None:
+            keys.append(load_key(dkim.ed25519_key_file, dkim.ed25519_selector))
+        return Signer(self.settings.mail.from_address.rpartition("@")[2], keys)
+
+    @property
+    def here(self) -> str:
+        """This machine and the database's place on it: a copy elsewhere has another."""
+        return f"{_machine()}:{self.settings.store.path.resolve()}"
+
+    @staticmethod
+    def random_bytes() -> bytes:
+        """32 bytes that nobody can guess. The only randomness."""
+        return secrets.token_bytes(32)
+
+
+def _machine() -> str:
+    for place in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
+        if place.is_file() and (name := place.read_text(encoding="ascii").strip()):
+            return name[:12]
+    return socket.gethostname()

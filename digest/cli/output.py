@@ -1,8 +1,9 @@
 """How the terminal looks: tables that fit the width, JSON for programs, bars on long work."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,7 +67,11 @@ def table(
         )
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
-    console().print(drawn)
+    screen = console()
+    with screen.capture() as capture:
+        screen.print(drawn)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def heading(text: str) -> None:
@@ -111,3 +116,18 @@ def local(moment: datetime, zone: str) -> str:
     from zoneinfo import ZoneInfo
 
     return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+@contextlib.contextmanager
+def counter(label: str) -> Iterator[Callable[[int], None]]:
+    """A count that grows, where the output is a terminal; call it with how many more are done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn(label + " {task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda more: progress.advance(task, more)

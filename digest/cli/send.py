@@ -1,4 +1,4 @@
-"""`digest send`: so far the dry run, which shows exactly what would go to whom and changes nothing."""
+"""`digest send`: shows what would go to whom, and with a yes sends it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, heading, json_option, local, table, warn
+from digest.cli.output import (
+    counted,
+    counter,
+    done,
+    emit_json,
+    heading,
+    json_option,
+    local,
+    table,
+    warn,
+)
 
 if TYPE_CHECKING:
-    from digest.model import Edition, Preview
+    from digest.cli.sending import Planned
+    from digest.config.settings import DigestConfig
+    from digest.model import Preview
     from digest.runtime import Runtime
 
 
@@ -25,54 +37,181 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where the dry run writes each segment's mail.",
 )
+@click.option("--yes", is_flag=True, default=False, help="Send without asking.")
+@click.option("--expect", metavar="HASH", help="Send the edition with this hash, or refuse.")
+@click.option(
+    "--test", "test_address", metavar="ADDRESS", help="The very mail to one address only."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most so many; the rest stays queued.",
+)
+@click.option(
+    "--to",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only to these; the rest stays queued.",
+)
 @json_option
-def send(digest: str | None, dry_run: bool, out: Path, as_json: bool) -> None:
-    """Send the edition that is due; with --dry-run show it and change nothing."""
-    from digest.compose import find_digest, preview, segments
+@click.pass_context
+def send(
+    ctx: click.Context,
+    digest: str | None,
+    dry_run: bool,
+    out: Path,
+    yes: bool,
+    expect: str | None,
+    test_address: str | None,
+    limit: int | None,
+    addresses: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Send what is new and what is still queued; with --dry-run show it and change nothing."""
+    from digest.cli.sending import plan, send_test
+    from digest.compose import Expected, find_digest
+
+    room = runtime()
+    config = find_digest(room.settings, digest)
+    expected = Expected.parse(expect) if expect is not None else None
+    with room.open(read_only=True) as db, db.snapshot():
+        planned = plan(db, room, config)
+    if dry_run:
+        _rehearse(room, config, planned, out, as_json)
+        return
+    if not planned:
+        done(
+            "Nothing new has come in and nothing is queued: nothing was sent. Next: digest ingest."
+        )
+        return
+    if test_address is not None:
+        send_test(room, config, planned[-1], test_address)
+        done("Sent the test mail; no delivery was recorded. Next: digest send.")
+        return
+    if not yes:
+        _ask(room, planned)
+    if _send(room, config, expected, limit, addresses, as_json):
+        ctx.exit(1)
+
+
+def _ask(room: "Runtime", planned: "Sequence[Planned]") -> None:
+    for one in planned:
+        what = "still queued" if one.frozen else "new"
+        click.echo(
+            f"{one.edition.digest} no. {one.edition.number} ({what}): "
+            f"{counted(len(one.edition.placements), 'article')} to "
+            f"{counted(one.recipients, 'recipient')} by {room.settings.mail.transport}; "
+            f"hash {one.edition.hash[:16]}"
+        )
+    click.confirm("Send?", abort=True)
+
+
+def _send(
+    room: "Runtime",
+    config: "DigestConfig",
+    expected: Any,
+    limit: int | None,
+    addresses: Sequence[str],
+    as_json: bool,
+) -> bool:
+    """True when a person must act."""
+    from digest.cli.sending import send_editions, tell
+    from digest.deliver import Portion
+    from digest.store.audience import recipient_by_address
+
+    with room.open() as db:
+        only = frozenset(recipient_by_address(db, one) for one in addresses) or None
+        with counter("Sending") as progress:
+            reports = send_editions(
+                db,
+                room,
+                config,
+                expect=expected,
+                portion=Portion(limit, only),
+                progress=progress,
+            )
+    if as_json:
+        emit_json(
+            [
+                {
+                    "edition": one.edition_id,
+                    "number": one.number,
+                    "outcomes": {kind.value: count for kind, count in one.outcomes.items()},
+                    "skipped": one.skipped,
+                    "left": one.left,
+                    "fault": one.fault,
+                }
+                for one in reports
+            ]
+        )
+        return any(one.fault is not None for one in reports)
+    if not reports:
+        done("There is nobody to send it to. Next: digest recipients add ADDRESS.")
+    act = tell(reports)
+    if any(one.outcomes for one in reports) and not act:
+        where = room.settings.mail
+        lies = f" The messages lie in {where.outbox}." if where.transport == "maildir" else ""
+        done(f"Done.{lies} Next: digest editions list.")
+    return act
+
+
+def _rehearse(
+    room: "Runtime",
+    config: "DigestConfig",
+    planned: "Sequence[Planned]",
+    out: Path,
+    as_json: bool,
+) -> None:
     from digest.errors import NotReadyError
     from digest.rehearsal import clear_previews, preview_segments, write_preview
 
-    if not dry_run:
-        raise NotReadyError(
-            "sending comes with the sending engine; until then `digest send --dry-run` shows the mail."
-        )
-    room = runtime()
-    config = find_digest(room.settings, digest)
-    now = room.now()
-    with room.open(read_only=True) as db, db.snapshot():
-        edition = preview(db, room.settings, config, now)
-        audience = segments(db, room.settings, config)
-    if edition is None:
-        raise NotReadyError("nothing has come in yet, so there is no edition. Next: digest ingest.")
-    previews = preview_segments(room.settings, config, edition, audience, room.templates)
+    if not planned:
+        raise NotReadyError("nothing new has come in and nothing is queued. Next: digest ingest.")
     clear_previews(out, config.name)
-    written = [path for one in previews for path in write_preview(out, one)]
+    told: list[dict[str, Any]] = []
+    files: list[Path] = []
+    for one in planned:
+        previews = preview_segments(
+            room.settings, config, one.edition, one.segments, room.templates, room.signer
+        )
+        written = [path for each in previews for path in write_preview(out, each)]
+        files += written
+        if as_json:
+            told.append(_as_data(one, previews, written))
+        else:
+            _print(room, config, one, previews)
     if as_json:
-        emit_json(_as_data(room, edition, previews, bool(audience), written))
+        emit_json({**told[-1], "queued_before": told[:-1]})
         return
-    _print(room, edition, previews, audience_known=bool(audience))
     done(
-        f"Nothing was sent and nothing was changed. Wrote {counted(len(written), 'file')} to {out}. "
-        f"Next: open {written[1] if len(written) > 1 else out}."
+        f"Nothing was sent and nothing was changed. Wrote {counted(len(files), 'file')} to {out}. "
+        f"Next: open {files[1]}."
     )
 
 
 def _print(
-    room: "Runtime", edition: "Edition", previews: "Sequence[Preview]", *, audience_known: bool
+    room: "Runtime", config: "DigestConfig", planned: "Planned", previews: "Sequence[Preview]"
 ) -> None:
-    config = room.settings.digest(edition.digest)
-    zone = room.settings.digest_zone(config) if config else "UTC"
+    from digest.compose import expectation
+
+    edition = planned.edition
+    zone = room.settings.digest_zone(config)
     window = edition.window
+    frozen = " (composed; some of it is still queued)" if planned.frozen else ""
     click.echo(
         click.style(f"{room.settings.site.title}: {edition.digest} no. {edition.number}", bold=True)
+        + frozen
     )
     click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
     click.echo(f"hash    {edition.hash}")
+    click.echo(f"expect  {expectation(edition)}")
     click.echo(f"holds   {counted(len(edition.placements), 'article')}")
     if previews:
         _print_sections(room, previews[0])
     heading("Segments")
-    if not audience_known:
+    if not planned.segments:
         click.echo("No recipients yet: this is the mail that a recipient of everything would get.")
     table(
         ("recipients", "language", "themes", "articles", "kB", "subject"),
@@ -107,27 +246,28 @@ def _print_sections(room: "Runtime", preview: "Preview") -> None:
             day = article.published.day.isoformat() if article.published.day else "undated   "
             also = [names[key].title(language) for key in article.themes if key != section.theme]
             notes = [f"also {', '.join(also)}"] if also else []
-            notes += [f"also in {one.language}: {one.id}" for one in placement.siblings]
+            notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
             click.echo(f"  {day}  {article.title}" + (f"  ({'; '.join(notes)})" if notes else ""))
         if section.more:
             click.echo(f"  and {section.more} more")
 
 
 def _as_data(
-    room: "Runtime",
-    edition: "Edition",
-    previews: "Sequence[Preview]",
-    audience_known: bool,
-    written: Sequence[Path],
+    planned: "Planned", previews: "Sequence[Preview]", written: Sequence[Path]
 ) -> dict[str, Any]:
+    from digest.compose import expectation
+
+    edition = planned.edition
     return {
         "digest": edition.digest,
         "number": edition.number,
+        "edition": edition.id,
         "starts_at": edition.window.starts_at,
         "ends_at": edition.window.ends_at,
         "hash": edition.hash,
+        "expect": expectation(edition),
         "articles": len(edition.placements),
-        "has_recipients": audience_known,
+        "recipients": planned.recipients,
         "segments": [
             {
                 "name": one.name,

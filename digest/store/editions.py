@@ -135,6 +135,18 @@ def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
     ]
 
 
+def queued_segments(db: Database, edition_id: int, now: datetime) -> list[Segment]:
+    """The segments of an edition with how many of their deliveries are due, the largest first."""
+    sql = """
+    SELECT language, languages, themes, count(*) AS recipients
+      FROM deliveries JOIN segments ON segments.id = deliveries.segment_id
+     WHERE deliveries.edition_id = ? AND deliveries.status = 'queued' AND deliveries.due_at <= ?
+     GROUP BY segments.id ORDER BY recipients DESC, segments.id
+    """
+    rows = db.rows(sql, (edition_id, text_from_moment(now)))
+    return [Segment(_choice(row), row["recipients"]) for row in rows]
+
+
 def _choice(row: Row) -> Choice:
     return Choice(row["language"], _split(row["languages"]), _split(row["themes"]))
 

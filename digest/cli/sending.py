@@ -1,0 +1,217 @@
+"""What `digest send` is made of: the plan, the one sender, and the words about how it went."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.output import counted, fault
+from digest.compose import Expected, compose_now, preview, segments
+from digest.config.settings import DigestConfig
+from digest.deliver import EditionReport, Portion, deliver, recover
+from digest.editorial.selection import lay_out
+from digest.errors import ExpectationError
+from digest.mail.message import MessageMaker
+from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
+from digest.mail.render import render_mail
+from digest.mail.tokens import return_path
+from digest.model import Edition, Segment
+from digest.rehearsal import EXAMPLE_TOKEN, everything
+from digest.store.database import Database
+from digest.store.editions import edition_by_id, pending_editions, queued_segments
+from digest.store.sender import check_home, sole_sender, token_key
+
+if TYPE_CHECKING:
+    from digest.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An edition that would go out now, and to whom; `frozen` ones were composed before."""
+
+    edition: Edition
+    segments: tuple[Segment, ...]
+    frozen: bool
+
+    @property
+    def recipients(self) -> int:
+        return sum(segment.recipients for segment in self.segments)
+
+
+def plan(db: Database, room: "Runtime", config: DigestConfig) -> list[Planned]:
+    """What `digest send` would send: what is still queued, the oldest first, then what is new."""
+    now = room.now()
+    planned = [
+        Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now)), frozen=True)
+        for i in pending_editions(db, digest=config.name, now=now)
+    ]
+    fresh = preview(db, room.settings, config, now)
+    if fresh is not None and (fresh.placements or config.empty == "send"):
+        audience = tuple(segments(db, room.settings, config))
+        planned.append(Planned(fresh, audience, frozen=False))
+    return planned
+
+
+def send_editions(
+    db: Database,
+    room: "Runtime",
+    config: DigestConfig,
+    *,
+    expect: Expected | None,
+    portion: Portion,
+    progress: Callable[[int], None],
+) -> list[EditionReport]:
+    """Compose what is new, and deliver it and what was still queued, as the only sender.
+
+    Raises:
+        SenderError: another process sends, or the database is not at home here.
+        ExpectationError: the edition is not the one expected.
+    """
+    with sole_sender(room.settings.store.path, room.now()), stopping() as stop:
+        with db.write():
+            check_home(db, room.here)
+            key = token_key(db, room.random_bytes)
+        recover(db, room.transport, room.now())
+        only = None
+        if expect is not None:
+            only = _expected_frozen(db, room, config, expect)
+        if only is None:
+            composed = compose_now(db, room.settings, config, room.now, expect=expect)
+            if expect is not None and composed is not None and composed.id is not None:
+                only = {composed.id}
+        return deliver(
+            db,
+            room.settings,
+            room.transport,
+            room.templates,
+            room.now,
+            key=key,
+            editions=only,
+            digest=config.name,
+            signer=room.signer,
+            portion=portion,
+            stop=stop,
+            progress=progress,
+        )
+
+
+def _expected_frozen(
+    db: Database, room: "Runtime", config: DigestConfig, expect: Expected
+) -> set[int] | None:
+    """The frozen edition with the expected hash that still has mail to send."""
+    for edition_id in pending_editions(db, digest=config.name, now=room.now()):
+        if edition_by_id(db, edition_id).hash.startswith(expect.hash):
+            return {edition_id}
+    return None
+
+
+def send_test(room: "Runtime", config: DigestConfig, planned: Planned, address: str) -> None:
+    """The very mail of the largest segment to one address; no delivery is recorded.
+
+    Its links to leave lead nowhere, so that a test ends nobody's subscription.
+
+    Raises:
+        ExpectationError: the mail was not taken; what the server said is in the text.
+    """
+    choice = planned.segments[0].choice if planned.segments else everything(room.settings, config)
+    layout = lay_out(planned.edition.placements, choice, per_theme=config.per_theme)
+    mail = render_mail(
+        settings=room.settings,
+        digest=config,
+        edition=planned.edition,
+        layout=layout,
+        environment=room.templates,
+    )
+    maker = MessageMaker(
+        settings=room.settings,
+        digest=config,
+        edition=planned.edition,
+        choice=choice,
+        mail=mail,
+        date=planned.edition.window.ends_at,
+        signer=room.signer,
+    )
+    message = Outgoing(
+        0,
+        return_path(room.settings, EXAMPLE_TOKEN),
+        address,
+        maker.make(address, None, EXAMPLE_TOKEN),
+    )
+    told: list[Outcome] = []
+    room.transport.deliver(
+        iter([message]), handed=lambda _: None, settled=told.extend, stop=lambda: False
+    )
+    if not told or told[0].kind is not OutcomeKind.SENT:
+        said = f"{told[0].code or ''} {told[0].text}".strip() if told else "nothing"
+        raise ExpectationError(f"the test mail was not taken: {said}. Next: digest doctor.")
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """While it lasts, Ctrl-C and SIGTERM ask to stop: nothing new starts, what is under way ends."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if not asked:
+            click.echo(
+                "Stopping: what is under way comes to its end, the rest stays queued.", err=True
+            )
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+WORDS = {
+    OutcomeKind.SENT: "sent",
+    OutcomeKind.PASSING: "put off by the server",
+    OutcomeKind.DEAD: "to no such address",
+    OutcomeKind.FULL: "to a full mailbox",
+    OutcomeKind.POLICY: "refused by policy",
+    OutcomeKind.REFUSED: "refused",
+    OutcomeKind.OURS: "held back by a fault of ours",
+    OutcomeKind.UNSENT: "not begun",
+    OutcomeKind.UNCERTAIN: "uncertain",
+}
+
+
+def tell(reports: Sequence[EditionReport]) -> bool:
+    """How each edition went, and what to do next; True when a person must act."""
+    act = False
+    for report in reports:
+        parts = [
+            f"{report.outcomes[kind]:,} {WORDS[kind]}" for kind in WORDS if report.outcomes[kind]
+        ]
+        if report.skipped:
+            parts.append(f"{report.skipped:,} skipped")
+        click.echo(
+            f"Edition {report.edition_id} ({report.digest} no. {report.number}): "
+            + (", ".join(parts) or "nothing to send")
+            + "."
+        )
+        if report.fault is not None:
+            act = True
+            fault(
+                f"edition {report.edition_id} is held: {report.fault}. Its recipients stay queued. "
+                f"Next: digest doctor, then digest editions release {report.edition_id}."
+            )
+        if report.outcomes[OutcomeKind.UNCERTAIN] or report.left.get("uncertain"):
+            click.echo(
+                f"{counted(report.left.get('uncertain', 0), 'delivery is', 'deliveries are')} "
+                f"uncertain. Next: digest deliveries list --edition {report.edition_id} "
+                "--status uncertain."
+            )
+        if queued := report.left.get("queued", 0):
+            click.echo(
+                f"{counted(queued, 'delivery stays', 'deliveries stay')} queued. "
+                f"Next: digest send {report.digest}, which sends what is due by then."
+            )
+    return act
