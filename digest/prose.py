@@ -7,7 +7,9 @@ ELLIPSIS = "…"
 NO_BREAK = "\u00a0"
 
 _WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
-_END = re.compile(r"[.!?…]+[\"”’»)\]]*(?=\s+[\"“‘«(\[]?[^\W\d_a-zа-яё]|\s+[\"“‘«(\[]?\d|\s*$)")
+_END = re.compile(
+    r"(?<![.!?…])[.!?…]++[\"”’»)\]]*+(?=\s+[\"“‘«(\[]?[^\W\d_a-zа-яё]|\s+[\"“‘«(\[]?\d|\s*$)"
+)
 _SHORTENED = frozenset(
     word
     for group in (
@@ -18,6 +20,7 @@ _SHORTENED = frozenset(
     )
     for word in group.split()
 )
+_LONGEST_SHORTENED = 40
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 
@@ -72,10 +75,11 @@ def sentences(text: str) -> list[str]:
     """
     found: list[str] = []
     start = 0
+    length = len(text.rstrip())
     for match in _END.finditer(text):
-        before = text[start : match.start()]
+        before = text[max(start, match.start() - _LONGEST_SHORTENED) : match.start()]
         last = before.rsplit(None, 1)[-1] if before.strip() else ""
-        at_end = match.end() >= len(text.rstrip())
+        at_end = match.end() >= length
         if match.group().startswith(".") and not at_end and _is_shortened(last):
             continue
         found.append(text[start : match.end()].strip())

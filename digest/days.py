@@ -1,0 +1,200 @@
+"""Days as copy writes them, in English, Russian and Turkmen: "9 – 13 October 2023", "21 ноября".
+
+Only what names a day and a month counts. Each pattern is bounded, so that reading takes time in
+proportion to the text, whatever it holds.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+_FIRST_YEAR = 1980
+_LAST_YEAR = 2099
+_APART = 31
+"""Two days joined by "and" or a dash are one span if no more than this many days lie between."""
+
+_MONTHS = {
+    stem: number
+    for number, stems in enumerate(
+        (
+            "jan янв ýan",
+            "feb фев few",
+            "mar мар",
+            "apr апр",
+            "may май мая maý",
+            "jun июн iýun",
+            "jul июл iýul",
+            "aug авг awg",
+            "sep сен",
+            "oct окт okt",
+            "nov ноя noý",
+            "dec дек dek",
+        ),
+        start=1,
+    )
+    for stem in stems.split()
+}
+
+_ENGLISH = (
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"|JANUARY|FEBRUARY|MARCH|APRIL|MAY|JUNE|JULY|AUGUST|SEPTEMBER|OCTOBER|NOVEMBER|DECEMBER"
+    r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|JAN|FEB|MAR|APR|JUN|JUL|AUG|SEPT|SEP"
+    r"|OCT|NOV|DEC)\.?)(?![^\W_])"
+)
+_RUSSIAN = (
+    r"(?i:января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря"
+    r"|(?:янв|февр|фев|мар|апр|авг|сент|сен|окт|нояб|ноя|дек)\.?)(?![^\W_])"
+)
+_TURKMEN = (
+    r"(?i:ýanwar|fewral|mart|aprel|maý|iýun|iýul|awgust|sentýabr|oktýabr|noýabr|dekabr)"
+    r"[a-zäňşžýöüç]{0,8}(?![^\W_])"
+)
+_MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
+_NUMBER = (
+    r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
+    r"(?:\s?(?:st|nd|rd|th)(?![^\W_])|-(?:го|е|ое|ого)(?![^\W_])|-(?:nji|njy|nj[iy]den|nj[iy]ne)(?![^\W_]))?"
+)
+_DASH = r"[-–—‒−‑]"
+_JOIN = (
+    rf"\s{{0,2}}(?:{_DASH}|,|&|(?:to|and|through|until|till|и|по|до|we|bilen)(?![^\W_]))"
+    r"\s{0,2}(?:(?:and|the|to|и|по)\s)?"
+)
+_JOIN_AFTER = (
+    rf"\s{{0,2}}(?:{_DASH}|&|,?\s?and|(?:to|through|until|till)(?![^\W_]))\s{{0,2}}(?:the\s)?"
+)
+_YEAR = r"(?:19|20)\d\d(?!\d)(?:\s?(?:года|году|год|гг?\.)|-nj[iy]\sýyl\w{0,4})?"
+_YEAR_FIRST = r"(?:(?P<year_first>(?:19|20)\d\d)-nj[iy]\s{1,2}ýyl\w{0,4}\s{1,2})?"
+
+_DAY_MONTH = re.compile(
+    rf"(?<![\d/]){_YEAR_FIRST}(?P<days>{_NUMBER}(?:{_JOIN}{_NUMBER}){{0,6}})"
+    rf"(?:\s{{1,2}}(?:day\s)?(?:of\s{{1,2}})?|-)(?P<month>{_MONTH})"
+    rf"(?:,?\s{{0,2}}{_DASH}?(?P<year>{_YEAR}))?"
+)
+_MONTH_DAY = re.compile(
+    rf"(?<![^\W_])(?P<month>{_ENGLISH})\s{{1,2}}(?:the\s)?"
+    rf"(?P<days>{_NUMBER}(?:{_JOIN_AFTER}{_NUMBER}){{0,6}})(?!\s{{1,2}}(?:of\s)?{_ENGLISH})"
+    rf"(?:,?\s{{1,2}}(?P<year>{_YEAR}))?"
+)
+_NUMERIC = re.compile(
+    r"(?<![\d.])(?P<day>\d{1,2})[./](?P<month>\d{1,2})[./](?P<year>(?:19|20)\d\d)(?![\d/])"
+    r"|(?<![\d-])(?P<iso_year>(?:19|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?![\d-])"
+)
+_NUMBERS = re.compile(r"\d{1,2}")
+_SPAN = re.compile(
+    rf"\s{{0,3}}(?:{_DASH}|(?:to|through|until|till|and|&|по|до|и|we)(?![^\W_]))\s{{0,3}}(?:the\s)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A day, or the last day of a span, where the text names it.
+
+    `year` is None where it is left out; `first` is the (month, day) on which the span begins.
+    `text[start:end]` are the words.
+    """
+
+    start: int
+    end: int
+    day: int
+    month: int
+    year: int | None
+    first: tuple[int, int]
+
+    def on(self, year: int) -> date | None:
+        """That day in `year`; None where the calendar has no such day (29 February)."""
+        try:
+            return date(year, self.month, self.day)
+        except ValueError:
+            return None
+
+    @property
+    def date(self) -> date | None:
+        return self.on(self.year) if self.year is not None else None
+
+
+def mentions(text: str) -> list[Mention]:
+    """Every day that `text` names, in order, spans as one: "30 October - 3 November 2023"."""
+    found: list[Mention] = []
+    for pattern in (_DAY_MONTH, _MONTH_DAY, _NUMERIC):
+        read = _read_numeric if pattern is _NUMERIC else _read_words
+        found += [mention for match in pattern.finditer(text) if (mention := read(match))]
+    found.sort(key=lambda mention: (mention.start, -mention.end))
+    apart: list[Mention] = []
+    for mention in found:
+        if apart and mention.start < apart[-1].end:
+            continue
+        if apart and (span := _as_span(text, apart[-1], mention)):
+            apart[-1] = span
+        else:
+            apart.append(mention)
+    return apart
+
+
+def month_number(word: str) -> int | None:
+    """1 to 12 for the name of a month in any of the three languages, in any case, or shortened."""
+    folded = word.casefold()
+    return _MONTHS.get(folded[:4]) or _MONTHS.get(folded[:3])
+
+
+def _read_words(match: re.Match[str]) -> Mention | None:
+    month = month_number(match["month"])
+    if month is None:
+        return None
+    month_first = match.re is _MONTH_DAY
+    numbers = list(_NUMBERS.finditer(match["days"]))
+    kept = _rising(numbers, from_start=month_first)
+    year_words = match["year"] or match.groupdict().get("year_first")
+    year = int(year_words[:4]) if year_words else None
+    start, end = match.start(), match.end()
+    if len(kept) < len(numbers):
+        if month_first:
+            end, year = match.start("days") + kept[-1].end(), None
+        else:
+            start = match.start("days") + kept[0].start()
+    return _checked(
+        Mention(start, end, int(kept[-1].group()), month, year, (month, int(kept[0].group())))
+    )
+
+
+def _rising(numbers: list[re.Match[str]], *, from_start: bool) -> list[re.Match[str]]:
+    """The days next to the month's name that rise: in "with 20 and 3 May" only the 3."""
+    days = [int(number.group()) for number in numbers]
+    if from_start:
+        stop = 1
+        while stop < len(days) and days[stop - 1] < days[stop]:
+            stop += 1
+        return numbers[:stop]
+    begin = len(days) - 1
+    while begin > 0 and days[begin - 1] < days[begin]:
+        begin -= 1
+    return numbers[begin:]
+
+
+def _read_numeric(match: re.Match[str]) -> Mention | None:
+    if match["iso_year"]:
+        day, month, year = int(match["iso_day"]), int(match["iso_month"]), int(match["iso_year"])
+    else:
+        day, month, year = int(match["day"]), int(match["month"]), int(match["year"])
+        if month > 12 >= day:
+            day, month = month, day
+    return _checked(Mention(match.start(), match.end(), day, month, year, (month, day)))
+
+
+def _checked(mention: Mention) -> Mention | None:
+    """None for a day that no calendar has and for a year that no newsroom's copy has."""
+    if mention.year is not None and not _FIRST_YEAR <= mention.year <= _LAST_YEAR:
+        return None
+    return mention if mention.on(mention.year or 2000) is not None else None
+
+
+def _as_span(text: str, one: Mention, two: Mention) -> Mention | None:
+    if two.start - one.end > 12 or not _SPAN.fullmatch(text, one.end, two.start):
+        return None
+    year = two.year or one.year
+    last = two.on(year or 2001)
+    first_month, first_day = one.first
+    first_year = one.year or ((year or 2001) - (first_month > two.month))
+    first = Mention(0, 0, first_day, first_month, None, one.first).on(first_year)
+    if last is None or first is None or not 0 < (last - first).days <= _APART:
+        return None
+    return Mention(one.start, two.end, two.day, two.month, year, one.first)

@@ -1,0 +1,171 @@
+"""Whose copy it is, from where and of what day: byline, dateline and wire tag, taken off the copy."""
+
+import re
+from collections.abc import Collection
+
+from digest.days import mentions
+
+_CAPITAL = "A-ZА-ЯЁÄÇŇÖŞÜÝŽ"
+_NAME = rf"(?:[{_CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{_CAPITAL}]?[^\W\d_]{{1,20}})?)"
+_INITIAL = rf"(?:[{_CAPITAL}]\.\s?)"
+_PERSON = rf"{_NAME}(?:\s{_INITIAL}{{0,2}}{_NAME}){{1,2}}|{_INITIAL}{{1,2}}\s?{_NAME}"
+_BY = r"(?:(?i:by|written by|text by|text and photos by|story by)\s|(?i:author|автор(?: текста)?|текст)\s?[:–—-]\s?)"
+_STARTERS = (
+    "The|A|An|On|In|At|This|These|That|It|As|For|From|During|With|Within|Under|After|Before|When|While"
+    "|Since|Over|More|About|According|To|By|One|Two|Three|Several|Some|Many|Today|Yesterday|Last|Earlier"
+    "|В|Во|На|По|С|Со|Как|Это|Эта|Этот|Сегодня|Вчера|Для|При|После|К|Из|Об|О|Под|За|Более|Около"
+)
+_GLUED_BYLINE = re.compile(
+    rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?=(?:{_STARTERS})\s)"
+)
+_GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{_CAPITAL}\"“«])")
+_BYLINE = re.compile(
+    rf"(?P<by>{_BY})?(?P<person>{_PERSON})(?P<more>(?:,\s|\sи\s|\sand\s)[^.]{{1,60}})?\.?"
+)
+_NOT_NAMES = (
+    "united nations central asia asian turkmenistan ashgabat uzbekistan tashkent kazakhstan kyrgyzstan "
+    "tajikistan afghanistan ministry foreign state customs service office centre center university day "
+    "world international regional national conference meeting training workshop seminar session youth "
+    "drug drugs security council committee general assembly european union government programme program "
+    "project report news press release statement embassy president minister deputy delegation new "
+    "saudi arabia great britain south north east west korea america american states kingdom republic "
+    "drug control border police forum summit agreement convention plan action initiative "
+    "объединенных наций центральная азия туркменистан ашхабад министерство таможенная служба "
+    "государственная государственный управление центр университет день всемирный международный "
+    "региональный национальный конференция встреча семинар тренинг заседание совет комитет посольство "
+    "президент министр программа проект новости туркменистана азии российская федерация"
+)
+_NO_NAMES = frozenset(_NOT_NAMES.split())
+
+_TAG = re.compile(r"(?:^|(?<=[\s.!?…\"”’»)\]]))/{2,5}\s{0,3}([^/\n]{1,100}?)[\s/]{0,4}$")
+_TAG_TAIL = 130
+
+_PLACE = (
+    rf"[{_CAPITAL}][\w’'.-]{{1,30}}(?:[\s-]\(?[{_CAPITAL}][\w’'.-]{{1,30}}\)?){{0,3}}"
+    rf"(?:,\s[{_CAPITAL}][\w’'-]{{1,30}})?"
+)
+_BEFORE_DAY = re.compile(rf"(?:{_PLACE}[,.]\s|[{_CAPITAL}]{{4,30}}\s)?")
+_AGENCY = r"(?:\s?\([^()]{1,30}\)|\s?/[^/\s]{1,20}/)"
+_AFTER_DAY = re.compile(
+    rf"(?P<place>[,.]?\s(?:in\s)?{_PLACE})?(?P<agency>{_AGENCY})?(?P<end>\.?\s{{0,2}}[-–—]{{1,2}}\s|[.:]\s)?"
+)
+_PLACE_AGENCY = re.compile(rf"(?P<line>{_PLACE},?\s?\([^()]{{2,30}}\))\s?[-–—]{{1,2}}\s")
+_DATELINE_SPAN = 160
+_DAY_LABEL = re.compile(
+    r"(?:published(?:\son)?|posted(?:\son)?|date|updated|issued|дата(?:\sпубликации)?|опубликовано|размещено)\s?:?\s",
+    re.IGNORECASE,
+)
+_BESIDE_DAY = re.compile(
+    rf"[\s,.|·–—-]*(?:(?:{_PLACE}|(?i:mon|tues|wednes|thurs|fri|satur|sun)(?i:day)"
+    r"|(?i:понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)"
+    r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s?(?i:am|pm|utc|gmt))?|\([^()]{1,30}\)|г\.|года)[\s,.|·–—-]*){0,4}"
+)
+
+
+def take_wire_tags(text: str) -> tuple[str, list[str]]:
+    """The paragraph without the wire tags at its end, and their text in order."""
+    tags: list[str] = []
+    while found := _TAG.search(text[-_TAG_TAIL:]):
+        tags.insert(0, found[1].strip(" .").strip())
+        cut_at = max(0, len(text) - _TAG_TAIL) + found.start()
+        text = text[:cut_at].rstrip()
+    return text, [tag for tag in tags if tag]
+
+
+def last_tag(tags: list[str]) -> str | None:
+    """The tag that speaks for the article: the last one with a day, else the last."""
+    dated = [tag for tag in tags if mentions(tag)]
+    return next(reversed(dated or tags), None)
+
+
+def glued_dateline(text: str) -> str | None:
+    """The dateline with which the paragraph begins, as it stands there without its dash, or None.
+
+    "18 September, Ashgabat –", "ASHGABAT, 3 April (nCa) —", "АШХАБАД, 3 апреля. /ТАСС/."
+    """
+    head = text[:_DATELINE_SPAN]
+    day = next(iter(mentions(head)), None)
+    if day is None:
+        agency = _PLACE_AGENCY.match(head)
+        return agency["line"] if agency else None
+    if not _BEFORE_DAY.fullmatch(head, 0, day.start):
+        return None
+    after = _AFTER_DAY.match(head, day.end)
+    if after is None:
+        return None
+    placed = day.start > 0 or bool(after["place"])
+    dashed = (
+        "-" in (after["end"] or "") or "–" in (after["end"] or "") or "—" in (after["end"] or "")
+    )
+    if dashed and (placed or after["agency"] or day.year is not None):
+        return head[: after.start("end")].rstrip(" ,.")
+    if placed and after["agency"] and after["end"]:
+        return head[: after.start("end")].rstrip(" ,.")
+    return _undashed_dateline(head, day.start, day.end, day.year is not None)
+
+
+def _undashed_dateline(head: str, start: int, end: int, has_year: bool) -> str | None:
+    """ "Ashgabat, 3 April 2023 On Monday": a teaser ran the dateline into the first sentence."""
+    place = head[:start].rstrip()
+    if not has_year or not place.endswith((",", ".")) or place.count(" ") > 2:
+        return None
+    follows = re.match(rf"(?:\s?г\.)?\s(?:{_STARTERS})\s", head[end:])
+    return head[:end] if follows else None
+
+
+def after_dateline(text: str, dateline: str | None) -> str:
+    """The paragraph from its first own word on."""
+    if not dateline or not text.startswith(dateline):
+        return text
+    return text[len(dateline) :].lstrip(" ,.–—-:")
+
+
+def as_dateline(text: str) -> str | None:
+    """A line that holds nothing but a day and perhaps a place: the line without its label."""
+    if len(text) > 80:
+        return None
+    label = _DAY_LABEL.match(text)
+    bare = text[label.end() :] if label else text
+    days = mentions(bare)
+    if len(days) != 1 or bare[:1].islower():
+        return None
+    day = days[0]
+    beside = (bare[: day.start], bare[day.end :])
+    if any(not _BESIDE_DAY.fullmatch(part) for part in beside):
+        return None
+    long = sum(len(re.findall(r"[^\W\d_]{2,}", part)) for part in beside)
+    return bare.strip(" .") if long <= 4 else None
+
+
+def as_byline(text: str, lowercase: Collection[str], *, bare: bool) -> str | None:
+    """The name on a line of its own: "By Name", "Автор: Имя", and with `bare` the name alone."""
+    if len(text) > 90:
+        return None
+    found = _BYLINE.fullmatch(text)
+    if found is None or not (found["by"] or (bare and not found["more"])):
+        return None
+    return found["person"] if found["by"] or _is_person(found["person"], lowercase) else None
+
+
+def take_glued_byline(text: str, lowercase: Collection[str]) -> tuple[str, str | None]:
+    """A teaser without the name that was run into its first sentence, and the name.
+
+    `lowercase` are the words that the document also writes small: none of them is a name.
+    """
+    found = _GLUED_BYLINE.match(text)
+    if found is None or not (found["by"] or _is_person(found["person"], lowercase)):
+        found = _GLUED_BY.match(text)
+        if found is None or not _is_person(found["person"], ()):
+            return text, None
+    return text[found.end() :], found["person"]
+
+
+def _is_person(name: str, lowercase: Collection[str]) -> bool:
+    parts = [part for part in re.split(r"[\s.]+", name) if len(part) > 1]
+    return all(
+        part.casefold() not in _NO_NAMES
+        and part.casefold() not in lowercase
+        and not (part.isupper() and len(part) <= 5)
+        and not re.fullmatch(_STARTERS, part)
+        for part in parts
+    )

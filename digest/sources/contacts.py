@@ -1,0 +1,155 @@
+"""The press contact: found wherever it stands, and kept out of what is published."""
+
+import re
+from collections.abc import Sequence
+
+from digest.sources.lines import Line
+
+_MAIL = re.compile(
+    r"[^\s@<>()\[\]]{1,64}\s?(?:@|\[\s?at\s?\]|\(\s?at\s?\)|\[\s?собака\s?\])", re.IGNORECASE
+)
+_PHONE = re.compile(
+    r"(?<![\w+])\+\s?\(?\d(?:[\s().–-]{0,2}\d){7,14}(?!\d)"
+    r"|(?<![^\W_])(?:tel|phone|telephone|mobile|mob|cell|fax|whatsapp|тел|телефон\w{0,3}|моб|мобильный|факс"
+    r"|telefon\w{0,3})\.?\s?[:.]?\s?\(?\+?\s?\(?\d(?:[\s().–-]{0,2}\d){4,14}",
+    re.IGNORECASE,
+)
+_LABELLED = re.compile(
+    r"(?:e-?mail|эл\.?\s?(?:почта|адрес)|электронная почта|тел|телефон|tel|phone|mobile|mob|fax|факс)"
+    r"\s?[.:]",
+    re.IGNORECASE,
+)
+_REACH = r"(?:contact|reach|get in touch|write to|call|e-?mail|phone)(?![^\W_])"
+_REACH_RU = r"(?:обраща|обрат|связ|свяж|звон|пиш|писать|контакт)"
+_OPENING = re.compile(
+    r"(?<![^\W_])(?:"
+    r"(?:for|to obtain|to get|to receive|to request|to arrange)\s(?:[\w/,&-]{1,20}\s){0,6}"
+    r"(?:information|details|queries|enquiries|inquiries|questions|comments?|interviews?|requests?)"
+    rf"(?:[^.]{{0,100}}?{_REACH}|[^.]{{0,60}}:\s*$)"
+    r"|(?:media|press)(?:\s(?:and|&|/)\s?\w{1,20})?\s(?:contacts?|enquiries|inquiries|queries)(?:\s?[:–-]|\s*$)"
+    r"|(?:media|press)\s(?:office|officer|service)\s?:"
+    r"|contacts?(?:\s(?:information|details|persons?|us|for\s(?:the\s)?(?:media|press|journalists)))?\s?(?::|$)"
+    r"|please\s(?:do not hesitate to\s)?(?:contact|e-?mail|call|write to)(?![^\W_])"
+    r"|контакт(?:ы|ная информация|ные данные|ное лицо|ные лица)?"
+    r"(?:\s(?:для\s[^:.]{1,40}|пресс-службы[^:.]{0,30}))?\s?(?::|$)"
+    rf"|(?:за|для)\s(?:[\w-]{{1,20}}\s){{0,5}}(?:информаци|подробност|справк|комментари|разъяснени|вопрос)\w{{0,5}}"
+    rf"(?:[^.]{{0,100}}?{_REACH_RU}|[^.]{{0,60}}:\s*$)"
+    rf"|по\s(?:[\w-]{{1,20}}\s){{0,4}}вопрос\w{{0,3}}(?:[^.]{{0,100}}?{_REACH_RU}|[^.]{{0,60}}:\s*$)"
+    r"|(?:дополнительн|подробн)\w{2,3}\sинформаци\w(?:[^.]{0,60}:\s*$)"
+    rf"|(?:просьба|просим)\s(?:[\w-]{{1,20}}\s){{0,3}}{_REACH_RU}"
+    r"|(?:пресс-служба|пресс-центр|пресс-секретарь)\s?(?::|$)"
+    r"|(?:habarlaşmak|goşmaça maglumat|jikme-jik maglumat|maglumat almak)\s[^.]{0,80}"
+    r")",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(
+    r"\w{0,6}[\s:,]{0,3}(?:(?:the|our|к|с|со|по)\s)?(?:(?:г-н[уа]|г-же|Mr|Ms|Mrs|Dr)(?![^\W_])|[A-ZА-ЯЁ][a-zа-яё]{1,20}\s[A-ZА-ЯЁ])"
+)
+_SHORT = 160
+_SIGNATURE = 120
+_NAMES_ABOVE = 4
+_AHEAD = 8
+_SENTENCE_START = re.compile(r"(?<=[.!?…])\s+")
+
+
+def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
+    """The copy without its press contact, and the contact whole (its lines parted by "\\n").
+
+    A block begins with its opening words, or is a run of short lines at the end that hold an
+    address or a telephone number; in a paragraph, the contact is from the opening words' sentence on.
+    """
+    copy: list[Line] = []
+    contact: list[str] = []
+    position = 0
+    while position < len(lines):
+        end = _block_end(lines, position)
+        if end > position:
+            contact += [line.text for line in lines[position:end]]
+        else:
+            end = position + 1
+            kept, moved = _split_paragraph(lines[position].text)
+            if kept:
+                copy.append(Line(lines[position].number, kept, lines[position].after_gap))
+            contact += moved
+        position = end
+    start = _signature_start(copy)
+    contact = [line.text for line in copy[start:]] + contact
+    return copy[:start], "\n".join(contact) or None
+
+
+def _block_end(lines: Sequence[Line], start: int) -> int:
+    """Where the block that opens at `start` ends; `start` itself if none does."""
+    first = lines[start].text
+    if len(first) > _SHORT or _OPENING.match(first.lstrip("*-–—•# ")) is None:
+        return start
+    following = lines[start + 1 : start + _AHEAD]
+    bare = first.rstrip()
+    unfinished = not bare.endswith((".", "!", "?")) and (start > 0 or len(lines) > 1)
+    if not unfinished and not any(_is_reach(line.text) for line in (lines[start], *following)):
+        return start
+    if bare.endswith((".", "!", "?")) and _is_reach(first):
+        return _end_of_run(lines, start + 1, only_marked=True)
+    return _end_of_run(lines, start + 1, only_marked=False)
+
+
+def _end_of_run(lines: Sequence[Line], position: int, *, only_marked: bool) -> int:
+    while position < len(lines):
+        text = lines[position].text
+        if not _is_reach(text) and (only_marked or _resumes_copy(text)):
+            break
+        position += 1
+    return position
+
+
+def _resumes_copy(text: str) -> bool:
+    return (
+        len(text) > _SHORT or text.startswith("//") or (text.endswith(".") and text.count(" ") >= 9)
+    )
+
+
+def _is_reach(text: str) -> bool:
+    if len(text) > 2 * _SHORT:
+        return False
+    return bool(_MAIL.search(text) or _PHONE.search(text) or _LABELLED.match(text))
+
+
+def _split_paragraph(text: str) -> tuple[str, list[str]]:
+    reaches = [match.end() for kind in (_MAIL, _PHONE) for match in kind.finditer(text)]
+    last_reach = max(reaches, default=0)
+    for opening in _OPENING.finditer(text):
+        if last_reach <= opening.start() and not _names_someone(text, opening):
+            continue
+        start = 0
+        for sentence in _SENTENCE_START.finditer(text, 0, opening.start() + 1):
+            start = sentence.end()
+        return text[:start].rstrip(), [text[start:]]
+    return text, []
+
+
+def _names_someone(text: str, opening: re.Match[str]) -> bool:
+    """ "please contact Ms. Name, Officer": a person follows the verb, not a page of a site."""
+    if len(text) - opening.end() > 2 * _SHORT:
+        return False
+    return _PERSON.match(text, opening.end()) is not None
+
+
+def _signature_start(copy: Sequence[Line]) -> int:
+    """Where short lines at the end begin that hold an address or a number; len(copy) if none."""
+    position = len(copy)
+    marked = position
+    while position > 1 and len(copy[position - 1].text) <= _SIGNATURE:
+        position -= 1
+        if _is_reach(copy[position].text):
+            marked = position
+        elif copy[position].text.endswith((".", "!", "?", "…", "]")):
+            break
+    if marked == len(copy):
+        return marked
+    start = marked
+    while start > 1 and marked - start < _NAMES_ABOVE and _is_name_or_office(copy[start - 1].text):
+        start -= 1
+    return start
+
+
+def _is_name_or_office(text: str) -> bool:
+    return len(text) <= 90 and text[-1] not in ".!?…:;]" and text.count(" ") < 12

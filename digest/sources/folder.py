@@ -1,0 +1,73 @@
+"""A folder of documents: which there are, and their bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from digest.errors import DocumentError
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDocument:
+    """A regular file: its name within the folder (parts joined by "/"), path, and size in bytes."""
+
+    name: str
+    path: Path
+    size: int
+
+
+def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
+    """The regular files of `folder` that match the glob `pattern`, by name; hidden ones left out.
+
+    Raises:
+        DocumentError: the folder is missing or cannot be read, or the pattern is none.
+    """
+    if not folder.is_dir():
+        found = "is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise DocumentError(
+            str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
+        )
+    try:
+        paths = list(folder.glob(pattern))
+        documents = [_document(folder, path) for path in paths if path.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
+        raise DocumentError(str(folder), reason) from error
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error}); check its permissions"
+        raise DocumentError(str(folder), reason) from error
+    visible = [found for found in documents if not _is_hidden(found.name)]
+    return sorted(visible, key=lambda found: found.name)
+
+
+def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes:
+    """The document's bytes.
+
+    Raises:
+        DocumentError: larger than `limit_bytes`, empty, or unreadable.
+    """
+    try:
+        with found.path.open("rb") as file:
+            data = file.read(limit_bytes + 1)
+            size = len(data) if len(data) <= limit_bytes else found.path.stat().st_size
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error}); check that it is there and readable"
+        raise DocumentError(found.name, reason) from error
+    if len(data) > limit_bytes:
+        raise DocumentError(
+            found.name,
+            f"is too large: {size / _MIB:.1f} MiB, the limit is {limit_bytes / _MIB:g} MiB; "
+            "split it, or raise `size_limit_mib` of the source in config.toml",
+        )
+    if not data:
+        raise DocumentError(found.name, "is empty; fill it or remove it")
+    return data
+
+
+def _document(folder: Path, path: Path) -> FoundDocument:
+    return FoundDocument(path.relative_to(folder).as_posix(), path, path.stat().st_size)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") and part != ".." for part in name.split("/"))

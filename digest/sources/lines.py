@@ -1,0 +1,183 @@
+"""Lines of a document, and what their form says: prose, a heading, a teaser's cut, an aside."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from digest.sources.attribution import take_wire_tags
+
+TITLE_LIMIT = 350
+_HEADING_LIMIT = 120
+_HEADING_WORDS = 14
+_TAIL = 80
+
+_NARROWEST, _WIDEST = 50, 100
+"""Widths at which copy is broken into lines."""
+
+_FULL_LINE = 0.7
+"""A line of at least this share of the width may run on into the next."""
+
+_CUT = re.compile(
+    r"\s{0,4}(?:\[\s?(?:…|\.{2,5}|\. \. \.|&hellip;)\s?\]|\(\s?(?:…|\.{3})\s?\))"
+    r"\s{0,3}(?:(?:read|continue|learn|see)\s[^.\]]{0,40}|(?:читать|далее|подробнее)[^.\]]{0,30})?"
+    r"[\s→»>]{0,4}$",
+    re.IGNORECASE,
+)
+_ELLIPSIS_CUT = re.compile(r"(?<=[^\W_])[,;]?\s?(?:…|\.{3})$")
+_LANGUAGES = (
+    r"(?:english|russian|turkmen|русск\w{2,3}|английск\w{2,3}|туркменск\w{2,3}"
+    r"|iňlis\w{0,4}|rus|türkmen\w{0,4})"
+)
+_OTHER_VERSION = re.compile(
+    r"[\W_]{0,4}(?:"
+    rf"(?:(?:read|see|also|this|the|full|available|article|story|news|text|version|item|is)\s){{0,8}}"
+    rf"in\s(?:the\s)?{_LANGUAGES}(?:\slanguage)?(?:\s(?:here|version))?"
+    rf"|(?:the\s)?{_LANGUAGES}\s(?:version|version here|text|версия|версии|текст)"
+    rf"|(?:(?:читать|читайте|смотрите|эта|эту|этот|это|данн\w{{2}}|статья|статью|новость|материал|текст"
+    rf"|публикация|сообщение|также|доступ\w{{1,3}}|опубликован\w?|версия)\s){{0,8}}"
+    rf"на\s{_LANGUAGES}(?:\sязыке)?(?:\s(?:здесь|доступ\w{{1,3}}))?"
+    rf"|(?:версия|текст|оригинал)\sна\s{_LANGUAGES}(?:\sязыке)?"
+    rf"|(?:bu\s)?(?:makala|habar)\s{_LANGUAGES}\s(?:dilinde|dili)"
+    r")[\W_]{0,4}",
+    re.IGNORECASE,
+)
+_READ_ON = re.compile(
+    r"[\W_]{0,4}(?:read\s(?:more|on|the full (?:story|article|text))|continue\sreading|learn\smore"
+    r"|(?:читать\s)?(?:далее|дальше|подробнее|полностью)|читать\sполностью|share\sthis|поделиться"
+    r"|dowamy)[\W_]{0,4}",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"[\W_]{0,4}(?:(?:press|media|news)\s(?:release|statement|advisory)|for\simmediate\srelease|news"
+    r"|press-release|пресс-релиз|сообщение\sдля\s(?:сми|прессы)|новости|metbugat\sbeýany|habarlar)"
+    r"[\W_]{0,4}",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"[\W_]+")
+_CLOSERS = "\"”’»)]'“ "
+_SENTENCE_ENDS = (".", "…")
+_BREAKS = re.compile(r"[.!?…][\"”’»)\]]?\s")
+_BULLET = re.compile(r"(?:[-–—•·*▪●○◦]|\d{1,2}[.)]|[a-zа-я]\))\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not blank: its number from 1, its text, and if a blank line stands before it."""
+
+    number: int
+    text: str
+    after_gap: bool
+
+
+def split_lines(text: str) -> list[Line]:
+    """The lines that carry copy, in order: without links to other versions, "Read more" and rules.
+
+    Copy that was broken at a column width is put together again into paragraphs.
+    """
+    lines: list[Line] = []
+    gap = False
+    raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, content in enumerate(raw, start=1):
+        stripped = " ".join(content.split())
+        is_rule = _RULE.fullmatch(stripped[:200]) and not _CUT.search(stripped[-_TAIL:])
+        if not stripped or is_rule:
+            gap = True
+            continue
+        lines.append(Line(number, stripped, gap))
+        gap = False
+    return [line for line in _unwrapped(lines) if not _is_link(line.text)]
+
+
+def without_cut(text: str) -> str | None:
+    """The text without the mark that cut it, or None where it bears none."""
+    tail = text[-_TAIL:]
+    found = _CUT.search(tail)
+    if found is None:
+        return None
+    return (text[: -len(tail)] + tail[: found.start()]).rstrip()
+
+
+def without_ellipsis(text: str) -> str | None:
+    """The same for a plain ellipsis at the end, which cuts only where the whole listing says so."""
+    found = _ELLIPSIS_CUT.search(text[-8:])
+    if found is None:
+        return None
+    return text.rstrip("….").rstrip(" ,;")
+
+
+def is_prose(text: str) -> bool:
+    """Sentences rather than a title: ends as they do or with a wire tag, holds several, is long."""
+    if len(text) > TITLE_LIMIT or text[0].islower() or _BULLET.match(text):
+        return True
+    bare = text.rstrip(_CLOSERS)
+    if bare.endswith((":", ";", ",")) or take_wire_tags(text)[1]:
+        return True
+    words = text.count(" ") + 1
+    if bare.endswith(_SENTENCE_ENDS):
+        return words >= 5
+    return words >= 12 and len(_BREAKS.findall(text)) >= 2 and len(text) > 160
+
+
+def is_title(text: str) -> bool:
+    """Fit to be the title of an article."""
+    return not is_prose(text) and any(sign.isalpha() for sign in text)
+
+
+def is_heading(text: str) -> bool:
+    """Fit to head a part within an article."""
+    return (
+        is_title(text)
+        and len(text) <= _HEADING_LIMIT
+        and text.count(" ") < _HEADING_WORDS
+        and text[0] not in "\"“«„'("
+        and not text.rstrip(_CLOSERS).endswith("…")
+        and "@" not in text
+    )
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a sentence ends where the text does."""
+    return text.rstrip(_CLOSERS).endswith((".", "!", "?", "…"))
+
+
+def is_label(text: str) -> bool:
+    """A label that stands above the title and says nothing of the news: "Press release"."""
+    return len(text) <= 60 and _LABEL.fullmatch(text) is not None
+
+
+def _is_link(text: str) -> bool:
+    if len(text) > 120:
+        return False
+    return bool(_OTHER_VERSION.fullmatch(text) or _READ_ON.fullmatch(text))
+
+
+def _unwrapped(lines: Sequence[Line]) -> list[Line]:
+    longest = max((len(line.text) for line in lines), default=0)
+    runs = [
+        (above.text, line.text)
+        for above, line in pairwise(lines)
+        if not line.after_gap and len(above.text) >= _FULL_LINE * longest
+    ]
+    run_on = [1 for above, below in runs if below[0].islower() and above[-1] not in ".!?:;"]
+    if not _NARROWEST <= longest <= _WIDEST or len(run_on) < 2 or len(run_on) * 3 < len(runs):
+        return list(lines)
+    together: list[Line] = []
+    previous = 0
+    parts: list[str] = []
+    for line in lines:
+        if parts and not line.after_gap and previous >= _FULL_LINE * longest:
+            parts.append(line.text)
+        else:
+            _close(together, parts)
+            parts = [line.text]
+            together.append(line)
+        previous = len(line.text)
+    _close(together, parts)
+    return together
+
+
+def _close(together: list[Line], parts: Sequence[str]) -> None:
+    if parts:
+        first = together[-1]
+        together[-1] = Line(first.number, " ".join(parts), first.after_gap)

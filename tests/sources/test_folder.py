@@ -1,0 +1,68 @@
+"""Documents are found in a stable order, and each fault names its document and what to do."""
+
+import pytest
+
+from digest.errors import DocumentError
+from digest.sources.folder import list_documents, read_bytes
+
+MIB = 1024 * 1024
+
+
+def test_documents_come_by_name_whatever_the_disk_says(tmp_path):
+    """For whoever reads a folder twice: the order is that of the names, folders and hidden files left out."""
+    (tmp_path / "sub").mkdir()
+    for name in ("b.txt", "a.txt", "sub/c.txt", ".hidden.txt", "notes.md"):
+        (tmp_path / name).write_text("Copy.", "utf-8")
+    (tmp_path / "folder.txt").mkdir()
+    assert [found.name for found in list_documents(tmp_path, "**/*.txt")] == [
+        "a.txt",
+        "b.txt",
+        "sub/c.txt",
+    ]
+    assert [found.name for found in list_documents(tmp_path, "*.txt")] == ["a.txt", "b.txt"]
+    assert list_documents(tmp_path, "*.txt")[0].size == 5
+
+
+@pytest.mark.parametrize(
+    ("folder", "pattern", "says"),
+    [
+        pytest.param("missing", "*.txt", "there is no such folder", id="no folder"),
+        pytest.param("file", "*.txt", "is a file, not a folder", id="a file"),
+        pytest.param(".", "/etc/*", "pattern '/etc/*' cannot be used", id="absolute pattern"),
+        pytest.param(".", "", "pattern '' cannot be used", id="empty pattern"),
+    ],
+)
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, folder, pattern, says):
+    """For the operator: which folder, and what to do."""
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(DocumentError, match=r"config\.toml|example") as caught:
+        list_documents(tmp_path / folder, pattern)
+    assert says in str(caught.value)
+
+
+def test_a_document_is_read_up_to_the_limit_to_the_byte(tmp_path):
+    """For the operator: the limit itself is allowed, one byte more is not."""
+    (tmp_path / "copy.txt").write_bytes(b"x" * 100)
+    [found] = list_documents(tmp_path, "*.txt")
+    assert read_bytes(found, 100) == b"x" * 100
+    with pytest.raises(DocumentError, match="too large"):
+        read_bytes(found, 99)
+
+
+def test_a_faulty_document_is_told_in_one_line(tmp_path):
+    """For the operator: too large names size and limit, empty and vanished say what to do."""
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "gone.txt").write_bytes(b"Copy.")
+    (tmp_path / "large.txt").write_bytes(b"a" * (6 * MIB))
+    documents = {found.name: found for found in list_documents(tmp_path, "*.txt")}
+    (tmp_path / "gone.txt").unlink()
+    said = {}
+    for name, found in documents.items():
+        with pytest.raises(DocumentError) as caught:
+            read_bytes(found, 5 * MIB)
+        said[name] = str(caught.value)
+    assert said["large.txt"].startswith("large.txt: is too large: 6.0 MiB, the limit is 5 MiB")
+    assert "size_limit_mib" in said["large.txt"]
+    assert said["empty.txt"] == "empty.txt: is empty; fill it or remove it"
+    assert said["gone.txt"].startswith("gone.txt: cannot be read (No such file")
+    assert all("\n" not in text for text in said.values())
