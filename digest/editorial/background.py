@@ -132,18 +132,15 @@ def _recurs(sentence: str, mention: Mention) -> bool:
 
 
 def _is_ahead(before: str, after: str) -> bool:
+    """A plan: the clause speaks of the future, and no past verb says that the day has come."""
     clause = _CLAUSE.split(before)[-1]
-    if (plan := _WILL.search(clause)) and not _PAST.search(
-        _BE_DONE.sub("", clause[plan.start() :])
-    ):
-        return True
-    clause = _CLAUSE.split(after)[0]
-    plan = _WILL.search(clause)
-    return (
-        plan is not None
-        and not _PAST.search(clause[: plan.start()])
-        and not _is_subordinate(clause[: plan.start()])
-    )
+    if plan := _WILL.search(clause):
+        return not _PAST.search(_BE_DONE.sub("", clause[plan.start() :]))
+    plan = _WILL.search(_CLAUSE.split(after)[0])
+    if plan is None or _PAST.search(clause):
+        return False
+    between = after[: plan.start()]
+    return not _PAST.search(between) and not _is_subordinate(between)
 
 
 def _is_subordinate(words: str) -> bool:

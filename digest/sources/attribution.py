@@ -47,7 +47,7 @@ _PLACE = (
 _BEFORE_DAY = re.compile(rf"(?:{_PLACE}[,.]\s|[{_CAPITAL}]{{4,30}}\s)?")
 _AGENCY = r"(?:\s?\([^()]{1,30}\)|\s?/[^/\s]{1,20}/)"
 _AFTER_DAY = re.compile(
-    rf"(?P<place>[,.]?\s(?:in\s)?{_PLACE})?(?P<agency>{_AGENCY})?(?P<end>\.?\s{{0,2}}[-–—]{{1,2}}\s|[.:]\s)?"
+    rf"(?P<place>[,.]?\s(?:in\s)?{_PLACE})?(?P<agency>\.?{_AGENCY})?(?P<end>\.?\s{{0,2}}[-–—]{{1,2}}\s|[.:]\s)?"
 )
 _PLACE_AGENCY = re.compile(rf"(?P<line>{_PLACE},?\s?\([^()]{{2,30}}\))\s?[-–—]{{1,2}}\s")
 _DATELINE_SPAN = 160

@@ -60,6 +60,8 @@ def day_of(lead, **known):
         pytest.param("5-nji sentýabrda 2023 ýylda duşuşyk boldy.", None, "", id="Turkmen without a year we know"),
         pytest.param("On 5 September 2017 10.6 kg of opium was seized.", "2017-09-05", "5 September 2017", id="a figure after the year"),
         pytest.param("Two ministers agreed on 24 April 2023 that a treaty is needed.", "2023-04-24", "24 April 2023", id="agreed on"),
+        pytest.param("A laboratory was opened on 9 May 2023 and will serve all.", "2023-05-09", "9 May 2023", id="will comes after"),
+        pytest.param("On 9 May 2023 states adopted a plan that will help all.", "2023-05-09", "9 May 2023", id="a plan adopted"),
         pytest.param("An agreement was signed on 3 May 2022 in Ashgabat.", "2022-05-03", "3 May 2022", id="was signed"),
     ],
 )  # fmt: skip

@@ -313,3 +313,21 @@ def test_a_link_to_another_version_is_no_copy(line):
         f"Office opens\n\nAn office was opened in Ashgabat.\n\n{line}\n\nIt has ten staff."
     )
     assert entry.text == "An office was opened in Ashgabat.\n\nIt has ten staff."
+
+
+@pytest.mark.parametrize(
+    ("copy", "dateline"),
+    [
+        pytest.param("18 September, Ashgabat – It met.", "18 September, Ashgabat", id="day first"),
+        pytest.param("ASHGABAT, April 3 (Reuters) - It met.", "ASHGABAT, April 3 (Reuters)", id="agency"),
+        pytest.param("АШХАБАД, 3 апреля. /ТАСС/. Он открыт.", "АШХАБАД, 3 апреля. /ТАСС/", id="TASS"),
+        pytest.param("Vienna (Austria), 3 April 2023 — It met.", "Vienna (Austria), 3 April 2023", id="country"),
+        pytest.param("Ashgabat (nCa) — It met.", "Ashgabat (nCa)", id="no day"),
+        pytest.param("Ashgabat, 3 April 2023 On Monday it met.", "Ashgabat, 3 April 2023", id="run in"),
+        pytest.param("On 2 – 3 October, it met.", None, id="a sentence"),
+        pytest.param("3 April 2023 was a good day – all met.", None, id="a day and a dash"),
+    ],
+)  # fmt: skip
+def test_a_dateline_is_told_from_a_sentence(copy, dateline):
+    """For the date: only a place and a day before the dash are a dateline."""
+    assert only(f"Office opens in the capital\n\n{copy}").dateline == dateline
