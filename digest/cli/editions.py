@@ -1,11 +1,15 @@
 """`digest editions list|show`."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.desk import runtime
 from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
+
+if TYPE_CHECKING:
+    from digest.store.database import Database
 
 
 @click.group()
@@ -57,14 +61,20 @@ def deliveries_line(counts: dict[str, int]) -> str:
 
 @editions.command()
 @click.argument("edition_id", type=int, metavar="ID")
+@click.option("--csv", "as_csv", is_flag=True, default=False, help="Who got it, as CSV.")
 @json_option
-def show(edition_id: int, as_json: bool) -> None:
+def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
     """One edition as it was frozen: window, hash, articles in order, deliveries."""
+    from digest.cli.deliveries import print_csv
+    from digest.store.deliveries import list_deliveries
     from digest.store.editions import delivery_counts, edition_by_id, segments_of
 
     room = runtime()
     with room.open(read_only=True) as db:
         edition = edition_by_id(db, edition_id)
+        if as_csv:
+            print_csv(list_deliveries(db, edition_id=edition_id))
+            return
         counts = delivery_counts(db, edition_id)
         segments = segments_of(db, edition_id)
     if as_json:
@@ -133,3 +143,52 @@ def _as_data(edition: Any, counts: dict[str, int], segments: list[tuple[int, Any
             for one in edition.placements
         ],
     }
+
+
+@editions.command()
+@click.argument("edition_id", type=int, metavar="ID")
+@click.option("--note", default="held by the operator", metavar="TEXT", show_default=True)
+def hold(edition_id: int, note: str) -> None:
+    """Send no more of an edition until it is released."""
+    from digest.store.editions import hold_edition
+
+    _change(edition_id, lambda db: hold_edition(db, edition_id, note), "held", "release")
+
+
+@editions.command()
+@click.argument("edition_id", type=int, metavar="ID")
+def release(edition_id: int) -> None:
+    """Let a held edition go out with the next `digest send`."""
+    from digest.store.editions import release_edition
+
+    _change(edition_id, lambda db: release_edition(db, edition_id), "released", "send")
+
+
+@editions.command()
+@click.argument("edition_id", type=int, metavar="ID")
+def cancel(edition_id: int) -> None:
+    """Never send what is still queued of an edition; what was sent stays sent."""
+    from digest.store.editions import cancel_edition, edition_by_id
+
+    room = runtime()
+    with room.open() as db, db.write():
+        edition_by_id(db, edition_id)
+        skipped = cancel_edition(db, edition_id, room.now())
+    done(
+        f"Edition {edition_id} is cancelled; {counted(skipped, 'delivery', 'deliveries')} will not "
+        "be sent. Next: digest editions list."
+    )
+
+
+def _change(edition_id: int, change: "Callable[[Database], bool]", what: str, follow: str) -> None:
+    from digest.store.editions import edition_by_id
+
+    room = runtime()
+    with room.open() as db, db.write():
+        edition = edition_by_id(db, edition_id)
+        changed = change(db)
+    if changed:
+        verb = f"digest editions release {edition_id}" if follow == "release" else "digest send"
+        done(f"Edition {edition_id} is {what}. Next: {verb}.")
+    else:
+        done(f"Edition {edition_id} is {edition.status.value}; nothing was changed.")

@@ -8,12 +8,15 @@ import click
 
 from digest import __version__
 from digest.cli.articles import articles
+from digest.cli.bounces import bounces
 from digest.cli.check import config as show_config
 from digest.cli.check import doctor, status
+from digest.cli.deliveries import deliveries
 from digest.cli.editions import editions
 from digest.cli.recipients import recipients
 from digest.cli.send import send
 from digest.cli.stories import stories
+from digest.cli.suppressions import adopt_database, suppressions
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
 from digest.errors import DigestError
@@ -77,7 +80,11 @@ for command in (
     stories,
     themes,
     editions,
+    deliveries,
     recipients,
+    bounces,
+    suppressions,
+    adopt_database,
     status,
     show_config,
     doctor,

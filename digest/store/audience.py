@@ -99,16 +99,22 @@ def list_recipients(db: Database, *, status: RecipientStatus | None = None) -> l
     ]
 
 
+def find_recipient(db: Database, address: str) -> int | None:
+    """The id of the recipient with this address."""
+    found = db.value("SELECT id FROM recipients WHERE address_key = ?", (address_key(address),))
+    return None if found is None else int(found)
+
+
 def recipient_by_address(db: Database, address: str) -> int:
     """The id of the recipient with this address.
 
     Raises:
         NotFoundError: nobody has it.
     """
-    found = db.value("SELECT id FROM recipients WHERE address_key = ?", (address_key(address),))
+    found = find_recipient(db, address)
     if found is None:
         raise NotFoundError("no recipient has that address; see `digest recipients list`")
-    return int(found)
+    return found
 
 
 CHOICES = """

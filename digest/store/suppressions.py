@@ -113,8 +113,31 @@ def address_of(db: Database, recipient_id: int) -> str | None:
     return None if value is None else str(value)
 
 
-def recipient_of_delivery(db: Database, edition_id: int, recipient_id: int) -> int | None:
+def delivery_of(db: Database, edition_id: int, recipient_id: int) -> int | None:
     """The delivery of an edition to a recipient, None if there was none."""
     sql = "SELECT id FROM deliveries WHERE edition_id = ? AND recipient_id = ?"
     value = db.value(sql, (edition_id, recipient_id))
     return None if value is None else int(value)
+
+
+def list_returns(db: Database, *, kind: str | None = None, limit: int = 50) -> list[Row]:
+    """What came back, the newest first, without the raw letters."""
+    sql = """
+    SELECT bounces.id, bounces.kind, found_by, status_code, diagnostic, bounces.read_at,
+           edition_id, recipient_id, recipients.address
+      FROM bounces LEFT JOIN recipients ON recipients.id = recipient_id
+     WHERE ? IS NULL OR bounces.kind = ? ORDER BY bounces.id DESC LIMIT ?
+    """
+    return db.rows(sql, (kind, kind, limit))
+
+
+def raw_return(db: Database, return_id: int) -> bytes | None:
+    """The letter itself, as it arrived."""
+    value = db.value("SELECT raw FROM bounces WHERE id = ?", (return_id,))
+    return None if value is None else bytes(value)
+
+
+def was_mailed(db: Database, recipient_id: int, since: datetime) -> bool:
+    """Whether a message was handed to a server for this recipient since then."""
+    sql = "SELECT 1 FROM deliveries WHERE recipient_id = ? AND handed_at >= ? LIMIT 1"
+    return db.value(sql, (recipient_id, text_from_moment(since))) is not None
