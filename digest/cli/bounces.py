@@ -141,4 +141,4 @@ def show(letter_id: int) -> None:
         raw = raw_return(db, letter_id)
     if raw is None:
         raise NotFoundError(f"there is no letter {letter_id}; see `digest bounces list`")
-    click.get_binary_stream("stdout").write(raw)
+    sys.stdout.buffer.write(raw)
