@@ -268,7 +268,7 @@ CREATE TABLE deliveries (
   reason TEXT,
   UNIQUE (edition_id, recipient_id)
 );
-CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE status = 'queued';
+CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
 CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id)
 """
