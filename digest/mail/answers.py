@@ -1,0 +1,82 @@
+"""What a mail server's answer means for one recipient, and when to try again."""
+
+import re
+from datetime import datetime, timedelta
+
+from digest.mail.outgoing import OutcomeKind, Phase
+
+MALFORMED = -1
+"""The code of an answer that is no SMTP reply."""
+
+DELAYS = (
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+GIVES_UP_AFTER = timedelta(hours=48)
+
+_ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
+_LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
+_HOST_TAKES_NO_MAIL = frozenset({521, 556})  # RFC 7504
+_MAILBOX = frozenset({550, 551, 553})
+_BAD_SENDER = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
+_TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
+
+
+def enhanced_code(text: str) -> str | None:
+    """The RFC 3463 status code that an answer's text begins with, such as "5.1.1"."""
+    found = _ENHANCED.match(text)
+    return found[1] if found else None
+
+
+def class_of(code: int, text: str, phase: Phase) -> OutcomeKind:
+    """What an answer that ends a delivery in `phase` means for it.
+
+    `text` may begin with an enhanced status code. SENT only for 2yz after the final dot; an answer
+    that makes no sense there is UNCERTAIN, since the message may have been taken.
+    """
+    if 200 <= code < 300 and phase is Phase.END:
+        return OutcomeKind.SENT
+    if 400 <= code < 500:
+        return OutcomeKind.PASSING
+    if 500 <= code < 600:
+        return _final(code, enhanced_code(text) or "", phase)
+    return OutcomeKind.UNCERTAIN if phase is Phase.END else OutcomeKind.PASSING
+
+
+def _final(code: int, enhanced: str, phase: Phase) -> OutcomeKind:
+    if phase in _OUR_PHASES or code in _LOGIN_WANTED or enhanced in _BAD_SENDER:
+        return OutcomeKind.OURS
+    if enhanced == "5.2.2":
+        return OutcomeKind.FULL
+    if enhanced.startswith("5.7."):
+        return OutcomeKind.POLICY
+    if code in _HOST_TAKES_NO_MAIL or (code in _MAILBOX and enhanced.startswith("5.1.")):
+        return OutcomeKind.DEAD
+    if code == 554:
+        return OutcomeKind.POLICY
+    if code == 552 and enhanced not in _TOO_LARGE:
+        # RFC 5321 section 4.5.3.1.10: at RCPT an old "too many recipients", to be taken as 452.
+        return OutcomeKind.PASSING if phase is Phase.RCPT else OutcomeKind.FULL
+    return OutcomeKind.REFUSED
+
+
+def slows_down(code: int | None, enhanced: str | None) -> bool:
+    """Whether an answer asks us to send less: 421, or 4.7.z."""
+    return code == 421 or (enhanced is not None and enhanced.startswith("4.7."))
+
+
+def delay_after(attempts: int) -> timedelta | None:
+    """How long to wait after the `attempts`-th try (from 1); None when tries are used up."""
+    return DELAYS[attempts - 1] if attempts <= len(DELAYS) else None
+
+
+def due_again(attempts: int, *, first_try: datetime, now: datetime) -> datetime | None:
+    """When the next try is due; None when tries are used up or 48 h after the first would pass."""
+    delay = delay_after(attempts)
+    if delay is None or now + delay > first_try + GIVES_UP_AFTER:
+        return None
+    return now + delay

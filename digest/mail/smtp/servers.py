@@ -1,0 +1,211 @@
+"""A mail server as the pool sees it: how much it takes, whether it serves, how to open a link."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest.config.transport import ServerSettings
+from digest.errors import NotReadyError
+from digest.mail.answers import class_of, enhanced_code
+from digest.mail.outgoing import OutcomeKind, Phase
+from digest.mail.smtp.links import Link, LinkLostError, PipelinedLink, PlainLink, Timeouts
+from digest.mail.smtp.pacing import Patience, Throttle
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a server does not serve. `for_good`: nothing changes until the operator does."""
+
+    kind: OutcomeKind
+    phase: Phase
+    text: str
+    for_good: bool
+    code: int | None = None
+    enhanced: str | None = None
+
+    @classmethod
+    def answered(cls, code: int, text: str, phase: Phase) -> "Fault":
+        kind = class_of(code, text, phase)
+        for_good = kind is OutcomeKind.OURS
+        return cls(kind, phase, text, for_good, code, enhanced_code(text))
+
+
+class OpenError(Exception):
+    """No link could be opened."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(fault.text)
+
+
+class Server:
+    """What is known of one server in this run. Times are seconds of the event loop's clock."""
+
+    def __init__(self, access: "Access", patience: Patience) -> None:
+        self.settings = access.settings
+        self.name = access.settings.name
+        self.throttle = Throttle(access.settings.connections, patience)
+        self.started = 0
+        self.fault: Fault | None = None
+        self._access = access
+        self._patience = patience
+        self._failures = 0
+        self._failed_at = -1.0
+        self._aside_until = 0.0
+
+    @property
+    def share(self) -> float:
+        """Messages started by weight: the server with the least comes first."""
+        return self.started / self.settings.weight
+
+    @property
+    def given_up(self) -> bool:
+        return self.fault is not None and (
+            self.fault.for_good or self._failures >= self._patience.tries
+        )
+
+    def ready_at(self) -> float | None:
+        """When a message may start; None when one must end first, or for good."""
+        if self.fault is not None and (self.fault.for_good or self.throttle.under_way):
+            return None  # after a failure one message at a time shows whether it serves again
+        if not self.throttle.has_room():
+            return None
+        return max(self._aside_until, self.throttle.ready_at())
+
+    def may_go_on(self, now: float) -> bool:
+        """Whether a connection may take the next message without a break."""
+        return self.fault is None and not self.throttle.over() and self.throttle.ready_at() <= now
+
+    def failed(self, fault: Fault, *, began: float, now: float) -> None:
+        """Put it aside. What began before the last failure belongs to that one."""
+        if self.fault is not None and self.fault.for_good:
+            return
+        if fault.for_good:
+            self.fault = fault
+        elif began > self._failed_at:
+            self.fault = fault
+            self._failures += 1
+            self._failed_at = now
+            self._aside_until = now + self._patience.pause(self._failures)
+
+    def served(self) -> None:
+        """It answered to a message: it serves."""
+        if self.fault is not None and not self.fault.for_good:
+            self.fault = None
+            self._failures = 0
+            self._aside_until = 0.0
+
+    async def open(self, helo_name: str, timeouts: Timeouts) -> Link:
+        """Connect, greet, start TLS and log in.
+
+        Raises:
+            OpenError: any of it failed.
+        """
+        from aiosmtplib import SMTP, SMTPException
+
+        settings = self.settings
+        client = SMTP(
+            hostname=settings.host,
+            port=int(self.name.rpartition(":")[2]),
+            username=settings.username,
+            password=self._access.password,
+            local_hostname=helo_name,
+            timeout=timeouts.command,
+            use_tls=settings.tls == "implicit",
+            start_tls=settings.tls == "starttls",
+            tls_context=self._access.tls,
+        )
+        try:
+            await client.connect(timeout=timeouts.connect)
+            if client.is_ehlo_or_helo_needed:
+                await _greet(client)
+            if client.supports_extension("pipelining"):
+                return PipelinedLink(client, timeouts)
+            return PlainLink(client, timeouts)
+        except (SMTPException, OSError, LinkLostError) as e:
+            client.close()
+            raise OpenError(_fault(e)) from e
+
+
+async def _greet(client: "SMTP") -> None:
+    from aiosmtplib import SMTPHeloError
+
+    try:
+        await client.ehlo()
+    except SMTPHeloError:
+        if not client.is_connected:
+            raise
+        await client.helo()
+
+
+def _fault(error: Exception) -> Fault:
+    """What went wrong while opening, in the operator's words."""
+    from aiosmtplib import (
+        SMTPAuthenticationError,
+        SMTPConnectResponseError,
+        SMTPHeloError,
+        SMTPResponseException,
+    )
+
+    if isinstance(error, SMTPResponseException):
+        phase = Phase.TLS
+        for kind, met in (
+            (SMTPConnectResponseError, Phase.CONNECT),
+            (SMTPHeloError, Phase.EHLO),
+            (SMTPAuthenticationError, Phase.AUTH),
+        ):
+            phase = met if isinstance(error, kind) else phase
+        return Fault.answered(error.code, " ".join(error.message.split("\n")), phase)
+    cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        text = getattr(cause, "verify_message", "") or cause.reason or str(cause)
+        return Fault(OutcomeKind.OURS, Phase.TLS, f"TLS failed: {text}", for_good=True)
+    if isinstance(error, (OSError, LinkLostError)):
+        return Fault(OutcomeKind.OURS, Phase.CONNECT, str(error), for_good=False)
+    # What aiosmtplib wants and the server does not offer: STARTTLS, or a way to log in.
+    return Fault(OutcomeKind.OURS, Phase.TLS, str(error), for_good=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What it takes to reach a server: its settings, its secret, one TLS context for all links."""
+
+    settings: ServerSettings
+    password: str | None
+    tls: ssl.SSLContext | None
+
+
+def accesses(settings: Sequence[ServerSettings]) -> list[Access]:
+    """One for each server; servers without a `ca_file` share a TLS context, which is slow to make.
+
+    Raises:
+        NotReadyError: a password or a ca_file that a server names is not there.
+    """
+    shared: ssl.SSLContext | None = None
+    found = []
+    for i, server in enumerate(settings, 1):
+        password = server.password()
+        if server.username is not None and password is None:
+            raise NotReadyError(
+                f"mail.servers[{i}] ({server.name}): no password for {server.username!r}; set the "
+                "environment variable of password_env, or write the file of password_file"
+            )
+        context = None
+        if server.tls != "none" and server.ca_file is not None:
+            context = _context_with(server.ca_file, i)
+        elif server.tls != "none":
+            context = shared = shared or ssl.create_default_context()
+        found.append(Access(server, password, context))
+    return found
+
+
+def _context_with(ca_file: Path, number: int) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ssl.SSLError) as e:
+        raise NotReadyError(f"mail.servers[{number}].ca_file: {ca_file} cannot be used: {e}") from e

@@ -1,0 +1,303 @@
+"""A place for one connection: opens it when there is work, serves messages, closes it."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from digest.mail.answers import class_of, enhanced_code, slows_down
+from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase
+from digest.mail.smtp.desk import Desk
+from digest.mail.smtp.dialogue import Reply, check_address, check_message
+from digest.mail.smtp.links import CLOSING, Link, LinkLostError, Refusal, Timeouts
+from digest.mail.smtp.servers import Fault, OpenError, Server
+from digest.mail.smtp.tally import Tally, WoundDownError
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How connections behave: the name they greet with, and their time-outs in seconds."""
+
+    helo_name: str
+    timeouts: Timeouts
+    idle: float
+
+
+class Slot:
+    """One connection at a time to one server.
+
+    A message that this slot took ends in exactly one of: an outcome in the tally, or back at the
+    desk. `_current` is the one under way, `_written` whether its end was written, `_next` the one
+    whose envelope went out behind it.
+    """
+
+    def __init__(self, server: Server, desk: Desk, tally: Tally, manner: Manner) -> None:
+        self.opened = 0
+        self._server = server
+        self._desk = desk
+        self._tally = tally
+        self._manner = manner
+        self._loop = asyncio.get_running_loop()
+        self._link: Link | None = None
+        self._begun = 0  # messages on this link
+        self._began = 0.0  # when the one under way did
+        self._current: Outgoing | None = None
+        self._written = False
+        self._next: Outgoing | None = None
+
+    async def run(self) -> None:
+        """Serve until the desk has nothing more."""
+        try:
+            while not self._desk.over:
+                seconds = None if self._link is None else self._manner.idle
+                message = await self._desk.take(self._server, seconds=seconds)
+                if message is None:
+                    await self._close()
+                    continue
+                try:
+                    await self._serve(message)
+                finally:
+                    self._desk.rest(self._server)
+        finally:
+            self._abandon()
+            await self._close()
+
+    async def _serve(self, message: Outgoing) -> None:
+        self._current, self._written = message, False
+        if not self._fit(message):
+            self._current = None
+            return
+        link = await self._usable_link()
+        if link is None or self._desk.closing:
+            self._give_back(message, tried=False)
+            return
+        self._begin()
+        link.begin(message)
+        while self._current is not None:
+            await self._transact(link, self._current)
+            self._current, self._written = self._next, False
+            self._next = None
+        if not link.usable or self._begun >= self._server.settings.messages_per_connection:
+            await self._close()
+
+    async def _transact(self, link: Link, message: Outgoing) -> None:
+        """From the envelope, which has begun, to an outcome or back to the desk."""
+        try:
+            refusal = await link.envelope()
+        except LinkLostError as lost:
+            await self._lost_early(message, lost)
+            return
+        if refusal is not None:
+            await self._refused(message, refusal)
+            return
+        try:
+            if self._desk.closing:
+                raise WoundDownError
+            await self._tally.hand(message.delivery_id)
+            self._next = self._following(link)
+            link.end(message, self._next)
+        except WoundDownError:
+            await self._unsent(message, "stopped before its body", Phase.DATA)
+            return
+        except LinkLostError as lost:
+            await self._unsent(message, lost.text, lost.phase)
+            return
+        self._written = True
+        try:
+            reply = await link.ended()
+        except LinkLostError as lost:
+            await self._uncertain(message, lost.text)
+            return
+        if class_of(reply.code, reply.text, Phase.END) is OutcomeKind.UNCERTAIN:
+            await self._uncertain(message, reply.text, reply)
+        else:
+            self._answered(message, reply, Phase.END)
+
+    def _fit(self, message: Outgoing) -> bool:
+        """Whether the message can be sent at all; if not, it has its outcome.
+
+        Raises:
+            ValueError: its bytes are not as Outgoing promises: a fault of the program.
+        """
+        if not message.wire_ready:
+            check_message(message.message)
+        for address, phase, kind in (
+            (message.sender, Phase.MAIL, OutcomeKind.OURS),
+            (message.recipient, Phase.RCPT, OutcomeKind.REFUSED),
+        ):
+            try:
+                check_address(address)
+            except ValueError as e:
+                self._settle(message, kind, text=str(e), phase=phase)
+                return False
+        return True
+
+    def _following(self, link: Link) -> Outgoing | None:
+        """The message whose envelope may go right behind the end of the one under way."""
+        if not link.pipelining or self._begun >= self._server.settings.messages_per_connection:
+            return None
+        message = self._next = self._desk.take_now(self._server)
+        if message is None or not self._fit(message):
+            return None
+        self._begin()
+        return message
+
+    def _begin(self) -> None:
+        self._begun += 1
+        self._began = self._loop.time()
+
+    async def _usable_link(self) -> Link | None:
+        """The open link, else a new one; None when none could be opened."""
+        if self._link is not None and self._link.usable:
+            return self._link
+        await self._close()
+        self._began = self._loop.time()
+        opening = self._loop.create_task(
+            self._server.open(self._manner.helo_name, self._manner.timeouts)
+        )
+        try:
+            either: set[asyncio.Future[Any]] = {opening, self._desk.closed}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                return None
+            self._link = opening.result()
+        except OpenError as e:
+            self._fail(e.fault)
+            if slows_down(e.fault.code, e.fault.enhanced):
+                self._server.throttle.slow(self._loop.time())
+            return None
+        finally:
+            if not opening.done():
+                opening.cancel()
+                with contextlib.suppress(asyncio.CancelledError, OpenError):
+                    await opening
+        self.opened += 1
+        self._begun = 0
+        return self._link
+
+    def _fail(self, fault: Fault) -> None:
+        self._server.failed(fault, began=self._began, now=self._loop.time())
+        if self._desk.given_up:
+            self._desk.close()
+
+    async def _close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    # How the message under way ends. Each leaves `_current` settled or given back; those after
+    # which the connection is of no use also give back `_next` and close it.
+
+    def _settle(
+        self,
+        message: Outgoing,
+        kind: OutcomeKind,
+        reply: Reply | None = None,
+        *,
+        text: str = "",
+        phase: Phase,
+    ) -> None:
+        outcome = Outcome(
+            message.delivery_id,
+            kind,
+            code=None if reply is None else reply.code,
+            enhanced=None if reply is None else enhanced_code(reply.text),
+            text=text if reply is None else reply.text,
+            server=self._server.name,
+            phase=phase,
+        )
+        self._tally.settle(outcome)
+        self._desk.ended(message)
+
+    def _answered(self, message: Outgoing, reply: Reply, phase: Phase) -> None:
+        """A coded answer is an answer: it settles the message, whatever else it means."""
+        kind = class_of(reply.code, reply.text, phase)
+        if kind is OutcomeKind.SENT:
+            self._desk.lookahead.well(message)
+            self._server.throttle.well()
+        elif slows_down(reply.code, enhanced_code(reply.text)):
+            now = self._loop.time()
+            if reply.code == CLOSING or phase is Phase.MAIL:
+                self._server.throttle.slow(now)
+            if phase is not Phase.MAIL:
+                self._desk.lookahead.slow(message, now)
+        if kind is OutcomeKind.OURS:
+            self._fail(Fault.answered(reply.code, reply.text, phase))
+        elif phase is not Phase.MAIL:
+            self._server.served()
+        self._settle(message, kind, reply, phase=phase)
+        self._current = None
+
+    async def _refused(self, message: Outgoing, refusal: Refusal) -> None:
+        reply, phase = refusal
+        fault = Fault.answered(reply.code, reply.text, phase)
+        if fault.kind is OutcomeKind.OURS:
+            # Another server may think better of us; else the run ends, and settles it so.
+            self._fail(fault)
+            self._give_back(message, tried=False)
+            await self._close()
+            return
+        if reply.code == CLOSING and phase is Phase.MAIL:
+            # It closes on whoever comes, not on this message.
+            if self._begun == 1:
+                self._fail(fault)
+            if self._give_back(message, tried=True):
+                self._server.throttle.slow(self._loop.time())
+                return
+        self._answered(message, reply, phase)
+
+    async def _lost_early(self, message: Outgoing, lost: LinkLostError) -> None:
+        """Nothing of the message was handed: it begins anew elsewhere, a few times."""
+        if self._begun == 1:
+            # Not merely a server that ends a long connection in its own way.
+            if lost.phase is Phase.MAIL:
+                self._fail(Fault(OutcomeKind.UNSENT, lost.phase, lost.text, for_good=False))
+            else:
+                self._server.throttle.slow(self._loop.time())
+        if not self._give_back(message, tried=True):
+            await self._unsent(message, lost.text, lost.phase)
+        await self._close()
+
+    async def _uncertain(self, message: Outgoing, text: str, reply: Reply | None = None) -> None:
+        """No answer after the final dot, or none that can be understood."""
+        self._settle(message, OutcomeKind.UNCERTAIN, reply, text=text, phase=Phase.END)
+        self._current = None
+        self._fail(Fault(OutcomeKind.UNSENT, Phase.END, text, for_good=False))
+        await self._leave()
+
+    async def _unsent(self, message: Outgoing, text: str, phase: Phase) -> None:
+        self._settle(message, OutcomeKind.UNSENT, text=text, phase=phase)
+        self._current = None
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """The connection is of no use any more, nor is the envelope that went out ahead."""
+        if self._next is not None:
+            self._desk.give_back(self._next, tried=False)
+            self._next = None
+        self._break_off()
+
+    def _break_off(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.abort()
+
+    def _give_back(self, message: Outgoing, *, tried: bool) -> bool:
+        """False when it has begun often enough, and is still this slot's to settle."""
+        if not self._desk.give_back(message, tried=tried):
+            return False
+        self._current = None
+        return True
+
+    def _abandon(self) -> None:
+        """Account for what an exception has left under way."""
+        current, self._current = self._current, None
+        following, self._next = self._next, None
+        if current is not None:
+            kind = OutcomeKind.UNCERTAIN if self._written else OutcomeKind.UNSENT
+            phase = Phase.END if self._written else Phase.DATA
+            self._settle(current, kind, text="broken off", phase=phase)
+        if following is not None:
+            self._settle(following, OutcomeKind.UNSENT, text="broken off", phase=Phase.MAIL)
+        if current is not None or following is not None:
+            self._break_off()

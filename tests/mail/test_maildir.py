@@ -1,0 +1,95 @@
+"""The outbox."""
+
+import mailbox
+
+import pytest
+
+from digest.mail.maildir import GROUP, MaildirTransport, file_name
+from digest.mail.outgoing import OutcomeKind
+from tests.mail.ledger_book import BODY, Book, outgoing
+
+PEOPLE = [f"r{i}@example.net" for i in range(GROUP + 5)]
+
+
+def test_each_message_is_one_file_that_mail_programs_read(tmp_path):
+    """For a bare machine: the whole flow works, and the mail can be looked at."""
+    book = Book()
+    report = book.run(MaildirTransport(tmp_path / "outbox"), outgoing(PEOPLE))
+    box = mailbox.Maildir(tmp_path / "outbox", create=False)
+    assert len(box) == len(PEOPLE)
+    assert {message["Subject"] for message in box} == {"The week"}
+    assert report.exhausted
+    assert report.counts == {OutcomeKind.SENT: len(PEOPLE)}
+    assert not list((tmp_path / "outbox" / "tmp").iterdir())
+    assert book.groups == [GROUP, 5]
+
+
+def test_the_file_holds_the_bytes_of_the_message(tmp_path):
+    """For the third promise: what was shown is what is sent, byte for byte."""
+    message = outgoing(["a@example.net"])[0]
+    transport = MaildirTransport(tmp_path)
+    assert not transport.holds(message)
+    Book().run(transport, [message])
+    assert (tmp_path / "new" / file_name(message)).read_bytes() == BODY
+    assert transport.holds(message)
+
+
+def test_delivering_again_after_a_crash_doubles_nothing(tmp_path):
+    """For the first promise: the file's name is fixed by the delivery."""
+    messages = outgoing(PEOPLE[:10])
+    Book().run(MaildirTransport(tmp_path), messages[:6])
+    Book().run(MaildirTransport(tmp_path), messages)
+    assert len(list((tmp_path / "new").iterdir())) == 10
+
+
+def test_a_message_that_was_read_is_not_doubled_either(tmp_path):
+    """For whoever has the outbox open in a mail program."""
+    messages = outgoing(PEOPLE[:2])
+    transport = MaildirTransport(tmp_path)
+    Book().run(transport, messages)
+    name = file_name(messages[0])
+    (tmp_path / "new" / name).rename(tmp_path / "cur" / f"{name}:2,S")
+    assert transport.holds(messages[0])
+    Book().run(transport, messages)
+    assert [path.name for path in (tmp_path / "cur").iterdir()] == [f"{name}:2,S"]
+    assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_names_differ_between_databases_that_count_alike():
+    """For a second newsroom that writes to the same outbox."""
+    one, other = outgoing(["a@example.net"])[0], outgoing(["b@example.net"])[0]
+    assert one.delivery_id == other.delivery_id
+    assert file_name(one) != file_name(other)
+
+
+def test_stopping_leaves_the_rest_undrawn(tmp_path):
+    """For Ctrl-C: what was not drawn stays queued."""
+    book = Book()
+    answers = iter([False, True])
+    report = book.run(MaildirTransport(tmp_path), outgoing(PEOPLE), stop=lambda: next(answers))
+    assert report.stopped
+    assert not report.exhausted
+    assert len(book.drawn) == GROUP
+
+
+def test_a_folder_that_cannot_be_written_is_our_own_fault(tmp_path):
+    """For the operator: the edition pauses and says why."""
+    (tmp_path / "outbox").write_text("a file")
+    book = Book()
+    report = book.run(MaildirTransport(tmp_path / "outbox"), outgoing(PEOPLE[:3]))
+    assert set(book.kinds().values()) == {OutcomeKind.OURS}
+    assert report.fault is not None
+    assert str(tmp_path / "outbox") in report.fault
+
+
+def test_nothing_is_written_that_the_ledger_did_not_take(tmp_path):
+    """For the ledger: handed comes first."""
+
+    def refuse(ids):
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError):
+        MaildirTransport(tmp_path).deliver(
+            iter(outgoing(PEOPLE[:3])), handed=refuse, settled=lambda o: None, stop=lambda: False
+        )
+    assert not (tmp_path / "new").exists()
