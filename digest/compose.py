@@ -14,7 +14,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import edition_hash, order_placements
 from digest.editorial.window import due_window, is_late, parse_rule, window_now
 from digest.errors import ExpectationError, NotFoundError
-from digest.model import OTHER, Choice, Edition, EditionStatus, Segment, Window
+from digest.model import OTHER, Article, Choice, Edition, EditionStatus, Segment, Window
 from digest.store import editions as edition_store
 from digest.store.articles import articles_in_window, first_seen, siblings_of
 from digest.store.audience import raw_choices
@@ -170,8 +170,12 @@ def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choi
 def _choices(
     db: Database, settings: Settings, digest: DigestConfig
 ) -> Iterator[tuple[int, Choice]]:
+    known: dict[tuple[str, str | None, str | None], Choice] = {}
     for row in raw_choices(db, digest.name):
-        yield int(row["id"]), effective_choice(settings, digest, row)
+        kept = (row["language"], row["languages"], row["themes"])
+        if kept not in known:
+            known[kept] = effective_choice(settings, digest, row)
+        yield int(row["id"]), known[kept]
 
 
 def _sortable(choice: Choice) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -194,7 +198,10 @@ def _window(
 
 def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Window) -> Edition:
     themes = settings.digest_themes(digest)
-    found = articles_in_window(db, window, settings.digest_languages(digest))
+    found = [
+        _under_known_themes(article, settings)
+        for article in articles_in_window(db, window, settings.digest_languages(digest))
+    ]
     carried = [
         article
         for article in found
@@ -221,6 +228,14 @@ def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Win
         ),
         placements=placements,
     )
+
+
+def _under_known_themes(article: Article, settings: Settings) -> Article:
+    """The article without the themes that config.toml no longer has: where none is left, it is
+    other news, so that taking a theme out of config.toml takes no article out of the mail.
+    """
+    known = tuple(match for match in article.matches if match.theme in settings.theme_keys)
+    return article if known == article.matches else replace(article, matches=known)
 
 
 def _freeze(

@@ -6,10 +6,12 @@
 The transport calls back into `_Ledger`; its docstring says what is on disk when.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from digest.config.settings import DigestConfig, Settings
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 
 FLUSH_AFTER = timedelta(seconds=0.5)
 """Answers wait at most so long for the next `handed` to be written together with it."""
+SIGNERS = 2
+AHEAD = 32
+"""Messages that are signed before they are asked for, and the threads that do it."""
 POLICY_SHARE = 0.05
 POLICY_LEAST = 5
 """So many refusals by policy, and this share of all answers, pause the edition."""
@@ -209,6 +214,22 @@ class _Run:
         return makers
 
     def _outgoing(self, makers: dict[int, MessageMaker], ledger: "_Ledger") -> Iterator[Outgoing]:
+        def make(due: Due) -> Outgoing:
+            token = token_for(self.key, self.edition_id, due.recipient_id)
+            return Outgoing(
+                due.id,
+                return_path(self.settings, token),
+                due.address,
+                makers[due.segment_id].make(due.address, due.name, token),
+                wire_ready=True,
+            )
+
+        made = (
+            map(make, self._due(ledger)) if self.signer is None else _ahead(make, self._due(ledger))
+        )
+        yield from made
+
+    def _due(self, ledger: "_Ledger") -> Iterator[Due]:
         left = self.portion.limit
         for due in due_deliveries(self.db, self.edition_id, self.now()):
             if self.portion.recipients is not None and (
@@ -219,14 +240,20 @@ class _Run:
                 if left == 0:
                     return
                 left -= 1
-            token = token_for(self.key, self.edition_id, due.recipient_id)
             ledger.expect(due)
-            yield Outgoing(
-                due.id,
-                return_path(self.settings, token),
-                due.address,
-                makers[due.segment_id].make(due.address, due.name, token),
-            )
+            yield due
+
+
+def _ahead(make: Callable[[Due], Outgoing], dues: Iterator[Due]) -> Iterator[Outgoing]:
+    """Messages in order, some made ahead by other threads: a signature takes longer than the rest of
+    a message's way out, and its arithmetic runs beside us.
+    """
+    with ThreadPoolExecutor(SIGNERS, thread_name_prefix="sign") as pool:
+        begun = deque(pool.submit(make, due) for due in islice(dues, AHEAD))
+        while begun:
+            first = begun.popleft()
+            begun.extend(pool.submit(make, due) for due in islice(dues, 1))
+            yield first.result()
 
 
 class _Ledger:

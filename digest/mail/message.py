@@ -108,6 +108,7 @@ class MessageMaker:
         if signer is not None:
             self._signer = signer.segment_of(body.pieces)
         self.body = body
+        _check_wire_ready(self._before + filled(self._after, PLACEHOLDER.encode("ascii")))
 
     def make(self, address: str, name: str | None, token: str) -> bytes:
         """The whole message for one recipient, as it is sent.
@@ -161,6 +162,14 @@ def _check_places(text: str, encoded: Encoded) -> None:
     slots = sum(isinstance(piece, Slot) for piece in encoded.pieces)
     if slots != text.count(PLACEHOLDER):
         raise RuntimeError(f"{text.count(PLACEHOLDER)} places for a token became {slots} slots")
+
+
+def _check_wire_ready(message: bytes) -> None:
+    """A segment's messages differ by words without dots and line ends, so one stands for all."""
+    pairs = message.count(b"\r\n")
+    whole = message.count(b"\n") == pairs == message.count(b"\r") and message.endswith(b"\r\n")
+    if not whole or not message.isascii() or b"\r\n." in message:
+        raise RuntimeError("a message is not 7-bit lines in CRLF of which none begins with a dot")
 
 
 def _merged(pieces: list[Piece]) -> Iterator[Piece]:
