@@ -1,0 +1,62 @@
+"""How long closing an edition takes with many recipients, and how much memory.
+
+    python bench/compose.py [--recipients 1000000]
+
+Composes one edition of the seeds: freezes it and queues a delivery for each recipient, in one write.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from send import ROOT, add_recipients, digest
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--recipients", type=int, default=1_000_000)
+    asked.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    options = asked.parse_args()
+    if options.work:
+        compose(options.work)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        shutil.copytree(ROOT / "seeds", work / "seeds")
+        shutil.copy(ROOT / "config.toml", work / "plain.toml")
+        subprocess.run([*digest(work, "plain"), "ingest"], check=True, stdout=subprocess.DEVNULL)
+        add_recipients(work / "digest.db", options.recipients)
+        command = [sys.executable, __file__, "--work", str(work)]
+        told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        print(
+            f"{told['deliveries']:,} deliveries composed in {told['seconds']:.1f} s, "
+            f"peak memory {told['peak']:.0f} MB"
+        )
+
+
+def compose(work: Path) -> None:
+    from digest.compose import compose_now, find_digest
+    from digest.runtime import Runtime
+
+    room = Runtime.from_file(work / "plain.toml")
+    began = time.perf_counter()
+    with room.open() as db:
+        edition = compose_now(db, room.settings, find_digest(room.settings, None), room.now)
+        if edition is None:
+            sys.exit("nothing was composed")
+        seconds = time.perf_counter() - began
+        count = db.value("SELECT count(*) FROM deliveries WHERE edition_id = ?", (edition.id,))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"deliveries": count, "seconds": seconds, "peak": peak}))
+
+
+if __name__ == "__main__":
+    main()
