@@ -31,7 +31,7 @@ Weight = Annotated[float, Field(gt=0, le=3)]
 class TermLists(Section):
     """Terms of one language. Each term is a word or a phrase; other forms of its words count too.
 
-    `strong`, `terms` and `weak` count 1, 0.6 and 0.3; `weights` holds terms with a weight of their own.
+    `strong`, `terms` and `weak` count 1, 0.6 and 0.2; `weights` holds terms with a weight of their own.
     `beside` counts as a weak term does, but only in a sentence that also holds one of `companions` or
     another term of the theme. `ignore` blots out what it covers before anything is counted.
     `remove` takes packaged terms out. docs/themes.md shows how a term is written.

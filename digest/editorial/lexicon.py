@@ -1,0 +1,183 @@
+"""Themes from config.toml and the packaged terms -> a lexicon that `themes.classify` reads."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from digest.config.base import LANGUAGES
+from digest.config.themes import TermLists, ThemeSettings
+from digest.editorial import words
+from digest.editorial.scan import Finder
+from digest.editorial.shipped import shipped_forms, shipped_names, shipped_terms
+from digest.editorial.terms import Slot, parse_term
+from digest.errors import LexiconError
+
+RULES = 1
+"""Number of the rules in terms, scan and themes; another number makes another lexicon version."""
+
+THRESHOLD = 1.0
+STRONG, PLAIN, WEAK = 1.0, 0.6, 0.2
+
+
+class Role(Enum):
+    """What a term does where it is found."""
+
+    COUNTS = "counts"
+    BESIDE = "beside"  # counts only in a sentence that holds a companion or a counting term
+    COMPANION = "companion"  # only lets others count
+    IGNORE = "ignore"  # blots out what it covers
+
+
+_LISTS = (
+    ("strong", Role.COUNTS, STRONG),
+    ("terms", Role.COUNTS, PLAIN),
+    ("weak", Role.COUNTS, WEAK),
+    ("beside", Role.BESIDE, WEAK),
+    ("companions", Role.COMPANION, 0.0),
+    ("ignore", Role.IGNORE, 0.0),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """A term of one theme in one language, as it is written and as it is looked for."""
+
+    theme: int
+    language: str
+    written: str
+    role: Role
+    weight: float
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Every theme's terms, ready to be looked up.
+
+    `themes` holds each theme's key and threshold in the order of config.toml. `version` is a hash
+    over all that decides: equal versions judge every article alike. `theme_of`, `roles` and
+    `weights` are those of each term, by its number.
+    """
+
+    themes: tuple[tuple[str, float], ...]
+    terms: tuple[Term, ...]
+    version: str
+    theme_of: tuple[int, ...] = field(repr=False)
+    roles: tuple[Role, ...] = field(repr=False)
+    weights: tuple[float, ...] = field(repr=False)
+    _finders: dict[str, Finder] = field(default_factory=dict, repr=False, compare=False)
+
+    def finder(self, language: str) -> Finder:
+        """The finder of a language's terms; of all languages' where the language is not known."""
+        wanted = language if language in LANGUAGES else ""
+        if wanted not in self._finders:
+            self._finders[wanted] = Finder(
+                (
+                    (number, term.language, term.slots)
+                    for number, term in enumerate(self.terms)
+                    if wanted in ("", term.language)
+                ),
+                russian_forms,
+            )
+        return self._finders[wanted]
+
+
+def compile_lexicon(themes: Sequence[ThemeSettings]) -> Lexicon:
+    """Read every theme's terms: the packaged ones, with what config.toml adds, changes and removes.
+
+    Raises:
+        LexiconError: a term cannot be read, or a theme has none.
+    """
+    terms = tuple(term for i, theme in enumerate(themes) for term in _theme_terms(i, theme))
+    limits = tuple((theme.name, theme.threshold or THRESHOLD) for theme in themes)
+    decides = [
+        RULES,
+        limits,
+        [(t.theme, t.language, t.written, t.role.value, t.weight) for t in terms],
+    ]
+    text = json.dumps(decides, ensure_ascii=False)
+    version = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return Lexicon(
+        limits,
+        terms,
+        version,
+        theme_of=tuple(term.theme for term in terms),
+        roles=tuple(term.role for term in terms),
+        weights=tuple(term.weight for term in terms),
+    )
+
+
+def russian_forms(word: str) -> Sequence[str]:
+    """Every form of a folded Russian word, from the package's table where it has the word."""
+    known = shipped_forms().get(word)
+    if known is not None:
+        return known
+    return words.russian_forms(word) if words.is_cyrillic(word) else (word,)
+
+
+def packaged_words() -> set[str]:
+    """The folded Russian words of the packaged lexicons whose forms are looked for."""
+    slots = (
+        slot
+        for name in shipped_names()
+        for written, _, _ in _entries(shipped_terms(name).get("ru", TermLists()))
+        for slot in parse_term(written, "ru", name)
+    )
+    found = (word for slot in slots for word in slot.words)
+    return {w.text for w in found if not w.exact and not w.open and words.is_cyrillic(w.text)}
+
+
+def _theme_terms(number: int, theme: ThemeSettings) -> Iterator[Term]:
+    shipped = shipped_terms(theme.name) if theme.lexicon == "shipped" else {}
+    counting = 0
+    for language in dict.fromkeys((*shipped, *theme.terms)):
+        if language not in LANGUAGES:
+            raise LexiconError(
+                f"theme {theme.name!r}, language {language!r}: unknown; "
+                f"allowed are {', '.join(LANGUAGES)}"
+            )
+        for written, role, weight, slots in _merged(theme, shipped, language):
+            counting += role is Role.COUNTS
+            yield Term(number, language, written, role, weight, slots)
+    if not counting:
+        raise LexiconError(
+            f"theme {theme.name!r} has no terms that count; give it strong, terms or weak ones under "
+            f"[themes.terms.en], or name it after a packaged lexicon: {', '.join(shipped_names())}"
+        )
+
+
+def _merged(
+    theme: ThemeSettings, shipped: Mapping[str, TermLists], language: str
+) -> Iterator[tuple[str, Role, float, tuple[Slot, ...]]]:
+    """The packaged terms and the theme's own; an own term takes the place of its packaged twin."""
+    own = theme.terms.get(language, TermLists())
+    merged: dict[tuple[Slot, ...], tuple[str, Role, float]] = {}
+    for lists in (shipped.get(language, TermLists()), own):
+        read: dict[tuple[Slot, ...], tuple[str, Role, float]] = {}
+        for written, role, weight in _entries(lists):
+            slots = parse_term(written, language, theme.name)
+            if slots in read:
+                raise LexiconError(
+                    f"theme {theme.name!r}, language {language!r}, term {written!r}: it stands there "
+                    f"twice, also as {read[slots][0]!r}; a term may stand in one list, once"
+                )
+            read[slots] = (written, role, weight)
+        merged |= read
+    for written in own.remove:
+        if merged.pop(parse_term(written, language, theme.name), None) is None:
+            raise LexiconError(
+                f"theme {theme.name!r}, language {language!r}, term {written!r}: it stands in "
+                f"remove, but no such term is packaged; write it as the packaged lexicon does"
+            )
+    for slots, (written, role, weight) in merged.items():
+        yield written, role, weight, slots
+
+
+def _entries(lists: TermLists) -> Iterator[tuple[str, Role, float]]:
+    for name, role, weight in _LISTS:
+        for written in getattr(lists, name):
+            yield written, role, weight
+    for written, weight in lists.weights.items():
+        yield written, Role.COUNTS, weight

@@ -1,0 +1,111 @@
+"""How a text reads: its sentences, which of them open it, and which words only stand in a list."""
+
+import re
+from collections.abc import Sequence
+
+_END = re.compile(r"[.!?…\n][.!?…]*[\"'”’»)\]]*\s")
+_BLANK = re.compile(r"\s*")
+_LAST_WORD = re.compile(r"[^\W\d_]+$")
+_SHORTENED = {
+    word
+    for line in (
+        "mr mrs ms dr prof gen col st no vs jan feb aug sept sep oct nov dec",
+        "гг им ул тыс млн млрд руб проф ген акад янв фев авг сент окт нояб дек",
+    )
+    for word in line.split()
+}
+_COMMA = re.compile(r"[,;]\s")
+_LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
+_LONGEST_ITEM = 45
+_EDGE_ITEM = 28  # the first and the last member of a list have no comma at their far end
+_LONGEST_HEADING = 90
+
+
+class Reading:
+    """The sentences of one text, whose paragraphs are parted by an empty line.
+
+    `starts` holds where each sentence starts, `lead_end` where the first paragraph that is no
+    heading ends.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.starts = _sentence_starts(text)
+        self.lead_end = _lead_end(text)
+        self._text = text
+        self._lists: dict[int, Sequence[tuple[int, int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def lists(self, sentence: int) -> Sequence[tuple[int, int]]:
+        """Where the sentence of that number lists three or more things."""
+        known = self._lists.get(sentence)
+        if known is None:
+            first = self.starts[sentence]
+            last = self.starts[sentence + 1] if sentence + 1 < len(self) else len(self._text)
+            known = self._lists[sentence] = enumerations(self._text, first, last)
+        return known
+
+    def listed(self, start: int, end: int, sentence: int) -> bool:
+        """Whether [start, end) is one of three or more things that its sentence lists."""
+        for first, last in self.lists(sentence):
+            if first <= start and end <= last:
+                return "," not in self._text[start:end]
+        return False
+
+
+def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
+    """Where [start, end) lists three or more things: "a, b and c" or "a, b, c".
+
+    A list is known by its short members between commas. Its first member is the last words before
+    the first comma, its last the words after "and", or after the last comma.
+    """
+    if text.count(",", start, end) + text.count(";", start, end) < 2:
+        return ()
+    commas = [match.start() for match in _COMMA.finditer(text, start, end)]
+    found: list[tuple[int, int]] = []
+    first = 0
+    while first < len(commas):
+        last = first
+        while last + 1 < len(commas) and commas[last + 1] - commas[last] <= _LONGEST_ITEM:
+            last += 1
+        after = commas[last + 1] if last + 1 < len(commas) else end
+        final = _LAST_ITEM.search(text, commas[last] + 1, min(after, commas[last] + _LONGEST_ITEM))
+        if last - first >= 2 or (last - first == 1 and final):
+            close = (final.end() if final else commas[last]) + _EDGE_ITEM
+            found.append((max(start, commas[first] - _EDGE_ITEM), min(after, close)))
+        first = last + 1
+    return found
+
+
+def _sentence_starts(text: str) -> list[int]:
+    starts = [0]
+    for match in _END.finditer(text):
+        if match.group()[:-1] == "." and _goes_on(text, match.start()):
+            continue
+        blank = _BLANK.match(text, match.end())
+        start = blank.end() if blank else match.end()
+        if starts[-1] < start < len(text):
+            starts.append(start)
+    return starts
+
+
+def _goes_on(text: str, point: int) -> bool:
+    """Whether the point at `point` ends an initial or an abbreviation, not a sentence."""
+    after = text[point + 1 : point + 3].strip()[:1]
+    if after.islower():
+        return True
+    word = _LAST_WORD.search(text, max(0, point - 6), point)
+    if word is None:
+        return False
+    found = word.group()
+    return (len(found) == 1 and found.isupper()) or found.casefold() in _SHORTENED
+
+
+def _lead_end(text: str) -> int:
+    start = 0
+    while (end := text.find("\n\n", start)) >= 0:
+        if end - start > _LONGEST_HEADING or text[end - 1 : end] in (".", "!", "?", "…", "»", "”"):
+            return end
+        start = end + 2
+    return len(text)
