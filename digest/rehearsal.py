@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import lay_out
+from digest.errors import PublishError
 from digest.feeds.files import replace_file
 from digest.mail.message import MessageMaker
 from digest.mail.render import render_mail
@@ -71,12 +72,21 @@ def preview_segments(
 
 
 def write_preview(folder: Path, preview: Preview) -> list[Path]:
-    """NAME.eml, .html and .txt in `folder`, which is made if needed; their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """NAME.eml, .html and .txt in `folder`, which is made if needed; their paths.
+
+    Raises:
+        PublishError: the folder cannot be written.
+    """
     paths = [folder / f"{preview.name}.{ending}" for ending in ("eml", "html", "txt")]
     parts = (preview.message, preview.mail.html.encode(), preview.mail.text.encode())
-    for path, data in zip(paths, parts, strict=True):
-        replace_file(path, data)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, data in zip(paths, parts, strict=True):
+            replace_file(path, data)
+    except OSError as e:
+        raise PublishError(
+            f"{folder}: cannot be written ({e.strerror}); name another folder with --out"
+        ) from e
     return paths
 
 

@@ -1,5 +1,6 @@
 """`digest`: the group, its one option, and the one place where errors become words and exit codes."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,8 @@ class DigestGroup(click.Group):
 def main(ctx: click.Context, config: Path | None) -> None:
     """A newsroom's feed and digest service: copy in; feeds and a weekly mail out."""
     ctx.obj = Desk(config)
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        ctx.color = False
 
 
 for command in (

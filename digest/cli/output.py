@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Cells = Sequence[str]
 C = TypeVar("C", bound=Callable[..., Any])
+GAP = 2
+NARROWEST = 20
+"""A column that may be cut keeps so much, even where the terminal then breaks the line."""
 
 
 def json_option(command: C) -> C:
@@ -55,23 +58,39 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
+    lines = [tuple(row) for row in rows]
+    screen = console()
+    widths = _widths(columns, lines, wide, screen.width)
+    screen.width = max(screen.width, sum(widths) + GAP * len(widths))
+    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for column, width in zip(columns, widths, strict=True):
         drawn.add_column(
             column,
             no_wrap=True,
             overflow="ellipsis",
             justify="right" if column in right else "left",
-            ratio=1 if column == wide and sys.stdout.isatty() else None,
-            min_width=None if column == wide else len(column),
+            width=width,
         )
-    for row in rows:
+    for row in lines:
         drawn.add_row(*(Text(cell) for cell in row))
-    screen = console()
     with screen.capture() as capture:
         screen.print(drawn)
     for line in capture.get().splitlines():
         click.echo(line.rstrip())
+
+
+def _widths(
+    columns: Sequence[str], rows: Sequence[Cells], wide: str | None, screen: int
+) -> list[int]:
+    """What each column needs in cells of the terminal; `wide` gets what the others leave."""
+    from rich.cells import cell_len
+
+    whole = [max(cell_len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
+    others = sum(whole) + GAP * len(whole)
+    return [
+        min(width, max(NARROWEST, screen - others + width)) if column == wide else width
+        for column, width in zip(columns, whole, strict=True)
+    ]
 
 
 def heading(text: str) -> None:

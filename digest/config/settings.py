@@ -140,6 +140,10 @@ class Settings(Section):
         names[OTHER] = ThemeName(OTHER, other, *PALETTE[OTHER])
         return names
 
+    def theme_name(self, key: str) -> ThemeName:
+        """The theme of that key; one that config.toml no longer has goes by its key."""
+        return self.theme_names.get(key) or ThemeName(key)
+
     @property
     def theme_keys(self) -> tuple[str, ...]:
         """Keys of the themes in the order of config.toml, without OTHER."""

@@ -161,7 +161,7 @@ class _Items:
     year: int
 
     def part(self, section: Section, *, leads: bool) -> Part:
-        name = self.settings.theme_names[section.theme]
+        name = self.settings.theme_name(section.theme)
         return Part(
             key=section.theme,
             anchor=f"theme-{section.theme}",

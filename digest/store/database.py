@@ -13,6 +13,7 @@ from digest.store.schema import migrations
 from digest.store.sqlite import sqlite3
 
 Row = dict[str, Any]
+_TRIES = 20
 
 
 class Database:
@@ -52,6 +53,10 @@ class Database:
     def run(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
         """One statement; how many rows it touched."""
         return int(self.connection.execute(sql, parameters).rowcount)
+
+    def version(self) -> int:
+        """Another number as soon as another connection has written; our own writes leave it."""
+        return int(self.value("PRAGMA data_version"))
 
     def insert(self, table: str, row: Row) -> int:
         """One new row; its rowid."""
@@ -137,28 +142,56 @@ def open_database(
     if not read_only and not path.parent.is_dir():
         raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
     address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    try:
-        connection = sqlite3.connect(
-            address, uri=True, isolation_level=None, timeout=busy_timeout_seconds
-        )
-        connection.execute("PRAGMA foreign_keys = ON")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        database = Database(connection, path, read_only=read_only)
-        _bring_up_to_date(database)
-    except sqlite3.DatabaseError as e:
-        raise StoreError(
-            f"{path}: {e}. It is locked, damaged, or no database; run `digest doctor`."
-        ) from e
+    with contextlib.ExitStack() as on_failure:
+        try:
+            connection = sqlite3.connect(
+                address, uri=True, isolation_level=None, timeout=busy_timeout_seconds
+            )
+            on_failure.callback(connection.close)
+            connection.execute("PRAGMA foreign_keys = ON")
+            database = Database(connection, path, read_only=read_only)
+            _refuse_foreign(database)
+            if not read_only:
+                _use_wal(connection)
+                connection.execute("PRAGMA synchronous = FULL")
+            _bring_up_to_date(database)
+        except sqlite3.DatabaseError as e:
+            raise StoreError(
+                f"{path}: {e}. It is locked, damaged, or no database; run `digest doctor`."
+            ) from e
+        on_failure.pop_all()
     return database
 
 
+def _use_wal(connection: Any) -> None:
+    """SQLite refuses one of two processes that switch at once, without its busy timeout: the one
+    that lost waits for the other's lock, and looks again.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        else:
+            return
+
+
+def _refuse_foreign(database: Database) -> None:
+    """A database with tables, but without our migrations, belongs to another program."""
+    found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    if database.value(found) and not migrations.applied(database.tables):
+        raise StoreError(
+            f"{database.path}: is a database of another program. Name another file in store.path."
+        )
+
+
 def _bring_up_to_date(database: Database) -> None:
-    ours = {migration.name for migration in migrations.pending(database.tables)}
-    ours |= {migration.name for migration in migrations.applied(database.tables)}
+    applied = {migration.name for migration in migrations.applied(database.tables)}
     known = {migration.name for migration in migrations._migrations}
-    if unknown := ours - known:
+    if unknown := applied - known:
         raise StoreError(
             f"{database.path}: was made by a newer version of this program (it has "
             f"{', '.join(sorted(unknown))}). Upgrade, or name another file in store.path."

@@ -1,0 +1,48 @@
+"""Stores and desks for tests: real SQLite, the real config.toml and the real seeds, each test its own."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from digest.store.database import Database, open_database
+from tests.desks import ROOT, Desk
+
+INGESTED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """An empty store, made by the real migrations."""
+    with open_database(tmp_path / "digest.db", busy_timeout_seconds=0.1) as store:
+        yield store
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A folder with config.toml and seeds/, as a newcomer has it before the first command."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    shutil.copy(ROOT / "config.toml", folder)
+    shutil.copytree(ROOT / "seeds", folder / "seeds")
+    return Desk(folder)
+
+
+@pytest.fixture(scope="session")
+def ingested_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store after the first ingest of the seeds; made once, to be copied."""
+    folder = tmp_path_factory.mktemp("ingested")
+    shutil.copy(ROOT / "config.toml", folder)
+    shutil.copytree(ROOT / "seeds", folder / "seeds")
+    made = Desk(folder)
+    made.ingest(INGESTED_AT)
+    return made.store
+
+
+@pytest.fixture
+def filled(desk: Desk, ingested_store: Path) -> Desk:
+    """A desk whose seeds came in on Wednesday, 18 November 2026."""
+    shutil.copy(ingested_store, desk.store)
+    return desk

@@ -1,0 +1,107 @@
+"""A desk as an operator has it: a folder with config.toml, seeds/, and what the commands make of them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from digest.cli.main import main
+from digest.config.load import load_settings
+from digest.config.settings import Settings
+from digest.editorial.lexicon import Lexicon, compile_lexicon
+from digest.ingest import IngestReport, ingest
+from digest.publish import PublishReport, publish
+from digest.store.database import Database, open_database
+from digest.templating import make_environment
+
+ROOT = Path(__file__).parents[1]
+LISTING = "002_e89ea2d84f60b326.txt"
+FULL_TEXT = "000_8cb3c00af4f4dce3.txt"
+PAGES = make_environment()
+
+
+@cache
+def shipped_lexicon() -> Lexicon:
+    """The lexicon of config.toml as it is in the project."""
+    return compile_lexicon(load_settings(ROOT / "config.toml").themes)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Desk:
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "digest.db"
+
+    @property
+    def seeds(self) -> Path:
+        return self.folder / "seeds"
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config)
+
+    def open(self, *, read_only: bool = False) -> Database:
+        return open_database(self.store, busy_timeout_seconds=5, read_only=read_only)
+
+    def ingest(self, now: datetime, *, archive: bool = False) -> IngestReport:
+        """The verb, at a known hour."""
+        with self.open() as db:
+            return ingest(db, self.settings, shipped_lexicon(), lambda: now, archive=archive)
+
+    def publish(self) -> PublishReport:
+        with self.open(read_only=True) as db:
+            return publish(db, self.settings, PAGES)
+
+    def configure(self, **changes: str) -> None:
+        """Set keys of config.toml: a key is replaced wherever a line begins with it."""
+        lines = self.config.read_text("utf-8").splitlines()
+        for key, value in changes.items():
+            found = [i for i, line in enumerate(lines) if line.startswith(f"{key} = ")]
+            assert found, f"config.toml has no line for {key}"
+            for i in found:
+                lines[i] = f"{key} = {value}"
+        self.config.write_text("\n".join(lines) + "\n", "utf-8")
+
+    def run(self, *arguments: str, answer: str | None = None) -> Result:
+        """A command as an operator gives it; an error that has no words of ours is raised."""
+        words = ["--config", str(self.config), *arguments]
+        result = CliRunner().invoke(main, words, input=answer)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def json(self, *arguments: str) -> Any:
+        """What a command shows to programs."""
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def files(self, *folders: str) -> dict[str, str]:
+        """The sha256 of the database and of every file in these folders, by name."""
+        names = [path for one in folders for path in sorted((self.folder / one).rglob("*"))]
+        return {
+            str(path.relative_to(self.folder)): sha256(path)
+            for path in (self.store, *names)
+            if path.is_file()
+        }
+
+    def edit_seed(self, name: str, old: str, new: str) -> None:
+        path = self.seeds / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        path.write_text(text.replace(old, new), "utf-8")

@@ -1,0 +1,155 @@
+"""Articles as they are asked for: by words in any form, by theme, by language, newest first."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.store import intake
+from digest.store.articles import articles_by_id, latest_articles, search_articles
+from digest.store.database import Database, open_database
+from tests.conftest import INGESTED_AT
+from tests.desks import Desk
+from tests.factories import make_entry
+
+COPY = (
+    ("Задержаны наркоторговцы", "На границе задержали двух наркоторговцев с грузом.", "ru"),
+    ("Ёлка в Ашхабаде", "В столице зажгли ёлку; пришли дети и учёные.", "ru"),
+    ("Traffickers arrested", "Officers seized heroin at the border; it was a big seizure.", "en"),
+    (
+        "Seminar on precursors",
+        "The officer's seminar said: AND, OR, NOT are words - and + is a sign.",
+        "en",
+    ),
+)
+
+
+def fill(db: Database) -> None:
+    with db.write():
+        source = intake.save_source(db, "wire", "documents", "Wire", INGESTED_AT)
+        document = intake.save_document(
+            db,
+            source,
+            name="1.txt",
+            sha256="x",
+            size=1,
+            encoding="utf-8",
+            error=None,
+            moment=INGESTED_AT,
+        )
+        for line, (title, text, language) in enumerate(COPY, 1):
+            entry = make_entry(line=line, title=title, text=text, language=language)
+            intake.add_article(
+                db, source, "wire", document, entry, archived=False, moment=INGESTED_AT
+            )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Four articles, two in each language."""
+    path: Path = tmp_path_factory.mktemp("search") / "digest.db"
+    with open_database(path) as db:
+        fill(db)
+        yield db
+
+
+def found(db: Database, query: str, language: str | None = None) -> set[int]:
+    return {one.id for one in search_articles(db, query, language=language)}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("наркоторговцы", {1}, id="Russian: another case"),
+        pytest.param("наркоторговцев", {1}, id="Russian: the form itself"),
+        pytest.param("НАРКОТОРГОВЕЦ", {1}, id="Russian: capitals, singular"),
+        pytest.param("елка", {2}, id="е finds ё"),
+        pytest.param("ёлкой", {2}, id="ё and another case"),
+        pytest.param("учение", set(), id="another word is not found"),
+        pytest.param("ученые", {2}, id="е finds ё inside a word"),
+        pytest.param("trafficker", {3}, id="English: singular finds plural"),
+        pytest.param("seizing heroin", {3}, id="English: every word in any form"),
+        pytest.param("heroin seminar", set(), id="every word must be there"),
+        pytest.param("border", {3}, id="in the text"),
+        pytest.param("officer", {3, 4}, id="in several"),
+        pytest.param("", set(), id="nothing asked"),
+        pytest.param("  ...  ", set(), id="no word in it"),
+    ],
+)
+def test_a_search_finds_other_forms_of_its_words(
+    store: Database, query: str, expected: set[int]
+) -> None:
+    """For the editor: whoever searches thinks of a word, not of a form."""
+    assert found(store, query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "officer's",
+        '"officer"',
+        "officer AND seminar",
+        "seminar -officer",
+        "seminar + officer",
+        "seminar*",
+        "(seminar",
+        "seminar)",
+        "title:seminar",
+        "officer OR",
+        "NOT seminar",
+        "NEAR(officer seminar)",
+        "^seminar",
+        "seminar; DROP TABLE articles",
+        "\x00seminar",
+        "{seminar}",
+    ],
+)
+def test_no_sign_of_a_query_is_search_syntax(store: Database, query: str) -> None:
+    """For the editor who pastes a sentence: it is searched for, it is no error."""
+    assert found(store, query) <= {3, 4}
+
+
+@settings(max_examples=60, deadline=None)
+@given(query=st.text(max_size=30))
+def test_any_text_may_be_searched_for(store: Database, query: str) -> None:
+    """For the editor: no query is an error."""
+    assert found(store, query) <= {1, 2, 3, 4}
+
+
+def test_a_search_can_be_kept_to_one_language(store: Database) -> None:
+    """For the Russian desk: a word that stands in both is found in one."""
+    assert found(store, "officer", "ru") == set()
+    assert found(store, "ашхабад", "ru") == {2}
+
+
+def test_a_revised_article_is_found_by_its_new_words_only(db: Database) -> None:
+    """For the editor: the index follows the copy."""
+    fill(db)
+    entry = make_entry(line=3, title="Traffickers released", text="The court freed them.")
+    with db.write():
+        document = intake.document_states(db, "wire")["1.txt"].id
+        later = datetime(2026, 11, 19, tzinfo=UTC)
+        assert intake.revise_article(db, 3, document, entry, later)
+    assert found(db, "heroin") == set()
+    assert found(db, "freed") == {3}
+
+
+def test_the_newest_come_first_and_undated_ones_last(filled: Desk) -> None:
+    """For the editor: of what came in together, the latest day stands on top."""
+    with filled.open(read_only=True) as db:
+        days = [one.published.iso for one in latest_articles(db)]
+        assert len(latest_articles(db, limit=7)) == 7
+        assert {one.language for one in latest_articles(db, language="ru")} == {"ru"}
+        assert all("drugs" in one.themes for one in latest_articles(db, theme="drugs"))
+        assert latest_articles(db, source="nobody") == []
+    dated = [day for day in days if day is not None]
+    assert dated == sorted(dated, reverse=True)
+    assert days == dated + [None] * (len(days) - len(dated))
+
+
+def test_articles_by_id_keep_the_order_asked_for(store: Database) -> None:
+    """For editions: unknown ids are left out, the rest stands as it was asked."""
+    assert [one.id for one in articles_by_id(store, [3, 99, 1])] == [3, 1]
