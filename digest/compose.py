@@ -33,6 +33,9 @@ class Expected:
     hash: str
     ends_at: datetime | None = None
 
+    def means(self, edition: Edition) -> bool:
+        return edition.hash.startswith(self.hash)
+
     @classmethod
     def parse(cls, text: str) -> "Expected":
         """HASH or HASH@20261122T080000Z, as the dry run prints it.
@@ -40,13 +43,13 @@ class Expected:
         Raises:
             ExpectationError: this is neither.
         """
-        wanted, _, end = text.strip().partition("@")
+        wanted, at, end = text.strip().partition("@")
         if not re.fullmatch(r"[0-9a-f]{8,64}", wanted):
             raise ExpectationError(
                 f"--expect {text!r}: allowed is the hash that `digest send --dry-run` prints, or at "
                 "least its first 8 signs"
             )
-        if not end:
+        if not at:
             return cls(wanted)
         try:
             return cls(wanted, datetime.strptime(end, STAMP).replace(tzinfo=UTC))
@@ -79,10 +82,17 @@ def find_digest(settings: Settings, name: str | None) -> DigestConfig:
 
 
 def preview(
-    db: Database, settings: Settings, digest: DigestConfig, now: datetime
+    db: Database,
+    settings: Settings,
+    digest: DigestConfig,
+    now: datetime,
+    *,
+    expect: Expected | None = None,
 ) -> Edition | None:
-    """The edition that would be sent at `now`, not frozen; None while nothing has come in."""
-    window = _window(db, settings, digest, now, by_hand=True)
+    """The edition that would be sent at `now`, not frozen; None while nothing has come in. Its window
+    ends where that of `expect` does.
+    """
+    window = _by_hand(db, settings, digest, now, expect)
     return None if window is None else _edition(db, settings, digest, window)
 
 
@@ -94,7 +104,8 @@ def compose_now(
     *,
     expect: Expected | None = None,
 ) -> Edition | None:
-    """Close the digest's window by hand; None where it holds nothing and empty ones are skipped.
+    """Close the digest's window by hand; None where it holds nothing and empty ones are skipped, and
+    where there is nobody to mail it to: what came in then waits for the first recipient.
 
     With `expect` only that very edition is frozen.
 
@@ -103,19 +114,19 @@ def compose_now(
     """
     with db.write():
         moment = now()
-        window = _window(db, settings, digest, moment, by_hand=True)
-        if window is not None and expect is not None and expect.ends_at is not None:
-            window = Window(window.starts_at, min(expect.ends_at, window.ends_at))
-        if window is None or window.ends_at <= window.starts_at:
+        window = _by_hand(db, settings, digest, moment, expect)
+        if window is None:
             if expect is not None:
                 raise ExpectationError("nothing new has come in, so no edition has that hash")
             return None
         edition = _edition(db, settings, digest, window)
-        if expect is not None and not edition.hash.startswith(expect.hash):
+        if expect is not None and not expect.means(edition):
             raise ExpectationError(
                 f"expected the edition {expect.hash}, but now it would be {edition.hash}: something "
                 "came in or was changed. Nothing was sent. Next: digest send --dry-run."
             )
+        if next(_choices(db, settings, digest), None) is None:
+            return None
         return _freeze(db, settings, digest, edition, moment)
 
 
@@ -194,6 +205,21 @@ def _window(
         since=digest.since,
         now=now,
     )
+
+
+def _by_hand(
+    db: Database,
+    settings: Settings,
+    digest: DigestConfig,
+    now: datetime,
+    expect: Expected | None,
+) -> Window | None:
+    """What a person would close at `now`, no later than the end of what is expected."""
+    window = _window(db, settings, digest, now, by_hand=True)
+    if window is None or expect is None or expect.ends_at is None:
+        return window
+    ends_at = min(expect.ends_at, window.ends_at)
+    return Window(window.starts_at, ends_at) if window.starts_at < ends_at else None
 
 
 def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Window) -> Edition:

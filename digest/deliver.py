@@ -6,10 +6,11 @@
 The transport calls back into `_Ledger`; its docstring says what is on disk when.
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from digest.editorial.selection import lay_out
 from digest.errors import NotFoundError
 from digest.mail.answers import due_again
 from digest.mail.message import MessageMaker
-from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
+from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Transport
 from digest.mail.render import render_mail
 from digest.mail.tokens import return_path
 from digest.mail.verp import token_for
@@ -43,6 +44,7 @@ from digest.store.editions import (
     pending_editions,
     segments_of,
 )
+from digest.store.sender import set_way_out, way_out
 from digest.store.suppressions import SOFT_LIMIT, soft_bounces, suppress
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ POLICY_SHARE = 0.05
 POLICY_LEAST = 5
 """So many refusals by policy, and this share of all answers, pause the edition."""
 FULL = "mailbox full"
+_ADDRESS = re.compile(r"[^\s<>:;,]+@[^\s<>:;,]+")
 
 
 @dataclass(slots=True)
@@ -75,18 +78,28 @@ class EditionReport:
     left: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Portion:
-    """A first careful part: at most `limit` messages, only to these recipients; the rest stays queued."""
+    """A first careful part: at most `limit` messages, only to these recipients; the rest stays queued.
+
+    `limit` counts down as messages are begun, over all editions of a run.
+    """
 
     limit: int | None = None
     recipients: frozenset[int] | None = None
 
 
-def recover(db: Database, transport: Transport, now: datetime) -> int:
-    """Settle what a sender that died left behind; how many. Only the sole sender may call it."""
+def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
+    """Settle what a sender that died left behind; how many. Only the sole sender may call it.
+
+    It may be sent again only where the same transport would, that knows what it has written.
+    """
+    mail = settings.mail
+    way = f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
     with db.write():
-        return recover_handed(db, repeatable=transport.repeatable, now=now)
+        same = way_out(db) == way
+        set_way_out(db, way)
+        return recover_handed(db, repeatable=same and transport.repeatable, now=now)
 
 
 def deliver(
@@ -173,7 +186,7 @@ class _Run:
         finally:
             ledger.flush()
         report.outcomes = ledger.outcomes
-        report.fault = sent.fault if sent.fault is not None else ledger.fault
+        report.fault = without_addresses(sent.fault or ledger.fault)
         report.stopped = stop()
         if report.fault is not None:
             with self.db.write():
@@ -214,37 +227,43 @@ class _Run:
         return makers
 
     def _outgoing(self, makers: dict[int, MessageMaker], ledger: "_Ledger") -> Iterator[Outgoing]:
-        def make(due: Due) -> Outgoing:
+        def make(due: Due) -> Outgoing | Outcome:
             token = token_for(self.key, self.edition_id, due.recipient_id)
-            return Outgoing(
-                due.id,
-                return_path(self.settings, token),
-                due.address,
-                makers[due.segment_id].make(due.address, due.name, token),
-                wire_ready=True,
-            )
+            try:
+                message = makers[due.segment_id].make(due.address, due.name, token)
+            except ValueError as e:  # this address or name can stand in no header
+                return Outcome(due.id, OutcomeKind.REFUSED, text=str(e))
+            sender = return_path(self.settings, token)
+            return Outgoing(due.id, sender, due.address, message, wire_ready=True)
 
         made = (
             map(make, self._due(ledger)) if self.signer is None else _ahead(make, self._due(ledger))
         )
-        yield from made
+        for one in made:
+            if isinstance(one, Outgoing):
+                yield one
+            else:
+                ledger.settled([one])
 
     def _due(self, ledger: "_Ledger") -> Iterator[Due]:
-        left = self.portion.limit
         for due in due_deliveries(self.db, self.edition_id, self.now()):
+            if ledger.fault is not None:
+                return
             if self.portion.recipients is not None and (
                 due.recipient_id not in self.portion.recipients
             ):
                 continue
-            if left is not None:
-                if left == 0:
+            if self.portion.limit is not None:
+                if self.portion.limit == 0:
                     return
-                left -= 1
+                self.portion.limit -= 1
             ledger.expect(due)
             yield due
 
 
-def _ahead(make: Callable[[Due], Outgoing], dues: Iterator[Due]) -> Iterator[Outgoing]:
+def _ahead(
+    make: Callable[[Due], Outgoing | Outcome], dues: Iterator[Due]
+) -> Iterator[Outgoing | Outcome]:
     """Messages in order, some made ahead by other threads: a signature takes longer than the rest of
     a message's way out, and its arithmetic runs beside us.
     """
@@ -293,6 +312,11 @@ class _Ledger:
         self._written()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.kind is OutcomeKind.OURS:
+                self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
+        if self.fault is None and not self._asked_to_stop():
+            outcomes = [_as_try(outcome) for outcome in outcomes]
         self._answered += outcomes
         self._since = self._since or self.now()
         self.outcomes.update(outcome.kind for outcome in outcomes)
@@ -350,6 +374,16 @@ FINAL = {
 }
 
 
+def _as_try(outcome: Outcome) -> Outcome:
+    """A message under which the connection is lost each time has been tried, and waits like any
+    other: else it would be due for ever.
+    """
+    begun = outcome.server and outcome.phase in (Phase.MAIL, Phase.RCPT, Phase.DATA)
+    if outcome.kind is OutcomeKind.UNSENT and begun:
+        return replace(outcome, kind=OutcomeKind.PASSING)
+    return outcome
+
+
 def settlement_of(outcome: Outcome, due: Due, moment: datetime) -> Settlement:
     """What an outcome means for its row: the state, and when it is due again."""
     status, due_at, reason, counts = DeliveryStatus.QUEUED, None, None, True
@@ -375,6 +409,11 @@ def settlement_of(outcome: Outcome, due: Due, moment: datetime) -> Settlement:
         reason=reason,
         counts_as_try=counts,
     )
+
+
+def without_addresses(text: str | None) -> str | None:
+    """What a server said, as it may be shown: it often repeats an address, and so a token of ours."""
+    return None if text is None else _ADDRESS.sub("(address)", text)
 
 
 def answer_text(outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
+from digest.cli.output import counted, done, emit_json, fault, heading, json_option, local, table
 
 if TYPE_CHECKING:
     from digest.store.database import Database
@@ -67,7 +67,7 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
     """One edition as it was frozen: window, hash, articles in order, deliveries."""
     from digest.cli.deliveries import print_csv
     from digest.store.deliveries import list_deliveries
-    from digest.store.editions import delivery_counts, edition_by_id, segments_of
+    from digest.store.editions import audience_of, delivery_counts, edition_by_id, segments_of
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -76,9 +76,10 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
             print_csv(list_deliveries(db, edition_id=edition_id))
             return
         counts = delivery_counts(db, edition_id)
+        recipients = audience_of(db, edition_id)
         segments = segments_of(db, edition_id)
     if as_json:
-        emit_json(_as_data(edition, counts, segments))
+        emit_json(_as_data(edition, recipients, counts, segments))
         return
     config = room.settings.digest(edition.digest)
     zone = room.settings.digest_zone(config) if config else room.settings.site.time_zone
@@ -89,9 +90,13 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
             ("edition", f"{edition.id}: {edition.digest} no. {edition.number}, {edition.status}"),
             ("window", f"{local(window.starts_at, zone)} to {local(window.ends_at, zone)} {zone}"),
             ("hash", edition.hash),
-            ("recipients", f"{sum(counts.values()):,} = {deliveries_line(counts)}"),
+            ("recipients", f"{recipients:,} = {deliveries_line(counts)}"),
         ],
     )
+    if recipients != sum(counts.values()):
+        fault(
+            f"{recipients:,} recipients, but {sum(counts.values()):,} deliveries. Run digest doctor."
+        )
     heading("Articles")
     table(
         ("", "id", "version", "themes", "title"),
@@ -110,7 +115,9 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
     )
 
 
-def _as_data(edition: Any, counts: dict[str, int], segments: list[tuple[int, Any]]) -> object:
+def _as_data(
+    edition: Any, recipients: int, counts: dict[str, int], segments: list[tuple[int, Any]]
+) -> object:
     return {
         "id": edition.id,
         "digest": edition.digest,
@@ -120,7 +127,8 @@ def _as_data(edition: Any, counts: dict[str, int], segments: list[tuple[int, Any
         "ends_at": edition.window.ends_at,
         "hash": edition.hash,
         "deliveries": counts,
-        "recipients": sum(counts.values()),
+        "recipients": recipients,
+        "balanced": recipients == sum(counts.values()),
         "segments": [
             {
                 "id": segment_id,

@@ -21,6 +21,7 @@ from digest.cli.output import (
 
 if TYPE_CHECKING:
     from digest.cli.sending import Planned
+    from digest.compose import Expected
     from digest.config.settings import DigestConfig
     from digest.model import Preview
     from digest.runtime import Runtime
@@ -70,29 +71,43 @@ def send(
     as_json: bool,
 ) -> None:
     """Send what is new and what is still queued; with --dry-run show it and change nothing."""
-    from digest.cli.sending import plan, send_test
+    from digest.cli.sending import plan, send_test, what_waits
     from digest.compose import Expected, find_digest
+    from digest.errors import ExpectationError
 
     room = runtime()
     config = find_digest(room.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
     with room.open(read_only=True) as db, db.snapshot():
-        planned = plan(db, room, config)
+        planned = plan(db, room, config, expected)
+        waits = what_waits(db, config, room.settings.digest_zone(config))
     if dry_run:
         _rehearse(room, config, planned, out, as_json)
         return
+    if expected is not None and not planned:
+        raise ExpectationError(
+            f"no edition with the hash {expected.hash} is new or has mail to send: it went out, or "
+            f"something came in or was changed. Nothing was sent.{waits} "
+            "Next: digest send --dry-run."
+        )
     if not planned:
+        if as_json:
+            emit_json([])
+            return
         done(
-            "Nothing new has come in and nothing is queued: nothing was sent. Next: digest ingest."
+            f"Nothing new has come in and nothing is due: nothing was sent.{waits} "
+            "Next: digest ingest."
         )
         return
     if test_address is not None:
         send_test(room, config, planned[-1], test_address)
         done("Sent the test mail; no delivery was recorded. Next: digest send.")
         return
+    shown = None
     if not yes:
+        shown = planned
         _ask(room, planned)
-    if _send(room, config, expected, limit, addresses, as_json):
+    if _send(room, config, expected, shown, limit, addresses, as_json):
         ctx.exit(1)
 
 
@@ -111,7 +126,8 @@ def _ask(room: "Runtime", planned: "Sequence[Planned]") -> None:
 def _send(
     room: "Runtime",
     config: "DigestConfig",
-    expected: Any,
+    expected: "Expected | None",
+    shown: "Sequence[Planned] | None",
     limit: int | None,
     addresses: Sequence[str],
     as_json: bool,
@@ -129,6 +145,7 @@ def _send(
                 room,
                 config,
                 expect=expected,
+                shown=shown,
                 portion=Portion(limit, only),
                 progress=progress,
             )
@@ -237,14 +254,14 @@ def _print(
 
 def _print_sections(room: "Runtime", preview: "Preview") -> None:
     """The digest itself, as its largest segment reads it."""
-    names = room.settings.theme_names
+    name = room.settings.theme_name
     language = preview.segment.choice.language
     for section in preview.layout.sections:
-        heading(f"{names[section.theme].title(language)} ({section.total})")
+        heading(f"{name(section.theme).title(language)} ({section.total})")
         for placement in section.shown:
             article = placement.article
             day = article.published.day.isoformat() if article.published.day else "undated   "
-            also = [names[key].title(language) for key in article.themes if key != section.theme]
+            also = [name(key).title(language) for key in article.themes if key != section.theme]
             notes = [f"also {', '.join(also)}"] if also else []
             notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
             click.echo(f"  {day}  {article.title}" + (f"  ({'; '.join(notes)})" if notes else ""))

@@ -8,24 +8,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.output import counted, fault
+from digest.cli.output import counted, fault, local
 from digest.compose import Expected, compose_now, preview, segments
 from digest.config.settings import DigestConfig
-from digest.deliver import EditionReport, Portion, deliver, recover
+from digest.deliver import (
+    EditionReport,
+    Portion,
+    answer_text,
+    deliver,
+    recover,
+    without_addresses,
+)
 from digest.editorial.selection import lay_out
-from digest.errors import ExpectationError
+from digest.errors import NotReadyError
 from digest.mail.message import MessageMaker
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
 from digest.mail.render import render_mail
 from digest.mail.tokens import return_path
-from digest.model import Edition, Segment
+from digest.model import Edition, EditionStatus, Segment
 from digest.rehearsal import EXAMPLE_TOKEN, everything
-from digest.store.database import Database
-from digest.store.editions import edition_by_id, pending_editions, queued_segments
+from digest.store.database import Database, moment_from_text
+from digest.store.editions import (
+    edition_by_id,
+    pending_editions,
+    queued_segments,
+    waiting_editions,
+)
 from digest.store.sender import check_home, sole_sender, token_key
 
 if TYPE_CHECKING:
     from digest.runtime import Runtime
+
+
+TEST_DELIVERY = 0
+"""No row of the ledger has this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +57,22 @@ class Planned:
         return sum(segment.recipients for segment in self.segments)
 
 
-def plan(db: Database, room: "Runtime", config: DigestConfig) -> list[Planned]:
-    """What `digest send` would send: what is still queued, the oldest first, then what is new."""
+def plan(
+    db: Database, room: "Runtime", config: DigestConfig, expect: Expected | None = None
+) -> list[Planned]:
+    """What `digest send` would send: what is still queued, the oldest first, then what is new; with
+    `expect` that edition alone.
+    """
     now = room.now()
     planned = [
         Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now)), frozen=True)
         for i in pending_editions(db, digest=config.name, now=now)
     ]
-    fresh = preview(db, room.settings, config, now)
+    fresh = preview(db, room.settings, config, now, expect=expect)
     if fresh is not None and (fresh.placements or config.empty == "send"):
         audience = tuple(segments(db, room.settings, config))
         planned.append(Planned(fresh, audience, frozen=False))
-    return planned
+    return [one for one in planned if expect is None or expect.means(one.edition)]
 
 
 def send_editions(
@@ -61,10 +81,13 @@ def send_editions(
     config: DigestConfig,
     *,
     expect: Expected | None,
+    shown: Sequence[Planned] | None,
     portion: Portion,
     progress: Callable[[int], None],
 ) -> list[EditionReport]:
     """Compose what is new, and deliver it and what was still queued, as the only sender.
+
+    `shown` is what a person has said yes to: no other edition is composed. None: whatever is new.
 
     Raises:
         SenderError: another process sends, or the database is not at home here.
@@ -74,14 +97,17 @@ def send_editions(
         with db.write():
             check_home(db, room.here)
             key = token_key(db, room.random_bytes)
-        recover(db, room.transport, room.now())
+        recover(db, room.settings, room.transport, room.now())
         only = None
         if expect is not None:
             only = _expected_frozen(db, room, config, expect)
-        if only is None:
-            composed = compose_now(db, room.settings, config, room.now, expect=expect)
+        if only is None and (shown is None or not all(one.frozen for one in shown)):
+            exact = expect or _as_shown(shown or ())
+            composed = compose_now(db, room.settings, config, room.now, expect=exact)
             if expect is not None and composed is not None and composed.id is not None:
                 only = {composed.id}
+        if expect is not None and only is None:
+            only = set()
         return deliver(
             db,
             room.settings,
@@ -103,9 +129,33 @@ def _expected_frozen(
 ) -> set[int] | None:
     """The frozen edition with the expected hash that still has mail to send."""
     for edition_id in pending_editions(db, digest=config.name, now=room.now()):
-        if edition_by_id(db, edition_id).hash.startswith(expect.hash):
+        if expect.means(edition_by_id(db, edition_id)):
             return {edition_id}
     return None
+
+
+def _as_shown(shown: Sequence[Planned]) -> Expected | None:
+    for one in shown:
+        if not one.frozen:
+            return Expected(one.edition.hash, one.edition.window.ends_at)
+    return None
+
+
+def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
+    """What is queued but does not go out now, and why."""
+    told = []
+    for row in waiting_editions(db, config.name):
+        queued = counted(row["queued"], "delivery", "deliveries")
+        if row["status"] == EditionStatus.HELD:
+            told.append(
+                f" Edition {row['id']} is held with {queued} queued"
+                + (f": {row['note']}" if row["note"] else "")
+                + f". Next: digest editions release {row['id']}."
+            )
+        else:
+            due_at = local(moment_from_text(row["due_at"]), zone)
+            told.append(f" Edition {row['id']}: {queued} put off, the first until {due_at}.")
+    return "".join(told)
 
 
 def send_test(room: "Runtime", config: DigestConfig, planned: Planned, address: str) -> None:
@@ -114,7 +164,7 @@ def send_test(room: "Runtime", config: DigestConfig, planned: Planned, address: 
     Its links to leave lead nowhere, so that a test ends nobody's subscription.
 
     Raises:
-        ExpectationError: the mail was not taken; what the server said is in the text.
+        NotReadyError: the mail was not taken; what the server said is in the text.
     """
     choice = planned.segments[0].choice if planned.segments else everything(room.settings, config)
     layout = lay_out(planned.edition.placements, choice, per_theme=config.per_theme)
@@ -135,7 +185,7 @@ def send_test(room: "Runtime", config: DigestConfig, planned: Planned, address: 
         signer=room.signer,
     )
     message = Outgoing(
-        0,
+        TEST_DELIVERY,
         return_path(room.settings, EXAMPLE_TOKEN),
         address,
         maker.make(address, None, EXAMPLE_TOKEN),
@@ -145,8 +195,8 @@ def send_test(room: "Runtime", config: DigestConfig, planned: Planned, address: 
         iter([message]), handed=lambda _: None, settled=told.extend, stop=lambda: False
     )
     if not told or told[0].kind is not OutcomeKind.SENT:
-        said = f"{told[0].code or ''} {told[0].text}".strip() if told else "nothing"
-        raise ExpectationError(f"the test mail was not taken: {said}. Next: digest doctor.")
+        said = without_addresses(answer_text(told[0])) if told else "no server could be used"
+        raise NotReadyError(f"the test mail was not taken: {said}. Next: digest doctor.")
 
 
 @contextlib.contextmanager

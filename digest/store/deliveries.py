@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from digest.errors import NotFoundError
+from digest.errors import NotFoundError, SenderError
 from digest.model import Choice
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 from digest.store.editions import save_segments
@@ -86,7 +86,10 @@ def queue_deliveries(
            VALUES (?, ?, ?, 'queued', ?)""",
         rows(),
     )
-    return int(db.connection.total_changes) - before - len(segments)
+    count = int(db.connection.total_changes) - before - len(segments)
+    sql = "UPDATE editions SET recipients = recipients + ? WHERE id = ?"
+    db.run(sql, (count, edition_id))
+    return count
 
 
 DUE = """
@@ -96,6 +99,8 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
   JOIN recipients ON recipients.id = recipient_id
  WHERE deliveries.edition_id = ? AND deliveries.status = 'queued'
    AND deliveries.due_at <= ? AND deliveries.id > ? AND recipients.status = 'active'
+   AND EXISTS (SELECT 1 FROM editions
+                WHERE editions.id = deliveries.edition_id AND editions.status = 'composed')
    AND NOT EXISTS (SELECT 1 FROM suppressions
                     WHERE suppressions.address_key = recipients.address_key)
  ORDER BY deliveries.id LIMIT ?
@@ -103,22 +108,34 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
 
 
 def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
-    """The queued deliveries of an edition that are due, a page at a time, so that memory is flat."""
+    """The queued deliveries of an edition that are due, a page at a time, so that memory is flat.
+
+    A page is read anew where another process has written meanwhile: whoever was suppressed or left
+    is not mailed any more, and an edition that was held ends here.
+    """
     last = 0
+    seen = db.version()
     while rows := db.rows(DUE, (edition_id, text_from_moment(now), last, PAGE)):
         for row in rows:
-            tried = row["first_tried_at"]
-            yield Due(
-                id=row["id"],
-                edition_id=row["edition_id"],
-                segment_id=row["segment_id"],
-                recipient_id=row["recipient_id"],
-                address=row["address"],
-                name=row["name"],
-                attempts=row["attempts"],
-                first_tried_at=moment_from_text(tried) if tried else None,
-            )
-        last = rows[-1]["id"]
+            if (version := db.version()) != seen:
+                seen = version
+                break
+            last = row["id"]
+            yield _due(row)
+
+
+def _due(row: Row) -> Due:
+    tried = row["first_tried_at"]
+    return Due(
+        id=row["id"],
+        edition_id=row["edition_id"],
+        segment_id=row["segment_id"],
+        recipient_id=row["recipient_id"],
+        address=row["address"],
+        name=row["name"],
+        attempts=row["attempts"],
+        first_tried_at=moment_from_text(tried) if tried else None,
+    )
 
 
 SKIP_UNWANTED = """
@@ -154,7 +171,7 @@ UPDATE deliveries SET status = 'handed', handed_at = :now, attempts = attempts +
 """
 SETTLE = """
 UPDATE deliveries SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
-       attempts = attempts + (status = 'queued' AND ?),
+       attempts = attempts + (status = 'queued') + ? - 1,  -- handed was counted already
        first_tried_at = coalesce(first_tried_at, ?)
  WHERE id = ? AND status IN ('queued', 'handed')
 """
@@ -164,12 +181,15 @@ def mark_handed(db: Database, delivery_ids: Sequence[int], now: datetime) -> Non
     """These bodies are about to be ended. Call inside a write.
 
     Raises:
-        LookupError: one of them is not queued any more; none of them may be ended.
+        SenderError: one of them is not queued any more; none of them may be ended.
     """
     ids = json.dumps(list(delivery_ids))
     marked = db.run(MARK_HANDED, {"now": text_from_moment(now), "ids": ids})
     if marked != len(delivery_ids):
-        raise LookupError(f"{len(delivery_ids) - marked} of the deliveries are not queued any more")
+        raise SenderError(
+            "the edition was cancelled while it was being sent: what was under way came to its end, "
+            "nothing more is sent. Next: digest editions list."
+        )
 
 
 def settle(db: Database, settlements: Sequence[Settlement], now: datetime) -> None:
@@ -212,7 +232,7 @@ def settle_uncertain(
     db: Database, *, delivery_id: int | None, edition_id: int | None, sent: bool, now: datetime
 ) -> int:
     """The operator's word on uncertain deliveries, one or all of an edition: sent, or to be sent
-    again. How many. Call inside a write.
+    again, with all its tries. How many. Call inside a write.
     """
     column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
     at = text_from_moment(now)
@@ -221,9 +241,10 @@ def settle_uncertain(
         if sent
         else ("queued", at, "resent by the operator")
     )
-    sql = f"""UPDATE deliveries SET status = ?, due_at = ?, reason = ?, settled_at = ?
+    sql = f"""UPDATE deliveries SET status = ?, due_at = ?, reason = ?, settled_at = ?,
+                     attempts = iif(?, attempts, 0), first_tried_at = iif(?, first_tried_at, NULL)
                WHERE status = 'uncertain' AND {column} = ?"""  # noqa: S608 - the column is ours
-    return db.run(sql, (status, due_at, reason, at if sent else None, value))
+    return db.run(sql, (status, due_at, reason, at if sent else None, sent, sent, value))
 
 
 def list_deliveries(

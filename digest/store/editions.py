@@ -107,6 +107,11 @@ def delivery_counts(db: Database, edition_id: int) -> dict[str, int]:
     return {row["status"]: row["count"] for row in db.rows(sql, (edition_id,))}
 
 
+def audience_of(db: Database, edition_id: int) -> int:
+    """How many recipients an edition was composed for: what its delivery counts must add up to."""
+    return int(db.value("SELECT recipients FROM editions WHERE id = ?", (edition_id,)))
+
+
 def save_segments(db: Database, edition_id: int, choices: Iterable[Choice]) -> dict[Choice, int]:
     """A row for each different choice among an edition's recipients; their ids."""
     return {
@@ -193,6 +198,19 @@ def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list
     return [int(row["id"]) for row in db.rows(sql, (digest, digest, text_from_moment(now)))]
 
 
+def waiting_editions(db: Database, digest: str) -> list[Row]:
+    """Editions of a digest with queued deliveries, due or not, the oldest first: their id, status
+    and note, how many are queued, and when the first of them is due.
+    """
+    sql = """
+    SELECT editions.id, editions.status, note, count(*) AS queued, min(due_at) AS due_at
+      FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
+     WHERE digest = ? AND deliveries.status = 'queued'
+     GROUP BY editions.id ORDER BY ends_at, editions.id
+    """
+    return db.rows(sql, (digest,))
+
+
 def hold_edition(db: Database, edition_id: int, note: str) -> bool:
     """Stop an edition until a person releases it; False if it was not going out."""
     sql = "UPDATE editions SET status = 'held', note = ? WHERE id = ? AND status = 'composed'"
@@ -200,9 +218,18 @@ def hold_edition(db: Database, edition_id: int, note: str) -> bool:
 
 
 def release_edition(db: Database, edition_id: int) -> bool:
-    """Let a held edition go out; False if it was not held."""
+    """Let a held edition go out at once; False if it was not held. Its tries begin anew."""
     sql = "UPDATE editions SET status = 'composed', note = NULL WHERE id = ? AND status = 'held'"
-    return bool(db.run(sql, (edition_id,)))
+    if not db.run(sql, (edition_id,)):
+        return False
+    db.run(
+        """UPDATE deliveries SET attempts = 0, first_tried_at = NULL, due_at = composed_at
+             FROM editions
+            WHERE editions.id = edition_id AND edition_id = ? AND deliveries.status = 'queued'
+              AND (attempts > 0 OR due_at > composed_at)""",
+        (edition_id,),
+    )
+    return True
 
 
 def cancel_edition(db: Database, edition_id: int, now: datetime) -> int:

@@ -226,6 +226,7 @@ CREATE TABLE editions (
   status TEXT NOT NULL CHECK (status IN ('composed', 'held', 'cancelled')),
   hash TEXT NOT NULL,
   composed_at TEXT NOT NULL,
+  recipients INTEGER NOT NULL DEFAULT 0,
   note TEXT,
   CHECK (starts_at < ends_at),
   UNIQUE (digest, ends_at),

@@ -12,6 +12,7 @@ from digest.errors import SenderError
 from digest.store.database import Database
 
 HOME = "home"
+WAY_OUT = "way_out"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
 
 
@@ -87,6 +88,16 @@ def token_key(db: Database, make: Callable[[], bytes]) -> bytes:
     key = make()
     _set_meta(db, TOKEN_KEY, key.hex())
     return key
+
+
+def way_out(db: Database) -> str | None:
+    """How the last sender's mail left: its transport, and where that wrote."""
+    return _meta(db, WAY_OUT)
+
+
+def set_way_out(db: Database, way: str) -> None:
+    """This sender's mail leaves so. Call inside a write."""
+    _set_meta(db, WAY_OUT, way)
 
 
 def _meta(db: Database, key: str) -> str | None:

@@ -1,0 +1,100 @@
+"""A desk that mails through a server of the test's own, on a clock that the test moves."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from digest.compose import compose_now
+from digest.deliver import EditionReport, Portion, deliver, recover
+from digest.mail.outgoing import Transport
+from digest.mail.smtp.pacing import Patience
+from digest.mail.smtp.transport import SmtpTransport
+from digest.store.audience import add_recipient
+from digest.store.database import Database
+from digest.store.deliveries import list_deliveries
+from digest.store.editions import delivery_counts
+from tests.desks import PAGES, Desk
+
+KEY = b"a key of 32 bytes for the tests."
+HASTE = Patience(first=0.005, longest=0.01, tries=50)
+MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+
+
+def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object) -> None:
+    """Let config.toml send through this server, with time-outs for tests."""
+    desk.configure(
+        transport='"smtp"',
+        connect_timeout_seconds="5.0",
+        command_timeout_seconds="0.5",
+        data_timeout_seconds="0.5",
+    )
+    keys = {"host": host, "port": port, "tls": "none", "connections": 4, **server}
+    lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
+    text = desk.config.read_text("utf-8").replace("transport =", 'helo_name = "desk"\ntransport =')
+    desk.config.write_text(text + "\n".join(["", "[[mail.servers]]", *lines, ""]), "utf-8")
+
+
+def _toml(value: object) -> str:
+    return str(value) if isinstance(value, int | float) else f'"{value}"'
+
+
+@dataclass
+class Office:
+    """The verbs over one open store; each takes `now` from here."""
+
+    desk: Desk
+    db: Database
+    now: datetime = MONDAY
+    transport: Transport | None = None
+    reports: list[EditionReport] = field(default_factory=list)
+
+    def later(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def add(
+        self, *addresses: str, themes: tuple[str, ...] | None = None, name: str | None = None
+    ) -> None:
+        with self.db.write():
+            for address in addresses:
+                add_recipient(
+                    self.db,
+                    address=address,
+                    name=name,
+                    languages=("ru",),
+                    themes=themes,
+                    digests=("weekly",),
+                    moment=self.now,
+                )
+
+    def compose(self) -> int:
+        edition = compose_now(
+            self.db, self.desk.settings, self.desk.settings.digests[0], lambda: self.now
+        )
+        assert edition is not None
+        assert edition.id is not None
+        return edition.id
+
+    def deliver(self, *, portion: Portion | None = None) -> EditionReport | None:
+        """One run; the report of the first edition that it had."""
+        settings = self.desk.settings
+        transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
+        recover(self.db, settings, transport, self.now)
+        self.reports = deliver(
+            self.db,
+            settings,
+            transport,
+            PAGES,
+            lambda: self.now,
+            key=KEY,
+            portion=portion,
+        )
+        return self.reports[0] if self.reports else None
+
+    def rows(self) -> dict[str, tuple[str, str | None]]:
+        """Status and reason by address."""
+        return {r["address"]: (r["status"], r["reason"]) for r in list_deliveries(self.db)}
+
+    def counts(self, edition_id: int = 1) -> dict[str, int]:
+        return delivery_counts(self.db, edition_id)
+
+    def suppressed(self) -> set[str]:
+        return {row["address_key"] for row in self.db.rows("SELECT address_key FROM suppressions")}
