@@ -3,7 +3,8 @@
 list_documents | read, decode, parse, date     no lock held; a faulty document is a value
   | match with what was kept, join             which entries tell one article
   | save                                       one write for a source: all of it or nothing
-  | classify, link                             only what is new or has changed
+  | file, link                                 only what is new or has changed; what else a changed
+                                               lexicon would file otherwise waits for `themes apply`
 """
 
 import hashlib
@@ -13,18 +14,16 @@ from datetime import datetime
 
 from digest.config.settings import Settings, SourceSettings
 from digest.editorial.facts import read_copy
-from digest.editorial.fingerprints import fingerprint
 from digest.editorial.joining import is_teaser_of, join, match_entries, opening, pair_up
 from digest.editorial.lexicon import Lexicon
-from digest.editorial.stories import link, may_join
-from digest.editorial.themes import classify, matches
 from digest.errors import DocumentError
+from digest.filing import begin_filing, file_article
+from digest.linking import link_article
 from digest.model import Entry
 from digest.sources.decoding import decode
 from digest.sources.documents import read_entries
 from digest.sources.folder import FoundDocument, list_documents, read_bytes
 from digest.store import intake
-from digest.store import stories as story_store
 from digest.store.articles import articles_by_id
 from digest.store.database import Database
 from digest.store.intake import DocumentState, KeptEntry
@@ -148,8 +147,7 @@ class _Keeper:
         self.ranks = [one.name for one in settings.sources]
         title = source.title or source.name
         self.source_id = intake.save_source(db, source.name, source.kind, title, moment)
-        names = [settings.theme_names[key] for key in settings.theme_keys]
-        intake.save_themes(db, names, settings.site.languages[0])
+        begin_filing(db, settings, lexicon)
 
     def keep(self, readings: Sequence[Reading], report: IngestReport) -> None:
         items = [item for reading in readings for item in self._items(reading)]
@@ -157,7 +155,9 @@ class _Keeper:
         for group in pair_up([item.entry for item in items]):
             self._keep_article([by_place[entry.document, entry.line] for entry in group], report)
         for article_id in (*report.added, *report.revised):
-            report.linked += _decide(self.db, self.lexicon, article_id, self.moment, self.ranks)
+            [article] = articles_by_id(self.db, [article_id])
+            file_article(self.db, self.lexicon, article)
+            report.linked += link_article(self.db, article, self.moment, self.ranks)
 
     def _items(self, reading: Reading) -> list[_Item]:
         """The reading's entries, each with the entry that it was before; the lost ones are marked."""
@@ -232,49 +232,3 @@ class _Keeper:
             if item.entry.document == whole.document:
                 return item.document_id
         return intake.document_states(self.db, self.source.name)[whole.document].id
-
-
-def _decide(
-    db: Database, lexicon: Lexicon, article_id: int, moment: datetime, ranks: Sequence[str]
-) -> int:
-    """File an article under its themes and link it with its story; how many links were found."""
-    [article] = articles_by_id(db, [article_id])
-    scores = classify(lexicon, title=article.title, text=article.text, language=article.language)
-    intake.save_matches(db, article_id, matches(scores, lexicon.version))
-    found = fingerprint(
-        title=article.title,
-        text=article.text,
-        language=article.language,
-        day=article.published.day,
-    )
-    story_store.save_fingerprint(db, article_id, found)
-    links = link(found, story_store.candidates(db, article_id, found))
-    for other_id, comparison in links:
-        story_store.save_link(
-            db,
-            article_id,
-            other_id,
-            kind=comparison.kind,
-            score=comparison.score,
-            reasons=comparison.reasons,
-            by="likeness",
-            moment=moment,
-        )
-    if article.story_id is None:
-        _join_story(db, article_id, [other_id for other_id, _ in links], moment, ranks)
-    return len(links)
-
-
-def _join_story(
-    db: Database, article_id: int, linked: Sequence[int], moment: datetime, ranks: Sequence[str]
-) -> None:
-    """Put an article into the story of its best link that it may join; `linked`, best first."""
-    for other_id in linked:
-        story_id = story_store.story_of(db, other_id)
-        if story_id is None:
-            story_id = story_store.new_story(db, moment)
-            story_store.put_into_story(db, other_id, story_id, ranks)
-        lead = story_store.lead_article(db, story_id)
-        if may_join(linked, story_store.members(db, story_id), other_id if lead is None else lead):
-            story_store.put_into_story(db, article_id, story_id, ranks)
-            return

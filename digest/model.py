@@ -131,6 +131,24 @@ class Match:
     blotted: tuple[Hit, ...] = ()
 
 
+class Verdict(StrEnum):
+    """What an editor rules: on an article and a theme, or on two articles."""
+
+    ADD = "add"  # the article stands under the theme
+    REMOVE = "remove"  # it does not
+    JOIN = "join"  # the two tell the same story
+    SPLIT = "split"  # they do not
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """An editor's word, which no engine overrules: who said it, and when, in UTC."""
+
+    verdict: Verdict
+    by: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
     """What we keep: one item in one language, with a permanent id, as its newest version reads.

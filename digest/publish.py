@@ -38,7 +38,7 @@ def publish(db: Database, settings: Settings, environment: "Environment") -> Pub
     """
     with db.snapshot():
         ids = all_article_ids(db)
-        views = _views(db, settings)
+        views = feed_views(db, settings)
         names = [
             *(f"{view.channel.slug}.{form}" for view in views for form in MEDIA_TYPES),
             OPML_NAME,
@@ -49,10 +49,19 @@ def publish(db: Database, settings: Settings, environment: "Environment") -> Pub
     return PublishReport(laid.written, laid.unchanged, laid.removed)
 
 
-def _views(db: Database, settings: Settings) -> list[FeedView]:
+def feed_views(db: Database, settings: Settings) -> list[FeedView]:
+    """Every channel as the store has it. That of one language shows a story once, as it is led there;
+    the others show every article with its versions.
+    """
     listed = channels(settings)
     articles = [
-        latest_articles(db, theme=one.theme, language=one.language, limit=settings.feeds.entries)
+        latest_articles(
+            db,
+            theme=one.theme,
+            language=one.language,
+            limit=settings.feeds.entries,
+            story_once=one.language is not None,
+        )
         for one in listed
     ]
     shown = {article.id: article for some in articles for article in some}
@@ -72,22 +81,31 @@ def _files(
     ids: Sequence[int],
 ) -> Iterator[tuple[str, bytes]]:
     """Pages before the feeds that lead to them, one file made at a time."""
-    from digest.feeds.atom_rss import atom_bytes, rss_bytes
-    from digest.feeds.jsonfeed import json_bytes
     from digest.feeds.opml import opml_bytes
-    from digest.feeds.pages import article_page_bytes, feed_page_bytes, style_bytes
+    from digest.feeds.pages import article_page_bytes, style_bytes
 
     yield STYLE_NAME, style_bytes(environment, settings)
     for item in _all_items(db, settings, ids):
         yield article_name(item.article.id), article_page_bytes(environment, item, settings)
     for view in views:
-        slug = view.channel.slug
-        yield f"{slug}.{HTML}", feed_page_bytes(environment, view, settings)
-        yield f"{slug}.{ATOM}", atom_bytes(view, settings)
-        yield f"{slug}.{RSS}", rss_bytes(view, settings)
-        yield f"{slug}.{JSON}", json_bytes(view, settings)
+        yield from feed_files(view, settings, environment)
     listed = [view.channel for view in views]
     yield OPML_NAME, opml_bytes(listed, settings, created_at(db))
+
+
+def feed_files(
+    view: FeedView, settings: Settings, environment: "Environment"
+) -> Iterator[tuple[str, bytes]]:
+    """One channel in each of its forms: file names and bytes."""
+    from digest.feeds.atom_rss import atom_bytes, rss_bytes
+    from digest.feeds.jsonfeed import json_bytes
+    from digest.feeds.pages import feed_page_bytes
+
+    slug = view.channel.slug
+    yield f"{slug}.{HTML}", feed_page_bytes(environment, view, settings)
+    yield f"{slug}.{ATOM}", atom_bytes(view, settings)
+    yield f"{slug}.{RSS}", rss_bytes(view, settings)
+    yield f"{slug}.{JSON}", json_bytes(view, settings)
 
 
 def _all_items(db: Database, settings: Settings, ids: Sequence[int]) -> Iterator[Item]:

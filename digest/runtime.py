@@ -1,5 +1,6 @@
 """Settings made into the things that a verb needs. The only wiring, and the only clock."""
 
+import getpass
 import secrets
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from digest.config.load import load_settings
 from digest.config.settings import Settings
+from digest.errors import NotReadyError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -97,6 +99,20 @@ class Runtime:
     def here(self) -> str:
         """This machine and the database's place on it: a copy elsewhere has another."""
         return f"{_machine()}:{self.settings.store.path.resolve()}"
+
+    @property
+    def person(self) -> str:
+        """Who gives this command: the name under which they are logged in.
+
+        Raises:
+            NotReadyError: the operating system does not know.
+        """
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError, ImportError) as e:
+            raise NotReadyError(
+                "the operating system has no name for you; say who decides: --by NAME"
+            ) from e
 
     @staticmethod
     def random_bytes() -> bytes:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from digest.model import OTHER, Article, Choice, Layout, Placement, Section, Sibling, Window
 
@@ -42,13 +42,13 @@ def lay_out(placements: Sequence[Placement], choice: Choice, *, per_theme: int) 
 
     Each article stands once, under the best of its themes among those chosen; under OTHER only if
     it has no theme at all. What fits nowhere is left out. Of a story only one article stands: that
-    in the first of `choice.languages`, within a language the first in the edition's order; it is
-    chosen among those that fit, so that a story is not lost because one of its translations was
+    in the first of `choice.languages`, within a language that which leads: a whole text, then the one
+    first seen; it is chosen among those that fit, so that a story is not lost because one of its translations was
     filed differently. Each section shows its first `per_theme` articles and counts all.
     """
     filed: defaultdict[str, list[Placement]] = defaultdict(list)
     for placement in _one_of_each_story(placements, choice):
-        if (theme := _theme_for(placement.article, choice)) is not None:
+        if (theme := section_of(placement.article, choice.themes)) is not None:
             filed[theme].append(placement)
     order = [theme for theme in choice.themes if theme != OTHER]
     sections = tuple(
@@ -90,10 +90,11 @@ def _sibling(article: Article) -> Sibling:
     )
 
 
-def _theme_for(article: Article, choice: Choice) -> str | None:
+def section_of(article: Article, themes: Sequence[str]) -> str | None:
+    """Under which of these themes an article stands: its best one, OTHER if it has none at all."""
     if not article.themes:
-        return OTHER if OTHER in choice.themes else None
-    return next((theme for theme in article.themes if theme in choice.themes), None)
+        return OTHER if OTHER in themes else None
+    return next((theme for theme in article.themes if theme in themes), None)
 
 
 def _one_of_each_story(placements: Sequence[Placement], choice: Choice) -> list[Placement]:
@@ -102,11 +103,11 @@ def _one_of_each_story(placements: Sequence[Placement], choice: Choice) -> list[
         placement
         for placement in placements
         if placement.article.language in choice.languages
-        and _theme_for(placement.article, choice) is not None
+        and section_of(placement.article, choice.themes) is not None
     ]
     chosen: dict[int, Placement] = {}
     for language in choice.languages:
-        for placement in fitting:
+        for placement in sorted(fitting, key=_leads):
             story = placement.article.story_id
             if story is not None and placement.article.language == language:
                 chosen.setdefault(story, placement)
@@ -115,6 +116,12 @@ def _one_of_each_story(placements: Sequence[Placement], choice: Choice) -> list[
         for placement in fitting
         if placement.article.story_id is None or chosen[placement.article.story_id] is placement
     ]
+
+
+def _leads(placement: Placement) -> tuple[bool, datetime, int]:
+    """As stories.lead_of, for the article of a story that leads among those that fit."""
+    article = placement.article
+    return not article.complete, article.first_seen_at, article.id
 
 
 def _shown(placement: Placement) -> dict[str, object]:

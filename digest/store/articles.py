@@ -21,6 +21,17 @@ SELECT articles.*, sources.name AS source, documents.name AS document
   LEFT JOIN documents ON documents.id = articles.document_id
 """
 NEWEST_FIRST = " ORDER BY articles.first_seen_at DESC, articles.published_at DESC, articles.id"
+LEADS = """
+ (articles.story_id IS NULL OR articles.withdrawn_at IS NOT NULL OR NOT EXISTS (
+   SELECT 1 FROM articles AS other JOIN stories ON stories.id = other.story_id
+    WHERE other.story_id = articles.story_id AND other.language = articles.language
+      AND other.withdrawn_at IS NULL AND {fits}
+      AND (other.id IS NOT stories.lead_article_id, 1 - other.complete, other.first_seen_at, other.id)
+        < (articles.id IS NOT stories.lead_article_id, 1 - articles.complete, articles.first_seen_at,
+           articles.id)))
+"""
+"""No other article of the same story and language goes before this one: the story's own lead, then a
+whole text, then the one first seen. A withdrawn article neither leads nor is hidden."""
 SEARCHED = """
  WHERE articles.id IN (SELECT rowid FROM article_search WHERE article_search MATCH ?)
 """
@@ -34,10 +45,12 @@ def latest_articles(
     language: str | None = None,
     source: str | None = None,
     limit: int | None = None,
+    story_once: bool = False,
 ) -> list[Article]:
     """The newest articles, by our first sight of them, then by their own date, undated ones last.
 
-    Withdrawn ones are among them: their tombstones must be seen.
+    Withdrawn ones are among them: their tombstones must be seen. With `story_once` a story shows, in
+    each language, only the article that leads it there, among those under `theme` if that is given.
     """
     conditions: list[str] = []
     values: list[object] = []
@@ -49,6 +62,10 @@ def latest_articles(
         if value is not None:
             conditions.append(f"{column} = ?")
             values.append(value)
+    if story_once:
+        filed = "EXISTS (SELECT 1 FROM matches WHERE article_id = other.id AND theme = ?)"
+        conditions.append(LEADS.format(fits="1" if theme is None else filed))
+        values += [] if theme is None else [theme]
     if conditions:
         sql += " WHERE " + " AND ".join(conditions)
     values.append(-1 if limit is None else limit)
@@ -92,7 +109,8 @@ def article_versions(db: Database, article_id: int) -> list[Row]:
 
 
 def siblings_of(db: Database, article_ids: Collection[int]) -> dict[int, list[Sibling]]:
-    """For each article its story's other articles, in the order of their ids; none: no key."""
+    """For each article its story's other articles, the one that leads it first, then whole texts, then
+    by when they were first seen; none: no key."""
     found: dict[int, list[Sibling]] = defaultdict(list)
     for chunk in _chunks(list(article_ids)):
         sql = f"""
@@ -101,7 +119,10 @@ def siblings_of(db: Database, article_ids: Collection[int]) -> dict[int, list[Si
           FROM articles AS mine
           JOIN articles AS other ON other.story_id = mine.story_id AND other.id != mine.id
           JOIN sources ON sources.id = other.source_id
-         WHERE mine.id IN ({_marks(chunk)}) AND other.withdrawn_at IS NULL ORDER BY other.id
+          JOIN stories ON stories.id = other.story_id
+         WHERE mine.id IN ({_marks(chunk)}) AND other.withdrawn_at IS NULL
+         ORDER BY other.id IS NOT stories.lead_article_id, 1 - other.complete, other.first_seen_at,
+                  other.id
         """  # noqa: S608 - only question marks are put in
         for row in db.rows(sql, chunk):
             found[row["of_id"]].append(sibling_from_row(row))

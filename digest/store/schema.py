@@ -30,6 +30,12 @@ def m002_sending(tables: Tables) -> None:
     _run(tables, SENDING)
 
 
+@migrations()
+def m003_editors_word(tables: Tables) -> None:
+    """What editors rule on themes and stories, and by which lexicon each article was filed."""
+    _run(tables, RULINGS)
+
+
 SOURCES = """
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -296,4 +302,34 @@ CREATE TABLE bounces (
   raw BLOB NOT NULL
 );
 CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at)
+"""
+
+RULINGS = """
+CREATE TABLE theme_rulings (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  theme TEXT NOT NULL REFERENCES themes(name),
+  verdict TEXT NOT NULL CHECK (verdict IN ('add', 'remove')),
+  decided_by TEXT NOT NULL,
+  decided_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, theme)
+) WITHOUT ROWID;
+CREATE TABLE story_rulings (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  other_id INTEGER NOT NULL REFERENCES articles(id),
+  verdict TEXT NOT NULL CHECK (verdict IN ('join', 'split')),
+  decided_by TEXT NOT NULL,
+  decided_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, other_id),
+  CHECK (article_id < other_id)
+) WITHOUT ROWID;
+CREATE INDEX story_rulings_by_other ON story_rulings (other_id);
+CREATE INDEX story_links_by_other ON story_links (other_id);
+CREATE TABLE lexicons (
+  version TEXT PRIMARY KEY,
+  contents TEXT NOT NULL
+) WITHOUT ROWID;
+ALTER TABLE articles ADD COLUMN lexicon_version TEXT;
+UPDATE articles SET lexicon_version =
+  (SELECT lexicon_version FROM matches WHERE matches.article_id = articles.id LIMIT 1);
+CREATE INDEX articles_by_lexicon ON articles (lexicon_version)
 """

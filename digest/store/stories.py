@@ -1,12 +1,16 @@
 """Stories as they are kept: fingerprints to find candidates by, links with their reasons."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from digest.editorial.fingerprints import Fingerprint, from_json
 from digest.editorial.stories import CANDIDATES, Member, lead_of, wanted
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+LIKENESS = "likeness"
+EDITOR = "editor"
+"""Who made a link."""
 
 
 def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> None:
@@ -42,13 +46,16 @@ def save_link(
     by: str,
     moment: datetime,
 ) -> None:
-    """That two articles tell the same story, and why; kept once for the pair, lower id first."""
+    """That two articles tell the same story, and why; kept once for the pair, lower id first.
+
+    `by` is LIKENESS or EDITOR; what an editor joined stays the editor's.
+    """
     first, second = sorted((article_id, other_id))
     db.run(
         """INSERT INTO story_links VALUES (?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (article_id, other_id) DO UPDATE SET kind = excluded.kind,
-             score = excluded.score, reasons = excluded.reasons
-            WHERE story_links.decided_by != 'editor'""",
+             score = excluded.score, reasons = excluded.reasons, decided_by = excluded.decided_by
+            WHERE story_links.decided_by != 'editor' OR excluded.decided_by = 'editor'""",
         (
             first,
             second,
@@ -78,6 +85,28 @@ def links_of(db: Database, article_id: int) -> set[int]:
     return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
 
 
+def links_by_likeness(db: Database, article_id: int) -> set[int]:
+    """The articles that the engine linked this one to."""
+    sql = """SELECT other_id AS id FROM story_links
+              WHERE article_id = :id AND decided_by = 'likeness'
+              UNION SELECT article_id FROM story_links
+              WHERE other_id = :id AND decided_by = 'likeness'"""
+    return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
+
+
+def unlink(db: Database, article_id: int, others: Iterable[int]) -> None:
+    """Take away the links between an article and others, whoever made them."""
+    sql = "DELETE FROM story_links WHERE article_id = ? AND other_id = ?"
+    db.run_many(sql, [tuple(sorted((article_id, other))) for other in others])
+
+
+def fingerprints_of(db: Database, article_ids: Sequence[int]) -> dict[int, Fingerprint]:
+    """What is kept of these articles to compare them by."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"SELECT article_id, fingerprint FROM fingerprints WHERE article_id IN ({marks})"  # noqa: S608 - marks only
+    return {row["article_id"]: from_json(row["fingerprint"]) for row in db.rows(sql, article_ids)}
+
+
 def new_story(db: Database, moment: datetime) -> int:
     return db.insert("stories", {"made_at": text_from_moment(moment)})
 
@@ -87,9 +116,29 @@ def put_into_story(db: Database, article_id: int, story_id: int, ranks: Sequence
 
     `ranks` are the names of the sources in the order of config.toml.
     """
+    move(db, article_id, story_id)
+    choose_lead(db, story_id, ranks)
+
+
+def move(db: Database, article_id: int, story_id: int) -> None:
+    """Make an article a member of a story; call choose_lead once all are there."""
     db.run("UPDATE articles SET story_id = ? WHERE id = ?", (story_id, article_id))
+
+
+def take_out(db: Database, article_ids: Iterable[int]) -> None:
+    """These articles stand in no story; call choose_lead on the one that they leave."""
+    db.run_many("UPDATE articles SET story_id = NULL WHERE id = ?", [(i,) for i in article_ids])
+
+
+def choose_lead(db: Database, story_id: int, ranks: Sequence[str]) -> None:
+    """Choose anew which member leads; a story of fewer than two articles is none and goes."""
     sql = """SELECT articles.id, complete, first_seen_at, sources.name AS source
                FROM articles JOIN sources ON sources.id = source_id WHERE story_id = ?"""
+    found = db.rows(sql, (story_id,))
+    if len(found) < 2:
+        take_out(db, [row["id"] for row in found])
+        db.run("DELETE FROM stories WHERE id = ?", (story_id,))
+        return
     lead = lead_of(
         Member(
             row["id"],
@@ -97,7 +146,7 @@ def put_into_story(db: Database, article_id: int, story_id: int, ranks: Sequence
             moment_from_text(row["first_seen_at"]),
             ranks.index(row["source"]) if row["source"] in ranks else len(ranks),
         )
-        for row in db.rows(sql, (story_id,))
+        for row in found
     )
     db.run("UPDATE stories SET lead_article_id = ? WHERE id = ?", (lead, story_id))
 

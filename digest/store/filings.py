@@ -1,0 +1,155 @@
+"""Which lexicon filed each article, and what another one would do, before it is done.
+
+The spool holds articles as another lexicon files them, in temporary tables: beside the database,
+seen by this connection only, and possible on a database that is open for reading. So the classifier
+works outside of the write lock, and memory does not grow with the store.
+"""
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+
+from digest.model import Match
+from digest.store.database import Database, text_from_moment
+from digest.store.intake import save_matches
+from digest.store.rows import match_values
+
+_COLUMNS = "article_id, theme, rank, score, threshold, decided_by, lexicon_version, evidence"
+_MATCHES = """(
+  article_id INTEGER NOT NULL, theme TEXT NOT NULL, rank INTEGER NOT NULL, score REAL NOT NULL,
+  threshold REAL NOT NULL, decided_by TEXT NOT NULL, lexicon_version TEXT NOT NULL,
+  evidence TEXT NOT NULL, PRIMARY KEY (article_id, theme)) WITHOUT ROWID
+"""
+_RULINGS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_rulings
+  WHERE article_id = articles.id), '')"""
+_NO_EVIDENCE = '{"hits": [], "blotted": []}'
+
+
+def save_filing(db: Database, article_id: int, matches: Sequence[Match], version: str) -> None:
+    """The article's themes, best first, as the lexicon of this version files it."""
+    save_matches(db, article_id, matches)
+    sql = "UPDATE articles SET lexicon_version = ? WHERE id = ?"
+    db.run(sql, (version, article_id))
+
+
+def filed_otherwise(db: Database, version: str, since: datetime | None = None) -> list[int]:
+    """Articles that came in since then and that another lexicon filed, by id."""
+    sql = (
+        "SELECT id FROM articles WHERE lexicon_version IS NOT ? AND first_seen_at >= ? ORDER BY id"
+    )
+    earliest = "" if since is None else text_from_moment(since)
+    return [int(row["id"]) for row in db.rows(sql, (version, earliest))]
+
+
+def count_filed_otherwise(db: Database, version: str) -> int:
+    return int(db.value("SELECT count(*) FROM articles WHERE lexicon_version IS NOT ?", (version,)))
+
+
+def filed_by(db: Database, article_ids: Sequence[int]) -> dict[int, str | None]:
+    """The version of the lexicon that filed each article; None where it is not known."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"SELECT id, lexicon_version FROM articles WHERE id IN ({marks})"  # noqa: S608 - marks only
+    return {row["id"]: row["lexicon_version"] for row in db.rows(sql, article_ids)}
+
+
+def keep_lexicon(
+    db: Database,
+    version: str,
+    thresholds: Sequence[tuple[str, float]],
+    terms: Sequence[tuple[str, str, str, float]],
+) -> None:
+    """What a lexicon holds, so that a later one can say what it changes.
+
+    `terms` are theme, term as written, role and weight.
+    """
+    if db.value("SELECT 1 FROM lexicons WHERE version = ?", (version,)) is None:
+        held = json.dumps({"thresholds": dict(thresholds), "terms": terms}, ensure_ascii=False)
+        db.run("INSERT INTO lexicons VALUES (?, ?)", (version, held))
+
+
+def kept_lexicon(
+    db: Database, version: str | None
+) -> tuple[dict[str, float], list[tuple[str, str, str, float]]] | None:
+    """The thresholds and the terms of a lexicon, as keep_lexicon was given them; None: not known."""
+    text = db.value("SELECT contents FROM lexicons WHERE version = ?", (version,))
+    if text is None:
+        return None
+    held = json.loads(text)
+    return held["thresholds"], [tuple(term) for term in held["terms"]]
+
+
+@contextlib.contextmanager
+def spool(db: Database) -> Iterator[None]:
+    """An empty spool, gone afterwards."""
+    db.run(
+        """CREATE TEMP TABLE refiled (article_id INTEGER PRIMARY KEY, version INTEGER NOT NULL,
+             lexicon_version TEXT, rulings TEXT NOT NULL)"""
+    )
+    db.run(f"CREATE TEMP TABLE refiled_matches {_MATCHES}")
+    try:
+        yield
+    finally:
+        db.run("DROP TABLE temp.refiled")
+        db.run("DROP TABLE temp.refiled_matches")
+
+
+def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]]) -> None:
+    """Articles with the themes that they would have, in place of what the spool has of them."""
+    ids = [(article_id,) for article_id, _ in filings]
+    db.run_many("DELETE FROM temp.refiled_matches WHERE article_id = ?", ids)
+    db.run_many(
+        f"""REPLACE INTO temp.refiled SELECT id, version, lexicon_version, {_RULINGS}
+              FROM articles WHERE id = ?""",  # noqa: S608 - our own words
+        ids,
+    )
+    db.run_many(
+        """INSERT INTO temp.refiled_matches VALUES (:article_id, :theme, :rank, :score, :threshold,
+             :decided_by, :lexicon_version, :evidence)""",
+        [
+            {"article_id": article_id, "rank": rank, **match_values(match)}
+            for article_id, matches in filings
+            for rank, match in enumerate(matches, 1)
+        ],
+    )
+
+
+def changed_since_spooled(db: Database) -> list[int]:
+    """Articles that were revised, refiled or ruled on by somebody else after the spool took them."""
+    sql = f"""
+    SELECT article_id FROM temp.refiled JOIN articles ON articles.id = article_id
+     WHERE refiled.version != articles.version
+        OR refiled.lexicon_version IS NOT articles.lexicon_version
+        OR refiled.rulings != {_RULINGS}
+     ORDER BY article_id
+    """  # noqa: S608 - our own words
+    return [int(row["article_id"]) for row in db.rows(sql)]
+
+
+def keep_spool(db: Database, version: str) -> None:
+    """File every article of the spool as it stands there. Call inside a write."""
+    db.run("DELETE FROM matches WHERE article_id IN (SELECT article_id FROM temp.refiled)")
+    db.run(f"INSERT INTO matches ({_COLUMNS}) SELECT {_COLUMNS} FROM temp.refiled_matches")  # noqa: S608 - our own words
+    sql = """UPDATE articles SET lexicon_version = ?
+              WHERE id IN (SELECT article_id FROM temp.refiled)"""
+    db.run(sql, (version,))
+
+
+@contextlib.contextmanager
+def supposing(db: Database) -> Iterator[None]:
+    """Within it every query on matches sees the store as if the spool were kept, without evidence.
+
+    A temporary table hides the one of the same name; nothing of the database itself changes.
+    """
+    columns = _COLUMNS.removesuffix("evidence") + f"'{_NO_EVIDENCE}'"
+    db.run(f"CREATE TEMP TABLE matches {_MATCHES}")
+    db.run("CREATE INDEX temp.supposed_by_theme ON matches (theme, article_id)")
+    try:
+        db.run(
+            f"""INSERT INTO temp.matches SELECT {columns} FROM main.matches
+                 WHERE article_id NOT IN (SELECT article_id FROM temp.refiled)
+                 UNION ALL SELECT {columns} FROM temp.refiled_matches"""  # noqa: S608 - our own words
+        )
+        yield
+    finally:
+        db.run("DROP TABLE temp.matches")
