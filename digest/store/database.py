@@ -31,28 +31,37 @@ class Database:
 
     def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """All rows of a query, each as a dict of column to value."""
-        cursor = self.connection.execute(sql, parameters)
-        columns = [column[0] for column in cursor.description]
-        return [dict(zip(columns, row, strict=True)) for row in cursor]
+        return list(self.each(sql, parameters))
+
+    def each(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Iterator[Row]:
+        """The rows of a query one by one, for as many as there may be."""
+        try:
+            cursor = self.connection.execute(sql, parameters)
+            columns = [column[0] for column in cursor.description]
+            for row in cursor:
+                yield dict(zip(columns, row, strict=True))
+        except sqlite3.DatabaseError as e:
+            self._tell(e)
+            raise
 
     def row(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
         """The first row of a query, None if there is none."""
-        cursor = self.connection.execute(sql, parameters)
-        found = cursor.fetchone()
-        columns = [column[0] for column in cursor.description]
-        cursor.close()
-        return None if found is None else dict(zip(columns, found, strict=True))
+        return next(self.each(sql, parameters), None)
 
     def value(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
         """The first column of the first row, None if there is none."""
-        cursor = self.connection.execute(sql, parameters)
-        found = cursor.fetchone()
-        cursor.close()
+        try:
+            cursor = self.connection.execute(sql, parameters)
+            found = cursor.fetchone()
+            cursor.close()
+        except sqlite3.DatabaseError as e:
+            self._tell(e)
+            raise
         return None if found is None else found[0]
 
     def run(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
         """One statement; how many rows it touched."""
-        return int(self.connection.execute(sql, parameters).rowcount)
+        return int(self._execute(sql, parameters).rowcount)
 
     def version(self) -> int:
         """Another number as soon as another connection has written; our own writes leave it."""
@@ -63,11 +72,22 @@ class Database:
         columns = ", ".join(row)
         marks = ", ".join("?" for _ in row)
         sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names are ours
-        return int(self.connection.execute(sql, list(row.values())).lastrowid)
+        return int(self._execute(sql, list(row.values())).lastrowid)
 
     def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> None:
         """One statement for each set of parameters."""
-        self.connection.executemany(sql, parameters)
+        try:
+            self.connection.executemany(sql, parameters)
+        except sqlite3.DatabaseError as e:
+            self._tell(e)
+            raise
+
+    def _execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
+        try:
+            return self.connection.execute(sql, parameters)
+        except sqlite3.DatabaseError as e:
+            self._tell(e)
+            raise
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:
@@ -76,18 +96,12 @@ class Database:
 
         Raises:
             StoreError: another writer held the lock for longer than the busy timeout, or the disk
-                is full or read-only; nothing was written.
+                is full, read-only or damaged; nothing was written.
         """
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as e:
-            raise StoreError(self._told(e)) from e
+        self._execute("BEGIN IMMEDIATE")
         try:
             yield
-            self.connection.execute("COMMIT")
-        except sqlite3.OperationalError as e:
-            self._roll_back()
-            raise StoreError(self._told(e)) from e
+            self._execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
@@ -95,7 +109,7 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Several queries that see the database as of one moment."""
-        self.connection.execute("BEGIN")
+        self._execute("BEGIN")
         try:
             yield
         finally:
@@ -103,20 +117,15 @@ class Database:
 
     def _roll_back(self) -> None:
         if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+            # What went wrong before is what the operator must hear; SQLite rolls back what a
+            # failing disk leaves when the file is opened next.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self.connection.execute("ROLLBACK")
 
-    def _told(self, fault: Exception) -> str:
-        said = str(fault)
-        if "locked" in said or "busy" in said:
-            return (
-                f"{self.path}: another process is writing and did not finish in time; nothing was "
-                "written. Try again, or raise store.busy_timeout_seconds."
-            )
-        if "full" in said:
-            return f"{self.path}: the disk is full; nothing was written. Make room and try again."
-        if "readonly" in said or "read-only" in said:
-            return f"{self.path}: cannot be written to; check its permissions and its folder's."
-        return f"{self.path}: {said}; nothing was written. Run `digest doctor`."
+    def _tell(self, fault: Exception) -> None:
+        """Raise what the disk or another process caused in words; all else is a fault of ours."""
+        if said := disk_fault(fault):
+            raise StoreError(f"{self.path}: {said}") from fault
 
     def close(self) -> None:
         self.connection.close()
@@ -156,11 +165,40 @@ def open_database(
                 connection.execute("PRAGMA synchronous = FULL")
             _bring_up_to_date(database)
         except sqlite3.DatabaseError as e:
-            raise StoreError(
-                f"{path}: {e}. It is locked, damaged, or no database; run `digest doctor`."
-            ) from e
+            if said := disk_fault(e):
+                raise StoreError(f"{path}: {said}") from e
+            raise
         on_failure.pop_all()
     return database
+
+
+_DISK_FAULTS = {
+    "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
+    "or raise store.busy_timeout_seconds.",
+    "READONLY": "cannot be written to; nothing was written. Check its permissions and its folder's, "
+    "and whether the disk is mounted for reading only.",
+    "IOERR": "the disk did not take or give what it should ({fault}); nothing was written. Look "
+    "whether it is full, over a quota or failing, and try again.",
+    "CORRUPT": "is damaged ({fault}); nothing was written. Keep the file, run `digest doctor`, and "
+    "restore the last backup with `digest restore`.",
+    "FULL": "the disk is full; nothing was written. Make room and try again.",
+    "CANTOPEN": "cannot be opened. Check its permissions and its folder's: SQLite also needs "
+    "to make files beside it. `digest doctor` looks further.",
+    "NOTADB": "file is not a database. Name another file in store.path, or restore the last backup "
+    "with `digest restore`; `digest doctor` looks further.",
+}
+_DISK_FAULTS["LOCKED"] = _DISK_FAULTS["BUSY"]
+_DISK_FAULTS["PERM"] = _DISK_FAULTS["READONLY"]
+
+
+def disk_fault(fault: Exception) -> str | None:
+    """What a fault of the disk, of the file or of its locks means, and what to do about it.
+
+    None for every other fault of SQLite: a statement or a row that is wrong.
+    """
+    name = str(getattr(fault, "sqlite_errorname", "")).removeprefix("SQLITE_")
+    told = _DISK_FAULTS.get(name.partition("_")[0])
+    return told.format(fault=str(fault)) if told else None
 
 
 def _use_wal(connection: Any) -> None:
