@@ -1,0 +1,45 @@
+"""`digest config` shows what is in force, and never a secret."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from digest.config.settings import Settings
+from digest.config.show import as_lines, in_force
+from tests.factories import make_settings
+
+SECRET = "open sesame"  # noqa: S105 - of no door
+
+
+def settings(**server: object) -> Settings:
+    relay = {"host": "relay.example.org", "username": "digest", **server}
+    return make_settings(mail={"transport": "smtp", "servers": [relay]})
+
+
+def test_defaults_are_filled_in() -> None:
+    """For the operator: what they did not write is shown too."""
+    lines = list(as_lines(make_settings(Path("/newsroom"))))
+    assert 'feeds_url = "https://news.example.org/feeds"' in lines
+    assert "digests[1].per_theme = 10" in lines
+    assert "sources[1].archive = false" in lines
+    assert json.dumps(in_force(make_settings()))
+
+
+@pytest.mark.parametrize("way", ["environment", "file"])
+def test_a_secret_is_hidden(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the operator who shows the output to somebody: that one was found, not what it is."""
+    monkeypatch.setenv("RELAY_PASSWORD", SECRET)
+    file = tmp_path / "password"
+    file.write_text(SECRET)
+    keys = {"password_env": "RELAY_PASSWORD"} if way == "environment" else {"password_file": file}
+    shown = settings(**keys)
+    assert SECRET not in json.dumps(in_force(shown))
+    assert 'mail.servers[1].password = "(hidden)"' in list(as_lines(shown))
+
+
+def test_a_secret_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the operator who forgot to set it."""
+    monkeypatch.delenv("RELAY_PASSWORD", raising=False)
+    shown = settings(password_env="RELAY_PASSWORD")  # noqa: S106 - the name of a variable
+    assert 'mail.servers[1].password = "(not set)"' in list(as_lines(shown))
