@@ -1,0 +1,132 @@
+"""`digest articles` and `digest stories`: for people a table, for programs the promised keys."""
+
+import pytest
+
+from tests.desks import Desk
+
+PROMISED = {
+    "id",
+    "atom_id",
+    "title",
+    "title_made",
+    "language",
+    "themes",
+    "published_at",
+    "date_source",
+    "byline",
+    "source",
+    "document",
+    "url",
+    "complete",
+    "story_id",
+    "first_seen_at",
+    "updated_at",
+}
+
+
+def test_the_list_holds_every_article_with_the_promised_keys(filled: Desk) -> None:
+    """For programs: 36 objects, each with all that is known."""
+    articles = filled.json("articles", "list")
+    assert len(articles) == 36
+    for article in articles:
+        assert set(article) >= PROMISED
+        assert article["atom_id"].startswith("urn:uuid:")
+        assert article["first_seen_at"] == article["updated_at"] == "2026-11-18T06:30:00+00:00"
+        assert article["date_source"] in ("stated", "text", "neighbours", "unknown")
+        assert (article["published_at"] is None) == (article["date_source"] == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        pytest.param(("--theme", "drugs"), lambda one: "drugs" in one["themes"], id="theme"),
+        pytest.param(("--language", "ru"), lambda one: one["language"] == "ru", id="language"),
+        pytest.param(("--source", "seeds"), lambda one: one["source"] == "seeds", id="source"),
+    ],
+)
+def test_the_list_can_be_narrowed(filled: Desk, options: tuple[str, str], fits) -> None:  # type: ignore[no-untyped-def]
+    """For the editor of one desk."""
+    everything = filled.json("articles", "list")
+    assert filled.json("articles", "list", *options) == [one for one in everything if fits(one)]
+
+
+def test_the_list_can_be_cut(filled: Desk) -> None:
+    """For whoever wants the newest only."""
+    assert filled.json("articles", "list", "--limit", "3") == filled.json("articles", "list")[:3]
+
+
+def test_the_table_names_each_article_and_the_next_command(filled: Desk) -> None:
+    """For the editor: in a pipe no title is cut, and a summary is marked."""
+    lines = filled.run("articles", "list").stdout.splitlines()
+    assert lines[0].split() == ["id", "date", "lang", "themes", "title"]
+    assert lines[-1] == "36 articles. Next: digest articles show ID."
+    assert len(lines) == 38
+    for article in filled.json("articles", "list"):
+        mark = "" if article["complete"] else "  (summary)"
+        assert any(line.endswith(article["title"] + mark) for line in lines)
+
+
+def test_an_empty_list_says_so(filled: Desk) -> None:
+    """For the editor: no bare heading."""
+    said = filled.run("articles", "list", "--theme", "sport")
+    assert (said.exit_code, said.stdout) == (
+        0,
+        "No article fits. Next: digest articles list without options.\n",
+    )
+    assert filled.json("articles", "list", "--theme", "sport") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        pytest.param(("seizing", "narcotic"), "en", id="English, several words"),
+        pytest.param(("customs, officer's",), "en", id="with signs"),
+        pytest.param(("ТАМОЖЕННАЯ",), "ru", id="Russian, capitals"),
+    ],
+)
+def test_a_search_takes_words_as_they_come(
+    filled: Desk, query: tuple[str, ...], language: str
+) -> None:
+    """For the editor: several words need no quotes, and any form will do."""
+    assert {one["language"] for one in filled.json("articles", "search", *query)} == {language}
+    assert filled.json("articles", "search", "--language", "tk", *query) == []
+
+
+def test_a_search_finds_the_russian_article(filled: Desk) -> None:
+    """For the Russian desk: a word of the copy in another case."""
+    found = filled.json("articles", "search", "таможенную", "службу")
+    assert [one["language"] for one in found] == ["ru"]
+    assert "No article has all of these words" in filled.run("articles", "search", "зебра").stdout
+
+
+def test_an_article_is_shown_with_all_that_is_known(filled: Desk) -> None:
+    """For the editor who asks why: date, themes with their words, story, versions, text."""
+    [linked, *_] = [one for one in filled.json("articles", "list") if one["story_id"]]
+    shown = filled.json("articles", "show", str(linked["id"]))
+    assert {**shown, **linked} == shown
+    assert shown["siblings"]
+    assert shown["versions"][0]["version"] == 1
+    assert all(match["hits"] for match in shown["matches"])
+    printed = filled.run("articles", "show", str(linked["id"])).stdout
+    for part in (shown["title"], shown["atom_id"], shown["siblings"][0]["title"], shown["lead"]):
+        assert part in printed
+
+
+def test_an_article_that_is_not_there_is_an_error_with_a_way_out(filled: Desk) -> None:
+    """For the editor who mistyped."""
+    result = filled.run("articles", "show", "999")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: there is no article 999; see `digest articles list`\n"
+
+
+def test_stories_are_listed_with_what_links_them(filled: Desk) -> None:
+    """For the editor: both translations and the one event, each with its reasons."""
+    stories = filled.json("stories", "list")
+    assert len(stories) == 3
+    for story in stories:
+        assert len(story["articles"]) == 2
+        assert story["lead_article_id"] in [one["id"] for one in story["articles"]]
+        assert [link["reasons"] for link in story["links"]]
+    printed = filled.run("stories", "list").stdout
+    assert printed.endswith("3 stories. Next: digest articles show ID.\n")
+    assert all(one["title"] in printed for story in stories for one in story["articles"])
