@@ -128,5 +128,5 @@ def test_stories_are_listed_with_what_links_them(filled: Desk) -> None:
         assert story["lead_article_id"] in [one["id"] for one in story["articles"]]
         assert [link["reasons"] for link in story["links"]]
     printed = filled.run("stories", "list").stdout
-    assert printed.endswith("3 stories. Next: digest articles show ID.\n")
+    assert "\n3 stories. Next: digest " in printed
     assert all(one["title"] in printed for story in stories for one in story["articles"])

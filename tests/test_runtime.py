@@ -1,0 +1,48 @@
+"""The only wiring and the only clock."""
+
+from datetime import timedelta
+
+import pytest
+
+from digest.errors import ConfigError
+from digest.mail.maildir import MaildirTransport
+from digest.runtime import Runtime
+from tests.desks import Desk
+
+
+def test_the_clock_is_aware_and_in_utc(desk: Desk) -> None:
+    """For everything below: no moment without a zone."""
+    assert Runtime(desk.settings).now().utcoffset() == timedelta(0)
+
+
+def test_parts_are_made_from_config(desk: Desk) -> None:
+    """For every command: the store, the lexicon, the templates and the way out for mail."""
+    room = Runtime.from_file(desk.config)
+    with room.open() as db:
+        assert db.path == desk.store
+        assert db.value("PRAGMA busy_timeout") == 15_000
+    assert room.templates.get_template("mail/edition.html")
+    assert room.lexicon is room.lexicon
+    assert isinstance(room.transport, MaildirTransport)
+    assert room.signer is None
+
+
+def test_a_copy_of_the_database_is_at_another_place(desk: Desk) -> None:
+    """For the sole sender: a restored copy is told from the one that sends."""
+    here = Runtime(desk.settings).here
+    assert here == Runtime(desk.settings).here
+    desk.configure(path='"elsewhere"')
+    assert Runtime(desk.settings).here != here
+
+
+def test_randomness_is_long_enough() -> None:
+    """For the tokens of whoever wants to leave: nobody can guess them."""
+    assert len(Runtime.random_bytes()) == 32
+    assert Runtime.random_bytes() != Runtime.random_bytes()
+
+
+def test_a_faulty_config_is_told(desk: Desk) -> None:
+    """For the operator: nothing is made from half a configuration."""
+    desk.configure(time_zone='"Nowhere"')
+    with pytest.raises(ConfigError, match="time_zone"):
+        Runtime.from_file(desk.config)
