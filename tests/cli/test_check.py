@@ -1,5 +1,7 @@
 """`digest status`, `config`, `doctor`, `themes`: what is in force, what is kept, what is wrong."""
 
+import json
+
 import pytest
 
 from digest.store.sqlite import sqlite3
@@ -121,3 +123,38 @@ def test_the_name_of_the_office_makes_no_drugs_story(filled: Desk) -> None:
     copy.write_text("A visit\nThe UN Office on Drugs and Crime opened a library in Mary.\n")
     explained = filled.json("themes", "explain", "--text", str(copy))
     assert [one["theme"] for one in explained["themes"] if one["matched"]] == []
+
+
+def test_themes_evaluate_holds_the_classifier_against_labels(desk: Desk) -> None:
+    """For whoever measures: figures a theme, a language and in all, and each item as classified."""
+    labels = [
+        {
+            "id": "a",
+            "lang": "en",
+            "title": "Heroin seized",
+            "text": "Officers seized heroin.",
+            "themes": ["drugs"],
+            "allowed": ["customs"],
+        },
+        {
+            "id": "b",
+            "lang": "ru",
+            "title": "Концерт",
+            "text": "В Мары прошёл концерт.",
+            "themes": [],
+            "allowed": [],
+        },
+    ]
+    file = desk.folder / "labels.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in labels), "utf-8")
+    evaluated = desk.json("themes", "evaluate", str(file))
+    assert [(one["id"], one["themes"]) for one in evaluated["items"]] == [
+        ("a", ["drugs"]),
+        ("b", []),
+    ]
+    printed = desk.run("themes", "evaluate", str(file)).stdout
+    assert "2 items" in printed
+    file.write_text('{"id": "a"}\n', "utf-8")
+    result = desk.run("themes", "evaluate", str(file))
+    assert result.exit_code == 1
+    assert "labels.jsonl" in result.stderr
