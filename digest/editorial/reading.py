@@ -1,9 +1,10 @@
 """How a text reads: its sentences, which of them open it, and which words only stand in a list."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 
-_END = re.compile(r"[.!?…\n][.!?…]*[\"'”’»)\]]*\s")
+_END = re.compile(r"[.!?…\n][.!?…]{0,9}[\"'”’»)\]]{0,4}\s")
 _BLANK = re.compile(r"\s*")
 _LAST_WORD = re.compile(r"[^\W\d_]+$")
 _SHORTENED = {
@@ -48,10 +49,10 @@ class Reading:
 
     def listed(self, start: int, end: int, sentence: int) -> bool:
         """Whether [start, end) is one of three or more things that its sentence lists."""
-        for first, last in self.lists(sentence):
-            if first <= start and end <= last:
-                return "," not in self._text[start:end]
-        return False
+        lists = self.lists(sentence)
+        nearest = bisect_right(lists, (start, len(self._text)))
+        inside = any(end <= last for _, last in lists[max(0, nearest - 2) : nearest])
+        return inside and "," not in self._text[start:end]
 
 
 def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
@@ -80,12 +81,13 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
 
 def _sentence_starts(text: str) -> list[int]:
     starts = [0]
+    start = 0
     for match in _END.finditer(text):
-        if match.group()[:-1] == "." and _goes_on(text, match.start()):
+        if match.start() < start or (match.group()[:-1] == "." and _goes_on(text, match.start())):
             continue
         blank = _BLANK.match(text, match.end())
         start = blank.end() if blank else match.end()
-        if starts[-1] < start < len(text):
+        if start < len(text):
             starts.append(start)
     return starts
 
