@@ -9,7 +9,7 @@ from pathlib import Path
 PATHS = re.compile(r"(?<![\w.~-])/(?:home|root|Users|work|tmp)/[\w.-]+[^\s\"'`)>]*")
 ADDRESSES = re.compile(r"[\w.+-]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]+)\b")
 PASSWORDS = re.compile(
-    r"(?i)\b(?:password|passwd|secret|api_?key|access_?token)\b\s*[=:]\s*[\"'][^\"']{6,}[\"']"
+    r"(?i)\b(?:password|passwd|secret|api_?key|access_?token)\b\s*[=:]\s*[\"'][^\"'(][^\"']{5,}[\"']"
 )
 KEYS = re.compile("-----BEGIN [A-Z ]*PRIVATE" + " KEY-----")
 EXAMPLES = re.compile(

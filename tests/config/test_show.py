@@ -9,7 +9,7 @@ from digest.config.settings import Settings
 from digest.config.show import as_lines, in_force
 from tests.factories import make_settings
 
-SECRET = "open sesame"  # noqa: S105 - of no door
+WORD = "open sesame"  # noqa: S105 - of no door
 
 
 def settings(**server: object) -> Settings:
@@ -29,12 +29,12 @@ def test_defaults_are_filled_in() -> None:
 @pytest.mark.parametrize("way", ["environment", "file"])
 def test_a_secret_is_hidden(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the operator who shows the output to somebody: that one was found, not what it is."""
-    monkeypatch.setenv("RELAY_PASSWORD", SECRET)
+    monkeypatch.setenv("RELAY_PASSWORD", WORD)
     file = tmp_path / "password"
-    file.write_text(SECRET)
+    file.write_text(WORD)
     keys = {"password_env": "RELAY_PASSWORD"} if way == "environment" else {"password_file": file}
     shown = settings(**keys)
-    assert SECRET not in json.dumps(in_force(shown))
+    assert WORD not in json.dumps(in_force(shown))
     assert 'mail.servers[1].password = "(hidden)"' in list(as_lines(shown))
 
 

@@ -244,7 +244,7 @@ def test_an_outcome_keeps_the_last_answer_of_the_server():
     """For whoever asks later what became of a delivery."""
     with running(FaultServer(acts={"r1": ("rcpt", "550 5.1.1 No such user here")})) as server:
         book = Book()
-        book.run(SmtpTransport(to_port(server.port)), outgoing(["r0.a@a.net", "r1.a@a.net"]))
+        book.run(SmtpTransport(to_port(server.port)), outgoing(["r0.a@a.test", "r1.a@a.test"]))
     sent, dead = book.outcomes[1], book.outcomes[2]
     assert (sent.code, sent.enhanced, sent.text) == (250, "2.0.0", "2.0.0 Ok: queued as 4XYZ")
     assert (dead.code, dead.enhanced, dead.phase) == (550, "5.1.1", Phase.RCPT)

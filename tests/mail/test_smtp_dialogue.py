@@ -90,21 +90,21 @@ def test_endless_continuation_lines_are_cut_off():
 
 
 def test_an_envelope_is_one_group():
-    assert envelope("a@b.net", "c@d.net", size=None, reset=False) == (
-        b"MAIL FROM:<a@b.net>\r\nRCPT TO:<c@d.net>\r\nDATA\r\n"
+    assert envelope("a@b.test", "c@d.test", size=None, reset=False) == (
+        b"MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
     )
-    assert envelope("a@b.net", "c@d.net", size=7, reset=True).startswith(
-        b"RSET\r\nMAIL FROM:<a@b.net> SIZE=7\r\n"
+    assert envelope("a@b.test", "c@d.test", size=7, reset=True).startswith(
+        b"RSET\r\nMAIL FROM:<a@b.test> SIZE=7\r\n"
     )
 
 
 @pytest.mark.parametrize(
     "address",
     [
-        "a@b.net",
-        "bounces+x=y@b.net",
-        '"a b"@c.net',
-        "o'hara@b.net",
+        "a@b.test",
+        "bounces+x=y@b.test",
+        '"a b"@c.test',
+        "o'hara@b.test",
         "a@xn--e1afmkfd.example",
         "a@[127.0.0.1]",
     ],
@@ -118,14 +118,14 @@ def test_mailboxes_pass(address):
     [
         "",
         "a",
-        "@b.net",
+        "@b.test",
         "a@",
-        "a b@c.net",
-        "a@b.net>",
-        "a@b.net\r\nDATA",
+        "a b@c.test",
+        "a@b.test>",
+        "a@b.test\r\nDATA",
         "a@b c",
-        "имя@b.net",
-        '"a@b.net',
+        "имя@b.test",
+        '"a@b.test',
         "a@" + "b" * 400,
     ],
 )

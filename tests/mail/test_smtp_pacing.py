@@ -70,15 +70,15 @@ def taken(lookahead, now=0.0):
 
 def test_messages_of_a_busy_domain_wait_and_the_others_pass():
     """For everybody else: order is kept within a domain, not between them."""
-    mixed = ["a@slow.net", "b@slow.net", "c@fast.net", "d@SLOW.net", "e@other.net"]
+    mixed = ["a@slow.test", "b@slow.test", "c@fast.test", "d@SLOW.test", "e@other.test"]
     lookahead = Lookahead(iter(outgoing(mixed)), PATIENCE, domain_connections=1)
     first = taken(lookahead)
-    assert [m.recipient for m in first] == ["a@slow.net", "c@fast.net", "e@other.net"]
+    assert [m.recipient for m in first] == ["a@slow.test", "c@fast.test", "e@other.test"]
     assert lookahead.ready_at() is None, "only an end helps"
     assert not lookahead.finished
     lookahead.ended(first[0])
     (second,) = taken(lookahead)
-    assert second.recipient == "b@slow.net"
+    assert second.recipient == "b@slow.test"
     lookahead.ended(second)
     (third,) = taken(lookahead)
     for message in (first[1], first[2], third):
@@ -91,7 +91,7 @@ def test_no_more_is_held_back_than_the_bound():
     drawn = []
 
     def messages():
-        for message in outgoing(f"r{i}@slow.net" for i in range(5000)):
+        for message in outgoing(f"r{i}@slow.test" for i in range(5000)):
             drawn.append(message)
             yield message
 
@@ -103,7 +103,7 @@ def test_no_more_is_held_back_than_the_bound():
 
 def test_a_domain_has_its_allowance_a_minute():
     lookahead = Lookahead(
-        iter(outgoing(f"r{i}@slow.net" for i in range(5))), PATIENCE, domain_per_minute=2
+        iter(outgoing(f"r{i}@slow.test" for i in range(5))), PATIENCE, domain_per_minute=2
     )
     assert len(taken(lookahead, 0.0)) == 2
     assert lookahead.ready_at() == 60.0
@@ -114,14 +114,14 @@ def test_a_domain_has_its_allowance_a_minute():
 
 def test_a_domain_that_asks_for_less_gets_less_and_recovers():
     """For a provider that says 4.7.z: its domain slows down, nobody else does."""
-    people = [f"r{i}@{domain}.net" for i in range(30) for domain in ("slow", "fast")]
+    people = [f"r{i}@{domain}.test" for i in range(30) for domain in ("slow", "fast")]
     lookahead = Lookahead(iter(outgoing(people)), PATIENCE)
     first = [lookahead.take(0.0) for _ in range(8)]
     lookahead.slow(first[0], 0.0)
     for message in first:
         lookahead.ended(message)
     during = taken(lookahead, 0.5)
-    assert {m.recipient.partition("@")[2] for m in during} == {"fast.net"}
+    assert {m.recipient.partition("@")[2] for m in during} == {"fast.test"}
     assert lookahead.ready_at() == 1.0
     after = taken(lookahead, 1.0)
     assert len(after) == 2, "half of the four that were under way"
@@ -133,7 +133,7 @@ def test_a_domain_that_asks_for_less_gets_less_and_recovers():
 
 def test_what_is_given_back_comes_again():
     """For a message whose connection was lost before its body."""
-    lookahead = Lookahead(iter(outgoing(["a@x.net", "b@x.net"])), PATIENCE)
+    lookahead = Lookahead(iter(outgoing(["a@x.test", "b@x.test"])), PATIENCE)
     first, second = taken(lookahead)
     lookahead.give_back(first)
     lookahead.ended(second)

@@ -263,7 +263,7 @@ PIECES = st.sampled_from(
         "5 May 2023",
         "By Jane Roe",
         "For media queries, please contact",
-        "a@b.org",
+        "a@b.test",
         "Elvira Kadyrova The",
         "…",
         "//",
