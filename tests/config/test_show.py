@@ -9,7 +9,7 @@ from digest.config.settings import Settings
 from digest.config.show import as_lines, in_force
 from tests.factories import make_settings
 
-WORD = "open sesame"  # noqa: S105 - of no door
+WORD = "open sesame"
 
 
 def settings(**server: object) -> Settings:
