@@ -85,6 +85,10 @@ def _theme_key(value: str) -> str:
         raise ValueError(
             f"allowed is any name but {OTHER!r}, which is kept for news without a theme"
         )
+    if value in {"all", *LANGUAGES}:
+        raise ValueError(
+            f"allowed is any name but {value!r}, which is kept for the feed of that name"
+        )
     return value
 
 
