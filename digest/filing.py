@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from digest.config.settings import Settings
+from digest.editorial.evaluation import LabelledItem
 from digest.editorial.lexicon import Lexicon
 from digest.editorial.refiling import Refiling, Terms, by_term, terms_of, turns
 from digest.editorial.rulings import LEXICON, in_order, overrule
@@ -130,6 +131,32 @@ def take_back(
     rulings.forget_theme_rulings(db, article_id)
     _file_themes(db, lexicon, article, touched)
     return article, find_article(db, article_id)
+
+
+def corrections(db: Database, lexicon: Lexicon) -> list[LabelledItem]:
+    """Every article on which an editor ruled, as a labelled item: the themes that were added are
+    right, those that were removed are wrong, and on the others nobody spoke: they count neither way.
+    """
+    items: list[LabelledItem] = []
+    ids = rulings.ruled_articles(db)
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        said = rulings.theme_rulings_of(db, batch)
+        for article in articles_by_id(db, batch):
+            words = said[article.id]
+            added = [theme for theme in words if words[theme].verdict is Verdict.ADD]
+            silent = [theme for theme, _ in lexicon.themes if theme not in words]
+            items.append(
+                LabelledItem(
+                    str(article.id),
+                    article.language,
+                    article.title,
+                    article.text,
+                    tuple(added),
+                    tuple(silent),
+                )
+            )
+    return items
 
 
 def find_article(db: Database, article_id: int) -> Article:

@@ -1,4 +1,4 @@
-"""`digest articles list|show|search`."""
+"""`digest articles list|show|search|theme`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,8 @@ from digest.cli.desk import runtime
 from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
 
 if TYPE_CHECKING:
-    from digest.model import Article
+    from digest.model import Article, Ruling
+    from digest.runtime import Runtime
 
 
 @click.group()
@@ -106,17 +107,16 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
 @json_option
 def show(article_id: int, as_json: bool) -> None:
     """One article: its copy, how its date and themes are known, its story, its versions."""
-    from digest.errors import NotFoundError
-    from digest.store.articles import article_versions, articles_by_id, siblings_of
+    from digest.filing import find_article
+    from digest.store.articles import article_versions, siblings_of
+    from digest.store.rulings import theme_rulings
 
     room = runtime()
     with room.open(read_only=True) as db:
-        found = articles_by_id(db, [article_id])
-        if not found:
-            raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
+        article = find_article(db, article_id)
+        rulings = theme_rulings(db, article_id)
         siblings = siblings_of(db, [article_id]).get(article_id, [])
         versions = article_versions(db, article_id)
-    article = found[0]
     if as_json:
         emit_json(
             {
@@ -125,6 +125,7 @@ def show(article_id: int, as_json: bool) -> None:
                 "dateline": article.dateline,
                 "wire_tag": article.wire_tag,
                 "matches": [_match_data(article, i) for i in range(len(article.matches))],
+                "rulings": [_ruling_data(theme, rulings[theme]) for theme in rulings],
                 "siblings": [
                     {"id": s.id, "language": s.language, "title": s.title, "source": s.source}
                     for s in siblings
@@ -154,19 +155,41 @@ def show(article_id: int, as_json: bool) -> None:
         ],
     )
     heading("Themes")
-    for match in article.matches:
-        found_terms = ", ".join(dict.fromkeys(f"{hit.form} ({hit.place})" for hit in match.hits))
-        click.echo(
-            f"{match.theme}: {match.score:.2f}, needed {match.threshold:.2f}, by {match.by}: {found_terms}"
-        )
-    if not article.matches:
-        click.echo(f"none; digest themes explain {article.id} says why")
+    _print_themes(article, rulings, zone)
     if siblings:
         heading("Same story")
         for sibling in siblings:
             click.echo(f"{sibling.id}  {sibling.language}  {sibling.title}")
     heading("Text")
     click.echo(article.text)
+
+
+def _print_themes(article: "Article", rulings: "dict[str, Ruling]", zone: str) -> None:
+    for match in article.matches:
+        terms = ", ".join(dict.fromkeys(f"{hit.form} ({hit.place})" for hit in match.hits))
+        if match.theme in rulings:
+            alone = sum(hit.weight for hit in match.hits)
+            click.echo(
+                f"{match.theme}: added by {_who(rulings[match.theme], zone)}; the classifier alone: "
+                f"{alone:.2f}, needed {match.threshold:.2f}: {terms or 'no term'}"
+            )
+        else:
+            click.echo(
+                f"{match.theme}: {match.score:.2f}, needed {match.threshold:.2f}, by {match.by}: {terms}"
+            )
+    for theme, ruling in rulings.items():
+        if ruling.verdict == "remove":
+            click.echo(f"not {theme}: removed by {_who(ruling, zone)}")
+    if not article.matches and not rulings:
+        click.echo(f"none; digest themes explain {article.id} says why")
+
+
+def _who(ruling: "Ruling", zone: str) -> str:
+    return f"{ruling.by}, {local(ruling.at, zone)}"
+
+
+def _ruling_data(theme: str, ruling: "Ruling") -> dict[str, Any]:
+    return {"theme": theme, "verdict": ruling.verdict, "by": ruling.by, "at": ruling.at}
 
 
 def _match_data(article: "Article", i: int) -> dict[str, Any]:
@@ -181,3 +204,70 @@ def _date_line(article: "Article") -> str:
         return "unknown"
     words = f" in “{known.evidence}”" if known.evidence else ""
     return f"{known.iso}, {known.source.value}{words}"
+
+
+@articles.command("theme")
+@click.argument("article_id", type=int, metavar="ID")
+@click.option("--add", multiple=True, metavar="THEME", help="It stands under this theme.")
+@click.option("--remove", multiple=True, metavar="THEME", help="It does not.")
+@click.option("--clear", is_flag=True, default=False, help="Take back all that editors said of it.")
+@click.option("--by", metavar="NAME", help="Who says so; else the name you are logged in with.")
+@json_option
+def rule_themes(
+    article_id: int,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    clear: bool,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Correct an article's themes: an editor's word, which the classifier never overrules."""
+    if clear == bool(add or remove):
+        raise click.UsageError("Give --add or --remove with a THEME, or --clear.")
+    if both := set(add) & set(remove):
+        raise click.UsageError(f"{', '.join(sorted(both))}: give it to --add or to --remove.")
+    room = runtime()
+    before, after, rulings = _rule(room, article_id, add, remove, by)
+    if as_json:
+        said = [_ruling_data(theme, rulings[theme]) for theme in rulings]
+        emit_json({**as_data(after), "rulings": said})
+        return
+    was, now = (", ".join(one.themes) or "no theme" for one in (before, after))
+    click.echo(f"{after.id}  {after.language}  {after.title}")
+    _print_themes(after, rulings, room.settings.site.time_zone)
+    done(
+        f"{now}, as before. Next: digest articles show {after.id}."
+        if was == now
+        else f"{was} became {now}. Next: digest publish."
+    )
+
+
+def _rule(
+    room: "Runtime",
+    article_id: int,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    by: str | None,
+) -> "tuple[Article, Article, dict[str, Ruling]]":
+    """The article before and after the word was kept, and all that editors said of it."""
+    from digest.filing import rule, take_back
+    from digest.model import Verdict
+    from digest.store.rulings import theme_rulings
+
+    words = dict.fromkeys(add, Verdict.ADD) | dict.fromkeys(remove, Verdict.REMOVE)
+    who = by or room.person
+    with room.open() as db:
+        with db.write():
+            if words:
+                before, after = rule(
+                    db,
+                    room.settings,
+                    room.lexicon,
+                    article_id,
+                    words,
+                    by=who,
+                    moment=room.now(),
+                )
+            else:
+                before, after = take_back(db, room.settings, room.lexicon, article_id)
+        return before, after, theme_rulings(db, article_id)

@@ -14,6 +14,7 @@ def status(as_json: bool) -> None:
     """What is kept, how the sources are, what comes next, and what to do where something is wrong."""
     from digest.cli.outlook import outlook
     from digest.store.database import moment_from_text
+    from digest.store.filings import count_filed_otherwise
     from digest.store.summary import articles_by_theme, sources_at_a_glance, totals
 
     room = runtime()
@@ -22,6 +23,7 @@ def status(as_json: bool) -> None:
         sources = sources_at_a_glance(db)
         counts = articles_by_theme(db)
         coming = outlook(db, room.settings, room.now())
+        otherwise = count_filed_otherwise(db, room.lexicon.version)
     languages = room.settings.site.languages
     if as_json:
         emit_json(
@@ -33,6 +35,7 @@ def status(as_json: bool) -> None:
                     for key in room.settings.theme_names
                 },
                 "digests": coming,
+                "filed_by_another_lexicon": otherwise,
             }
         )
         return
@@ -73,6 +76,11 @@ def status(as_json: bool) -> None:
         click.echo(
             f"{line['digest']}: no. {line['number']} would hold {counted(line['articles'], 'article')} "
             f"now; due {local(line['due_at'], line['zone'])} {line['zone']}."
+        )
+    if otherwise:
+        click.echo(
+            f"{counted(otherwise, 'article was', 'articles were')} filed by another version of the "
+            "themes. Next: digest themes try."
         )
     if any(row["faulty"] for row in sources):
         done("Some documents could not be read. Next: digest doctor names them.")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from digest.compose import preview
 from digest.config.settings import DigestConfig, Settings
-from digest.errors import DigestError
+from digest.errors import DigestError, LexiconError
 from digest.model import Edition, Segment
 from digest.rehearsal import everything, preview_segments
 from digest.runtime import Runtime
 from digest.sources.folder import list_documents
 from digest.store.database import Database
+from digest.store.filings import count_filed_otherwise
 from digest.store.sqlite import sqlite3
 from digest.store.summary import faulty_documents, integrity_faults
 
@@ -120,6 +121,7 @@ def _with_store(room: Runtime) -> Iterator[Finding]:
         return
     with db:
         yield from _database(db)
+        yield from _filing(db, room)
         yield from _mail(db, room)
 
 
@@ -136,6 +138,21 @@ def _database(db: Database) -> Iterator[Finding]:
             "yellow",
             row["error"],
             f"Mend or remove it in source {row['source']}, then digest ingest.",
+        )
+
+
+def _filing(db: Database, room: Runtime) -> Iterator[Finding]:
+    """Whether the themes in force filed what is stored; where they do not compile, that was said."""
+    try:
+        count = count_filed_otherwise(db, room.lexicon.version)
+    except LexiconError:
+        return
+    if count:
+        yield Finding(
+            "filing",
+            "yellow",
+            f"{count:,} articles were filed by another version of the themes",
+            "Next: digest themes try shows what would change, digest themes apply does it.",
         )
 
 

@@ -1,9 +1,24 @@
-"""`digest stories list`."""
+"""`digest stories list|explain|join|split`."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, json_option
+from digest.cli.output import counted, done, emit_json, json_option, local
+
+if TYPE_CHECKING:
+    from digest.linking import Pair
+    from digest.model import Article, Ruling
+    from digest.runtime import Runtime
+    from digest.store.database import Database
+
+NEAR = 5
+"""How many of the articles that were not linked are shown to people, the most alike first."""
+
+by_option = click.option(
+    "--by", metavar="NAME", help="Who says so; else the name you are logged in with."
+)
 
 
 @click.group()
@@ -16,43 +31,204 @@ def stories() -> None:
 @json_option
 def list_stories(limit: int | None, as_json: bool) -> None:
     """Stories of two articles or more, with what links them."""
-    from digest.store.articles import articles_by_id
     from digest.store.stories import list_stories as stored
 
     room = runtime()
     with room.open(read_only=True) as db:
         found = stored(db, limit)
-        ids = [article_id for story in found for article_id in story["articles"]]
+        told = _told(db, found)
+    if as_json:
+        emit_json(told)
+        return
+    zone = room.settings.site.time_zone
+    for story in told:
+        _print_story(story, zone)
+    done(f"{counted(len(told), 'story', 'stories')}. Next: digest stories explain ID.")
+
+
+@stories.command()
+@click.argument("article_id", type=int, metavar="ID")
+@click.argument("other_id", type=int, required=False, metavar="[OTHER_ID]")
+@json_option
+def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
+    """Why two articles are linked or not; without OTHER_ID all links of one and what comes near."""
+    from digest.linking import explain_article, explain_pair
+    from digest.store.articles import articles_by_id
+
+    room = runtime()
+    with room.open(read_only=True) as db:
+        if other_id is None:
+            pairs = explain_article(db, article_id)
+        else:
+            pairs = [explain_pair(db, article_id, other_id)]
+        ids = [article_id, *(pair.other_id for pair in pairs)]
         by_id = {article.id: article for article in articles_by_id(db, ids)}
     if as_json:
-        emit_json(
-            [
-                {
-                    "id": story["id"],
-                    "lead_article_id": story["lead_article_id"],
-                    "articles": [
-                        {
-                            "id": article_id,
-                            "language": by_id[article_id].language,
-                            "title": by_id[article_id].title,
-                        }
-                        for article_id in story["articles"]
-                    ],
-                    "links": story["links"],
-                }
-                for story in found
-            ]
-        )
+        shown = [_pair_data(pair, by_id[pair.other_id]) for pair in pairs]
+        article = by_id[article_id]
+        emit_json({**_article_data(article), "story_id": article.story_id, "others": shown})
         return
-    for story in found:
-        click.echo(click.style(f"Story {story['id']}", bold=True))
-        for article_id in story["articles"]:
-            article = by_id[article_id]
-            click.echo(f"  {article.id:>5}  {article.language}  {article.title}")
-        for link in story["links"]:
-            reasons = "; ".join(link["reasons"])
-            click.echo(
-                f"         {link['article_id']} and {link['other_id']}: {link['kind']}, "
-                f"{link['score']:.2f}: {reasons}"
+    _print_article(by_id[article_id])
+    near = 0
+    for pair in pairs:
+        if not (pair.comparison.linked or pair.same_story or pair.ruling or other_id):
+            near += 1
+            if near > NEAR:
+                continue
+        _print_pair(pair, by_id[pair.other_id], room.settings.site.time_zone)
+    if not pairs:
+        click.echo("No other article shares enough with it to be compared.")
+    if near > NEAR:
+        click.echo(f"{near - NEAR} more share something with it and are less alike.")
+    done("Next: digest stories join ID ID, or digest stories split ID, where it is wrong.")
+
+
+@stories.command()
+@click.argument("article_ids", type=int, nargs=-1, required=True, metavar="ID ID...")
+@by_option
+@json_option
+def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
+    """Make one story of these articles, with the stories in which they are: an editor's word."""
+    from digest.linking import join_articles
+    from digest.store.stories import story_by_id
+
+    if len(set(article_ids)) < 2:
+        raise click.UsageError("Give two articles or more.")
+    room = runtime()
+    with room.open() as db:
+        with db.write():
+            story_id = join_articles(
+                db, article_ids, by=by or room.person, moment=room.now(), ranks=_ranks(room)
             )
-    done(f"{counted(len(found), 'story', 'stories')}. Next: digest articles show ID.")
+        [told] = _told(db, [story_by_id(db, story_id)])
+    if as_json:
+        emit_json(told)
+        return
+    _print_story(told, room.settings.site.time_zone)
+    done("They stay one story. Next: digest publish.")
+
+
+@stories.command()
+@click.argument("article_id", type=int, metavar="ID")
+@by_option
+@json_option
+def split(article_id: int, by: str | None, as_json: bool) -> None:
+    """Take an article out of its story, and keep it out: an editor's word. The others stay one."""
+    from digest.linking import split_article
+    from digest.store.stories import story_of
+
+    room = runtime()
+    with room.open() as db:
+        with db.write():
+            others = split_article(
+                db, article_id, by=by or room.person, moment=room.now(), ranks=_ranks(room)
+            )
+        left = None if not others else story_of(db, others[0])
+    if as_json:
+        emit_json({"id": article_id, "split_from": others, "story_left": left})
+        return
+    if not others:
+        done(f"Article {article_id} is in no story. Nothing was changed.")
+        return
+    numbers = ", ".join(map(str, others))
+    rest = f"; {numbers} stay one story" if left is not None else ""
+    done(f"Article {article_id} was split from {numbers}{rest}. Next: digest publish.")
+
+
+def _ranks(room: "Runtime") -> list[str]:
+    return [source.name for source in room.settings.sources]
+
+
+def _told(db: "Database", found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Stories as `--json` shows them: their articles, their links, and what editors ruled."""
+    from digest.store.articles import articles_by_id
+    from digest.store.rulings import story_rulings
+
+    ids = [article_id for story in found for article_id in story["articles"]]
+    by_id = {article.id: article for article in articles_by_id(db, ids)}
+    told = []
+    for story in found:
+        said = {
+            (min(one, other), max(one, other)): ruling
+            for one in story["articles"]
+            for other, ruling in story_rulings(db, one).items()
+        }
+        told.append(
+            {
+                "id": story["id"],
+                "lead_article_id": story["lead_article_id"],
+                "articles": [_article_data(by_id[one]) for one in story["articles"]],
+                "links": story["links"],
+                "rulings": [
+                    {"article_id": one, "other_id": other, **_ruling_data(said[one, other])}
+                    for one, other in sorted(said)
+                ],
+            }
+        )
+    return told
+
+
+def _print_story(story: dict[str, Any], zone: str) -> None:
+    click.echo(click.style(f"Story {story['id']}", bold=True))
+    for article in story["articles"]:
+        leads = "  (leads)" if article["id"] == story["lead_article_id"] else ""
+        click.echo(f"  {article['id']:>5}  {article['language']}  {article['title']}{leads}")
+    said = {(one["article_id"], one["other_id"]): one for one in story["rulings"]}
+    for link in story["links"]:
+        reasons = "; ".join(link["reasons"])
+        ruling = said.pop((link["article_id"], link["other_id"]), None)
+        word = "" if ruling is None else f"joined by {ruling['by']}, {local(ruling['at'], zone)}; "
+        click.echo(
+            f"         {link['article_id']} and {link['other_id']}: {word}{link['kind']}, "
+            f"{link['score']:.2f}: {reasons}"
+        )
+    for (one, other), ruling in said.items():
+        click.echo(
+            f"         {one} and {other}: {ruling['verdict']} by {ruling['by']}, "
+            f"{local(ruling['at'], zone)}"
+        )
+
+
+def _print_article(article: "Article") -> None:
+    story = "in no story" if article.story_id is None else f"story {article.story_id}"
+    click.echo(click.style(f"{article.id}  {article.language}  {article.title}", bold=True))
+    click.echo(f"   {story}; {article.published.iso or 'undated'}; {article.source}")
+
+
+def _print_pair(pair: "Pair", other: "Article", zone: str) -> None:
+    found = pair.comparison
+    verdict = f"{found.kind}, linked" if found.linked else "not linked"
+    if found.linked and not pair.same_story:
+        verdict = f"alike enough ({found.kind}), but not in one story with it"
+    click.echo(click.style(f"{other.id}  {other.language}  {other.title}", bold=True))
+    click.echo(f"   {found.score:.2f} of 0.50 needed: {verdict}")
+    if pair.ruling is not None:
+        word = f"{pair.ruling.verdict} by {pair.ruling.by}, {local(pair.ruling.at, zone)}"
+        click.echo(f"   {word}: the editor's word stands")
+    if not pair.candidate:
+        click.echo("   too little in common, or too far apart in days, to be looked at together")
+    for reason in found.reasons:
+        click.echo(f"   {reason}")
+
+
+def _article_data(article: "Article") -> dict[str, Any]:
+    return {"id": article.id, "language": article.language, "title": article.title}
+
+
+def _ruling_data(ruling: "Ruling") -> dict[str, Any]:
+    return {"verdict": ruling.verdict, "by": ruling.by, "at": ruling.at}
+
+
+def _pair_data(pair: "Pair", other: "Article") -> dict[str, Any]:
+    found = pair.comparison
+    return {
+        **_article_data(other),
+        "story_id": other.story_id,
+        "score": found.score,
+        "kind": found.kind,
+        "linked": found.linked,
+        "reasons": list(found.reasons),
+        "candidate": pair.candidate,
+        "same_story": pair.same_story,
+        "ruling": None if pair.ruling is None else _ruling_data(pair.ruling),
+    }

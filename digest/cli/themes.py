@@ -1,13 +1,14 @@
-"""`digest themes list|explain|evaluate`."""
+"""`digest themes list|explain|try|apply|evaluate`."""
 
-import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import done, emit_json, json_option, table
+from digest.cli.output import bar, counted, done, emit_json, json_option, table
+from digest.cli.since import since_moment, since_option
 
 if TYPE_CHECKING:
     from digest.model import ThemeScore
@@ -149,25 +150,82 @@ def _print_score(score: "ThemeScore") -> None:
         click.echo(f"   0.00  {hit.form}  ({hit.place.value}, does not count: “{hit.term}”)")
 
 
+@themes.command("try")
+@since_option("Only articles that came in since then.")
+@json_option
+def try_out(since: timedelta | date | None, as_json: bool) -> None:
+    """What config.toml as it is on disk would change, with the reasons. Nothing is changed."""
+    from digest.cli import trial
+
+    room = runtime()
+    now = room.now()
+    moment = since_moment(since, now, room.settings.site.time_zone)
+    with room.open(read_only=True) as db:
+        found = trial.try_out(db, room, now, moment)
+    if as_json:
+        emit_json(trial.trial_data(found, room.lexicon.version, moment))
+        return
+    if not found.refiled.looked_at:
+        done("Every article is filed by this lexicon. Next: change a term in config.toml.")
+        return
+    trial.print_changes(found.refiled, room.settings)
+    trial.print_effects(found, room.settings.digests)
+    done(f"\n{trial.summed(found.refiled)} Nothing was changed. Next: digest themes apply.")
+
+
 @themes.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@since_option("Only articles that came in since then; the others stay for later.")
+@json_option
+def apply(since: timedelta | date | None, as_json: bool) -> None:
+    """File articles anew by config.toml as it is on disk: just what `themes try` shows, in one write."""
+    from digest.cli import trial
+    from digest.filing import apply as run
+
+    room = runtime()
+    moment = since_moment(since, room.now(), room.settings.site.time_zone)
+    with room.open() as db:
+        refiled = run(db, room.settings, room.lexicon, moment, progress=bar("Filing"))
+    if as_json:
+        emit_json(trial.refiled_data(refiled, room.lexicon.version, moment))
+        return
+    if not refiled.looked_at:
+        done("Every article was filed by this lexicon before. Nothing was changed.")
+        return
+    trial.print_changes(refiled, room.settings)
+    done(
+        f"\nFiled {counted(refiled.looked_at, 'article')} by lexicon {room.lexicon.version}. "
+        f"{trial.summed(refiled)} Next: digest publish."
+    )
+
+
+@themes.command()
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @click.option("--errors", is_flag=True, default=False, help="Each wrong one with its evidence.")
 @json_option
-def evaluate(file: Path, errors: bool, as_json: bool) -> None:
-    """Hold the classifier against a labelled FILE.jsonl: precision, recall and F1.
+def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
+    """Hold the classifier against a labelled FILE.jsonl, or without one against the editors' corrections.
 
     A line of the file is {"id", "lang", "title", "text", "themes": [...], "allowed": [...]};
     allowed themes are acceptable, but not required.
     """
+    from digest.cli.measures import print_evaluation
     from digest.editorial.evaluation import evaluate as run
     from digest.editorial.evaluation import read_labels
+    from digest.filing import corrections
 
     room = runtime()
-    with file.open(encoding="utf-8") as lines:
-        items = read_labels(lines, file.name)
-    evaluation = run(room.lexicon, items)
-    print_evaluation(evaluation, errors=errors, as_json=as_json)
-
-
-def print_evaluation(evaluation: Any, *, errors: bool, as_json: bool) -> None:
-    raise NotImplementedError(sys.argv)
+    if file is None:
+        with room.open(read_only=True) as db:
+            items = corrections(db, room.lexicon)
+        if not items and not as_json:
+            done(
+                "No editor has ruled on an article yet. Next: digest articles theme ID --add THEME, "
+                "or name a labelled file."
+            )
+            return
+    else:
+        with file.open(encoding="utf-8") as lines:
+            items = read_labels(lines, file.name)
+    print_evaluation(run(room.lexicon, items), room.lexicon.version, errors=errors, as_json=as_json)

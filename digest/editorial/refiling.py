@@ -96,7 +96,7 @@ def _entering(
         reasons = [
             *_listed("now counts", new, lambda term: f"“{term}” {weights[term]:+.2f}"),
             *_listed("counts otherwise", other, lambda term: f"“{term}” {weights[term]:+.2f}"),
-            *_threshold(thresholds.get(theme), score.threshold),
+            *_threshold(thresholds.get(theme), score.threshold, lowered=True),
         ]
     if not reasons:
         reasons += _listed("counts", weights, lambda term: f"“{term}” {weights[term]:+.2f}")
@@ -115,7 +115,7 @@ def _leaving(match: Match, score: ThemeScore | None) -> Turn:
         *_listed("no longer counts", gone, lambda term: f"“{term}” {-gone[term]:+.2f}"),
         *_listed("counts less", less, lambda term: f"“{term}” {now[term] - was[term]:+.2f}"),
         *_listed("now ignores", [b for b in blots if b not in known], lambda b: f"“{b}”"),
-        *_threshold(match.threshold, score.threshold),
+        *_threshold(match.threshold, score.threshold, lowered=False),
     ]
     return Turn(match.theme, False, score.score, score.threshold, tuple(reasons))
 
@@ -134,7 +134,8 @@ def _listed(what: str, terms: Iterable[T], shown: Callable[[T], str]) -> list[st
     return [f"{what} {', '.join(found[:SHOWN])}{more}"] if found else []
 
 
-def _threshold(old: float | None, new: float) -> list[str]:
-    if old is None or old == new:
+def _threshold(old: float | None, new: float, *, lowered: bool) -> list[str]:
+    """That the threshold was lowered, or raised; nothing where it was not."""
+    if old is None or not (new < old if lowered else new > old):
         return []
     return [f"threshold {new:.2f}, was {old:.2f}"]

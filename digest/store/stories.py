@@ -170,6 +170,17 @@ def list_stories(db: Database, limit: int | None = None) -> list[Row]:
     return found
 
 
+def story_by_id(db: Database, story_id: int) -> Row:
+    """One story with its members and links, as list_stories gives them; it must exist."""
+    articles = members(db, story_id)
+    return {
+        "id": story_id,
+        "lead_article_id": lead_article(db, story_id),
+        "articles": articles,
+        "links": links_within(db, articles),
+    }
+
+
 def links_within(db: Database, article_ids: Sequence[int]) -> list[Row]:
     """The links among these articles, with their reasons."""
     marks = ", ".join("?" * len(article_ids))

@@ -133,6 +133,17 @@ def test_a_placement_knows_the_other_articles_of_its_story() -> None:
             id="a story once, in the first language, its first article",
         ),
         pytest.param(
+            [
+                article(1, "drugs", story_id=5, complete=False),
+                article(2, "drugs", story_id=5, published=on(3), first_seen_at=WINDOW.ends_at),
+                article(3, "drugs", story_id=5, published=on(1)),
+            ],
+            ALL,
+            ("en", "ru"),
+            {"drugs": [3]},
+            id="of a story that which leads, though a later day stands higher",
+        ),
+        pytest.param(
             [article(1, "drugs", language="ru", story_id=5)],
             ALL,
             ("en", "ru"),

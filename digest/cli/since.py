@@ -1,0 +1,56 @@
+"""`--since`: 90d, 12w or a date, and the instant that it means."""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+_AGO = re.compile(r"(\d{1,5})([dw])")
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Since(click.ParamType[timedelta | date]):
+    """A `timedelta` back from now, or a `date`."""
+
+    name = "since"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta | date:
+        if isinstance(value, timedelta | date):
+            return value
+        if ago := _AGO.fullmatch(value):
+            count = int(ago[1])
+            return timedelta(days=count) if ago[2] == "d" else timedelta(weeks=count)
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r}: allowed are 90d, 12w, or a date such as 2026-11-16", param, ctx)
+
+
+def since_option(what: str) -> Callable[[C], C]:
+    """`--since`; `what` says in the help what it leaves out."""
+
+    def decorated(command: C) -> C:
+        return click.option("--since", type=Since(), metavar="90d|12w|DATE", help=what)(command)
+
+    return decorated
+
+
+def since_moment(since: timedelta | date | None, now: datetime, zone: str) -> datetime | None:
+    """The instant; a date begins at midnight in the newsroom's zone, and 90d is so long before `now`.
+
+    Raises:
+        click.UsageError: it lies before the calendar begins.
+    """
+    if since is None:
+        return None
+    try:
+        if isinstance(since, timedelta):
+            return now - since
+        return datetime.combine(since, time(), ZoneInfo(zone)).astimezone(now.tzinfo)
+    except OverflowError as e:
+        raise click.UsageError("--since reaches back too far; leave it out for everything.") from e

@@ -1,0 +1,77 @@
+"""Explaining, joining and splitting stories at the command line."""
+
+import pytest
+
+from tests.desks import Desk
+
+FIRST, SECOND = 11, 15
+"""The seeds' two articles on the training of March 2024 in Ashgabat."""
+
+
+def test_a_link_is_explained(filled: Desk) -> None:
+    """For the editor: the score beside what was needed, and the reasons."""
+    shown = filled.run("stories", "explain", str(FIRST), str(SECOND)).output
+    assert "of 0.50 needed: same-story, linked" in shown
+    assert "both name 11 March 2024" in shown
+    data = filled.json("stories", "explain", str(FIRST))
+    best = data["others"][0]
+    assert (data["id"], best["id"], best["linked"], best["same_story"]) == (
+        FIRST,
+        SECOND,
+        True,
+        True,
+    )
+    assert not any(other["linked"] for other in data["others"][1:])
+
+
+def test_articles_that_have_nothing_in_common_are_explained(filled: Desk) -> None:
+    """For the editor: why a link is missing."""
+    shown = filled.run("stories", "explain", "1", "5").output
+    assert "not linked" in shown
+    assert "too little in common" in shown
+
+
+def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> None:
+    """For the editor: the word is named wherever the story is shown."""
+    said = filled.run("stories", "split", str(SECOND), "--by", "Maral").output
+    assert f"Article {SECOND} was split from {FIRST}." in said
+    assert len(filled.json("stories", "list")) == 2
+    explained = filled.run("stories", "explain", str(FIRST), str(SECOND)).output
+    assert "split by Maral, " in explained
+    assert "the editor's word stands" in explained
+    assert "is in no story" in filled.run("stories", "split", str(SECOND)).output
+    joined = filled.run("stories", "join", str(SECOND), str(FIRST), "--by", "Maral").output
+    assert f"{FIRST} and {SECOND}: joined by Maral, " in joined
+    listed = filled.run("stories", "list").output
+    assert f"{FIRST} and {SECOND}: joined by Maral, " in listed
+    assert "(leads)" in listed
+    [story] = [one for one in filled.json("stories", "list") if one["rulings"]]
+    assert [one["id"] for one in story["articles"]] == [FIRST, SECOND]
+    assert (story["rulings"][0]["verdict"], story["rulings"][0]["by"]) == ("join", "Maral")
+    assert story["links"][0]["decided_by"] == "editor"
+
+
+def test_ingesting_again_leaves_the_word(filled: Desk) -> None:
+    """For the editor: the next run of the service does not take it back."""
+    filled.run("stories", "split", str(SECOND))
+    filled.run("ingest")
+    assert len(filled.json("stories", "list")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        pytest.param(["join", "1"], 2, "two articles or more", id="one alone"),
+        pytest.param(["join", "1", "999"], 1, "no article 999", id="no such article to join"),
+        pytest.param(["split", "999"], 1, "no article 999", id="no such article to split"),
+        pytest.param(["explain", "1", "999"], 1, "no article 999", id="nor to compare"),
+        pytest.param(["explain", "1", "1"], 1, "given twice", id="with itself"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    filled: Desk, words: list[str], code: int, message: str
+) -> None:
+    """For whoever mistypes: what was wrong, and nothing written."""
+    result = filled.run("stories", *words)
+    assert result.exit_code == code
+    assert message in result.output
