@@ -14,6 +14,7 @@ from digest.cli.check import config as show_config
 from digest.cli.check import doctor, status
 from digest.cli.deliveries import deliveries
 from digest.cli.editions import editions
+from digest.cli.keeping import backup, export_store, import_store, restore
 from digest.cli.recipients import recipients
 from digest.cli.send import send
 from digest.cli.stories import stories
@@ -91,5 +92,9 @@ for command in (
     status,
     show_config,
     doctor,
+    backup,
+    restore,
+    export_store,
+    import_store,
 ):
     main.add_command(command)

@@ -40,6 +40,8 @@ class StoreSettings(Section):
 
     path: Path = Path("digest.db")
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
+    backups: Path = Path("backups")
+    keep_backups: Annotated[int, Field(ge=1, le=1000)] = 14
 
 
 class SourceSettings(Section):

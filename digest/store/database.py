@@ -175,15 +175,16 @@ def open_database(
 _DISK_FAULTS = {
     "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
     "or raise store.busy_timeout_seconds.",
-    "READONLY": "cannot be written to; nothing was written. Check its permissions and its folder's, "
-    "and whether the disk is mounted for reading only.",
+    "READONLY": "cannot be written to; nothing was written. Check the permissions of the file, of "
+    "its folder and of the files -wal and -shm beside it, and whether the disk is mounted for "
+    "reading only.",
     "IOERR": "the disk did not take or give what it should ({fault}); nothing was written. Look "
     "whether it is full, over a quota or failing, and try again.",
     "CORRUPT": "is damaged ({fault}); nothing was written. Keep the file, run `digest doctor`, and "
     "restore the last backup with `digest restore`.",
     "FULL": "the disk is full; nothing was written. Make room and try again.",
-    "CANTOPEN": "cannot be opened. Check its permissions and its folder's: SQLite also needs "
-    "to make files beside it. `digest doctor` looks further.",
+    "CANTOPEN": "cannot be opened. Check the permissions of the file and of its folder: SQLite also "
+    "needs to make files beside it. `digest doctor` looks further.",
     "NOTADB": "file is not a database. Name another file in store.path, or restore the last backup "
     "with `digest restore`; `digest doctor` looks further.",
 }

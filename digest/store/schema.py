@@ -36,6 +36,22 @@ def m003_editors_word(tables: Tables) -> None:
     _run(tables, RULINGS)
 
 
+@migrations()
+def m004_service(tables: Tables) -> None:
+    """Which service wakes the verbs."""
+    _run(tables, SERVICE)
+
+
+@migrations()
+def m005_one_shape(tables: Tables) -> None:
+    """The first days changed m001 in its place; this gives the stores of each day one shape."""
+    if "day" not in tables["fingerprints"].columns_dict:
+        _run(tables, FINGERPRINT_DAYS)
+    if "recipients" not in tables["editions"].columns_dict:
+        _run(tables, EDITION_RECIPIENTS)
+    _run(tables, DELIVERIES_BY_EDITION)
+
+
 SOURCES = """
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -332,4 +348,31 @@ ALTER TABLE articles ADD COLUMN lexicon_version TEXT;
 UPDATE articles SET lexicon_version =
   (SELECT lexicon_version FROM matches WHERE matches.article_id = articles.id LIMIT 1);
 CREATE INDEX articles_by_lexicon ON articles (lexicon_version)
+"""
+
+SERVICE = """
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  mark TEXT NOT NULL,
+  taken_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+FINGERPRINT_DAYS = """
+ALTER TABLE fingerprints ADD COLUMN day TEXT;
+UPDATE fingerprints SET day =
+  (SELECT substr(published_at, 1, 10) FROM articles WHERE articles.id = fingerprints.article_id)
+"""
+
+EDITION_RECIPIENTS = """
+ALTER TABLE editions ADD COLUMN recipients INTEGER NOT NULL DEFAULT 0;
+UPDATE editions SET recipients =
+  (SELECT count(*) FROM deliveries WHERE deliveries.edition_id = editions.id)
+"""
+
+DELIVERIES_BY_EDITION = """
+CREATE INDEX IF NOT EXISTS deliveries_by_edition ON deliveries (edition_id, status, id);
+DROP INDEX IF EXISTS deliveries_due
 """

@@ -12,6 +12,8 @@ from digest.errors import SenderError
 from digest.store.database import Database
 
 HOME = "home"
+COPY_OF = "copy of "
+"""Before the home of a database that was backed up or restored: no place is called so."""
 WAY_OUT = "way_out"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
 
@@ -78,6 +80,13 @@ def check_home(db: Database, here: str) -> None:
 def adopt(db: Database, here: str) -> None:
     """From now on the database sends from here. Call inside a write."""
     _set_meta(db, HOME, here)
+
+
+def disown(db: Database) -> None:
+    """This is a copy: wherever it lies, it sends only after `adopt`. Call inside a write."""
+    home = _meta(db, HOME)
+    if home is None or not home.startswith(COPY_OF):
+        _set_meta(db, HOME, COPY_OF + (home or "a database that had not sent"))
 
 
 def token_key(db: Database, make: Callable[[], bytes]) -> bytes:

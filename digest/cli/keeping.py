@@ -1,0 +1,147 @@
+"""`digest backup`, `restore`, `export`, `import`."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import click
+
+from digest.cli.desk import runtime
+from digest.cli.output import counted, done, emit_json, json_option
+
+
+@click.command()
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to; else store.backups.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep so many copies there; else store.keep_backups.",
+)
+@json_option
+def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
+    """Copy the database while others use it, check the copy, let go of the oldest copies."""
+    from digest.store.keeping import backup as run
+
+    room = runtime()
+    store = room.settings.store
+    with room.open(read_only=True) as db:
+        made = run(db, folder or store.backups, room.now(), keep=keep or store.keep_backups)
+    if as_json:
+        emit_json(
+            {
+                "path": str(made.path),
+                "bytes": made.size,
+                "rows": made.rows,
+                "removed": [str(path) for path in made.removed],
+            }
+        )
+        return
+    gone = f" Let go of {counted(len(made.removed), 'older copy', 'older copies')}."
+    done(
+        f"Wrote {made.path}: {made.size / 1_000_000:,.1f} MB, "
+        f"{counted(sum(made.rows.values()), 'row')}, checked." + (gone if made.removed else "")
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, default=False, help="Restore without asking.")
+def restore(file: Path, yes: bool) -> None:
+    """Put a backup in the place of the database; the present one is kept aside.
+
+    It sends only after `digest adopt`.
+    """
+    from digest.store.keeping import restore as run
+    from digest.store.keeping import verify
+
+    room = runtime()
+    store = room.settings.store
+    rows = verify(file)
+    if not yes:
+        click.echo(
+            f"{file} is sound: {counted(rows.get('articles', 0), 'article')}, "
+            f"{counted(rows.get('editions', 0), 'edition')}, "
+            f"{counted(rows.get('deliveries', 0), 'delivery', 'deliveries')}."
+        )
+        click.confirm(f"Put it in the place of {store.path}?", abort=True)
+    made = run(file, store.path, room.now(), busy_timeout_seconds=store.busy_timeout_seconds)
+    kept = f" What was there lies in {made.kept}." if made.kept else ""
+    done(
+        f"Restored {store.path} from {file}.{kept} It does not know what was sent after the copy "
+        "was made, and does not send before you say so. Next: digest editions list, hold what may "
+        "have gone out already, then digest adopt."
+    )
+
+
+@click.command("export")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--with-secrets",
+    is_flag=True,
+    default=False,
+    help="With the key of tokens: who has it can end anybody's subscription.",
+)
+def export_store(file: Path | None, with_secrets: bool) -> None:
+    """Everything that is kept as JSON lines, into FILE or to the standard output.
+
+    Without the key of tokens, links to leave and bounces of mail that went out before are not
+    known to a store that is made from it.
+    """
+    from digest.store.exporting import export_lines
+
+    room = runtime()
+    with room.open(read_only=True) as db:
+        lines = export_lines(db, with_secrets=with_secrets)
+        if file is None:
+            with click.open_file("-", "w", encoding="utf-8") as out:
+                out.writelines(f"{line}\n" for line in lines)
+            return
+        count = 0
+        with _whole_file(file) as out:
+            for line in lines:
+                out.write(f"{line}\n")
+                count += 1
+    done(f"Wrote {counted(count - 2, 'row')} to {file}.")
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+def import_store(file: Path) -> None:
+    """Fill an empty database from an export; `-` reads the standard input.
+
+    It sends only after `digest adopt`.
+    """
+    from digest.errors import StoreError
+    from digest.store.exporting import import_lines
+
+    room = runtime()
+    try:
+        with click.open_file(str(file), encoding="utf-8") as lines, room.open() as db:
+            count = import_lines(db, lines, "standard input" if str(file) == "-" else str(file))
+    except (OSError, UnicodeDecodeError) as e:
+        raise StoreError(f"{file}: cannot be read: {e}. Nothing was written.") from e
+    done(
+        f"Took in {counted(count, 'row')}. It does not send before you say so. "
+        "Next: digest doctor, digest publish, then digest adopt."
+    )
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[IO[str]]:
+    """Written whole or not at all, for its owner's eyes."""
+    from digest.errors import StoreError
+    from digest.store.keeping import new_file
+
+    try:
+        with new_file(path) as made, made.open("w", encoding="utf-8", newline="\n") as out:
+            yield out
+    except OSError as e:
+        raise StoreError(f"{path}: cannot be written: {e.strerror}.") from e

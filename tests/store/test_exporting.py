@@ -1,0 +1,164 @@
+"""An export holds everything; what is made from it is the same, to the byte, in store and feeds."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.errors import SenderError, StoreError
+from digest.publish import publish
+from digest.store.database import Database, open_database
+from digest.store.exporting import export_lines, import_lines
+from digest.store.keeping import own_tables, row_counts
+from digest.store.sender import adopt, check_home, token_key
+from digest.store.summary import integrity_faults
+from tests.desks import PAGES, Desk
+from tests.mailing import Office
+
+HERE = "machine:/newsroom/digest.db"
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def office(filled: Desk) -> Iterator[Office]:
+    """A desk with an edition, deliveries, a letter as bytes, and the key of tokens."""
+    with filled.open() as db:
+        office = Office(filled, db)
+        office.add("a@reader.example", "b@reader.example", name="Айна")
+        office.compose()
+        with db.write():
+            adopt(db, HERE)
+            token_key(db, lambda: KEY)
+            db.insert(
+                "bounces",
+                {
+                    "sha256": "00",
+                    "kind": "other",
+                    "read_at": "2026-11-22T00:00:00.000000Z",
+                    "raw": bytes(range(256)),
+                },
+            )
+        yield office
+
+
+def exported(db: Database, *, with_secrets: bool = False) -> list[str]:
+    return list(export_lines(db, with_secrets=with_secrets))
+
+
+@pytest.mark.parametrize("with_secrets", [False, True], ids=["without secrets", "with secrets"])
+def test_export_of_an_import_is_the_same_bytes(
+    office: Office, tmp_path: Path, with_secrets: bool
+) -> None:
+    """For who moves or archives a newsroom: nothing is lost on the way, not even an order."""
+    lines = exported(office.db, with_secrets=with_secrets)
+    with open_database(tmp_path / "new.db") as new:
+        count = import_lines(new, lines, "export.jsonl")
+        assert exported(new, with_secrets=with_secrets) == lines
+        assert integrity_faults(new) == []
+        assert row_counts(new) | {"meta": 0} == row_counts(office.db) | {"meta": 0}
+    assert count == len(lines) - 2
+
+
+def test_feeds_of_an_import_are_the_same_bytes(filled: Desk, tmp_path: Path) -> None:
+    """For the readers: no entry is new or changed after a move."""
+    filled.publish()
+    before = filled.files("feeds")
+    with filled.open() as db, open_database(tmp_path / "new.db") as new:
+        import_lines(new, export_lines(db), "export.jsonl")
+        report = publish(new, filled.settings, PAGES)
+    assert report.written == ()
+    assert filled.files("feeds") == before
+
+
+def test_every_table_is_in_it_and_every_line_is_an_object(office: Office) -> None:
+    """For other programs: a header, a row a line, a count."""
+    header, *rows, end = map(json.loads, exported(office.db))
+    assert header["format"] == "newsroom-digest export"
+    assert header["schema"][0] == "m001_first"
+    assert end == {"rows": len(rows)}
+    filled_tables = {table for table, count in row_counts(office.db).items() if count}
+    assert {row["table"] for row in rows} == filled_tables
+    letter = next(row for row in rows if row["table"] == "bounces")
+    assert letter["values"]["raw"]["base64"].startswith("AAEC")
+
+
+def test_the_key_of_tokens_is_left_out_unless_asked_for(office: Office) -> None:
+    """For the recipients: a file that is passed around lets nobody end their subscriptions."""
+    assert KEY.hex() not in "".join(exported(office.db))
+    assert KEY.hex() in "".join(exported(office.db, with_secrets=True))
+
+
+def test_an_import_waits_to_be_adopted(office: Office, tmp_path: Path) -> None:
+    """For the recipients: two stores with the same deliveries must not both send."""
+    with open_database(tmp_path / "new.db") as new:
+        import_lines(new, exported(office.db), "export.jsonl")
+        with pytest.raises(SenderError, match="digest adopt"), new.write():
+            check_home(new, HERE)
+
+
+def test_a_store_with_rows_is_refused(filled: Desk) -> None:
+    """For the operator: two newsrooms are not mixed."""
+    with filled.open() as db:
+        lines = exported(db)
+        with pytest.raises(StoreError, match=r"is not empty.*store\.path"):
+            import_lines(db, lines, "export.jsonl")
+        assert exported(db) == lines
+
+
+def replaced(lines: list[str], at: int, line: str) -> list[str]:
+    return [*lines[:at], line, *lines[at:][1:]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda lines: [], "line 1: is no JSON", id="empty"),
+        pytest.param(lambda lines: ["{}", *lines], "line 1: is not the header", id="no header"),
+        pytest.param(lambda lines: lines[:-1], "is cut off", id="without its end"),
+        pytest.param(lambda lines: [*lines, "{}"], "stands after the end", id="too long"),
+        pytest.param(lambda lines: lines[:9] + lines[10:], "counts", id="a row is missing"),
+        pytest.param(
+            lambda lines: replaced(lines, 5, "[1]"), "line 6: is no JSON object", id="list"
+        ),
+        pytest.param(lambda lines: replaced(lines, 5, '{"a'), "line 6: is no JSON", id="half"),
+        pytest.param(
+            lambda lines: replaced(lines, 5, '{"table": "sqlite_master", "values": {}}'),
+            "line 6: names no table",
+            id="a table of SQLite",
+        ),
+        pytest.param(
+            lambda lines: replaced(lines, 5, '{"table": "themes", "values": {"name; --": 1}}'),
+            "line 6: has not the columns of themes",
+            id="a column that is none",
+        ),
+        pytest.param(
+            lambda lines: replaced(lines, 6, lines[5]), "line 7: is no row of", id="a row twice"
+        ),
+        pytest.param(
+            lambda lines: (
+                [line for line in lines[:-1] if '"table":"sources"' not in line]
+                + [json.dumps({"rows": len(lines) - 3})]
+            ),
+            "points at a row of sources",
+            id="a row that others need",
+        ),
+        pytest.param(
+            lambda lines: replaced(lines, 0, lines[0].replace("m001_first", "m000")),
+            "another schema",
+            id="another schema",
+        ),
+    ],
+)
+def test_an_export_that_is_not_whole_is_refused_whole(
+    filled: Desk, tmp_path: Path, spoil, said: str
+) -> None:
+    """For the operator: which line, and the store is as empty as before."""
+    with filled.open(read_only=True) as db:
+        lines = spoil(exported(db))
+    with open_database(tmp_path / "new.db") as new:
+        before = exported(new)
+        with pytest.raises(StoreError, match=said):
+            import_lines(new, lines, "export.jsonl")
+        assert exported(new) == before
+        assert "articles" in own_tables(new)

@@ -1,0 +1,143 @@
+"""A disk that fails takes nothing with it: one clear error, and it goes on when it can."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.errors import StoreError
+from digest.store.database import Database, open_database
+from digest.store.summary import integrity_faults
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits and rights of POSIX")
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from digest.errors import StoreError
+from digest.store.database import open_database
+from digest.store.summary import integrity_faults
+import digest.store.sqlite
+if os.geteuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+for read_only in (False, True):
+    try:
+        with open_database(Path(sys.argv[1]), busy_timeout_seconds=0.1, read_only=read_only) as db:
+            if read_only:
+                print("read", len(db.rows("SELECT * FROM meta")))
+            else:
+                with db.write():
+                    db.insert("meta", {"key": "b", "value": "2"})
+                print("written")
+    except StoreError as e:
+        print("StoreError", e)
+"""
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from digest.errors import StoreError
+from digest.store.database import open_database
+with open_database(Path(sys.argv[1])) as db:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    kept = 0
+    try:
+        while True:
+            with db.write():
+                for i in range(10):
+                    db.insert("meta", {"key": f"{kept}-{i}", "value": "x" * 4000})
+            kept += 1
+    except StoreError as e:
+        print(e)
+    print(kept, db.value("SELECT count(*) FROM meta"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with db.write():
+        db.insert("meta", {"key": "room", "value": "again"})
+    print(db.value("SELECT value FROM meta WHERE key = 'room'"))
+"""
+
+
+def run(script: str, path: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def store() -> Iterator[Path]:
+    """A store in a folder that any user may look into: pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with open_database(folder / "digest.db") as db, db.write():
+            db.insert("meta", {"key": "a", "value": "1"})
+        folder.chmod(0o777)
+        (folder / "digest.db").chmod(0o666)
+        yield folder / "digest.db"
+        folder.chmod(0o777)
+
+
+def test_a_file_for_reading_only_can_be_read(store: Path) -> None:
+    """For the operator who ran a command as another user: told, and reading goes on."""
+    store.chmod(0o444)
+    written, read = run(AS_NOBODY, store)
+    assert "cannot be written to" in written
+    assert "permissions" in written
+    assert read == "read 2"
+    for one in store.parent.iterdir():  # SQLite gives the files beside it the same permissions
+        one.chmod(0o666)
+    assert run(AS_NOBODY, store) == ["written", "read 3"]
+
+
+def test_a_folder_for_reading_only_is_told(store: Path) -> None:
+    """For the operator whose folder belongs to another user: where, and what SQLite needs."""
+    store.parent.chmod(0o555)
+    for line in run(AS_NOBODY, store):
+        assert line.startswith(f"StoreError {store}: cannot be")
+        assert "its folder" in line
+    store.parent.chmod(0o777)
+    assert run(AS_NOBODY, store) == ["written", "read 3"]
+
+
+def test_a_full_disk_loses_nothing_and_it_goes_on_when_there_is_room(db: Database) -> None:
+    """For the operator: what was committed is there, the rest can be done again."""
+    db.close()
+    said, counts, after = run(FILL, db.path)
+    assert f"{db.path}: the disk" in said
+    assert "nothing was written" in said
+    assert "full" in said
+    kept, found = map(int, counts.split())
+    assert kept > 0
+    assert found == kept * 10 + 1
+    assert after == "again"
+    with open_database(db.path) as again:
+        assert integrity_faults(again) == []
+        assert again.value("SELECT count(*) FROM meta") == found + 1
+
+
+@pytest.mark.parametrize("read_only", [True, False], ids=["reading", "writing"])
+def test_a_damaged_page_is_told(db: Database, read_only: bool) -> None:
+    """For the operator: no traceback, but what to do; the file stays as it is for a rescue."""
+    with db.write():
+        for i in range(500):
+            db.insert("meta", {"key": f"{i:05d}", "value": "x" * 300})
+    db.close()
+    page = 4096
+    whole = bytearray(db.path.read_bytes())
+    for start in range(len(whole) - 20 * page, len(whole), page):
+        whole[start : start + page] = b"\xa5" * page
+    db.path.write_bytes(whole)
+    said = pytest.raises(StoreError, match=r"is damaged.*digest restore")
+    with open_database(db.path, read_only=read_only) as broken:
+        with said:
+            broken.rows("SELECT * FROM meta")
+        assert integrity_faults(broken) != []
+    assert db.path.read_bytes() == whole
