@@ -17,6 +17,7 @@ from digest.cli.editions import editions
 from digest.cli.keeping import backup, export_store, import_store, restore
 from digest.cli.recipients import recipients
 from digest.cli.send import send
+from digest.cli.serve import schedule, serve
 from digest.cli.stories import stories
 from digest.cli.suppressions import adopt_database, suppressions
 from digest.cli.themes import themes
@@ -92,6 +93,8 @@ for command in (
     status,
     show_config,
     doctor,
+    schedule,
+    serve,
     backup,
     restore,
     export_store,

@@ -11,13 +11,13 @@ from digest.config.base import (
     Instant,
     Key,
     LanguageCode,
-    LinkUrl,
     OneLine,
     RepeatRule,
     Section,
     WebUrl,
     Zone,
 )
+from digest.config.service import ServiceSettings, WebSettings
 from digest.config.themes import PALETTE, SPARE, ThemeSettings
 from digest.config.transport import TransportSettings
 from digest.model import OTHER, ThemeName
@@ -107,14 +107,6 @@ class MailSettings(TransportSettings):
     dkim: DkimSettings | None = None
 
 
-class WebSettings(Section):
-    """[web]"""
-
-    feeds_url: WebUrl | None = None
-    preferences_url: LinkUrl | None = None
-    templates: Path | None = None
-
-
 class Settings(Section):
     """The whole of config.toml. `path` is the file itself."""
 
@@ -127,6 +119,7 @@ class Settings(Section):
     digests: Annotated[tuple[DigestConfig, ...], Filled]
     mail: MailSettings
     web: WebSettings = WebSettings()
+    service: ServiceSettings = ServiceSettings()
 
     @property
     def theme_names(self) -> dict[str, ThemeName]:

@@ -1,0 +1,90 @@
+"""What each verb would find to do if it were woken now. Nothing is changed."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from digest.config.settings import DigestConfig, Settings, SourceSettings
+from digest.editorial.window import due_window, is_late, parse_rule
+from digest.errors import DocumentError, MailboxError
+from digest.mail.mailboxes import read_maildir
+from digest.schedule.plan import LEASE, Verb
+from digest.sources.folder import list_documents, read_bytes
+from digest.store.articles import first_seen
+from digest.store.database import Database
+from digest.store.editions import last_edition, pending_editions
+from digest.store.intake import document_states
+from digest.store.lease import current_lease
+
+MIB = 1024 * 1024
+
+
+def holder(db: Database, settings: Settings, now: datetime) -> str | None:
+    """Which service wakes the verbs on this database; None if none does."""
+    lease = current_lease(db, LEASE)
+    length = timedelta(seconds=settings.service.lease_seconds)
+    return lease.holder if lease is not None and lease.holds(now, length) else None
+
+
+def outlook(db: Database, settings: Settings, now: datetime) -> dict[Verb, str]:
+    """In words, for each verb."""
+    news = [one for source in settings.sources if (one := _news(db, source)) is not None]
+    due = [one for digest in settings.digests if (one := _due(db, settings, digest, now))]
+    pending = [
+        str(edition)
+        for digest in settings.digests
+        for edition in pending_editions(db, digest=digest.name, now=now)
+    ]
+    return {
+        Verb.READ: "; ".join(news) or "find nothing new",
+        Verb.COMPOSE: "; ".join(due) or "find nothing due",
+        Verb.SEND: f"send what is due of edition {', '.join(pending)}"
+        if pending
+        else "find nothing due",
+        Verb.BOUNCES: _letters(settings),
+    }
+
+
+def _news(db: Database, source: SourceSettings) -> str | None:
+    """What has come into a source since it was last read; None where nothing has."""
+    states = document_states(db, source.name)
+    new = changed = 0
+    try:
+        for document in list_documents(source.path, source.pattern):
+            state = states.get(document.name)
+            if state is None:
+                new += 1
+                continue
+            data = read_bytes(document, int(source.size_limit_mib * MIB))
+            changed += hashlib.sha256(data).hexdigest() != state.sha256
+    except DocumentError as e:
+        return f"{source.name}: {e}"
+    return f"read {new} new and {changed} changed of {source.name}" if new or changed else None
+
+
+def _due(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> str | None:
+    last = last_edition(db, digest.name)
+    window = due_window(
+        parse_rule(digest.schedule),
+        settings.digest_zone(digest),
+        last_end=None if last is None else last[1],
+        first_seen=first_seen(db),
+        since=digest.since,
+        now=now,
+    )
+    if window is None:
+        return None
+    number = 1 if last is None else last[0] + 1
+    held = ", late: held for you" if is_late(window, now, digest.max_lateness_hours) else ""
+    return f"close {digest.name} no. {number}{held}"
+
+
+def _letters(settings: Settings) -> str:
+    place = settings.service.bounces
+    if place is None:
+        return "do nothing"
+    try:
+        with read_maildir(place) as mailbox:
+            count = sum(1 for _ in mailbox.letters)
+    except MailboxError as e:
+        return str(e)
+    return f"take in {count} letters" if count else "find nothing new"

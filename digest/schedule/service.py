@@ -1,0 +1,239 @@
+"""The service: wakes the verbs while it holds the lease, and lets no fault of theirs stop it."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from digest.config.settings import Settings
+from digest.errors import ConfigError, DigestError, StoreError
+from digest.schedule.journal import RUN, log, run_id, tell
+from digest.schedule.plan import LEASE, NextTime, Verb, due_within, rhythms
+from digest.schedule.work import Facts, Worker
+from digest.store.lease import Lease, leave_lease, take_lease
+
+if TYPE_CHECKING:
+    from digest.runtime import Runtime
+
+BEATS = 3
+"""The lease is renewed so many times in its length."""
+FIXED = (("web", "host"), ("web", "port"), ("store", "path"))
+"""Keys that only a new start can change."""
+
+
+class WhenDue(BaseTrigger):  # type: ignore[misc] # the library has no types
+    """A rhythm as APScheduler asks for it. All that was missed until now comes as one run."""
+
+    def __init__(self, after: NextTime) -> None:
+        self.after = after
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        return self.after(now if previous is None else max(previous, now))
+
+
+@dataclass(slots=True)
+class Tick:
+    """How a verb fares: when it was last woken, when it last came to its end, how often it failed."""
+
+    woken_at: datetime | None = None
+    done_at: datetime | None = None
+    runs: int = 0
+    failures: int = 0
+    fault: str | None = None
+    running: bool = False
+
+
+class Service:
+    """One process's part in the work on one database.
+
+    All but the verbs runs in the event loop; each verb in a thread, one run of it at a time.
+    `lease` is whose turn it is, as last seen. `reloaded` is told of each new runtime.
+    """
+
+    def __init__(self, room: "Runtime", reloaded: Callable[["Runtime"], None]) -> None:
+        self.room = room
+        self.reloaded = reloaded
+        self.lease: Lease | None = None
+        self.ticks: dict[Verb, Tick] = {}
+        self.mark = room.random_bytes()[:8].hex()
+        self.holder = f"{socket.gethostname()}, process {os.getpid()}"
+        self._worker = Worker(room)
+        self._config = _state(room.settings.path)
+        self._stopped = False
+        self._runs: set[asyncio.Future[Facts]] = set()
+        self._scheduler = AsyncIOScheduler(
+            timezone="UTC",
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process wakes the verbs."""
+        lease = self.lease
+        return lease is not None and lease.mark == self.mark and self.room.now() < lease.expires_at
+
+    @property
+    def rhythm(self) -> Mapping[Verb, timedelta]:
+        """The longest that each verb should go without waking."""
+        return {verb: due_within(self.room.settings, verb) for verb in self.ticks}
+
+    async def run(self, stopping: asyncio.Event) -> bool:
+        """Work until `stopping`; then whether all came to its end within the time for it."""
+        self._scheduler.start(paused=True)
+        self._plan()
+        await self._beat()
+        self._scheduler.resume()
+        while not stopping.is_set():
+            pause = self.room.settings.service.lease_seconds / BEATS
+            try:
+                await asyncio.wait_for(stopping.wait(), pause)
+            except TimeoutError:
+                await self._beat()
+        return await self._drain()
+
+    def reload(self) -> None:
+        """Read config.toml again. Where it has faults, what was read before stays in force."""
+        from digest.runtime import Runtime
+
+        self._config = _state(self.room.settings.path)
+        try:
+            new = Runtime.from_file(self.room.settings.path)
+        except ConfigError as e:
+            tell("config refused", level=logging.ERROR, faults=list(e.faults))
+            return
+        settings, fixed = with_fixed_keys(self.room.settings, new.settings)
+        self.room = Runtime(settings, self.room.now)
+        self._worker = Worker(self.room)
+        self._plan()
+        self.reloaded(self.room)
+        tell("config reloaded", needs_restart=fixed)
+
+    def _plan(self) -> None:
+        self._scheduler.remove_all_jobs()
+        every = rhythms(self.room.settings)
+        for i, rhythm in enumerate(every):
+            self._scheduler.add_job(
+                self._wake, WhenDue(rhythm.after), args=(rhythm.verb,), id=f"{rhythm.verb} {i}"
+            )
+        self.ticks = {one.verb: self.ticks.get(one.verb) or Tick() for one in every}
+
+    async def _beat(self) -> None:
+        """Renew the lease, or look whose it is and begin where it has become ours; read config.toml
+        where it has changed.
+        """
+        led, before = self.leads, self.lease
+        try:
+            self.lease = await asyncio.to_thread(self._take)
+        except StoreError as e:
+            tell("lease not renewed", level=logging.ERROR, fault=str(e))
+        if self.leads and not led:
+            tell("leading", holder=self.holder)
+            for verb in self.ticks:
+                self._soon(verb)
+        elif led and not self.leads:
+            tell("no longer leading", level=logging.WARNING)
+        elif self.lease is not None and before is None:
+            tell("waiting", holder=self.lease.holder)
+        if _state(self.room.settings.path) != self._config:
+            self.reload()
+        self._mend_times()
+
+    def _take(self) -> Lease:
+        length = timedelta(seconds=self.room.settings.service.lease_seconds)
+        with self.room.open() as db:
+            return take_lease(db, LEASE, self.holder, self.mark, self.room.now(), length)
+
+    def _mend_times(self) -> None:
+        """After the clock was put back, wake-ups would wait until it is where it was; after the
+        machine slept, until timers that slept with it have run out.
+        """
+        now = self.room.now()
+        for job in self._scheduler.get_jobs():
+            if job.next_run_time > (due := job.trigger.after(now)):
+                job.modify(next_run_time=due)
+        self._scheduler.wakeup()
+
+    def _soon(self, verb: Verb) -> None:
+        for job in self._scheduler.get_jobs():
+            if job.args[0] is verb:
+                job.modify(next_run_time=self.room.now())
+                return
+
+    async def _wake(self, verb: Verb) -> None:
+        tick = self.ticks[verb]
+        if tick.running or self._stopped or not self.leads:
+            return
+        RUN.set(run_id(self.room.random_bytes))
+        tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
+        work = asyncio.ensure_future(asyncio.to_thread(self._worker.run, verb, self._must_stop))
+        self._runs.add(work)
+        try:
+            facts = await asyncio.shield(work)
+        except DigestError as e:
+            tick.failures, tick.fault = tick.failures + 1, type(e).__name__
+            tell(verb, level=logging.ERROR, fault=str(e))
+        except Exception as e:  # noqa: BLE001 - told with its trace; the service goes on
+            tick.failures, tick.fault = tick.failures + 1, type(e).__name__
+            log.exception(verb)
+        else:
+            tick.done_at, tick.fault = self.room.now(), None
+            tell(verb, level=logging.INFO if any(facts.values()) else logging.DEBUG, **facts)
+            if verb is Verb.COMPOSE and facts["editions"]:
+                self._soon(Verb.SEND)
+        finally:
+            tick.running = False
+            self._runs.discard(work)
+
+    def _must_stop(self) -> bool:
+        """Asked by the worker threads: whether to begin nothing new."""
+        return self._stopped or not self.leads
+
+    async def _drain(self) -> bool:
+        self._stopped = True
+        self._scheduler.pause()
+        left: set[asyncio.Future[Facts]] = set()
+        if self._runs:
+            tell("draining", runs=len(self._runs))
+            seconds = self.room.settings.service.drain_seconds
+            _, left = await asyncio.wait(self._runs, timeout=seconds)
+            await asyncio.sleep(0)  # who waited for them tells how they went
+        self._scheduler.shutdown(wait=False)
+        if not left:
+            await asyncio.to_thread(self._leave)
+        return not left
+
+    def _leave(self) -> None:
+        try:
+            with self.room.open() as db:
+                leave_lease(db, LEASE, self.mark)
+        except StoreError as e:
+            tell("lease not given up", level=logging.ERROR, fault=str(e))
+
+
+def with_fixed_keys(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """The new settings, but with the old value of what only a new start can change; those keys."""
+    changed = []
+    for table, key in FIXED:
+        was = getattr(getattr(old, table), key)
+        if getattr(getattr(new, table), key) != was:
+            changed.append(f"{table}.{key}")
+            section = getattr(new, table).model_copy(update={key: was})
+            new = new.model_copy(update={table: section})
+    return new, changed
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Another value once the file has changed; None while it is away."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

@@ -1,0 +1,174 @@
+"""What a wake-up does: one function a verb, each with a database of its own, for a worker thread.
+
+Each gives the facts of its run for the log: counts and names, never an address.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from digest.errors import SenderError
+from digest.schedule.plan import Verb
+
+if TYPE_CHECKING:
+    from digest.runtime import Runtime
+    from digest.store.database import Database
+
+Facts = dict[str, Any]
+Stop = Callable[[], bool]
+
+PUBLISH_ANYWAY = timedelta(hours=1)
+"""So often the feeds are compared with the store although nothing has changed, to mend what a hand
+or a disk did to the files."""
+
+
+class Worker:
+    """The verbs over one `room`. Each may run in another thread; none runs twice at a time."""
+
+    def __init__(self, room: "Runtime") -> None:
+        self.room = room
+        self._published: tuple[str, datetime] | None = None
+
+    def run(self, verb: Verb, stop: Stop) -> Facts:
+        """Wake one verb.
+
+        Raises:
+            DigestError: it could not do its work; what it had done until then stays.
+        """
+        work = {
+            Verb.READ: self._read,
+            Verb.COMPOSE: self._compose,
+            Verb.SEND: self._send,
+            Verb.BOUNCES: self._bounces,
+        }
+        return work[verb](stop)
+
+    def _read(self, stop: Stop) -> Facts:
+        from digest.ingest import ingest
+
+        room = self.room
+        with room.open() as db:
+            report = ingest(db, room.settings, room.lexicon, room.now)
+        facts: Facts = {
+            "documents": report.documents,
+            "added": len(report.added),
+            "revised": len(report.revised),
+            "faults": report.faults,
+        }
+        return facts if stop() else facts | self._publish()
+
+    def _publish(self) -> Facts:
+        from digest.publish import publish
+        from digest.store.measures import content_mark
+
+        room = self.room
+        now = room.now()
+        with room.open(read_only=True) as db:
+            mark = content_mark(db)
+            if self._published is not None:
+                before, at = self._published
+                if before == mark and at <= now < at + PUBLISH_ANYWAY:
+                    return {}
+            report = publish(db, room.settings, room.templates)
+        self._published = mark, now
+        return {"written": len(report.written), "removed": len(report.removed)}
+
+    def _compose(self, stop: Stop) -> Facts:
+        from digest.compose import compose_due
+
+        room = self.room
+        with room.open() as db:
+            composed = compose_due(db, room.settings, room.now)
+        return {
+            "editions": [
+                {
+                    "edition": edition.id,
+                    "digest": edition.digest,
+                    "status": edition.status.value,
+                    "articles": len(edition.placements),
+                }
+                for edition in composed
+            ]
+        }
+
+    def _send(self, stop: Stop) -> Facts:
+        from digest.store.editions import pending_editions
+        from digest.store.measures import has_handed
+        from digest.store.sender import sole_sender
+
+        room = self.room
+        with room.open() as db:
+            names = [
+                digest.name
+                for digest in room.settings.digests
+                if pending_editions(db, digest=digest.name, now=room.now())
+            ]
+            if not names and not has_handed(db):
+                return {}
+            with ExitStack() as alone:
+                try:
+                    alone.enter_context(sole_sender(room.settings.store.path, room.now()))
+                except SenderError as e:
+                    return {"waits": str(e)}  # a person sends by hand; the next tick finds the rest
+                return {"editions": self._deliver(db, names, stop)}
+
+    def _deliver(self, db: "Database", names: list[str], stop: Stop) -> list[Facts]:
+        from digest.deliver import deliver, recover
+        from digest.store.sender import check_home, token_key
+
+        room = self.room
+        with db.write():
+            check_home(db, room.here)
+            key = token_key(db, room.random_bytes)
+        recover(db, room.settings, room.transport, room.now())
+        # One digest at a time: an edition whose digest config.toml has lost stops no other.
+        reports = [
+            report
+            for name in names
+            for report in deliver(
+                db,
+                room.settings,
+                room.transport,
+                room.templates,
+                room.now,
+                key=key,
+                digest=name,
+                signer=room.signer,
+                stop=stop,
+            )
+        ]
+        return [
+            {
+                "edition": report.edition_id,
+                "digest": report.digest,
+                **Counter({kind.value: n for kind, n in report.outcomes.items()}),
+                "skipped": report.skipped,
+                "queued": report.left.get("queued", 0),
+                **({"fault": report.fault} if report.fault else {}),
+            }
+            for report in reports
+        ]
+
+    def _bounces(self, stop: Stop) -> Facts:
+        from digest.mail.mailboxes import read_maildir
+        from digest.store.sender import token_key
+        from digest.subscribe import take_returns
+
+        room = self.room
+        place = room.settings.service.bounces
+        if place is None:
+            return {}
+        with read_maildir(place) as mailbox, room.open() as db:
+            with db.write():
+                key = token_key(db, room.random_bytes)
+            report = take_returns(
+                db, room.settings, mailbox.letters, mailbox.done, room.now, key=key
+            )
+        return {
+            "letters": report.kinds.total(),
+            "suppressed": report.suppressed,
+            "ended": report.ended,
+            "unmatched": report.unmatched,
+        }

@@ -1,0 +1,1 @@
+"""What is served over HTTP: the folder of feeds, and how the service is."""

@@ -1,0 +1,84 @@
+"""The figures of /metrics. Labels are names from config.toml and states, never a person's."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from digest.store.measures import (
+    articles_by_source,
+    deliveries_by_state,
+    editions_by_state,
+    oldest_due,
+)
+from digest.store.summary import articles_by_theme
+from digest.web.app import FeedApp
+
+if TYPE_CHECKING:
+    from digest.store.database import Database
+    from digest.web.health import Pulse
+
+
+def of_service(pulse: "Pulse") -> Iterator[Metric]:
+    leads = GaugeMetricFamily("digest_leads", "1 where this process wakes the verbs")
+    leads.add_metric([], float(pulse.leads))
+    yield leads
+    runs = CounterMetricFamily("digest_runs", "Runs of a verb begun", labels=["verb"])
+    failures = CounterMetricFamily("digest_failures", "Runs that failed", labels=["verb"])
+    done = GaugeMetricFamily(
+        "digest_last_done_timestamp_seconds", "When a verb last came to its end", labels=["verb"]
+    )
+    for verb, tick in pulse.ticks.items():
+        runs.add_metric([str(verb)], tick.runs)
+        failures.add_metric([str(verb)], tick.failures)
+        if tick.done_at is not None:
+            done.add_metric([str(verb)], tick.done_at.timestamp())
+    yield from (runs, failures, done)
+
+
+def of_web(app: FeedApp) -> Iterator[Metric]:
+    answers = CounterMetricFamily(
+        "digest_http_responses", "Answers by route and status", labels=["route", "status"]
+    )
+    for (route, status), count in sorted(app.seen.items()):
+        answers.add_metric([route, str(status)], count)
+    yield answers
+    held = GaugeMetricFamily("digest_http_held_bytes", "Published files held in memory")
+    held.add_metric([], app.shelf.held)
+    yield held
+
+
+def of_store(db: "Database | None", now: datetime) -> Iterator[Metric]:
+    """What the database knows; `db` is None where it cannot be read."""
+    usable = GaugeMetricFamily("digest_database_up", "1 where the database can be read")
+    usable.add_metric([], float(db is not None))
+    yield usable
+    if db is None:
+        return
+    articles = GaugeMetricFamily("digest_articles", "Articles by source", labels=["source"])
+    faulty = GaugeMetricFamily(
+        "digest_documents_faulty", "Documents that cannot be read", labels=["source"]
+    )
+    for row in articles_by_source(db):
+        articles.add_metric([row["source"]], row["articles"])
+        faulty.add_metric([row["source"]], row["faulty"])
+    themes = GaugeMetricFamily(
+        "digest_theme_articles", "Articles by theme and language", labels=["theme", "language"]
+    )
+    for (theme, language), count in sorted(articles_by_theme(db).items()):
+        themes.add_metric([theme, language], count)
+    yield from (articles, faulty, themes)
+    for name, words, rows in (
+        ("digest_editions", "Editions by state", editions_by_state(db)),
+        ("digest_deliveries", "Deliveries of the newest 20 editions", deliveries_by_state(db)),
+    ):
+        family = GaugeMetricFamily(name, words, labels=["digest", "state"])
+        for row in rows:
+            family.add_metric([row["digest"], row["status"]], row["count"])
+        yield family
+    due = oldest_due(db)
+    age = 0.0 if due is None else max(0.0, (now - due).total_seconds())
+    oldest = GaugeMetricFamily("digest_oldest_due_seconds", "Age of the oldest due delivery")
+    oldest.add_metric([], age)
+    yield oldest

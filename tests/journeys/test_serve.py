@@ -1,0 +1,173 @@
+"""`digest serve` as an operator runs it: a process of its own, asked over HTTP."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.desks import Desk
+
+ADDRESS = "reader@example.net"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@dataclass
+class Running:
+    """A service, and what its log has said so far."""
+
+    process: subprocess.Popen[str]
+    port: int
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def until(self, event: str) -> dict[str, Any]:
+        """Read its log up to the line of this event."""
+        for line in self.process.stderr:
+            self.told.append(json.loads(line))
+            if self.told[-1]["event"] == event:
+                return self.told[-1]
+        raise AssertionError(f"ended before {event}: {self.told}")
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, headers=names)
+            answer = connection.getresponse()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, told, answer.read()
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.told += [json.loads(line) for line in self.process.stderr]
+        return self.process.wait(20)
+
+
+@contextlib.contextmanager
+def service(desk: Desk) -> Iterator[Running]:
+    port = free_port()
+    words = [sys.executable, "-m", "digest", "--config", str(desk.config)]
+    with subprocess.Popen(
+        [*words, "serve", "--port", str(port)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        running = Running(process, port)
+        try:
+            yield running
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.fixture
+def quick(desk: Desk) -> Desk:
+    """A desk whose lease is short."""
+    desk.configure(lease_seconds="3.0")
+    return desk
+
+
+def test_one_command_reads_publishes_and_serves(quick: Desk):
+    """From copy in a folder to a feed in a reader; the second poll is told that nothing is new."""
+    with service(quick) as running:
+        assert running.until("read")["added"] == 36
+        for ending, kind in (("atom", "application/atom+xml"), ("json", "application/feed+json")):
+            status, told, body = running.get(f"/feeds/all.{ending}")
+            assert (status, told["content-type"].split(";")[0]) == (200, kind)
+            assert body == (quick.folder / "feeds" / f"all.{ending}").read_bytes()
+            again = running.get(f"/feeds/all.{ending}", If_None_Match=told["etag"])
+            assert (again[0], again[1]["etag"], again[2]) == (304, told["etag"], b"")
+            by_date = running.get(f"/feeds/all.{ending}", If_Modified_Since=told["last-modified"])
+            assert by_date[0] == 304
+        status, told, body = running.get("/feeds/all.html", "HEAD", Accept_Encoding="gzip")
+        assert (status, told["content-encoding"], body) == (200, "gzip", b"")
+
+        status, _, body = running.get("/readyz")
+        ready = json.loads(body)
+        assert (status, ready["ready"], ready["lease"]["leads"]) == (200, True, True)
+        figures = running.get("/metrics")[2].decode()
+        assert 'digest_articles{source="seeds"} 36.0' in figures
+        assert 'digest_http_responses_total{route="atom",status="304"} 2.0' in figures
+        assert quick.run("schedule").stdout.rstrip().endswith(f"process {running.process.pid}.")
+        assert running.end() == 0
+    assert running.told[-1]["whole"] is True
+
+
+def test_an_edition_that_is_due_goes_out_by_itself(quick: Desk):
+    """Composed and delivered without a hand, once, and nobody's address is in the log."""
+    quick.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    assert quick.run("recipients", "add", ADDRESS).exit_code == 0
+    quick.configure(schedule='"* * * * *"')
+    with service(quick) as running:
+        sent = running.until("send")["editions"]
+        assert [(one["digest"], one["sent"], one["queued"]) for one in sent] == [("weekly", 1, 0)]
+        assert 'state="sent"} 1.0' in running.get("/metrics")[2].decode()
+        assert running.end() == 0
+    assert len(list((quick.folder / "outbox" / "new").iterdir())) == 1
+    assert ADDRESS not in json.dumps(running.told)
+
+
+def test_a_second_service_waits_and_takes_over(quick: Desk):
+    """When the first dies without a word, the second works on after the lease's end."""
+    with service(quick) as first, contextlib.ExitStack() as later:
+        first.until("read")
+        second = later.enter_context(service(quick))
+        assert str(first.process.pid) in second.until("waiting")["holder"]
+        assert second.get("/feeds/all.atom")[0] == 200
+        assert json.loads(second.get("/readyz")[2])["lease"]["leads"] is False
+        first.process.kill()
+        second.until("leading")
+        assert second.until("read")["added"] == 0
+        assert second.end() == 0
+
+
+def test_a_new_config_is_taken_up_and_a_faulty_one_refused(quick: Desk):
+    """SIGHUP reads it again; faults are told and change nothing; so is what needs a new start."""
+    with service(quick) as running:
+        running.until("read")
+        quick.configure(cache_seconds="-1")
+        running.process.send_signal(signal.SIGHUP)
+        assert "web.cache_seconds" in running.until("config refused")["faults"][0]
+        assert "max-age=300" in running.get("/feeds/all.rss")[1]["cache-control"]
+        quick.configure(cache_seconds="7", port="1")
+        running.process.send_signal(signal.SIGHUP)
+        assert running.until("config reloaded")["needs_restart"] == ["web.port"]
+        assert "max-age=7" in running.get("/feeds/all.rss")[1]["cache-control"]
+        assert running.end() == 0
+
+
+def test_a_verb_that_fails_is_told_and_stops_nothing(quick: Desk):
+    """A folder of feeds that cannot be made: the log and the figures say so, the rest goes on."""
+    (quick.folder / "feeds").write_text("in the way")
+    with service(quick) as running:
+        assert "feeds" in running.until("read")["fault"]
+        assert 'digest_failures_total{verb="read"} 1.0' in running.get("/metrics")[2].decode()
+        assert running.get("/healthz")[0] == 200
+        assert running.end() == 0
+
+
+def test_a_port_that_is_taken_is_told(quick: Desk):
+    """One sentence, and nothing was begun."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = quick.run("serve", "--port", port)
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1, port {port}" in result.stderr
+
+
+def test_a_look_at_the_schedule_changes_nothing(quick: Desk):
+    """`digest schedule` only reads."""
+    quick.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    before = quick.files("feeds")
+    quick.run("schedule")
+    assert quick.files("feeds") == before

@@ -1,0 +1,52 @@
+"""What conditional requests mean (RFC 9110)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from digest.web.conditions import accepts_gzip, is_unchanged
+
+TAG = b'"abc"'
+MODIFIED = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+SAME, OLDER = b"Sun, 22 Nov 2026 08:00:00 GMT", b"Sun, 22 Nov 2026 07:59:59 GMT"
+
+
+@pytest.mark.parametrize(
+    ("tags", "date", "unchanged"),
+    [
+        pytest.param(None, None, False, id="no condition"),
+        pytest.param(b'"abc"', None, True, id="the tag"),
+        pytest.param(b'W/"abc"', None, True, id="weak comparison"),
+        pytest.param(b'"x", W/"y" ,"abc"', None, True, id="a list"),
+        pytest.param(b"*", None, True, id="any"),
+        pytest.param(b'"x"', None, False, id="another tag"),
+        pytest.param(b"abc", None, False, id="no quotes, no tag"),
+        pytest.param(b'"xabc"', None, False, id="a tag that ends like it"),
+        pytest.param(None, SAME, True, id="the same second"),
+        pytest.param(None, OLDER, False, id="changed since"),
+        pytest.param(None, b"yesterday", False, id="no date counts as absent"),
+        pytest.param(b'"x"', SAME, False, id="the tag beats the date"),
+        pytest.param(b'"abc"', OLDER, True, id="the tag beats the date, too"),
+    ],
+)
+def test_a_condition_is_read_as_the_standard_says(tags, date, unchanged):
+    """A reader that has these bytes gets 304, and no other one does."""
+    assert is_unchanged(TAG, MODIFIED, tags, date) is unchanged
+
+
+@pytest.mark.parametrize(
+    ("accepted", "gzip"),
+    [
+        pytest.param(b"gzip, deflate, br", True, id="as browsers say"),
+        pytest.param(b"GZIP", True, id="in capitals"),
+        pytest.param(b"gzip;q=0.5", True, id="liked less"),
+        pytest.param(b"gzip;q=0", False, id="refused"),
+        pytest.param(b"*", True, id="anything"),
+        pytest.param(b"gzip; q=0.000, *", False, id="anything but"),
+        pytest.param(b"br", False, id="another"),
+        pytest.param(b"", False, id="none"),
+    ],
+)
+def test_gzip_goes_only_to_who_takes_it(accepted, gzip):
+    """Accept-Encoding with its weights."""
+    assert accepts_gzip(accepted) is gzip
