@@ -418,5 +418,7 @@ def without_addresses(text: str | None) -> str | None:
 
 def answer_text(outcome: Outcome) -> str:
     """550 5.1.1 no such user, as the server said it."""
-    parts = (str(outcome.code) if outcome.code else "", outcome.enhanced or "", outcome.text)
+    enhanced = outcome.enhanced or ""
+    text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
+    parts = (str(outcome.code) if outcome.code else "", enhanced, text)
     return " ".join(part for part in parts if part)
