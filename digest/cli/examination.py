@@ -1,11 +1,11 @@
 """What `digest doctor` looks at: each check gives a finding, and none stops the others."""
 
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
+from digest.cli import mail_checks, store_checks
+from digest.cli.findings import Finding, checked
 from digest.compose import preview
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import DigestError, LexiconError
@@ -16,25 +16,10 @@ from digest.sources.folder import list_documents
 from digest.store.database import Database
 from digest.store.filings import count_filed_otherwise
 from digest.store.sqlite import sqlite3
-from digest.store.summary import faulty_documents, integrity_faults
+from digest.store.summary import faulty_documents
 
 SOUND_SQLITE = (3, 51, 3)
 """Before it, two connections that write and checkpoint at once can damage a WAL database."""
-LEAST_FREE_MB = 200
-MB = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`grade` is green, yellow (look at it) or red (must be mended)."""
-
-    name: str
-    grade: str
-    said: str
-    advice: str = ""
-
-    def as_data(self) -> dict[str, str]:
-        return {"name": self.name, "grade": self.grade, "said": self.said, "advice": self.advice}
 
 
 def examine(room: Runtime) -> list[Finding]:
@@ -42,25 +27,17 @@ def examine(room: Runtime) -> list[Finding]:
     settings = room.settings
     return [
         Finding("configuration", "green", f"{settings.path} has no fault"),
-        *_example_values(settings),
+        *mail_checks.site(settings),
         _sqlite(),
         *_sources(settings),
-        _folder("store", settings.store.path.parent),
-        _folder("feeds", settings.feeds.path),
+        mail_checks.folder("store", settings.store.path.parent),
+        mail_checks.folder("feeds", settings.feeds.path),
         *_lexicon(room),
+        *mail_checks.addresses(settings),
+        *mail_checks.dkim(room),
+        *mail_checks.relay(settings),
         *_with_store(room),
     ]
-
-
-def _example_values(settings: Settings) -> Iterator[Finding]:
-    host = settings.site.base_url.partition("://")[2]
-    if host.endswith(("example.org", "example.com", "example.net")):
-        yield Finding(
-            "site",
-            "yellow",
-            f"base_url is still {settings.site.base_url}",
-            "Set site.base_url to where your readers find you; links in feeds and mail use it.",
-        )
 
 
 def _sqlite() -> Finding:
@@ -89,16 +66,8 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"source {source.name}", grade, said)
 
 
-def _folder(name: str, folder: Path) -> Finding:
-    existing = next(one for one in (folder, *folder.parents) if one.exists())
-    free = shutil.disk_usage(existing).free // MB
-    if free < LEAST_FREE_MB:
-        return Finding(name, "red", f"{folder}: only {free} MB are free", "Make room on the disk.")
-    return Finding(name, "green", f"{folder}, {free:,} MB free")
-
-
 def _lexicon(room: Runtime) -> Iterator[Finding]:
-    yield _checked(
+    yield checked(
         "themes",
         lambda: f"lexicon {room.lexicon.version} of {len(room.settings.themes)} themes compiles",
         "Mend the terms in config.toml.",
@@ -120,18 +89,19 @@ def _with_store(room: Runtime) -> Iterator[Finding]:
         yield Finding("database", "red", str(e), "See docs/operating.md, “The database”.")
         return
     with db:
-        yield from _database(db)
+        sound = store_checks.database(db)
+        yield sound
+        if sound.grade == "red":
+            return
+        yield mail_checks.clock(db, room.now())
+        yield store_checks.backups(db, room.settings, room.now())
+        yield from _documents(db)
+        yield from store_checks.sending(db, room.now())
         yield from _filing(db, room)
         yield from _mail(db, room)
 
 
-def _database(db: Database) -> Iterator[Finding]:
-    faults = integrity_faults(db)
-    if faults:
-        advice = "Restore the last backup; see docs/operating.md, “The database”."
-        yield Finding("database", "red", "; ".join(faults), advice)
-    else:
-        yield Finding("database", "green", f"{db.path} is sound")
+def _documents(db: Database) -> Iterator[Finding]:
     for row in faulty_documents(db):
         yield Finding(
             f"document {row['document']}",
@@ -163,28 +133,23 @@ def _mail(db: Database, room: Runtime) -> Iterator[Finding]:
         if edition is None:
             yield Finding(f"digest {digest.name}", "green", "nothing has come in yet")
         else:
-            rendering = partial(_render, room, digest, edition)
-            yield _checked(f"digest {digest.name}", rendering, "Mend the template it names.")
+            heavy: list[str] = []
+            rendering = partial(_render, room, digest, edition, heavy)
+            found = checked(f"digest {digest.name}", rendering, "Mend the template it names.")
+            advice = "Lower per_theme of the digest: some mail programs cut what is larger."
+            yield replace(found, grade="yellow", advice=advice) if heavy else found
 
 
-def _render(room: Runtime, digest: DigestConfig, edition: Edition) -> str:
+def _render(room: Runtime, digest: DigestConfig, edition: Edition, heavy: list[str]) -> str:
+    """What to say of the mails; `heavy` gets the languages of those over the budget."""
     segments = [
         Segment(everything(room.settings, digest, language), 0)
         for language in room.settings.digest_languages(digest)
     ]
     previews = preview_segments(room.settings, digest, edition, segments, room.templates)
+    budget = room.settings.mail.budget_kb * 1000
+    heavy += [one.segment.choice.language for one in previews if len(one.message) > budget]
     sizes = ", ".join(
         f"{one.segment.choice.language} {len(one.message) / 1000:.0f} kB" for one in previews
     )
     return "; ".join([f"renders: {sizes}", *(text for one in previews for text in one.warnings)])
-
-
-def _checked(name: str, check: Callable[[], str], advice: str) -> Finding:
-    from jinja2 import TemplateError, TemplateSyntaxError
-
-    try:
-        return Finding(name, "green", check())
-    except TemplateSyntaxError as e:
-        return Finding(name, "red", f"{e.name}, line {e.lineno}: {e.message}", advice)
-    except (DigestError, TemplateError) as e:
-        return Finding(name, "red", str(e), advice)

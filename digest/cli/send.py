@@ -52,6 +52,12 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Only to these; the rest stays queued.",
 )
+@click.option(
+    "--despite",
+    multiple=True,
+    metavar="NAME",
+    help="Send although digest doctor finds this item wrong.",
+)
 @json_option
 @click.pass_context
 def send(
@@ -64,9 +70,11 @@ def send(
     test_address: str | None,
     limit: int | None,
     addresses: tuple[str, ...],
+    despite: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Send what is new and what is still queued; with --dry-run show it and change nothing."""
+    from digest.cli.mail_checks import refuse_what_is_red
     from digest.cli.sending import plan, send_test, what_waits
     from digest.compose import Expected, find_digest
     from digest.errors import ExpectationError
@@ -99,6 +107,8 @@ def send(
         send_test(room, config, planned[-1], test_address)
         done("Sent the test mail; no delivery was recorded. Next: digest send.")
         return
+    with room.open(read_only=True) as db:
+        refuse_what_is_red(db, room, despite)
     shown = None
     if not yes:
         shown = planned

@@ -1,9 +1,11 @@
 """Counts of what is kept, for `status`, `themes list` and `doctor`."""
 
+from datetime import datetime
 from typing import Any
 
+from digest.errors import StoreError
 from digest.model import OTHER
-from digest.store.database import Database, Row
+from digest.store.database import Database, Row, text_from_moment
 
 
 def articles_by_theme(db: Database) -> dict[tuple[str, str], int]:
@@ -58,8 +60,32 @@ def totals(db: Database) -> dict[str, Any]:
 
 def integrity_faults(db: Database) -> list[str]:
     """What SQLite finds wrong with the file: damaged pages, broken references; [] is sound."""
-    found = [str(row["integrity_check"]) for row in db.rows("PRAGMA integrity_check(20)")]
-    faults = [] if found == ["ok"] else found
+    try:
+        found = [str(row["integrity_check"]) for row in db.rows("PRAGMA integrity_check(20)")]
+    except StoreError as e:
+        return [str(e)]
+    if found != ["ok"]:
+        return found  # where pages are damaged, references cannot be followed
     broken = db.rows("PRAGMA foreign_key_check")
-    faults += [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
-    return faults
+    return [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
+
+
+def last_window_end(db: Database) -> str | None:
+    """When the newest edition's window ends, as it is kept; None where there is no edition."""
+    value = db.value("SELECT max(ends_at) FROM editions")
+    return None if value is None else str(value)
+
+
+def sending_at_a_glance(db: Database, overdue_before: datetime) -> Row:
+    """How many editions are held, deliveries uncertain, and deliveries overdue: queued in an edition
+    that may go out, and due before then.
+    """
+    sql = """
+    SELECT (SELECT count(*) FROM editions WHERE status = 'held') AS held,
+           (SELECT count(*) FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
+             WHERE deliveries.status = 'uncertain') AS uncertain,
+           (SELECT count(*) FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
+             WHERE editions.status = 'composed' AND deliveries.status = 'queued'
+               AND deliveries.due_at < ?) AS overdue
+    """
+    return db.row(sql, (text_from_moment(overdue_before),)) or {}

@@ -1,0 +1,127 @@
+"""What `digest doctor` looks at before mail goes out; `digest send` asks what of it is red."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from digest.cli.findings import Finding, checked
+from digest.config.settings import Settings
+from digest.errors import NotReadyError
+from digest.runtime import Runtime
+from digest.store.database import Database, moment_from_text
+from digest.store.summary import last_window_end
+
+LEAST_FREE_MB = 200
+MB = 1_000_000
+SLACK = timedelta(minutes=5)
+"""A window ends at a whole second, and the clock of a machine is set by some seconds now and then."""
+
+
+def refuse_what_is_red(db: Database, room: Runtime, despite: tuple[str, ...]) -> None:
+    """Hold back mail that the doctor would not let out; only checks that ask no network.
+
+    Raises:
+        NotReadyError: something is wrong that concerns sending, and is not named in `despite`.
+    """
+    for finding in concerning_sending(db, room):
+        if finding.grade == "red" and finding.name not in despite:
+            raise NotReadyError(
+                f"{finding.name}: {finding.said}. {finding.advice} Nothing was sent. "
+                f"To send all the same: digest send --despite {finding.name}."
+            )
+
+
+def concerning_sending(db: Database, room: Runtime) -> Iterator[Finding]:
+    """The checks that `digest send` makes, too: site, store, dkim, clock."""
+    yield from site(room.settings)
+    yield folder("store", room.settings.store.path.parent)
+    yield from dkim(room)
+    yield clock(db, room.now())
+
+
+def site(settings: Settings) -> Iterator[Finding]:
+    """Red where mail with links to nowhere could leave this machine."""
+    host = settings.site.base_url.partition("://")[2]
+    mail = settings.mail
+    if host.endswith(("example.org", "example.com", "example.net")):
+        leaves = mail.transport == "smtp" and not all(one.is_loopback for one in mail.servers)
+        yield Finding(
+            "site",
+            "red" if leaves else "yellow",
+            f"base_url is still {settings.site.base_url}",
+            "Set site.base_url to where your readers find you; links in feeds and mail use it.",
+        )
+
+
+def folder(name: str, path: Path) -> Finding:
+    """Whether there is room on its disk."""
+    existing = next(one for one in (path, *path.parents) if one.exists())
+    free = shutil.disk_usage(existing).free // MB
+    if free < LEAST_FREE_MB:
+        return Finding(name, "red", f"{path}: only {free} MB are free", "Make room on the disk.")
+    return Finding(name, "green", f"{path}, {free:,} MB free")
+
+
+def dkim(room: Runtime) -> Iterator[Finding]:
+    """Whether the keys can sign, and the records that DNS must hold for them."""
+    if room.settings.mail.dkim is None:
+        return
+
+    def records() -> str:
+        domain = room.settings.mail.from_address.rpartition("@")[2]
+        keys = room.signer.keys if room.signer is not None else ()
+        return "DNS must hold " + "; ".join(
+            f'{key.selector}._domainkey.{domain} TXT "{key.dns_record}"' for key in keys
+        )
+
+    yield checked("dkim", records, "Mend [mail.dkim] in config.toml.")
+
+
+def clock(db: Database, now: datetime) -> Finding:
+    """A clock that went back would close windows that are closed already."""
+    last = last_window_end(db)
+    if last is None or moment_from_text(last) <= now + SLACK:
+        return Finding("clock", "green", f"{now:%Y-%m-%d %H:%M} UTC")
+    return Finding(
+        "clock",
+        "red",
+        f"says {now:%Y-%m-%d %H:%M} UTC, but the newest edition ends at {last}",
+        "Set this machine's clock.",
+    )
+
+
+def addresses(settings: Settings) -> Iterator[Finding]:
+    """Mail to leave must come to us: to the domain that the sender's mail comes back to."""
+    ours = settings.mail.from_address.rpartition("@")[2].lower()
+    theirs = settings.mail.unsubscribe_address.rpartition("@")[2].lower()
+    if theirs == ours or theirs.endswith(f".{ours}") or ours.endswith(f".{theirs}"):
+        yield Finding("leaving", "green", f"mail to {settings.mail.unsubscribe_address}")
+    else:
+        yield Finding(
+            "leaving",
+            "yellow",
+            f"unsubscribe_address is at {theirs}, but the sender is at {ours}",
+            "Take an address of your own domain that digest bounces read can read.",
+        )
+
+
+def relay(settings: Settings) -> Iterator[Finding]:
+    """Each server is greeted and left again, with TLS and login; at most 10 seconds."""
+    mail = settings.mail
+    if mail.transport != "smtp":
+        yield Finding("relay", "green", f"none: mail is written to {mail.outbox}")
+        return
+    from digest.mail.smtp.reach import reach
+
+    try:
+        found = reach(mail.servers, helo_name=mail.helo_name)
+    except NotReadyError as e:
+        yield Finding("relay", "red", str(e), "Set the password, or the path.")
+        return
+    for name, fault in found:
+        if fault is None:
+            yield Finding(f"relay {name}", "green", "answers, and lets us in")
+        else:
+            advice = "Mend its [[mail.servers]] in config.toml, or ask who runs it."
+            yield Finding(f"relay {name}", "red", fault, advice)

@@ -1,0 +1,69 @@
+"""What `digest doctor` looks at in the database and its copies."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from digest.cli.findings import Finding
+from digest.config.settings import Settings
+from digest.store.database import Database, created_at
+from digest.store.keeping import backup_made_at, backups_in
+from digest.store.summary import integrity_faults, sending_at_a_glance
+
+OLDEST_BACKUP = timedelta(days=2)
+OVERDUE = timedelta(days=1)
+
+
+def database(db: Database) -> Finding:
+    """Damaged pages, broken references."""
+    if faults := integrity_faults(db):
+        advice = "Restore the last backup; see docs/operating.md, “The database”."
+        return Finding("database", "red", "; ".join(faults), advice)
+    return Finding("database", "green", f"{db.path} is sound")
+
+
+def backups(db: Database, settings: Settings, now: datetime) -> Finding:
+    """How old the newest copy in store.backups is; where there is none, how old the database is."""
+    store = settings.store
+    found = backups_in(store.path, store.backups)
+    made = backup_made_at(found[-1]) if found else created_at(db)
+    said = (
+        f"the newest of {len(found)} is of {made:%Y-%m-%d %H:%M} UTC"
+        if found
+        else f"there is none in {store.backups}"
+    )
+    if now - made > OLDEST_BACKUP:
+        return Finding("backup", "yellow", said, "Run digest backup, every night by cron.")
+    return Finding("backup", "green", said)
+
+
+def sending(db: Database, now: datetime) -> Iterator[Finding]:
+    """What waits for a person, or for a `digest send` that does not come."""
+    row = sending_at_a_glance(db, now - OVERDUE)
+    waiting = (
+        (
+            "editions",
+            "held",
+            row["held"],
+            "wait for your word",
+            "See digest editions list, then digest editions release or cancel.",
+        ),
+        (
+            "deliveries",
+            "uncertain",
+            row["uncertain"],
+            "may have arrived or not",
+            "See digest deliveries list --status uncertain, then digest deliveries settle.",
+        ),
+        (
+            "deliveries",
+            "overdue",
+            row["overdue"],
+            "could have gone out more than a day ago",
+            "Run digest send.",
+        ),
+    )
+    for what, state, count, said, advice in waiting:
+        if count:
+            yield Finding(f"{state} {what}", "yellow", f"{count:,} {said}", advice)
+        else:
+            yield Finding(f"{state} {what}", "green", "none")

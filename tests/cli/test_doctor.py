@@ -1,0 +1,203 @@
+"""`digest doctor` finds what can go wrong, and `digest send` holds back what it finds wrong."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.desks import Desk
+from tests.mail.fault_server import FaultServer, running
+from tests.mailing import Office, use_smtp
+
+
+def findings(desk: Desk) -> dict[str, tuple[str, str]]:
+    """Grade and words by name."""
+    import json
+
+    found = json.loads(desk.run("doctor", "--json").stdout)
+    return {one["name"]: (one["grade"], one["said"] + " " + one["advice"]) for one in found}
+
+
+def grade(desk: Desk, name: str) -> str:
+    return findings(desk)[name][0]
+
+
+def test_a_new_newsroom_is_well(filled: Desk) -> None:
+    """For a newcomer: nothing is red, and each advice is a thing to do."""
+    found = findings(filled)
+    assert {name for name, (mark, _) in found.items() if mark == "red"} == set()
+    assert {"configuration", "store", "database", "clock", "relay", "leaving"} <= set(found)
+    assert filled.run("doctor").exit_code == 0
+
+
+def test_a_backup_that_is_missing_or_old_is_told(filled: Desk) -> None:
+    """For the operator whose cron died."""
+    assert grade(filled, "backup") == "green"
+    with filled.open() as db, db.write():
+        db.run("UPDATE meta SET value = '2020-01-01T00:00:00.000000Z' WHERE key = 'created_at'")
+    mark, said = findings(filled)["backup"]
+    assert mark == "yellow"
+    assert "there is none" in said
+    filled.run("backup")
+    assert grade(filled, "backup") == "green"
+    (copy,) = (filled.folder / "backups").iterdir()
+    copy.rename(copy.with_name("digest-20200101T000000Z.db"))
+    assert findings(filled)["backup"][0] == "yellow"
+
+
+def test_what_waits_for_a_person_is_counted(filled: Desk) -> None:
+    """For the operator: held, uncertain and overdue, each with the command that settles it."""
+    with filled.open() as db:
+        office = Office(filled, db, now=datetime(2026, 11, 19, tzinfo=UTC))
+        office.add("a@reader.example", "b@reader.example", "c@reader.example")
+        edition = office.compose()
+        early = "2020-01-01T00:00:00.000000Z"
+        with db.write():
+            db.run("UPDATE deliveries SET due_at = ?", (early,))
+            db.run("UPDATE deliveries SET status = 'uncertain' WHERE id = 1")
+        found = findings(filled)
+        assert found["overdue deliveries"][1].startswith("2 ")
+        assert found["uncertain deliveries"][1].startswith("1 ")
+        assert "digest deliveries settle" in found["uncertain deliveries"][1]
+        assert found["held editions"][0] == "green"
+        assert filled.run("editions", "hold", str(edition)).exit_code == 0
+        found = findings(filled)
+        assert found["held editions"][1].startswith("1 ")
+        assert found["overdue deliveries"][0] == "green"
+
+
+@pytest.mark.parametrize(
+    ("address", "mark"),
+    [
+        pytest.param("leave@news.example.org", "green", id="ours"),
+        pytest.param("leave@lists.news.example.org", "green", id="below ours"),
+        pytest.param("leave@elsewhere.example", "yellow", id="another's"),
+    ],
+)
+def test_mail_to_leave_comes_to_our_domain(filled: Desk, address: str, mark: str) -> None:
+    """For the recipients: who wants to leave must be heard."""
+    filled.configure(unsubscribe_address=f'"{address}"')
+    assert grade(filled, "leaving") == mark
+
+
+def test_a_mail_over_its_budget_is_told(filled: Desk) -> None:
+    """For readers in Gmail, which clips it."""
+    filled.configure(budget_kb="10")
+    mark, said = findings(filled)["digest weekly"]
+    assert mark == "yellow"
+    assert "per_theme" in said
+
+
+def test_a_damaged_database_does_not_end_the_doctor(filled: Desk) -> None:
+    """For the operator: it is named with what to do, and the other checks are made."""
+    whole = bytearray(filled.store.read_bytes())
+    whole[40_960:81_920] = b"\xa5" * 40_960
+    filled.store.write_bytes(whole)
+    found = findings(filled)
+    assert found["database"][0] == "red"
+    assert "backup" in found["database"][1]
+    assert found["leaving"][0] == "green"
+
+
+def test_a_relay_that_lets_us_in_is_green(filled: Desk) -> None:
+    """For the operator before the first edition; no message is sent."""
+    with running(FaultServer()) as server:
+        use_smtp(filled, server.port)
+        assert grade(filled, f"relay 127.0.0.1:{server.port}") == "green"
+        assert server.taken == []
+        assert "QUIT" in [command.upper() for command in server.commands] or server.connections
+
+
+def test_a_relay_that_refuses_our_login_is_red(filled: Desk, tmp_path: Path) -> None:
+    """For the operator with a wrong password: what the server said, and never the password."""
+    (tmp_path / "password").write_text("hunter22")
+    server = FaultServer(extensions=("AUTH PLAIN LOGIN",))
+    with running(server):
+        use_smtp(filled, server.port, username="digest", password_file=str(tmp_path / "password"))
+        mark, said = findings(filled)[f"relay 127.0.0.1:{server.port}"]
+    assert mark == "red"
+    assert "535" in said
+    assert "hunter22" not in said
+
+
+def test_a_relay_that_is_not_there_is_red(filled: Desk) -> None:
+    """For the operator with a wrong port, or without the password."""
+    with running(FaultServer()) as server:
+        port = server.port
+    use_smtp(filled, port)
+    assert grade(filled, f"relay 127.0.0.1:{port}") == "red"
+    text = filled.config.read_text("utf-8")
+    filled.config.write_text(text + 'username = "digest"\npassword_env = "NO_SUCH_NAME"\n', "utf-8")
+    assert "no password" in findings(filled)["relay"][1]
+
+
+def test_a_relay_that_says_nothing_is_not_waited_for_long() -> None:
+    """For the operator: a limit, whatever the server does."""
+    import socket
+
+    from digest.config.transport import ServerSettings
+    from digest.mail.smtp.reach import reach
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        settings = ServerSettings(host="127.0.0.1", port=port, tls="none")
+        ((name, fault),) = reach([settings], helo_name="desk", seconds=0.2)
+    assert name == f"127.0.0.1:{port}"
+    assert fault is not None
+
+
+def test_links_to_nowhere_are_not_mailed(filled: Desk) -> None:
+    """For the readers: an address of the example leaves by no server but one on this machine."""
+    assert grade(filled, "site") == "yellow"
+    use_smtp(filled, 25, host="127.0.0.1")
+    assert grade(filled, "site") == "yellow"
+    config = filled.config.read_text("utf-8")
+    config = config.replace('host = "127.0.0.1"\nport = 25', 'host = "192.0.2.1"\nport = 1')
+    config = config.replace('tls = "none"\nconn', 'tls = "none"\nallow_plaintext = true\nconn')
+    filled.config.write_text(config, "utf-8")
+    filled.run("recipients", "add", "a@reader.example")
+    before = filled.files()
+    refused = filled.run("send", "--yes")
+    assert refused.exit_code == 1
+    assert "Nothing was sent" in refused.stderr
+    assert "--despite site" in refused.stderr
+    assert filled.files() == before
+
+
+def test_a_clock_that_went_back_holds_the_mail(filled: Desk) -> None:
+    """For the recipients, and the operator who knows better names it."""
+    soon = datetime.now(UTC) + timedelta(days=400)  # noqa: TID251 - the command reads the real clock
+    with filled.open() as db:
+        office = Office(filled, db, now=soon)
+        office.add("a@reader.example")
+        office.compose()
+        with db.write():
+            db.run("UPDATE deliveries SET due_at = '2020-01-01T00:00:00.000000Z'")
+    assert grade(filled, "clock") == "red"
+    assert filled.run("doctor").exit_code == 1
+    refused = filled.run("send", "--yes")
+    assert refused.exit_code == 1
+    assert "digest send --despite clock" in refused.stderr
+    assert filled.run("send", "--yes", "--despite", "site").exit_code == 1
+    assert filled.run("send", "--yes", "--despite", "clock").exit_code == 0
+
+
+def test_a_dkim_key_is_shown_as_dns_must_hold_it(filled: Desk) -> None:
+    """For who edits the zone: the name and the text, to be pasted; a missing key is red."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    table = '\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n'
+    text = filled.config.read_text("utf-8")
+    filled.config.write_text(text + table, "utf-8")
+    assert grade(filled, "dkim") == "red"
+    key = generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (filled.folder / "key.pem").write_bytes(pem)
+    mark, said = findings(filled)["dkim"]
+    assert mark == "green"
+    assert 'one._domainkey.news.example.org TXT "v=DKIM1; k=rsa; p=MII' in said
