@@ -4,18 +4,20 @@ GET and HEAD only, and neither changes anything.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from digest.web.conditions import accepts_gzip, is_unchanged
-from digest.web.shelf import NAME, SECURITY, Shelf
+from digest.web.shelf import NAME, SECURITY, Answer, Kept, Shelf
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 FRONT = "all.html"
 NOTHING: dict[str, Any] = {"type": "http.response.body", "body": b""}
@@ -54,6 +56,7 @@ class FeedApp:
         """From now on serve this shelf under the path of this address."""
         self.shelf = shelf
         self.root = urlsplit(feeds_url).path.rstrip("/") + "/"
+        self.root_bytes = self.root.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,25 +79,26 @@ class FeedApp:
         if kept is None:
             await self._missing(scope, send)
             return
-        coding: bytes | None = None
-        tags: bytes | None = None
-        date: bytes | None = None
-        for key, value in scope["headers"]:
-            if key == b"accept-encoding":
-                coding = value if coding is None else coding + b"," + value
-            elif key == b"if-none-match":
-                tags = value if tags is None else tags + b"," + value
-            elif key == b"if-modified-since":
-                date = value
-        answer = kept.zipped if coding is not None and accepts_gzip(coding) else kept.plain
-        if (tags or date) and is_unchanged(answer.etag, answer.modified, tags, date):
-            self.seen[route, 304] += 1
-            await send(answer.unchanged)
-            await send(NOTHING)
-            return
-        self.seen[route, 200] += 1
-        await send(answer.whole)
-        await send(NOTHING if scope["method"] == "HEAD" else answer.body)
+        answer, unchanged = chosen(kept, scope["headers"])
+        self.seen[route, 304 if unchanged else 200] += 1
+        await send(answer.unchanged if unchanged else answer.whole)
+        await send(NOTHING if unchanged or scope["method"] == "HEAD" else answer.body)
+
+    def at_once(self, url: bytes, headers: Headers) -> tuple[bytes, bytes] | None:
+        """The lines of the head and the body that answer a GET, where the file is in memory and need
+        not be looked at; None where it takes the long way.
+        """
+        if not url.startswith(self.root_bytes):
+            return None
+        kept = self.shelf.fresh(url[len(self.root_bytes) :].decode("latin-1"))
+        if kept is None:
+            return None
+        answer, unchanged = chosen(kept, headers)
+        if unchanged:
+            self.seen[kept.ending, 304] += 1
+            return answer.unchanged_lines, b""
+        self.seen[kept.ending, 200] += 1
+        return answer.whole_lines, answer.body["body"]
 
     async def _missing(self, scope: Scope, send: Send) -> None:
         body = (
@@ -127,6 +131,24 @@ class FeedApp:
         await send(_start(report.status, report.media_type, len(report.body), headers))
         body = b"" if scope["method"] == "HEAD" else report.body
         await send({"type": "http.response.body", "body": body})
+
+
+def chosen(kept: Kept, headers: Headers) -> tuple[Answer, bool]:
+    """The form of a file that a request gets, and whether it has it already."""
+    coding: bytes | None = None
+    tags: bytes | None = None
+    date: bytes | None = None
+    for key, value in headers:
+        if key == b"accept-encoding":
+            coding = value if coding is None else coding + b"," + value
+        elif key == b"if-none-match":
+            tags = value if tags is None else tags + b"," + value
+        elif key == b"if-modified-since":
+            date = value
+    answer = kept.zipped if coding is not None and accepts_gzip(coding) else kept.plain
+    if not tags and not date:
+        return answer, False
+    return answer, is_unchanged(answer.etag, answer.modified, tags, date)
 
 
 def _start(

@@ -9,6 +9,7 @@ import uvicorn
 
 from digest.errors import NotReadyError
 from digest.web.app import FeedApp
+from digest.web.protocol import FeedProtocol
 
 DRAIN_SECONDS = 5
 """For answers under way, and connections that stay open without a request."""
@@ -42,12 +43,13 @@ async def serve(app: FeedApp, listener: socket.socket, stopping: asyncio.Event) 
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=FeedProtocol,
             lifespan="off",
             ws="none",
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )

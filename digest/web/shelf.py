@@ -47,13 +47,17 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One form of a file, as ASGI messages: whole, without a body, and unchanged."""
+    """One form of a file, as ASGI messages: whole and unchanged; the two heads also as the lines of
+    HTTP/1.1, without the empty one at their end.
+    """
 
     etag: bytes
     modified: datetime
     whole: Message
     unchanged: Message
     body: Message
+    whole_lines: bytes
+    unchanged_lines: bytes
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class Kept:
 
     state: tuple[int, int, int]
     checked_at: float
+    ending: str
     size: int
     plain: Answer
     zipped: Answer
@@ -136,7 +141,7 @@ class Shelf:
             # Another coding is another representation: a strong tag of its own (§8.8.3.3).
             zipped = self._answer(name, packed, f'"{tag}-gz"', modified, b"gzip")
         size = len(data) + (len(packed) if zipped is not plain else 0)
-        return Kept(_state(found), self._seconds(), size, plain, zipped)
+        return Kept(_state(found), self._seconds(), name.rpartition(".")[2], size, plain, zipped)
 
     def _answer(
         self, name: str, body: bytes, etag: str, modified: datetime, coding: bytes | None
@@ -162,6 +167,8 @@ class Shelf:
             {"type": "http.response.start", "status": 200, "headers": whole},
             {"type": "http.response.start", "status": 304, "headers": lasting},
             {"type": "http.response.body", "body": body},
+            _lines(b"HTTP/1.1 200 OK", whole),
+            _lines(b"HTTP/1.1 304 Not Modified", lasting),
         )
 
     def _keep(self, name: str, kept: Kept) -> None:
@@ -178,3 +185,7 @@ class Shelf:
 
 def _state(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _lines(status: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join((status, b"\r\n", *(b"%s: %s\r\n" % pair for pair in headers)))

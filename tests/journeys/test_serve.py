@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -53,6 +53,15 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         self.told += [json.loads(line) for line in self.process.stderr]
         return self.process.wait(20)
+
+
+def read_answer(lines: BinaryIO, *, head: bool) -> tuple[int, str, bool]:
+    """Status, type, and whether there was a body, of the next answer on a connection."""
+    status = int(lines.readline().split()[1])
+    told = http.client.parse_headers(lines)
+    empty = head or status == 304
+    body = b"" if empty else lines.read(int(told["content-length"]))
+    return status, (told["content-type"] or "").partition(";")[0], bool(body)
 
 
 @contextlib.contextmanager
@@ -101,6 +110,39 @@ def test_one_command_reads_publishes_and_serves(quick: Desk):
         assert quick.run("schedule").stdout.rstrip().endswith(f"process {running.process.pid}.")
         assert running.end() == 0
     assert running.told[-1]["whole"] is True
+
+
+def test_answers_come_in_order_whichever_way_they_are_made(quick: Desk):
+    """Several requests at once on one connection: from memory, from disk, without a body, with one."""
+    with service(quick) as running:
+        running.until("read")
+        running.get("/feeds/all.atom")
+        running.get("/feeds/all.json")
+        asked = [
+            b"GET /feeds/all.atom HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /feeds/all.json HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
+            b"GET /feeds/none.rss HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"HEAD /feeds/all.json HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /feeds/all.atom?a=1 HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n",
+            b"GET /feeds/all.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        ]
+        with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
+            connection.sendall(b"".join(asked))
+            with connection.makefile("rb") as lines:
+                answers = [
+                    read_answer(lines, head=request.startswith(b"HEAD")) for request in asked
+                ]
+                assert lines.read() == b""
+        assert running.end() == 0
+    atom, json_feed = "application/atom+xml", "application/feed+json"
+    assert answers == [
+        (200, atom, True),
+        (200, json_feed, True),
+        (404, "text/html", True),
+        (200, json_feed, False),
+        (304, "", False),
+        (200, json_feed, True),
+    ]
 
 
 def test_an_edition_that_is_due_goes_out_by_itself(quick: Desk):

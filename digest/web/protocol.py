@@ -1,0 +1,53 @@
+"""HTTP/1.1 for feeds that are in memory: answered as soon as the request's head is read.
+
+Anything else (another method, a body, HTTP/1.0, a slow reader, a file that must be looked at) takes
+uvicorn's own way through the application, which answers the same.
+"""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from digest.web.app import FeedApp
+
+SPECIAL = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"})
+"""Headers that ask for more than an answer: for a body to be read, or for the connection's end."""
+
+
+class FeedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a short way; its configuration must hold a FeedApp."""
+
+    _answered = False
+
+    def on_headers_complete(self) -> None:
+        self._answered = self._answer_at_once()
+        if not self._answered:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._answered:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._answered:
+            super().on_message_complete()
+
+    def _answer_at_once(self) -> bool:
+        idle = getattr(self.cycle, "response_complete", True)  # None before the first long way
+        if not idle or self.flow.write_paused or self.transport.is_closing():
+            return False
+        if self.parser.get_method() != b"GET" or self.parser.get_http_version() != "1.1":
+            return False
+        if any(name in SPECIAL for name, _ in self.headers):
+            return False
+        app = self.config.app
+        if not isinstance(app, FeedApp):
+            return False
+        found = app.at_once(self.url, self.headers)
+        if found is None:
+            return False
+        head, body = found
+        lines = [b"%s: %s\r\n" % pair for pair in self.server_state.default_headers]
+        self.transport.write(b"".join((head, *lines, b"\r\n")))
+        if body:
+            self.transport.write(body)
+        self.on_response_complete()
+        return True
