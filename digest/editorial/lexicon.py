@@ -133,11 +133,6 @@ def _theme_terms(number: int, theme: ThemeSettings) -> Iterator[Term]:
     shipped = shipped_terms(theme.name) if theme.lexicon == "shipped" else {}
     counting = 0
     for language in dict.fromkeys((*shipped, *theme.terms)):
-        if language not in LANGUAGES:
-            raise LexiconError(
-                f"theme {theme.name!r}, language {language!r}: unknown; "
-                f"allowed are {', '.join(LANGUAGES)}"
-            )
         for written, role, weight, slots in _merged(theme, shipped, language):
             counting += role is Role.COUNTS
             yield Term(number, language, written, role, weight, slots)

@@ -4,9 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
-_END = re.compile(r"[.!?…\n][.!?…]{0,9}[\"'”’»)\]]{0,4}\s")
-_BLANK = re.compile(r"\s*")
-_LAST_WORD = re.compile(r"[^\W\d_]+$")
+_END = re.compile(r"[.!?…\n](?:(?<=\n)\s++|(?<!\n)[.!?…]{0,9}[\"'”’»)\]]{0,4}\s++(?![a-zа-яё]))")
 _SHORTENED = {
     word
     for line in (
@@ -39,7 +37,7 @@ class Reading:
         return len(self.starts)
 
     def lists(self, sentence: int) -> Sequence[tuple[int, int]]:
-        """Where the sentence of that number lists three or more things."""
+        """Where the sentence of that number lists four or more things."""
         known = self._lists.get(sentence)
         if known is None:
             first = self.starts[sentence]
@@ -48,7 +46,7 @@ class Reading:
         return known
 
     def listed(self, start: int, end: int, sentence: int) -> bool:
-        """Whether [start, end) is one of three or more things that its sentence lists."""
+        """Whether [start, end) is one of four or more things that its sentence lists."""
         lists = self.lists(sentence)
         nearest = bisect_right(lists, (start, len(self._text)))
         inside = any(end <= last for _, last in lists[max(0, nearest - 2) : nearest])
@@ -56,10 +54,11 @@ class Reading:
 
 
 def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
-    """Where [start, end) lists three or more things: "a, b and c" or "a, b, c".
+    """Where [start, end) lists four or more things: "a, b, c and d" or "a, b, c, d".
 
-    A list is known by its short members between commas. Its first member is the last words before
-    the first comma, its last the words after "and", or after the last comma.
+    A list is known by its short members between commas; with one comma alone it could as well be a
+    clause. Its first member is the last words before the first comma, its last the words after
+    "and", or after the last comma.
     """
     if text.count(",", start, end) + text.count(";", start, end) < 2:
         return ()
@@ -81,27 +80,19 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
 
 def _sentence_starts(text: str) -> list[int]:
     starts = [0]
-    start = 0
     for match in _END.finditer(text):
-        if match.start() < start or (match.group()[:-1] == "." and _goes_on(text, match.start())):
+        point, start = match.span()
+        if text.startswith(". ", point) and _is_shortened(text[max(0, point - 6) : point]):
             continue
-        blank = _BLANK.match(text, match.end())
-        start = blank.end() if blank else match.end()
         if start < len(text):
             starts.append(start)
     return starts
 
 
-def _goes_on(text: str, point: int) -> bool:
-    """Whether the point at `point` ends an initial or an abbreviation, not a sentence."""
-    after = text[point + 1 : point + 3].strip()[:1]
-    if after.islower():
-        return True
-    word = _LAST_WORD.search(text, max(0, point - 6), point)
-    if word is None:
-        return False
-    found = word.group()
-    return (len(found) == 1 and found.isupper()) or found.casefold() in _SHORTENED
+def _is_shortened(before: str) -> bool:
+    """Whether a point after these signs ends an initial or an abbreviation, not a sentence."""
+    word = before[before.rfind(" ") + 1 :].lstrip("(")
+    return (len(word) == 1 and word.isupper()) or word.lower() in _SHORTENED
 
 
 def _lead_end(text: str) -> int:

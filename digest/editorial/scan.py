@@ -20,7 +20,7 @@ REMEMBERED = 100_000
 """How many different words a finder remembers; later ones are looked up each time."""
 
 _LONGEST_WORD = 60
-_WINDOW = 150  # no gap of MOST_BETWEEN usual words is longer
+_WINDOW = 100  # no gap of MOST_BETWEEN usual words is longer
 _MOST_SMALL = 3  # small words in a row within a phrase: "by means of the"
 _PAIR = re.compile(r"([^\W_]+)(?: ([^\W_]+))?")
 _BREAK = re.compile(r"[.!?…;,:]|\n\n")
@@ -43,6 +43,10 @@ Phrase = tuple[int, tuple[Step, ...]]
 """A term's number and what must follow its first word."""
 
 
+Far = tuple[frozenset[int], tuple[Phrase, ...]] | tuple[()]
+"""The phrases with a gap after their first word, behind all symbols that may follow that gap."""
+
+
 class Meaning(NamedTuple):
     """What a written word can be: its symbols, the terms that it is, the phrases that it begins.
 
@@ -53,7 +57,7 @@ class Meaning(NamedTuple):
     symbols: frozenset[int]
     terms: tuple[int, ...] = ()
     near: Mapping[int, Sequence[Phrase]] = MappingProxyType({})
-    far: tuple[Phrase, ...] = ()
+    far: Far = ()
 
 
 class Pair(NamedTuple):
@@ -63,7 +67,7 @@ class Pair(NamedTuple):
     ended: tuple[int, ...]
     begun: tuple[Phrase, ...]
     open: Mapping[int, Sequence[Phrase]]
-    far: tuple[Phrase, ...]
+    far: Far
 
 
 class Next(NamedTuple):
@@ -132,7 +136,7 @@ class Finder:
             if open_:
                 found += self._near(text, start, done, open_)
             if far:
-                found += self._far(text, start, done, far)
+                found += self._far(text, start, done, *far)
         return found
 
     def _pair(self, written: str) -> "Pair":
@@ -160,9 +164,15 @@ class Finder:
         ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
         return [(start, last, number) for last, number in ends if last]
 
-    def _far(self, text: str, start: int, end: int, far: Sequence[Phrase]) -> Iterable[Found]:
+    def _far(
+        self, text: str, start: int, end: int, wanted: frozenset[int], phrases: Sequence[Phrase]
+    ) -> Iterable[Found]:
         """The phrases whose first word is [start, end) and whose second follows after a gap."""
-        ends = ((self._followed(text, end, steps), number) for number, steps in far)
+        meanings = self._meanings
+        words = LETTERS.findall(text, end, end + _WINDOW)[: MOST_BETWEEN + 1]
+        if all(wanted.isdisjoint(meanings[word].symbols) for word in words):
+            return ()
+        ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
         return [(start, last, number) for last, number in ends if last]
 
     def _followed(self, text: str, end: int, steps: tuple[Step, ...]) -> int:
@@ -223,7 +233,8 @@ class Finder:
             else:
                 for symbol in first.symbols:
                     near.setdefault(symbol, []).append(phrase)
-        return Meaning(symbols, tuple(sorted(terms)), near, tuple(far))
+        wanted = frozenset(symbol for _, steps in far for symbol in steps[0].symbols)
+        return Meaning(symbols, tuple(sorted(terms)), near, (wanted, tuple(far)) if far else ())
 
 
 def _after(near: Mapping[int, Sequence[Phrase]], small: str) -> Mapping[int, Sequence[Phrase]]:

@@ -39,7 +39,7 @@ class Vocabulary:
                 self._exact.setdefault(form, set()).add(symbol)
         else:
             stem = english_stem(word.text)
-            anchors = (_beginning(word.text, stem),)
+            anchors = _beginnings(word.text, stem)
             self._stems.setdefault(stem, set()).add(symbol)
         self._anchors[symbol] = anchors
         return symbol
@@ -62,8 +62,14 @@ class Vocabulary:
         return kept
 
 
-def _beginning(word: str, stem: str) -> str:
-    """What every form of an English word begins with: its stem, but for a last e or y (i)."""
+def _beginnings(word: str, stem: str) -> tuple[str, ...]:
+    """With which of these every form of an English word begins: tries, trying; hopes, hoping."""
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(word, stem, strict=False))
     shared = "".join(letter for letter, _ in same)
-    return shared[:-1] if shared[-1:] in ("e", "y", "i") and len(shared) > 2 else shared
+    rest = word[len(shared) : len(shared) + 1]
+    if shared[-1:] in ("y", "i") or rest == "y":
+        base = shared if rest == "y" else shared[:-1]
+        return (f"{base}y", f"{base}i")
+    if shared[-1:] == "e":
+        return (shared, f"{shared[:-1]}i", f"{shared[:-1]}a")
+    return (shared,)

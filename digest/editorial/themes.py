@@ -1,8 +1,8 @@
 """Files an article under its themes, and shows by which words. docs/themes.md says how, in prose.
 
 For each theme the title and every sentence get a value: the weights of the different terms in it,
-at most MOST. The score is the title's value and the mean value of the best third of the sentences,
-so that length alone neither helps nor harms.
+at most MOST. The score is the title's value and those of the best few sentences; the longer the
+text, the more of them it takes for the same score. So length alone neither helps nor harms.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,18 +22,21 @@ LATER = 0.65
 """What a value counts in the title, in the first sentence, in the second, and after it."""
 
 LISTED = 0.3
-"""What is left of a term's weight where it is one of three or more things listed."""
+"""What is left of a term's weight where it is one of four or more things listed."""
 
 MOST = 1.6
 """The highest value of a title or a sentence."""
 
 SHARE = 10
 EXTRA = 1
-"""A text of up to SHARE sentences is judged by its best 1 + EXTRA sentences. In a longer one it is
-one sentence in SHARE + EXTRA, and what they add is divided accordingly."""
+"""The values of the best n / SHARE + EXTRA of n sentences are added and divided by n / SHARE, which
+is never less than 1: two sentences decide on up to SHARE, four on three times as many."""
 
 _TITLE = -1  # the title as a unit beside the sentences, which count from 0
 
+# Read once: a look-up in an Enum costs as much as the rest of the work on a word.
+_COUNTS, _BESIDE, _COMPANION, _IGNORE = Role.COUNTS, Role.BESIDE, Role.COMPANION, Role.IGNORE
+_IN_TITLE, _IN_LEAD, _IN_BODY = Place.TITLE, Place.LEAD, Place.BODY
 
 Mark = tuple[int, int, int, int]
 """A term where it stands: the sentence or _TITLE, start, end with a minus, the term's number.
@@ -90,6 +93,9 @@ class Article:
 
     def score(self, key: str, threshold: float, marks: list[Mark]) -> ThemeScore:
         """Its score for one theme by that theme's marks, which are sorted."""
+        roles = {self._roles[mark[3]] for mark in marks}
+        if _COUNTS not in roles and not {_BESIDE, _COMPANION} <= roles:
+            return ThemeScore(key, 0.0, threshold)
         left, blots = self._without_blotted(marks)
         units: dict[int, list[Mark]] = {}
         for mark in left:
@@ -108,7 +114,7 @@ class Article:
     def _without_blotted(self, marks: list[Mark]) -> tuple[list[Mark], list[Mark]]:
         """The marks that are left, and the phrases that do not count and covered a counting one."""
         roles = self._roles
-        blots = [mark for mark in marks if roles[mark[3]] is Role.IGNORE]
+        blots = [mark for mark in marks if roles[mark[3]] is _IGNORE]
         if not blots:
             return marks, []
         starts = [mark[:2] for mark in blots]
@@ -118,13 +124,13 @@ class Article:
         for mark in marks:
             unit, start, back, number = mark
             role = roles[number]
-            if role is Role.IGNORE:
+            if role is _IGNORE:
                 continue
             before = bisect_left(starts, (unit, -back))
             over = reach[before - 1] if before else None
             if over is None or over[0] != unit or -over[2] <= start:
                 left.append(mark)
-            elif role is Role.COUNTS:
+            elif role is _COUNTS:
                 used.add(over)
         return left, [mark for mark in blots if mark in used]
 
@@ -154,14 +160,14 @@ class Article:
     def _apart(self, found: list[Mark]) -> list[Mark]:
         """Those of a title's or sentence's marks that count there, none over another."""
         roles = [self._roles[mark[3]] for mark in found]
-        if roles == [Role.COUNTS]:
+        if roles == [_COUNTS]:
             return found
-        if Role.COUNTS not in roles and Role.COMPANION not in roles:
+        if _COUNTS not in roles and _COMPANION not in roles:
             return []
         kept: list[Mark] = []
         end = 0
         for mark, role in zip(found, roles, strict=True):
-            if mark[1] >= end and role is not Role.COMPANION:
+            if mark[1] >= end and role is not _COMPANION:
                 kept.append(mark)
                 end = -mark[2]
         return kept
@@ -170,10 +176,8 @@ class Article:
         unit, start, back, number = mark
         written = self._terms[number].written
         if unit == _TITLE:
-            return Hit(
-                written, self._title[start:-back], Place.TITLE, start, -back, round(weight, 3)
-            )
-        place = Place.LEAD if start < self._reading.lead_end else Place.BODY
+            return Hit(written, self._title[start:-back], _IN_TITLE, start, -back, round(weight, 3))
+        place = _IN_LEAD if start < self._reading.lead_end else _IN_BODY
         return Hit(written, self._text[start:-back], place, start, -back, round(weight, 3))
 
 
