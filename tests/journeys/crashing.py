@@ -33,12 +33,14 @@ def sender(desk: Desk, *options: str) -> subprocess.Popen[str]:
 
 @dataclass(frozen=True)
 class Kill:
-    """What was left by one kill. `handed` rows stood so on disk; of these the server had the whole
-    body of `arrived`. `landed` is False where the sender was through before the blow."""
+    """What was left by one kill. `handed` rows stood so on disk, `fresh` of them by this sender; of
+    these the server had the whole body of `arrived`. `landed` is False where the sender was through
+    before the blow."""
 
     instant: str
     landed: bool
     handed: int
+    fresh: int
     arrived: int
 
 
@@ -50,6 +52,8 @@ class Crashing:
         self.relay = relay
         self.chance = chance
         self.kills: list[Kill] = []
+        # A sender that dies before it looks leaves what the one before had left.
+        self.left_handed: set[str] = set()
 
     def kill(self, instant: str, *, nth: int) -> Kill:
         """Begin a sender and kill it at the `nth` time that the instant comes."""
@@ -65,10 +69,13 @@ class Crashing:
             self.relay.trap = None
         self.relay.wait_until_quiet()
         with self.desk.open(read_only=True) as db:
-            handed = [row["address"] for row in list_deliveries(db) if row["status"] == "handed"]
+            rows = list_deliveries(db)
+            handed = {row["address"] for row in rows if row["status"] == "handed"}
+        fresh = handed - self.left_handed
+        self.left_handed |= handed
         landed = process.returncode == -signal.SIGKILL
-        arrived = sum(self.relay.taken[one] - before[one] for one in handed)
-        self.kills.append(Kill(instant, landed, len(handed), arrived))
+        arrived = sum(self.relay.taken[one] - before[one] for one in fresh)
+        self.kills.append(Kill(instant, landed, len(handed), len(fresh), arrived))
         return self.kills[-1]
 
     def finish(self) -> None:
@@ -116,9 +123,9 @@ class Crashing:
                 yield f"{row['address']} is {row['status']}"
             if times > 1 or (row["status"] == "sent" and times != 1):
                 yield f"{row['address']} is {row['status']}, and got it {times} times"
-        uncertain = sum(row["status"] == "uncertain" for row in rows)
-        if uncertain != sum(kill.handed for kill in self.kills):
-            yield f"{uncertain} uncertain, but the kills left {sum(k.handed for k in self.kills)}"
+        uncertain = {row["address"] for row in rows if row["status"] == "uncertain"}
+        if uncertain != self.left_handed:
+            yield f"{len(uncertain)} uncertain, but the kills left {len(self.left_handed)} handed"
 
     def _unbalanced(self, db: Database) -> Iterator[str]:
         shown = self.desk.json("editions", "show", "1")
@@ -133,7 +140,7 @@ class Crashing:
         for instant, times in kills.items():
             of_it = [kill for kill in self.kills if kill.instant == instant and kill.landed]
             lines.append(
-                f"{instant:32} {times:5} {sum(k.handed for k in of_it):9} "
+                f"{instant:32} {times:5} {sum(k.fresh for k in of_it):9} "
                 f"{max(k.handed for k in of_it):4} {sum(k.arrived for k in of_it):15}"
             )
         return "\n".join(lines)
