@@ -9,6 +9,8 @@ from digest.mail.smtp.pacing import Patience
 from digest.mail.smtp.servers import Access, OpenError, Server, accesses
 
 GREETING = "[127.0.0.1]"
+PARTING_SECONDS = 0.1
+"""TLS takes its leave by messages of its own; a loop that ends before leaves sockets open."""
 
 
 def reach(
@@ -25,7 +27,9 @@ def reach(
     greeting = helo_name or GREETING
 
     async def everyone() -> list[tuple[str, str | None]]:
-        return list(await asyncio.gather(*(_visit(one, greeting, seconds) for one in found)))
+        told = await asyncio.gather(*(_visit(one, greeting, seconds) for one in found))
+        await asyncio.sleep(PARTING_SECONDS)
+        return list(told)
 
     return asyncio.run(everyone())
 
