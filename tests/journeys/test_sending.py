@@ -16,7 +16,7 @@ from digest.rehearsal import EXAMPLE_TOKEN
 from tests.desks import LISTING, Desk
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying
-from tests.journeys.submission import PASSWORD, USER, VARIABLE, Submission, submitting
+from tests.journeys.submission import LOGIN_WORD, USER, VARIABLE, Submission, submitting
 from tests.mail.certificates import write_certificate
 from tests.mailing import Office, use_smtp
 
@@ -29,7 +29,7 @@ def server(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, desk: Desk
 ) -> Iterator[Submission]:
     """A submission server that config.toml names."""
-    monkeypatch.setenv(VARIABLE, PASSWORD)
+    monkeypatch.setenv(VARIABLE, LOGIN_WORD)
     certificate = write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
     with submitting(certificate) as submission:
         use_smtp(
@@ -268,7 +268,7 @@ def test_no_address_token_or_password_is_told(newsroom: Desk, server: Submission
     tokens = [re.search(r"\+(.*)@", mail[0])[1] for mail in server.mails]  # type: ignore[index]
     newsroom.config.write_text(newsroom.config.read_text("utf-8").replace(USER, "nobody"), "utf-8")
     for text in told:
-        assert PASSWORD not in text
+        assert LOGIN_WORD not in text
         assert not any(token in text for token in tokens)
         assert "reader.example" not in text
 
@@ -284,7 +284,7 @@ def test_a_wrong_password_sends_nothing_and_is_not_told(
     assert server.mails == []
     assert "not-the-password" not in result.output
     assert not ADDRESS.search(result.output)
-    monkeypatch.setenv(VARIABLE, PASSWORD)
+    monkeypatch.setenv(VARIABLE, LOGIN_WORD)
     newsroom.run("editions", "release", "1")
     sent(newsroom)
     assert len(server.mails) == 3
