@@ -87,6 +87,7 @@ async def _serve(room: "Runtime", listener: "socket.socket") -> bool:
     stopping = asyncio.Event()
     _on_signals(stopping, service.reload)
     web = asyncio.create_task(answer(app, listener, stopping))
+    web.add_done_callback(lambda _: stopping.set())  # a service that cannot answer ends
     guard = asyncio.create_task(_watchdog())
     where, port = listener.getsockname()[:2]
     tell("serving", host=where, port=port, feeds=app.root)

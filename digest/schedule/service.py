@@ -19,6 +19,7 @@ from digest.schedule.journal import RUN, log, run_id, tell
 from digest.schedule.plan import LEASE, NextTime, Verb, due_within, rhythms
 from digest.schedule.work import Facts, Worker
 from digest.store.lease import Lease, leave_lease, take_lease
+from digest.store.sqlite import sqlite3
 
 if TYPE_CHECKING:
     from digest.runtime import Runtime
@@ -132,7 +133,7 @@ class Service:
         led, before = self.leads, self.lease
         try:
             self.lease = await asyncio.to_thread(self._take)
-        except StoreError as e:
+        except (StoreError, sqlite3.Error) as e:
             tell("lease not renewed", level=logging.ERROR, fault=str(e))
         if self.leads and not led:
             tell("leading", holder=self.holder)
@@ -206,15 +207,15 @@ class Service:
             _, left = await asyncio.wait(self._runs, timeout=seconds)
             await asyncio.sleep(0)  # who waited for them tells how they went
         self._scheduler.shutdown(wait=False)
-        if not left:
-            await asyncio.to_thread(self._leave)
+        # Also where something is left: this process ends now, and locks keep what it holds till then.
+        await asyncio.to_thread(self._leave)
         return not left
 
     def _leave(self) -> None:
         try:
             with self.room.open() as db:
                 leave_lease(db, LEASE, self.mark)
-        except StoreError as e:
+        except (StoreError, sqlite3.Error) as e:
             tell("lease not given up", level=logging.ERROR, fault=str(e))
 
 

@@ -112,9 +112,9 @@ class Worker:
                     alone.enter_context(sole_sender(room.settings.store.path, room.now()))
                 except SenderError as e:
                     return {"waits": str(e)}  # a person sends by hand; the next tick finds the rest
-                return {"editions": self._deliver(db, names, stop)}
+                return self._deliver(db, names, stop)
 
-    def _deliver(self, db: "Database", names: list[str], stop: Stop) -> list[Facts]:
+    def _deliver(self, db: "Database", names: list[str], stop: Stop) -> Facts:
         from digest.deliver import deliver, recover
         from digest.store.sender import check_home, token_key
 
@@ -122,7 +122,7 @@ class Worker:
         with db.write():
             check_home(db, room.here)
             key = token_key(db, room.random_bytes)
-        recover(db, room.settings, room.transport, room.now())
+        recovered = recover(db, room.settings, room.transport, room.now())
         # One digest at a time: an edition whose digest config.toml has lost stops no other.
         reports = [
             report
@@ -139,7 +139,7 @@ class Worker:
                 stop=stop,
             )
         ]
-        return [
+        editions = [
             {
                 "edition": report.edition_id,
                 "digest": report.digest,
@@ -150,6 +150,7 @@ class Worker:
             }
             for report in reports
         ]
+        return {"recovered": recovered, "editions": editions}
 
     def _bounces(self, stop: Stop) -> Facts:
         from digest.mail.mailboxes import read_maildir

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from digest.errors import StoreError
+from digest.store.sqlite import sqlite3
 from digest.web.app import FeedApp, Report
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ class Health:
     def __init__(self, pulse: Pulse) -> None:
         self.pulse = pulse
         self.app: FeedApp | None = None
-        self.started_at = pulse.room.now()
         self._counted: tuple[float, bytes] | None = None
         self._lock = asyncio.Lock()
 
@@ -95,7 +95,7 @@ class Health:
         try:
             with self.pulse.room.open(read_only=True) as db:
                 db.value("SELECT count(*) FROM sources")
-        except StoreError as e:
+        except (StoreError, sqlite3.Error) as e:
             return str(e)
         return None
 
@@ -108,14 +108,16 @@ class Health:
 
     def _late(self) -> str | None:
         """Which verbs are late; None while this process waits, or is at work on them."""
-        if not self.pulse.leads:
+        lease = self.pulse.lease
+        if lease is None or not self.pulse.leads:
             return None
         now = self.pulse.room.now()
         late = [
             str(verb)
             for verb, tick in self.pulse.ticks.items()
             if not tick.running
-            and now - (tick.done_at or self.started_at) > OVERDUE * self.pulse.rhythm[verb] + SLACK
+            and now - max(tick.done_at or lease.taken_at, lease.taken_at)
+            > OVERDUE * self.pulse.rhythm[verb] + SLACK
         ]
         return f"late: {', '.join(late)}" if late else None
 
@@ -151,5 +153,5 @@ class Health:
         try:
             with self.pulse.room.open(read_only=True) as db, db.snapshot():
                 yield from of_store(db, self.pulse.room.now())
-        except StoreError:
+        except (StoreError, sqlite3.Error):
             yield from of_store(None, self.pulse.room.now())

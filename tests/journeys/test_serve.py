@@ -15,6 +15,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from tests.desks import Desk
+from tests.mail.fault_server import HANG, FaultServer
+from tests.mail.fault_server import running as running_server
+from tests.mailing import use_smtp
 
 ADDRESS = "reader@example.net"
 
@@ -196,6 +199,32 @@ def test_a_verb_that_fails_is_told_and_stops_nothing(quick: Desk):
         assert 'digest_failures_total{verb="read"} 1.0' in running.get("/metrics")[2].decode()
         assert running.get("/healthz")[0] == 200
         assert running.end() == 0
+
+
+def test_what_does_not_end_in_time_is_settled_at_the_next_start(quick: Desk):
+    """A mail server that says nothing holds up no stop; its delivery is uncertain, and not resent."""
+    quick.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    assert quick.run("recipients", "add", "asleep.0@reader.example").exit_code == 0
+    quick.configure(schedule='"* * * * *"', drain_seconds="0.0")
+    with running_server(FaultServer(acts={"asleep": ("end", HANG)})) as server:
+        use_smtp(quick, server.port)
+        quick.configure(data_timeout_seconds="60.0")
+        with service(quick) as running:
+            running.until("compose")
+            with quick.open(read_only=True) as db:
+                handed = "SELECT 1 FROM deliveries WHERE status = 'handed'"
+                while db.value(handed) is None and running.process.poll() is None:
+                    pass
+            assert running.end() == 1
+            assert running.told[-1]["whole"] is False
+        quick.configure(schedule='"0 0 1 1 *"', drain_seconds="20.0")
+        with service(quick) as running:
+            assert running.until("send")["recovered"] == 1
+            assert running.end() == 0
+    with quick.open(read_only=True) as db:
+        assert db.rows("SELECT status, attempts FROM deliveries") == [
+            {"status": "uncertain", "attempts": 1}
+        ]
 
 
 def test_a_port_that_is_taken_is_told(quick: Desk):
