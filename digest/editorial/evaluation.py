@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
+from math import sqrt
 from typing import Any
 
 from digest.editorial.lexicon import Lexicon
@@ -11,11 +11,7 @@ from digest.editorial.themes import classify
 from digest.errors import LabelsError
 from digest.model import ThemeScore
 
-SEED = 20_260
-DRAWS = 1000
-MOST_DRAWN = 1_000_000
-"""The bootstrap draws every set of items DRAWS times, fewer where that were more than MOST_DRAWN."""
-
+Z = 1.959964  # the normal distribution has 95 % within so many standard deviations
 _SHAPE = '{"id": "…", "lang": "en", "title": "…", "text": "…", "themes": ["…"], "allowed": []}'
 
 
@@ -149,17 +145,16 @@ def _judged(lexicon: Lexicon, item: LabelledItem, keys: Sequence[str]) -> Judged
 
 def _measure(judged: Sequence[JudgedItem], keys: Sequence[str]) -> Measure:
     counts = [_counts(one, set(keys)) for one in judged]
-    right, wrong, missed = _summed(counts)
-    drawn: list[list[float]] = [[], [], []]
-    random = Random(SEED)  # noqa: S311 - a fixed seed: the same items give the same intervals
-    for _ in range(min(DRAWS, MOST_DRAWN // max(1, len(counts)) + 1)):
-        values = _shares(*_summed(random.choices(counts, k=len(counts)))) if counts else ()
-        for found, value in zip(drawn, values, strict=False):
-            if value is not None:
-                found.append(value)
-    shares = _shares(right, wrong, missed)
-    figures = [_figure(value, found) for value, found in zip(shares, drawn, strict=True)]
-    return Measure(right, wrong, missed, *figures)
+    right, wrong, missed = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
+    same = _share(right, right + wrong + missed)
+    return Measure(
+        right,
+        wrong,
+        missed,
+        precision=_share(right, right + wrong),
+        recall=_share(right, right + missed),
+        f1=Figure(_f1(same.value), _f1(same.low), _f1(same.high)),
+    )
 
 
 def _counts(one: JudgedItem, keys: set[str]) -> tuple[int, int, int]:
@@ -171,26 +166,20 @@ def _counts(one: JudgedItem, keys: set[str]) -> tuple[int, int, int]:
     )
 
 
-def _summed(counts: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
-    rights, wrongs, misses = zip(*counts, strict=True) if counts else ((), (), ())
-    return sum(rights), sum(wrongs), sum(misses)
+def _share(part: int, whole: int) -> Figure:
+    """A share with Wilson's interval, which holds for few cases and for shares of 0 and 1 too."""
+    if not whole:
+        return Figure(None)
+    share = part / whole
+    middle = share + Z * Z / (2 * whole)
+    reach = Z * sqrt(share * (1 - share) / whole + Z * Z / (4 * whole * whole))
+    scale = 1 + Z * Z / whole
+    return Figure(share, max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
 
 
-def _shares(right: int, wrong: int, missed: int) -> tuple[float | None, float | None, float | None]:
-    """Precision, recall and F1; None where nothing was filed, labelled or either."""
-    return (
-        right / (right + wrong) if right + wrong else None,
-        right / (right + missed) if right + missed else None,
-        2 * right / (2 * right + wrong + missed) if right + wrong + missed else None,
-    )
-
-
-def _figure(value: float | None, drawn: list[float]) -> Figure:
-    if value is None or not drawn:
-        return Figure(value)
-    drawn.sort()
-    edge = int(len(drawn) * 0.025)
-    return Figure(value, drawn[edge], drawn[-1 - edge])
+def _f1(same: float | None) -> float | None:
+    """F1 from the share that is right among all that was filed, labelled or both: it grows with it."""
+    return None if same is None else 2 * same / (1 + same)
 
 
 def _item(line: str, where: str) -> LabelledItem:

@@ -1,6 +1,8 @@
 """An article is filed by what it is about, whatever its length, and every mark can be pointed at."""
 
+import re
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -234,6 +236,25 @@ def test_labelled_items_are_filed_as_their_readers_did():
     evaluation = evaluate(SHIPPED, items)
     assert evaluation.overall.f1.value >= 0.95, evaluation.errors
     assert all(measure.f1.value >= 0.92 for measure in evaluation.by_theme.values())
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "language", "belongs"),
+    [
+        pytest.param("Workshop on trafficking in persons", "", "en", True, id="English"),
+        pytest.param("Борьба с торговлей людьми", "", "ru", True, id="Russian"),
+        pytest.param(
+            "Drug trafficking grows", "Victims of drugs were many.", "en", False, id="drugs"
+        ),
+    ],
+)
+def test_the_fifth_theme_of_the_handbook_works_as_written(title, text, language, belongs):
+    """For the editor who copies it out of docs/themes.md."""
+    handbook = Path(__file__).parents[2] / "docs" / "themes.md"
+    (block,) = re.findall(r"```toml\n(.*?)```", handbook.read_text(encoding="utf-8"), re.DOTALL)
+    fifth = [ThemeSettings.model_validate(table) for table in tomllib.loads(block)["themes"]]
+    (score,) = classify(compile_lexicon(fifth), title=title, text=text, language=language)
+    assert score.matched is belongs
 
 
 ANY_TEXT = st.one_of(
