@@ -1,12 +1,19 @@
 """Who is woken when: on a clock of the test's own."""
 
+import io
+import json
+import logging
+import socket
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from pathlib import Path
 
 import pytest
 
 from digest.config.load import load_settings
 from digest.config.settings import Settings
+from digest.schedule.journal import RUN, JsonLines
+from digest.schedule.notify import notify, watchdog_seconds
 from digest.schedule.outlook import holder, outlook
 from digest.schedule.plan import LEASE, Verb, rhythms, wakeups
 from digest.schedule.service import WhenDue, with_fixed_keys
@@ -150,6 +157,43 @@ class TestLease:
         take_lease(db, LEASE, "one", "aa", NOW, LENGTH)
         assert holder(db, settings(), NOW) == "one"
         assert holder(db, settings(), NOW + LENGTH) is None
+
+
+def test_no_line_of_the_log_holds_an_address():
+    """What a server or an error repeats is taken out, also from a trace; the run is in each line."""
+    told = io.StringIO()
+    handler = logging.StreamHandler(told)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger(f"{__name__}.alone")
+    logger.propagate = False
+    logger.addHandler(handler)
+    facts = {"editions": [{"fault": "550 <reader@example.net> unknown", "sent": 3}]}
+    token = RUN.set("12345678")
+    try:
+        raise ValueError("no header for reader@example.net")
+    except ValueError:
+        logger.exception("send", extra={"facts": facts})
+    finally:
+        RUN.reset(token)
+        logger.removeHandler(handler)
+    line = json.loads(told.getvalue())
+    assert "reader@" not in told.getvalue()
+    assert line["trace"].endswith("ValueError: no header for (address)")
+    assert (line["run"], line["level"]) == ("12345678", "error")
+    assert line["editions"] == [{"fault": "550 <(address)> unknown", "sent": 3}]
+
+
+def test_systemd_hears_what_it_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each word to the socket that it names; without one, nothing."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify("READY=1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+        notify("READY=1", "STATUS=well")
+        assert systemd.recv(100) == b"READY=1\nSTATUS=well"
+        assert watchdog_seconds() == 30
 
 
 def test_what_only_a_new_start_changes_stays_and_is_named():

@@ -69,6 +69,7 @@ class Service:
         self._worker = Worker(room)
         self._config = _state(room.settings.path)
         self._stopped = False
+        self._fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
         self._scheduler = AsyncIOScheduler(
             timezone="UTC",
@@ -134,7 +135,11 @@ class Service:
         try:
             self.lease = await asyncio.to_thread(self._take)
         except (StoreError, sqlite3.Error) as e:
-            tell("lease not renewed", level=logging.ERROR, fault=str(e))
+            if self._fault != str(e):  # once, however many beats it lasts
+                tell("lease not renewed", level=logging.ERROR, fault=str(e))
+            self._fault = str(e)
+        else:
+            self._fault = None
         if self.leads and not led:
             tell("leading", holder=self.holder)
             for verb in self.ticks:
