@@ -1,5 +1,6 @@
 """Themes from config.toml and the packaged terms -> a lexicon that `themes.classify` reads."""
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -162,9 +163,11 @@ def _merged(
         merged |= read
     for written in own.remove:
         if merged.pop(parse_term(written, language, theme.name), None) is None:
+            near = difflib.get_close_matches(written, [term for term, _, _ in merged.values()], n=1)
             raise LexiconError(
                 f"theme {theme.name!r}, language {language!r}, term {written!r}: it stands in "
                 f"remove, but no such term is packaged; write it as the packaged lexicon does"
+                + (f", perhaps {near[0]!r}" if near else "")
             )
     for slots, (written, role, weight) in merged.items():
         yield written, role, weight, slots
