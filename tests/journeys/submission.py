@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from tests.mail.certificates import server_context
+from tests.mail.fault_server import part_from_all
 
 USER = "desk"
 LOGIN_WORD = "open-sesame-4711"
@@ -64,5 +65,4 @@ async def _sessions_end() -> None:
     sessions = asyncio.all_tasks() - {asyncio.current_task()}
     if sessions:
         await asyncio.wait(sessions, timeout=5)
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await part_from_all()

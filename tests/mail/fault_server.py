@@ -173,6 +173,15 @@ class Dialogue:
         self.writer.close()
 
 
+async def part_from_all() -> None:
+    """Let go of every connection that a server of this loop still has, so that none outlives it."""
+    loop = asyncio.get_running_loop()
+    for transport in list(loop._transports.values()):  # type: ignore[attr-defined]
+        transport.abort()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def running(server: FaultServer) -> Iterator[FaultServer]:
     """The server, listening on a port of its own until the end of the block."""
@@ -189,6 +198,7 @@ def running(server: FaultServer) -> Iterator[FaultServer]:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await part_from_all()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
