@@ -9,8 +9,6 @@ from digest.mail.smtp.pacing import Patience
 from digest.mail.smtp.servers import Access, OpenError, Server, accesses
 
 GREETING = "[127.0.0.1]"
-PARTING_SECONDS = 0.1
-"""TLS takes its leave by messages of its own; a loop that ends before leaves sockets open."""
 
 
 def reach(

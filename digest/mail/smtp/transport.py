@@ -26,6 +26,8 @@ from digest.mail.smtp.tally import Tally
 
 STOP_SECONDS = 0.1
 """How often `stop()` is asked."""
+PARTING_SECONDS = 0.05
+"""Connections take leave by turns of the loop; one that ends before leaves sockets open."""
 
 
 class SmtpTransport:
@@ -52,7 +54,10 @@ class SmtpTransport:
     ) -> Report:
         """Deliver until `messages` ends, `stop()` is true, or no server can be used."""
         with asyncio.Runner() as runner:
-            return runner.run(self._deliver(messages, handed, settled, stop))
+            try:
+                return runner.run(self._deliver(messages, handed, settled, stop))
+            finally:
+                runner.run(asyncio.sleep(PARTING_SECONDS))
 
     async def _deliver(
         self,
