@@ -194,6 +194,7 @@ class PipelinedLink(asyncio.Protocol):
 
     def abort(self) -> None:
         self._closing = True
+        self._transport.abort()  # TLS would wait for the other's leave, after the end of the loop
         self._client.close()
 
     async def _reply(self, phase: Phase, seconds: float | None = None) -> Reply:
@@ -303,6 +304,8 @@ class PlainLink:
 
     def abort(self) -> None:
         self._closing = True
+        if self._client.transport is not None:
+            cast(asyncio.Transport, self._client.transport).abort()
         self._client.close()
 
     def _noted(self, code: int, text: str) -> Reply:

@@ -7,6 +7,7 @@ from digest.config.transport import ServerSettings
 from digest.mail.smtp.links import Timeouts
 from digest.mail.smtp.pacing import Patience
 from digest.mail.smtp.servers import Access, OpenError, Server, accesses
+from digest.mail.smtp.transport import PARTING_SECONDS
 
 GREETING = "[127.0.0.1]"
 
