@@ -26,8 +26,6 @@ from digest.mail.smtp.tally import Tally
 
 STOP_SECONDS = 0.1
 """How often `stop()` is asked."""
-PARTING_SECONDS = 0.1
-"""What aiosmtplib closes after a failure: TLS takes its leave by messages of its own."""
 PARTING_SECONDS = 0.05
 """Connections take leave by turns of the loop; one that ends before leaves sockets open."""
 
@@ -86,8 +84,6 @@ class SmtpTransport:
         ]
         stopped, failure = await _watch(slots, desk, tally, stop)
         fault = fault_text(servers) if desk.given_up else None
-        if any(server.fault is not None for server in servers):
-            await asyncio.sleep(PARTING_SECONDS)
         for message in lookahead.drain():
             tally.settle(_left(message, servers if fault else ()))
         try:
