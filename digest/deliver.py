@@ -3,37 +3,32 @@
     skip who must not be mailed | render each segment once
       | for each due delivery: message -> transport -> handed (on disk) -> answer -> settled
 
-The transport calls back into `_Ledger`; its docstring says what is on disk when.
+The transport calls back into `digest.ledger.Ledger`; its docstring says what is on disk when.
 """
 
-import re
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import lay_out
 from digest.errors import NotFoundError
-from digest.mail.answers import due_again
+from digest.ledger import Ledger, without_addresses
 from digest.mail.message import MessageMaker
-from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Transport
+from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
 from digest.mail.render import render_mail
 from digest.mail.tokens import return_path
 from digest.mail.verp import token_for
 from digest.model import Edition
 from digest.store.database import Database
 from digest.store.deliveries import (
-    DeliveryStatus,
     Due,
-    Settlement,
     due_deliveries,
-    mark_handed,
     recover_handed,
-    settle,
     skip_segment,
     skip_unwanted,
 )
@@ -45,23 +40,15 @@ from digest.store.editions import (
     segments_of,
 )
 from digest.store.sender import set_way_out, way_out
-from digest.store.suppressions import SOFT_LIMIT, soft_bounces, suppress
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from digest.mail.dkim import Signer
 
-FLUSH_AFTER = timedelta(seconds=0.5)
-"""Answers wait at most so long for the next `handed` to be written together with it."""
 SIGNERS = 2
 AHEAD = 32
 """Messages that are signed before they are asked for, and the threads that do it."""
-POLICY_SHARE = 0.05
-POLICY_LEAST = 5
-"""So many refusals by policy, and this share of all answers, pause the edition."""
-FULL = "mailbox full"
-_ADDRESS = re.compile(r"[^\s<>:;,]+@[^\s<>:;,]+")
 
 
 @dataclass(slots=True)
@@ -175,7 +162,7 @@ class _Run:
         with self.db.write():
             report.skipped = skip_unwanted(self.db, self.edition_id, self.now())
         makers = self._makers(report)
-        ledger = _Ledger(self.db, self.now, stop, progress)
+        ledger = Ledger(self.db, self.now, stop, progress)
         try:
             sent = transport.deliver(
                 self._outgoing(makers, ledger),
@@ -226,7 +213,7 @@ class _Run:
             )
         return makers
 
-    def _outgoing(self, makers: dict[int, MessageMaker], ledger: "_Ledger") -> Iterator[Outgoing]:
+    def _outgoing(self, makers: dict[int, MessageMaker], ledger: "Ledger") -> Iterator[Outgoing]:
         def make(due: Due) -> Outgoing | Outcome:
             token = token_for(self.key, self.edition_id, due.recipient_id)
             try:
@@ -245,7 +232,7 @@ class _Run:
             else:
                 ledger.settled([one])
 
-    def _due(self, ledger: "_Ledger") -> Iterator[Due]:
+    def _due(self, ledger: "Ledger") -> Iterator[Due]:
         for due in due_deliveries(self.db, self.edition_id, self.now()):
             if ledger.fault is not None:
                 return
@@ -273,152 +260,3 @@ def _ahead(
             first = begun.popleft()
             begun.extend(pool.submit(make, due) for due in islice(dues, 1))
             yield first.result()
-
-
-class _Ledger:
-    """What the transport reports, on disk.
-
-    Answers are held back and written in the same transaction as the next `handed`, so that a group of
-    messages costs one commit. Since a connection's next message is never handed before its last one's
-    answer was reported, no more than one delivery for each open connection is on disk as handed
-    without its answer, whenever the process dies.
-    """
-
-    def __init__(
-        self,
-        db: Database,
-        now: Callable[[], datetime],
-        stop: Callable[[], bool],
-        progress: Callable[[int], None],
-    ) -> None:
-        self.db = db
-        self.now = now
-        self.outcomes: Counter[OutcomeKind] = Counter()
-        self.fault: str | None = None
-        self._asked_to_stop = stop
-        self._progress = progress
-        self._under_way: dict[int, Due] = {}
-        self._answered: list[Outcome] = []
-        self._since: datetime | None = None
-
-    def expect(self, due: Due) -> None:
-        self._under_way[due.id] = due
-
-    def handed(self, delivery_ids: Sequence[int]) -> None:
-        moment = self.now()
-        with self.db.write():
-            self._write(moment)
-            mark_handed(self.db, delivery_ids, moment)
-        self._written()
-
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.kind is OutcomeKind.OURS:
-                self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
-        if self.fault is None and not self._asked_to_stop():
-            outcomes = [_as_try(outcome) for outcome in outcomes]
-        self._answered += outcomes
-        self._since = self._since or self.now()
-        self.outcomes.update(outcome.kind for outcome in outcomes)
-        self._progress(len(outcomes))
-        refused = self.outcomes[OutcomeKind.POLICY]
-        if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
-            self.fault = (
-                f"{refused} of {self.outcomes.total()} messages were refused by policy; see "
-                "`digest deliveries list --status failed` before it is released"
-            )
-
-    def stop(self) -> bool:
-        if self._since is not None and self.now() - self._since > FLUSH_AFTER:
-            self.flush()
-        return self.fault is not None or self._asked_to_stop()
-
-    def flush(self) -> None:
-        if self._answered:
-            with self.db.write():
-                self._write(self.now())
-            self._written()
-
-    def _write(self, moment: datetime) -> None:
-        if not self._answered:
-            return
-        settle(self.db, [self._settlement(one, moment) for one in self._answered], moment)
-        for outcome in self._answered:
-            if outcome.kind in (OutcomeKind.DEAD, OutcomeKind.FULL):
-                self._note_bounce(outcome, moment)
-
-    def _written(self) -> None:
-        for outcome in self._answered:
-            self._under_way.pop(outcome.delivery_id, None)
-        self._answered = []
-        self._since = None
-
-    def _note_bounce(self, outcome: Outcome, moment: datetime) -> None:
-        due = self._under_way[outcome.delivery_id]
-        said = answer_text(outcome)
-        if outcome.kind is OutcomeKind.DEAD:
-            suppress(self.db, due.address, "hard", moment, detail=said, delivery_id=due.id)
-        elif soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT:
-            suppress(self.db, due.address, "soft", moment, detail=said, delivery_id=due.id)
-
-    def _settlement(self, outcome: Outcome, moment: datetime) -> Settlement:
-        due = self._under_way[outcome.delivery_id]
-        return settlement_of(outcome, due, moment)
-
-
-FINAL = {
-    OutcomeKind.DEAD: "no such address",
-    OutcomeKind.FULL: FULL,
-    OutcomeKind.POLICY: "refused by policy",
-    OutcomeKind.REFUSED: "refused",
-}
-
-
-def _as_try(outcome: Outcome) -> Outcome:
-    """A message under which the connection is lost each time has been tried, and waits like any
-    other: else it would be due for ever.
-    """
-    begun = outcome.server and outcome.phase in (Phase.MAIL, Phase.RCPT, Phase.DATA)
-    if outcome.kind is OutcomeKind.UNSENT and begun:
-        return replace(outcome, kind=OutcomeKind.PASSING)
-    return outcome
-
-
-def settlement_of(outcome: Outcome, due: Due, moment: datetime) -> Settlement:
-    """What an outcome means for its row: the state, and when it is due again."""
-    status, due_at, reason, counts = DeliveryStatus.QUEUED, None, None, True
-    if outcome.kind is OutcomeKind.SENT:
-        status = DeliveryStatus.SENT
-    elif outcome.kind is OutcomeKind.UNCERTAIN:
-        status, reason = DeliveryStatus.UNCERTAIN, "no answer after the body was handed over"
-    elif outcome.kind in FINAL:
-        status, reason = DeliveryStatus.FAILED, FINAL[outcome.kind]
-    elif outcome.kind is OutcomeKind.PASSING:
-        first = due.first_tried_at or moment
-        due_at = due_again(due.attempts + 1, first_try=first, now=moment)
-        if due_at is None:
-            status, reason = DeliveryStatus.FAILED, "tries used up"
-    else:
-        due_at, counts = moment, False
-    return Settlement(
-        outcome.delivery_id,
-        status,
-        due_at=due_at,
-        server=outcome.server,
-        answer=answer_text(outcome),
-        reason=reason,
-        counts_as_try=counts,
-    )
-
-
-def without_addresses(text: str | None) -> str | None:
-    """What a server said, as it may be shown: it often repeats an address, and so a token of ours."""
-    return None if text is None else _ADDRESS.sub("(address)", text)
-
-
-def answer_text(outcome: Outcome) -> str:
-    """550 5.1.1 no such user, as the server said it."""
-    enhanced = outcome.enhanced or ""
-    text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
-    parts = (str(outcome.code) if outcome.code else "", enhanced, text)
-    return " ".join(part for part in parts if part)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.compose import compose_now
-from digest.deliver import Portion, answer_text, recover, settlement_of, without_addresses
+from digest.deliver import Portion, recover
+from digest.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Outcome, OutcomeKind, Phase
 from digest.store.deliveries import Due, mark_handed, settle_uncertain

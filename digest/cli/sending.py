@@ -11,16 +11,10 @@ import click
 from digest.cli.output import counted, fault, local
 from digest.compose import Expected, compose_now, preview, segments
 from digest.config.settings import DigestConfig
-from digest.deliver import (
-    EditionReport,
-    Portion,
-    answer_text,
-    deliver,
-    recover,
-    without_addresses,
-)
+from digest.deliver import EditionReport, Portion, deliver, recover
 from digest.editorial.selection import lay_out
 from digest.errors import NotReadyError
+from digest.ledger import answer_text, without_addresses
 from digest.mail.message import MessageMaker
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
 from digest.mail.render import render_mail
