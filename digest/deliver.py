@@ -20,7 +20,7 @@ from digest.errors import NotFoundError
 from digest.ledger import Ledger, without_addresses
 from digest.mail.message import MessageMaker
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
-from digest.mail.render import render_mail
+from digest.mail.segment import make_segment
 from digest.mail.tokens import return_path
 from digest.mail.verp import token_for
 from digest.model import Edition
@@ -195,20 +195,12 @@ class _Run:
                     reason = "nothing for the chosen themes"
                     report.skipped += skip_segment(self.db, segment_id, reason, self.now())
                 continue
-            mail = render_mail(
+            _, makers[segment_id] = make_segment(
                 settings=self.settings,
                 digest=self.config,
                 edition=self.edition,
                 layout=layout,
                 environment=self.environment,
-            )
-            makers[segment_id] = MessageMaker(
-                settings=self.settings,
-                digest=self.config,
-                edition=self.edition,
-                choice=segment.choice,
-                mail=mail,
-                date=self.edition.window.ends_at,
                 signer=self.signer,
             )
         return makers

@@ -9,8 +9,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import lay_out
 from digest.errors import PublishError
 from digest.feeds.files import replace_file
-from digest.mail.message import MessageMaker
-from digest.mail.render import render_mail
+from digest.mail.segment import make_segment
 from digest.model import Choice, Edition, Preview, Segment
 
 if TYPE_CHECKING:
@@ -47,20 +46,12 @@ def preview_segments(
     names: set[str] = set()
     for segment in segments or [Segment(everything(settings, digest), 0)]:
         layout = lay_out(edition.placements, segment.choice, per_theme=digest.per_theme)
-        mail = render_mail(
+        mail, maker = make_segment(
             settings=settings,
             digest=digest,
             edition=edition,
             layout=layout,
             environment=environment,
-        )
-        maker = MessageMaker(
-            settings=settings,
-            digest=digest,
-            edition=edition,
-            choice=segment.choice,
-            mail=mail,
-            date=edition.window.ends_at,
             signer=signer,
         )
         message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)

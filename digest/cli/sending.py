@@ -15,9 +15,8 @@ from digest.deliver import EditionReport, Portion, deliver, recover
 from digest.editorial.selection import lay_out
 from digest.errors import NotReadyError
 from digest.ledger import answer_text, without_addresses
-from digest.mail.message import MessageMaker
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
-from digest.mail.render import render_mail
+from digest.mail.segment import make_segment
 from digest.mail.tokens import return_path
 from digest.model import Edition, EditionStatus, Segment
 from digest.rehearsal import EXAMPLE_TOKEN, everything
@@ -162,20 +161,12 @@ def send_test(room: "Runtime", config: DigestConfig, planned: Planned, address: 
     """
     choice = planned.segments[0].choice if planned.segments else everything(room.settings, config)
     layout = lay_out(planned.edition.placements, choice, per_theme=config.per_theme)
-    mail = render_mail(
+    _, maker = make_segment(
         settings=room.settings,
         digest=config,
         edition=planned.edition,
         layout=layout,
         environment=room.templates,
-    )
-    maker = MessageMaker(
-        settings=room.settings,
-        digest=config,
-        edition=planned.edition,
-        choice=choice,
-        mail=mail,
-        date=planned.edition.window.ends_at,
         signer=room.signer,
     )
     message = Outgoing(
