@@ -3,9 +3,8 @@
 import getpass
 import secrets
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,23 +22,48 @@ if TYPE_CHECKING:
     from digest.store.database import Database
 
 
-def _clock() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - the one clock
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time, in UTC: the machine's, unless years are to be tried in an hour.
+
+    Then `pace` seconds pass in one of the machine's, and it shows `starts` when that shows `begun`.
+    """
+
+    pace: float = 1.0
+    starts: datetime = EPOCH
+    begun: datetime = EPOCH
+
+    def __call__(self) -> datetime:
+        return self.at(datetime.now(UTC))  # noqa: TID251 - the one clock
+
+    def at(self, machine: datetime) -> datetime:
+        """What this clock shows when the machine's shows `machine`."""
+        return self.starts + (machine - self.begun) * self.pace
+
+    def machine_at(self, moment: datetime) -> datetime:
+        """What the machine's clock shows when this one has come to `moment`."""
+        found = self.begun + (moment - self.starts) / self.pace
+        # Rounded down to a microsecond, it would be before the moment.
+        return found if self.at(found) >= moment else found + timedelta.resolution
 
 
 @dataclass
 class Runtime:
-    """What a command works with; each part is made when it is first asked for.
-
-    `now` gives aware UTC; everything below takes it, or a moment from it, as an argument.
-    """
+    """What a command works with; each part is made when it is first asked for."""
 
     settings: Settings
-    now: Callable[[], datetime] = _clock
+    clock: Clock = Clock()
 
     @classmethod
     def from_file(cls, path: Path) -> "Runtime":
         return cls(load_settings(path))
+
+    def now(self) -> datetime:
+        """Aware UTC; everything below takes it, or a moment from it, as an argument."""
+        return self.clock()
 
     def open(self, *, read_only: bool = False) -> "Database":
         """The database; the caller closes it, best by `with`."""

@@ -1,18 +1,28 @@
 """The only wiring and the only clock."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from digest.errors import ConfigError
 from digest.mail.maildir import MaildirTransport
-from digest.runtime import Runtime
+from digest.runtime import Clock, Runtime
 from tests.desks import Desk
 
 
 def test_the_clock_is_aware_and_in_utc(desk: Desk) -> None:
     """For everything below: no moment without a zone."""
     assert Runtime(desk.settings).now().utcoffset() == timedelta(0)
+
+
+def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
+    """For the soak: a year passes in an hour, from a day of its own; else every moment is the machine's."""
+    machine = datetime(2026, 11, 22, 8, 0, 0, 123_457, tzinfo=UTC)
+    assert Clock().at(machine) == Clock().machine_at(machine) == machine
+    starts = datetime(2031, 1, 1, tzinfo=UTC)
+    fast = Clock(10_000.0, starts, machine)
+    assert fast.at(machine + timedelta(hours=1)) == starts + timedelta(hours=10_000)
+    assert fast.machine_at(starts + timedelta(hours=10_000)) == machine + timedelta(hours=1)
 
 
 def test_parts_are_made_from_config(desk: Desk) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from digest.config.load import load_settings
 from digest.config.settings import Settings
+from digest.runtime import Clock
 from digest.schedule.journal import RUN, JsonLines
 from digest.schedule.notify import notify, watchdog_seconds
 from digest.schedule.outlook import holder, outlook
@@ -35,7 +36,7 @@ def settings(zone: str = "UTC", rule: str = "0 8 * * mon", **service: object) ->
 def hours(zone: str, rule: str, start: str, count: int) -> list[str]:
     """The times at which a digest's hour wakes `compose`."""
     [rhythm] = [one for one in rhythms(settings(zone, rule)) if "schedule" in one.cause]
-    trigger, moment, found = WhenDue(rhythm.after), datetime.fromisoformat(start), []
+    trigger, moment, found = WhenDue(rhythm.after, Clock()), datetime.fromisoformat(start), []
     for _ in range(count):
         moment = trigger.get_next_fire_time(None, moment)
         found.append(moment.strftime("%m-%dT%H:%M"))
@@ -76,8 +77,21 @@ def test_a_digests_hour_comes_once(zone, rule, start, expected):
 def test_all_that_was_missed_is_one_wakeup():
     """After a night of sleep the next wake-up is ahead of now, not one for each that was missed."""
     rhythm = next(one for one in rhythms(settings()) if one.verb is Verb.READ)
-    found = WhenDue(rhythm.after).get_next_fire_time(NOW - timedelta(days=400), NOW)
+    found = WhenDue(rhythm.after, Clock()).get_next_fire_time(NOW - timedelta(days=400), NOW)
     assert NOW < found <= NOW + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("pace", [1.0, 7.0, 10_000.0])
+def test_each_tick_comes_once_on_a_clock_of_any_pace(pace: float):
+    """A run that is begun by the machine's clock is not begun before its time by the other one."""
+    clock = Clock(pace, NOW - timedelta(days=300), NOW)
+    rhythm = rhythms(settings(ingest_every_minutes=100 / 3))[0]
+    trigger, machine, ticks = WhenDue(rhythm.after, clock), NOW, [clock.at(NOW)]
+    for _ in range(200):
+        machine = trigger.get_next_fire_time(machine, machine)
+        due = rhythm.after(ticks[-1])
+        assert due <= clock.at(machine) < due + timedelta(microseconds=2 * pace)
+        ticks.append(clock.at(machine))
 
 
 @pytest.mark.parametrize("minutes", [0.1, 1 / 3, 7.0, 10.0, 1440.0])

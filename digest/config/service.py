@@ -18,7 +18,7 @@ class ServiceSettings(Section):
     send: bool = True
     bounces: Path | None = None
     bounces_every_minutes: Minutes = 15.0
-    lease_seconds: Annotated[float, Field(ge=3, le=3600)] = 30.0
+    lease_seconds: Annotated[float, Field(ge=3, le=86400)] = 30.0
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
 

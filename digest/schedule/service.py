@@ -22,7 +22,7 @@ from digest.store.lease import Lease, leave_lease, take_lease
 from digest.store.sqlite import sqlite3
 
 if TYPE_CHECKING:
-    from digest.runtime import Runtime
+    from digest.runtime import Clock, Runtime
 
 BEATS = 3
 """The lease is renewed so many times in its length."""
@@ -31,13 +31,17 @@ FIXED = (("web", "host"), ("web", "port"), ("store", "path"))
 
 
 class WhenDue(BaseTrigger):  # type: ignore[misc] # the library has no types
-    """A rhythm as APScheduler asks for it. All that was missed until now comes as one run."""
+    """A rhythm as APScheduler asks for it, by the machine's clock. All that was missed until now
+    comes as one run.
+    """
 
-    def __init__(self, after: NextTime) -> None:
+    def __init__(self, after: NextTime, clock: "Clock") -> None:
         self.after = after
+        self.clock = clock
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        return self.after(now if previous is None else max(previous, now))
+        seen = now if previous is None else max(previous, now)
+        return self.clock.machine_at(self.after(self.clock.at(seen)))
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ class Service:
         await self._beat()
         self._scheduler.resume()
         while not stopping.is_set():
-            pause = self.room.settings.service.lease_seconds / BEATS
+            pause = self.room.settings.service.lease_seconds / BEATS / self.room.clock.pace
             try:
                 await asyncio.wait_for(stopping.wait(), pause)
             except TimeoutError:
@@ -112,7 +116,7 @@ class Service:
             tell("config refused", level=logging.ERROR, faults=list(e.faults))
             return
         settings, fixed = with_fixed_keys(self.room.settings, new.settings)
-        self.room = Runtime(settings, self.room.now)
+        self.room = Runtime(settings, self.room.clock)
         self._worker = Worker(self.room)
         self._plan()
         self.reloaded(self.room)
@@ -123,7 +127,10 @@ class Service:
         every = rhythms(self.room.settings)
         for i, rhythm in enumerate(every):
             self._scheduler.add_job(
-                self._wake, WhenDue(rhythm.after), args=(rhythm.verb,), id=f"{rhythm.verb} {i}"
+                self._wake,
+                WhenDue(rhythm.after, self.room.clock),
+                args=(rhythm.verb,),
+                id=f"{rhythm.verb} {i}",
             )
         self.ticks = {one.verb: self.ticks.get(one.verb) or Tick() for one in every}
 
@@ -163,14 +170,15 @@ class Service:
         """
         now = self.room.now()
         for job in self._scheduler.get_jobs():
-            if job.next_run_time > (due := job.trigger.after(now)):
+            due = self.room.clock.machine_at(job.trigger.after(now))
+            if job.next_run_time > due:
                 job.modify(next_run_time=due)
         self._scheduler.wakeup()
 
     def _soon(self, verb: Verb) -> None:
         for job in self._scheduler.get_jobs():
             if job.args[0] is verb:
-                job.modify(next_run_time=self.room.now())
+                job.modify(next_run_time=self.room.clock.machine_at(self.room.now()))
                 return
 
     async def _wake(self, verb: Verb) -> None:
