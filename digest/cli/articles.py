@@ -70,7 +70,7 @@ def _show(found: "list[Article]", as_json: bool, none: str) -> None:
 
 
 @articles.command("list")
-@click.option("--theme", metavar="NAME", help="Only under this theme.")
+@click.option("--theme", metavar="NAME", help='Only under this theme, or under none: "other".')
 @click.option("--language", metavar="CODE", help="Only in this language.")
 @click.option("--source", metavar="NAME", help="Only from this source.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
@@ -79,10 +79,17 @@ def list_articles(
     theme: str | None, language: str | None, source: str | None, limit: int | None, as_json: bool
 ) -> None:
     """The newest articles first."""
+    from digest.errors import NotFoundError
     from digest.store.articles import latest_articles
+    from digest.store.filings import kept_themes
 
     room = runtime()
     with room.open(read_only=True) as db:
+        known = {*room.settings.theme_names, *kept_themes(db)}
+        if theme is not None and theme not in known:
+            raise NotFoundError(
+                f"there is no theme {theme!r}; allowed are {', '.join(sorted(known))}"
+            )
         found = latest_articles(db, theme=theme, language=language, source=source, limit=limit)
     _show(found, as_json, "No article fits. Next: digest articles list without options.")
 

@@ -141,4 +141,9 @@ def show(letter_id: int) -> None:
         raw = raw_return(db, letter_id)
     if raw is None:
         raise NotFoundError(f"there is no letter {letter_id}; see `digest bounces list`")
+    if not raw:
+        raise NotFoundError(
+            f"letter {letter_id} has no bytes: it came so, or they were let go after "
+            "keeping.letters_days; what it said is in `digest bounces list`"
+        )
     sys.stdout.buffer.write(raw)

@@ -96,6 +96,7 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
     known to a store that is made from it.
     """
     from digest.store.exporting import export_lines
+    from digest.store.keeping import sweep
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -105,6 +106,7 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
                 out.writelines(f"{line}\n" for line in lines)
             return
         count = 0
+        sweep(file.parent, file.stem, room.now())
         with _whole_file(file) as out:
             for line in lines:
                 out.write(f"{line}\n")
@@ -131,6 +133,41 @@ def import_store(file: Path) -> None:
     done(
         f"Took in {counted(count, 'row')}. It does not send before you say so. "
         "Next: digest doctor, digest publish, then digest adopt."
+    )
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, default=False, help="Only tell what would be let go.")
+@json_option
+def tidy(dry_run: bool, as_json: bool) -> None:
+    """Let go of what is too old: the bytes of letters that came back, what servers said.
+
+    Articles, editions and how each delivery ended stay for ever. `digest serve` does it by itself.
+    """
+    from digest.store.tidying import tidy as run
+    from digest.store.tidying import would_tidy
+
+    room = runtime()
+    keeping = room.settings.keeping
+    days = {"letters_days": keeping.letters_days, "answers_days": keeping.answers_days}
+    with room.open(read_only=dry_run) as db:
+        found = (would_tidy if dry_run else run)(db, room.now(), **days)
+    if as_json:
+        emit_json(
+            {
+                "dry_run": dry_run,
+                "letters": found.letters,
+                "letter_bytes": found.letter_bytes,
+                "answers": found.answers,
+            }
+        )
+        return
+    done(
+        f"{'Would let go' if dry_run else 'Let go'} of {counted(found.letters, 'letter')} older than "
+        f"{keeping.letters_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and of what servers "
+        f"said of {counted(found.answers, 'delivery', 'deliveries')} in editions older than "
+        f"{keeping.answers_days} days. How each ended stays."
+        + (" Next: digest tidy." if dry_run else "")
     )
 
 

@@ -14,7 +14,7 @@ from digest.cli.check import config as show_config
 from digest.cli.check import doctor, status
 from digest.cli.deliveries import deliveries
 from digest.cli.editions import editions
-from digest.cli.keeping import backup, export_store, import_store, restore
+from digest.cli.keeping import backup, export_store, import_store, restore, tidy
 from digest.cli.recipients import recipients
 from digest.cli.send import send
 from digest.cli.serve import schedule, serve
@@ -99,5 +99,6 @@ for command in (
     restore,
     export_store,
     import_store,
+    tidy,
 ):
     main.add_command(command)

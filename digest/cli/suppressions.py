@@ -8,7 +8,7 @@ import click
 from digest.cli.desk import runtime
 from digest.cli.output import counted, done, emit_json, json_option, table
 
-CAUSES = ("hard", "soft", "complaint", "manual", "import")
+CAUSES = ("soft", "hard", "complaint", "import", "manual")
 
 
 @click.group()

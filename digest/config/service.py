@@ -22,6 +22,14 @@ class ServiceSettings(Section):
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
 
+class KeepingSettings(Section):
+    """[keeping]: what is let go with time, and copies that the service makes."""
+
+    daily_backup: bool = False
+    letters_days: Days = 90
+    answers_days: Days = 365
+
+
 class WebSettings(Section):
     """[web]"""
 

@@ -17,7 +17,7 @@ from digest.config.base import (
     WebUrl,
     Zone,
 )
-from digest.config.service import ServiceSettings, WebSettings
+from digest.config.service import KeepingSettings, ServiceSettings, WebSettings
 from digest.config.themes import PALETTE, SPARE, ThemeSettings
 from digest.config.transport import TransportSettings
 from digest.model import OTHER, ThemeName
@@ -120,6 +120,7 @@ class Settings(Section):
     mail: MailSettings
     web: WebSettings = WebSettings()
     service: ServiceSettings = ServiceSettings()
+    keeping: KeepingSettings = KeepingSettings()
 
     @property
     def theme_names(self) -> dict[str, ThemeName]:

@@ -5,6 +5,7 @@ signs of an automatic answer, since mail programs that leave for their user call
 reply. Last come words, by flufl.bounce: a vacation reply that quotes our mail reads like a bounce.
 """
 
+import logging
 import re
 from dataclasses import replace
 from email.message import Message
@@ -122,6 +123,9 @@ def _by_words(message: Message) -> ReturnedMail:
     """A bounce that only people were meant to read, as far as flufl.bounce knows its form."""
     from flufl.bounce import all_failures
 
+    # Where one of its detectors stumbles over a strange letter, the others go on; it would put the
+    # trace into our log, with whatever the letter holds.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message)
     except parts.UNREADABLE:

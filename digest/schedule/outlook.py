@@ -13,7 +13,9 @@ from digest.store.articles import first_seen
 from digest.store.database import Database
 from digest.store.editions import last_edition, pending_editions
 from digest.store.intake import document_states
+from digest.store.keeping import backup_is_due
 from digest.store.lease import current_lease
+from digest.store.tidying import would_tidy
 
 MIB = 1024 * 1024
 
@@ -41,6 +43,7 @@ def outlook(db: Database, settings: Settings, now: datetime) -> dict[Verb, str]:
         if pending
         else "find nothing due",
         Verb.BOUNCES: _letters(settings),
+        Verb.TIDY: _tidying(db, settings, now),
     }
 
 
@@ -88,3 +91,18 @@ def _letters(settings: Settings) -> str:
     except MailboxError as e:
         return str(e)
     return f"take in {count} letters" if count else "find nothing new"
+
+
+def _tidying(db: Database, settings: Settings, now: datetime) -> str:
+    store, keeping = settings.store, settings.keeping
+    old = would_tidy(
+        db, now, letters_days=keeping.letters_days, answers_days=keeping.answers_days
+    )
+    found = []
+    if keeping.daily_backup and backup_is_due(store.path, store.backups, now):
+        found.append("make a backup")
+    if old.letters:
+        found.append(f"let go of {old.letters} letters")
+    if old.answers:
+        found.append(f"let go of {old.answers} answers")
+    return ", ".join(found) or "find nothing too old"

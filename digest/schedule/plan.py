@@ -12,6 +12,8 @@ from digest.editorial.window import EPOCH, boundary_after, parse_rule
 
 LEASE = "service"
 """The name under which the one service on a database holds it."""
+TIDY_EVERY_MINUTES = 60.0
+"""So often it looks what is to be let go, and whether the day has its backup."""
 
 
 class Verb(StrEnum):
@@ -21,6 +23,7 @@ class Verb(StrEnum):
     COMPOSE = "compose"
     SEND = "send"
     BOUNCES = "bounces"
+    TIDY = "tidy"
 
 
 NextTime = Callable[[datetime], datetime]
@@ -55,6 +58,7 @@ def rhythms(settings: Settings) -> list[Rhythm]:
         found.append(_interval(Verb.SEND, service.send_every_minutes))
     if service.bounces is not None:
         found.append(_interval(Verb.BOUNCES, service.bounces_every_minutes))
+    found.append(_interval(Verb.TIDY, TIDY_EVERY_MINUTES))
     return found
 
 
@@ -79,7 +83,11 @@ def wakeups(settings: Settings, now: datetime, count: int) -> list[Wakeup]:
 def due_within(settings: Settings, verb: Verb) -> timedelta:
     """The longest that a verb may go without waking: the shortest of its intervals."""
     service = settings.service
-    minutes = {Verb.READ: service.ingest_every_minutes, Verb.BOUNCES: service.bounces_every_minutes}
+    minutes = {
+        Verb.READ: service.ingest_every_minutes,
+        Verb.BOUNCES: service.bounces_every_minutes,
+        Verb.TIDY: TIDY_EVERY_MINUTES,
+    }
     return timedelta(minutes=minutes.get(verb, service.send_every_minutes))
 
 

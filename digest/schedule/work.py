@@ -42,6 +42,7 @@ class Worker:
             Verb.COMPOSE: self._compose,
             Verb.SEND: self._send,
             Verb.BOUNCES: self._bounces,
+            Verb.TIDY: self._tidy,
         }
         return work[verb](stop)
 
@@ -173,3 +174,24 @@ class Worker:
             "ended": report.ended,
             "unmatched": report.unmatched,
         }
+
+    def _tidy(self, stop: Stop) -> Facts:
+        from digest.store.keeping import backup, backup_is_due
+        from digest.store.tidying import tidy
+
+        room = self.room
+        store, keeping, now = room.settings.store, room.settings.keeping, room.now()
+        facts: Facts = {}
+        if keeping.daily_backup and backup_is_due(store.path, store.backups, now):
+            with room.open(read_only=True) as db:
+                made = backup(db, store.backups, now, keep=store.keep_backups)
+            facts = {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
+        with room.open() as db:
+            let_go = tidy(
+                db,
+                now,
+                letters_days=keeping.letters_days,
+                answers_days=keeping.answers_days,
+                stop=stop,
+            )
+        return {**facts, "letters": let_go.letters, "answers": let_go.answers}

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from digest.editorial.words import query_forms
-from digest.model import Article, Match, Sibling, Window
+from digest.model import OTHER, Article, Match, Sibling, Window
 from digest.store.database import Database, text_from_moment
 from digest.store.rows import (
     Row,
@@ -51,11 +51,14 @@ def latest_articles(
 
     Withdrawn ones are among them: their tombstones must be seen. With `story_once` a story shows, in
     each language, only the article that leads it there, among those under `theme` if that is given.
+    OTHER are those under no theme; a story is not asked of them.
     """
     conditions: list[str] = []
     values: list[object] = []
     sql = SELECT_ARTICLES
-    if theme is not None:
+    if theme == OTHER:
+        conditions.append("NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)")
+    elif theme is not None:
         sql += " JOIN matches ON matches.article_id = articles.id AND matches.theme = ?"
         values.append(theme)
     for column, value in (("articles.language", language), ("sources.name", source)):

@@ -6,12 +6,8 @@ from datetime import datetime
 
 from digest.errors import NotFoundError, RecipientError
 from digest.model import Choice, Recipient, RecipientStatus
+from digest.store.addresses import address_key
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
-
-
-def address_key(address: str) -> str:
-    """One mailbox under one key, however its capitals are set."""
-    return address.strip().casefold()
 
 
 def add_recipient(
@@ -135,14 +131,12 @@ SELECT recipients.id,
 
 def raw_choices(db: Database, digest: str) -> Iterator[Row]:
     """Each active recipient of a digest with the choice as kept; themes None is everything."""
-    cursor = db.connection.execute(CHOICES, (digest,))
-    columns = [column[0] for column in cursor.description]
-    for row in cursor:
-        yield dict(zip(columns, row, strict=True))
+    return db.each(CHOICES, (digest,))
 
 
 def _grouped(db: Database, sql: str) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    for row in db.connection.execute(sql):
-        found[row[0]] = (*found[row[0]], row[1])
+    for row in db.each(sql):
+        recipient_id, chosen = row.values()
+        found[recipient_id] = (*found[recipient_id], chosen)
     return found

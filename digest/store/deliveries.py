@@ -71,22 +71,22 @@ def queue_deliveries(
     """
     segments: dict[Choice, int] = {}
     due_at = text_from_moment(moment)
+    count = 0
 
     def rows() -> Iterator[tuple[int, int, int, str]]:
-        for recipient_id, choice in choices:
+        nonlocal count
+        for count, (recipient_id, choice) in enumerate(choices, 1):  # noqa: B007 - told below
             segment_id = segments.get(choice)
             if segment_id is None:
                 segment_id = save_segments(db, edition_id, [choice])[choice]
                 segments[choice] = segment_id
             yield edition_id, recipient_id, segment_id, due_at
 
-    before = int(db.connection.total_changes)
     db.run_many(
         """INSERT INTO deliveries (edition_id, recipient_id, segment_id, status, due_at)
            VALUES (?, ?, ?, 'queued', ?)""",
         rows(),
     )
-    count = int(db.connection.total_changes) - before - len(segments)
     sql = "UPDATE editions SET recipients = recipients + ? WHERE id = ?"
     db.run(sql, (count, edition_id))
     return count
@@ -269,10 +269,7 @@ def list_deliveries(
       JOIN editions ON editions.id = deliveries.edition_id
       {where} ORDER BY deliveries.id LIMIT ?
     """  # noqa: S608 - the conditions are ours
-    cursor = db.connection.execute(sql, (*values, -1 if limit is None else limit))
-    columns = [column[0] for column in cursor.description]
-    for row in cursor:
-        yield dict(zip(columns, row, strict=True))
+    return db.each(sql, (*values, -1 if limit is None else limit))
 
 
 def delivery_by_id(db: Database, delivery_id: int) -> Row:

@@ -153,3 +153,8 @@ def supposing(db: Database) -> Iterator[None]:
         yield
     finally:
         db.run("DROP TABLE temp.matches")
+
+
+def kept_themes(db: Database) -> list[str]:
+    """Every theme that config.toml has had, as far as articles were filed since."""
+    return [str(row["name"]) for row in db.rows("SELECT name FROM themes ORDER BY position, name")]

@@ -1,6 +1,7 @@
 """Backups of the database while it is used, and the way back: each copy whole, checked, or not there."""
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -18,8 +19,7 @@ from digest.store.sqlite import sqlite3
 from digest.store.summary import integrity_faults
 
 STAMP = "%Y%m%dT%H%M%SZ"
-LEFT_BEHIND = timedelta(days=1)
-"""A half-made copy that is older is of a run that was killed."""
+A_DAY = timedelta(days=1)
 
 OWN_TABLES = """
 SELECT name FROM sqlite_master
@@ -78,7 +78,7 @@ def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup
             disown(made)
         _settle(copy)
         size = copy.stat().st_size
-    _sweep(db.path, folder, moment)
+    sweep(folder, db.path.stem, moment)
     return Backup(target, size, counts, tuple(_let_go(backups_in(db.path, folder)[:-keep])))
 
 
@@ -94,6 +94,13 @@ def backup_made_at(path: Path) -> datetime:
     """When a copy was made, by its name."""
     stamp = path.stem.rpartition("-")[2]
     return datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+
+
+def backup_is_due(store: Path, folder: Path, moment: datetime) -> bool:
+    """Whether the newest copy is a day old. One that the future made, before the clock was put back,
+    does not count."""
+    made = [backup_made_at(one) for one in backups_in(store, folder)]
+    return max((one for one in made if one <= moment), default=moment - A_DAY) <= moment - A_DAY
 
 
 def verify(path: Path) -> dict[str, int]:
@@ -148,6 +155,7 @@ def restore(
             if there:
                 shutil.copymode(path, copy)
                 _set_aside(path, kept, busy_timeout_seconds)
+        sweep(path.parent, path.stem, moment)
     return Restored(counts, kept if there else None)
 
 
@@ -261,10 +269,10 @@ def _set_aside(path: Path, kept: Path, busy_timeout_seconds: float) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _sweep(store: Path, folder: Path, moment: datetime) -> None:
-    """Half-made copies of runs that were killed."""
-    before = (moment - LEFT_BEHIND).timestamp()
-    for one in folder.glob(f".{store.stem}-*.part*"):
+def sweep(folder: Path, stem: str, moment: datetime) -> None:
+    """Half-made files that are a day old: of runs that were killed."""
+    before = (moment - A_DAY).timestamp()
+    for one in folder.glob(f".{glob.escape(stem)}-*.part*"):
         if one.stat().st_mtime < before:
             one.unlink(missing_ok=True)
 

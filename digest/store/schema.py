@@ -6,6 +6,8 @@ Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 
 from sqlite_utils import Database as Tables
 from sqlite_utils import Migrations
 
+from digest.store.keyed_anew import ADD_LET_GO, rekey
+
 migrations = Migrations("digest")
 
 
@@ -50,6 +52,14 @@ def m005_one_shape(tables: Tables) -> None:
     if "recipients" not in tables["editions"].columns_dict:
         _run(tables, EDITION_RECIPIENTS)
     _run(tables, DELIVERIES_BY_EDITION)
+
+
+@migrations()
+def m008_keeping(tables: Tables) -> None:
+    """One key for a mailbox in every script; what was let go, and when."""
+    for statement in ADD_LET_GO:
+        tables.execute(statement)
+    rekey(tables)
 
 
 SOURCES = """

@@ -1,15 +1,18 @@
 """Addresses that must not be mailed, and the reports that were read about our mail."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
-from digest.store.audience import address_key
+from digest.store.addresses import address_key
 from digest.store.database import Database, Row, text_from_moment
 
 SOFT_LIMIT = 3
 """So many full mailboxes or other soft bounces within SOFT_MEMORY suppress an address."""
 SOFT_MEMORY = timedelta(days=60)
-CAUSES = ("hard", "soft", "complaint", "manual", "import")
+CAUSES = ("soft", "hard", "complaint", "import", "manual")
+"""From the lightest to the gravest: what the mail says, and above it what a person has said."""
 
 
 def suppress(
@@ -21,14 +24,32 @@ def suppress(
     detail: str | None = None,
     delivery_id: int | None = None,
 ) -> bool:
-    """Never mail this address again until it is removed here; False if it was suppressed already."""
-    return bool(
-        db.run(
-            """INSERT INTO suppressions (address_key, cause, detail, delivery_id, since)
-               VALUES (?, ?, ?, ?, ?) ON CONFLICT (address_key) DO NOTHING""",
-            (address_key(address), cause, detail, delivery_id, text_from_moment(moment)),
-        )
+    """Never mail this address again until it is removed here; False if it was suppressed already.
+
+    A graver cause takes the place of a lighter one, so that lifting all of the lighter cause does
+    not lift it.
+    """
+    row = {
+        "key": address_key(address),
+        "cause": cause,
+        "detail": detail,
+        "delivery": delivery_id,
+        "since": text_from_moment(moment),
+        "lighter": json.dumps(list(takewhile(cause.__ne__, CAUSES))),
+    }
+    if db.run(
+        """INSERT INTO suppressions (address_key, cause, detail, delivery_id, since)
+           VALUES (:key, :cause, :detail, :delivery, :since) ON CONFLICT (address_key) DO NOTHING""",
+        row,
+    ):
+        return True
+    db.run(
+        """UPDATE suppressions SET cause = :cause, detail = :detail, delivery_id = :delivery,
+                  since = :since
+            WHERE address_key = :key AND cause IN (SELECT value FROM json_each(:lighter))""",
+        row,
     )
+    return False
 
 
 def unsuppress(db: Database, addresses: Sequence[str]) -> int:

@@ -40,6 +40,7 @@ def test_the_list_holds_every_article_with_the_promised_keys(filled: Desk) -> No
     ("options", "fits"),
     [
         pytest.param(("--theme", "drugs"), lambda one: "drugs" in one["themes"], id="theme"),
+        pytest.param(("--theme", "other"), lambda one: not one["themes"], id="no theme"),
         pytest.param(("--language", "ru"), lambda one: one["language"] == "ru", id="language"),
         pytest.param(("--source", "seeds"), lambda one: one["source"] == "seeds", id="source"),
     ],
@@ -48,6 +49,14 @@ def test_the_list_can_be_narrowed(filled: Desk, options: tuple[str, str], fits) 
     """For the editor of one desk."""
     everything = filled.json("articles", "list")
     assert filled.json("articles", "list", *options) == [one for one in everything if fits(one)]
+
+
+def test_a_theme_that_is_none_is_told(filled: Desk) -> None:
+    """For who mistypes one: an empty list would say that nothing came in."""
+    result = filled.run("articles", "list", "--theme", "durgs")
+    assert result.exit_code == 1
+    assert "there is no theme 'durgs'" in result.stderr
+    assert "drugs" in result.stderr
 
 
 def test_the_list_can_be_cut(filled: Desk) -> None:
@@ -68,12 +77,12 @@ def test_the_table_names_each_article_and_the_next_command(filled: Desk) -> None
 
 def test_an_empty_list_says_so(filled: Desk) -> None:
     """For the editor: no bare heading."""
-    said = filled.run("articles", "list", "--theme", "sport")
+    said = filled.run("articles", "list", "--language", "tk")
     assert (said.exit_code, said.stdout) == (
         0,
         "No article fits. Next: digest articles list without options.\n",
     )
-    assert filled.json("articles", "list", "--theme", "sport") == []
+    assert filled.json("articles", "list", "--language", "tk") == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.store.audience import add_recipient
-from digest.store.database import Database
+from digest.store.database import Database, text_from_moment
 from digest.store.sqlite import sqlite3
 from digest.store.suppressions import (
     SOFT_LIMIT,
@@ -55,9 +55,9 @@ def soft(db: Database, recipient_id: int, moment: datetime, name: str) -> bool:
 
 
 def test_an_address_is_suppressed_once_however_it_is_written(db: Database) -> None:
-    """Capitals and blanks make no other mailbox; the first cause stays."""
+    """Capitals and blanks make no other mailbox."""
     assert suppress(db, "Anna@Reader.Example", "hard", NOW, detail="550 5.1.1")
-    assert not suppress(db, " anna@reader.example ", "manual", NOW)
+    assert not suppress(db, " anna@reader.example ", "hard", NOW)
     (one,) = list_suppressions(db)
     assert (one["address_key"], one["cause"], one["detail"]) == (
         "anna@reader.example",
@@ -66,6 +66,45 @@ def test_an_address_is_suppressed_once_however_it_is_written(db: Database) -> No
     )
     assert unsuppress(db, ["ANNA@reader.example", "nobody@reader.example"]) == 1
     assert list_suppressions(db) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [
+        pytest.param("anna@пример.example", "anna@xn--e1afmkfd.example", id="Cyrillic"),
+        pytest.param("Anna@ПРИМЕР.example", "anna@xn--e1afmkfd.example", id="capitals"),
+        pytest.param("anna@XN--E1AFMKFD.example", "anna@пример.example", id="as DNS knows it"),
+        pytest.param("анна@пример.example", "анна@xn--e1afmkfd.example", id="name, too"),
+    ],
+)
+def test_a_domain_is_one_in_every_script(db: Database, typed: str, known: str) -> None:
+    """For the recipient under xn--, whose domain a person types as people read it."""
+    assert suppress(db, typed, "manual", NOW)
+    assert not suppress(db, known, "manual", NOW)
+    assert unsuppress(db, [known]) == 1
+
+
+@pytest.mark.parametrize("address", ["no address", "a@-.пример", "a@" + "ы" * 70, "@пример", ""])
+def test_what_is_no_address_is_kept_as_it_was_typed(db: Database, address: str) -> None:
+    """A list from elsewhere may hold anything."""
+    assert suppress(db, address, "import", NOW)
+    assert unsuppress(db, [address]) == 1
+
+
+GRAVER = ("soft", "hard", "complaint", "import", "manual")
+
+
+@pytest.mark.parametrize("before", GRAVER)
+@pytest.mark.parametrize("after", GRAVER)
+def test_the_graver_cause_stays(db: Database, before: str, after: str) -> None:
+    """Whoever lifts all full mailboxes lifts no complaint, and no rule lifts a person's word."""
+    suppress(db, "anna@reader.example", before, NOW, detail=before)
+    assert not suppress(db, "anna@reader.example", after, NOW + DAY, detail=after)
+    (one,) = list_suppressions(db)
+    graver = max(before, after, key=GRAVER.index)
+    assert (one["cause"], one["detail"]) == (graver, graver)
+    raised = graver != before
+    assert one["since"] == text_from_moment(NOW + DAY if raised else NOW)
 
 
 def test_only_known_causes_are_kept(db: Database) -> None:

@@ -1,0 +1,180 @@
+"""What grows is let go with time, and nothing else is touched."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.runtime import Runtime
+from digest.schedule.plan import Verb
+from digest.schedule.work import Worker
+from digest.store.database import Database, open_database
+from digest.store.exporting import export_lines
+from digest.store.keeping import backups_in
+from digest.store.sqlite import sqlite3
+from digest.store.suppressions import keep_report, raw_return
+from digest.store.tidying import Tidied, tidy, would_tidy
+from tests.desks import Desk
+from tests.mailing import Office
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+DAYS = {"letters_days": 90, "answers_days": 365}
+
+
+def letter(db: Database, raw: bytes, read_at: datetime) -> int:
+    with db.write():
+        keep_report(
+            db,
+            sha256=raw.hex(),
+            kind="hard",
+            found_by="verp",
+            recipient_id=None,
+            edition_id=None,
+            status_code="5.1.1",
+            diagnostic="no such user",
+            raw=raw,
+            moment=read_at,
+        )
+    return int(db.value("SELECT max(id) FROM bounces"))
+
+
+@pytest.fixture
+def mailed(filled: Desk) -> Database:
+    """A store with an edition that went out two years ago."""
+    db = filled.open()
+    office = Office(filled, db, now=NOW)
+    office.add("a@reader.example", "b@reader.example", "c@reader.example")
+    office.compose()
+    with db.write():
+        db.run("UPDATE deliveries SET server = 'relay', answer = '250 ok', status = 'sent'")
+    return db
+
+
+def test_old_letters_lose_their_bytes_and_nothing_else(db: Database) -> None:
+    """For the operator: what came back stays known, also to who reads the same letter again."""
+    old = letter(db, b"old letter", NOW - 91 * DAY)
+    young = letter(db, b"young letter", NOW - 89 * DAY)
+    before = db.rows("SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces")
+    assert would_tidy(db, NOW, **DAYS) == Tidied(1, len(b"old letter"), 0)
+    assert tidy(db, NOW, **DAYS) == Tidied(1, len(b"old letter"), 0)
+    assert (raw_return(db, old), raw_return(db, young)) == (b"", b"young letter")
+    after = db.rows("SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces")
+    assert after == before
+    assert tidy(db, NOW, **DAYS) == Tidied(0, 0, 0)
+
+
+def test_many_letters_go_some_a_write(db: Database) -> None:
+    """Others who write need not wait for all of them; a stop ends it between two writes."""
+    with db.write():
+        db.run_many(
+            """INSERT INTO bounces (sha256, kind, read_at, raw)
+               VALUES (?, 'unknown', '2020-01-01T00:00:00.000000Z', x'00')""",
+            [(str(n),) for n in range(450)],
+        )
+    asked = iter([False, True, True, True])
+    assert tidy(db, NOW, **DAYS, stop=lambda: next(asked)).letters == 200
+    assert tidy(db, NOW, **DAYS).letters == 250
+
+
+def test_what_servers_said_goes_once_all_of_an_edition_have_ended(mailed: Database) -> None:
+    """How each ended stays; what is not settled keeps what helps to settle it."""
+    then = NOW + 366 * DAY
+    with mailed.write():
+        mailed.run("UPDATE deliveries SET status = 'uncertain' WHERE id = 2")
+    assert tidy(mailed, NOW + 364 * DAY, **DAYS).answers == 0
+    assert would_tidy(mailed, then, **DAYS).answers == 2
+    assert tidy(mailed, then, **DAYS).answers == 2
+    rows = mailed.rows("SELECT status, server, answer FROM deliveries ORDER BY id")
+    assert [row["answer"] for row in rows] == [None, "250 ok", None]
+    assert [row["status"] for row in rows] == ["sent", "uncertain", "sent"]
+    with mailed.write():
+        mailed.run("UPDATE deliveries SET status = 'sent' WHERE id = 2")
+    assert tidy(mailed, then, **DAYS).answers == 1
+    assert mailed.value("SELECT answers_gone_at FROM editions") is not None
+    assert would_tidy(mailed, then, **DAYS).answers == 0
+
+
+def test_articles_and_editions_stay(mailed: Database) -> None:
+    """For the newsroom: after a hundred years everything that was told is there."""
+    kept = ("articles", "article_versions", "entries", "editions", "placements", "recipients")
+
+    def lines() -> list[str]:
+        marks = tuple(f'{{"table":"{table}"' for table in kept)
+        told = [line for line in export_lines(mailed) if line.startswith(marks)]
+        return [line for line in told if not line.startswith(marks[3])]
+
+    before = lines()
+    count = mailed.value("SELECT count(*) FROM editions")
+    tidy(mailed, NOW + 36500 * DAY, **DAYS)
+    assert lines() == before
+    assert mailed.value("SELECT count(*) FROM editions") == count
+
+
+def test_a_dry_run_changes_nothing(filled: Desk) -> None:
+    """`digest tidy --dry-run` tells what `digest tidy` does."""
+    with filled.open() as db:
+        letter(db, b"x" * 100, NOW - 900 * DAY)
+    before = filled.files()
+    told = filled.json("tidy", "--dry-run")
+    assert filled.files() == before
+    done = filled.json("tidy")
+    assert told == {**done, "dry_run": True}
+    assert done["letters"] == 1
+    assert "Let go of 0 letters" in filled.run("tidy").stdout
+    gone = filled.run("bounces", "show", "1")
+    assert gone.exit_code == 1
+    assert "letters_days" in gone.stderr
+
+
+def worker(desk: Desk, now: datetime) -> Worker:
+    return Worker(Runtime(desk.settings, lambda: now))
+
+
+def test_the_service_makes_one_backup_a_day(filled: Desk) -> None:
+    """Only where it is asked to; a clock that was put back makes no heap of copies."""
+    folder = filled.folder / "backups"
+    assert "backup" not in worker(filled, NOW).run(Verb.TIDY, lambda: False)
+    config = filled.config.read_text("utf-8")
+    filled.config.write_text(config.replace("daily_backup = false", "daily_backup = true"), "utf-8")
+    hours = [0, 1, 23, 24, 25, 49, 25, 26, 27, 50]
+    for hour in hours:
+        worker(filled, NOW + timedelta(hours=hour)).run(Verb.TIDY, lambda: False)
+    assert [path.stem[-16:] for path in backups_in(filled.store, folder)] == [
+        "20261123T030000Z",
+        "20261124T030000Z",
+        "20261125T040000Z",
+    ]
+
+
+def old_store(path: Path) -> None:
+    """A store from before m008, with keys as they were."""
+    dump = sorted((Path(__file__).parents[1] / "data" / "schemas").glob("*.sql"))[6]
+    old = sqlite3.connect(str(path))
+    old.executescript(dump.read_text(encoding="utf-8"))
+    at = "2026-11-16T06:30:00.000000Z"
+    for number, key in enumerate(("анна@пример.example", "b@reader.example"), 2):
+        row = (number, key, key, "ru", "active", at)
+        old.execute(
+            """INSERT OR IGNORE INTO recipients (id, address, address_key, language, status, added_at)
+               VALUES (?, ?, ?, ?, ?, ?)""",
+            row,
+        )
+    for key in ("carl@пример.example", "dora@пример.example", "dora@xn--e1afmkfd.example"):
+        old.execute("INSERT INTO suppressions VALUES (?, 'manual', NULL, NULL, ?)", (key, at))
+    old.commit()
+    old.close()
+
+
+def test_an_upgrade_gives_every_mailbox_its_key(tmp_path: Path) -> None:
+    """For who suppressed an address as people read it: it holds from the upgrade on."""
+    old_store(tmp_path / "old.db")
+    with open_database(tmp_path / "old.db") as db:
+        keys = [row["address_key"] for row in db.rows("SELECT address_key FROM suppressions")]
+        assert sorted(keys) == [
+            "b@reader.example",
+            "carl@xn--e1afmkfd.example",
+            "dora@xn--e1afmkfd.example",
+        ]
+        sql = "SELECT address_key FROM recipients WHERE id = 2"
+        assert db.value(sql) == "анна@xn--e1afmkfd.example"
