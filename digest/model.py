@@ -347,3 +347,17 @@ class ThemeName:
     def title(self, language: str) -> str:
         """The name in `language`, else in any language, else the key."""
         return self.titles.get(language) or next(iter(self.titles.values()), self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that an operator must act on.
+
+    `key` stays the same as long as it lasts, such as "edition held weekly/12"; `said` is what is
+    wrong, in one sentence; `advice` is what to do next, with the command.
+    """
+
+    key: str
+    said: str
+    since: datetime
+    advice: str

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from digest.config.alarms import AlarmSettings, DeskSettings
 from digest.config.base import (
     Address,
     Filled,
@@ -17,7 +18,7 @@ from digest.config.base import (
     WebUrl,
     Zone,
 )
-from digest.config.service import KeepingSettings, ServiceSettings, WebSettings
+from digest.config.service import ServiceSettings, WebSettings
 from digest.config.themes import PALETTE, SPARE, ThemeSettings
 from digest.config.transport import TransportSettings
 from digest.model import OTHER, ThemeName
@@ -120,7 +121,8 @@ class Settings(Section):
     mail: MailSettings
     web: WebSettings = WebSettings()
     service: ServiceSettings = ServiceSettings()
-    keeping: KeepingSettings = KeepingSettings()
+    alarms: AlarmSettings = AlarmSettings()
+    desk: DeskSettings = DeskSettings()
 
     @property
     def theme_names(self) -> dict[str, ThemeName]:
@@ -167,3 +169,8 @@ class Settings(Section):
 
     def digest_zone(self, digest: DigestConfig) -> str:
         return digest.time_zone or self.site.time_zone
+
+    @property
+    def desk_zone(self) -> str:
+        """The zone of the mail to the editors."""
+        return self.desk.time_zone or self.site.time_zone

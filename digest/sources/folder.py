@@ -1,5 +1,6 @@
 """A folder of documents: which there are, and their bytes."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,7 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
     Raises:
         DocumentError: the folder is missing or cannot be read, or the pattern is none.
     """
-    if not folder.is_dir():
-        found = "is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise DocumentError(
-            str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
-        )
+    check_folder(folder)
     try:
         paths = list(folder.glob(pattern))
         documents = [_document(folder, path) for path in paths if path.is_file()]
@@ -39,6 +36,24 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
         raise DocumentError(str(folder), reason) from error
     visible = [found for found in documents if not _is_hidden(found.name)]
     return sorted(visible, key=lambda found: found.name)
+
+
+def check_folder(folder: Path) -> None:
+    """Only whether the folder can be looked into, however much lies in it.
+
+    Raises:
+        DocumentError: it is missing or cannot be read.
+    """
+    if not folder.is_dir():
+        found = "is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise DocumentError(
+            str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
+        )
+    try:
+        os.scandir(folder).close()
+    except OSError as error:  # a glob would only find nothing
+        reason = f"cannot be read ({error.strerror or error}); check its permissions"
+        raise DocumentError(str(folder), reason) from error
 
 
 def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes:

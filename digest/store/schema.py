@@ -6,8 +6,6 @@ Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 
 from sqlite_utils import Database as Tables
 from sqlite_utils import Migrations
 
-from digest.store.keyed_anew import ADD_LET_GO, rekey
-
 migrations = Migrations("digest")
 
 
@@ -55,11 +53,10 @@ def m005_one_shape(tables: Tables) -> None:
 
 
 @migrations()
-def m008_keeping(tables: Tables) -> None:
-    """One key for a mailbox in every script; what was let go, and when."""
-    for statement in ADD_LET_GO:
-        tables.execute(statement)
-    rekey(tables)
+def m006_alarms(tables: Tables) -> None:
+    """What an operator was told of, and the weekly mail to the editors."""
+    _run(tables, ALARMS)
+    _run(tables, DESK_MAILS)
 
 
 SOURCES = """
@@ -385,4 +382,63 @@ UPDATE editions SET recipients =
 DELIVERIES_BY_EDITION = """
 CREATE INDEX IF NOT EXISTS deliveries_by_edition ON deliveries (edition_id, status, id);
 DROP INDEX IF EXISTS deliveries_due
+"""
+
+ALARMS = """
+CREATE TABLE alarms (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,
+  said TEXT NOT NULL,
+  advice TEXT NOT NULL,
+  began_at TEXT NOT NULL,
+  seen_at TEXT NOT NULL,
+  gone_at TEXT,
+  raised_at TEXT,
+  closed_at TEXT
+);
+CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE closed_at IS NULL;
+CREATE TABLE alarm_messages (
+  id INTEGER PRIMARY KEY,
+  alarm_id INTEGER NOT NULL REFERENCES alarms(id),
+  occasion TEXT NOT NULL CHECK (occasion IN ('begun', 'over')),
+  place TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('due', 'told', 'dropped')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at TEXT,
+  first_tried_at TEXT,
+  settled_at TEXT,
+  answer TEXT,
+  UNIQUE (alarm_id, occasion, place)
+);
+CREATE INDEX alarm_messages_due ON alarm_messages (due_at) WHERE status = 'due';
+CREATE INDEX documents_unreadable ON documents (source_id, read_at) WHERE error IS NOT NULL
+"""
+
+DESK_MAILS = """
+CREATE TABLE desk_mails (
+  id INTEGER PRIMARY KEY,
+  starts_at TEXT NOT NULL,
+  ends_at TEXT NOT NULL UNIQUE,
+  composed_at TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  html TEXT NOT NULL,
+  CHECK (starts_at < ends_at)
+);
+CREATE TABLE desk_deliveries (
+  id INTEGER PRIMARY KEY,
+  desk_mail_id INTEGER NOT NULL REFERENCES desk_mails(id),
+  address TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('queued', 'handed', 'sent', 'failed', 'uncertain')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at TEXT,
+  first_tried_at TEXT,
+  handed_at TEXT,
+  settled_at TEXT,
+  server TEXT,
+  answer TEXT,
+  reason TEXT,
+  UNIQUE (desk_mail_id, address)
+);
+CREATE INDEX desk_deliveries_open ON desk_deliveries (status) WHERE status IN ('queued', 'handed')
 """

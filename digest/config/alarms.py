@@ -1,0 +1,40 @@
+"""[alarms] and [desk]: whom the service tells what an operator must act on, and the editors' week."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from digest.config.base import Address, OneLine, RepeatRule, Section, Zone, secret
+
+Hours = Annotated[float, Field(gt=0, le=8784)]
+
+
+class AlarmSettings(Section):
+    """[alarms]"""
+
+    mail_to: tuple[Address, ...] = ()
+    webhook_env: OneLine | None = None
+    webhook_file: Path | None = None
+    every_minutes: Annotated[float, Field(gt=0, le=1440)] = 2.0
+    after_minutes: Annotated[float, Field(ge=0, le=1440)] = 10.0
+    quiet_minutes: Annotated[float, Field(ge=0, le=1440)] = 30.0
+    source_hours: Hours = 6.0
+    late_hours: Hours = 2.0
+
+    def webhook(self) -> str | None:
+        """The address that `webhook_env`, else `webhook_file`, names: a secret, as it may hold a
+        token; None where it is unset."""
+        return secret(env=self.webhook_env, file=self.webhook_file)
+
+    @property
+    def has_webhook(self) -> bool:
+        return self.webhook_env is not None or self.webhook_file is not None
+
+
+class DeskSettings(Section):
+    """[desk]"""
+
+    mail_to: tuple[Address, ...] = ()
+    schedule: RepeatRule = "0 9 * * mon"
+    time_zone: Zone | None = None

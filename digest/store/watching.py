@@ -1,0 +1,97 @@
+"""What tells whether an operator must act: queries that take as long on a large store as on a small.
+
+Deliveries are looked at through their edition's index, a fixed number of them at most.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from digest.model import OTHER, Window
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+EDITIONS = 200
+"""So many editions are looked at, the newest first."""
+SAMPLE = 100
+COUNTED = 1000
+"""Nothing is counted further than this."""
+
+
+def newest_editions(db: Database, limit: int = EDITIONS) -> list[Row]:
+    """Id, digest, number, status, note, composed_at and recipients, and how many of their deliveries
+    are `uncertain` (COUNTED means: or more) and since when; the newest first.
+    """
+    sql = """
+    SELECT id, digest, number, status, note, composed_at, recipients,
+           (SELECT count(*) FROM (SELECT 1 FROM deliveries
+             WHERE edition_id = editions.id AND status = 'uncertain' LIMIT ?)) AS uncertain,
+           (SELECT settled_at FROM deliveries
+             WHERE edition_id = editions.id AND status = 'uncertain' ORDER BY id LIMIT 1)
+             AS uncertain_since
+      FROM editions ORDER BY id DESC LIMIT ?
+    """
+    return db.rows(sql, (COUNTED, limit))
+
+
+def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
+    """At most SAMPLE queued deliveries of an edition, the first or the last in its order: attempts,
+    due_at, first_tried_at, answer and server.
+    """
+    sql = f"""
+    SELECT attempts, due_at, first_tried_at, answer, server
+      FROM deliveries INDEXED BY deliveries_by_edition
+     WHERE edition_id = ? AND status = 'queued' ORDER BY id {"DESC" if last else "ASC"} LIMIT ?
+    """  # noqa: S608 - the direction is ours
+    return db.rows(sql, (edition_id, SAMPLE))
+
+
+def last_taken(db: Database, edition_id: int) -> datetime | None:
+    """When a server took the last message of an edition; deliveries go out in their order."""
+    sql = """SELECT settled_at FROM deliveries INDEXED BY deliveries_by_edition
+              WHERE edition_id = ? AND status = 'sent' ORDER BY id DESC LIMIT 1"""
+    found = db.value(sql, (edition_id,))
+    return None if found is None else moment_from_text(str(found))
+
+
+def unreadable_documents(db: Database, source: str, before: datetime) -> list[Row]:
+    """Documents of a source that could not be read already `before`: name, error and read_at, which
+    is when it was first so; the oldest first, at most SAMPLE.
+    """
+    sql = """
+    SELECT documents.name, error, read_at FROM documents INDEXED BY documents_unreadable
+     WHERE source_id = (SELECT id FROM sources WHERE name = ?)
+       AND error IS NOT NULL AND read_at <= ? ORDER BY read_at, documents.id LIMIT ?
+    """
+    return db.rows(sql, (source, text_from_moment(before), SAMPLE))
+
+
+def has_news(
+    db: Database, window: Window, languages: Collection[str], themes: Collection[str]
+) -> bool:
+    """Whether an edition of this window would hold an article."""
+    spoken = ", ".join("?" * len(languages))
+    chosen = ", ".join("?" * len(themes))
+    sql = f"""
+    SELECT 1 FROM articles
+     WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0 AND withdrawn_at IS NULL
+       AND language IN ({spoken})
+       AND (EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({chosen}))
+            OR (? AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)))
+     LIMIT 1
+    """  # noqa: S608 - only question marks are put in
+    bounds = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
+    return db.value(sql, (*bounds, *languages, *themes, OTHER in themes)) is not None
+
+
+def refused_notices(db: Database) -> Row | None:
+    """The mail to operator or editors that a server has put off for longest: since when, and what it
+    said; None where none is put off.
+    """
+    sql = """
+    SELECT first_tried_at AS since, answer FROM alarm_messages
+     WHERE status = 'due' AND first_tried_at IS NOT NULL AND place != 'webhook'
+     UNION ALL
+    SELECT first_tried_at, answer FROM desk_deliveries
+     WHERE status = 'queued' AND first_tried_at IS NOT NULL
+     ORDER BY 1 LIMIT 1
+    """
+    return db.row(sql)

@@ -1,0 +1,258 @@
+"""What an operator must act on, as the database, the folders and the running service show it.
+
+It decides nothing about whom to tell: `status` prints it, the alarms carry it out of the house.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from digest.config.settings import DigestConfig, Settings
+from digest.editorial.window import due_window, parse_rule
+from digest.errors import DocumentError
+from digest.ledger import without_addresses
+from digest.model import EditionStatus, Trouble
+from digest.sources.folder import check_folder
+from digest.store import watching
+from digest.store.alarms import began_before
+from digest.store.articles import first_seen
+from digest.store.database import Database, Row, moment_from_text
+from digest.store.editions import last_edition
+
+LEAST_FREE_MB = 200
+MB = 1_000_000
+FAILED_OFTEN = 3
+"""So many failures of a verb in a row are one trouble."""
+PUT_OFF = timedelta(minutes=30)
+"""Mail put off for longer, with none taken meanwhile, is the relay's trouble, not the recipients'."""
+PUT_OFF_LEAST = 5
+OPEN_EDITIONS = 20
+"""Editions are late, or put off, among so many of the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A verb of the running service that fails again and again: since when, how often in a row, and
+    what it said last. Only the service's memory knows."""
+
+    verb: str
+    since: datetime
+    times: int
+    said: str
+
+
+def find_troubles(
+    db: Database, settings: Settings, now: datetime, *, failing: Sequence[Failing] = ()
+) -> tuple[Trouble, ...]:
+    """Everything that waits for an operator, each with a key of its own, in a fixed order.
+
+    Where the data do not tell since when, it is since the watch first saw it, else since `now`. Takes
+    as long on a store of millions as on an empty one.
+    """
+    seen = began_before(db)
+    found = [
+        *_disks(settings, now),
+        *_sources(db, settings, now),
+        *_verbs(failing),
+        *_editions(db, settings, now),
+        *_not_composed(db, settings, now),
+        *_relay(db, now),
+    ]
+    first = {one.key: one for one in reversed(found)}
+    return tuple(
+        replace(one, since=min(seen.get(key, one.since), one.since))
+        for key, one in reversed(first.items())
+    )
+
+
+def store_trouble(said: str, since: datetime) -> Trouble:
+    """The database itself cannot be used: only the service's memory can know, and tell."""
+    return Trouble(
+        "database",
+        f"The database cannot be used: {said}",
+        since,
+        "Nothing is read, composed or sent until it can. Next: digest doctor; docs/operating.md, "
+        "“When the disk fails”.",
+    )
+
+
+def _disks(settings: Settings, now: datetime) -> Iterator[Trouble]:
+    places = {"store": settings.store.path.parent, "feeds": settings.feeds.path}
+    if settings.mail.transport == "maildir":
+        places["outbox"] = settings.mail.outbox
+    for name, path in places.items():
+        there = next(one for one in (path, *path.parents) if one.exists())
+        if said := _disk(there):
+            yield Trouble(f"disk {name}", said, now, "Mend it, then: digest doctor.")
+
+
+def _disk(path: Path) -> str | None:
+    if not os.access(path, os.W_OK):
+        return f"{path} cannot be written to."
+    free = shutil.disk_usage(path).free // MB
+    return None if free >= LEAST_FREE_MB else f"Only {free} MB are free on the disk of {path}."
+
+
+def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
+    before = now - timedelta(hours=settings.alarms.source_hours)
+    for source in settings.sources:
+        try:
+            check_folder(source.path)
+        except DocumentError as e:
+            yield Trouble(
+                f"source {source.name}",
+                f"The source {source.name} cannot be read: {e}.",
+                now,
+                f"Make {source.path} readable, then: digest ingest.",
+            )
+            continue
+        rows = watching.unreadable_documents(db, source.name, before)
+        # A document that was taken away keeps its row.
+        faulty = [row for row in rows if (source.path / row["name"]).exists()]
+        if faulty:
+            first, more = faulty[0], len(faulty) - 1
+            others = f", and {more} more" if more else ""
+            yield Trouble(
+                f"source {source.name}",
+                f"{first['name']} of the source {source.name} cannot be read{others}: "
+                f"{first['error']}.",
+                moment_from_text(first["read_at"]),
+                f"Mend or remove it in {source.path}, then: digest ingest. "
+                "digest doctor names them all.",
+            )
+
+
+def _verbs(failing: Sequence[Failing]) -> Iterator[Trouble]:
+    for one in failing:
+        if one.times >= FAILED_OFTEN:
+            yield Trouble(
+                f"verb {one.verb}",
+                f"The service failed to {one.verb} {one.times} times in a row: "
+                f"{without_addresses(one.said)}",
+                one.since,
+                "Next: digest doctor; the service's log has the whole of it.",
+            )
+
+
+def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
+    editions = watching.newest_editions(db)
+    for row in editions:
+        name = f"{row['digest']}/{row['number']}"
+        if row["status"] == EditionStatus.HELD:
+            yield _held(row, name, now)
+        if row["uncertain"]:
+            count = row["uncertain"]
+            mails = "1 delivery is" if count == 1 else f"{count:,} deliveries are"
+            yield Trouble(
+                f"uncertain {name}",
+                f"{mails} uncertain in edition {name}: nobody knows whether the mail arrived.",
+                moment_from_text(row["uncertain_since"]),
+                f"Next: digest deliveries list --edition {row['id']} --status uncertain, then "
+                "digest deliveries settle.",
+            )
+    late = now - timedelta(hours=settings.alarms.late_hours)
+    for row in editions[:OPEN_EDITIONS]:
+        if row["status"] == EditionStatus.COMPOSED:
+            yield from _waiting(db, row, late)
+            yield from _put_off(db, row, now)
+
+
+def _held(row: Row, name: str, now: datetime) -> Trouble:
+    late = row["note"] is None
+    why = "it was composed later than max_lateness_hours allows" if late else row["note"]
+    show = f"digest editions show {row['id']}"
+    return Trouble(
+        f"edition held {name}",
+        f"Edition {name} is held, and its mail waits: {without_addresses(why)}.",
+        moment_from_text(row["composed_at"]) if late else now,
+        f"Next: {show}, then digest editions release {row['id']}, or cancel it."
+        if late
+        else f"Mend what it says (digest doctor helps), then: digest editions release {row['id']}.",
+    )
+
+
+def _waiting(db: Database, row: Row, late: datetime) -> Iterator[Trouble]:
+    """Deliveries that were due long ago, of an edition of which nothing goes out."""
+    dues = [moment_from_text(one["due_at"]) for one in _queued(db, row, last=True) if one["due_at"]]
+    if not dues or min(dues) > late:
+        return
+    taken = watching.last_taken(db, row["id"])
+    if taken is None or taken <= late:
+        name = f"{row['digest']}/{row['number']}"
+        yield Trouble(
+            f"edition late {name}",
+            f"The mail of edition {name} is due, and does not go out.",
+            min(dues),
+            f"Is the service running? Next: digest schedule, then digest send {row['digest']}.",
+        )
+
+
+def _put_off(db: Database, row: Row, now: datetime) -> Iterator[Trouble]:
+    """A first part of an edition that its server puts off, with nothing taken since."""
+    tried = [one for one in _queued(db, row, last=False) if one["answer"] and one["first_tried_at"]]
+    if not tried or len(tried) < min(PUT_OFF_LEAST, row["recipients"]):
+        return
+    first = min(tried, key=lambda one: str(one["first_tried_at"]))
+    since = moment_from_text(first["first_tried_at"])
+    taken = watching.last_taken(db, row["id"])
+    if since <= now - PUT_OFF and (taken is None or taken < since):
+        yield _relay_trouble(first["server"] or "the mail server", first["answer"], since)
+
+
+def _queued(db: Database, row: Row, *, last: bool) -> list[Row]:
+    return watching.queued_sample(db, row["id"], last=last)
+
+
+def _not_composed(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
+    """Editions that nobody has closed although their hour has come."""
+    if not settings.service.send:
+        return
+    for digest in settings.digests:
+        ends_at = _missed(db, settings, digest, now)
+        if ends_at is not None:
+            yield Trouble(
+                f"edition late {digest.name}",
+                f"The edition of {digest.name} that was due then has not been composed.",
+                ends_at,
+                "Is the service running? Next: digest schedule, then digest compose "
+                f"{digest.name}.",
+            )
+
+
+def _missed(
+    db: Database, settings: Settings, digest: DigestConfig, now: datetime
+) -> datetime | None:
+    last = last_edition(db, digest.name)
+    window = due_window(
+        parse_rule(digest.schedule),
+        settings.digest_zone(digest),
+        last_end=None if last is None else last[1],
+        first_seen=first_seen(db) if last is None and digest.since is None else None,
+        since=digest.since,
+        now=now,
+    )
+    if window is None or now - window.ends_at < timedelta(hours=settings.alarms.late_hours):
+        return None
+    themes, languages = settings.digest_themes(digest), settings.digest_languages(digest)
+    if digest.empty == "skip" and not watching.has_news(db, window, languages, themes):
+        return None
+    return window.ends_at
+
+
+def _relay(db: Database, now: datetime) -> Iterator[Trouble]:
+    """Our own notices show a relay that refuses while no edition goes out."""
+    row = watching.refused_notices(db)
+    if row is not None and (since := moment_from_text(row["since"])) <= now - PUT_OFF:
+        yield _relay_trouble("the mail server", row["answer"] or "no answer", since)
+
+
+def _relay_trouble(server: str, answer: str, since: datetime) -> Trouble:
+    return Trouble(
+        "relay",
+        f"Mail is put off by {server}: {without_addresses(answer)}",
+        since,
+        "It is tried again by itself. Next: digest doctor asks each server.",
+    )
