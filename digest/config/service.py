@@ -8,6 +8,7 @@ from pydantic import Field
 from digest.config.base import LinkUrl, OneLine, Section, WebUrl
 
 Minutes = Annotated[float, Field(gt=0, le=1440)]
+Days = Annotated[int, Field(ge=1, le=36500)]
 
 
 class ServiceSettings(Section):
