@@ -18,7 +18,7 @@ from digest.config.base import (
     WebUrl,
     Zone,
 )
-from digest.config.service import ServiceSettings, WebSettings
+from digest.config.service import KeepingSettings, ServiceSettings, WebSettings
 from digest.config.themes import PALETTE, SPARE, ThemeSettings
 from digest.config.transport import TransportSettings
 from digest.model import OTHER, ThemeName
@@ -121,6 +121,7 @@ class Settings(Section):
     mail: MailSettings
     web: WebSettings = WebSettings()
     service: ServiceSettings = ServiceSettings()
+    keeping: KeepingSettings = KeepingSettings()
     alarms: AlarmSettings = AlarmSettings()
     desk: DeskSettings = DeskSettings()
 
