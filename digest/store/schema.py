@@ -6,6 +6,8 @@ Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 
 from sqlite_utils import Database as Tables
 from sqlite_utils import Migrations
 
+from digest.store.keyed_anew import ADD_LET_GO, rekey
+
 migrations = Migrations("digest")
 
 
@@ -57,6 +59,14 @@ def m006_alarms(tables: Tables) -> None:
     """What an operator was told of, and the weekly mail to the editors."""
     _run(tables, ALARMS)
     _run(tables, DESK_MAILS)
+
+
+@migrations()
+def m008_keeping(tables: Tables) -> None:
+    """One key for a mailbox in every script; what was let go, and when."""
+    for statement in ADD_LET_GO:
+        tables.execute(statement)
+    rekey(tables)
 
 
 SOURCES = """
