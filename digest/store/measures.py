@@ -1,31 +1,44 @@
-"""Figures for whoever watches the service: bounded queries, whatever the size of the store."""
+"""Figures for whoever watches the service: bounded queries, whatever the size of the store.
 
+What would have to be counted is counted already, by the triggers of digest.store.counting.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 
+from digest.store.counting import COUNTED
 from digest.store.database import Database, Row, moment_from_text
 
 NEWEST = 20
-"""Deliveries are counted for so many editions: those before them do not change any more."""
+"""Deliveries are told of so many editions: those before them do not change any more."""
 
 
 def articles_by_source(db: Database) -> list[Row]:
     """How many articles each source has, and how many of its documents cannot be read."""
     sql = """
     SELECT name AS source,
-           (SELECT count(*) FROM articles WHERE source_id = sources.id) AS articles,
-           (SELECT count(*) FROM documents
-             WHERE source_id = sources.id AND error IS NOT NULL) AS faulty
+           (SELECT coalesce(sum(count), 0) FROM article_counts
+             WHERE source_id = sources.id) AS articles,
+           (SELECT coalesce(sum(count), 0) FROM document_counts
+             WHERE source_id = sources.id AND faulty) AS faulty
       FROM sources ORDER BY name
     """
     return db.rows(sql)
 
 
+def articles_by_week(db: Database, first: str) -> list[Row]:
+    """Articles by theme and week since the week of this Monday (2026-11-16); OTHER is under none."""
+    sql = """SELECT theme, week, sum(count) AS count FROM theme_counts WHERE week >= ?
+              GROUP BY 1, 2 ORDER BY 1, 2"""
+    return db.rows(sql, (first,))
+
+
 def deliveries_by_state(db: Database) -> list[Row]:
     """Deliveries of the newest editions by digest and state."""
     sql = """
-    SELECT editions.digest, deliveries.status, count(*) AS count
+    SELECT editions.digest, delivery_counts.status, sum(count) AS count
       FROM (SELECT id, digest FROM editions ORDER BY id DESC LIMIT ?) AS editions
-      JOIN deliveries ON deliveries.edition_id = editions.id
+      JOIN delivery_counts ON delivery_counts.edition_id = editions.id
      GROUP BY 1, 2 ORDER BY 1, 2
     """
     return db.rows(sql, (NEWEST,))
@@ -36,12 +49,22 @@ def editions_by_state(db: Database) -> list[Row]:
     return db.rows(sql)
 
 
+def newest_editions(db: Database, limit: int) -> list[Row]:
+    """The newest editions, newest first, with how many of their deliveries stand in each state."""
+    sql = "SELECT id, digest, number, ends_at, status FROM editions ORDER BY id DESC LIMIT ?"
+    found = db.rows(sql, (limit,))
+    counts = "SELECT status, count FROM delivery_counts WHERE edition_id = ?"
+    for row in found:
+        row["deliveries"] = {one["status"]: one["count"] for one in db.rows(counts, (row["id"],))}
+    return found
+
+
 def oldest_due(db: Database) -> datetime | None:
     """Since when the delivery that waits longest is due, of editions that go out; None if none is."""
     sql = """
-    SELECT min(due_at) FROM deliveries
-     WHERE status = 'queued'
-       AND edition_id IN (SELECT id FROM editions WHERE status = 'composed')
+    SELECT min((SELECT min(due_at) FROM deliveries
+                 WHERE edition_id = editions.id AND status = 'queued'))
+      FROM editions WHERE status = 'composed'
     """
     found = db.value(sql)
     return None if found is None else moment_from_text(str(found))
@@ -54,10 +77,34 @@ def has_handed(db: Database) -> bool:
 
 def content_mark(db: Database) -> str:
     """Another text as soon as what is published may have changed: articles, themes, stories."""
-    sql = """
-    SELECT (SELECT count(*) || ' ' || coalesce(max(updated_at), '') || ' ' || count(withdrawn_at)
-                   || ' ' || total(story_id) FROM articles) || ' ' ||
-           (SELECT count(*) || ' ' || total(score * (rank + 1)) FROM matches) || ' ' ||
-           (SELECT count(*) || ' ' || total(lead_article_id) FROM stories)
+    return str(db.value("SELECT count(*) || ' ' || total(mark) FROM article_marks"))
+
+
+def article_marks(db: Database) -> dict[int, int]:
+    """For each article, by its id, a number that is another as soon as its page may have changed.
+
+    Numbers are drawn at random, so that a store that was restored or copied never has one of ours
+    for something else.
     """
-    return str(db.value(sql))
+    return {
+        int(row["article_id"]): int(row["mark"])
+        for row in db.each("SELECT article_id, mark FROM article_marks ORDER BY article_id")
+    }
+
+
+def first_seen_of(db: Database, article_ids: Sequence[int]) -> list[datetime]:
+    """When these articles came in, but for those that belong to no edition."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"SELECT first_seen_at FROM articles WHERE archived = 0 AND id IN ({marks})"  # noqa: S608 - marks only
+    return [moment_from_text(row["first_seen_at"]) for row in db.rows(sql, article_ids)]
+
+
+def miscounted(db: Database) -> list[str]:
+    """The tables of counts that are not what counting gives; it looks at every row of the store."""
+    return [table for table, counted in COUNTED.items() if db.value(_apart(table, counted))]
+
+
+def _apart(table: str, counted: str) -> str:
+    kept, anew = f"SELECT * FROM {table}", f"SELECT * FROM ({counted})"  # noqa: S608 - names are ours
+    return f"""SELECT EXISTS (SELECT * FROM ({kept} EXCEPT {anew})
+                              UNION ALL SELECT * FROM ({anew} EXCEPT {kept}))"""  # noqa: S608 - names are ours

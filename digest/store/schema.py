@@ -6,6 +6,7 @@ Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 
 from sqlite_utils import Database as Tables
 from sqlite_utils import Migrations
 
+from digest.store.counting import STATEMENTS as FIGURES
 from digest.store.keyed_anew import ADD_LET_GO, rekey
 
 migrations = Migrations("digest")
@@ -59,6 +60,13 @@ def m006_alarms(tables: Tables) -> None:
     """What an operator was told of, and the weekly mail to the editors."""
     _run(tables, ALARMS)
     _run(tables, DESK_MAILS)
+
+
+@migrations()
+def m007_figures(tables: Tables) -> None:
+    """Counts that triggers keep, and a mark of what each article's page shows."""
+    for statement in FIGURES:
+        tables.execute(statement)
 
 
 @migrations()

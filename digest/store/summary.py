@@ -4,31 +4,25 @@ from datetime import datetime
 from typing import Any
 
 from digest.errors import StoreError
-from digest.model import OTHER
 from digest.store.database import Database, Row, text_from_moment
 
 
 def articles_by_theme(db: Database) -> dict[tuple[str, str], int]:
     """How many articles stand under each (theme, language); OTHER are those under none."""
-    sql = """
-    SELECT matches.theme, articles.language, count(*) AS count
-      FROM matches JOIN articles ON articles.id = matches.article_id GROUP BY 1, 2
-     UNION ALL
-    SELECT :other, language, count(*) FROM articles
-     WHERE NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id) GROUP BY 2
-    """
-    rows = db.rows(sql, {"other": OTHER})
-    return {(row["theme"], row["language"]): row["count"] for row in rows}
+    sql = "SELECT theme, language, sum(count) AS count FROM theme_counts GROUP BY 1, 2"
+    return {(row["theme"], row["language"]): row["count"] for row in db.rows(sql)}
 
 
 def sources_at_a_glance(db: Database) -> list[Row]:
     """Each source with its documents, articles, faulty documents and when it last changed."""
     sql = """
     SELECT sources.name, sources.kind, sources.last_changed_at,
-           (SELECT count(*) FROM documents WHERE source_id = sources.id) AS documents,
-           (SELECT count(*) FROM documents
-             WHERE source_id = sources.id AND error IS NOT NULL) AS faulty,
-           (SELECT count(*) FROM articles WHERE source_id = sources.id) AS articles
+           (SELECT coalesce(sum(count), 0) FROM document_counts
+             WHERE source_id = sources.id) AS documents,
+           (SELECT coalesce(sum(count), 0) FROM document_counts
+             WHERE source_id = sources.id AND faulty) AS faulty,
+           (SELECT coalesce(sum(count), 0) FROM article_counts
+             WHERE source_id = sources.id) AS articles
       FROM sources ORDER BY sources.name
     """
     return db.rows(sql)
@@ -47,13 +41,14 @@ def faulty_documents(db: Database) -> list[Row]:
 def totals(db: Database) -> dict[str, Any]:
     """How much there is of everything."""
     sql = """
-    SELECT (SELECT count(*) FROM articles) AS articles,
-           (SELECT count(*) FROM articles WHERE complete = 0) AS summaries,
-           (SELECT count(*) FROM articles WHERE published_at IS NULL) AS undated,
+    SELECT coalesce(sum(count), 0) AS articles,
+           coalesce(sum(count) FILTER (WHERE NOT complete), 0) AS summaries,
+           coalesce(sum(count) FILTER (WHERE NOT dated), 0) AS undated,
            (SELECT count(*) FROM stories) AS stories,
            (SELECT count(*) FROM recipients WHERE status = 'active') AS recipients,
            (SELECT count(*) FROM editions) AS editions,
            (SELECT max(first_seen_at) FROM articles) AS newest
+      FROM article_counts
     """
     return db.row(sql) or {}
 
@@ -82,8 +77,8 @@ def sending_at_a_glance(db: Database, overdue_before: datetime) -> Row:
     """
     sql = """
     SELECT (SELECT count(*) FROM editions WHERE status = 'held') AS held,
-           (SELECT count(*) FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
-             WHERE deliveries.status = 'uncertain') AS uncertain,
+           (SELECT coalesce(sum(count), 0) FROM delivery_counts
+             WHERE status = 'uncertain') AS uncertain,
            (SELECT count(*) FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
              WHERE editions.status = 'composed' AND deliveries.status = 'queued'
                AND deliveries.due_at < ?) AS overdue

@@ -9,7 +9,7 @@ import pytest
 from digest.errors import SenderError, StoreError
 from digest.publish import publish
 from digest.store.database import Database, open_database
-from digest.store.exporting import export_lines, import_lines
+from digest.store.exporting import PASSING, export_lines, import_lines
 from digest.store.keeping import own_tables, row_counts
 from digest.store.sender import adopt, check_home, token_key
 from digest.store.summary import integrity_faults
@@ -72,13 +72,13 @@ def test_feeds_of_an_import_are_the_same_bytes(filled: Desk, tmp_path: Path) -> 
 
 
 def test_every_table_is_in_it_and_every_line_is_an_object(office: Office) -> None:
-    """For other programs: a header, a row a line, a count."""
+    """For other programs: a header, a row a line, a count; what is counted from rows is left out."""
     header, *rows, end = map(json.loads, exported(office.db))
     assert header["format"] == "newsroom-digest export"
     assert header["schema"][0] == "m001_first"
     assert end == {"rows": len(rows)}
     filled_tables = {table for table, count in row_counts(office.db).items() if count}
-    assert {row["table"] for row in rows} == filled_tables
+    assert {row["table"] for row in rows} == filled_tables - PASSING
     letter = next(row for row in rows if row["table"] == "bounces")
     assert letter["values"]["raw"]["base64"].startswith("AAEC")
 
