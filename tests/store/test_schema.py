@@ -16,6 +16,7 @@ PLURALS = {
     "entry": "entries",
     "delivery": "deliveries",
     "other": "articles",
+    "mail": "desk_mails",
 }
 
 
