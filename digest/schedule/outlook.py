@@ -95,9 +95,7 @@ def _letters(settings: Settings) -> str:
 
 def _tidying(db: Database, settings: Settings, now: datetime) -> str:
     store, keeping = settings.store, settings.keeping
-    old = would_tidy(
-        db, now, letters_days=keeping.letters_days, answers_days=keeping.answers_days
-    )
+    old = would_tidy(db, now, letters_days=keeping.letters_days, answers_days=keeping.answers_days)
     found = []
     if keeping.daily_backup and backup_is_due(store.path, store.backups, now):
         found.append("make a backup")
