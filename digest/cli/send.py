@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     help="Only to these; the rest stays queued.",
 )
 @click.option(
+    "--queued",
+    is_flag=True,
+    default=False,
+    help="Only what is still queued; what is new waits.",
+)
+@click.option(
     "--despite",
     multiple=True,
     metavar="NAME",
@@ -70,6 +76,7 @@ def send(
     test_address: str | None,
     limit: int | None,
     addresses: tuple[str, ...],
+    queued: bool,
     despite: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -84,6 +91,8 @@ def send(
     expected = Expected.parse(expect) if expect is not None else None
     with room.open(read_only=True) as db, db.snapshot():
         planned = plan(db, room, config, expected)
+        if queued:
+            planned = [one for one in planned if one.frozen]
         waits = what_waits(db, config, room.settings.digest_zone(config))
     if dry_run:
         rehearse(room, config, planned, out, as_json)
@@ -98,9 +107,10 @@ def send(
         if as_json:
             emit_json([])
             return
+        new = "" if queued else "Nothing new has come in and "
         done(
-            f"Nothing new has come in and nothing is due: nothing was sent.{waits} "
-            "Next: digest ingest."
+            f"{new}{'nothing' if new else 'Nothing'} is due: nothing was sent.{waits} "
+            f"Next: digest {'send --dry-run' if queued else 'ingest'}."
         )
         return
     if test_address is not None:
@@ -109,9 +119,8 @@ def send(
         return
     with room.open(read_only=True) as db:
         refuse_what_is_red(db, room, despite)
-    shown = None
+    shown = None if yes and not queued else planned
     if not yes:
-        shown = planned
         _ask(room, planned)
     if _send(room, config, expected, shown, limit, addresses, as_json):
         ctx.exit(1)

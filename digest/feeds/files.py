@@ -12,6 +12,9 @@ from digest.errors import PublishError
 MANIFEST = ".published"
 """In the folder itself: the names of the files that are ours, one a line. Others are not touched."""
 
+HALF = ".half"
+"""In the folder itself: files that are being written, each with the id of its process at the end."""
+
 _OUR_NAME = re.compile(r"(articles/)?[a-z0-9][a-z0-9.-]*\.(atom|rss|json|html|opml|css)")
 
 
@@ -24,13 +27,16 @@ class Laid:
     removed: tuple[str, ...]
 
 
-def replace_file(path: Path, data: bytes) -> bool:
-    """Write `data` whole or not at all; False, and nothing touched, when `path` already holds it."""
+def replace_file(path: Path, data: bytes, *, half: Path | None = None) -> bool:
+    """Write `data` whole or not at all; False, and nothing touched, when `path` already holds it.
+
+    `half` is the folder, on the same disk, in which it is written before it takes its name.
+    """
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return False
     # The process id keeps two publishers out of each other's half-written file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = (half or path.parent) / f".{path.name}.{os.getpid()}"
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -52,6 +58,7 @@ def lay_out(folder: Path, names: Collection[str], files: Iterable[tuple[str, byt
         PublishError: the folder cannot be written; files written until then are whole.
     """
     wanted = set(names)
+    _sweep(folder)
     known = _manifest(folder)
     _put(folder, MANIFEST, _listed(known | wanted))
     written: list[str] = []
@@ -76,6 +83,30 @@ def _manifest(folder: Path) -> set[str]:
     return {line for line in lines if _OUR_NAME.fullmatch(line)}
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what a process that was killed had half written."""
+    for half in (folder / HALF).glob("*"):
+        pid = half.name.rpartition(".")[2]
+        if not (pid.isdigit() and _is_at_work(int(pid))):
+            try:
+                half.unlink(missing_ok=True)
+            except OSError as e:
+                raise _told(half, e) from e
+
+
+def _is_at_work(pid: int) -> bool:
+    """Whether another process of that id runs, which may write here, too."""
+    if os.name == "nt" or pid == os.getpid():
+        return False  # Windows itself keeps a file that another has open
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _listed(names: set[str]) -> bytes:
     return "".join(f"{name}\n" for name in sorted(names)).encode()
 
@@ -84,7 +115,9 @@ def _put(folder: Path, name: str, data: bytes) -> bool:
     path = folder / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return replace_file(path, data)
+        half = folder / HALF
+        half.mkdir(exist_ok=True)
+        return replace_file(path, data, half=half)
     except OSError as e:
         raise _told(path, e) from e
 

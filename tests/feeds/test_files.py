@@ -1,13 +1,14 @@
 """The folder of published files: whole or not at all, only where changed, and only what is ours."""
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from digest.errors import PublishError
-from digest.feeds.files import MANIFEST, Laid, lay_out, replace_file
+from digest.feeds.files import HALF, MANIFEST, Laid, lay_out, replace_file
 
 
 def lay(folder: Path, files: Mapping[str, bytes]) -> Laid:
@@ -96,3 +97,15 @@ def test_a_crash_in_the_middle_forgets_no_file(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"old.atom": b"o", "one.atom": b"1"}
     assert lay(tmp_path, {"two.atom": b"2"}).removed == ("old.atom", "one.atom")
     assert contents(tmp_path) == {"two.atom": b"2"}
+
+
+def test_what_a_kill_left_is_swept_and_what_another_writes_is_not(tmp_path: Path) -> None:
+    """For the disk: half-written files of dead processes go, those of a process at work stay."""
+    lay(tmp_path, {"all.atom": b"a"})
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    left = [tmp_path / HALF / f".all.atom.{pid}" for pid in (dead.pid, os.getpid(), os.getppid())]
+    for path in left:
+        path.write_bytes(b"half")
+    assert lay(tmp_path, {"all.atom": b"a"}) == Laid((), 1, ())
+    assert [path.exists() for path in left] == [False, False, True]

@@ -187,6 +187,19 @@ def test_a_first_portion_leaves_the_rest_queued(newsroom: Desk, server: Submissi
     assert [mail[1] for mail in server.mails] == [ANNA, CLARA, BORIS]
 
 
+def test_what_is_queued_can_be_sent_alone(newsroom: Desk, server: Submission) -> None:
+    """For the day after: who was put off gets it, and no edition is made of what came in since."""
+    assert "Nothing is due" in newsroom.run("send", "--queued", "--yes").stdout
+    sent(newsroom, "--limit", "1")
+    (newsroom.seeds / "new.txt").write_text(
+        "Seizure at the border\n\nCustoms seized heroin today.\n"
+    )
+    assert "1 new article" in newsroom.run("ingest").stdout
+    sent(newsroom, "--queued")
+    assert sorted(mail[1] for mail in server.mails) == sorted([ANNA, BORIS, CLARA])
+    assert len(newsroom.json("editions", "list")) == 1
+
+
 def test_an_expectation_that_no_longer_holds_is_refused(newsroom: Desk, server: Submission) -> None:
     """For who approved another edition: nothing is sent, nothing is composed, and the reason told."""
     expect = rehearse(newsroom)["expect"]
