@@ -5,57 +5,18 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
 from tests.desks import Desk
+from tests.journeys.serving import service
 from tests.mail.fault_server import HANG, FaultServer
 from tests.mail.fault_server import running as running_server
 from tests.mailing import use_smtp
 
 ADDRESS = "reader@example.net"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@dataclass
-class Running:
-    """A service, and what its log has said so far."""
-
-    process: subprocess.Popen[str]
-    port: int
-    told: list[dict[str, Any]] = field(default_factory=list)
-
-    def until(self, event: str) -> dict[str, Any]:
-        """Read its log up to the line of this event."""
-        for line in self.process.stderr:
-            self.told.append(json.loads(line))
-            if self.told[-1]["event"] == event:
-                return self.told[-1]
-        raise AssertionError(f"ended before {event}: {self.told}")
-
-    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, headers=names)
-            answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, told, answer.read()
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        self.told += [json.loads(line) for line in self.process.stderr]
-        return self.process.wait(20)
 
 
 def read_answer(lines: BinaryIO, *, head: bool) -> tuple[int, str, bool]:
@@ -65,21 +26,6 @@ def read_answer(lines: BinaryIO, *, head: bool) -> tuple[int, str, bool]:
     empty = head or status == 304
     body = b"" if empty else lines.read(int(told["content-length"]))
     return status, (told["content-type"] or "").partition(";")[0], bool(body)
-
-
-@contextlib.contextmanager
-def service(desk: Desk) -> Iterator[Running]:
-    port = free_port()
-    words = [sys.executable, "-m", "digest", "--config", str(desk.config)]
-    with subprocess.Popen(
-        [*words, "serve", "--port", str(port)], stderr=subprocess.PIPE, text=True
-    ) as process:
-        running = Running(process, port)
-        try:
-            yield running
-        finally:
-            if process.poll() is None:
-                process.kill()
 
 
 @pytest.fixture
