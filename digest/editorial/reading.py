@@ -15,6 +15,9 @@ _SHORTENED = {
 }
 _COMMA = re.compile(r"[,;]\s")
 _LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
+_CLAUSE = re.compile(
+    r"[:—–]|^\s*(?:who|which|where|when|that|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
+)
 _LONGEST_ITEM = 45
 _EDGE_ITEM = 28  # the first and the last member of a list have no comma at their far end
 _LONGEST_HEADING = 90
@@ -67,7 +70,7 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
     first = 0
     while first < len(commas):
         last = first
-        while last + 1 < len(commas) and commas[last + 1] - commas[last] <= _LONGEST_ITEM:
+        while last + 1 < len(commas) and _is_item(text[commas[last] + 1 : commas[last + 1]]):
             last += 1
         after = commas[last + 1] if last + 1 < len(commas) else end
         final = _LAST_ITEM.search(text, commas[last] + 1, min(after, commas[last] + _LONGEST_ITEM))
@@ -76,6 +79,11 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
             found.append((max(start, commas[first] - _EDGE_ITEM), min(after, close)))
         first = last + 1
     return found
+
+
+def _is_item(text: str) -> bool:
+    """Whether what stands between two commas can be a member of a list, and is no clause."""
+    return len(text) <= _LONGEST_ITEM and not _CLAUSE.search(text)
 
 
 def _sentence_starts(text: str) -> list[int]:

@@ -222,6 +222,8 @@ def test_sentences_are_told_apart(text, count):
         pytest.param("drugs, which are dangerous", False, id="a clause"),
         pytest.param("drugs, weapons, people, money", True, id="without and"),
         pytest.param("drugs and crime", False, id="two"),
+        pytest.param("В вагоне, прошедшем границу, таможенники и милиция", False, id="participle"),
+        pytest.param("Дети, вторые — вместе: учатся слушать, спорить", False, id="dash and colon"),
     ],
 )
 def test_lists_are_told_from_clauses(text, listed):
