@@ -1,5 +1,6 @@
 """The verb `publish`: the feeds and pages as the store has them, and no file that did not change."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,44 +10,66 @@ from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, channels
 from digest.feeds.files import lay_out
 from digest.feeds.items import FeedView, Item, feed_view, items_of
 from digest.feeds.opml import OPML_NAME
-from digest.feeds.pages import STYLE_NAME, article_name
-from digest.store.articles import all_article_ids, articles_by_id, latest_articles, siblings_of
+from digest.feeds.pages import STYLE_NAME, article_name, article_of
+from digest.store.articles import articles_by_id, latest_articles, siblings_of
 from digest.store.database import Database, created_at
+from digest.store.measures import article_marks
+from digest.templating import fingerprint
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _BATCH = 500
+_BITS = (1 << 64) - 1
+SHOWN = {"site", "sources", "themes", "feeds", "web"}
+"""The parts of config.toml that a page may show something of."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """Names within the folder of feeds: those written, those removed; how many stayed as they were."""
+    """Names within the folder of feeds: those written, those removed; how many stayed as they were.
+
+    `appeared` are the articles that the folder shows for the first time; none where it is all new.
+    """
 
     written: tuple[str, ...]
     unchanged: int
     removed: tuple[str, ...]
+    appeared: tuple[int, ...] = ()
 
 
 def publish(db: Database, settings: Settings, environment: "Environment") -> PublishReport:
     """Bring the folder of feeds up to the store, all of it read as of one moment.
 
-    Only files of ours that belong there no longer are removed.
+    The page of an article is made anew where something that it shows has changed, or the settings,
+    the templates or this program, or where a hand touched the file. Only files of ours that belong
+    there no longer are removed.
 
     Raises:
         PublishError: the folder cannot be written; files written until then are whole.
     """
     with db.snapshot():
-        ids = all_article_ids(db)
         views = feed_views(db, settings)
-        names = [
-            *(f"{view.channel.slug}.{form}" for view in views for form in MEDIA_TYPES),
-            OPML_NAME,
-            STYLE_NAME,
-            *(article_name(i) for i in ids),
-        ]
-        laid = lay_out(settings.feeds.path, names, _files(db, settings, environment, views, ids))
-    return PublishReport(laid.written, laid.unchanged, laid.removed)
+        files = {f"{view.channel.slug}.{form}": "" for view in views for form in MEDIA_TYPES}
+        laid = lay_out(
+            settings.feeds.path,
+            {STYLE_NAME: "", **_pages(db, settings, environment), **files, OPML_NAME: ""},
+            lambda names: _files(db, settings, environment, views, names),
+        )
+    numbers = (article_of(name) for name in laid.appeared)
+    return PublishReport(
+        laid.written, laid.unchanged, laid.removed, tuple(i for i in numbers if i is not None)
+    )
+
+
+def _pages(db: Database, settings: Settings, environment: "Environment") -> dict[str, str]:
+    """Every article's page, and a mark of all that it is made from."""
+    rest = settings.model_dump_json(include=SHOWN) + fingerprint(environment)
+    basis = int.from_bytes(hashlib.sha256(rest.encode()).digest()[:8])
+    # Of two numbers drawn at random, so the one may hide the other without hiding a change.
+    return {
+        article_name(i): f"{basis ^ (mark & _BITS):016x}" for i, mark in article_marks(db).items()
+    }
 
 
 def feed_views(db: Database, settings: Settings) -> list[FeedView]:
@@ -78,14 +101,15 @@ def _files(
     settings: Settings,
     environment: "Environment",
     views: Sequence[FeedView],
-    ids: Sequence[int],
+    names: Sequence[str],
 ) -> Iterator[tuple[str, bytes]]:
-    """Pages before the feeds that lead to them, one file made at a time."""
+    """The style, these pages, and the feeds that lead to them: one file made at a time."""
     from digest.feeds.opml import opml_bytes
     from digest.feeds.pages import article_page_bytes, style_bytes
 
     yield STYLE_NAME, style_bytes(environment, settings)
-    for item in _all_items(db, settings, ids):
+    ids = [i for name in names if (i := article_of(name)) is not None]
+    for item in _items(db, settings, ids):
         yield article_name(item.article.id), article_page_bytes(environment, item, settings)
     for view in views:
         yield from feed_files(view, settings, environment)
@@ -108,7 +132,7 @@ def feed_files(
     yield f"{slug}.{JSON}", json_bytes(view, settings)
 
 
-def _all_items(db: Database, settings: Settings, ids: Sequence[int]) -> Iterator[Item]:
+def _items(db: Database, settings: Settings, ids: Sequence[int]) -> Iterator[Item]:
     for start in range(0, len(ids), _BATCH):
         articles = articles_by_id(db, ids[start : start + _BATCH])
         siblings = siblings_of(db, [article.id for article in articles])

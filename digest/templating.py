@@ -1,5 +1,8 @@
 """Where templates come from: the operator's folder before ours, one environment for mail and pages."""
 
+import functools
+import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,3 +45,27 @@ def make_environment(operator: Path | None = None) -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+MAKERS = ("babel", "jinja2", "markupsafe", "nh3")
+"""Libraries that have a hand in a page."""
+
+
+def fingerprint(environment: "Environment") -> str:
+    """Another text as soon as what makes pages has changed: a template, this program, a library."""
+    found = hashlib.sha256(_program().encode())
+    for name in environment.list_templates():
+        source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
+        found.update(f"{name}\0{source}\0".encode())
+    return found.hexdigest()
+
+
+@functools.cache
+def _program() -> str:
+    """Of the program as it is when it first publishes."""
+    found = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        found.update(path.read_bytes())
+    for library in MAKERS:
+        found.update(f"{library} {version(library)}\0".encode())
+    return found.hexdigest()

@@ -11,10 +11,12 @@ import pytest
 
 from digest.config.settings import Settings
 from digest.errors import PublishError
+from digest.feeds.files import MANIFEST
 from digest.model import Entry
 from digest.publish import PublishReport, publish
 from digest.store import intake
 from digest.store.database import Database, open_database, text_from_moment
+from digest.store.keeping import backup
 from digest.templating import make_environment
 from tests.factories import make_entry, make_match, make_settings
 
@@ -66,7 +68,7 @@ class Newsroom:
         return {
             str(path.relative_to(folder)): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path.name != MANIFEST
         }
 
 
@@ -146,7 +148,7 @@ def test_the_same_articles_give_the_same_bytes_in_another_folder(
     again = {
         str(path.relative_to(tmp_path / "elsewhere")): path.read_bytes()
         for path in (tmp_path / "elsewhere").rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != MANIFEST
     }
     assert again == newsroom.files()
 
@@ -166,6 +168,131 @@ def test_a_changed_article_rewrites_only_the_files_that_hold_it(newsroom: Newsro
     assert report.removed == ()
     feed = feedparser.parse(io.BytesIO(newsroom.files()["youth.atom"]))
     assert feed.feed.updated == feed.entries[0].updated == "2026-11-18T06:30:00Z"
+
+
+class Rendered:
+    """Pages whose template tells which article it is rendered for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.template = folder / "web" / "article.html"
+        self.template.parent.mkdir(parents=True)
+        self.template.write_text("{{ told(headline.item.article.id) }}", encoding="utf-8")
+        self.seen: list[int] = []
+        self.environment = make_environment(folder)
+        self.environment.globals["told"] = self.told
+
+    def told(self, article: int) -> str:
+        self.seen.append(article)
+        return f"article {article}"
+
+    def publish(self, newsroom: Newsroom, settings: Settings | None = None) -> list[int]:
+        """The articles whose pages were rendered."""
+        self.seen = []
+        publish(newsroom.db, settings or newsroom.settings, self.environment)
+        return self.seen
+
+
+@pytest.fixture
+def rendered(newsroom: Newsroom, tmp_path: Path) -> Rendered:
+    """All four pages were published once."""
+    pages = Rendered(tmp_path / "own")
+    assert pages.publish(newsroom) == [1, 2, 3, 4]
+    return pages
+
+
+def test_pages_that_nothing_changed_are_not_rendered_again(
+    newsroom: Newsroom, rendered: Rendered
+) -> None:
+    """One changed article among 100,000 is published in seconds."""
+    assert rendered.publish(newsroom) == []
+    changed = make_entry(line=3, title="Camp for the young", text="They met by the lake.")
+    with newsroom.db.write():
+        assert intake.revise_article(newsroom.db, 3, newsroom.document, changed, CHANGED)
+    assert rendered.publish(newsroom) == [3]
+    assert rendered.publish(newsroom) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "pages"),
+    [
+        pytest.param("UPDATE articles SET title = 'New' WHERE id = 1", [1, 2], id="its versions"),
+        pytest.param("DELETE FROM matches WHERE article_id = 3", [3], id="a theme"),
+        pytest.param("UPDATE articles SET story_id = 1 WHERE id = 4", [1, 2, 4], id="a story"),
+        pytest.param("UPDATE stories SET lead_article_id = 2", [1, 2], id="who leads it"),
+    ],
+)
+def test_what_a_page_shows_renders_it_again(
+    newsroom: Newsroom, rendered: Rendered, sql: str, pages: list[int]
+) -> None:
+    """A reader never finds a page that is behind the store, however that was changed."""
+    with newsroom.db.write():
+        newsroom.db.run(sql)
+    assert rendered.publish(newsroom) == pages
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"site": {"title": "Another Desk"}}, id="the newsroom's name"),
+        pytest.param({"web": {"feeds_url": "https://other.example.org/f"}}, id="the address"),
+        pytest.param({"feeds": {"content": "summary"}}, id="how much of a text"),
+    ],
+)
+def test_other_settings_render_every_page_again(
+    newsroom: Newsroom, rendered: Rendered, settings: dict[str, dict[str, str]]
+) -> None:
+    """A new title stands over old articles, too."""
+    path = newsroom.settings.path.parent
+    assert rendered.publish(newsroom, make_settings(path, **settings)) == [1, 2, 3, 4]
+
+
+def test_settings_that_no_page_shows_render_none(newsroom: Newsroom, rendered: Rendered) -> None:
+    """Another relay is no reason to read 100,000 articles."""
+    other = make_settings(newsroom.settings.path.parent, mail={"budget_kb": 50})
+    assert rendered.publish(newsroom, other) == []
+
+
+def test_another_template_renders_every_page_again(newsroom: Newsroom, rendered: Rendered) -> None:
+    """An operator who changes the look sees it everywhere."""
+    rendered.template.write_text("{{ told(headline.item.article.id) }}!", encoding="utf-8")
+    rendered.environment = make_environment(rendered.template.parents[1])
+    rendered.environment.globals["told"] = rendered.told
+    assert rendered.publish(newsroom) == [1, 2, 3, 4]
+    assert newsroom.files()["articles/4.html"] == b"article 4!"
+
+
+def test_what_a_hand_did_to_a_page_is_mended(newsroom: Newsroom, rendered: Rendered) -> None:
+    """Changed, emptied or removed: the next run puts it right, and renders no other page."""
+    before = newsroom.files()
+    folder = newsroom.settings.feeds.path / "articles"
+    (folder / "1.html").write_bytes(b"ARTICLE 1")
+    (folder / "2.html").unlink()
+    (folder / "3.html").write_bytes(b"")
+    assert rendered.publish(newsroom) == [1, 2, 3]
+    assert newsroom.files() == before
+
+
+def test_a_store_that_was_put_back_is_published_as_it_is(
+    newsroom: Newsroom, rendered: Rendered, tmp_path: Path
+) -> None:
+    """After a restore and another change, no page stays as the lost store had it."""
+    backup(newsroom.db, tmp_path / "copies", CHANGED, keep=1)
+    with newsroom.db.write():
+        newsroom.db.run("UPDATE articles SET title = 'Lost' WHERE id = 3")
+    assert rendered.publish(newsroom) == [3]
+    [copy] = (tmp_path / "copies").iterdir()
+    with open_database(copy) as newsroom.db:
+        with newsroom.db.write():
+            newsroom.db.run("UPDATE articles SET title = 'Other' WHERE id = 3")
+        assert rendered.publish(newsroom) == [3]
+
+
+def test_articles_that_appear_are_told(newsroom: Newsroom) -> None:
+    """For who measures how long news takes: new pages, but not those of a folder that is all new."""
+    assert newsroom.publish().appeared == ()
+    newsroom.keep(make_entry(line=5, title="News"), ())
+    assert newsroom.publish().appeared == (5,)
+    assert newsroom.publish().appeared == ()
 
 
 def test_a_theme_that_is_gone_takes_its_feeds_along(newsroom: Newsroom) -> None:

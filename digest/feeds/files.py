@@ -3,14 +3,15 @@
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from digest.errors import PublishError
 
 MANIFEST = ".published"
-"""In the folder itself: the names of the files that are ours, one a line. Others are not touched."""
+"""In the folder itself: a line for each file that is ours, others are not touched. Behind its name may
+stand what it was made from, and its size, time of change and time of its inode's change then."""
 
 HALF = ".half"
 """In the folder itself: files that are being written, each with the id of its process at the end."""
@@ -20,11 +21,15 @@ _OUR_NAME = re.compile(r"(articles/)?[a-z0-9][a-z0-9.-]*\.(atom|rss|json|html|op
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """What became of the folder: names written and removed, and how many files were left alone."""
+    """What became of the folder: names written and removed, and how many files were left alone.
+
+    `appeared` are those of the written that the folder never had; none where it is all new.
+    """
 
     written: tuple[str, ...]
     unchanged: int
     removed: tuple[str, ...]
+    appeared: tuple[str, ...] = ()
 
 
 def replace_file(path: Path, data: bytes, *, half: Path | None = None) -> bool:
@@ -32,55 +37,93 @@ def replace_file(path: Path, data: bytes, *, half: Path | None = None) -> bool:
 
     `half` is the folder, on the same disk, in which it is written before it takes its name.
     """
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == data:
-            return False
+    return _replace(path, data, half or path.parent)[0]
+
+
+def lay_out(
+    folder: Path,
+    wanted: Mapping[str, str],
+    make: Callable[[Sequence[str]], Iterable[tuple[str, bytes]]],
+) -> Laid:
+    """Make the folder hold these files and no other of ours.
+
+    `wanted` gives for each name a mark of what the file is made from, "" where that is not known.
+    `make` gives the files of the names that it is asked for, in their order, taken one after
+    another. It is not asked for a file that was made from the same before and was not touched
+    since, by its size and times. The manifest names a file before it is written and until it is
+    removed, so that a crash leaves nothing that we forget.
+
+    Raises:
+        PublishError: the folder cannot be written; files written until then are whole.
+    """
+    _sweep(folder)
+    known = _manifest(folder)
+    if not wanted.keys() <= known.keys():
+        _put(folder, MANIFEST, _listed({**dict.fromkeys(wanted, ""), **known}))
+    asked = [name for name, mark in wanted.items() if not _stands(folder, name, mark, known)]
+    notes = {name: known[name] for name in wanted.keys() - set(asked)}
+    written: list[str] = []
+    for name, data in make(asked):
+        changed, state = _put(folder, name, data)
+        notes[name] = f"{wanted[name]} {state}" if wanted[name] and state else ""
+        if changed:
+            written.append(name)
+    removed = [name for name in sorted(known.keys() - wanted.keys()) if _remove(folder, name)]
+    _put(folder, MANIFEST, _listed(notes))
+    return Laid(
+        tuple(written),
+        len(wanted) - len(written),
+        tuple(removed),
+        tuple(name for name in written if name not in known) if known else (),
+    )
+
+
+def _stands(folder: Path, name: str, mark: str, known: Mapping[str, str]) -> bool:
+    """Whether the file is as we left it when we made it from the same."""
+    note = known.get(name, "")
+    if not mark or not note.startswith(f"{mark} "):
+        return False
+    try:
+        return note == f"{mark} {_state(os.stat(f'{folder}/{name}'))}"  # noqa: PTH116 - of many thousands
+    except OSError:
+        return False
+
+
+def _state(found: os.stat_result) -> str:
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def _replace(path: Path, data: bytes, half: Path) -> tuple[bool, str]:
+    """Whether the file was written, and its state then; "" where another publisher's took its place."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if file.read() == data:
+            return False, _state(found)
     # The process id keeps two publishers out of each other's half-written file.
-    temporary = (half or path.parent) / f".{path.name}.{os.getpid()}"
+    temporary = half / f".{path.name}.{os.getpid()}"
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            ours = os.fstat(file.fileno()).st_ino
         temporary.replace(path)
+        found = path.stat()  # the replacing itself is a change of the inode
     finally:
         temporary.unlink(missing_ok=True)
-    return True
+    return True, _state(found) if found.st_ino == ours else ""
 
 
-def lay_out(folder: Path, names: Collection[str], files: Iterable[tuple[str, bytes]]) -> Laid:
-    """Make the folder hold these files and no other of ours.
-
-    `names` are those of all `files`, which are taken one after another. The manifest names a file
-    before it is written and until it is removed, so that a crash leaves nothing that we forget.
-
-    Raises:
-        PublishError: the folder cannot be written; files written until then are whole.
-    """
-    wanted = set(names)
-    _sweep(folder)
-    known = _manifest(folder)
-    _put(folder, MANIFEST, _listed(known | wanted))
-    written: list[str] = []
-    unchanged = 0
-    for name, data in files:
-        if _put(folder, name, data):
-            written.append(name)
-        else:
-            unchanged += 1
-    removed = [name for name in sorted(known - wanted) if _remove(folder, name)]
-    _put(folder, MANIFEST, _listed(wanted))
-    return Laid(tuple(written), unchanged, tuple(removed))
-
-
-def _manifest(folder: Path) -> set[str]:
+def _manifest(folder: Path) -> dict[str, str]:
+    """What is noted of each file of ours."""
     try:
         lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return set()
+        return {}
     except OSError as e:
         raise _told(folder / MANIFEST, e) from e
-    return {line for line in lines if _OUR_NAME.fullmatch(line)}
+    found = (line.partition(" ") for line in lines)
+    return {name: note for name, _, note in found if _OUR_NAME.fullmatch(name)}
 
 
 def _sweep(folder: Path) -> None:
@@ -107,17 +150,17 @@ def _is_at_work(pid: int) -> bool:
     return True
 
 
-def _listed(names: set[str]) -> bytes:
-    return "".join(f"{name}\n" for name in sorted(names)).encode()
+def _listed(notes: Mapping[str, str]) -> bytes:
+    return "".join(f"{name} {notes[name]}".rstrip() + "\n" for name in sorted(notes)).encode()
 
 
-def _put(folder: Path, name: str, data: bytes) -> bool:
+def _put(folder: Path, name: str, data: bytes) -> tuple[bool, str]:
     path = folder / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         half = folder / HALF
         half.mkdir(exist_ok=True)
-        return replace_file(path, data, half=half)
+        return _replace(path, data, half)
     except OSError as e:
         raise _told(path, e) from e
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
+from digest.errors import ConfigError, template_fault
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, Channel
 from digest.feeds.items import FeedView, Item, Version
 from digest.feeds.opml import OPML_NAME
@@ -75,6 +76,12 @@ def article_name(article_id: int) -> str:
     return f"articles/{article_id}.html"
 
 
+def article_of(name: str) -> int | None:
+    """The article of which this file is the page; None where it is no such page."""
+    number = name.removeprefix("articles/").removesuffix(".html")
+    return int(number) if name.startswith("articles/") and number.isdecimal() else None
+
+
 def style_bytes(environment: "Environment", settings: Settings) -> bytes:
     """The one stylesheet of all pages, with the colours of the themes."""
     return _rendered(environment, "web/style.css", themes=list(settings.theme_names.values()))
@@ -123,7 +130,13 @@ def article_page_bytes(environment: "Environment", item: Item, settings: Setting
 
 
 def _rendered(environment: "Environment", template: str, **context: object) -> bytes:
-    return environment.get_template(template).render(**context).encode()
+    try:
+        return environment.get_template(template).render(**context).encode()
+    except Exception as e:
+        fault = template_fault(e)
+        if fault is None:
+            raise
+        raise ConfigError("web.templates", [f"found {fault}"]) from e
 
 
 def _headline(

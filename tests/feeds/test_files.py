@@ -12,7 +12,8 @@ from digest.feeds.files import HALF, MANIFEST, Laid, lay_out, replace_file
 
 
 def lay(folder: Path, files: Mapping[str, bytes]) -> Laid:
-    return lay_out(folder, files.keys(), iter(files.items()))
+    """Files of which it is not known what they are made from."""
+    return lay_out(folder, dict.fromkeys(files, ""), lambda names: [(n, files[n]) for n in names])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -93,7 +94,7 @@ def test_a_crash_in_the_middle_forgets_no_file(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lay_out(tmp_path, ["one.atom", "two.atom"], half())
+        lay_out(tmp_path, {"one.atom": "", "two.atom": ""}, lambda _: half())
     assert contents(tmp_path) == {"old.atom": b"o", "one.atom": b"1"}
     assert lay(tmp_path, {"two.atom": b"2"}).removed == ("old.atom", "one.atom")
     assert contents(tmp_path) == {"two.atom": b"2"}
