@@ -1,0 +1,198 @@
+"""What must be true of a soak's desk when all is quiet again; everything that is not is a fault in words."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from digest.mail.verp import read_token
+from digest.store.database import Database
+from digest.store.sender import token_key
+from tests.soak.newsroom import CONNECTIONS
+from tests.soak.relay import DROPPED, TAKEN, Received
+from tests.soak.world import World
+
+
+@dataclass
+class Verdict:
+    """`figures` are what was seen, `faults` what must not be."""
+
+    figures: dict[str, object] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def judge(world: World) -> Verdict:
+    """Look at all that is left."""
+    verdict = Verdict()
+    with world.newsroom.open() as db:
+        for look in (_store, _copy, _editions, _deliveries, _people):
+            verdict.faults += look(world, db, verdict.figures)
+    verdict.faults += _feeds(world, verdict.figures)
+    verdict.faults += world.faults + world.readers.faults + world.services.unexplained()
+    return verdict
+
+
+def _store(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
+    said = db.value("PRAGMA integrity_check")
+    if said != "ok":
+        yield f"integrity_check: {said}"
+    if db.rows("PRAGMA foreign_key_check"):
+        yield "foreign_key_check"
+    figures["articles"] = db.value("SELECT count(*) FROM articles")
+    figures["versions"] = db.value("SELECT count(*) FROM article_versions")
+
+
+def _copy(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
+    """Each piece is one article, in its newest words, and each document stands as it lies."""
+    texts = [row["text"] for row in db.rows("SELECT text FROM articles")]
+    with_docket = Counter(
+        docket
+        for text in texts
+        for docket in {word.strip(".:") for word in text.split()}
+        if docket.startswith("ASH-")
+    )
+    pieces = world.newsroom.press.pieces
+    for piece in pieces:
+        if with_docket[piece.docket] != 1:
+            yield f"{piece.docket} is in {with_docket[piece.docket]} articles"
+    if len(texts) != len(pieces):
+        yield f"{len(texts)} articles of {len(pieces)} pieces"
+    whole = "\n".join(texts)
+    rows = db.rows(
+        "SELECT sources.name AS source, documents.name, error FROM documents JOIN sources ON source_id = sources.id"
+    )
+    errors = {(row["source"], row["name"]): row["error"] for row in rows}
+    for document in world.newsroom.documents:
+        place = (document.path.parent.name, document.path.name)
+        if place not in errors or (errors[place] is not None) != document.broken:
+            yield f"{place}: {errors.get(place, 'never read')}, broken {document.broken}"
+        for piece in document.pieces if document.full and not document.broken else ():
+            if piece.last_word not in whole:
+                yield f"{piece.docket}: its newest words were not read"
+    figures["documents"] = len(world.newsroom.documents)
+    figures["corrections"] = sum(piece.corrections for piece in pieces)
+
+
+def _editions(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
+    """The windows of a digest tile the time, and each article is in exactly one of its editions."""
+    articles = {
+        row["id"]: row["first_seen_at"]
+        for row in db.rows("SELECT id, first_seen_at FROM articles WHERE NOT archived")
+    }
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in db.rows("SELECT * FROM editions ORDER BY digest, number"):
+        found[row["digest"]].append(row)
+        counted = db.value("SELECT count(*) FROM deliveries WHERE edition_id = ?", (row["id"],))
+        if counted != row["recipients"]:
+            yield f"edition {row['id']}: {row['recipients']} recipients, {counted} deliveries"
+    if set(found) != {"weekly", "daily"}:
+        yield f"digests with editions: {sorted(found)}"
+    for digest, rows in found.items():
+        figures[f"editions of {digest}"] = len(rows)
+        if [row["number"] for row in rows] != list(range(1, len(rows) + 1)):
+            yield f"{digest}: numbers are not 1, 2, 3"
+        for before, after in pairwise(rows):
+            if before["ends_at"] != after["starts_at"]:
+                yield f"{digest}: no. {before['number']} ends {before['ends_at']}, the next starts {after['starts_at']}"
+        placed = Counter(
+            row["article_id"]
+            for row in db.rows(
+                "SELECT article_id FROM placements JOIN editions ON editions.id = edition_id WHERE digest = ?",
+                (digest,),
+            )
+        )
+        for article, seen in articles.items():
+            within = sum(row["starts_at"] <= seen < row["ends_at"] for row in rows)
+            if (placed[article], within) != (1, 1):
+                yield f"{digest}: article {article}, seen {seen}, is in {placed[article]} editions, {within} windows"
+
+
+def _deliveries(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
+    """Each has its end; who is told to have got it got it once, and nobody got it twice."""
+    with db.snapshot():
+        key = token_key(db, lambda: b"")
+    came: dict[tuple[int, int], list[Received]] = defaultdict(list)
+    for one in world.relay.received:
+        if (named := read_token([key], one.token)) is None:
+            yield f"a token that is not ours: {one.token}"
+        else:
+            came[named].append(one)
+    names = Counter(one.message_id for one in world.relay.received if one.fate != DROPPED)
+    yield from (
+        f"{name} was taken {times} times" for name, times in names.items() if times > 1 or not name
+    )
+    rows = db.rows(
+        "SELECT deliveries.*, address FROM deliveries JOIN recipients ON recipients.id = recipient_id"
+    )
+    causes: Counter[str] = Counter()
+    for row in rows:
+        found = came.pop((row["edition_id"], row["recipient_id"]), [])
+        got = sum(one.fate != DROPPED for one in found)
+        if any(one.address != row["address"] for one in found):
+            yield f"delivery {row['id']} went to another address"
+        if got not in {"sent": (1,), "uncertain": (0, 1)}.get(row["status"], (0,)):
+            yield f"delivery {row['id']} is {row['status']} ({row['reason']}), and came {got} times"
+        if row["status"] in ("queued", "handed"):
+            yield f"delivery {row['id']} is {row['status']} still"
+        if row["status"] == "uncertain":
+            causes[_cause(world, row, found)] += 1
+    if came:
+        yield f"{len(came)} deliveries came that are in no ledger"
+    if causes["no cause"]:
+        yield f"{causes['no cause']} deliveries are uncertain without a cause"
+    if world.most_handed > CONNECTIONS:
+        yield f"an end left {world.most_handed} deliveries open over {CONNECTIONS} connections"
+    figures["deliveries"] = dict(Counter(row["status"] for row in rows))
+    figures["uncertain by"] = dict(causes)
+    figures["most open at an end"] = world.most_handed
+
+
+def _cause(world: World, row: dict[str, Any], found: list[Received]) -> str:
+    """Why a delivery's end is not known."""
+    if row["id"] in world.handed:
+        return "a process that ended"
+    if any(one.fate != TAKEN for one in found):
+        return "a server that did not answer"
+    at = datetime.fromisoformat(row["settled_at"])
+    slack = timedelta(seconds=2 * world.terms.patience * world.terms.pace)
+    if any(begun - slack <= at <= ended + slack for begun, ended in world.outages):
+        return "a server that went away"
+    return "an answer that came too late" if found else "no cause"
+
+
+def _people(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
+    """Who left or is suppressed is in no later edition, and whoever wrote so has left."""
+    late = db.rows(
+        """SELECT deliveries.id FROM deliveries JOIN editions ON editions.id = edition_id
+             JOIN recipients ON recipients.id = recipient_id WHERE recipients.ended_at < composed_at"""
+    )
+    late += db.rows(
+        """SELECT deliveries.id FROM deliveries JOIN editions ON editions.id = edition_id
+             JOIN recipients ON recipients.id = recipient_id
+             JOIN suppressions ON suppressions.address_key = recipients.address_key
+            WHERE suppressions.since < composed_at AND deliveries.status != 'skipped'"""
+    )
+    if late:
+        yield f"{len(late)} deliveries to people who must not be mailed"
+    rows = db.rows("SELECT address, status FROM recipients")
+    states = {row["address"]: row["status"] for row in rows}
+    suppressed = {row["address_key"] for row in db.rows("SELECT address_key FROM suppressions")}
+    for kind, address in world.letters.written:
+        if kind in ("leave", "complaint") and states[address] != "ended":
+            yield f"{address} wrote to leave, and is {states[address]}"
+        if kind in ("hard", "complaint") and address not in suppressed:
+            yield f"{address} is dead or angry, and not suppressed"
+    figures["recipients"] = dict(Counter(states.values())) | {"suppressed": len(suppressed)}
+    figures["letters that came back"] = dict(Counter(kind for kind, _ in world.letters.written))
+    if (read := db.value("SELECT count(*) FROM bounces")) != len(world.letters.written):
+        yield f"{len(world.letters.written)} letters came back, {read} were read"
+
+
+def _feeds(world: World, figures: dict[str, object]) -> Iterator[str]:
+    """At the end every feed is there and whole."""
+    if (count := world.readers.look_at_disk()) < 3:
+        yield f"only {count} feeds"
+    figures["feed reads"] = dict(world.readers.answers)
+    figures["reads that a kill cut off"] = world.readers.unanswered

@@ -1,0 +1,61 @@
+"""The service, for some weeks in some seconds: what `scripts/soak` does for a year."""
+
+import json
+from pathlib import Path
+
+from tests.soak.oracle import judge
+from tests.soak.plan import Terms
+from tests.soak.world import World, soaking
+
+TAMPERINGS = (
+    "DELETE FROM placements WHERE (edition_id, position) IN (SELECT max(edition_id), 1 FROM placements)",
+    "UPDATE editions SET starts_at = '2025-01-01T00:00:00.000000Z' WHERE number = 2",
+    "UPDATE deliveries SET status = 'failed' WHERE id = (SELECT min(id) FROM deliveries WHERE status = 'sent')",
+    "UPDATE deliveries SET status = 'queued' WHERE id = (SELECT max(id) FROM deliveries WHERE status = 'sent')",
+    "UPDATE editions SET recipients = recipients + 1 WHERE id = 1",
+    "UPDATE articles SET text = 'nothing' WHERE id = 1",
+    "UPDATE documents SET error = 'is no text' WHERE id = (SELECT max(id) FROM documents WHERE error IS NULL)",
+)
+
+
+def test_weeks_of_the_service_in_seconds(tmp_path: Path):
+    """Copy that changes and breaks, people who come and go, a mail server that misbehaves, kills: every
+    article is in one edition, nobody is mailed twice, feeds are whole, and no error is unexplained.
+    """
+    terms = Terms(
+        days=10,
+        pace=200_000,
+        rough=0.05,
+        recipients=30,
+        first=20,
+        patience=0.4,
+        settles=1.0,
+    )
+    with soaking(tmp_path, terms) as world:
+        world.run()
+    assert judge(world).faults == []
+    assert_each_breach_is_seen(world)
+
+
+def assert_each_breach_is_seen(world: World) -> None:
+    """A judge that always says yes is none."""
+
+    def faults() -> int:
+        return len(judge(world).faults)
+
+    known = 0
+    for tampering in TAMPERINGS:
+        with world.newsroom.desk.open() as db, db.write():
+            assert db.run(tampering) > 0, tampering
+        assert faults() > known, tampering
+        known = faults()
+    world.relay.received.append(world.relay.received[0])
+    assert faults() > known
+    known = faults()
+    with world.services.lives[0].log.open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"time": "2026-01-01T00:00:00Z", "level": "error", "event": "x"}))
+        log.write("\n")
+    assert faults() > known
+    feed = next((world.newsroom.folder / "feeds").glob("*.atom"))
+    feed.write_bytes(feed.read_bytes()[:-20])
+    assert faults() > known + 1
