@@ -16,6 +16,7 @@ DigestError
 └── NotReadyError      what was asked for is not possible yet; says what to do instead
 """
 
+import traceback
 from collections.abc import Sequence
 
 
@@ -88,3 +89,19 @@ class LabelsError(DigestError):
 
 class NotReadyError(DigestError):
     """What was asked for cannot be done yet, and what can be done instead."""
+
+
+def template_fault(error: Exception) -> str | None:
+    """What went wrong in a template, with its file and line; None where it was not in a template."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [one for one in frames if one.filename.endswith((".html", ".txt", ".css"))]
+    name, line = (getattr(error, key, None) for key in ("filename", "lineno"))
+    if inside:
+        place = f" in {inside[-1].filename}, line {inside[-1].lineno}"
+    elif name and line:
+        place = f" in {name}, line {line}"
+    elif type(error).__module__.startswith("jinja2."):
+        place = ""
+    else:
+        return None
+    return f"{type(error).__name__}{place}: {error}"

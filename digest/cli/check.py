@@ -103,13 +103,19 @@ def config(as_json: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--nameserver",
+    metavar="ADDRESS[:PORT]",
+    help="Ask this name server instead of this machine's.",
+)
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, nameserver: str | None, as_json: bool) -> None:
     """Check what can go wrong, and say what to do. Exit code 1 where something is wrong."""
+    from digest.cli.dns_checks import parse_nameserver
     from digest.cli.examination import examine
 
-    findings = examine(runtime())
+    findings = examine(runtime(), parse_nameserver(nameserver))
     if as_json:
         emit_json([finding.as_data() for finding in findings])
     else:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from digest.cli import mail_checks, store_checks
+from digest.cli import dns_checks, feed_checks, mail_checks, store_checks, template_checks
+from digest.cli.dns_checks import Nameserver
 from digest.cli.findings import Finding, checked
 from digest.compose import preview
 from digest.config.settings import DigestConfig, Settings
@@ -22,8 +23,11 @@ SOUND_SQLITE = (3, 51, 3)
 """Before it, two connections that write and checkpoint at once can damage a WAL database."""
 
 
-def examine(room: Runtime) -> list[Finding]:
-    """Every finding, in the order in which news travels. The configuration itself was read before."""
+def examine(room: Runtime, nameserver: Nameserver | None = None) -> list[Finding]:
+    """Every finding, in the order in which news travels. The configuration itself was read before.
+
+    `nameserver` is asked instead of this machine's own.
+    """
     settings = room.settings
     return [
         Finding("configuration", "green", f"{settings.path} has no fault"),
@@ -36,6 +40,10 @@ def examine(room: Runtime) -> list[Finding]:
         *mail_checks.addresses(settings),
         *mail_checks.dkim(room),
         *mail_checks.relay(settings),
+        *dns_checks.sender(room, nameserver),
+        *template_checks.templates(room),
+        feed_checks.feeds(settings),
+        mail_checks.zones(settings),
         *_with_store(room),
     ]
 
@@ -94,6 +102,7 @@ def _with_store(room: Runtime) -> Iterator[Finding]:
         if sound.grade == "red":
             return
         yield mail_checks.clock(db, room.now())
+        yield store_checks.lease(db, room.settings, room.now())
         yield store_checks.backups(db, room.settings, room.now())
         yield from _documents(db)
         yield from store_checks.sending(db, room.now())

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digest.errors import DigestError
+from digest.errors import DigestError, template_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,12 @@ class Finding:
 
 def checked(name: str, check: Callable[[], str], advice: str) -> Finding:
     """Green with what `check` says, or red with what it raises."""
-    from jinja2 import TemplateError, TemplateSyntaxError
-
     try:
         return Finding(name, "green", check())
-    except TemplateSyntaxError as e:
-        return Finding(name, "red", f"{e.name}, line {e.lineno}: {e.message}", advice)
-    except (DigestError, TemplateError) as e:
+    except DigestError as e:
         return Finding(name, "red", str(e), advice)
+    except Exception as e:
+        fault = template_fault(e)
+        if fault is None:
+            raise
+        return Finding(name, "red", fault, advice)

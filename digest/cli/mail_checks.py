@@ -1,18 +1,21 @@
 """What `digest doctor` looks at before mail goes out; `digest send` asks what of it is red."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import TZPATH
 
 from digest.cli.findings import Finding, checked
 from digest.config.settings import Settings
 from digest.errors import NotReadyError
 from digest.runtime import Runtime
 from digest.store.database import Database, moment_from_text
-from digest.store.summary import last_window_end
+from digest.store.summary import damaged_pages, last_window_end
 
 LEAST_FREE_MB = 200
+SOON_FULL_MB = 1000
 MB = 1_000_000
 SLACK = timedelta(minutes=5)
 """A window ends at a whole second, and the clock of a machine is set by some seconds now and then."""
@@ -33,11 +36,20 @@ def refuse_what_is_red(db: Database, room: Runtime, despite: tuple[str, ...]) ->
 
 
 def concerning_sending(db: Database, room: Runtime) -> Iterator[Finding]:
-    """The checks that `digest send` makes, too: site, store, dkim, clock."""
+    """The checks that `digest send` makes, too: site, store, database, dkim, clock."""
     yield from site(room.settings)
     yield folder("store", room.settings.store.path.parent)
+    yield pages(db)
     yield from dkim(room)
     yield clock(db, room.now())
+
+
+def pages(db: Database) -> Finding:
+    """Whether the file can be trusted with what is sent; not as thorough as the doctor's look."""
+    if faults := damaged_pages(db):
+        advice = "Restore the last backup; see docs/operating.md, “The database”."
+        return Finding("database", "red", "; ".join(faults), advice)
+    return Finding("database", "green", f"{db.path} is sound")
 
 
 def site(settings: Settings) -> Iterator[Finding]:
@@ -58,8 +70,9 @@ def folder(name: str, path: Path) -> Finding:
     """Whether there is room on its disk."""
     existing = next(one for one in (path, *path.parents) if one.exists())
     free = shutil.disk_usage(existing).free // MB
-    if free < LEAST_FREE_MB:
-        return Finding(name, "red", f"{path}: only {free} MB are free", "Make room on the disk.")
+    if free < SOON_FULL_MB:
+        grade = "red" if free < LEAST_FREE_MB else "yellow"
+        return Finding(name, grade, f"{path}: only {free} MB are free", "Make room on the disk.")
     return Finding(name, "green", f"{path}, {free:,} MB free")
 
 
@@ -89,6 +102,31 @@ def clock(db: Database, now: datetime) -> Finding:
         f"says {now:%Y-%m-%d %H:%M} UTC, but the newest edition ends at {last}",
         "Set this machine's clock.",
     )
+
+
+def zones(settings: Settings) -> Finding:
+    """Which rules of the clock this machine has: schedules and days are told by them."""
+    used = {settings.site.time_zone, *(settings.digest_zone(one) for one in settings.digests)}
+    said = f"{', '.join(sorted(used))}, by the rules of {_zone_rules()}"
+    return Finding("zones", "green", said)
+
+
+def _zone_rules() -> str:
+    """The release of the time zone database, as far as it says."""
+    for place in map(Path, TZPATH):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            for name, mark in (("tzdata.zi", "# version "), ("+VERSION", "")):
+                if (place / name).is_file():
+                    first = (place / name).read_text("ascii").partition("\n")[0]
+                    return first.removeprefix(mark)
+            if (place / "UTC").exists():
+                return f"{place}, which says no release"
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"the package tzdata {version('tzdata')}"
+    except PackageNotFoundError:
+        return "an unknown release"
 
 
 def addresses(settings: Settings) -> Iterator[Finding]:

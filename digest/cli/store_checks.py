@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from digest.cli.findings import Finding
 from digest.config.settings import Settings
+from digest.schedule.plan import LEASE
 from digest.store.database import Database, created_at
 from digest.store.keeping import backup_made_at, backups_in
+from digest.store.lease import current_lease
 from digest.store.summary import integrity_faults, sending_at_a_glance
 
 OLDEST_BACKUP = timedelta(days=2)
@@ -21,6 +23,23 @@ def database(db: Database) -> Finding:
     return Finding("database", "green", f"{db.path} is sound")
 
 
+def lease(db: Database, settings: Settings, now: datetime) -> Finding:
+    """Which service wakes the verbs, and whether it still does."""
+    held = current_lease(db, LEASE)
+    if held is None:
+        return Finding(
+            "service", "green", "none runs on this database; timers may run the commands"
+        )
+    until = f"{held.expires_at:%Y-%m-%d %H:%M} UTC"
+    if held.holds(now, timedelta(seconds=settings.service.lease_seconds)):
+        return Finding("service", "green", f"{held.holder} wakes the verbs")
+    if held.expires_at > now:
+        said = f"{held.holder} holds the lease until {until}: the clock was put back since"
+        return Finding("service", "yellow", said, "Look whether it runs: the next beat mends it.")
+    said = f"{held.holder} ended without a word; its lease ran out at {until}"
+    return Finding("service", "yellow", said, "Look into its log, then start digest serve again.")
+
+
 def backups(db: Database, settings: Settings, now: datetime) -> Finding:
     """How old the newest copy in store.backups is; where there is none, how old the database is."""
     store = settings.store
@@ -32,7 +51,12 @@ def backups(db: Database, settings: Settings, now: datetime) -> Finding:
         else f"there is none in {store.backups}"
     )
     if now - made > OLDEST_BACKUP:
-        return Finding("backup", "yellow", said, "Run digest backup, every night by cron.")
+        return Finding(
+            "backup",
+            "yellow",
+            said,
+            "Run digest backup every night by cron, or set daily_backup in [keeping].",
+        )
     return Finding("backup", "green", said)
 
 

@@ -8,14 +8,14 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from digest.config.settings import DigestConfig, Settings
-from digest.errors import ConfigError
+from digest.errors import ConfigError, template_fault
 from digest.mail import verp
 from digest.mail.view import view_mail
 from digest.model import Edition, Layout, RenderedMail
 from digest.prose import NO_BREAK
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, TemplateError
+    from jinja2 import Environment
 
 WIDTH = 72
 """Columns of the text part."""
@@ -37,18 +37,17 @@ def render_mail(
     Raises:
         ConfigError: the operator's own templates cannot be used, or give no way to leave.
     """
-    from jinja2 import TemplateError
-
     mail = view_mail(settings, digest, edition, layout)
     try:
         html = environment.get_template("mail/edition.html").render(mail=mail)
         text = environment.get_template("mail/edition.txt").render(
             mail=mail, wrap=wrap, underline=underline
         )
-    except TemplateError as e:
-        if settings.web.templates is None:
+    except Exception as e:
+        fault = template_fault(e)
+        if settings.web.templates is None or fault is None:
             raise
-        raise ConfigError(str(settings.path), [f"web.templates: found {_fault(e)}"]) from e
+        raise ConfigError(str(settings.path), [f"web.templates: found {fault}"]) from e
     for part, template in ((html, "mail/edition.html"), (text, "mail/edition.txt")):
         if verp.PLACEHOLDER not in part:
             fault = f"web.templates: {template} gives no way to leave; print mail.footer.leave.url"
@@ -70,12 +69,6 @@ def underline(text: str, rule: str = "-") -> str:
     """The text, wrapped, over a line of `rule` as long as its longest line."""
     lines = wrap(text)
     return f"{lines}\n{rule * max(map(len, lines.splitlines()), default=0)}"
-
-
-def _fault(error: "TemplateError") -> str:
-    name, line = getattr(error, "name", None), getattr(error, "lineno", None)
-    place = f" in {name}, line {line}" if name and line else ""
-    return f"{type(error).__name__}{place}: {error.message}"
 
 
 def _inline(html: str) -> str:

@@ -65,6 +65,17 @@ def integrity_faults(db: Database) -> list[str]:
     return [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
 
 
+def damaged_pages(db: Database) -> list[str]:
+    """As `integrity_faults`, but without a look whether each index has each row of its table, so that
+    it takes a fraction of the time.
+    """
+    try:
+        found = [str(row["quick_check"]) for row in db.rows("PRAGMA quick_check(20)")]
+    except StoreError as e:
+        return [str(e)]
+    return [] if found == ["ok"] else found
+
+
 def last_window_end(db: Database) -> str | None:
     """When the newest edition's window ends, as it is kept; None where there is no edition."""
     value = db.value("SELECT max(ends_at) FROM editions")

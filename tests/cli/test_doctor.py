@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.schedule.plan import LEASE
+from digest.store.lease import take_lease
 from tests.desks import Desk
 from tests.mail.fault_server import FaultServer, running
 from tests.mailing import Office, use_smtp
@@ -86,6 +88,90 @@ def test_a_mail_over_its_budget_is_told(filled: Desk) -> None:
     mark, said = findings(filled)["digest weekly"]
     assert mark == "yellow"
     assert "per_theme" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "item", "line"),
+    [
+        pytest.param("mail/edition.html", "\n{% if %}", "templates", 2, id="syntax"),
+        pytest.param("mail/edition.txt", "\n\n{{ mail.nam }}", "sample mail", 3, id="misspelt"),
+        pytest.param("web/feed.html", "{{ 1 / 0 }}", "sample pages", 1, id="what Python refuses"),
+        pytest.param("web/article.html", "{{ x.y }}", "sample pages", 1, id="page of an article"),
+        pytest.param("mail/edition.txt", "News", "sample mail", None, id="no way to leave"),
+    ],
+)
+def test_a_broken_template_of_the_operator_is_found_before_any_news(
+    desk: Desk, name: str, text: str, item: str, line: int | None
+) -> None:
+    """For who wrote it: its file and line, while the store is still empty; and no command ends in a
+    trace."""
+    place = desk.folder / "mine" / name
+    place.parent.mkdir(parents=True)
+    place.write_text(text, "utf-8")
+    config = desk.config.read_text("utf-8").replace("# templates =", "templates =")
+    desk.config.write_text(config.replace('"my-templates"', '"mine"'), "utf-8")
+    mark, said = findings(desk)[item]
+    assert mark == "red"
+    assert name in said
+    assert line is None or f"{place}, line {line}:" in said
+    if name.startswith("web/"):
+        desk.run("ingest")
+        told = desk.run("publish")
+        assert told.exit_code == 1
+        assert f"{place}, line {line}:" in told.stderr
+
+
+def test_the_service_that_died_is_named(filled: Desk) -> None:
+    """For the operator who finds old feeds: since when, and who it was."""
+    assert findings(filled)["service"][0] == "green"
+    now = datetime.now(UTC)  # noqa: TID251 - the command reads the real clock
+    length = timedelta(seconds=30)
+    for moment, mark, word in (
+        (now, "green", "desk, process 7"),
+        (now - timedelta(days=2), "yellow", "without a word"),
+        (now + timedelta(days=2), "yellow", "put back"),
+    ):
+        with filled.open() as db:
+            take_lease(db, LEASE, "desk, process 7", "aa", moment, length)
+        found = findings(filled)["service"]
+        assert found[0] == mark
+        assert word in found[1]
+
+
+def test_published_feeds_are_looked_at(filled: Desk) -> None:
+    """For the readers: missing, for another address, cut short, too large; each with what to do."""
+    assert findings(filled)["published feeds"][0] == "yellow"
+    filled.publish()
+    assert findings(filled)["published feeds"] == ("green", "45 are whole ")
+    filled.configure(entries="51", base_url='"https://news.ashgabat.test"')
+    config = filled.config.read_text("utf-8")
+    filled.config.write_text(config.replace("news.example.org/feeds", "news.elsewhere.test/feeds"))
+    mark, said = findings(filled)["published feeds"]
+    assert mark == "yellow"
+    assert "is for https://news.example.org/feeds/" in said
+    filled.publish()
+    assert grade(filled, "published feeds") == "green"
+    feeds = filled.folder / "feeds"
+    whole = (feeds / "all.json").read_bytes()
+    (feeds / "all.json").write_bytes(whole + b" " * 1_000_000)
+    assert "feeds.entries" in findings(filled)["published feeds"][1]
+    (feeds / "all.json").write_bytes(whole)
+    (feeds / "ru.json").unlink()
+    assert "ru.json is not there" in findings(filled)["published feeds"][1]
+    (feeds / "en.json").write_text("[]")
+    (feeds / "all.rss").write_bytes((feeds / "all.rss").read_bytes()[:500])
+    mark, said = findings(filled)["published feeds"]
+    assert mark == "red"
+    assert "all.rss" in said
+    assert "en.json" in said
+    assert filled.run("send", "--dry-run").exit_code == 0
+
+
+def test_the_rules_of_the_clock_are_told(filled: Desk) -> None:
+    """For who reads times: which zones, by which release."""
+    mark, said = findings(filled)["zones"]
+    assert mark == "green"
+    assert said.startswith("Asia/Ashgabat, by the rules of ")
 
 
 def test_a_damaged_database_does_not_end_the_doctor(filled: Desk) -> None:

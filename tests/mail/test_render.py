@@ -256,8 +256,10 @@ def test_an_operators_block_replaces_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "fault"),
     [
-        pytest.param("{{ mail.newsrom }}", "newsrom", id="misspelt"),
-        pytest.param("{% if %}", "TemplateSyntaxError in mail/edition.html, line 1", id="syntax"),
+        pytest.param("\n{{ mail.newsrom }}", "mail/edition.html, line 2", id="misspelt"),
+        pytest.param("{% if %}", "mail/edition.html, line 1", id="syntax"),
+        pytest.param("\n\n{{ 1 / 0 }}", "mail/edition.html, line 3", id="what Python refuses"),
+        pytest.param("{% include 'mine.html' %}", "mail/edition.html, line 1", id="not there"),
         pytest.param("<p>News</p>", "no way to leave", id="no way to leave"),
     ],
 )
