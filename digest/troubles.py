@@ -44,6 +44,22 @@ class Failing:
     said: str
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What only the running service knows: verbs that fail, the keys of troubles that it knows to be
+    over, and why the database cannot be used, None where it can.
+    """
+
+    failing: tuple[Failing, ...] = ()
+    sound: frozenset[str] = frozenset()
+    fault: str | None = None
+
+
+def verb_key(verb: str) -> str:
+    """The key of the trouble that this verb fails again and again."""
+    return f"verb {verb}"
+
+
 def find_troubles(
     db: Database, settings: Settings, now: datetime, *, failing: Sequence[Failing] = ()
 ) -> tuple[Trouble, ...]:
@@ -129,8 +145,8 @@ def _verbs(failing: Sequence[Failing]) -> Iterator[Trouble]:
     for one in failing:
         if one.times >= FAILED_OFTEN:
             yield Trouble(
-                f"verb {one.verb}",
-                f"The service failed to {one.verb} {one.times} times in a row: "
+                verb_key(one.verb),
+                f"The service's work “{one.verb}” failed {one.times} times in a row: "
                 f"{without_addresses(one.said)}",
                 one.since,
                 "Next: digest doctor; the service's log has the whole of it.",

@@ -188,7 +188,7 @@ def test_a_verb_is_in_trouble_from_its_third_failure(filled: Desk) -> None:
         [found] = find_troubles(db, filled.settings, SOON, failing=[replace(failing, times=3)])
     assert found == Trouble(
         "verb send",
-        "The service failed to send 3 times in a row: mail to (address) failed",
+        "The service's work “send” failed 3 times in a row: mail to (address) failed",
         HOUR,
         found.advice,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest import __version__
+from digest.cli.alarms import alarms
 from digest.cli.articles import articles
 from digest.cli.bounces import bounces
 from digest.cli.check import config as show_config
@@ -93,6 +94,7 @@ for command in (
     status,
     show_config,
     doctor,
+    alarms,
     schedule,
     serve,
     backup,

@@ -3,9 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from digest.config.base import Address, OneLine, RepeatRule, Section, Zone, secret
+
+
+def _plain(value: str) -> str:
+    """Every mail server takes such an address: its domain as DNS knows it (RFC 5891)."""
+    from email_validator import validate_email
+
+    found = validate_email(value, check_deliverability=False, test_environment=True).ascii_email
+    if found is None:
+        raise ValueError("allowed is an e-mail address whose part before the @ is ASCII")
+    return found
+
+
+PlainAddress = Annotated[Address, AfterValidator(_plain)]
 
 Hours = Annotated[float, Field(gt=0, le=8784)]
 
@@ -13,7 +26,7 @@ Hours = Annotated[float, Field(gt=0, le=8784)]
 class AlarmSettings(Section):
     """[alarms]"""
 
-    mail_to: tuple[Address, ...] = ()
+    mail_to: tuple[PlainAddress, ...] = ()
     webhook_env: OneLine | None = None
     webhook_file: Path | None = None
     every_minutes: Annotated[float, Field(gt=0, le=1440)] = 2.0
@@ -35,6 +48,6 @@ class AlarmSettings(Section):
 class DeskSettings(Section):
     """[desk]"""
 
-    mail_to: tuple[Address, ...] = ()
+    mail_to: tuple[PlainAddress, ...] = ()
     schedule: RepeatRule = "0 9 * * mon"
     time_zone: Zone | None = None

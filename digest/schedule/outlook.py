@@ -16,6 +16,7 @@ from digest.store.intake import document_states
 from digest.store.keeping import backup_is_due
 from digest.store.lease import current_lease
 from digest.store.tidying import would_tidy
+from digest.troubles import find_troubles
 
 MIB = 1024 * 1024
 
@@ -44,6 +45,8 @@ def outlook(db: Database, settings: Settings, now: datetime) -> dict[Verb, str]:
         else "find nothing due",
         Verb.BOUNCES: _letters(settings),
         Verb.TIDY: _tidying(db, settings, now),
+        Verb.WATCH: "; ".join(one.key for one in find_troubles(db, settings, now))
+        or "find no trouble",
     }
 
 

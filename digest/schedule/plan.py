@@ -24,6 +24,7 @@ class Verb(StrEnum):
     SEND = "send"
     BOUNCES = "bounces"
     TIDY = "tidy"
+    WATCH = "watch"
 
 
 NextTime = Callable[[datetime], datetime]
@@ -59,6 +60,7 @@ def rhythms(settings: Settings) -> list[Rhythm]:
     if service.bounces is not None:
         found.append(_interval(Verb.BOUNCES, service.bounces_every_minutes))
     found.append(_interval(Verb.TIDY, TIDY_EVERY_MINUTES))
+    found.append(_interval(Verb.WATCH, settings.alarms.every_minutes))
     return found
 
 
@@ -87,6 +89,7 @@ def due_within(settings: Settings, verb: Verb) -> timedelta:
         Verb.READ: service.ingest_every_minutes,
         Verb.BOUNCES: service.bounces_every_minutes,
         Verb.TIDY: TIDY_EVERY_MINUTES,
+        Verb.WATCH: settings.alarms.every_minutes,
     }
     return timedelta(minutes=minutes.get(verb, service.send_every_minutes))
 

@@ -20,6 +20,7 @@ from digest.schedule.plan import LEASE, NextTime, Verb, due_within, rhythms
 from digest.schedule.work import Facts, Worker
 from digest.store.lease import Lease, leave_lease, take_lease
 from digest.store.sqlite import sqlite3
+from digest.troubles import Failing, Memory, verb_key
 
 if TYPE_CHECKING:
     from digest.runtime import Clock, Runtime
@@ -53,7 +54,20 @@ class Tick:
     runs: int = 0
     failures: int = 0
     fault: str | None = None
+    failing: Failing | None = None
     running: bool = False
+
+    def failed(self, verb: Verb, fault: Exception, now: datetime) -> None:
+        """`failing` counts the failures since it last came to its end."""
+        since, times = (
+            (now, 0) if self.failing is None else (self.failing.since, self.failing.times)
+        )
+        self.failures, self.fault = self.failures + 1, type(fault).__name__
+        said = str(fault) if isinstance(fault, DigestError) else f"{type(fault).__name__}: {fault}"
+        self.failing = Failing(verb, since, times + 1, said)
+
+    def done(self, now: datetime) -> None:
+        self.done_at, self.fault, self.failing = now, None, None
 
 
 class Service:
@@ -70,7 +84,7 @@ class Service:
         self.ticks: dict[Verb, Tick] = {}
         self.mark = room.random_bytes()[:8].hex()
         self.holder = f"{socket.gethostname()}, process {os.getpid()}"
-        self._worker = Worker(room)
+        self._worker = Worker(room, self._memory)
         self._config = _state(room.settings.path)
         self._stopped = False
         self._fault: str | None = None
@@ -117,7 +131,7 @@ class Service:
             return
         settings, fixed = with_fixed_keys(self.room.settings, new.settings)
         self.room = Runtime(settings, self.room.clock)
-        self._worker = Worker(self.room)
+        self._worker = Worker(self.room, self._memory, self._worker.unrecorded)
         self._plan()
         self.reloaded(self.room)
         tell("config reloaded", needs_restart=fixed)
@@ -183,28 +197,45 @@ class Service:
 
     async def _wake(self, verb: Verb) -> None:
         tick = self.ticks[verb]
-        if tick.running or self._stopped or not self.leads:
+        blind = verb is Verb.WATCH and self._blind
+        if tick.running or self._stopped or not (self.leads or blind):
             return
         RUN.set(run_id(self.room.random_bytes))
         tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
-        work = asyncio.ensure_future(asyncio.to_thread(self._worker.run, verb, self._must_stop))
+        stop = (lambda: self._stopped) if blind else self._must_stop
+        work = asyncio.ensure_future(asyncio.to_thread(self._worker.run, verb, stop))
         self._runs.add(work)
         try:
             facts = await asyncio.shield(work)
         except DigestError as e:
-            tick.failures, tick.fault = tick.failures + 1, type(e).__name__
+            tick.failed(verb, e, self.room.now())
             tell(verb, level=logging.ERROR, fault=str(e))
         except Exception as e:  # noqa: BLE001 - told with its trace; the service goes on
-            tick.failures, tick.fault = tick.failures + 1, type(e).__name__
+            tick.failed(verb, e, self.room.now())
             log.exception(verb)
         else:
-            tick.done_at, tick.fault = self.room.now(), None
+            tick.done(self.room.now())
             tell(verb, level=logging.INFO if any(facts.values()) else logging.DEBUG, **facts)
             if verb is Verb.COMPOSE and facts["editions"]:
                 self._soon(Verb.SEND)
         finally:
             tick.running = False
             self._runs.discard(work)
+
+    @property
+    def _blind(self) -> bool:
+        """Whether the database cannot tell whose turn it is, and it was ours, or nobody's that we know
+        of: then it is ours to say so."""
+        return self._fault is not None and (self.lease is None or self.lease.mark == self.mark)
+
+    def _memory(self) -> Memory:
+        failing = {verb: tick.failing for verb, tick in self.ticks.items() if tick.failing}
+        unknown = {verb for verb, tick in self.ticks.items() if tick.done_at is None}
+        return Memory(
+            failing=tuple(failing.values()),
+            sound=frozenset(verb_key(one) for one in Verb if one not in failing.keys() | unknown),
+            fault=self._fault if self._blind else None,
+        )
 
     def _must_stop(self) -> bool:
         """Asked by the worker threads: whether to begin nothing new."""

@@ -9,8 +9,12 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from digest.errors import SenderError
+from digest.errors import SenderError, StoreError
 from digest.schedule.plan import Verb
+from digest.schedule.unrecorded import Unrecorded
+from digest.store.sqlite import sqlite3
+from digest.troubles import Memory, find_troubles
+from digest.watch import Ways, look, tell
 
 if TYPE_CHECKING:
     from digest.runtime import Runtime
@@ -27,8 +31,15 @@ or a disk did to the files."""
 class Worker:
     """The verbs over one `room`. Each may run in another thread; none runs twice at a time."""
 
-    def __init__(self, room: "Runtime") -> None:
+    def __init__(
+        self,
+        room: "Runtime",
+        memory: Callable[[], Memory] = Memory,
+        unrecorded: "Unrecorded | None" = None,
+    ) -> None:
         self.room = room
+        self.memory = memory
+        self.unrecorded = unrecorded or Unrecorded()
         self._published: tuple[str, datetime] | None = None
 
     def run(self, verb: Verb, stop: Stop) -> Facts:
@@ -43,6 +54,7 @@ class Worker:
             Verb.SEND: self._send,
             Verb.BOUNCES: self._bounces,
             Verb.TIDY: self._tidy,
+            Verb.WATCH: self._watch,
         }
         return work[verb](stop)
 
@@ -195,3 +207,29 @@ class Worker:
                 stop=stop,
             )
         return {**facts, "letters": let_go.letters, "answers": let_go.answers}
+
+    def _watch(self, stop: Stop) -> Facts:
+        room, memory = self.room, self.memory()
+        ways = Ways(lambda: room.transport, lambda: room.signer)
+        fault, facts = memory.fault, Facts()
+        if fault is None:
+            try:
+                facts = self._watch_store(memory, ways, stop)
+            except (StoreError, sqlite3.Error) as e:
+                fault = str(e)
+        told = self.unrecorded.watch(room.settings, ways, fault, room.now(), stop)
+        return facts | ({"database": fault} if fault else {}) | ({"told": told} if told else {})
+
+    def _watch_store(self, memory: Memory, ways: Ways, stop: Stop) -> Facts:
+        room = self.room
+        with room.open() as db:
+            now = room.now()
+            troubles = find_troubles(db, room.settings, now, failing=memory.failing)
+            report = look(db, room.settings, troubles, now, sound=memory.sound)
+            tell(db, room.settings, ways, room.now, report, stop=stop)
+        return {
+            "raised": report.raised,
+            "closed": report.closed,
+            "told": report.told,
+            "put_off": report.put_off,
+        }

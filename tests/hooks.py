@@ -1,0 +1,58 @@
+"""A real HTTP server that takes what is posted, and answers as a test tells it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Hook:
+    """`taken` are the posted objects with their path, in order; `status` and `headers` the answer."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    hang: bool = False
+    taken: list[tuple[str, Any]] = field(default_factory=list)
+    port: int = 0
+    done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook?token=abc"
+
+
+@contextmanager
+def running_hook(hook: Hook | None = None) -> Iterator[Hook]:
+    """The server while the block lasts."""
+    hook = hook or Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            hook.taken.append((self.path, json.loads(body)))
+            if hook.hang:
+                hook.done.wait(10)
+                return
+            self.send_response(hook.status)
+            for name, value in hook.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        hook.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield hook
+        finally:
+            hook.done.set()
+            server.shutdown()
+            thread.join()
