@@ -61,6 +61,7 @@ def test_a_missing_config_is_told(desk: Desk) -> None:
 
 def test_doctor_finds_a_sound_desk_sound(filled: Desk) -> None:
     """For the operator: nothing red, and the example address is pointed at."""
+    filled.publish()
     result = filled.run("doctor")
     assert result.exit_code == 0
     findings = filled.json("doctor")
