@@ -16,7 +16,7 @@ from digest.editorial.window import due_window, is_late, parse_rule, window_now
 from digest.errors import ExpectationError, NotFoundError
 from digest.model import OTHER, Article, Choice, Edition, EditionStatus, Segment, Window
 from digest.store import editions as edition_store
-from digest.store.articles import articles_in_window, first_seen, siblings_of
+from digest.store.articles import articles_in_window, count_in_window, first_seen, siblings_of
 from digest.store.audience import raw_choices
 from digest.store.database import Database, Row
 from digest.store.deliveries import queue_deliveries, skip_unwanted
@@ -94,6 +94,20 @@ def preview(
     """
     window = _by_hand(db, settings, digest, now, expect)
     return None if window is None else _edition(db, settings, digest, window)
+
+
+def count_waiting(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> int:
+    """How many articles `preview` would show."""
+    window = _by_hand(db, settings, digest, now, None)
+    if window is None:
+        return 0
+    return count_in_window(
+        db,
+        window,
+        settings.digest_languages(digest),
+        settings.digest_themes(digest),
+        settings.theme_keys,
+    )
 
 
 def compose_now(

@@ -9,6 +9,7 @@ from digest.compose import (
     Expected,
     compose_due,
     compose_now,
+    count_waiting,
     expectation,
     find_digest,
     preview,
@@ -376,3 +377,45 @@ def test_two_digests_have_windows_of_their_own(filled: Desk) -> None:
         [first] = due(db, filled.settings, MONDAY)
         assert first.digest == "weekly"
         assert numbers(first) == numbers(daily) == set(all_article_ids(db))
+
+
+@pytest.mark.parametrize(
+    ("languages", "themes", "change"),
+    [
+        pytest.param([], [], "UPDATE articles SET archived = 0", id="all"),
+        pytest.param(
+            ["ru"], [], "UPDATE articles SET archived = 1 WHERE id % 3 = 0", id="archived"
+        ),
+        pytest.param(
+            [], ["drugs"], "UPDATE articles SET withdrawn_at = updated_at", id="withdrawn"
+        ),
+        pytest.param(
+            ["en"], ["youth", "customs"], "DELETE FROM matches WHERE rank > 1", id="themes"
+        ),
+        pytest.param(
+            [], ["other"], "DELETE FROM matches WHERE article_id % 2 = 0", id="other news"
+        ),
+        pytest.param(
+            [], ["other"], "UPDATE OR IGNORE matches SET theme = 'gone'", id="a theme that is gone"
+        ),
+    ],
+)
+@pytest.mark.parametrize("closed", [False, True], ids=["the first", "the next"])
+def test_as_many_articles_are_counted_as_a_preview_shows(
+    filled: Desk, languages: list[str], themes: list[str], change: str, closed: bool
+) -> None:
+    """For whoever looks at the status: the number is that of the dry run, without reading the copy."""
+    with filled.open() as db:
+        if closed:
+            due(db, filled.settings, MONDAY)
+            add_seed(filled, "one-more", MONDAY + HOUR)
+        with db.write():
+            db.insert("themes", {"name": "gone", "title": "Gone", "position": 9})
+            db.run(change)
+        digest = weekly(filled.settings).model_copy(
+            update={"languages": languages, "themes": themes}
+        )
+        shown = preview(db, filled.settings, digest, MONDAY + WEEK)
+        assert shown is not None
+        counted = count_waiting(db, filled.settings, digest, MONDAY + WEEK)
+        assert counted == len(shown.placements)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from digest.compose import preview
+from digest.compose import count_waiting
 from digest.config.settings import Settings
 from digest.editorial.window import boundary_after, parse_rule
 from digest.store.database import Database
@@ -14,14 +14,13 @@ def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, A
     """One row a digest: name, next number, articles that wait, when it is due, in which zone."""
     rows: list[dict[str, Any]] = []
     for digest in settings.digests:
-        edition = preview(db, settings, digest, now)
         last = last_edition(db, digest.name)
         zone = settings.digest_zone(digest)
         rows.append(
             {
                 "digest": digest.name,
                 "number": 1 if last is None else last[0] + 1,
-                "articles": 0 if edition is None else len(edition.placements),
+                "articles": count_waiting(db, settings, digest, now),
                 "due_at": boundary_after(parse_rule(digest.schedule), zone, now),
                 "zone": zone,
             }

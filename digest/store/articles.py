@@ -36,6 +36,8 @@ SEARCHED = """
  WHERE articles.id IN (SELECT rowid FROM article_search WHERE article_search MATCH ?)
 """
 _CHUNK = 500
+FEW = 20
+"""So many times as many articles as are asked for are sorted rather than looked for."""
 
 
 def latest_articles(
@@ -59,7 +61,11 @@ def latest_articles(
     if theme == OTHER:
         conditions.append("NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)")
     elif theme is not None:
-        sql += " JOIN matches ON matches.article_id = articles.id AND matches.theme = ?"
+        # CROSS has SQLite go through the articles, newest first, until there are enough: else it
+        # would take all of a theme and sort them, which is less only where the theme has few.
+        few = limit is None or _under(db, theme, language) <= FEW * limit
+        sql += f" {'' if few else 'CROSS '}JOIN matches ON matches.article_id = articles.id"
+        sql += " AND matches.theme = ?"
         values.append(theme)
     for column, value in (("articles.language", language), ("sources.name", source)):
         if value is not None:
@@ -97,6 +103,26 @@ def articles_in_window(db: Database, window: Window, languages: Collection[str])
     )
     bounds = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
     return _with_matches(db, db.rows(sql, (*bounds, *languages)))
+
+
+def count_in_window(
+    db: Database,
+    window: Window,
+    languages: Collection[str],
+    carried: Collection[str],
+    known: Collection[str],
+) -> int:
+    """How many of `articles_in_window` stand under one of the themes `carried`; OTHER are those that
+    stand under none of the `known` ones.
+    """
+    under = "EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({}))"
+    sql = f"""
+    SELECT count(*) FROM articles WHERE first_seen_at >= ? AND first_seen_at < ?
+       AND archived = 0 AND withdrawn_at IS NULL AND language IN ({_marks(languages)})
+       AND ({under.format(_marks(carried))} OR (? AND NOT {under.format(_marks(known))}))
+    """  # noqa: S608 - only question marks are put in
+    bounds = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
+    return int(db.value(sql, (*bounds, *languages, *carried, OTHER in carried, *known)))
 
 
 def first_seen(db: Database) -> datetime | None:
@@ -162,6 +188,12 @@ def _with_matches(db: Database, rows: Sequence[Row]) -> list[Article]:
         for row in db.rows(sql, chunk):
             matches[row["article_id"]].append(match_from_row(row))
     return [article_from_row(row, matches[row["id"]]) for row in rows]
+
+
+def _under(db: Database, theme: str, language: str | None) -> int:
+    sql = """SELECT coalesce(sum(count), 0) FROM theme_counts
+              WHERE theme = ? AND (? IS NULL OR language = ?)"""
+    return int(db.value(sql, (theme, language, language)))
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

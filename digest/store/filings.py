@@ -43,7 +43,8 @@ def filed_otherwise(db: Database, version: str, since: datetime | None = None) -
 
 
 def count_filed_otherwise(db: Database, version: str) -> int:
-    return int(db.value("SELECT count(*) FROM articles WHERE lexicon_version IS NOT ?", (version,)))
+    sql = "SELECT coalesce(sum(count), 0) FROM article_counts WHERE lexicon_version != ?"
+    return int(db.value(sql, (version,)))
 
 
 def filed_by(db: Database, article_ids: Sequence[int]) -> dict[int, str | None]:

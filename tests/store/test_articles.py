@@ -1,7 +1,7 @@
 """Articles as they are asked for: by words in any form, by theme, by language, newest first."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from digest.store.articles import articles_by_id, latest_articles, search_articl
 from digest.store.database import Database, open_database
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk
-from tests.factories import make_entry
+from tests.factories import make_entry, make_match
 
 COPY = (
     ("Задержаны наркоторговцы", "На границе задержали двух наркоторговцев с грузом.", "ru"),
@@ -153,3 +153,26 @@ def test_the_newest_come_first_and_undated_ones_last(filled: Desk) -> None:
 def test_articles_by_id_keep_the_order_asked_for(store: Database) -> None:
     """For editions: unknown ids are left out, the rest stands as it was asked."""
     assert [one.id for one in articles_by_id(store, [3, 99, 1])] == [3, 1]
+
+
+@pytest.mark.parametrize("language", [None, "en", "ru"])
+@pytest.mark.parametrize("limit", [1, 3, 50], ids=["of many", "of some", "of few"])
+def test_a_theme_gives_its_newest_however_it_is_searched(
+    db: Database, language: str | None, limit: int
+) -> None:
+    """For subscribers: the same articles, whether a theme is sorted whole or the newest are gone through."""
+    fill(db)
+    with db.write():
+        db.insert("themes", {"name": "drugs", "title": "Drugs", "position": 1})
+        for line in range(5, 85):
+            entry = make_entry(line=line, title=f"More {line}", language=("en", "ru")[line % 2])
+            moment = INGESTED_AT + timedelta(minutes=line * 7 % 60)
+            kept = intake.add_article(db, 1, "wire", 1, entry, archived=False, moment=moment)
+            intake.save_matches(db, kept, [make_match("drugs")] if line % 4 else [])
+    under = [
+        article
+        for article in latest_articles(db)
+        if "drugs" in article.themes and language in (None, article.language)
+    ]
+    found = latest_articles(db, theme="drugs", language=language, limit=limit)
+    assert found == under[:limit]
