@@ -1,0 +1,157 @@
+"""A restore drill, by the commands of docs/operating.md: a backup that was made while the newsroom
+worked is sound in another place, and mails nobody there until it is told to."""
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.desks import ROOT, Desk
+from tests.journeys.crashing import sender
+from tests.journeys.relay import Relay, relaying
+from tests.journeys.serving import Running, service
+from tests.mailing import Office, use_smtp
+
+PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+DRILL = runpy.run_path(str(ROOT / "scripts" / "install-drill"))
+RECIPIENTS = 300
+PROGRAM = "/opt/digest/venv/bin/digest"
+
+
+def blocks(section: str) -> list[str]:
+    """The commands of a section of the page."""
+    found: list[str] = DRILL["blocks"](PAGE, section)
+    return found
+
+
+class Operator:
+    """Types the page's commands, with the folders of the test for /srv/newsroom and /srv/drill."""
+
+    def __init__(self, desk: Desk, drill: Path, folder: Path) -> None:
+        self.places = {"/srv/newsroom": desk.folder, "/srv/drill": drill, PROGRAM: "digest"}
+        program = folder / "bin" / "digest"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m digest "$@"\n')
+        program.chmod(0o755)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "DIGEST_CONFIG": str(desk.config),
+        }
+
+    def type(self, commands: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        for place, here in self.places.items():
+            commands = commands.replace(place, str(here))
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            input=answer,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=self.environment,
+        )
+
+
+@dataclass
+class Drilled:
+    """A newsroom that was copied while it worked, and where the copy was tried."""
+
+    desk: Desk
+    drill: Desk
+    operator: Operator
+    relay: Relay
+    copied: dict[str, int]
+
+
+def copy_under_load(desk: Desk, relay: Relay, running: Running, operator: Operator) -> None:
+    """The page's backup, while a sender is in the middle of an edition and new copy is taken in."""
+    relay.seconds = 0.1
+    with sender(desk) as sending:
+        relay.wait_for_messages(RECIPIENTS // 20)
+        for n in range(20):
+            text = f"Customs news {n}\n\nOfficers found drugs in lorry {n} on 20 November 2026.\n"
+            (desk.seeds / f"late-{n}.txt").write_text(text, "utf-8")
+        made = operator.type("digest backup")
+        assert made.returncode == 0, made.stderr
+        assert sending.poll() is None
+        relay.seconds = 0.0
+        said, complaint = sending.communicate(timeout=60)
+        assert sending.returncode == 0, said + complaint
+    while running.until("read")["added"] == 0:
+        pass
+
+
+@pytest.fixture(scope="module")
+def drilled(tmp_path_factory: pytest.TempPathFactory, ingested_store: Path) -> Iterator[Drilled]:
+    """The page's drill, typed once, after a backup under load."""
+    folder = tmp_path_factory.mktemp("restore")
+    desk, drill = Desk(folder / "newsroom"), Desk(folder / "drill")
+    desk.folder.mkdir()
+    shutil.copy(ROOT / "config.toml", desk.folder)
+    shutil.copytree(ROOT / "seeds", desk.seeds)
+    shutil.copy(ingested_store, desk.store)
+    desk.configure(
+        ingest_every_minutes="0.01",
+        lease_seconds="3.0",
+        send="false",
+        base_url='"https://desk.test"',
+    )
+    with desk.open() as db:
+        Office(desk, db).add(*[f"r{n}@reader.example" for n in range(RECIPIENTS)])
+    operator = Operator(desk, drill.folder, folder)
+    [restore, _] = blocks("Trying a restore")
+    with relaying(Relay()) as relay:
+        use_smtp(desk, relay.port)
+        desk.configure(data_timeout_seconds="30.0", command_timeout_seconds="30.0")
+        with service(desk) as running:
+            copy_under_load(desk, relay, running, operator)
+            said = operator.type(restore)
+            assert said.returncode == 0, said.stdout + said.stderr
+            assert running.end() == 0
+        assert " 0 wrong" in said.stdout
+        copied = drill.json("editions", "show", "1")["deliveries"]
+        yield Drilled(desk, drill, operator, relay, copied)
+
+
+def test_a_backup_under_load_is_of_one_moment(drilled: Drilled) -> None:
+    """In the middle of an edition: its counts balance, and the newsroom itself went on unharmed."""
+    assert drilled.drill.json("editions", "show", "1")["balanced"]
+    assert 0 < drilled.copied["sent"] < RECIPIENTS
+    assert drilled.copied["queued"] > 0
+    assert drilled.desk.json("editions", "show", "1")["deliveries"] == {"sent": RECIPIENTS}
+    assert list((drilled.drill.folder / "preview").glob("*.eml"))
+
+
+def test_a_restored_copy_mails_nobody_until_it_is_told(drilled: Drilled) -> None:
+    """The clone guard: the newsroom that it was copied from may be sending, too. What the page says
+    to do before `digest adopt` keeps everybody from a second letter."""
+    drill = drilled.drill
+    refused = drill.run("send", "--yes")
+    assert refused.exit_code == 1
+    assert "digest adopt" in refused.stderr
+    assert drill.run("editions", "hold", "1").exit_code == 0
+    assert drill.run("adopt").exit_code == 0
+    assert drill.run("send", "--yes").exit_code == 0
+    assert set(drilled.relay.taken.values()) == {1}
+    assert drill.run("editions", "cancel", "1").exit_code == 0
+    assert drill.json("editions", "show", "1")["balanced"]
+
+
+def test_the_old_place_is_restored_by_the_page(drilled: Drilled) -> None:
+    """Everything that was there is kept aside; it, too, sends only when told."""
+    [restore] = blocks("Restoring")
+    said = drilled.operator.type(restore, answer="y\n")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert " 0 wrong" in said.stdout
+    assert len(list(drilled.desk.folder.glob("digest-before-*.db"))) == 1
+    assert drilled.desk.json("editions", "show", "1")["deliveries"] == drilled.copied
+    assert drilled.desk.run("send", "--yes").exit_code == 1
+    assert drilled.relay.taken.total() == RECIPIENTS
