@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.testing import CliRunner, Result
 
+from digest.cli.deliveries import deliveries
 from digest.cli.editions import editions
 from digest.cli.recipients import recipients
 from digest.errors import RecipientError
@@ -24,6 +25,8 @@ from tests.soak.serve import FastDesk, write_clock
 CONNECTIONS = 4
 SOURCES = ("wire", "press")
 THEMES = ("drugs", "customs", "corruption", "youth", "other")
+OPERATOR = "operator@newsroom.test"
+BY_HAND = "settled by the operator"
 MOST_ENTRIES = 50
 MOST_DOCUMENTS = 240
 """Older ones are cleared out of the folders, as a newsroom does."""
@@ -92,6 +95,8 @@ class Newsroom:
         text = text.replace('name = "seeds" ', 'name = "wire" ').replace(
             'path = "seeds" ', 'path = "wire" '
         )
+        text = text.replace("mail_to = []", f'mail_to = ["{OPERATOR}"]')
+        text = text.replace("daily_backup = false", "daily_backup = true")
         self.desk.config.write_text(text.replace("# bounces =", "bounces ="), "utf-8")
         seconds = f"{timeout}"
         self.desk.configure(
@@ -234,6 +239,14 @@ class Newsroom:
         for row in held:
             assert self.run(editions, "release", str(row["id"])).exit_code == 0
             self.released += 1
+
+    def settle(self) -> None:
+        """The operator asks around, and gives a word on what is uncertain."""
+        with self.open() as db:
+            found = db.rows("SELECT DISTINCT edition_id FROM deliveries WHERE status = 'uncertain'")
+        for row in found:
+            words = ("settle", "--edition", str(row["edition_id"]), "--sent")
+            assert self.run(deliveries, *words).exit_code == 0
 
     def reachable(self) -> int:
         """How many may still be mailed."""

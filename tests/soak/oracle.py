@@ -10,7 +10,7 @@ from typing import Any
 from digest.mail.verp import read_token
 from digest.store.database import Database
 from digest.store.sender import token_key
-from tests.soak.newsroom import CONNECTIONS
+from tests.soak.newsroom import BY_HAND, CONNECTIONS
 from tests.soak.relay import DROPPED, TAKEN, Received
 from tests.soak.world import World
 
@@ -27,10 +27,10 @@ def judge(world: World) -> Verdict:
     """Look at all that is left."""
     verdict = Verdict()
     with world.newsroom.open() as db:
-        for look in (_store, _copy, _editions, _deliveries, _people):
+        for look in (_store, _copy, _editions, _deliveries, _people, _alarms):
             verdict.faults += look(world, db, verdict.figures)
     verdict.faults += _feeds(world, verdict.figures)
-    verdict.faults += world.faults + world.readers.faults + world.services.unexplained()
+    verdict.faults += world.machines.faults + world.readers.faults + world.services.unexplained()
     return verdict
 
 
@@ -132,32 +132,33 @@ def _deliveries(world: World, db: Database, figures: dict[str, object]) -> Itera
         got = sum(one.fate != DROPPED for one in found)
         if any(one.address != row["address"] for one in found):
             yield f"delivery {row['id']} went to another address"
-        if got not in {"sent": (1,), "uncertain": (0, 1)}.get(row["status"], (0,)):
+        unsure = row["status"] == "uncertain" or row["reason"] == BY_HAND
+        if got not in ((0, 1) if unsure else (1,) if row["status"] == "sent" else (0,)):
             yield f"delivery {row['id']} is {row['status']} ({row['reason']}), and came {got} times"
         if row["status"] in ("queued", "handed"):
             yield f"delivery {row['id']} is {row['status']} still"
-        if row["status"] == "uncertain":
+        if unsure:
             causes[_cause(world, row, found)] += 1
     if came:
         yield f"{len(came)} deliveries came that are in no ledger"
     if causes["no cause"]:
         yield f"{causes['no cause']} deliveries are uncertain without a cause"
-    if world.most_handed > CONNECTIONS:
-        yield f"an end left {world.most_handed} deliveries open over {CONNECTIONS} connections"
+    if world.machines.most_handed > CONNECTIONS:
+        yield f"an end left {world.machines.most_handed} deliveries open over {CONNECTIONS} connections"
     figures["deliveries"] = dict(Counter(row["status"] for row in rows))
     figures["uncertain by"] = dict(causes)
-    figures["most open at an end"] = world.most_handed
+    figures["most open at an end"] = world.machines.most_handed
 
 
 def _cause(world: World, row: dict[str, Any], found: list[Received]) -> str:
     """Why a delivery's end is not known."""
-    if row["id"] in world.handed:
+    if row["id"] in world.machines.handed:
         return "a process that ended"
     if any(one.fate != TAKEN for one in found):
         return "a server that did not answer"
-    at = datetime.fromisoformat(row["settled_at"])
+    at = datetime.fromisoformat(row["handed_at"])
     slack = timedelta(seconds=2 * world.terms.patience * world.terms.pace)
-    if any(begun - slack <= at <= ended + slack for begun, ended in world.outages):
+    if any(begun - slack <= at <= ended + slack for begun, ended in world.machines.outages):
         return "a server that went away"
     return "an answer that came too late" if found else "no cause"
 
@@ -188,6 +189,23 @@ def _people(world: World, db: Database, figures: dict[str, object]) -> Iterator[
     figures["letters that came back"] = dict(Counter(kind for kind, _ in world.letters.written))
     if (read := db.value("SELECT count(*) FROM bounces")) != len(world.letters.written):
         yield f"{len(world.letters.written)} letters came back, {read} were read"
+
+
+def _alarms(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
+    """Each was told when it began, and told to be over; none is open."""
+    rows = db.rows("SELECT key, raised_at, closed_at FROM alarms")
+    for row in rows:
+        if row["closed_at"] is None:
+            yield f"alarm {row['key']} is not over"
+    messages = Counter(row["status"] for row in db.rows("SELECT status FROM alarm_messages"))
+    mails = Counter(row["status"] for row in db.rows("SELECT status FROM desk_deliveries"))
+    taken, told = len(world.relay.notices), messages["told"] + mails["sent"]
+    if messages["due"] or not told <= taken <= told + messages["dropped"] + mails.total():
+        yield f"{taken} notices came; alarms {dict(messages)}, desk mails {dict(mails)}"
+    figures["alarms raised"] = sum(row["raised_at"] is not None for row in rows)
+    figures["messages about alarms"] = dict(messages)
+    figures["mails to the desk"] = dict(mails)
+    figures["notices that came twice"] = sum(n > 1 for n in world.relay.notices.values())
 
 
 def _feeds(world: World, figures: dict[str, object]) -> Iterator[str]:

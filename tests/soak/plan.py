@@ -19,6 +19,7 @@ A_DAY = {
     "choose_anew": 0.3,
     "answer": 1.2,
     "release": 0.5,
+    "settle": 0.05,
     "look": 1.0,
 }
 """How often each happens on a day of the soak, on average."""

@@ -54,7 +54,8 @@ class Received:
 @dataclass
 class Relay:
     """`silence` is longer than the service waits for an answer; seconds. `tame`: no faults any more.
-    `trap` is called when so many more bodies have come.
+    `trap` is called when so many more bodies have come. `notices` are mails to the newsroom's own
+    people, by Message-ID.
     """
 
     seed: int
@@ -62,7 +63,7 @@ class Relay:
     port: int = 0
     tame: bool = False
     received: list[Received] = field(default_factory=list)
-    others: int = 0
+    notices: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     trap: tuple[int, Callable[[], None]] | None = None
     _tries: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -101,8 +102,7 @@ class Relay:
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        token = find_token(envelope.mail_from or "")
-        act = self._act(AT_RCPT, token, "rcpt")
+        act = self._act(AT_RCPT, find_token(envelope.mail_from or "") or address, "rcpt")
         if act == "silence":
             await asyncio.sleep(self.silence)
         elif act == "hang up":
@@ -116,10 +116,7 @@ class Relay:
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         token = find_token(envelope.mail_from or "")
-        if token is None:  # what the service writes to its operator
-            self.others += 1
-            return "250 2.0.0 Ok"
-        act = self._act(AT_END, token, "end")
+        act = self._act(AT_END, token or envelope.rcpt_tos[0], "end")
         if act == "slow":
             await asyncio.sleep(0.1)
         elif act is not None and act[0] in "45":
@@ -132,22 +129,25 @@ class Relay:
             _part(server)
         return "250 2.0.0 Ok: queued"
 
-    def _receive(self, token: str, envelope: Envelope, fate: str) -> None:
+    def _receive(self, token: str | None, envelope: Envelope, fate: str) -> None:
         found = MESSAGE_ID.search(envelope.original_content or b"")
         name = found[1].decode() if found else ""
-        self.received.append(Received(token, envelope.rcpt_tos[0], name, fate))
+        if token is not None:
+            self.received.append(Received(token, envelope.rcpt_tos[0], name, fate))
+        elif fate != DROPPED:
+            self.notices[name] += 1
         if self.trap is not None:
             left, spring = self.trap
             self.trap = (left - 1, spring) if left > 1 else None
             if left <= 1:
                 spring()
 
-    def _act(self, acts: Any, token: str | None, phase: str) -> str | None:
+    def _act(self, acts: Any, name: str, phase: str) -> str | None:
         """What to do now; the same for the same seed, delivery and try."""
-        if self.tame or token is None:
+        if self.tame:
             return None
-        self._tries[token, phase] += 1
-        chance = drawn_from(self.seed, token, phase, self._tries[token, phase]).random()
+        self._tries[name, phase] += 1
+        chance = drawn_from(self.seed, name, phase, self._tries[name, phase]).random()
         for share, act in acts:
             if chance < share:
                 self.faults[act] += 1

@@ -42,8 +42,8 @@ def lines(world: World, verdict: Verdict) -> list[str]:
     told.append(
         f"editions released by hand: {world.newsroom.released}; not taken back: {world.newsroom.refused}"
     )
-    told.append(f"not ready, by what was said: {_counts(dict(world.unready)) or 'never'}")
-    if (life := world.long_life) is not None:
+    told.append(f"not ready, by what was said: {_counts(dict(world.machines.unready)) or 'never'}")
+    if (life := world.machines.long_life) is not None:
         parts = tenths(life)
         told.append(
             f"memory of the longest life, {life.memory[-1][0]:,.0f} s, by tenths, MiB: "

@@ -9,7 +9,7 @@ from tests.soak.world import World, soaking
 
 TAMPERINGS = (
     "DELETE FROM placements WHERE (edition_id, position) IN (SELECT max(edition_id), 1 FROM placements)",
-    "UPDATE editions SET starts_at = '2025-01-01T00:00:00.000000Z' WHERE number = 2",
+    "UPDATE editions SET starts_at = '2025-01-01', ends_at = '2025-01-02' WHERE number = 1",
     "UPDATE deliveries SET status = 'failed' WHERE id = (SELECT min(id) FROM deliveries WHERE status = 'sent')",
     "UPDATE deliveries SET status = 'queued' WHERE id = (SELECT max(id) FROM deliveries WHERE status = 'sent')",
     "UPDATE editions SET recipients = recipients + 1 WHERE id = 1",
@@ -27,7 +27,7 @@ def test_weeks_of_the_service_in_seconds(tmp_path: Path):
         pace=200_000,
         rough=0.05,
         recipients=30,
-        first=20,
+        first=12,
         patience=0.4,
         settles=1.0,
     )
