@@ -247,6 +247,9 @@ def _set_aside(path: Path, kept: Path, busy_timeout_seconds: float) -> None:
     Raises:
         StoreError: another process has it open.
     """
+    for one in path.parent.glob(f"{glob.escape(path.stem)}-before-*.db"):
+        if one.samefile(path):  # of a restore that was killed before it put the copy in place
+            one.unlink()
     if kept.exists():
         raise StoreError(f"{kept}: is there already. Try again in a second; nothing was changed.")
     log, kept_log = (one.with_name(one.name + "-wal") for one in (path, kept))

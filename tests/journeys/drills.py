@@ -18,6 +18,7 @@ from digest.store.sender import set_way_out, token_key
 from tests.desks import Desk
 
 WEDNESDAY = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
+ASIDE = "digest-before-"
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 KEY = b"a key of 32 bytes for the tests."
 LETTER = """From: mailer-daemon@mx.reader.example
@@ -116,11 +117,12 @@ def other_terms(desk: Desk) -> None:
 
 @dataclass(frozen=True)
 class Drill:
-    """A verb, the desk before it, and when it is run."""
+    """A verb, the desk before it, when it is run, and how much later each time that it is run again."""
 
     verb: str
     prepare: Callable[[Desk], None]
     now: datetime
+    later: timedelta = timedelta(0)
 
 
 DRILLS = [
@@ -129,7 +131,7 @@ DRILLS = [
     Drill("send", edition, MONDAY + timedelta(minutes=2)),
     Drill("bounces", letters, MONDAY),
     Drill("tidy", old_letters, MONDAY),
-    Drill("restore", copy_beside, MONDAY),
+    Drill("restore", copy_beside, MONDAY, later=timedelta(seconds=1)),
     Drill("export", people, MONDAY),
     Drill("import", export_beside, MONDAY),
     Drill("themes apply", other_terms, MONDAY),
@@ -145,12 +147,12 @@ def copied(desk: Desk, to: Path) -> Desk:
 def state(desk: Desk) -> dict[str, object]:
     """Everything that is kept and published, in a form that two desks can be compared by.
 
-    How often a delivery was tried and which process made a file is not in it.
+    How often a delivery was tried, and what restores kept aside, is not in it.
     """
     found: dict[str, object] = {}
     for path in sorted(desk.folder.rglob("*")):
         name = str(path.relative_to(desk.folder))
-        if path.is_dir() or name.startswith("digest.db") or name.endswith(".published"):
+        if path.is_dir() or name.startswith(("digest.db", ASIDE)) or name.endswith(".published"):
             continue
         if name.endswith(".db"):
             found[name] = rows(path)
