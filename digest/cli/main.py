@@ -12,13 +12,15 @@ from digest.cli.alarms import alarms
 from digest.cli.articles import articles
 from digest.cli.bounces import bounces
 from digest.cli.check import config as show_config
-from digest.cli.check import doctor, status
+from digest.cli.check import doctor
 from digest.cli.deliveries import deliveries
+from digest.cli.desk_mail import desk
 from digest.cli.editions import editions
 from digest.cli.keeping import backup, export_store, import_store, restore, tidy
 from digest.cli.recipients import recipients
 from digest.cli.send import send
 from digest.cli.serve import schedule, serve
+from digest.cli.status import status
 from digest.cli.stories import stories
 from digest.cli.suppressions import adopt_database, suppressions
 from digest.cli.themes import themes
@@ -95,6 +97,7 @@ for command in (
     show_config,
     doctor,
     alarms,
+    desk,
     schedule,
     serve,
     backup,

@@ -2,15 +2,13 @@
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 T = TypeVar("T")
 Cells = Sequence[str]
@@ -37,16 +35,6 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def console() -> "Console":
-    """Rich's console; in a pipe it is plain and never cuts a line."""
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    return Console(
-        width=None if terminal else 10_000, highlight=False, soft_wrap=not terminal, emoji=False
-    )
-
-
 def table(
     columns: Sequence[str],
     rows: Iterable[Cells],
@@ -55,40 +43,41 @@ def table(
     right: Sequence[str] = (),
 ) -> None:
     """Rows under headings; only the column `wide` is cut where the terminal is too narrow."""
-    from rich.table import Table
-    from rich.text import Text
-
     lines = [tuple(row) for row in rows]
-    screen = console()
-    widths = _widths(columns, lines, wide, screen.width)
-    screen.width = max(screen.width, sum(widths) + GAP * len(widths))
-    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for column, width in zip(columns, widths, strict=True):
-        drawn.add_column(
-            column,
-            no_wrap=True,
-            overflow="ellipsis",
-            justify="right" if column in right else "left",
-            width=width,
-        )
+    widths = _widths(columns, lines, wide)
+    places = [(width, column in right) for column, width in zip(columns, widths, strict=True)]
+    click.echo(click.style(_line(columns, places), bold=True))
     for row in lines:
-        drawn.add_row(*(Text(cell) for cell in row))
-    with screen.capture() as capture:
-        screen.print(drawn)
-    for line in capture.get().splitlines():
-        click.echo(line.rstrip())
+        click.echo(_line(row, places))
 
 
-def _widths(
-    columns: Sequence[str], rows: Sequence[Cells], wide: str | None, screen: int
-) -> list[int]:
+def _line(cells: Cells, places: Sequence[tuple[int, bool]]) -> str:
+    """The cells, each cut or filled up to its width, and which stand at its right end."""
+    # rich.cells alone: the rest of rich takes as long to load as a whole short command.
+    from rich.cells import cell_len, set_cell_size
+
+    placed = []
+    for cell, (width, right) in zip(cells, places, strict=True):
+        text = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+        placed.append(
+            " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
+        )
+    return (" " * GAP).join(placed).rstrip()
+
+
+def _screen() -> int:
+    """The width of the terminal; a pipe has no end."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Cells], wide: str | None) -> list[int]:
     """What each column needs in cells of the terminal; `wide` gets what the others leave."""
     from rich.cells import cell_len
 
     whole = [max(cell_len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
     others = sum(whole) + GAP * len(whole)
     return [
-        min(width, max(NARROWEST, screen - others + width)) if column == wide else width
+        min(width, max(NARROWEST, _screen() - others + width)) if column == wide else width
         for column, width in zip(columns, whole, strict=True)
     ]
 

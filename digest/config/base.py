@@ -24,7 +24,9 @@ LANGUAGES = ("en", "ru", "tk")
 class Section(BaseModel):
     """A table of config.toml: unknown keys are faults, and nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 def _zone(value: str) -> str:

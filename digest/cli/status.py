@@ -1,0 +1,199 @@
+"""`digest status`: what is kept, how the last editions went, what comes next, and what to do."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.desk import runtime
+from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
+
+if TYPE_CHECKING:
+    from digest.config.settings import Settings
+    from digest.store.database import Database
+
+EDITIONS = 6
+WEEKS = 8
+BAR = 16
+MARKS = {
+    "sent": "█",
+    "handed": "▓",
+    "queued": "░",
+    "uncertain": "?",
+    "failed": "×",
+    "skipped": "·",
+}
+"""Each state of a delivery by a sign of its own, so that a bar needs no colour; in its order."""
+RISING = "▁▂▃▄▅▆▇█"
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """What is kept, how the last editions went, what comes next, and what to do where something is
+    wrong.
+    """
+    room = runtime()
+    with room.open(read_only=True) as db, db.snapshot():
+        found = _look(db, room.settings, room.lexicon.version, room.now())
+    if as_json:
+        emit_json(found)
+        return
+    settings = room.settings
+    click.echo(click.style(settings.site.title, bold=True))
+    click.echo(
+        f"{counted(found['articles'], 'article')}, {found['summaries']:,} of them summaries, "
+        f"{found['undated']:,} undated; {counted(found['recipients'], 'recipient')}; "
+        f"{counted(found['editions'], 'edition')}."
+    )
+    _print_sources(found["sources"], settings)
+    _print_themes(found, settings)
+    _print_editions(found["last_editions"], settings)
+    heading("Digests")
+    for line in found["digests"]:
+        click.echo(
+            f"{line['digest']}: no. {line['number']} would hold {counted(line['articles'], 'article')} "
+            f"now; due {local(line['due_at'], line['zone'])} {line['zone']}."
+        )
+    _print_next(found, settings)
+
+
+def _look(db: "Database", settings: "Settings", lexicon: str, now: datetime) -> dict[str, Any]:
+    """All that the page shows, from queries that take as long on any store."""
+    from digest.cli.outlook import outlook
+    from digest.store.filings import count_filed_otherwise
+    from digest.store.measures import articles_by_week, newest_editions
+    from digest.store.summary import articles_by_theme, sources_at_a_glance, totals
+    from digest.troubles import find_troubles
+
+    counts = articles_by_theme(db)
+    mondays = _mondays(now)
+    weekly = {(row["theme"], row["week"]): row["count"] for row in articles_by_week(db, mondays[0])}
+    return {
+        **totals(db),
+        "sources": sources_at_a_glance(db),
+        "themes": {
+            key: {code: counts.get((key, code), 0) for code in settings.site.languages}
+            for key in settings.theme_names
+        },
+        "weeks": {
+            "mondays": mondays,
+            "themes": {
+                key: [weekly.get((key, monday), 0) for monday in mondays]
+                for key in settings.theme_names
+            },
+        },
+        "last_editions": newest_editions(db, EDITIONS),
+        "digests": outlook(db, settings, now),
+        "filed_by_another_lexicon": count_filed_otherwise(db, lexicon),
+        "troubles": [asdict(one) for one in find_troubles(db, settings, now)],
+    }
+
+
+def _mondays(now: datetime) -> list[str]:
+    """The Mondays of the last weeks in UTC, this one's last."""
+    this = now.date() - timedelta(days=now.weekday())
+    return [str(this - timedelta(weeks=back)) for back in reversed(range(WEEKS))]
+
+
+def _print_sources(sources: Sequence[dict[str, Any]], settings: "Settings") -> None:
+    from digest.store.database import moment_from_text
+
+    heading("Sources")
+    table(
+        ("source", "kind", "documents", "faulty", "articles", "last change"),
+        [
+            (
+                row["name"],
+                row["kind"],
+                f"{row['documents']:,}",
+                f"{row['faulty']:,}",
+                f"{row['articles']:,}",
+                local(moment_from_text(row["last_changed_at"]), settings.site.time_zone),
+            )
+            for row in sources
+        ],
+        right=("documents", "faulty", "articles"),
+    )
+
+
+def _print_themes(found: dict[str, Any], settings: "Settings") -> None:
+    languages = settings.site.languages
+    weeks = found["weeks"]["themes"]
+    heading("Themes")
+    table(
+        ("theme", *languages, f"{WEEKS} weeks", "this one"),
+        [
+            (
+                name.title(languages[0]),
+                *(f"{found['themes'][key][code]:,}" for code in languages),
+                rising(weeks[key]),
+                f"{weeks[key][-1]:,}",
+            )
+            for key, name in settings.theme_names.items()
+        ],
+        right=(*languages, "this one"),
+    )
+
+
+def rising(counts: Sequence[int]) -> str:
+    """One sign for each count, as high as it is beside the highest of them; "·" where it is 0."""
+    most = max(counts, default=0)
+    return "".join(RISING[(count * len(RISING) - 1) // most] if count else "·" for count in counts)
+
+
+def _print_editions(editions: Sequence[dict[str, Any]], settings: "Settings") -> None:
+    from digest.store.database import moment_from_text
+
+    if not editions:
+        return
+    states = [state for state in MARKS if any(state in one["deliveries"] for one in editions)]
+    heading("Last editions")
+    table(
+        ("edition", "closed", "mail", *(MARKS[one] for one in states)),
+        [
+            (
+                f"{one['digest']} no. {one['number']}"
+                + (f", {one['status']}" if one["status"] != "composed" else ""),
+                local(moment_from_text(one["ends_at"]), settings.site.time_zone)[:10],
+                bar_of(one["deliveries"]),
+                *(f"{one['deliveries'].get(state, 0):,}" for state in states),
+            )
+            for one in editions
+        ],
+        right=tuple(MARKS[one] for one in states),
+    )
+    click.echo("  ".join(f"{MARKS[one]} {one}" for one in states))
+
+
+def bar_of(counts: dict[str, int], width: int = BAR) -> str:
+    """The states' shares as one line; a state that is there has a sign, however few it has."""
+    total = sum(counts.values())
+    if not total:
+        return ""
+    there = [state for state in MARKS if counts.get(state)]
+    signs = {state: max(1, counts[state] * width // total) for state in there}
+    most = max(there, key=lambda state: counts[state])
+    signs[most] += width - sum(signs.values())
+    return "".join(MARKS[state] * signs[state] for state in there)
+
+
+def _print_next(found: dict[str, Any], settings: "Settings") -> None:
+    otherwise = found["filed_by_another_lexicon"]
+    if otherwise:
+        click.echo(
+            f"{counted(otherwise, 'article was', 'articles were')} filed by another version of the "
+            "themes. Next: digest themes try."
+        )
+    if found["troubles"]:
+        heading("What to do")
+        for one in found["troubles"]:
+            since = local(one["since"], settings.site.time_zone)
+            click.echo(f"{click.style('!', fg='red', bold=True)} {one['said']} Since {since}.")
+            click.echo(f"  {one['advice']}")
+    elif any(row["faulty"] for row in found["sources"]):
+        done("Some documents could not be read. Next: digest doctor names them.")
+    else:
+        done("Next: digest send --dry-run.")
