@@ -171,7 +171,11 @@ def show_speed(lexicon: Lexicon, items: Sequence[LabelledItem], texts: int) -> N
         ("the articles as they are", as_they_are),
         ("2 kB of articles with a theme", joined([i for i in items if i.themes], texts)),
         ("2 kB of articles without one", joined(quiet, texts)),
+        ("2 kB of all", joined(items, texts)),
     ]
+    for language in sorted({item.language for item in items}):
+        spoken = [item for item in items if item.language == language]
+        rows.append((f"2 kB of all in {language!r}", joined(spoken, texts)))
     print()
     for name, copies in rows:
         if copies:

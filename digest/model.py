@@ -84,12 +84,13 @@ class Place(StrEnum):
     BODY = "body"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Hit:
     """A term found in an article: as the lexicon writes it, as the article does, and where.
 
     `start` and `end` count characters in the title (Place.TITLE) or in the text (LEAD, BODY), so
-    that text[start:end] == form. `weight` is what the hit added to the score.
+    that text[start:end] == form. `weight` is what the hit added to the score. Nothing changes one;
+    it is not frozen only because a frozen one takes four times as long to make.
     """
 
     term: str

@@ -58,14 +58,15 @@ class Lexicon:
     """Every theme's terms, ready to be looked up.
 
     `themes` holds each theme's key and threshold in the order of config.toml. `version` is a hash
-    over all that decides: equal versions judge every article alike. `theme_of`, `roles` and
-    `weights` are those of each term, by its number.
+    over all that decides: equal versions judge every article alike. `kinds` (theme and role),
+    `roles` and `weights` are those of each term, by its number.
     """
 
     themes: tuple[tuple[str, float], ...]
     terms: tuple[Term, ...]
     version: str
-    theme_of: tuple[int, ...] = field(repr=False)
+    written: tuple[str, ...] = field(repr=False)
+    kinds: tuple[tuple[int, Role], ...] = field(repr=False)
     roles: tuple[Role, ...] = field(repr=False)
     weights: tuple[float, ...] = field(repr=False)
     _finders: dict[str, Finder] = field(default_factory=dict, repr=False, compare=False)
@@ -104,7 +105,8 @@ def compile_lexicon(themes: Sequence[ThemeSettings]) -> Lexicon:
         limits,
         terms,
         version,
-        theme_of=tuple(term.theme for term in terms),
+        written=tuple(term.written for term in terms),
+        kinds=tuple((term.theme, term.role) for term in terms),
         roles=tuple(term.role for term in terms),
         weights=tuple(term.weight for term in terms),
     )

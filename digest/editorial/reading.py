@@ -15,8 +15,9 @@ _SHORTENED = {
 }
 _COMMA = re.compile(r"[,;]\s")
 _LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
+_DASH = re.compile(r"[:—–]")
 _CLAUSE = re.compile(
-    r"[:—–]|^\s*(?:who|which|where|when|that|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
+    r"\s*(?:who|which|where|when|that|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
 )
 _LONGEST_ITEM = 45
 _EDGE_ITEM = 28  # the first and the last member of a list have no comma at their far end
@@ -52,8 +53,9 @@ class Reading:
         """Whether [start, end) is one of four or more things that its sentence lists."""
         lists = self.lists(sentence)
         nearest = bisect_right(lists, (start, len(self._text)))
-        inside = any(end <= last for _, last in lists[max(0, nearest - 2) : nearest])
-        return inside and "," not in self._text[start:end]
+        if not nearest or lists[nearest - 1][1] < end > lists[max(0, nearest - 2)][1]:
+            return False
+        return "," not in self._text[start:end]
 
 
 def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
@@ -68,30 +70,34 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
     commas = [match.start() for match in _COMMA.finditer(text, start, end)]
     found: list[tuple[int, int]] = []
     first = 0
-    while first < len(commas):
+    while first < len(commas) - 1:
         last = first
         while last + 1 < len(commas) and _is_item(text[commas[last] + 1 : commas[last + 1]]):
             last += 1
-        after = commas[last + 1] if last + 1 < len(commas) else end
-        final = _LAST_ITEM.search(text, commas[last] + 1, min(after, commas[last] + _LONGEST_ITEM))
-        if last - first >= 2 or (last - first == 1 and final):
-            close = (final.end() if final else commas[last]) + _EDGE_ITEM
-            found.append((max(start, commas[first] - _EDGE_ITEM), min(after, close)))
+        if last > first:
+            after = commas[last + 1] if last + 1 < len(commas) else end
+            reach = min(after, commas[last] + _LONGEST_ITEM)
+            final = _LAST_ITEM.search(text, commas[last] + 1, reach)
+            if final or last - first > 1:
+                close = (final.end() if final else commas[last]) + _EDGE_ITEM
+                found.append((max(start, commas[first] - _EDGE_ITEM), min(after, close)))
         first = last + 1
     return found
 
 
 def _is_item(text: str) -> bool:
     """Whether what stands between two commas can be a member of a list, and is no clause."""
-    return len(text) <= _LONGEST_ITEM and not _CLAUSE.search(text)
+    return len(text) <= _LONGEST_ITEM and not _DASH.search(text) and not _CLAUSE.match(text)
 
 
 def _sentence_starts(text: str) -> list[int]:
     starts = [0]
-    for match in _END.finditer(text):
-        point, start = match.span()
-        if text.startswith(". ", point) and _is_shortened(text[max(0, point - 6) : point]):
-            continue
+    for point, start in map(re.Match.span, _END.finditer(text)):
+        if text.startswith(". ", point):
+            before = text[max(0, point - 6) : point]
+            usual = len(before) == 6 and before[1:].isalpha()  # no abbreviation has five letters
+            if not usual and _is_shortened(before):
+                continue
         if start < len(text):
             starts.append(start)
     return starts

@@ -6,10 +6,11 @@ word means is remembered, so that English words are stemmed only when new.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, repeat
+from typing import NamedTuple, TypeVar
+
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from digest.editorial.symbols import Vocabulary
 from digest.editorial.terms import LETTERS, MOST_BETWEEN, Slot
@@ -22,9 +23,14 @@ REMEMBERED = 100_000
 _LONGEST_WORD = 60
 _WINDOW = 100  # no gap of MOST_BETWEEN usual words is longer
 _MOST_SMALL = 3  # small words in a row within a phrase: "by means of the"
-_PAIR = re.compile(r"([^\W_]+)(?: ([^\W_]+))?")
+_HALF = re.compile(r"[\ud800-\udfff]")
+_PAIR = re.compile(r"([^\W_]++)(?: [^\W_]++)?")
 _BREAK = re.compile(r"[.!?…;,:]|\n\n")
 _END = re.compile(r"[.!?…;]\s|\n\n")
+# After these, most of what a word could begin need not be looked for: _END and _BREAK made cheap.
+_ENDED = frozenset(sign + space for sign in ".!?…;" for space in " \n")
+_BROKEN = _ENDED | {", ", ",\n", ": ", ":\n"}
+_FEW = re.compile(r"[\W_]*+([^\W_]*+)" * (MOST_BETWEEN + 1))
 
 
 Found = tuple[int, int, int]
@@ -48,37 +54,31 @@ Far = tuple[frozenset[int], tuple[Phrase, ...]] | tuple[()]
 
 
 class Meaning(NamedTuple):
-    """What a written word can be: its symbols, the terms that it is, the phrases that it begins.
+    """What a written word can be: the terms that it is, and the phrases that it begins.
 
     `near` holds the phrases by the symbol of the word that must follow at once, `far` those with a
     gap there.
     """
 
-    symbols: frozenset[int]
-    terms: tuple[int, ...] = ()
-    near: Mapping[int, Sequence[Phrase]] = MappingProxyType({})
-    far: Far = ()
-
-
-class Pair(NamedTuple):
-    """What two written words, or one, are: terms, phrases that end or go on there, phrases open."""
-
     terms: tuple[int, ...]
-    ended: tuple[int, ...]
-    begun: tuple[Phrase, ...]
-    open: Mapping[int, Sequence[Phrase]]
+    near: Mapping[int, Sequence[Phrase]]
     far: Far
 
 
-class Next(NamedTuple):
-    """The word after another: where it ends, its symbols, and the small words before it."""
+class Open(NamedTuple):
+    """Phrases that a written word or two begin, and that go on: from their second, at once or far."""
 
-    end: int
-    symbols: frozenset[int]
-    before: tuple[str, ...]
+    begun: tuple[Phrase, ...]
+    near: Mapping[int, Sequence[Phrase]]
+    far: Far
 
 
-_NOTHING = Meaning(frozenset())
+Pair = tuple[tuple[int, ...], tuple[int, ...], Open | None]
+"""What two written words, or one, are: the terms of both, of the first, and phrases that go on."""
+
+
+Next = tuple[int, frozenset[int], tuple[str, ...]]
+"""The word after another: where it ends, its symbols, and the small words before it."""
 
 
 class Finder:
@@ -107,60 +107,81 @@ class Finder:
                 else:
                     self._starts.setdefault(symbol, []).append((number, steps[1:]))
         self._small = frozenset(small)
+        self._symbols = _Memory(self._symbols_of)
         self._meanings = _Memory(self._meaning)
         self._pairs = _Memory(self._pair)
-        self._automaton = _automaton(self._vocabulary.anchors({*self._singles, *self._starts}))
+        anchors = self._vocabulary.anchors({*self._singles, *self._starts})
+        # Leftmost: an anchor inside a word must not hide the one that the word begins with.
+        self._automaton = AhoCorasick(anchors, MatchKind.LeftmostFirst)
 
-    def find(self, text: str) -> list[Found]:
-        """Every term in a text folded by `prose.fold_keep`, by the place of its first word."""
+    def find(self, text: str) -> Iterator[Found]:
+        """Every term in a text folded by `prose.fold_keep`, by the place of its first word.
+
+        Of those that start together the longer come first, then those of the lower number.
+        """
+        pairs = list(filter(None, map(_PAIR.match, repeat(text), self._starts_in(text))))
+        known = map(self._pairs.__getitem__, map(re.Match.group, pairs))
+        for pair, (both, terms, more) in zip(pairs, known, strict=True):
+            start, end = pair.span(1)
+            longer: list[Found] = []
+            if more is not None and text[end : end + 2] not in _ENDED:
+                longer = self._phrases(text, start, pair, more)
+            if longer:
+                longer += [(start, pair.end(), number) for number in both]
+                longer += [(start, end, number) for number in terms]
+                yield from sorted(longer, key=_longest_first)
+                continue
+            for number in both:
+                yield start, pair.end(), number
+            for number in terms:
+                yield start, end, number
+
+    def _starts_in(self, text: str) -> list[int]:
+        """Where a word starts that may begin a term."""
+        try:
+            found = self._automaton.find_matches_as_indexes(text)
+        except UnicodeEncodeError:  # half of a UTF-16 pair, which no word holds
+            found = self._automaton.find_matches_as_indexes(_HALF.sub(" ", text))
+        return [start for _, start, _ in found if not start or not text[start - 1].isalnum()]
+
+    def _phrases(self, text: str, start: int, pair: re.Match[str], more: Open) -> list[Found]:
+        """Those phrases of `more`, which the words of `pair` begin, that are there to their end."""
+        begun, near, far = more
+        end = pair.end(1)
         found: list[Found] = []
-        done = 0
-        pairs = self._pairs
-        pair = _PAIR.match
-        for last, length in self._automaton.iter(text):
-            start = last - length + 1
-            if start < done or (start and text[start - 1].isalnum()):
-                continue
-            match = pair(text, start)
-            if match is None:
-                continue
-            done = match.end(1)
-            terms, ended, begun, open_, far = pairs[match.group()]
-            if terms:
-                found += [(start, done, number) for number in terms]
-            if ended:
-                found += [(start, match.end(), number) for number in ended]
-            for number, steps in begun:
-                if end := self._followed(text, match.end(), steps):
-                    found.append((start, end, number))
-            if open_:
-                found += self._near(text, start, done, open_)
-            if far:
-                found += self._far(text, start, done, *far)
+        for number, steps in begun:
+            if last := self._followed(text, pair.end(), steps):
+                found.append((start, last, number))
+        if near and text[end : end + 2] not in _BROKEN:
+            found += self._near(text, start, end, near)
+        if far:
+            found += self._far(text, start, end, *far)
         return found
 
-    def _pair(self, written: str) -> "Pair":
+    def _pair(self, written: str) -> Pair:
         """What a word is, by the word that follows it after a space, if one does."""
         word, _, second = written.partition(" ")
-        _, terms, near, far = self._meanings[word]
-        if not near or not second:
-            return Pair(terms, (), (), near, far)
+        terms, near, far = self._meanings[word]
+        both: tuple[int, ...] = ()
+        begun: tuple[Phrase, ...] = ()
         if second in self._small:
-            return Pair(terms, (), (), _after(near, second), far)
-        following = self._meanings[second].symbols
-        phrases = {p for s in following for p in near.get(s, ()) if not p[1][0].before}
-        ended = tuple(sorted(number for number, steps in phrases if len(steps) == 1))
-        begun = tuple((number, steps[1:]) for number, steps in phrases if len(steps) > 1)
-        return Pair(terms, ended, begun, {}, far)
+            near = _after(near, second)
+        elif near and second:
+            following = self._symbols[second]
+            phrases = {p for s in following for p in near.get(s, ()) if not p[1][0].before}
+            both = tuple(sorted(number for number, steps in phrases if len(steps) == 1))
+            begun = tuple((number, steps[1:]) for number, steps in phrases if len(steps) > 1)
+            near = {}
+        return both, terms, Open(begun, near, far) if begun or near or far else None
 
     def _near(
         self, text: str, start: int, end: int, near: Mapping[int, Sequence[Phrase]]
     ) -> Iterable[Found]:
         """The phrases whose first word is [start, end) and whose second follows at once."""
         following = self._next(text, end)
-        if following is None:
+        if following is None or not following[1]:
             return ()
-        phrases = {phrase for symbol in following.symbols for phrase in near.get(symbol, ())}
+        phrases = {phrase for symbol in following[1] for phrase in near.get(symbol, ())}
         ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
         return [(start, last, number) for last, number in ends if last]
 
@@ -168,9 +189,9 @@ class Finder:
         self, text: str, start: int, end: int, wanted: frozenset[int], phrases: Sequence[Phrase]
     ) -> Iterable[Found]:
         """The phrases whose first word is [start, end) and whose second follows after a gap."""
-        meanings = self._meanings
-        words = LETTERS.findall(text, end, end + _WINDOW)[: MOST_BETWEEN + 1]
-        if all(wanted.isdisjoint(meanings[word].symbols) for word in words):
+        few = _FEW.match(text, end, end + _WINDOW)
+        following = map(self._symbols.__getitem__, few.groups() if few else ())
+        if wanted.isdisjoint(chain.from_iterable(following)):
             return ()
         ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
         return [(start, last, number) for last, number in ends if last]
@@ -185,16 +206,16 @@ class Finder:
 
     def _at_once(self, text: str, end: int, step: Step) -> int:
         word = self._next(text, end)
-        if word is None or word.before != step.before or step.symbols.isdisjoint(word.symbols):
+        if word is None or word[2] != step.before or step.symbols.isdisjoint(word[1]):
             return 0
-        return word.end
+        return word[0]
 
     def _within_gap(self, text: str, end: int, step: Step) -> int:
         for match in islice(LETTERS.finditer(text, end, end + _WINDOW), MOST_BETWEEN + 1):
             if _END.search(text[end : match.start()]):
                 return 0
             end = match.end()
-            if not step.symbols.isdisjoint(self._meanings[match.group()].symbols):
+            if not step.symbols.isdisjoint(self._symbols[match.group()]):
                 return end
         return 0
 
@@ -209,8 +230,7 @@ class Finder:
                 return None
             word = match.group()
             if word not in self._small or len(before) == _MOST_SMALL:
-                symbols = self._meanings[word].symbols
-                return Next(match.end(), symbols, before)
+                return match.end(), self._symbols[word], before
             before = (*before, word)
             end = match.end()
         return None
@@ -219,10 +239,11 @@ class Finder:
         symbols = frozenset(self._vocabulary.symbol(language, word) for word in slot.words)
         return Step(symbols, slot.before, slot.gap)
 
+    def _symbols_of(self, word: str) -> frozenset[int]:
+        return self._vocabulary.symbols(word[:_LONGEST_WORD])
+
     def _meaning(self, word: str) -> Meaning:
-        symbols = self._vocabulary.symbols(word[:_LONGEST_WORD])
-        if not symbols:
-            return _NOTHING
+        symbols = self._symbols[word]
         terms = {term for symbol in symbols for term in self._singles.get(symbol, ())}
         near: dict[int, list[Phrase]] = {}
         far: list[Phrase] = []
@@ -234,7 +255,7 @@ class Finder:
                 for symbol in first.symbols:
                     near.setdefault(symbol, []).append(phrase)
         wanted = frozenset(symbol for _, steps in far for symbol in steps[0].symbols)
-        return Meaning(symbols, tuple(sorted(terms)), near, (wanted, tuple(far)) if far else ())
+        return Meaning(tuple(sorted(terms)), near, (wanted, tuple(far)) if far else ())
 
 
 def _after(near: Mapping[int, Sequence[Phrase]], small: str) -> Mapping[int, Sequence[Phrase]]:
@@ -244,6 +265,10 @@ def _after(near: Mapping[int, Sequence[Phrase]], small: str) -> Mapping[int, Seq
         for symbol, phrases in near.items()
     }
     return {symbol: phrases for symbol, phrases in kept.items() if phrases}
+
+
+def _longest_first(found: Found) -> tuple[int, int]:
+    return -found[1], found[2]
 
 
 class _Memory(dict[str, T]):
@@ -258,13 +283,3 @@ class _Memory(dict[str, T]):
         if len(self) < REMEMBERED and len(word) <= _LONGEST_WORD:
             self[word] = found
         return found
-
-
-def _automaton(anchors: Iterable[str]) -> Any:
-    from ahocorasick import STORE_LENGTH, Automaton
-
-    automaton = Automaton(STORE_LENGTH)
-    for anchor in anchors:
-        automaton.add_word(anchor)
-    automaton.make_automaton()
-    return automaton

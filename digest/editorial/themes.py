@@ -6,7 +6,8 @@ text, the more of them it takes for the same score. So length alone neither help
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 
@@ -39,10 +40,13 @@ _COUNTS, _BESIDE, _COMPANION, _IGNORE = Role.COUNTS, Role.BESIDE, Role.COMPANION
 _IN_TITLE, _IN_LEAD, _IN_BODY = Place.TITLE, Place.LEAD, Place.BODY
 
 Mark = tuple[int, int, int, int]
-"""A term where it stands: the sentence or _TITLE, start, end with a minus, the term's number.
+"""A term where it stands: the sentence or _TITLE, start, end, the term's number.
 
-So marks sort as they stand, and of two that start together the longer one comes first.
+A theme's marks are in the order in which they stand; of two that start together the longer is first.
 """
+
+Weighed = list[tuple[Mark, float]]
+"""The marks of one title or sentence with what each adds to its value."""
 
 
 def classify(lexicon: Lexicon, *, title: str, text: str, language: str) -> tuple[ThemeScore, ...]:
@@ -53,20 +57,23 @@ def classify(lexicon: Lexicon, *, title: str, text: str, language: str) -> tuple
     score is the sum of the hits' weights.
     """
     finder = lexicon.finder(language)
-    in_text = finder.find(fold_keep(text))
     reading = Reading(text)
+    # By role first: what blots out is asked for only where it was found.
     marks: list[list[Mark]] = [[] for _ in lexicon.themes]
-    theme_of = lexicon.theme_of
+    blots: list[list[Mark]] = [[] for _ in lexicon.themes]
+    kinds = lexicon.kinds
     for start, end, number in finder.find(fold_keep(title)):
-        marks[theme_of[number]].append((_TITLE, start, -end, number))
+        theme, role = kinds[number]
+        (blots if role is _IGNORE else marks)[theme].append((_TITLE, start, end, number))
     starts = reading.starts
-    for start, end, number in in_text:
+    for start, end, number in finder.find(fold_keep(text)):
+        theme, role = kinds[number]
         sentence = bisect_right(starts, start) - 1
-        marks[theme_of[number]].append((sentence, start, -end, number))
+        (blots if role is _IGNORE else marks)[theme].append((sentence, start, end, number))
     article = Article(lexicon, reading, title, text)
     scores = [
-        article.score(key, threshold, sorted(found)) if found else ThemeScore(key, 0.0, threshold)
-        for found, (key, threshold) in zip(marks, lexicon.themes, strict=True)
+        article.score(key, threshold, found, over) if found else ThemeScore(key, 0.0, threshold)
+        for (key, threshold), found, over in zip(lexicon.themes, marks, blots, strict=True)
     ]
     return tuple(sorted(scores, key=lambda score: -score.score / score.threshold))
 
@@ -84,69 +91,73 @@ class Article:
     """One article while it is held against each theme."""
 
     def __init__(self, lexicon: Lexicon, reading: Reading, title: str, text: str) -> None:
-        self._terms = lexicon.terms
-        self._roles = lexicon.roles
+        self._written = lexicon.written
         self._weights = lexicon.weights
+        self._roles = lexicon.roles
         self._reading = reading
         self._title = title
         self._text = text
+        self._over = max(1.0, len(reading) / SHARE)
+        self._most = ceil(self._over) + EXTRA
 
-    def score(self, key: str, threshold: float, marks: list[Mark]) -> ThemeScore:
-        """Its score for one theme by that theme's marks, which are sorted."""
-        roles = {self._roles[mark[3]] for mark in marks}
-        if _COUNTS not in roles and not {_BESIDE, _COMPANION} <= roles:
-            return ThemeScore(key, 0.0, threshold)
-        left, blots = self._without_blotted(marks)
+    def score(self, key: str, threshold: float, marks: list[Mark], blots: list[Mark]) -> ThemeScore:
+        """Its score for one theme by that theme's marks and those that blot them out."""
+        used: list[Mark] = []
+        if blots:
+            marks, used = self._without_blotted(marks, blots)
         units: dict[int, list[Mark]] = {}
-        for mark in left:
-            units.setdefault(mark[0], []).append(mark)
-        weighed = {unit: self._weighed(unit, found) for unit, found in units.items()}
-        shares = _shares(weighed, len(self._reading))
-        hits = tuple(
-            self._hit(mark, weight * shares[unit])
-            for unit, pairs in weighed.items()
-            for mark, weight in pairs
-        )
-        blotted = tuple(self._hit(mark, 0.0) for mark in blots)
+        for mark in marks:
+            if mark[0] in units:
+                units[mark[0]].append(mark)
+            else:
+                units[mark[0]] = [mark]
+        weighed = {
+            unit: pairs for unit, found in units.items() if (pairs := self._weighed(unit, found))
+        }
+        beyond = self._beyond(weighed)
+        hits: list[Hit] = []
+        for unit, pairs in weighed.items():
+            hits += self._hits(unit, pairs, 0.0 if unit in beyond else self._share(unit))
         total = round(sum([hit.weight for hit in hits]), 3)
-        return ThemeScore(key, total, threshold, hits, blotted)
+        blotted = [hit for mark in used for hit in self._hits(mark[0], [(mark, 0.0)], 0.0)]
+        return ThemeScore(key, total, threshold, tuple(hits), tuple(blotted))
 
-    def _without_blotted(self, marks: list[Mark]) -> tuple[list[Mark], list[Mark]]:
+    def _without_blotted(
+        self, marks: list[Mark], blots: list[Mark]
+    ) -> tuple[list[Mark], list[Mark]]:
         """The marks that are left, and the phrases that do not count and covered a counting one."""
-        roles = self._roles
-        blots = [mark for mark in marks if roles[mark[3]] is _IGNORE]
-        if not blots:
-            return marks, []
         starts = [mark[:2] for mark in blots]
         reach = list(accumulate(blots, _further))
         left: list[Mark] = []
         used: set[Mark] = set()
         for mark in marks:
-            unit, start, back, number = mark
-            role = roles[number]
-            if role is _IGNORE:
-                continue
-            before = bisect_left(starts, (unit, -back))
+            unit, start, end, number = mark
+            before = bisect_left(starts, (unit, end))
             over = reach[before - 1] if before else None
-            if over is None or over[0] != unit or -over[2] <= start:
+            if over is None or over[0] != unit or over[2] <= start:
                 left.append(mark)
-            elif role is _COUNTS:
+            elif self._roles[number] is _COUNTS:
                 used.add(over)
         return left, [mark for mark in blots if mark in used]
 
-    def _weighed(self, unit: int, found: list[Mark]) -> list[tuple[Mark, float]]:
+    def _weighed(self, unit: int, found: list[Mark]) -> Weighed:
         """The marks of one title or sentence with what each adds to its value.
 
         Of marks that overlap the first and longest stays; of a term's several, the heaviest.
         """
         weights = self._weights
         counting = self._apart(found)
+        if not counting:
+            return []
         lists = self._reading.lists(unit) if unit != _TITLE else ()
+        if len(counting) == 1 and not lists:
+            weight = weights[counting[0][3]]
+            return [(counting[0], weight * (MOST / weight) if weight > MOST else weight)]
         best: dict[int, tuple[float, Mark]] = {}
         for mark in counting:
             number = mark[3]
             weight = weights[number]
-            if lists and self._reading.listed(mark[1], -mark[2], unit):
+            if lists and self._reading.listed(mark[1], mark[2], unit):
                 weight *= LISTED
             if number not in best or weight > best[number][0]:
                 best[number] = (weight, mark)
@@ -159,42 +170,58 @@ class Article:
 
     def _apart(self, found: list[Mark]) -> list[Mark]:
         """Those of a title's or sentence's marks that count there, none over another."""
-        roles = [self._roles[mark[3]] for mark in found]
-        if roles == [_COUNTS]:
-            return found
-        if _COUNTS not in roles and _COMPANION not in roles:
-            return []
+        roles = self._roles
         kept: list[Mark] = []
         end = 0
-        for mark, role in zip(found, roles, strict=True):
-            if mark[1] >= end and role is not _COMPANION:
+        counts = False
+        for mark in found:
+            role = roles[mark[3]]
+            if role is not _BESIDE:
+                counts = True
+            if role is not _COMPANION and mark[1] >= end:
                 kept.append(mark)
-                end = -mark[2]
-        return kept
+                end = mark[2]
+        return kept if counts else []
 
-    def _hit(self, mark: Mark, weight: float) -> Hit:
-        unit, start, back, number = mark
-        written = self._terms[number].written
+    def _beyond(self, weighed: Mapping[int, Weighed]) -> Collection[int]:
+        """The sentences that add nothing, since enough others have a higher value."""
+        if len(weighed) - (_TITLE in weighed) <= self._most:
+            return ()
+        values = {
+            unit: sum([weight for _, weight in pairs]) * _position(unit)
+            for unit, pairs in weighed.items()
+            if unit != _TITLE
+        }
+        return set(sorted(values, key=values.__getitem__, reverse=True)[self._most :])
+
+    def _share(self, unit: int) -> float:
+        """What part of its value a title or sentence adds to the score."""
+        return TITLE if unit == _TITLE else _position(unit) / self._over
+
+    def _hits(self, unit: int, pairs: Weighed, share: float) -> list[Hit]:
+        """The marks of one title or sentence, of whose value that share is added to the score."""
+        written = self._written
         if unit == _TITLE:
-            return Hit(written, self._title[start:-back], _IN_TITLE, start, -back, round(weight, 3))
-        place = _IN_LEAD if start < self._reading.lead_end else _IN_BODY
-        return Hit(written, self._text[start:-back], place, start, -back, round(weight, 3))
+            text, lead_end, lead = self._title, len(self._title), _IN_TITLE
+        else:
+            text, lead_end, lead = self._text, self._reading.lead_end, _IN_LEAD
+        return [
+            Hit(
+                written[number],
+                text[start:end],
+                lead if start < lead_end else _IN_BODY,
+                start,
+                end,
+                _rounded(weight * share),
+            )
+            for (_, start, end, number), weight in pairs
+        ]
 
 
-def _shares(weighed: Mapping[int, list[tuple[Mark, float]]], sentences: int) -> dict[int, float]:
-    """What part of its value each title or sentence adds to the score."""
-    placed: dict[int, float] = {}
-    for unit, pairs in weighed.items():
-        if unit != _TITLE:
-            placed[unit] = sum([weight for _, weight in pairs]) * _position(unit)
-    over = max(1.0, sentences / SHARE)
-    most = ceil(over) + EXTRA
-    best = sorted(placed, key=lambda unit: -placed[unit])[:most] if len(placed) > most else placed
-    shares = dict.fromkeys(placed, 0.0)
-    for unit in best:
-        shares[unit] = _position(unit) / over
-    shares[_TITLE] = TITLE
-    return shares
+@lru_cache(maxsize=4096)
+def _rounded(weight: float) -> float:
+    """A weight as it is shown; remembered, since rounding takes as long as the rest of a hit."""
+    return round(weight, 3)
 
 
 def _position(unit: int) -> float:
@@ -203,4 +230,4 @@ def _position(unit: int) -> float:
 
 def _further(one: Mark, other: Mark) -> Mark:
     """The one of two marks that ends later."""
-    return one if (one[0], -one[2]) >= (other[0], -other[2]) else other
+    return one if (one[0], one[2]) >= (other[0], other[2]) else other

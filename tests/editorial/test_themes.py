@@ -14,7 +14,7 @@ from digest.editorial.evaluation import evaluate, read_labels
 from digest.editorial.lexicon import compile_lexicon
 from digest.editorial.reading import Reading, enumerations
 from digest.editorial.themes import classify, matches
-from digest.model import Place
+from digest.model import Place, ThemeScore
 
 LABELLED = Path(__file__).parent.parent / "data" / "labelled" / "items.jsonl"
 KEYS = ("drugs", "customs", "corruption", "youth")
@@ -106,6 +106,47 @@ def heist(text, title=""):
 def test_an_article_is_filed_by_what_it_is_about(title, text, language, themes):
     """For the subscriber of one theme: what is about it, not what only names it."""
     assert filed(title, text, language) == themes
+
+
+def test_a_language_without_terms_gets_no_theme():
+    """For a newsroom whose own themes are in English alone, when Russian copy comes in."""
+    assert classify(LOOT, title="Таможня", text="Нашли героин.", language="ru") == (
+        ThemeScore("heists", 0.0, 1.0),
+    )
+
+
+def own(**lists):
+    """A lexicon of one theme with these English terms."""
+    theme = ThemeSettings(
+        name="own", title={"en": "Own"}, lexicon="own", terms={"en": TermLists(**lists)}
+    )
+    return compile_lexicon([theme])
+
+
+@pytest.mark.parametrize(
+    ("terms", "text", "forms"),
+    [
+        pytest.param(["arrestment", "rest"], "arrestment", ["arrestment"], id="a word inside a word"),
+        pytest.param(["rest"], "arrest_rest", ["rest"], id="after an underscore"),
+        pytest.param(["fake", "fake note"], "a fake note", ["fake note"], id="the longer of two"),
+        pytest.param(["fake note"], "fake, note", [], id="a comma within"),
+        pytest.param(["fake note"], "fake,note", ["fake,note"], id="a comma without a space"),
+        pytest.param(["fake note"], "fake. Note", [], id="another sentence"),
+        pytest.param(["fake note"], "fake's note", ["fake's note"], id="a possessive"),
+        pytest.param(["note of the bank"], "notes of the banks", ["notes of the banks"], id="small words"),
+        pytest.param(["note of the bank"], "note of bank", [], id="other small words"),
+        pytest.param(["fake note of banks"], "fake notes of a bank", [], id="other small words later"),
+        pytest.param(["fake ... note"], "fakes, we hear, a note", ["fakes, we hear, a note"], id="a gap"),
+        pytest.param(["fake ... note"], "fakes. A note", [], id="a gap over two sentences"),
+        pytest.param(["fake ... note"], "fakes in a b c d note", [], id="too wide a gap"),
+        pytest.param(["fake ... note ... bank"], "fakes or note in bank", ["fakes or note in bank"], id="two gaps"),
+        pytest.param(["fake"], "\ud800fake", ["fake"], id="half a sign"),
+    ],
+)  # fmt: skip
+def test_phrases_are_found_where_their_words_stand(terms, text, forms):
+    """For the editor who writes terms: what stands between two words decides, as docs/themes.md says."""
+    (score,) = classify(own(terms=terms), title="", text=text, language="en")
+    assert [hit.form for hit in score.hits] == forms
 
 
 TEASER = "Customs officers seized 30 kg of opium at the Farap post […]"
