@@ -10,7 +10,7 @@ from digest.editorial.selection import lay_out
 from digest.errors import PublishError
 from digest.feeds.files import replace_file
 from digest.mail.segment import make_segment
-from digest.model import Choice, Edition, Preview, Segment
+from digest.model import Choice, Edition, Preview, RenderedMail, Segment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -68,8 +68,13 @@ def write_preview(folder: Path, preview: Preview) -> list[Path]:
     Raises:
         PublishError: the folder cannot be written.
     """
-    paths = [folder / f"{preview.name}.{ending}" for ending in ("eml", "html", "txt")]
-    parts = (preview.message, preview.mail.html.encode(), preview.mail.text.encode())
+    return write_parts(folder, preview.name, preview.message, preview.mail)
+
+
+def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> list[Path]:
+    """As `write_preview`, for any mail."""
+    paths = [folder / f"{name}.{ending}" for ending in ("eml", "html", "txt")]
+    parts = (message, mail.html.encode(), mail.text.encode())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in zip(paths, parts, strict=True):

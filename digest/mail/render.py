@@ -38,9 +38,25 @@ def render_mail(
         ConfigError: the operator's own templates cannot be used, or give no way to leave.
     """
     mail = view_mail(settings, digest, edition, layout)
+    html, text = render_parts(settings, environment, "edition", mail)
+    for part, template in ((html, "mail/edition.html"), (text, "mail/edition.txt")):
+        if verp.PLACEHOLDER not in part:
+            fault = f"web.templates: {template} gives no way to leave; print mail.footer.leave.url"
+            raise ConfigError(str(settings.path), [fault])
+    return RenderedMail(subject=mail.subject, preheader=mail.preheader, text=text, html=html)
+
+
+def render_parts(
+    settings: Settings, environment: "Environment", name: str, mail: object
+) -> tuple[str, str]:
+    """HTML and text of the templates mail/NAME.html and mail/NAME.txt, which see `mail`.
+
+    Raises:
+        ConfigError: the operator's own templates cannot be used.
+    """
     try:
-        html = environment.get_template("mail/edition.html").render(mail=mail)
-        text = environment.get_template("mail/edition.txt").render(
+        html = environment.get_template(f"mail/{name}.html").render(mail=mail)
+        text = environment.get_template(f"mail/{name}.txt").render(
             mail=mail, wrap=wrap, underline=underline
         )
     except Exception as e:
@@ -48,16 +64,7 @@ def render_mail(
         if settings.web.templates is None or fault is None:
             raise
         raise ConfigError(str(settings.path), [f"web.templates: found {fault}"]) from e
-    for part, template in ((html, "mail/edition.html"), (text, "mail/edition.txt")):
-        if verp.PLACEHOLDER not in part:
-            fault = f"web.templates: {template} gives no way to leave; print mail.footer.leave.url"
-            raise ConfigError(str(settings.path), [fault])
-    return RenderedMail(
-        subject=mail.subject,
-        preheader=mail.preheader,
-        text=re.sub(r"\n{3,}", "\n\n", text).strip() + "\n",
-        html=_inline(html),
-    )
+    return _inline(html), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def wrap(text: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from digest.config.settings import DigestConfig, Settings, SourceSettings
+from digest.desk_mail import is_due
 from digest.editorial.window import due_window, is_late, parse_rule
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
@@ -47,6 +48,9 @@ def outlook(db: Database, settings: Settings, now: datetime) -> dict[Verb, str]:
         Verb.TIDY: _tidying(db, settings, now),
         Verb.WATCH: "; ".join(one.key for one in find_troubles(db, settings, now))
         or "find no trouble",
+        Verb.DESK: "send the mail to the editors"
+        if is_due(db, settings, now)
+        else "find nothing due",
     }
 
 

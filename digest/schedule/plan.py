@@ -25,6 +25,7 @@ class Verb(StrEnum):
     BOUNCES = "bounces"
     TIDY = "tidy"
     WATCH = "watch"
+    DESK = "desk"
 
 
 NextTime = Callable[[datetime], datetime]
@@ -57,6 +58,9 @@ def rhythms(settings: Settings) -> list[Rhythm]:
         found.append(_interval(Verb.COMPOSE, service.send_every_minutes))
         found += [_at_hour(settings, i) for i in range(len(settings.digests))]
         found.append(_interval(Verb.SEND, service.send_every_minutes))
+        if settings.desk.mail_to:
+            found.append(_interval(Verb.DESK, service.send_every_minutes))
+            found.append(_at_desk_hour(settings))
     if service.bounces is not None:
         found.append(_interval(Verb.BOUNCES, service.bounces_every_minutes))
     found.append(_interval(Verb.TIDY, TIDY_EVERY_MINUTES))
@@ -109,9 +113,14 @@ def _interval(verb: Verb, minutes: float) -> Rhythm:
 
 def _at_hour(settings: Settings, index: int) -> Rhythm:
     digest = settings.digests[index]
-    rule, zone = parse_rule(digest.schedule), settings.digest_zone(digest)
-    return Rhythm(
-        Verb.COMPOSE,
-        f"schedule of {digest.name}",
-        lambda moment: boundary_after(rule, zone, moment).astimezone(UTC),
-    )
+    zone = settings.digest_zone(digest)
+    return _by_rule(Verb.COMPOSE, f"schedule of {digest.name}", digest.schedule, zone)
+
+
+def _at_desk_hour(settings: Settings) -> Rhythm:
+    return _by_rule(Verb.DESK, "schedule of the desk", settings.desk.schedule, settings.desk_zone)
+
+
+def _by_rule(verb: Verb, cause: str, text: str, zone: str) -> Rhythm:
+    rule = parse_rule(text)
+    return Rhythm(verb, cause, lambda moment: boundary_after(rule, zone, moment).astimezone(UTC))

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderError, StoreError
 from digest.schedule.plan import Verb
+from digest.schedule.tally import Tally
 from digest.schedule.unrecorded import Unrecorded
 from digest.store.sqlite import sqlite3
 from digest.troubles import Memory, find_troubles
@@ -36,10 +38,12 @@ class Worker:
         room: "Runtime",
         memory: Callable[[], Memory] = Memory,
         unrecorded: "Unrecorded | None" = None,
+        tally: Tally | None = None,
     ) -> None:
         self.room = room
         self.memory = memory
         self.unrecorded = unrecorded or Unrecorded()
+        self.tally = tally or Tally()
         self._published: tuple[str, datetime] | None = None
 
     def run(self, verb: Verb, stop: Stop) -> Facts:
@@ -55,6 +59,7 @@ class Worker:
             Verb.BOUNCES: self._bounces,
             Verb.TIDY: self._tidy,
             Verb.WATCH: self._watch,
+            Verb.DESK: self._desk,
         }
         return work[verb](stop)
 
@@ -74,7 +79,7 @@ class Worker:
 
     def _publish(self) -> Facts:
         from digest.publish import publish
-        from digest.store.measures import content_mark
+        from digest.store.measures import content_mark, first_seen_of
 
         room = self.room
         now = room.now()
@@ -85,6 +90,8 @@ class Worker:
                 if before == mark and at <= now < at + PUBLISH_ANYWAY:
                     return {}
             report = publish(db, room.settings, room.templates)
+            done = room.now()
+            self.tally.appeared(done - seen for seen in first_seen_of(db, report.appeared))
         self._published = mark, now
         return {"written": len(report.written), "removed": len(report.removed)}
 
@@ -150,6 +157,7 @@ class Worker:
                 digest=name,
                 signer=room.signer,
                 stop=stop,
+                told=partial(self.tally.answered, name),
             )
         ]
         editions = [
@@ -233,3 +241,31 @@ class Worker:
             "told": report.told,
             "put_off": report.put_off,
         }
+
+    def _desk(self, stop: Stop) -> Facts:
+        from digest.desk_mail import is_due, send_desk
+        from digest.store.sender import check_home, sole_sender
+
+        room = self.room
+        with room.open() as db:
+            if not is_due(db, room.settings, room.now()):
+                return {}
+            with ExitStack() as alone:
+                try:
+                    alone.enter_context(sole_sender(room.settings.store.path, room.now()))
+                except SenderError as e:
+                    return {"waits": str(e)}
+                with db.write():
+                    check_home(db, room.here)
+                report = send_desk(
+                    db,
+                    room.settings,
+                    room.transport,
+                    room.templates,
+                    room.lexicon,
+                    room.now,
+                    signer=room.signer,
+                    stop=stop,
+                )
+        outcomes = {kind.value: count for kind, count in report.outcomes.items()}
+        return {"composed": report.composed, **outcomes}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
+from digest.mail.desk import DeskItem, DeskMail, DeskPart
 from digest.mail.view import Footer, Item, Link, Mail, Part
 from digest.templating import make_environment, packaged_templates
 
@@ -18,14 +19,21 @@ TEMPLATES = sorted(
     if path.suffix in {".html", ".txt"}
 )
 VIEWS = {"mail": Mail, "mail.footer": Footer, "part": Part, "item": Item, "link": Link}
-FIELDS = {
-    f"{name}.{field.name}" for name, view in VIEWS.items() for field in dataclasses.fields(view)
-}
+DESK_VIEWS = {"mail": DeskMail, "part": DeskPart, "item": DeskItem}
+DESK = "mail/desk."
 
 
-def documented() -> set[str]:
-    """Every `name.field` in the first column of a table about the mail."""
-    text = DOCS.read_text("utf-8").partition("\n## The pages\n")[0]
+def fields(views: dict[str, type]) -> set[str]:
+    return {
+        f"{name}.{field.name}" for name, view in views.items() for field in dataclasses.fields(view)
+    }
+
+
+def documented(template: str = "mail/edition.html") -> set[str]:
+    """Every `name.field` in the first column of a table about the mail that the template sets."""
+    mails = DOCS.read_text("utf-8").partition("\n## The pages\n")[0]
+    digest, _, desk = mails.partition("\n## The mail to the editors\n")
+    text = desk if template.startswith(DESK) else digest
     return set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
 
 
@@ -48,7 +56,8 @@ def is_documented(chain: str, known: set[str]) -> bool:
 
 def test_every_variable_of_the_mail_is_documented() -> None:
     """An operator who writes a template finds all there is, and nothing that is not."""
-    assert documented() - {"ruled"} - set(TEMPLATES) == FIELDS
+    assert documented() - {"ruled"} - set(TEMPLATES) == fields(VIEWS)
+    assert documented(DESK) - set(TEMPLATES) == fields(DESK_VIEWS)
 
 
 def test_every_template_is_named() -> None:
@@ -65,4 +74,4 @@ def test_a_template_prints_only_what_is_documented(template: str) -> None:
     source = environment.loader.get_source(environment, template)[0]
     for chain in chains(environment.parse(source)):
         if not chain.startswith("loop."):
-            assert is_documented(chain, documented()), chain
+            assert is_documented(chain, documented(template)), chain

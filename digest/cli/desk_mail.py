@@ -1,0 +1,146 @@
+"""`digest desk show|send`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.desk import runtime
+from digest.cli.output import counted, done, emit_json, json_option, local
+
+if TYPE_CHECKING:
+    from digest.model import RenderedMail, Window
+    from digest.runtime import Runtime
+    from digest.store.database import Row
+
+
+@click.group()
+def desk() -> None:
+    """The weekly mail to the editors."""
+
+
+@desk.command()
+@json_option
+def show(as_json: bool) -> None:
+    """The mail as it would be sent now: of the week that is due, else of the one that runs."""
+    room = runtime()
+    window, mail, due = _set(room)
+    if as_json:
+        emit_json(
+            {
+                "starts_at": window.starts_at,
+                "ends_at": window.ends_at,
+                "due": due,
+                "subject": mail.subject,
+                "text": mail.text,
+            }
+        )
+        return
+    click.echo(f"{click.style(mail.subject, bold=True)}\n")
+    click.echo(mail.text)
+    done(f"{_when(room, window, due)} Next: digest desk send --dry-run.")
+
+
+@desk.command()
+@click.option("--dry-run", is_flag=True, default=False, help="Only write the messages.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("preview"),
+    show_default=True,
+    help="Where --dry-run writes them.",
+)
+@json_option
+@click.pass_context
+def send(ctx: click.Context, dry_run: bool, out: Path, as_json: bool) -> None:
+    """Send the mail of the week that is over, to each editor once, and what is still queued of it."""
+    room = runtime()
+    if dry_run:
+        _rehearse(room, out, as_json)
+        return
+    rows = _send(room)
+    if as_json:
+        emit_json(rows)
+    else:
+        for row in rows:
+            click.echo(f"{row['address']}: {row['status']}" + _why(row))
+        done(
+            f"{counted(sum(row['status'] == 'sent' for row in rows), 'editor has', 'editors have')} "
+            "the newest mail. Next: digest desk show."
+            if rows
+            else "No week is over yet. Next: digest desk show."
+        )
+    if any(row["status"] not in ("sent", "queued") for row in rows):
+        ctx.exit(1)
+
+
+def _why(row: "Row") -> str:
+    said = ": ".join(str(row[key]) for key in ("reason", "answer") if row[key])
+    return f" ({said})" if said and row["status"] != "sent" else ""
+
+
+def _set(room: "Runtime") -> "tuple[Window, RenderedMail, bool]":
+    """The week, its mail, and whether it is due. Nothing is changed."""
+    from digest.desk_mail import closed_week, running_week, set_week
+
+    with room.open(read_only=True) as db, db.snapshot():
+        now = room.now()
+        window = closed_week(db, room.settings, now)
+        shown = window or running_week(db, room.settings, now)
+        mail = set_week(db, room.settings, room.templates, room.lexicon, shown, now)
+    return shown, mail, window is not None
+
+
+def _when(room: "Runtime", window: "Window", due: bool) -> str:
+    zone = room.settings.desk_zone
+    if due:
+        return f"The week until {local(window.ends_at, zone)} is over, and due."
+    return "This is the week that runs: its mail is sent when it is over."
+
+
+def _rehearse(room: "Runtime", out: Path, as_json: bool) -> None:
+    from digest.desk_mail import desk_message
+    from digest.rehearsal import EXAMPLE_ADDRESS, write_parts
+
+    window, mail, due = _set(room)
+    addresses = room.settings.desk.mail_to or (EXAMPLE_ADDRESS,)
+    message = desk_message(room.settings, window, mail, addresses[0], room.signer)
+    name = f"desk-{window.ends_at:%Y-%m-%d}"
+    files = write_parts(out, name, message, mail)
+    if as_json:
+        emit_json({"due": due, "bytes": len(message), "files": [str(path) for path in files]})
+        return
+    whom = counted(len(room.settings.desk.mail_to), "editor")
+    done(
+        f"{_when(room, window, due)} {mail.subject}: {len(message) / 1000:.1f} kB to {whom}. "
+        f"Nothing was sent and nothing was changed. Next: open {files[1]}."
+    )
+
+
+def _send(room: "Runtime") -> "list[Row]":
+    """How each editor's mail of the newest week stands."""
+    from digest.cli.sending import stopping
+    from digest.desk_mail import check_wanted, send_desk
+    from digest.store.desk_mails import desk_deliveries, newest_desk_mail
+    from digest.store.sender import check_home, sole_sender
+
+    check_wanted(room.settings)
+    with (
+        room.open() as db,
+        sole_sender(room.settings.store.path, room.now()),
+        stopping() as stop,
+    ):
+        with db.write():
+            check_home(db, room.here)
+        send_desk(
+            db,
+            room.settings,
+            room.transport,
+            room.templates,
+            room.lexicon,
+            room.now,
+            signer=room.signer,
+            stop=stop,
+        )
+        newest = newest_desk_mail(db)
+        return [] if newest is None else desk_deliveries(db, newest.id)
