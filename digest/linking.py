@@ -115,6 +115,32 @@ def split_article(
     return others
 
 
+def take_back(
+    db: Database, article_id: int, *, moment: datetime, ranks: Sequence[str]
+) -> dict[int, Ruling]:
+    """Give an article's place among stories back to the engine; what editors had ruled, by the
+    other's id.
+
+    The article is linked anew, as if nobody had spoken of it; what it alone held in its story comes
+    apart. Where nobody has spoken, nothing changes. Call inside a write.
+
+    Raises:
+        NotFoundError: there is no such article.
+    """
+    _must_exist(db, [article_id])
+    said = rulings.story_rulings(db, article_id)
+    if not said:
+        return {}
+    rulings.forget_story_rulings(db, article_id)
+    stories.unlink(db, article_id, said)
+    story = stories.story_of(db, article_id)
+    if story is not None:
+        _leave(db, article_id, story, moment, ranks)
+    [article] = articles_by_id(db, [article_id])
+    link_article(db, article, moment, ranks)
+    return said
+
+
 def explain_pair(db: Database, article_id: int, other_id: int) -> Pair:
     """Why two articles tell one story, or do not.
 

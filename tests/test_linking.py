@@ -12,6 +12,7 @@ from digest.linking import (
     join_articles,
     link_article,
     split_article,
+    take_back,
 )
 from digest.model import Verdict
 from digest.store import intake, stories
@@ -92,6 +93,10 @@ class Wire:
     def split(self, number: int) -> list[int]:
         with self.db.write():
             return split_article(self.db, number, by="Maral", moment=NOW, ranks=RANKS)
+
+    def clear(self, number: int) -> set[int]:
+        with self.db.write():
+            return set(take_back(self.db, number, moment=NOW, ranks=RANKS))
 
     def everything(self) -> list[list[Row]]:
         """Every row that has to do with stories."""
@@ -217,6 +222,42 @@ def test_joining_brings_whole_stories_together_and_takes_splits_back(wire: Wire)
     assert wire.stories() == [(1, [1, 2, 3, 4, 5])]
 
 
+def test_a_split_that_is_taken_back_leaves_no_trace(wire: Wire) -> None:
+    """For the editor who was wrong: the article is where the engine had put it."""
+    for text in (SEIZED, REWRITTEN, SHORTER):
+        wire.comes(text)
+    before = [wire.stories(), stories.links_within(wire.db, [1, 2, 3])]
+    wire.split(3)
+    assert wire.clear(3) == {1, 2}
+    assert [wire.stories(), stories.links_within(wire.db, [1, 2, 3])] == before
+    assert story_rulings(wire.db, 3) == {}
+
+
+def test_a_join_that_is_taken_back_brings_both_stories_back(wire: Wire) -> None:
+    """For the editor who was wrong: what only the word held together comes apart."""
+    for text in (SEIZED, REWRITTEN, ELSEWHERE, ELSEWHERE.replace("A choir", "The choir")):
+        wire.comes(text)
+    apart = [(1, [1, 2]), (3, [3, 4])]
+    assert wire.stories() == apart
+    wire.join(1, 3)
+    assert wire.stories() == [(1, [1, 2, 3, 4])]
+    assert wire.clear(3) == {1}
+    assert wire.stories() == apart
+    assert {link["decided_by"] for link in stories.links_within(wire.db, [1, 2, 3, 4])} == {
+        "likeness"
+    }
+
+
+def test_taking_back_what_nobody_said_changes_nothing(wire: Wire) -> None:
+    """For whoever types another number: not a row is written."""
+    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
+        wire.comes(text)
+    wire.split(3)
+    before = wire.everything()
+    assert wire.clear(4) == set()
+    assert wire.everything() == before
+
+
 def test_a_word_on_nothing_is_refused(wire: Wire) -> None:
     """For whoever mistypes: what is missing is named, and nothing is written."""
     wire.comes(SEIZED)
@@ -226,6 +267,8 @@ def test_a_word_on_nothing_is_refused(wire: Wire) -> None:
         wire.join(1, 1)
     with pytest.raises(NotFoundError, match="no article 9"):
         wire.split(9)
+    with pytest.raises(NotFoundError, match="no article 9"):
+        wire.clear(9)
     assert story_rulings(wire.db, 1) == {}
 
 

@@ -1,4 +1,4 @@
-"""`digest stories list|explain|join|split`."""
+"""`digest stories list|explain|join|split|clear`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +133,35 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
     numbers = ", ".join(map(str, others))
     rest = f"; {numbers} stay one story" if left is not None else ""
     done(f"Article {article_id} was split from {numbers}{rest}. Next: digest publish.")
+
+
+@stories.command()
+@click.argument("article_id", type=int, metavar="ID")
+@json_option
+def clear(article_id: int, as_json: bool) -> None:
+    """Take back what editors joined an article with or split it from: the engine links it anew."""
+    from digest.linking import take_back
+    from digest.store.stories import story_by_id, story_of
+
+    room = runtime()
+    with room.open() as db:
+        with db.write():
+            said = take_back(db, article_id, moment=room.now(), ranks=_ranks(room))
+        story = story_of(db, article_id)
+        told = [] if story is None else _told(db, [story_by_id(db, story)])
+    if as_json:
+        cleared = [{"other_id": other, **_ruling_data(said[other])} for other in sorted(said)]
+        emit_json({"id": article_id, "cleared": cleared, "story": told[0] if told else None})
+        return
+    for one in told:
+        _print_story(one, room.settings.site.time_zone)
+    words = ", ".join(f"{said[other].verdict} with {other}" for other in sorted(said))
+    words = words.replace("split with", "split from")
+    place = f"in story {story}" if story is not None else "in no story"
+    if said:
+        done(f"Taken back: {words}. Article {article_id} is {place}. Next: digest publish.")
+    else:
+        done(f"No editor ruled on article {article_id}, which is {place}. Nothing was changed.")
 
 
 def _ranks(room: "Runtime") -> list[str]:

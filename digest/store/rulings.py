@@ -69,6 +69,12 @@ def rule_pair(
     )
 
 
+def forget_story_rulings(db: Database, article_id: int) -> None:
+    """Take back all that editors ruled on an article and others."""
+    sql = "DELETE FROM story_rulings WHERE article_id = :id OR other_id = :id"
+    db.run(sql, {"id": article_id})
+
+
 def forget_splits(db: Database, article_ids: Iterable[int]) -> None:
     """Take back every split between two of these articles."""
     ids = sorted(article_ids)

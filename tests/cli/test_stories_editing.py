@@ -51,6 +51,29 @@ def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> 
     assert story["links"][0]["decided_by"] == "editor"
 
 
+def test_a_word_is_taken_back(filled: Desk) -> None:
+    """For the editor who was wrong: what is taken back is named, and the article's place after it."""
+    listed = filled.json("stories", "list")
+    filled.run("stories", "split", str(SECOND), "--by", "Maral")
+    said = filled.run("stories", "clear", str(SECOND)).output
+    assert f"Taken back: split from {FIRST}." in said
+    assert f"{SECOND}  en" in said
+    again = filled.json("stories", "list")
+    both = [
+        sorted([a["id"] for a in one["articles"]] for one in found) for found in (again, listed)
+    ]
+    assert both[0] == both[1]
+    assert not any(one["rulings"] for one in again)
+    assert "Nothing was changed" in filled.run("stories", "clear", str(SECOND)).output
+    filled.run("stories", "join", "1", "5", "--by", "Maral")
+    told = filled.json("stories", "clear", "5")
+    assert [(one["other_id"], one["verdict"], one["by"]) for one in told["cleared"]] == [
+        (1, "join", "Maral")
+    ]
+    assert [one["id"] for one in told["story"]["articles"]] == [5, 6]
+    assert told["story"]["rulings"] == []
+
+
 def test_ingesting_again_leaves_the_word(filled: Desk) -> None:
     """For the editor: the next run of the service does not take it back."""
     filled.run("stories", "split", str(SECOND))
@@ -64,6 +87,7 @@ def test_ingesting_again_leaves_the_word(filled: Desk) -> None:
         pytest.param(["join", "1"], 2, "two articles or more", id="one alone"),
         pytest.param(["join", "1", "999"], 1, "no article 999", id="no such article to join"),
         pytest.param(["split", "999"], 1, "no article 999", id="no such article to split"),
+        pytest.param(["clear", "999"], 1, "no article 999", id="no such article to clear"),
         pytest.param(["explain", "1", "999"], 1, "no article 999", id="nor to compare"),
         pytest.param(["explain", "1", "1"], 1, "given twice", id="with itself"),
     ],
