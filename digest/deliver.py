@@ -103,11 +103,13 @@ def deliver(
     portion: Portion | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
+    told: Callable[[OutcomeKind], None] = lambda _: None,
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
     Call as the sole sender, after `recover`. `key` makes the tokens. `progress` is told how many
-    deliveries were settled. When the fault is ours the edition is held and its recipients stay queued.
+    deliveries were settled, `told` of each outcome. When the fault is ours the edition is held and
+    its recipients stay queued.
     """
     reports: list[EditionReport] = []
     for edition_id in pending_editions(db, digest=digest, now=now()):
@@ -123,7 +125,7 @@ def deliver(
         run = _Run(
             db, settings, config, edition, environment, now, key, signer, portion or Portion()
         )
-        reports.append(run.through(transport, stop, progress))
+        reports.append(run.through(transport, stop, progress, told))
     return reports
 
 
@@ -156,13 +158,17 @@ class _Run:
         self.portion = portion
 
     def through(
-        self, transport: Transport, stop: Callable[[], bool], progress: Callable[[int], None]
+        self,
+        transport: Transport,
+        stop: Callable[[], bool],
+        progress: Callable[[int], None],
+        told: Callable[[OutcomeKind], None],
     ) -> EditionReport:
         report = EditionReport(self.edition_id, self.edition.digest, self.edition.number)
         with self.db.write():
             report.skipped = skip_unwanted(self.db, self.edition_id, self.now())
         makers = self._makers(report)
-        ledger = Ledger(self.db, self.now, stop, progress)
+        ledger = Ledger(self.db, self.now, stop, progress, told)
         try:
             sent = transport.deliver(
                 self._outgoing(makers, ledger),

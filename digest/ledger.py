@@ -40,6 +40,7 @@ class Ledger:
         now: Callable[[], datetime],
         stop: Callable[[], bool],
         progress: Callable[[int], None],
+        told: Callable[[OutcomeKind], None] = lambda _: None,
     ) -> None:
         self.db = db
         self.now = now
@@ -47,6 +48,7 @@ class Ledger:
         self.fault: str | None = None
         self._asked_to_stop = stop
         self._progress = progress
+        self._told = told
         self._under_way: dict[int, Due] = {}
         self._answered: list[Outcome] = []
         self._since: datetime | None = None
@@ -70,6 +72,8 @@ class Ledger:
         self._answered += outcomes
         self._since = self._since or self.now()
         self.outcomes.update(outcome.kind for outcome in outcomes)
+        for outcome in outcomes:
+            self._told(outcome.kind)
         self._progress(len(outcomes))
         refused = self.outcomes[OutcomeKind.POLICY]
         if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():

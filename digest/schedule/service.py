@@ -17,6 +17,7 @@ from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError, StoreError
 from digest.schedule.journal import RUN, log, run_id, tell
 from digest.schedule.plan import LEASE, NextTime, Verb, due_within, rhythms
+from digest.schedule.tally import Tally
 from digest.schedule.work import Facts, Worker
 from digest.store.lease import Lease, leave_lease, take_lease
 from digest.store.sqlite import sqlite3
@@ -84,7 +85,8 @@ class Service:
         self.ticks: dict[Verb, Tick] = {}
         self.mark = room.random_bytes()[:8].hex()
         self.holder = f"{socket.gethostname()}, process {os.getpid()}"
-        self._worker = Worker(room, self._memory)
+        self.tally = Tally()
+        self._worker = Worker(room, self._memory, tally=self.tally)
         self._config = _state(room.settings.path)
         self._stopped = False
         self._fault: str | None = None
@@ -131,7 +133,7 @@ class Service:
             return
         settings, fixed = with_fixed_keys(self.room.settings, new.settings)
         self.room = Runtime(settings, self.room.clock)
-        self._worker = Worker(self.room, self._memory, self._worker.unrecorded)
+        self._worker = Worker(self.room, self._memory, self._worker.unrecorded, self.tally)
         self._plan()
         self.reloaded(self.room)
         tell("config reloaded", needs_restart=fixed)

@@ -94,9 +94,9 @@ def article_marks(db: Database) -> dict[int, int]:
 
 def first_seen_of(db: Database, article_ids: Sequence[int]) -> list[datetime]:
     """When these articles came in, but for those that belong to no edition."""
-    marks = ", ".join("?" * len(article_ids))
-    sql = f"SELECT first_seen_at FROM articles WHERE archived = 0 AND id IN ({marks})"  # noqa: S608 - marks only
-    return [moment_from_text(row["first_seen_at"]) for row in db.rows(sql, article_ids)]
+    sql = "SELECT first_seen_at FROM articles WHERE archived = 0 AND id = ?"
+    found = (db.value(sql, (article_id,)) for article_id in article_ids)
+    return [moment_from_text(text) for text in found if text is not None]
 
 
 def miscounted(db: Database) -> list[str]:

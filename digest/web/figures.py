@@ -4,8 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
+from digest.store.alarms import open_alarms
+from digest.store.keeping import backup_made_at, backups_in
 from digest.store.measures import (
     articles_by_source,
     deliveries_by_state,
@@ -13,17 +20,26 @@ from digest.store.measures import (
     oldest_due,
 )
 from digest.store.summary import articles_by_theme
+from digest.troubles import find_troubles
 from digest.web.app import FeedApp
 
 if TYPE_CHECKING:
+    from digest.config.settings import Settings
     from digest.store.database import Database
-    from digest.web.health import Pulse
+    from digest.web.health import Pulse, Tally
 
 
 def of_service(pulse: "Pulse") -> Iterator[Metric]:
     leads = GaugeMetricFamily("digest_leads", "1 where this process wakes the verbs")
     leads.add_metric([], float(pulse.leads))
     yield leads
+    lease = GaugeMetricFamily(
+        "digest_lease_expires_timestamp_seconds",
+        "Until when a service holds the database, unless it renews",
+    )
+    if pulse.lease is not None:
+        lease.add_metric([], pulse.lease.expires_at.timestamp())
+    yield lease
     runs = CounterMetricFamily("digest_runs", "Runs of a verb begun", labels=["verb"])
     failures = CounterMetricFamily("digest_failures", "Runs that failed", labels=["verb"])
     done = GaugeMetricFamily(
@@ -35,6 +51,22 @@ def of_service(pulse: "Pulse") -> Iterator[Metric]:
         if tick.done_at is not None:
             done.add_metric([str(verb)], tick.done_at.timestamp())
     yield from (runs, failures, done)
+
+
+def of_work(tally: "Tally") -> Iterator[Metric]:
+    """What has been done since the service started."""
+    answers = CounterMetricFamily(
+        "digest_answers", "Messages that came to an outcome", labels=["digest", "outcome"]
+    )
+    for (digest, outcome), count in sorted(tally.answers.items()):
+        answers.add_metric([digest, outcome], count)
+    delay = HistogramMetricFamily(
+        "digest_publish_delay_seconds", "From an article's coming in until the feeds had it"
+    )
+    bounds = [*(str(bound) for bound in tally.bounds), "+Inf"]
+    counts = (*tally.delays, tally.delayed)
+    delay.add_metric([], list(zip(bounds, counts, strict=True)), tally.delay_seconds)
+    yield from (answers, delay)
 
 
 def of_web(app: FeedApp) -> Iterator[Metric]:
@@ -49,7 +81,7 @@ def of_web(app: FeedApp) -> Iterator[Metric]:
     yield held
 
 
-def of_store(db: "Database | None", now: datetime) -> Iterator[Metric]:
+def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iterator[Metric]:
     """What the database knows; `db` is None where it cannot be read."""
     usable = GaugeMetricFamily("digest_database_up", "1 where the database can be read")
     usable.add_metric([], float(db is not None))
@@ -77,8 +109,34 @@ def of_store(db: "Database | None", now: datetime) -> Iterator[Metric]:
         for row in rows:
             family.add_metric([row["digest"], row["status"]], row["count"])
         yield family
+    yield from _of_troubles(db, settings, now)
+    yield _of_backups(settings)
     due = oldest_due(db)
     age = 0.0 if due is None else max(0.0, (now - due).total_seconds())
     oldest = GaugeMetricFamily("digest_oldest_due_seconds", "Age of the oldest due delivery")
     oldest.add_metric([], age)
     yield oldest
+
+
+def _of_troubles(db: "Database", settings: "Settings", now: datetime) -> Iterator[Metric]:
+    """What waits for an operator, as `digest status` tells it, and what was raised as an alarm."""
+    keys = [trouble.key for trouble in find_troubles(db, settings, now)]
+    failing = GaugeMetricFamily(
+        "digest_source_failing", "1 where a source fails for long", labels=["source"]
+    )
+    for source in settings.sources:
+        failing.add_metric([source.name], float(f"source {source.name}" in keys))
+    troubles = GaugeMetricFamily("digest_troubles", "What waits for an operator")
+    troubles.add_metric([], len(keys))
+    alarms = GaugeMetricFamily("digest_alarms_open", "Alarms that are not over")
+    alarms.add_metric([], len(open_alarms(db)))
+    yield from (failing, troubles, alarms)
+
+
+def _of_backups(settings: "Settings") -> Metric:
+    newest = GaugeMetricFamily(
+        "digest_backup_last_timestamp_seconds", "When the newest backup was made, if there is one"
+    )
+    if found := backups_in(settings.store.path, settings.store.backups):
+        newest.add_metric([], backup_made_at(found[-1]).timestamp())
+    return newest

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,11 +36,28 @@ class Tick(Protocol):
     running: bool
 
 
+class Tally(Protocol):
+    """What the service has done since it started."""
+
+    @property
+    def answers(self) -> Mapping[tuple[str, str], int]: ...
+    @property
+    def bounds(self) -> Sequence[float]: ...
+    @property
+    def delays(self) -> Sequence[int]: ...
+    @property
+    def delayed(self) -> int: ...
+    @property
+    def delay_seconds(self) -> float: ...
+
+
 class Pulse(Protocol):
     """What is watched of the service."""
 
     lease: "Lease | None"
 
+    @property
+    def tally(self) -> Tally: ...
     @property
     def room(self) -> "Runtime": ...
     @property
@@ -145,13 +162,17 @@ class Health:
 
     def collect(self) -> "Iterator[Metric]":
         """Every figure, as prometheus-client asks for it."""
-        from digest.web.figures import of_service, of_store, of_web
+        from digest.web.figures import of_service, of_store, of_web, of_work
 
         yield from of_service(self.pulse)
+        yield from of_work(self.pulse.tally)
         if self.app is not None:
             yield from of_web(self.app)
+        room = self.pulse.room
         try:
-            with self.pulse.room.open(read_only=True) as db, db.snapshot():
-                yield from of_store(db, self.pulse.room.now())
+            with room.open(read_only=True) as db, db.snapshot():
+                # Whole before the first is given away: a database that fails midway has none.
+                found = list(of_store(db, room.settings, room.now()))
         except (StoreError, sqlite3.Error):
-            yield from of_store(None, self.pulse.room.now())
+            found = list(of_store(None, room.settings, room.now()))
+        yield from found
