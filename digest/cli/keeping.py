@@ -99,8 +99,10 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
     from digest.store.keeping import sweep
 
     room = runtime()
-    with room.open(read_only=True) as db:
-        lines = export_lines(db, with_secrets=with_secrets)
+    with (
+        room.open(read_only=True) as db,
+        contextlib.closing(export_lines(db, with_secrets=with_secrets)) as lines,
+    ):
         if file is None:
             with click.open_file("-", "w", encoding="utf-8") as out:
                 out.writelines(f"{line}\n" for line in lines)

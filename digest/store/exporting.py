@@ -7,7 +7,7 @@ and columns follow the alphabet, rows their key.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from digest.errors import StoreError
@@ -28,8 +28,11 @@ SECRETS = frozenset({TOKEN_KEY})
 """Of `meta`: who has the key can end anybody's subscription and forge a bounce of anybody."""
 
 
-def export_lines(db: Database, *, with_secrets: bool = False) -> Iterator[str]:
-    """The database as of one moment, a line at a time without its end; memory stays flat."""
+def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
+    """The database as of one moment, a line at a time without its end; memory stays flat.
+
+    Close it where it is not read to its end.
+    """
     left_out = NEVER if with_secrets else NEVER | SECRETS
     count = 0
     with db.snapshot():

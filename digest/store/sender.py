@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from digest.errors import SenderError
+from digest.errors import SenderError, StoreError
 from digest.store.database import Database
 
 HOME = "home"
@@ -24,16 +24,39 @@ def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
 
     Raises:
         SenderError: another process sends; its id and when it started are in the text.
+        StoreError: the file beside the database, by which it is known, cannot be written.
     """
     lock = path.with_name(path.name + ".sender")
-    with lock.open("a+", encoding="utf-8") as file:
-        if not _try_lock(file.fileno()):
-            file.seek(0)
-            raise SenderError(f"{path}: {_who(file.read())} is sending. Wait for it, or stop it.")
-        file.truncate(0)
-        json.dump({"pid": os.getpid(), "started": moment.isoformat()}, file)
-        file.flush()
+    with _opened(lock) as descriptor:
+        if not _try_lock(descriptor):
+            who = _who(lock.read_text(encoding="utf-8"))
+            raise SenderError(f"{path}: {who} is sending. Wait for it, or stop it.")
+        note = json.dumps({"pid": os.getpid(), "started": moment.isoformat()})
+        with _told(lock):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, note.encode())
         yield
+
+
+@contextlib.contextmanager
+def _opened(lock: Path) -> Iterator[int]:
+    with _told(lock):
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _told(lock: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise StoreError(
+            f"{lock}: cannot be written to: {e.strerror}. Nothing was sent. Look whether the disk is "
+            "full or mounted for reading only, and at the permissions of the folder."
+        ) from e
 
 
 def _try_lock(descriptor: int) -> bool:

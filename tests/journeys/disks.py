@@ -1,0 +1,64 @@
+"""Small disks, mounted for a test: full, or for reading only."""
+
+import contextlib
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTED = "tmpfs"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk of its own at `path`."""
+
+    path: Path
+
+    def fill(self, *, leave: int = 0) -> None:
+        """Take all room but `leave` bytes."""
+        ballast = self.path / "ballast"
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"\0" * 4096)
+        with ballast.open("r+b") as file:
+            file.truncate(max(0, ballast.stat().st_size - leave))
+
+    def free(self) -> None:
+        (self.path / "ballast").unlink()
+
+    def remount(self, mode: str) -> None:
+        """For reading only ("ro"), or as before ("rw")."""
+        subprocess.run(["mount", "-o", f"remount,{mode}", str(self.path)], check=True)
+
+
+@contextlib.contextmanager
+def mounted(path: Path, size: str = "4m") -> Iterator[Disk]:
+    """A new disk of this size at `path`, which is made."""
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", MOUNTED, "-o", f"size={size}", MOUNTED, str(path)], check=True)
+    try:
+        yield Disk(path)
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Why no disk can be mounted here; None where one can."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "mounting a small disk needs Linux and root"
+    with tempfile.TemporaryDirectory() as name:
+        words = ["mount", "-t", MOUNTED, "-o", "size=1m", MOUNTED, name]
+        try:
+            tried = subprocess.run(words, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return "there is no mount here"
+        if tried.returncode:
+            return f"this system does not let root mount: {tried.stderr.strip()}"
+        subprocess.run(["umount", name], check=True)
+    return None
