@@ -1,5 +1,6 @@
 """What an operator must act on is found, named by a key that stays, and nothing else is."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -200,3 +201,20 @@ def test_a_folder_that_cannot_be_read_is_a_trouble(filled: Desk, tmp_path: Path)
     with filled.open() as db:
         keys = [one.key for one in find_troubles(db, filled.settings, SOON)]
     assert keys == ["source seeds"]
+
+
+def test_a_look_reads_no_table_whole(filled: Desk) -> None:
+    """For a store of ten million deliveries: every query finds its rows through an index."""
+    asked: list[str] = []
+    with filled.open() as db:
+        forgotten(filled, db)
+        put_off(filled, db)
+        db.connection.set_trace_callback(asked.append)
+        find_troubles(db, filled.settings, LATER)
+        db.connection.set_trace_callback(None)
+        plans = [row["detail"] for one in asked for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
+    assert len(asked) > 5
+    grows = re.compile(
+        r"SCAN (deliveries|articles|documents|matches|desk_deliveries)\b(?! USING INDEX)"
+    )
+    assert [plan for plan in plans if grows.search(plan)] == []

@@ -91,7 +91,7 @@ def refused_notices(db: Database) -> Row | None:
      WHERE status = 'due' AND first_tried_at IS NOT NULL AND place != 'webhook'
      UNION ALL
     SELECT first_tried_at, answer FROM desk_deliveries
-     WHERE status = 'queued' AND first_tried_at IS NOT NULL
+     WHERE status IN ('queued', 'handed') AND first_tried_at IS NOT NULL
      ORDER BY 1 LIMIT 1
     """
     return db.row(sql)
