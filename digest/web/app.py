@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from digest.web.conditions import accepts_gzip, is_unchanged
+from digest.web.conditions import best_coding, is_unchanged
 from digest.web.shelf import NAME, SECURITY, Answer, Kept, Shelf
 
 Scope = MutableMapping[str, Any]
@@ -145,7 +145,8 @@ def chosen(kept: Kept, headers: Headers) -> tuple[Answer, bool]:
             tags = value if tags is None else tags + b"," + value
         elif key == b"if-modified-since":
             date = value
-    answer = kept.zipped if coding is not None and accepts_gzip(coding) else kept.plain
+    best = None if coding is None else best_coding(coding)
+    answer = kept.plain if best is None else kept.packed.get(best, kept.plain)
     if not tags and not date:
         return answer, False
     return answer, is_unchanged(answer.etag, answer.modified, tags, date)

@@ -9,18 +9,24 @@ _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _QUALITY = re.compile(rb"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
 
 
+CODINGS = (b"br", b"gzip")
+"""What a file is kept in beside its plain form, the smallest first."""
+
+
 @lru_cache(maxsize=256)
-def accepts_gzip(accept_encoding: bytes) -> bool:
-    """Whether an Accept-Encoding lets us answer in gzip (RFC 9110 §12.5.3)."""
-    named: dict[bytes, bool] = {}
+def best_coding(accept_encoding: bytes) -> bytes | None:
+    """The one of `CODINGS` that an Accept-Encoding likes best, of several the smallest; None where it
+    takes none of them, or likes none as well as the plain form that it names (RFC 9110 §12.5.3).
+    """
+    liking: dict[bytes, float] = {}
     for part in accept_encoding.lower().split(b","):
         coding, *parameters = part.split(b";")
         found = [match[1] for one in parameters if (match := _QUALITY.fullmatch(one))]
-        named[coding.strip()] = not found or float(found[0]) > 0
-    for name in (b"gzip", b"x-gzip", b"*"):
-        if name in named:
-            return named[name]
-    return False
+        liking[coding.strip().removeprefix(b"x-")] = float(found[0]) if found else 1.0
+    others = liking.get(b"*", 0.0)
+    best = max(CODINGS, key=lambda coding: liking.get(coding, others))
+    quality = liking.get(best, others)
+    return best if quality > 0 and quality >= liking.get(b"identity", 0.0) else None
 
 
 def is_listed(if_none_match: bytes, etag: bytes) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -62,14 +62,16 @@ class Answer:
 
 @dataclass(slots=True)
 class Kept:
-    """A file in memory. `state` tells whether the one on disk is still the same."""
+    """A file in memory, `packed` in each coding that makes it smaller. `state` tells whether the one
+    on disk is still the same.
+    """
 
     state: tuple[int, int, int]
     checked_at: float
     ending: str
     size: int
     plain: Answer
-    zipped: Answer
+    packed: Mapping[bytes, Answer]
 
 
 class Shelf:
@@ -130,18 +132,19 @@ class Shelf:
         with (self.folder / name).open("rb") as file:
             found = os.fstat(file.fileno())
             data = file.read()
-        packed = gzip.compress(data, compresslevel=9, mtime=0)
         # publish replaces a file only where its bytes changed, so its time is when they did; the
         # newest article's would stay where a feed's title changes or an article is taken out.
         modified = datetime.fromtimestamp(int(found.st_mtime), UTC)
         tag = hashlib.sha256(data).hexdigest()[:32]
         plain = self._answer(name, data, f'"{tag}"', modified, None)
-        zipped = plain
-        if len(packed) < len(data) * LEAST_SAVING:
-            # Another coding is another representation: a strong tag of its own (§8.8.3.3).
-            zipped = self._answer(name, packed, f'"{tag}-gz"', modified, b"gzip")
-        size = len(data) + (len(packed) if zipped is not plain else 0)
-        return Kept(_state(found), self._seconds(), name.rpartition(".")[2], size, plain, zipped)
+        # Another coding is another representation: a strong tag of its own (§8.8.3.3).
+        packed = {
+            coding: self._answer(name, body, f'"{tag}-{coding.decode()}"', modified, coding)
+            for coding, body in _packed(data)
+            if len(body) < len(data) * LEAST_SAVING
+        }
+        size = sum(len(one.body["body"]) for one in (plain, *packed.values()))
+        return Kept(_state(found), self._seconds(), name.rpartition(".")[2], size, plain, packed)
 
     def _answer(
         self, name: str, body: bytes, etag: str, modified: datetime, coding: bytes | None
@@ -181,6 +184,14 @@ class Shelf:
         kept = self._kept.pop(name, None)
         if kept is not None:
             self.held -= kept.size
+
+
+def _packed(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """In each coding, as small as it gets: it is done once for each version of a file."""
+    import brotli
+
+    yield b"br", brotli.compress(data, mode=brotli.MODE_TEXT)
+    yield b"gzip", gzip.compress(data, compresslevel=9, mtime=0)
 
 
 def _state(found: os.stat_result) -> tuple[int, int, int]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from digest.web.conditions import accepts_gzip, is_unchanged
+from digest.web.conditions import best_coding, is_unchanged
 
 TAG = b'"abc"'
 MODIFIED = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -35,18 +35,23 @@ def test_a_condition_is_read_as_the_standard_says(tags, date, unchanged):
 
 
 @pytest.mark.parametrize(
-    ("accepted", "gzip"),
+    ("accepted", "coding"),
     [
-        pytest.param(b"gzip, deflate, br", True, id="as browsers say"),
-        pytest.param(b"GZIP", True, id="in capitals"),
-        pytest.param(b"gzip;q=0.5", True, id="liked less"),
-        pytest.param(b"gzip;q=0", False, id="refused"),
-        pytest.param(b"*", True, id="anything"),
-        pytest.param(b"gzip; q=0.000, *", False, id="anything but"),
-        pytest.param(b"br", False, id="another"),
-        pytest.param(b"", False, id="none"),
+        pytest.param(b"gzip, deflate, br", b"br", id="as browsers say"),
+        pytest.param(b"gzip, deflate", b"gzip", id="as readers say"),
+        pytest.param(b"GZIP", b"gzip", id="in capitals"),
+        pytest.param(b"x-gzip", b"gzip", id="its old name"),
+        pytest.param(b"gzip;q=0.5", b"gzip", id="liked less"),
+        pytest.param(b"br;q=0.1, gzip;q=0.8", b"gzip", id="liked better"),
+        pytest.param(b"gzip;q=0", None, id="refused"),
+        pytest.param(b"*", b"br", id="anything"),
+        pytest.param(b"gzip; q=0.000, br;q=0, *", None, id="anything but"),
+        pytest.param(b"br;q=0, *", b"gzip", id="anything but the first"),
+        pytest.param(b"gzip;q=0.5, identity", None, id="rather plain"),
+        pytest.param(b"zstd", None, id="another"),
+        pytest.param(b"", None, id="none"),
     ],
 )
-def test_gzip_goes_only_to_who_takes_it(accepted, gzip):
+def test_a_coding_goes_only_to_who_takes_it(accepted, coding):
     """Accept-Encoding with its weights."""
-    assert accepts_gzip(accepted) is gzip
+    assert best_coding(accepted) == coding

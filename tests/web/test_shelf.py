@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from pathlib import Path
 
+import brotli
 import pytest
 
 from digest.web.app import FeedApp
@@ -58,8 +59,10 @@ def asked(app: FeedApp, path: str, method: str = "GET", **headers: str) -> tuple
 def test_each_coding_has_a_strong_tag_of_its_own(shelf: Shelf):
     """A cache that holds both never mistakes one for the other (RFC 9110 §8.8.3.3)."""
     kept = found(shelf)
-    assert kept.plain.etag != kept.zipped.etag
-    assert gzip.decompress(kept.zipped.body["body"]) == kept.plain.body["body"]
+    packed = kept.packed
+    assert len({kept.plain.etag, packed[b"br"].etag, packed[b"gzip"].etag}) == 3
+    assert gzip.decompress(packed[b"gzip"].body["body"]) == kept.plain.body["body"]
+    assert brotli.decompress(packed[b"br"].body["body"]) == kept.plain.body["body"]
 
 
 def test_the_disk_is_asked_once_a_second(shelf: Shelf, clock: Clock):
@@ -94,10 +97,10 @@ def test_memory_is_bounded(shelf: Shelf):
 
 
 def test_a_small_file_is_not_packed(shelf: Shelf):
-    """Where gzip saves nothing there is one form."""
+    """Where packing saves nothing there is one form."""
     (shelf.folder / "tiny.css").write_bytes(b"a{}")
     kept = found(shelf, "tiny.css")
-    assert kept.zipped is kept.plain
+    assert not kept.packed
 
 
 @pytest.mark.parametrize(
