@@ -15,7 +15,6 @@ _SHORTENED = {
 }
 _COMMA = re.compile(r"[,;]\s")
 _LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
-_DASH = re.compile(r"[:—–]")
 _CLAUSE = re.compile(
     r"\s*(?:who|which|where|when|that|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
 )
@@ -72,7 +71,7 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
     first = 0
     while first < len(commas) - 1:
         last = first
-        while last + 1 < len(commas) and _is_item(text[commas[last] + 1 : commas[last + 1]]):
+        while last + 1 < len(commas) and _is_item(text, commas[last] + 1, commas[last + 1]):
             last += 1
         if last > first:
             after = commas[last + 1] if last + 1 < len(commas) else end
@@ -85,9 +84,12 @@ def enumerations(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
     return found
 
 
-def _is_item(text: str) -> bool:
+def _is_item(text: str, start: int, end: int) -> bool:
     """Whether what stands between two commas can be a member of a list, and is no clause."""
-    return len(text) <= _LONGEST_ITEM and not _DASH.search(text) and not _CLAUSE.match(text)
+    if end - start > _LONGEST_ITEM:
+        return False
+    item = text[start:end]
+    return not (":" in item or "—" in item or "–" in item or _CLAUSE.match(item))
 
 
 def _sentence_starts(text: str) -> list[int]:
