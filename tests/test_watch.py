@@ -3,21 +3,25 @@
 import email
 import email.policy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from digest.errors import NotReadyError
 from digest.mail.outgoing import Transport
 from digest.mail.smtp.transport import SmtpTransport
 from digest.model import Trouble
 from digest.schedule.unrecorded import Unrecorded
-from digest.store.alarms import list_alarms
+from digest.store.alarms import Occasion, list_alarms
 from digest.store.database import Database
+from digest.troubles import find_troubles
 from digest.watch import WatchReport, Ways, look, tell
-from tests.desks import Desk
+from tests.desks import ROOT, Desk
 from tests.hooks import Hook, running_hook
 from tests.mail.fault_server import HANG, FaultServer
 from tests.mail.fault_server import running as running_server
@@ -90,6 +94,17 @@ def post(desk: Desk, server: FaultServer, hook: Hook) -> Iterator[Post]:
     desk.config.write_text(text, "utf-8")
     with desk.open() as db:
         yield Post(desk, db)
+
+
+@pytest.fixture(scope="module")
+def watch_of_one(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk with one operator, for many watches one after the other."""
+    made = Desk(tmp_path_factory.mktemp("watch"))
+    text = (ROOT / "config.toml").read_text("utf-8")
+    made.config.write_text(
+        text.replace("[alarms]\nmail_to = []", f'[alarms]\nmail_to = ["{OPERATOR}"]'), "utf-8"
+    )
+    return made
 
 
 def mails(server: FaultServer) -> list[EmailMessage]:
@@ -336,3 +351,62 @@ def test_a_person_looks_as_the_service_does(desk: Desk) -> None:
     [row] = desk.json("alarms", "list")
     assert row["closed_at"]
     assert [one["status"] for one in row["messages"]] == ["told", "told"]
+
+
+def test_a_notice_that_is_put_off_shows_that_the_relay_refuses(
+    post: Post, server: FaultServer
+) -> None:
+    """While no edition goes out, an alarm that cannot leave is what shows it."""
+    post.desk.ingest(START)
+    server.acts["operator"] = ("rcpt", "451 4.3.0 not now")
+    post.watch(Trouble("disk feeds", "Only 3 MB are free.", START, "Make room."), minutes=11)
+
+    def keys() -> list[str]:
+        return [one.key for one in find_troubles(post.db, post.desk.settings, post.now)]
+
+    post.now += timedelta(minutes=29)
+    assert "relay" not in keys()
+    post.now += timedelta(minutes=2)
+    assert "relay" in keys()
+
+
+STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=40)
+
+
+@given(steps=STEPS)
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_begun_and_over_take_turns(watch_of_one: Desk, steps: list[tuple[bool, int]]) -> None:
+    """Whatever comes and goes: no trouble is told as begun twice running, nor as over unbegun; none is
+    told before it has lasted, nor as over before it has stayed away.
+    """
+    now, present_since, absent_since = START, None, START
+    told: list[Occasion] = []
+    with watch_of_one.open() as db:
+        with db.write():
+            db.run("DELETE FROM alarm_messages")
+            db.run("DELETE FROM alarms")
+        settings = watch_of_one.settings
+        for present, minutes in steps:
+            now += timedelta(minutes=minutes)
+            if present:
+                present_since, absent_since = present_since or now, None
+            else:
+                absent_since = absent_since or now
+            report = look(db, settings, [replace(RELAY, since=now)] if present else [], now)
+            if report.raised:
+                assert present_since is not None
+                assert now - present_since >= timedelta(minutes=10)
+                told.append(Occasion.BEGUN)
+            if report.closed:
+                assert absent_since is not None
+                assert now - absent_since >= timedelta(minutes=30)
+                told.append(Occasion.OVER)
+            if absent_since is not None and now - absent_since >= timedelta(minutes=30):
+                present_since = None
+        kept = [
+            one["occasion"] for row in reversed(list_alarms(db, 100)) for one in row["messages"]
+        ]
+    assert told == [Occasion.BEGUN, Occasion.OVER] * (len(told) // 2) + [Occasion.BEGUN] * (
+        len(told) % 2
+    )
+    assert kept == told

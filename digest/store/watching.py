@@ -9,7 +9,7 @@ from datetime import datetime
 from digest.model import OTHER, Window
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
-EDITIONS = 200
+EDITIONS = 50
 """So many editions are looked at, the newest first."""
 SAMPLE = 100
 COUNTED = 1000
