@@ -5,6 +5,8 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -91,6 +93,9 @@ class Service:
         self._stopped = False
         self._fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
+        # One thread for each verb: none waits for another, nor do the lease and the readers of feeds;
+        # and what a verb once needed of memory is its thread's, not that of every thread in turn.
+        self._threads = {verb: ThreadPoolExecutor(1, f"verb {verb}") for verb in Verb}
         self._scheduler = AsyncIOScheduler(
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -205,7 +210,9 @@ class Service:
         RUN.set(run_id(self.room.random_bytes))
         tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
         stop = (lambda: self._stopped) if blind else self._must_stop
-        work = asyncio.ensure_future(asyncio.to_thread(self._worker.run, verb, stop))
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads[verb], copy_context().run, self._worker.run, verb, stop
+        )
         self._runs.add(work)
         try:
             facts = await asyncio.shield(work)
@@ -253,6 +260,8 @@ class Service:
             _, left = await asyncio.wait(self._runs, timeout=seconds)
             await asyncio.sleep(0)  # who waited for them tells how they went
         self._scheduler.shutdown(wait=False)
+        for thread in self._threads.values():
+            thread.shutdown(wait=False)
         # Also where something is left: this process ends now, and locks keep what it holds till then.
         await asyncio.to_thread(self._leave)
         return not left
