@@ -190,12 +190,15 @@ def send_desk(
 ) -> DeskReport:
     """Close the week that is due, and send what is. Call as the sole sender, at home."""
     report = DeskReport()
+    moment = now()
     with db.write():
-        desk_mails.recover_desk(db, repeatable=transport.repeatable, now=now())
-        moment = now()
-        window = closed_week(db, settings, moment) if settings.desk.mail_to else None
-        if window is not None:
+        desk_mails.recover_desk(db, repeatable=transport.repeatable, now=moment)
+    window = closed_week(db, settings, moment) if settings.desk.mail_to else None
+    if window is not None:
+        # The sole sender alone sets a week, so nobody waits for its lock meanwhile.
+        with db.snapshot():
             mail = set_week(db, settings, environment, lexicon, window, moment)
+        with db.write():
             report.composed = desk_mails.freeze(db, window, mail, settings.desk.mail_to, moment)
     newest = desk_mails.newest_desk_mail(db)
     if newest is not None:

@@ -12,14 +12,16 @@ import pytest
 
 from digest.config.load import load_settings
 from digest.config.settings import Settings
+from digest.errors import StoreError
 from digest.runtime import Clock
 from digest.schedule.journal import RUN, JsonLines
 from digest.schedule.notify import notify, watchdog_seconds
 from digest.schedule.outlook import holder, outlook
 from digest.schedule.plan import LEASE, Verb, rhythms, wakeups
-from digest.schedule.service import WhenDue, with_fixed_keys
+from digest.schedule.service import Tick, WhenDue, with_fixed_keys
 from digest.store.database import Database
 from digest.store.lease import leave_lease, take_lease
+from digest.troubles import Failing
 from tests.desks import ROOT, Desk
 
 NOW = datetime(2026, 11, 22, 8, 0, 30, tzinfo=UTC)
@@ -222,3 +224,18 @@ def test_what_only_a_new_start_changes_stays_and_is_named():
     assert fixed == ["web.port"]
     assert (found.web.port, found.web.memory_mib) == (old.web.port, 9.0)
     assert found.service.ingest_every_minutes == 1.0
+
+
+def test_failures_in_a_row_are_counted_from_the_first():
+    """An operator hears since when a verb fails, and what it said last; one success ends it."""
+    tick = Tick()
+    for minutes in range(3):
+        tick.failed(Verb.SEND, StoreError(f"fault {minutes}"), NOW + timedelta(minutes=minutes))
+    assert tick.failing == Failing(Verb.SEND, NOW, 3, "fault 2")
+    assert (tick.failures, tick.fault) == (3, "StoreError")
+    tick.done(NOW + timedelta(minutes=3))
+    assert tick.failing is None
+    tick.failed(Verb.SEND, ValueError("no words of ours"), NOW + timedelta(minutes=4))
+    assert tick.failing == Failing(
+        Verb.SEND, NOW + timedelta(minutes=4), 1, "ValueError: no words of ours"
+    )

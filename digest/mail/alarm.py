@@ -23,7 +23,7 @@ def alarm_mail(settings: Settings, trouble: Trouble, over_at: datetime | None) -
         parts += [
             _wrap(f"Since {since}."),
             _wrap(trouble.advice),
-            _wrap("You hear of it once more, when it is over. Until then: digest alarms list."),
+            "You hear of it once more, when it is over.\nUntil then: digest alarms list.",
         ]
     parts.append(f"-- \n{site.title}: {settings.path}")
     return RenderedMail(f"{site.title}: {subject}", "", "\n\n".join(parts) + "\n", "")
