@@ -1,12 +1,16 @@
 """The running service tells its operator: once, whoever else runs, and whatever fails."""
 
 from collections.abc import Iterator
+from email import message_from_bytes
 
 import pytest
 
+from digest.rehearsal import EXAMPLE_ADDRESS
 from tests.desks import Desk
 from tests.hooks import Hook, running_hook
 from tests.journeys.serving import Running, service
+from tests.journeys.submission import LOGIN_WORD, USER, VARIABLE, submitting
+from tests.mail.certificates import write_certificate
 from tests.mail.fault_server import FaultServer
 from tests.mail.fault_server import running as running_server
 from tests.mailing import use_smtp
@@ -85,3 +89,49 @@ def test_a_database_that_cannot_be_used_is_told(
     assert events(hook) == [("begun", "database"), ("over", "database")]
     assert "another process is writing" in hook.taken[0][1]["said"]
     assert len(server.messages) == 2
+
+
+def test_both_mails_pass_a_submission_server(
+    filled: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand, over STARTTLS with a login, as a mail server of the trade takes them."""
+    monkeypatch.setenv(VARIABLE, LOGIN_WORD)
+    filled.configure(mail_to=f'["{EXAMPLE_ADDRESS}"]', after_minutes="0.0")
+    with filled.open() as db:
+        db.run("UPDATE meta SET value = '2020-01-01T00:00:00.000000Z' WHERE key = 'created_at'")
+    filled.seeds.rename(filled.folder / "elsewhere")
+    certificate = write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
+    with submitting(certificate) as server:
+        use_smtp(
+            filled,
+            server.port,
+            host="localhost",
+            tls="starttls",
+            ca_file=certificate,
+            username=USER,
+            password_env=VARIABLE,
+        )
+        assert filled.run("alarms", "check").exit_code == 1  # there is trouble
+        assert filled.run("desk", "send").exit_code == 0
+    (alarm_from, alarm_to, alarm), (desk_from, desk_to, week) = server.mails
+    assert (alarm_to, desk_to) == (EXAMPLE_ADDRESS, EXAMPLE_ADDRESS)
+    assert alarm_from.startswith("bounces+alarm-")
+    assert desk_from.startswith("bounces+desk-")
+    assert message_from_bytes(alarm)["Subject"] == "Ashgabat Desk: Alarm: source seeds"
+    assert message_from_bytes(week).get_content_type() == "multipart/alternative"
+
+
+def test_a_verb_that_fails_again_and_again_is_told(watched: Desk, hook: Hook) -> None:
+    """What only the service's memory knows: three failures in a row, and the first success after."""
+    place = watched.folder / "bounces"
+    text = watched.config.read_text("utf-8")
+    watched.config.write_text(text.replace('# bounces = "bounces"', 'bounces = "bounces"'), "utf-8")
+    watched.configure(bounces_every_minutes="0.005")
+    with service(watched) as running:
+        until_told(running, 2)
+        for folder in ("tmp", "new", "cur"):
+            (place / folder).mkdir(parents=True)
+        until_told(running, 2)
+        assert running.end() == 0
+    assert events(hook) == [("begun", "verb bounces"), ("over", "verb bounces")]
+    assert "found no maildir" in hook.taken[0][1]["said"]
