@@ -36,17 +36,7 @@ def notice_message(
         ValueError: the address cannot stand in a header.
     """
     identity = message_id(settings, name, address)
-    if mail.html:
-        body = build_body(mail, boundary_seed=identity)
-        kind = [raw_header("Content-Type", body.content_type)]
-        content = body.content
-    else:
-        encoded = encode_text(mail.text)
-        kind = [
-            raw_header("Content-Type", "text/plain; charset=utf-8"),
-            raw_header("Content-Transfer-Encoding", encoded.transfer),
-        ]
-        content = filled(encoded.pieces, b"")
+    kind, content = _body(mail, identity)
     sender = settings.mail.from_name or settings.site.title
     reply_to = settings.mail.reply_to or settings.site.contact
     fields = [
@@ -63,6 +53,19 @@ def notice_message(
     ]
     message = b"".join(fields) + b"\r\n" + content
     return message if signer is None else signer.sign(message, date) + message
+
+
+def _body(mail: RenderedMail, seed: str) -> tuple[list[bytes], bytes]:
+    """The fields that announce a body, and its bytes."""
+    if mail.html:
+        body = build_body(mail, boundary_seed=seed)
+        return [raw_header("Content-Type", body.content_type)], body.content
+    encoded = encode_text(mail.text)
+    fields = [
+        raw_header("Content-Type", "text/plain; charset=utf-8"),
+        raw_header("Content-Transfer-Encoding", encoded.transfer),
+    ]
+    return fields, filled(encoded.pieces, b"")
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:

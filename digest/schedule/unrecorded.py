@@ -63,40 +63,47 @@ class Unrecorded:
         stop: Callable[[], bool],
     ) -> set[str]:
         """Those of `whom` who were told."""
-        trouble, over_at = self._trouble, self._gone_at
-        if trouble is None:
+        if self._trouble is None:
             return set()
-        occasion = Occasion.BEGUN if over_at is None else Occasion.OVER
-        name = f"alarm.{trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
+        occasion = Occasion.BEGUN if self._gone_at is None else Occasion.OVER
+        name = f"alarm.{self._trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
         taken: set[str] = set()
         url = settings.alarms.webhook()
         if WEBHOOK in whom and url is not None:
-            payload = alarm_payload(settings, trouble, over_at, name)
+            payload = alarm_payload(settings, self._trouble, self._gone_at, name)
             taken |= {WEBHOOK} if ways.post(url, payload).taken else set()
         addresses = [one for one in places(settings) if one in whom and one != WEBHOOK]
+        if addresses:
+            taken |= self._mail(settings, ways, self._trouble, name, addresses, stop)
+        return taken
+
+    def _mail(
+        self,
+        settings: Settings,
+        ways: Ways,
+        trouble: Trouble,
+        name: str,
+        addresses: Sequence[str],
+        stop: Callable[[], bool],
+    ) -> set[str]:
         try:
             transport, signer = ways.transport(), ways.signer()
         except DigestError:  # what it is stands in `digest doctor`, and the webhook was told
-            return taken
+            return set()
         letters = (
             alarm_outgoing(
                 settings,
                 trouble,
-                over_at,
+                self._gone_at,
                 name=name,
                 number=number,
                 address=address,
-                date=over_at or trouble.since,
+                date=self._gone_at or trouble.since,
                 signer=signer,
             )
             for number, address in enumerate(addresses)
         )
-
-        def settled(outcomes: Sequence[Outcome]) -> None:
-            taken.update(
-                addresses[one.delivery_id] for one in outcomes if one.kind is OutcomeKind.SENT
-            )
-
-        if addresses:
-            transport.deliver(letters, handed=lambda _: None, settled=settled, stop=stop)
-        return taken
+        outcomes: list[Outcome] = []
+        transport.deliver(letters, handed=lambda _: None, settled=outcomes.extend, stop=stop)
+        sent = [one.delivery_id for one in outcomes if one.kind is OutcomeKind.SENT]
+        return {addresses[number] for number in sent}
