@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, repeat
 from typing import NamedTuple, TypeVar
 
-from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from digest.editorial.symbols import Vocabulary
 from digest.editorial.terms import LETTERS, MOST_BETWEEN, Slot
@@ -112,9 +112,7 @@ class Finder:
         self._pairs = _Memory(self._pair)
         anchors = self._vocabulary.anchors({*self._singles, *self._starts})
         # Leftmost: an anchor inside a word must not hide the one that the word begins with.
-        self._automaton = AhoCorasick(
-            anchors, MatchKind.LeftmostFirst, implementation=Implementation.DFA
-        )
+        self._automaton = AhoCorasick(anchors, MatchKind.LeftmostFirst)
 
     def find(self, text: str) -> Iterator[Found]:
         """Every term in a text folded by `prose.fold_keep`, by the place of its first word.
