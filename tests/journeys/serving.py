@@ -51,11 +51,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def service(desk: Desk) -> Iterator[Running]:
+def service(desk: Desk, environment: dict[str, str] | None = None) -> Iterator[Running]:
     port = free_port()
     words = [sys.executable, "-m", "digest", "--config", str(desk.config)]
     with subprocess.Popen(
-        [*words, "serve", "--port", str(port)], stderr=subprocess.PIPE, text=True
+        [*words, "serve", "--port", str(port)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         running = Running(process, port)
         try:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.desks import Desk
 from tests.journeys.disks import Disk, mounted, why_not
-from tests.journeys.drills import MONDAY, edition, letters, news, people, state
+from tests.journeys.drills import MONDAY, edition, letters, people, state
 from tests.journeys.relay import Relay, relaying
 from tests.journeys.serving import service
 from tests.mailing import Office, use_smtp
@@ -70,6 +70,13 @@ def old(desk: Desk) -> None:
         db.run_many(sql, [(str(n), EARLY) for n in range(450)])
 
 
+def fresh(desk: Desk) -> None:
+    """A document that is new."""
+    (desk.seeds / "new.txt").write_text(
+        "Customs seize heroin\n\nThey seized 3 kg today.\n", "utf-8"
+    )
+
+
 def write_list(desk: Desk) -> None:
     lines = "".join(f"reader{n}@reader.example\n" for n in range(5000))
     (desk.folder / "list.csv").write_text(lines)
@@ -81,7 +88,7 @@ def export_beside(desk: Desk) -> None:
 
 
 WRITERS = {
-    "ingest": (news, ("ingest",)),
+    "ingest": (fresh, ("ingest",)),
     "compose": (people, ("send", "--yes", "--despite", "store")),
     "send": (go_out, ("send", "--yes", "--queued", "--despite", "store")),
     "bounces": (letters, ("bounces", "read", "FOLDER/bounces")),
@@ -194,7 +201,8 @@ class TestFull:
     def test_a_service_goes_on_when_there_is_room(self, desk: Desk, disk: Disk) -> None:
         """Told once a run, the feeds are served all the while, and the next tick does what was due."""
         desk.configure(lease_seconds="3.0", ingest_every_minutes="0.01")
-        news(desk)
+        desk.publish()
+        fresh(desk)
         disk.fill()
         with service(desk) as running:
             running.until("lease not renewed")
@@ -202,7 +210,7 @@ class TestFull:
             assert running.get("/readyz")[0] == 503
             disk.free()
             running.until("leading")
-            assert running.until("read")["added"] == 2
+            assert running.until("read")["added"] == 1
             assert running.end() == 0
 
 
@@ -211,7 +219,7 @@ class TestReadOnly:
 
     pytestmark = needs_a_disk
 
-    @pytest.mark.parametrize("name", WRITERS.keys() - {"import"})
+    @pytest.mark.parametrize("name", ["ingest", "compose", "send", "bounces"])
     def test_a_command_that_writes_says_so(self, desk: Desk, disk: Disk, name: str) -> None:
         """For the operator: what to look at; and it goes on once the disk can be written again."""
         prepare, words = WRITERS[name]
@@ -243,7 +251,7 @@ def held(desk: Desk) -> Iterator[None]:
         process.communicate("\n")
 
 
-@pytest.mark.parametrize("name", WRITERS.keys() - {"import"})
+@pytest.mark.parametrize("name", ["ingest", "compose", "send", "bounces"])
 def test_a_command_waits_for_a_lock_and_then_says_so(filled: Desk, name: str) -> None:
     """For the operator who runs two at once: no trace, nothing done, and run again it does it."""
     prepare, words = WRITERS[name]
@@ -266,7 +274,7 @@ def test_a_service_waits_for_a_lock_and_goes_on(desk: Desk) -> None:
     with service(desk) as running:
         running.until("read")
         with held(desk):
-            (desk.seeds / "new.txt").write_text("Customs seize heroin\n\nThey seized 3 kg today.\n")
+            fresh(desk)
             while "fault" not in (told := running.until("read")):
                 assert told["added"] == 0
             assert "another process is writing" in told["fault"]

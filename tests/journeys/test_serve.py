@@ -1,6 +1,5 @@
 """`digest serve` as an operator runs it: a process of its own, asked over HTTP."""
 
-import contextlib
 import http.client
 import json
 import signal
@@ -106,20 +105,6 @@ def test_an_edition_that_is_due_goes_out_by_itself(quick: Desk):
         assert running.end() == 0
     assert len(list((quick.folder / "outbox" / "new").iterdir())) == 1
     assert ADDRESS not in json.dumps(running.told)
-
-
-def test_a_second_service_waits_and_takes_over(quick: Desk):
-    """When the first dies without a word, the second works on after the lease's end."""
-    with service(quick) as first, contextlib.ExitStack() as later:
-        first.until("read")
-        second = later.enter_context(service(quick))
-        assert str(first.process.pid) in second.until("waiting")["holder"]
-        assert second.get("/feeds/all.atom")[0] == 200
-        assert json.loads(second.get("/readyz")[2])["lease"]["leads"] is False
-        first.process.kill()
-        second.until("leading")
-        assert second.until("read")["added"] == 0
-        assert second.end() == 0
 
 
 def test_a_new_config_is_taken_up_and_a_faulty_one_refused(quick: Desk):

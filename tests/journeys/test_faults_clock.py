@@ -1,0 +1,166 @@
+"""Clocks that jump by a day, and services that die: no article and no edition twice, nobody mailed twice.
+
+The service's own process is given another clock by libfaketime; only the clock on the wall jumps, as
+when a machine is set, and timers run on.
+"""
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from tests.desks import Desk
+from tests.journeys.drills import people
+from tests.journeys.relay import Relay, relaying
+from tests.journeys.serving import Running, service
+from tests.mailing import use_smtp
+
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+EVERY_MINUTE = '"* * * * *"'
+ENTRY = "{http://www.w3.org/2005/Atom}entry/{http://www.w3.org/2005/Atom}id"
+
+
+class WallClock:
+    """The clock of a process: so much ahead of the machine's, or behind it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.set(timedelta(0))
+
+    def set(self, ahead: timedelta) -> None:
+        new = self.place.with_suffix(".new")
+        new.write_text(f"{ahead.total_seconds():+.0f}\n")
+        new.replace(self.place)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME_TIMESTAMP_FILE": str(self.place),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+
+def add(desk: Desk, name: str) -> None:
+    text = f"Customs seize heroin at {name}\n\nCustoms officers at {name} seized 3 kg of heroin.\n"
+    half = desk.folder / name
+    half.write_text(text, "utf-8")
+    half.replace(desk.seeds / f"{name}.txt")
+
+
+def until_read(running: Running) -> None:
+    while not running.until("read").get("added"):
+        assert len(running.told) < 300
+
+
+def until_sent(running: Running) -> None:
+    while not any(one["sent"] for one in running.until("send").get("editions", ())):
+        assert len(running.told) < 300
+
+
+def check(desk: Desk, articles: int) -> None:
+    """Each article in one edition, windows that tile, one message for each edition and recipient."""
+    with desk.open(read_only=True) as db:
+        placed = Counter(row["article_id"] for row in db.rows("SELECT article_id FROM placements"))
+        windows = db.rows("SELECT starts_at, ends_at FROM editions ORDER BY number")
+        left = db.rows("SELECT * FROM deliveries WHERE status != 'sent'")
+        mails = db.value("SELECT count(*) FROM deliveries")
+    assert len(placed) == articles
+    assert set(placed.values()) == {1}
+    assert all(one["ends_at"] == next_one["starts_at"] for one, next_one in pairwise(windows))
+    assert left == []
+    assert len(list((desk.folder / "outbox" / "new").iterdir())) == mails
+    ids = [found.text for found in etree.parse(desk.folder / "feeds" / "all.atom").iterfind(ENTRY)]
+    assert len(ids) == len(set(ids)) == articles
+
+
+@pytest.mark.faketime
+@pytest.mark.skipif(LIBRARY is None, reason="there is no libfaketime on this machine")
+def test_a_clock_that_jumps_by_a_day_makes_nothing_twice_and_nothing_late(desk: Desk) -> None:
+    """Forward, back, and forward again: wake-ups heal within seconds, whatever the clock says."""
+    desk.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    people(desk, 3)
+    desk.configure(
+        schedule=EVERY_MINUTE,
+        lease_seconds="3.0",
+        ingest_every_minutes="0.01",
+        send_every_minutes="0.01",
+        max_lateness_hours="8784.0",
+        entries="100",
+    )
+    clock = WallClock(desk.folder / "clock")
+    day = timedelta(days=1)
+    with service(desk, environment=clock.environment()) as running:
+        until_sent(running)
+        clock.set(day)
+        add(desk, "Serhetabat")
+        until_read(running)
+        clock.set(day + timedelta(minutes=1))
+        until_sent(running)
+        clock.set(timedelta(0))
+        add(desk, "Farap")
+        until_read(running)
+        clock.set(-day)
+        add(desk, "Garabogaz")
+        until_read(running)
+        clock.set(2 * day)
+        until_sent(running)
+        assert running.end() == 0
+    check(desk, 36 + 3)
+    assert not [line for line in running.told if "trace" in line]
+
+
+@pytest.fixture
+def crowd(desk: Desk) -> Iterator[tuple[Desk, Relay]]:
+    """Two hundred recipients and an edition that is due, through a mail server that takes its time."""
+    desk.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    people(desk, 200)
+    desk.configure(schedule=EVERY_MINUTE, lease_seconds="3.0", send_every_minutes="0.01")
+    with relaying(Relay(seconds=0.02)) as relay:
+        use_smtp(desk, relay.port)
+        desk.configure(data_timeout_seconds="5.0", command_timeout_seconds="5.0")
+        yield desk, relay
+
+
+def test_a_service_that_is_killed_while_it_sends_is_followed_by_the_other(
+    crowd: tuple[Desk, Relay],
+) -> None:
+    """kill -9 of the one that works: the one that waits goes on, nobody gets it twice, and what the
+    dead one had under way is uncertain."""
+    desk, relay = crowd
+    with service(desk) as first, contextlib.ExitStack() as later:
+        first.until("leading")
+        second = later.enter_context(service(desk))
+        assert str(first.process.pid) in second.until("waiting")["holder"]
+        assert json.loads(second.get("/readyz")[2])["lease"]["leads"] is False
+        relay.wait_for_messages(20)
+        first.process.kill()
+        first.process.wait()
+        before = relay.taken.total()
+        assert before < 200
+        second.until("leading")
+        until_sent(second)
+        assert second.get("/feeds/all.atom")[0] == 200
+        assert second.end() == 0
+    with desk.open(read_only=True) as db:
+        rows = db.rows(
+            """SELECT deliveries.status, address FROM deliveries
+                 JOIN recipients ON recipients.id = recipient_id"""
+        )
+        assert db.value("SELECT count(*) FROM editions") == 1
+    assert len(rows) == 200
+    assert max(relay.taken.values()) == 1
+    states = Counter(row["status"] for row in rows)
+    assert states.keys() <= {"sent", "uncertain"}
+    assert states["uncertain"] <= 4
+    for row in rows:
+        assert row["status"] == "uncertain" or relay.taken[row["address"]] == 1
