@@ -3,21 +3,18 @@
 import contextlib
 import json
 
-import pytest
-
 from digest.store.sqlite import sqlite3
 from tests.desks import ROOT, Desk
 from tests.journeys.serving import service
 
-SCHEMAS = sorted((ROOT / "tests" / "data" / "schemas").glob("*.sql"))
+FIRST = ROOT / "tests" / "data" / "schemas" / "01.sql"
 
 
-@pytest.mark.parametrize("dump", [SCHEMAS[0], SCHEMAS[-1]], ids=["first", "newest"])
-def test_the_service_starts_on_a_database_of_an_older_version(desk: Desk, dump) -> None:
+def test_the_service_starts_on_a_database_of_the_first_version(desk: Desk) -> None:
     """What the page says of upgrading: ready and at work, with every old article, and sound."""
     with contextlib.closing(sqlite3.connect(str(desk.store))) as old:
-        old.executescript(dump.read_text("utf-8"))
-        # The rows of these dumps are made up; evidence, as every version wrote it, names its hits.
+        old.executescript(FIRST.read_text("utf-8"))
+        # The rows of this dump are made up; evidence, as every version wrote it, names its hits.
         old.execute("UPDATE matches SET evidence = ?", ('{"hits": [], "blotted": []}',))
         old.commit()
         [[kept]] = old.execute("SELECT count(*) FROM articles").fetchall()
