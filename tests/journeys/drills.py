@@ -115,6 +115,13 @@ def other_terms(desk: Desk) -> None:
     )
 
 
+def trouble(desk: Desk) -> None:
+    """An edition is held, and an operator and an editor are to hear of it by mail."""
+    edition(desk)
+    desk.configure(mail_to='["editor@reader.example"]', after_minutes="0.0")
+    desk.run("editions", "hold", "1")
+
+
 @dataclass(frozen=True)
 class Drill:
     """A verb, the desk before it, when it is run, and how much later each time that it is run again."""
@@ -131,6 +138,7 @@ DRILLS = [
     Drill("send", edition, MONDAY + timedelta(minutes=2)),
     Drill("bounces", letters, MONDAY),
     Drill("tidy", old_letters, MONDAY),
+    Drill("desk", trouble, MONDAY + timedelta(hours=2)),
     Drill("restore", copy_beside, MONDAY, later=timedelta(seconds=1)),
     Drill("export", people, MONDAY),
     Drill("import", export_beside, MONDAY),

@@ -79,6 +79,8 @@ WORK: dict[str, Callable[[Runtime], None]] = {
     "send": _woken(Verb.SEND),
     "bounces": _woken(Verb.BOUNCES),
     "tidy": _woken(Verb.TIDY),
+    "watch": _woken(Verb.WATCH),
+    "desk": _woken(Verb.DESK),
     "restore": _restore,
     "export": _command("export", "FOLDER/out.jsonl"),
     "import": _command("import", "FOLDER/in.jsonl"),

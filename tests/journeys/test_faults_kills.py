@@ -6,12 +6,24 @@ Senders through a mail server have their own drill, test_crash. The long form is
 import os
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.desks import Desk
-from tests.journeys.drills import ASIDE, DRILLS, Drill, copied, feeds, left_over, rows, state
+from tests.journeys.drills import (
+    ASIDE,
+    DRILLS,
+    MONDAY,
+    Drill,
+    copied,
+    feeds,
+    left_over,
+    rows,
+    state,
+    trouble,
+)
 from tests.journeys.killing import Killer, killer
 
 KILLS = 2
@@ -89,3 +101,20 @@ def test_the_steps_are_those_that_matter(filled: Desk, tmp_path: Path, killing: 
     assert half != before
     killing.run(desk, drill.verb, drill.now)
     assert state(desk) != half
+
+
+def test_an_alarm_is_told_whatever_was_killed(
+    filled: Desk, tmp_path: Path, killing: Killer
+) -> None:
+    """For the operator: where the look of the service dies again and again, the next one tells it; it
+    may come twice, but never not at all."""
+    trouble(filled)
+    now, later = MONDAY, timedelta(minutes=5)
+    steps = killing.run(copied(filled, tmp_path / "whole"), "watch", now).steps
+    for nth in (steps // 4, steps // 2, steps - 20, steps - 2):
+        now += later
+        killing.run(filled, "watch", now, nth=nth)
+    assert killing.run(filled, "watch", now + later).fault == ""
+    with filled.open(read_only=True) as db:
+        assert db.rows("SELECT status FROM alarm_messages") == [{"status": "told"}]
+    assert list((filled.folder / "outbox" / "new").iterdir())
