@@ -63,7 +63,11 @@ class Vocabulary:
 
 
 def _beginnings(word: str, stem: str) -> tuple[str, ...]:
-    """With which of these every form of an English word begins: tries, trying; hopes, hoping."""
+    """With which of these every form of an English word begins: tries, trying; hopes, hoping;
+    possible, possibility.
+    """
+    if stem.endswith("bl"):
+        return (stem[:-1],)
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(word, stem, strict=False))
     shared = "".join(letter for letter, _ in same)
     rest = word[len(shared) : len(shared) + 1]

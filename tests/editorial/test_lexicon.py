@@ -39,6 +39,7 @@ def forms(term, language, title):
         pytest.param("port", "en", "Support, ports", ["ports"], id="not within a word"),
         pytest.param("study", "en", "Studies", ["Studies"], id="y as i"),
         pytest.param("hope", "en", "Hoping", ["Hoping"], id="a silent e"),
+        pytest.param("possible", "en", "Possibility", ["Possibility"], id="able and ability"),
         pytest.param("youth", "en", "The youth’s word", ["youth"], id="a possessive"),
         pytest.param("=customs", "en", "A custom, customs", ["customs"], id="this form alone"),
         pytest.param("narco*", "en", "Narcotics, narc", ["Narcotics"], id="a beginning"),
