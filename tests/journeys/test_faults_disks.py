@@ -162,6 +162,40 @@ class TestFull:
                 assert relay.taken[row["address"]] == 1 or row["status"] == "uncertain"
             assert sum(row["status"] == "uncertain" for row in rows) <= 4
 
+    def test_a_full_outbox_holds_the_edition(self, desk: Desk, disk: Disk) -> None:
+        """Who was not written to stays queued, and gets it once when there is room."""
+        outbox = 'outbox = "small/outbox"'
+        config = desk.config.read_text("utf-8").replace('outbox = "outbox"', outbox)
+        desk.config.write_text(config, "utf-8")
+        go_out(desk)
+        shutil.move(disk.path / "digest.db", desk.folder / "elsewhere.db")
+        (disk.path / "digest.db").symlink_to(desk.folder / "elsewhere.db")
+        disk.fill(leave=200_000)
+        words = ("send", "--yes", "--queued", "--despite", "store")
+        code, _, said = run(desk, words)
+        assert code == 1
+        assert "is held" in said
+        assert "No space left" in said
+        disk.free()
+        assert desk.run("editions", "release", "1").exit_code == 0
+        assert run(desk, words)[0] == 0
+        assert len(list((disk.path / "outbox" / "new").iterdir())) == 30
+        assert list((disk.path / "outbox" / "tmp").iterdir()) == []
+
+    def test_a_restore_leaves_what_is_there(self, desk: Desk, disk: Disk) -> None:
+        """Nothing is replaced where the copy has no room."""
+        assert run(desk, ("backup", "--to", "FOLDER/away"))[0] == 0
+        copy = next((desk.folder / "away").iterdir())
+        before = state(desk)["store"]
+        disk.fill(leave=100_000)
+        code, _, said = run(desk, ("restore", str(copy), "--yes"))
+        assert code == 1
+        assert said.count("Error:") == 1
+        assert state(desk)["store"] == before
+        assert not list(disk.path.rglob("*.part*"))
+        disk.free()
+        assert run(desk, ("restore", str(copy), "--yes"))[0] == 0
+
     def test_feeds_stay_whole(self, desk: Desk, disk: Disk) -> None:
         """For the readers: the old feed until the new one is written."""
         config = desk.config.read_text("utf-8")
