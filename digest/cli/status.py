@@ -18,15 +18,15 @@ EDITIONS = 6
 WEEKS = 8
 BAR = 16
 MARKS = {
-    "sent": "█",
-    "handed": "▓",
+    "sent": "▇",
+    "handed": "▒",
     "queued": "░",
     "uncertain": "?",
     "failed": "×",
     "skipped": "·",
 }
 """Each state of a delivery by a sign of its own, so that a bar needs no colour; in its order."""
-RISING = "▁▂▃▄▅▆▇█"
+RISING = "▁▂▃▄▅▆▇"
 
 
 @click.command()

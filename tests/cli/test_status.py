@@ -14,11 +14,11 @@ STATES = list(MARKS)
     ("counts", "bar"),
     [
         pytest.param({}, "", id="nobody to mail"),
-        pytest.param({"sent": 7}, "████████", id="all sent"),
-        pytest.param({"sent": 3, "queued": 1}, "██████░░", id="shares"),
-        pytest.param({"sent": 99_999, "uncertain": 1}, "███████?", id="one of many shows"),
+        pytest.param({"sent": 7}, "▇▇▇▇▇▇▇▇", id="all sent"),
+        pytest.param({"sent": 3, "queued": 1}, "▇▇▇▇▇▇░░", id="shares"),
+        pytest.param({"sent": 99_999, "uncertain": 1}, "▇▇▇▇▇▇▇?", id="one of many shows"),
         pytest.param(
-            dict.fromkeys(reversed(STATES), 1) | {"sent": 994}, "███▓░?×·", id="each by its sign"
+            dict.fromkeys(reversed(STATES), 1) | {"sent": 994}, "▇▇▇▒░?×·", id="each by its sign"
         ),
     ],
 )
@@ -31,9 +31,9 @@ def test_a_bar_shows_every_state_that_is_there(counts: dict[str, int], bar: str)
     ("counts", "line"),
     [
         pytest.param([0, 0], "··", id="nothing"),
-        pytest.param([1, 2, 4, 8], "▁▂▄█", id="rising"),
-        pytest.param([1000, 1, 0], "█▁·", id="little is not nothing"),
-        pytest.param([5, 5, 5], "███", id="even"),
+        pytest.param([1, 2, 4, 8], "▁▂▄▇", id="rising"),
+        pytest.param([1000, 1, 0], "▇▁·", id="little is not nothing"),
+        pytest.param([5, 5, 5], "▇▇▇", id="even"),
     ],
 )
 def test_weeks_are_as_high_as_they_are_beside_the_highest(counts: list[int], line: str) -> None:
@@ -58,7 +58,7 @@ def test_the_last_editions_and_weeks_are_shown(filled: Desk) -> None:
     assert all(datetime.fromisoformat(day).replace(tzinfo=UTC).weekday() == 0 for day in mondays)
     printed = filled.run("status").stdout
     assert "weekly no. 1" in printed
-    assert "█ sent" in printed
+    assert "▇ sent" in printed
     assert "\x1b[" not in printed  # no terminal, no colour
 
 
