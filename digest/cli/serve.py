@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from digest.runtime import Runtime
 
-M_ARENA_MAX = -8
-"""From glibc's malloc.h."""
 SOON = 10
 """So many wake-ups are shown."""
 
@@ -31,6 +29,7 @@ def serve(host: str | None, port: int | None) -> None:
     import asyncio
     import os
 
+    from digest.schedule.heap import share_one_heap
     from digest.schedule.journal import open_journal, tell
     from digest.web.server import listen
 
@@ -40,7 +39,7 @@ def serve(host: str | None, port: int | None) -> None:
         pass
     listener = listen(host or web.host, port or web.port)
     open_journal()
-    _share_one_heap()
+    share_one_heap()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ended = runner.run(_serve(room, listener))
         tell("ended", whole=ended)
@@ -48,19 +47,6 @@ def serve(host: str | None, port: int | None) -> None:
             # A thread that is still at work cannot be ended, and Python would wait for it. What it
             # had under way is settled at the next start, as after a crash.
             os._exit(1)
-
-
-def _share_one_heap() -> None:
-    """glibc gives each thread a heap of its own, and none of them what another has let go of: a year
-    of work in many threads then takes a third more than in one.
-    """
-    import ctypes
-    import sys
-
-    if sys.platform == "linux":
-        set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-        if set_option is not None:
-            set_option(M_ARENA_MAX, 1)
 
 
 def _loop_factory() -> Any:

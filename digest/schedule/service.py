@@ -17,6 +17,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError, StoreError
+from digest.schedule.heap import give_back
 from digest.schedule.journal import RUN, log, run_id, tell
 from digest.schedule.plan import LEASE, NextTime, Verb, due_within, rhythms
 from digest.schedule.tally import Tally
@@ -179,6 +180,7 @@ class Service:
         if _state(self.room.settings.path) != self._config:
             self.reload()
         self._mend_times()
+        give_back()
 
     def _take(self) -> Lease:
         length = timedelta(seconds=self.room.settings.service.lease_seconds)
