@@ -7,7 +7,8 @@ import sys
 import pytest
 
 PEAKS = """
-import json, threading
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from digest.schedule.heap import give_back, share_one_heap
 
@@ -20,10 +21,9 @@ def peak(kept):
 
 share_one_heap()
 before, kept = held(), []
-for _ in range(4):
-    thread = threading.Thread(target=peak, args=(kept,))
-    thread.start()
-    thread.join()
+threads = [ThreadPoolExecutor(1) for _ in range(4)]
+for thread in threads:
+    thread.submit(peak, kept).result()
 after = held()
 give_back()
 print(json.dumps([before, after, held()]))
