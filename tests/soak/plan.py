@@ -1,7 +1,8 @@
 """What happens when, in a soak: from a seed, the same for the same terms."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 STARTS = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,20 +34,20 @@ SELDOM = {
     "reload": 30,
     "spoil_config": 8,
 }
-"""How often in the whole of it, however long that is, for a soak of full size."""
+"""How often in a year."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """`rough` is the share of what is SELDOM that happens; `first` of the recipients are there from
-    the beginning. A service waits `patience` seconds for the mail server, and has surely read what
+    """`seldom` is how often each of SELDOM happens; `first` of the recipients are there from the
+    beginning. A service waits `patience` seconds for the mail server, and has surely read what
     lies in its folders after `settles` seconds.
     """
 
     days: float = 365.0
     pace: float = 10_000.0
     seed: int = 1
-    rough: float = 1.0
+    seldom: Mapping[str, int] = field(default_factory=lambda: SELDOM)
     recipients: int = 200
     first: int = 60
     patience: float = 3.0
@@ -78,7 +79,7 @@ def planned(terms: Terms) -> list[tuple[float, str]]:
         while day < terms.days:
             acts.append((day, name))
             day += chance.expovariate(times)
-    for name, times in SELDOM.items():
-        days = [chance.uniform(0.02, 1.0) * terms.days for _ in range(round(times * terms.rough))]
+    for name, times in terms.seldom.items():
+        days = [chance.uniform(0.02, 1.0) * terms.days for _ in range(times)]
         acts += [(day, name) for day in days]
     return sorted(acts)

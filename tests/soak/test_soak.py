@@ -23,9 +23,9 @@ def test_weeks_of_the_service_in_seconds(tmp_path: Path):
     article is in one edition, nobody is mailed twice, feeds are whole, and no error is unexplained.
     """
     terms = Terms(
-        days=10,
+        days=8,
         pace=200_000,
-        rough=0.05,
+        seldom={"kill": 3, "kill_amid_mail": 1, "restart": 1, "second": 2, "reload": 1},
         recipients=30,
         first=12,
         patience=0.4,
