@@ -103,20 +103,27 @@ def poll_when_served(running: Running, desk: Desk, reader: Newsboat | Lemon) -> 
     return asked
 
 
+def bring(desk: Desk, running: Running, text: str, told: str) -> None:
+    """Put the document there whole, and wait until the service tells of it."""
+    arriving = desk.folder / "howdan.txt"
+    arriving.write_text(text, "utf-8")
+    arriving.rename(desk.seeds / "howdan.txt")
+    while not (facts := running.until("read"))[told]:
+        pass
+    assert (facts["added"], facts["revised"]) == (int(told == "added"), int(told == "revised"))
+
+
 def follow(desk: Desk, running: Running, readers: list[Newsboat | Lemon]) -> dict[str, Followed]:
     """Through all stages; by ending of the feed."""
-    document = desk.seeds / "howdan.txt"
     held: dict[str, list[dict[str, Entry]]] = {one.ending: [] for one in readers}
     own = dict.fromkeys(held, 0)
     for stage in STAGES:
         if stage == "as found":
             assert running.until("read")["added"] == 36
         elif stage == "new article":
-            document.write_text(NEWS, "utf-8")
-            assert running.until("read")["added"] == 1
+            bring(desk, running, NEWS, "added")
         elif stage == "corrected article":
-            document.write_text(NEWS.replace("lorries", "lorries and buses"), "utf-8")
-            assert running.until("read")["revised"] == 1
+            bring(desk, running, NEWS.replace("lorries", "lorries and buses"), "revised")
         for reader in readers:
             own[reader.ending] += poll_when_served(running, desk, reader)
             held[reader.ending].append(reader.entries())
