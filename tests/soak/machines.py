@@ -153,7 +153,10 @@ class Machines:
         alive = self.services.alive
         if len(alive) < 2:
             self.begin()
-        elif waiting := [one for one in alive if one is not self._leader() and one.serves]:
+            return
+        leader = self._leader()
+        waiting = [one for one in alive if one.serves and one is not leader]
+        if waiting := [one for one in waiting if not self._spared(one)]:
             self.stop(waiting[0])
 
     def begin_long_life(self) -> None:

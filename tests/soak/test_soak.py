@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.soak.oracle import judge
+from tests.soak.oracle import is_over, judge
 from tests.soak.plan import Terms
 from tests.soak.world import World, soaking
 
@@ -32,7 +32,7 @@ def test_weeks_of_the_service_in_seconds(tmp_path: Path):
         settles=1.0,
     )
     with soaking(tmp_path, terms) as world:
-        world.run()
+        world.run(is_over)
     assert judge(world).faults == []
     assert_each_breach_is_seen(world)
 

@@ -46,8 +46,8 @@ class World:
     def readers(self) -> Readers:
         return self.machines.readers
 
-    def run(self) -> None:
-        """All of the plan, then a quiet end."""
+    def run(self, is_over: "Callable[[World], bool]") -> None:
+        """All of the plan, then a quiet end, until `is_over`."""
         self.machines.wait_until = self._wait_until
         for _ in range(self.terms.first):
             self.newsroom.add()
@@ -57,7 +57,7 @@ class World:
             self.done[act] += 1
             self._do(act)
             self.progress(f"day {day:6.1f} of {self.terms.days:g}, {act}")
-        self._end_quietly()
+        self._end_quietly(is_over)
 
     def _do(self, act: str) -> None:
         doer = next(one for one in (self, self.newsroom, self.machines) if hasattr(one, act))
@@ -88,7 +88,7 @@ class World:
         if received := self.relay.received[-2000:]:
             self.letters.answer(self.chance.choice(received))
 
-    def _end_quietly(self) -> None:
+    def _end_quietly(self, is_over: "Callable[[World], bool]") -> None:
         """Nothing more comes in and nothing fails; until every edition has closed, every delivery has
         its end, and every alarm is over.
         """
@@ -98,30 +98,15 @@ class World:
             document.since -= rest
         self.newsroom.mend()
         self.newsroom.finish_writing()
-        # By then all is read, and the week has closed once more.
-        self._wait_until(self.newsroom.now() + rest + timedelta(days=7.2))
-        deadline = self.newsroom.now() + self.terms.lasting(60.0)
+        deadline = self.newsroom.now() + timedelta(days=8) + self.terms.lasting(60.0)
         while self.newsroom.now() < deadline:
-            self.newsroom.release()
             self._wait_until(self.newsroom.now() + self.terms.lasting(0.3))
-            if self._all_settled():
-                self.newsroom.settle()
-                if self._all_told():
-                    break
+            self.newsroom.release()
+            self.newsroom.settle()
+            if is_over(self):
+                break
         for life in self.services.alive:
             self.machines.stop(life)
-
-    def _all_settled(self) -> bool:
-        sql = "SELECT count(*) FROM deliveries WHERE status IN ('queued', 'handed')"
-        with self.newsroom.open() as db:
-            return bool(db.value(sql) == 0)
-
-    def _all_told(self) -> bool:
-        sql = """SELECT (SELECT count(*) FROM alarms WHERE closed_at IS NULL)
-                      + (SELECT count(*) FROM alarm_messages WHERE status = 'due')
-                      + (SELECT count(*) FROM desk_deliveries WHERE status IN ('queued', 'handed'))"""
-        with self.newsroom.open() as db:
-            return bool(db.value(sql) == 0)
 
 
 @contextlib.contextmanager
