@@ -8,7 +8,7 @@ list_documents | read, decode, parse, date     no lock held; a faulty document i
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -78,10 +78,13 @@ def ingest(
             report.faults.append(f"source {source.name}: {e}")
             continue
         states = intake.document_states(db, source.name)
+        _forget_faults(db, states, {document.name for document in found})
         readings = []
         for document in progress(found):
-            report.documents += 1
             reading = _read(document, states.get(document.name), source)
+            if reading is None:
+                continue
+            report.documents += 1
             if reading.error is not None:
                 report.faults.append(f"source {source.name}: {reading.name}: {reading.error}")
             if _is_news(reading, states.get(document.name)):
@@ -96,11 +99,24 @@ def ingest(
     return report
 
 
-def _read(found: FoundDocument, state: DocumentState | None, source: SourceSettings) -> Reading:
+def _forget_faults(db: Database, states: Mapping[str, DocumentState], found: Set[str]) -> None:
+    """A document that could not be read and was taken away is mended: nobody is told of it again."""
+    mended = [one.id for name, one in states.items() if one.error is not None and name not in found]
+    if mended:
+        with db.write():
+            intake.forget_documents(db, mended)
+
+
+def _read(
+    found: FoundDocument, state: DocumentState | None, source: SourceSettings
+) -> Reading | None:
+    """What the document says now; None where it was taken away since it was found."""
     try:
         data = read_bytes(found, int(source.size_limit_mib * MIB))
     except DocumentError as e:
         return Reading(found.name, "", found.size, error=e.reason)
+    if data is None:
+        return None
     sha256 = hashlib.sha256(data).hexdigest()
     if state is not None and state.sha256 == sha256:
         return Reading(found.name, sha256, len(data), error=state.error)

@@ -1,7 +1,7 @@
 """The verb `ingest` on the seeds: nothing lost, nothing twice, and nothing written without need."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from digest.ingest import ingest
 from digest.model import Article, DateSource
+from digest.sources.folder import FoundDocument
 from digest.store.articles import all_article_ids, article_versions, articles_by_id, latest_articles
 from digest.store.stories import list_stories
 from tests.conftest import INGESTED_AT
-from tests.desks import FULL_TEXT, LISTING, Desk, sha256
+from tests.desks import FULL_TEXT, LISTING, Desk, sha256, shipped_lexicon
 
 TRUTH = json.loads((Path(__file__).parent / "data/seeds.json").read_text("utf-8"))
 YEARS_LATER = datetime(2029, 3, 5, 9, 0, tzinfo=UTC)
@@ -344,6 +346,46 @@ def test_a_document_that_is_mended_is_read(mixed: Desk) -> None:
     report = mixed.ingest(YEARS_LATER)
     assert len(report.added) == 1
     assert "b-empty.txt" not in " ".join(report.faults)
+
+
+def errors(desk: Desk) -> set[str]:
+    with desk.open(read_only=True) as db:
+        return {
+            row["name"] for row in db.rows("SELECT name FROM documents WHERE error IS NOT NULL")
+        }
+
+
+def test_a_faulty_document_that_is_taken_away_is_no_fault(mixed: Desk) -> None:
+    """For the operator: no report names it any more, until it comes back."""
+    mixed.ingest(INGESTED_AT)
+    picture = mixed.seeds / "a-picture.txt"
+    data = picture.read_bytes()
+    picture.unlink()
+    assert "picture" not in " ".join(mixed.ingest(YEARS_LATER).faults)
+    assert errors(mixed) == {"b-empty.txt", "d-large.txt"}
+    before = sha256(mixed.store)
+    mixed.ingest(YEARS_LATER)
+    assert sha256(mixed.store) == before
+    picture.write_bytes(data)
+    assert "picture" in " ".join(mixed.ingest(YEARS_LATER).faults)
+    assert "a-picture.txt" in errors(mixed)
+
+
+def test_a_document_that_goes_while_others_are_read_is_no_fault(desk: Desk) -> None:
+    """For the operator: who clears a folder out need not stop the service before."""
+
+    def clearing(found: Sequence[FoundDocument]) -> Iterator[FoundDocument]:
+        for document in found:
+            if document.name == FULL_TEXT:
+                document.path.unlink()
+            yield document
+
+    with desk.open() as db:
+        lexicon = shipped_lexicon()
+        report = ingest(db, desk.settings, lexicon, lambda: INGESTED_AT, progress=clearing)
+    assert report.faults == []
+    assert report.added
+    assert errors(desk) == set()
 
 
 def test_an_article_outlives_a_document_that_became_faulty(filled: Desk) -> None:

@@ -65,7 +65,7 @@ def _news(db: Database, source: SourceSettings) -> str | None:
                 new += 1
                 continue
             data = read_bytes(document, int(source.size_limit_mib * MIB))
-            changed += hashlib.sha256(data).hexdigest() != state.sha256
+            changed += data is not None and hashlib.sha256(data).hexdigest() != state.sha256
     except DocumentError as e:
         return f"{source.name}: {e}"
     return f"read {new} new and {changed} changed of {source.name}" if new or changed else None

@@ -27,7 +27,8 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
     check_folder(folder)
     try:
         paths = list(folder.glob(pattern))
-        documents = [_document(folder, path) for path in paths if path.is_file()]
+        regular = [path for path in paths if path.is_file()]
+        documents = [one for path in regular if (one := _document(folder, path)) is not None]
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
         raise DocumentError(str(folder), reason) from error
@@ -56,8 +57,8 @@ def check_folder(folder: Path) -> None:
         raise DocumentError(str(folder), reason) from error
 
 
-def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes:
-    """The document's bytes.
+def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
+    """The document's bytes; None where it was taken away since it was found.
 
     Raises:
         DocumentError: larger than `limit_bytes`, empty, or unreadable.
@@ -66,8 +67,10 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes:
         with found.path.open("rb") as file:
             data = file.read(limit_bytes + 1)
             size = len(data) if len(data) <= limit_bytes else found.path.stat().st_size
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        reason = f"cannot be read ({error.strerror or error}); check that it is there and readable"
+        reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(found.name, reason) from error
     if len(data) > limit_bytes:
         raise DocumentError(
@@ -80,8 +83,13 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes:
     return data
 
 
-def _document(folder: Path, path: Path) -> FoundDocument:
-    return FoundDocument(path.relative_to(folder).as_posix(), path, path.stat().st_size)
+def _document(folder: Path, path: Path) -> FoundDocument | None:
+    """None where it was taken away just now."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    return FoundDocument(path.relative_to(folder).as_posix(), path, size)
 
 
 def _is_hidden(name: str) -> bool:

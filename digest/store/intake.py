@@ -107,6 +107,14 @@ def save_document(
     )
 
 
+def forget_documents(db: Database, ids: Sequence[int]) -> None:
+    """What could not be read there is no matter any more; should such a document come back, it is
+    read as if it were new. Call inside a write.
+    """
+    sql = "UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?"
+    db.run_many(sql, [(one,) for one in ids])
+
+
 def entries_of_document(db: Database, document_id: int) -> list[KeptEntry]:
     """Every entry that the document ever had, in its order, those now gone included."""
     return _kept(db, "entries.document_id = ?", (document_id,))

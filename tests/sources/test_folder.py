@@ -49,13 +49,19 @@ def test_a_document_is_read_up_to_the_limit_to_the_byte(tmp_path):
         read_bytes(found, 99)
 
 
-def test_a_faulty_document_is_told_in_one_line(tmp_path):
-    """For the operator: too large names size and limit, empty and vanished say what to do."""
-    (tmp_path / "empty.txt").write_bytes(b"")
+def test_a_document_that_was_taken_away_has_no_bytes_and_no_fault(tmp_path):
+    """For the operator: a folder may be cleared out at any time."""
     (tmp_path / "gone.txt").write_bytes(b"Copy.")
+    [found] = list_documents(tmp_path, "*.txt")
+    found.path.unlink()
+    assert read_bytes(found, 100) is None
+
+
+def test_a_faulty_document_is_told_in_one_line(tmp_path):
+    """For the operator: too large names size and limit, empty says what to do."""
+    (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "large.txt").write_bytes(b"a" * (6 * MIB))
     documents = {found.name: found for found in list_documents(tmp_path, "*.txt")}
-    (tmp_path / "gone.txt").unlink()
     said = {}
     for name, found in documents.items():
         with pytest.raises(DocumentError) as caught:
@@ -64,5 +70,4 @@ def test_a_faulty_document_is_told_in_one_line(tmp_path):
     assert said["large.txt"].startswith("large.txt: is too large: 6.0 MiB, the limit is 5 MiB")
     assert "size_limit_mib" in said["large.txt"]
     assert said["empty.txt"] == "empty.txt: is empty; fill it or remove it"
-    assert said["gone.txt"].startswith("gone.txt: cannot be read (No such file")
     assert all("\n" not in text for text in said.values())
