@@ -47,11 +47,17 @@ class Terms:
     days: float = 365.0
     pace: float = 10_000.0
     seed: int = 1
-    seldom: Mapping[str, int] = field(default_factory=lambda: SELDOM)
+    seldom: Mapping[str, int] = field(default_factory=dict)
     recipients: int = 200
     first: int = 60
     patience: float = 3.0
     settles: float = 5.0
+
+    @classmethod
+    def like_a_year(cls, days: float, pace: float, seed: int) -> "Terms":
+        """In which everything happens as often as in a year."""
+        seldom = {name: round(times * days / 365) for name, times in SELDOM.items()}
+        return cls(days=days, pace=pace, seed=seed, seldom=seldom)
 
     def lasting(self, seconds: float) -> timedelta:
         """How much time passes in so many seconds of ours."""

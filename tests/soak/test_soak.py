@@ -1,10 +1,13 @@
 """The service, for some weeks in some seconds: what `scripts/soak` does for a year."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
+from tests.soak.machines import Machines
+from tests.soak.newsroom import Newsroom
 from tests.soak.oracle import is_over, judge
-from tests.soak.plan import Terms
+from tests.soak.plan import Terms, planned
 from tests.soak.world import World, soaking
 
 TAMPERINGS = (
@@ -35,6 +38,22 @@ def test_weeks_of_the_service_in_seconds(tmp_path: Path):
         world.run(is_over)
     assert judge(world).faults == []
     assert_each_breach_is_seen(world)
+
+
+def test_a_plan_follows_from_its_seed():
+    """What a soak found can be looked for again; and a longer one is as rough as a year."""
+    plan = planned(Terms.like_a_year(73, 10_000, 7))
+    assert plan == planned(Terms.like_a_year(73, 10_000, 7))
+    assert plan != planned(Terms.like_a_year(73, 10_000, 8))
+    acts = Counter(act for _, act in plan)
+    assert (acts["kill"], acts["kill_amid_mail"]) == (14, 6)
+    assert 150 < acts["new"] < 300
+    assert {act for act in acts if not can(act)} == set()
+
+
+def can(act: str) -> bool:
+    """Whether somebody in the world does it."""
+    return any(hasattr(one, act) for one in (World, Newsroom, Machines))
 
 
 def assert_each_breach_is_seen(world: World) -> None:
