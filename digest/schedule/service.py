@@ -180,7 +180,6 @@ class Service:
         if _state(self.room.settings.path) != self._config:
             self.reload()
         self._mend_times()
-        give_back()
 
     def _take(self) -> Lease:
         length = timedelta(seconds=self.room.settings.service.lease_seconds)
@@ -213,7 +212,7 @@ class Service:
         tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
         stop = (lambda: self._stopped) if blind else self._must_stop
         work = asyncio.get_running_loop().run_in_executor(
-            self._threads[verb], copy_context().run, self._worker.run, verb, stop
+            self._threads[verb], copy_context().run, self._work, verb, stop
         )
         self._runs.add(work)
         try:
@@ -232,6 +231,12 @@ class Service:
         finally:
             tick.running = False
             self._runs.discard(work)
+
+    def _work(self, verb: Verb, stop: Callable[[], bool]) -> Facts:
+        try:
+            return self._worker.run(verb, stop)
+        finally:
+            give_back()
 
     @property
     def _blind(self) -> bool:
