@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 CLOSE = "close"
 HANG = "hang"
+PARTINGS = 100
+"""Turns of the loop in which every connection must have come to its end."""
 
 Act = tuple[str, str]
 """Where (mail, rcpt, data, body, end) and what: a reply line, CLOSE or HANG."""
@@ -176,9 +178,12 @@ class Dialogue:
 async def part_from_all() -> None:
     """Let go of every connection that a server of this loop still has, so that none outlives it."""
     loop = asyncio.get_running_loop()
-    for transport in list(loop._transports.values()):  # type: ignore[attr-defined]
-        transport.abort()
-    for _ in range(5):
+    for _ in range(PARTINGS):
+        held = [one for one in list(loop._transports.values()) if one._sock]  # type: ignore[attr-defined]
+        if not held:
+            return
+        for transport in held:
+            transport.abort()
         await asyncio.sleep(0)
 
 
