@@ -37,7 +37,7 @@ class Disk:
 
 
 @contextlib.contextmanager
-def mounted(path: Path, size: str = "4m") -> Iterator[Disk]:
+def mounted(path: Path, size: str = "16m") -> Iterator[Disk]:
     """A new disk of this size at `path`, which is made."""
     path.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", MOUNTED, "-o", f"size={size}", MOUNTED, str(path)], check=True)
