@@ -15,6 +15,8 @@ from tests.mail.fault_server import FaultServer
 from tests.mail.fault_server import running as running_server
 from tests.mailing import use_smtp
 
+pytestmark = pytest.mark.drill
+
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:

@@ -2,10 +2,14 @@
 
 import random
 
+import pytest
+
 from tests.desks import Desk
 from tests.journeys.crashing import LEDGER, Crashing
 from tests.journeys.relay import STEPS, Relay, relaying
 from tests.mailing import Office, use_smtp
+
+pytestmark = pytest.mark.drill
 
 KILLS = 20
 

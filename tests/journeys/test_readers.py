@@ -15,6 +15,8 @@ from digest.store.sqlite import sqlite3
 from tests.desks import ROOT, Desk
 from tests.journeys.serving import Running, service
 
+pytestmark = pytest.mark.drill
+
 NEWSBOAT = shutil.which("newsboat")
 needs_newsboat = [
     pytest.mark.newsboat,

@@ -3,9 +3,13 @@
 import contextlib
 import json
 
+import pytest
+
 from digest.store.sqlite import sqlite3
 from tests.desks import ROOT, Desk
 from tests.journeys.serving import service
+
+pytestmark = pytest.mark.drill
 
 FIRST = ROOT / "tests" / "data" / "schemas" / "01.sql"
 

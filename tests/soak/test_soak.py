@@ -4,11 +4,15 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.soak.machines import Machines
 from tests.soak.newsroom import Newsroom
 from tests.soak.oracle import is_over, judge
 from tests.soak.plan import Terms, planned
 from tests.soak.world import World, soaking
+
+pytestmark = pytest.mark.drill
 
 TAMPERINGS = (
     "DELETE FROM placements WHERE (edition_id, position) IN (SELECT max(edition_id), 1 FROM placements)",
