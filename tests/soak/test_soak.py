@@ -12,7 +12,6 @@ from tests.soak.oracle import is_over, judge
 from tests.soak.plan import Terms, planned
 from tests.soak.world import World, soaking
 
-pytestmark = pytest.mark.drill
 
 TAMPERINGS = (
     "DELETE FROM placements WHERE (edition_id, position) IN (SELECT max(edition_id), 1 FROM placements)",
@@ -25,6 +24,7 @@ TAMPERINGS = (
 )
 
 
+@pytest.mark.drill
 def test_weeks_of_the_service_in_seconds(tmp_path: Path):
     """Copy that changes and breaks, people who come and go, a mail server that misbehaves, kills: every
     article is in one edition, nobody is mailed twice, feeds are whole, and no error is unexplained.
