@@ -12,7 +12,6 @@ from tests.soak.oracle import is_over, judge
 from tests.soak.plan import Terms, planned
 from tests.soak.world import World, soaking
 
-
 TAMPERINGS = (
     "DELETE FROM placements WHERE (edition_id, position) IN (SELECT max(edition_id), 1 FROM placements)",
     "UPDATE editions SET starts_at = '2025-01-01', ends_at = '2025-01-02' WHERE number = 1",
