@@ -4,6 +4,8 @@ Anything else (another method, a body, HTTP/1.0, a slow reader, a file that must
 uvicorn's own way through the application, which answers the same.
 """
 
+import asyncio
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from digest.web.app import FeedApp
@@ -16,10 +18,31 @@ class FeedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a short way; its configuration must hold a FeedApp."""
 
     _answered = False
+    _heard_at = 0.0
+    _rest: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         self._answered = self._answer_at_once()
         if not self._answered:
+            url, headers, expect = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()  # the scope, which only the long way needs
+            self.url, self.expect_100_continue = url, expect
+            self.headers.extend(headers)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -49,5 +72,18 @@ class FeedProtocol(HttpToolsProtocol):
         self.transport.write(b"".join((head, *lines, b"\r\n")))
         if body:
             self.transport.write(body)
-        self.on_response_complete()
+        self.server_state.total_requests += 1
+        if self._rest is None:
+            self._rest = self.loop.call_later(self.timeout_keep_alive, self._rested)
         return True
+
+    def _rested(self) -> None:
+        """Part from a reader who has been silent for the keep-alive time. One timer a connection, which
+        looks when something was last heard: one for each answer costs as much as half of the answer.
+        """
+        self._rest = None
+        left = self._heard_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._rest = self.loop.call_later(left, self._rested)
+        elif getattr(self.cycle, "response_complete", True):  # else the long way sets a timer itself
+            self.timeout_keep_alive_handler()
