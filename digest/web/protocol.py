@@ -85,5 +85,5 @@ class FeedProtocol(HttpToolsProtocol):
         left = self._heard_at + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self._rest = self.loop.call_later(left, self._rested)
-        elif getattr(self.cycle, "response_complete", True):  # else the long way sets a timer itself
+        elif getattr(self.cycle, "response_complete", True):  # the long way sets its own timer
             self.timeout_keep_alive_handler()
