@@ -18,6 +18,8 @@ from tests.journeys.relay import Relay, relaying
 from tests.journeys.serving import service
 from tests.mailing import Office, use_smtp
 
+pytestmark = pytest.mark.drill
+
 needs_a_disk = [
     pytest.mark.mount,
     pytest.mark.skipif(why_not() is not None, reason=why_not() or "there is one"),
@@ -26,8 +28,6 @@ EARLY = "2020-01-01T00:00:00.000000Z"
 HOLD = """
 import sys
 from digest.store.sqlite import sqlite3
-
-pytestmark = pytest.mark.drill
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
