@@ -65,7 +65,7 @@ def until_read(running: Running) -> None:
 
 
 def until_sent(running: Running) -> None:
-    while not any(one["sent"] for one in running.until("send").get("editions", ())):
+    while not any(one.get("sent") for one in running.until("send").get("editions", ())):
         assert len(running.told) < 300
 
 
