@@ -23,7 +23,7 @@ from digest.model import Trouble
 from digest.store import alarms as kept
 from digest.store.alarms import WEBHOOK, Alarm, DueMessage, Occasion
 from digest.store.database import Database, text_from_moment
-from digest.troubles import verb_key
+from digest.troubles import Memory, find_troubles, verb_key
 
 if TYPE_CHECKING:
     from digest.mail.dkim import Signer
@@ -60,6 +60,23 @@ def places(settings: Settings) -> tuple[str, ...]:
 def is_raised(settings: Settings, trouble: Trouble, now: datetime) -> bool:
     """Whether it has lasted long enough to be told."""
     return now - trouble.since >= timedelta(minutes=settings.alarms.after_minutes)
+
+
+def watch(
+    db: Database,
+    settings: Settings,
+    ways: Ways,
+    now: Callable[[], datetime],
+    memory: Memory,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[tuple[Trouble, ...], WatchReport]:
+    """Look, keep what is seen, and tell what is due."""
+    moment = now()
+    troubles = find_troubles(db, settings, moment, failing=memory.failing)
+    report = look(db, settings, troubles, moment, sound=memory.sound)
+    tell(db, settings, ways, now, report, stop=stop)
+    return troubles, report
 
 
 def look(

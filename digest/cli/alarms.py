@@ -108,16 +108,12 @@ def _look(room: "Runtime") -> "tuple[Sequence[Trouble], WatchReport]":
 
 
 def _watch(room: "Runtime") -> "tuple[Sequence[Trouble], WatchReport]":
-    from digest.troubles import find_troubles
-    from digest.watch import Ways, look, tell
+    from digest.troubles import Memory
+    from digest.watch import Ways, watch
 
     with room.open() as db:
-        now = room.now()
-        found = find_troubles(db, room.settings, now)
-        report = look(db, room.settings, found, now)
         ways = Ways(lambda: room.transport, lambda: room.signer)
-        tell(db, room.settings, ways, room.now, report)
-    return found, report
+        return watch(db, room.settings, ways, room.now, Memory())
 
 
 def _print(

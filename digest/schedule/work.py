@@ -3,7 +3,6 @@
 Each gives the facts of its run for the log: counts and names, never an address.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -15,8 +14,8 @@ from digest.schedule.plan import Verb
 from digest.schedule.tally import Tally
 from digest.schedule.unrecorded import Unrecorded
 from digest.store.sqlite import sqlite3
-from digest.troubles import Memory, find_troubles
-from digest.watch import Ways, look, tell
+from digest.troubles import Memory
+from digest.watch import Ways, watch
 
 if TYPE_CHECKING:
     from digest.runtime import Runtime
@@ -116,7 +115,6 @@ class Worker:
     def _send(self, stop: Stop) -> Facts:
         from digest.store.editions import pending_editions
         from digest.store.measures import has_handed
-        from digest.store.sender import sole_sender
 
         room = self.room
         with room.open() as db:
@@ -127,12 +125,18 @@ class Worker:
             ]
             if not names and not has_handed(db):
                 return {}
-            with ExitStack() as alone:
-                try:
-                    alone.enter_context(sole_sender(room.settings.store.path, room.now()))
-                except SenderError as e:
-                    return {"waits": str(e)}  # a person sends by hand; the next tick finds the rest
-                return self._deliver(db, names, stop)
+            return self._alone(lambda: self._deliver(db, names, stop))
+
+    def _alone(self, work: Callable[[], Facts]) -> Facts:
+        """Work as the sole sender; while a person sends by hand, leave it to the next tick."""
+        from digest.store.sender import sole_sender
+
+        with ExitStack() as alone:
+            try:
+                alone.enter_context(sole_sender(self.room.settings.store.path, self.room.now()))
+            except SenderError as e:
+                return {"waits": str(e)}
+            return work()
 
     def _deliver(self, db: "Database", names: list[str], stop: Stop) -> Facts:
         from digest.deliver import deliver, recover
@@ -164,7 +168,7 @@ class Worker:
             {
                 "edition": report.edition_id,
                 "digest": report.digest,
-                **Counter({kind.value: n for kind, n in report.outcomes.items()}),
+                **{kind.value: n for kind, n in report.outcomes.items()},
                 "skipped": report.skipped,
                 "queued": report.left.get("queued", 0),
                 **({"fault": report.fault} if report.fault else {}),
@@ -231,10 +235,7 @@ class Worker:
     def _watch_store(self, memory: Memory, ways: Ways, stop: Stop) -> Facts:
         room = self.room
         with room.open() as db:
-            now = room.now()
-            troubles = find_troubles(db, room.settings, now, failing=memory.failing)
-            report = look(db, room.settings, troubles, now, sound=memory.sound)
-            tell(db, room.settings, ways, room.now, report, stop=stop)
+            _, report = watch(db, room.settings, ways, room.now, memory, stop=stop)
         return {
             "raised": report.raised,
             "closed": report.closed,
@@ -243,29 +244,29 @@ class Worker:
         }
 
     def _desk(self, stop: Stop) -> Facts:
-        from digest.desk_mail import is_due, send_desk
-        from digest.store.sender import check_home, sole_sender
+        from digest.desk_mail import is_due
+
+        with self.room.open() as db:
+            if not is_due(db, self.room.settings, self.room.now()):
+                return {}
+            return self._alone(lambda: self._send_desk(db, stop))
+
+    def _send_desk(self, db: "Database", stop: Stop) -> Facts:
+        from digest.desk_mail import send_desk
+        from digest.store.sender import check_home
 
         room = self.room
-        with room.open() as db:
-            if not is_due(db, room.settings, room.now()):
-                return {}
-            with ExitStack() as alone:
-                try:
-                    alone.enter_context(sole_sender(room.settings.store.path, room.now()))
-                except SenderError as e:
-                    return {"waits": str(e)}
-                with db.write():
-                    check_home(db, room.here)
-                report = send_desk(
-                    db,
-                    room.settings,
-                    room.transport,
-                    room.templates,
-                    room.lexicon,
-                    room.now,
-                    signer=room.signer,
-                    stop=stop,
-                )
+        with db.write():
+            check_home(db, room.here)
+        report = send_desk(
+            db,
+            room.settings,
+            room.transport,
+            room.templates,
+            room.lexicon,
+            room.now,
+            signer=room.signer,
+            stop=stop,
+        )
         outcomes = {kind.value: count for kind, count in report.outcomes.items()}
         return {"composed": report.composed, **outcomes}
