@@ -13,19 +13,6 @@ NEWEST = 20
 """Deliveries are told of so many editions: those before them do not change any more."""
 
 
-def articles_by_source(db: Database) -> list[Row]:
-    """How many articles each source has, and how many of its documents cannot be read."""
-    sql = """
-    SELECT name AS source,
-           (SELECT coalesce(sum(count), 0) FROM article_counts
-             WHERE source_id = sources.id) AS articles,
-           (SELECT coalesce(sum(count), 0) FROM document_counts
-             WHERE source_id = sources.id AND faulty) AS faulty
-      FROM sources ORDER BY name
-    """
-    return db.rows(sql)
-
-
 def articles_by_week(db: Database, first: str) -> list[Row]:
     """Articles by theme and week since the week of this Monday (2026-11-16); OTHER is under none."""
     sql = """SELECT theme, week, sum(count) AS count FROM theme_counts WHERE week >= ?

@@ -55,11 +55,7 @@ def totals(db: Database) -> dict[str, Any]:
 
 def integrity_faults(db: Database) -> list[str]:
     """What SQLite finds wrong with the file: damaged pages, broken references; [] is sound."""
-    try:
-        found = [str(row["integrity_check"]) for row in db.rows("PRAGMA integrity_check(20)")]
-    except StoreError as e:
-        return [str(e)]
-    if found != ["ok"]:
+    if found := _checked(db, "integrity_check"):
         return found  # where pages are damaged, references cannot be followed
     broken = db.rows("PRAGMA foreign_key_check")
     return [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
@@ -69,8 +65,12 @@ def damaged_pages(db: Database) -> list[str]:
     """As `integrity_faults`, but without a look whether each index has each row of its table, so that
     it takes a fraction of the time.
     """
+    return _checked(db, "quick_check")
+
+
+def _checked(db: Database, pragma: str) -> list[str]:
     try:
-        found = [str(row["quick_check"]) for row in db.rows("PRAGMA quick_check(20)")]
+        found = [str(row[pragma]) for row in db.rows(f"PRAGMA {pragma}(20)")]
     except StoreError as e:
         return [str(e)]
     return [] if found == ["ok"] else found

@@ -14,12 +14,11 @@ from prometheus_client.core import (
 from digest.store.alarms import open_alarms
 from digest.store.keeping import backup_made_at, backups_in
 from digest.store.measures import (
-    articles_by_source,
     deliveries_by_state,
     editions_by_state,
     oldest_due,
 )
-from digest.store.summary import articles_by_theme
+from digest.store.summary import articles_by_theme, sources_at_a_glance
 from digest.troubles import find_troubles
 from digest.web.app import FeedApp
 
@@ -92,9 +91,9 @@ def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iter
     faulty = GaugeMetricFamily(
         "digest_documents_faulty", "Documents that cannot be read", labels=["source"]
     )
-    for row in articles_by_source(db):
-        articles.add_metric([row["source"]], row["articles"])
-        faulty.add_metric([row["source"]], row["faulty"])
+    for row in sources_at_a_glance(db):
+        articles.add_metric([row["name"]], row["articles"])
+        faulty.add_metric([row["name"]], row["faulty"])
     themes = GaugeMetricFamily(
         "digest_theme_articles", "Articles by theme and language", labels=["theme", "language"]
     )
