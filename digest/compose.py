@@ -12,14 +12,15 @@ from datetime import UTC, datetime
 
 from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import edition_hash, order_placements
-from digest.editorial.window import due_window, is_late, parse_rule, window_now
+from digest.editorial.window import is_late
 from digest.errors import ExpectationError, NotFoundError
 from digest.model import OTHER, Article, Choice, Edition, EditionStatus, Segment, Window
 from digest.store import editions as edition_store
-from digest.store.articles import articles_in_window, count_in_window, first_seen, siblings_of
+from digest.store.articles import articles_in_window, count_in_window, siblings_of
 from digest.store.audience import raw_choices
 from digest.store.database import Database, Row
 from digest.store.deliveries import queue_deliveries, skip_unwanted
+from digest.tiling import next_window
 
 STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -158,7 +159,7 @@ def compose_due(
             continue
         with db.write():
             moment = now()
-            window = _window(db, settings, config, moment, by_hand=False)
+            window = next_window(db, settings, config, moment)
             if window is None:
                 continue
             edition = _edition(db, settings, config, window)
@@ -207,20 +208,6 @@ def _sortable(choice: Choice) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return choice.language, choice.languages, choice.themes
 
 
-def _window(
-    db: Database, settings: Settings, digest: DigestConfig, now: datetime, *, by_hand: bool
-) -> Window | None:
-    last = edition_store.last_edition(db, digest.name)
-    return (window_now if by_hand else due_window)(
-        parse_rule(digest.schedule),
-        settings.digest_zone(digest),
-        last_end=None if last is None else last[1],
-        first_seen=first_seen(db),
-        since=digest.since,
-        now=now,
-    )
-
-
 def _by_hand(
     db: Database,
     settings: Settings,
@@ -229,7 +216,7 @@ def _by_hand(
     expect: Expected | None,
 ) -> Window | None:
     """What a person would close at `now`, no later than the end of what is expected."""
-    window = _window(db, settings, digest, now, by_hand=True)
+    window = next_window(db, settings, digest, now, by_hand=True)
     if window is None or expect is None or expect.ends_at is None:
         return window
     ends_at = min(expect.ends_at, window.ends_at)

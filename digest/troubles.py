@@ -11,16 +11,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from digest.config.settings import DigestConfig, Settings
-from digest.editorial.window import due_window, parse_rule
 from digest.errors import DocumentError
 from digest.ledger import without_addresses
 from digest.model import EditionStatus, Trouble
 from digest.sources.folder import check_folder
 from digest.store import watching
 from digest.store.alarms import began_before
-from digest.store.articles import first_seen
 from digest.store.database import Database, Row, moment_from_text
-from digest.store.editions import last_edition
+from digest.tiling import next_window
 
 LEAST_FREE_MB = 200
 MB = 1_000_000
@@ -241,15 +239,7 @@ def _not_composed(db: Database, settings: Settings, now: datetime) -> Iterator[T
 def _missed(
     db: Database, settings: Settings, digest: DigestConfig, now: datetime
 ) -> datetime | None:
-    last = last_edition(db, digest.name)
-    window = due_window(
-        parse_rule(digest.schedule),
-        settings.digest_zone(digest),
-        last_end=None if last is None else last[1],
-        first_seen=first_seen(db) if last is None and digest.since is None else None,
-        since=digest.since,
-        now=now,
-    )
+    window = next_window(db, settings, digest, now)
     if window is None or now - window.ends_at < timedelta(hours=settings.alarms.late_hours):
         return None
     themes, languages = settings.digest_themes(digest), settings.digest_languages(digest)

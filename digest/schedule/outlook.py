@@ -5,18 +5,18 @@ from datetime import datetime, timedelta
 
 from digest.config.settings import DigestConfig, Settings, SourceSettings
 from digest.desk_mail import is_due
-from digest.editorial.window import due_window, is_late, parse_rule
+from digest.editorial.window import is_late
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
 from digest.schedule.plan import LEASE, Verb
 from digest.sources.folder import list_documents, read_bytes
-from digest.store.articles import first_seen
 from digest.store.database import Database
 from digest.store.editions import last_edition, pending_editions
 from digest.store.intake import document_states
 from digest.store.keeping import backup_is_due
 from digest.store.lease import current_lease
 from digest.store.tidying import would_tidy
+from digest.tiling import next_window
 from digest.troubles import find_troubles
 
 MIB = 1024 * 1024
@@ -72,17 +72,10 @@ def _news(db: Database, source: SourceSettings) -> str | None:
 
 
 def _due(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> str | None:
-    last = last_edition(db, digest.name)
-    window = due_window(
-        parse_rule(digest.schedule),
-        settings.digest_zone(digest),
-        last_end=None if last is None else last[1],
-        first_seen=first_seen(db),
-        since=digest.since,
-        now=now,
-    )
+    window = next_window(db, settings, digest, now)
     if window is None:
         return None
+    last = last_edition(db, digest.name)
     number = 1 if last is None else last[0] + 1
     held = ", late: held for you" if is_late(window, now, digest.max_lateness_hours) else ""
     return f"close {digest.name} no. {number}{held}"
