@@ -15,11 +15,11 @@ from tests.soak.world import World, soaking
 TAMPERINGS = (
     "DELETE FROM placements WHERE (edition_id, position) IN (SELECT max(edition_id), 1 FROM placements)",
     "UPDATE editions SET starts_at = '2025-01-01', ends_at = '2025-01-02' WHERE number = 1",
-    "UPDATE deliveries SET status = 'failed' WHERE id = (SELECT min(id) FROM deliveries WHERE status = 'sent')",
-    "UPDATE deliveries SET status = 'queued' WHERE id = (SELECT max(id) FROM deliveries WHERE status = 'sent')",
+    "UPDATE deliveries SET status = 'failed' WHERE id = (SELECT min(id) FROM deliveries WHERE status = 'sent' AND reason IS NULL)",
+    "UPDATE deliveries SET status = 'queued' WHERE id = (SELECT max(id) FROM deliveries WHERE status = 'sent' AND reason IS NULL)",
     "UPDATE editions SET recipients = recipients + 1 WHERE id = 1",
     "UPDATE articles SET text = 'nothing' WHERE id = 1",
-    "UPDATE documents SET error = 'is no text' WHERE id = (SELECT max(id) FROM documents WHERE error IS NULL)",
+    "UPDATE documents SET error = 'is no text' WHERE error IS NULL",
 )
 
 
