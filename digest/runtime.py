@@ -86,6 +86,13 @@ class Runtime:
 
         return compile_lexicon(self.settings.themes)
 
+    @property
+    def lexicon_version(self) -> str:
+        """The version of the lexicon, for those who need no more of it."""
+        from digest.editorial.lexicon import lexicon_version
+
+        return lexicon_version(self.settings.themes)
+
     @cached_property
     def transport(self) -> "Transport":
         """The way out for mail that config.toml names.

@@ -37,7 +37,7 @@ def status(as_json: bool) -> None:
     """
     room = runtime()
     with room.open(read_only=True) as db, db.snapshot():
-        found = _look(db, room.settings, room.lexicon.version, room.now())
+        found = _look(db, room.settings, room.lexicon_version, room.now())
     if as_json:
         emit_json(found)
         return

@@ -11,7 +11,13 @@ from digest.config.base import LANGUAGES
 from digest.config.themes import TermLists, ThemeSettings
 from digest.editorial import words
 from digest.editorial.scan import Finder
-from digest.editorial.shipped import shipped_forms, shipped_names, shipped_terms
+from digest.editorial.shipped import (
+    shipped_forms,
+    shipped_forms_text,
+    shipped_names,
+    shipped_terms,
+    shipped_text,
+)
 from digest.editorial.terms import Slot, parse_term
 from digest.errors import LexiconError
 
@@ -93,23 +99,38 @@ def compile_lexicon(themes: Sequence[ThemeSettings]) -> Lexicon:
         LexiconError: a term cannot be read, or a theme has none.
     """
     terms = tuple(term for i, theme in enumerate(themes) for term in _theme_terms(i, theme))
-    limits = tuple((theme.name, theme.threshold or THRESHOLD) for theme in themes)
-    decides = [
-        RULES,
-        limits,
-        [(t.theme, t.language, t.written, t.role.value, t.weight) for t in terms],
-    ]
-    text = json.dumps(decides, ensure_ascii=False)
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
     return Lexicon(
-        limits,
+        tuple((theme.name, _limit(theme)) for theme in themes),
         terms,
-        version,
+        lexicon_version(themes),
         written=tuple(term.written for term in terms),
         kinds=tuple((term.theme, term.role) for term in terms),
         roles=tuple(term.role for term in terms),
         weights=tuple(term.weight for term in terms),
     )
+
+
+def lexicon_version(themes: Sequence[ThemeSettings]) -> str:
+    """The version of the lexicon that these themes make, without making it.
+
+    It is a hash over what decides as it is written: a lexicon of the package or a theme's own terms
+    in another order have another version, though they may judge alike.
+    """
+    decides = [
+        (
+            theme.name,
+            _limit(theme),
+            shipped_text(theme.name) if theme.lexicon == "shipped" else "",
+            {language: lists.model_dump() for language, lists in theme.terms.items()},
+        )
+        for theme in themes
+    ]
+    text = json.dumps([RULES, shipped_forms_text(), decides], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _limit(theme: ThemeSettings) -> float:
+    return theme.threshold or THRESHOLD
 
 
 def russian_forms(word: str) -> Sequence[str]:

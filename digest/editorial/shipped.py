@@ -18,12 +18,24 @@ def shipped_names() -> tuple[str, ...]:
 
 
 @cache
+def shipped_text(theme: str) -> str:
+    """The packaged lexicon of a theme as it is written; empty where the package has none."""
+    if theme not in shipped_names():
+        return ""
+    return _folder().joinpath(f"{theme}.toml").read_text(encoding="utf-8")
+
+
+@cache
 def shipped_terms(theme: str) -> dict[str, TermLists]:
     """The packaged terms of a theme by language; none for a theme that the package does not know."""
-    if theme not in shipped_names():
-        return {}
-    found = tomllib.loads(_folder().joinpath(f"{theme}.toml").read_text(encoding="utf-8"))
+    found = tomllib.loads(shipped_text(theme))
     return {language: TermLists.model_validate(lists) for language, lists in found.items()}
+
+
+@cache
+def shipped_forms_text() -> str:
+    """The table of `shipped_forms` as it is written."""
+    return _folder().joinpath(FORMS).read_text(encoding="utf-8")
 
 
 @cache
@@ -32,8 +44,8 @@ def shipped_forms() -> dict[str, tuple[str, ...]]:
 
     It spares the start-up of pymorphy3; scripts/lexicon_forms writes it anew.
     """
-    text = _folder().joinpath(FORMS).read_text(encoding="utf-8")
-    return {word: tuple(forms.split()) for word, forms in json.loads(text).items()}
+    found = json.loads(shipped_forms_text())
+    return {word: tuple(forms.split()) for word, forms in found.items()}
 
 
 def _folder() -> Traversable:

@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database as Tables
+from typing import TYPE_CHECKING, Any
 
 from digest.errors import StoreError
-from digest.store.schema import migrations
+from digest.store.applied import KNOWN, applied_migrations
 from digest.store.sqlite import sqlite3
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Tables
 
 Row = dict[str, Any]
 _TRIES = 20
@@ -27,7 +29,13 @@ class Database:
         self.connection = connection
         self.path = path
         self.read_only = read_only
-        self.tables = Tables(connection, execute_plugins=False)
+
+    @cached_property
+    def tables(self) -> "Tables":
+        """The same connection, as sqlite-utils has it."""
+        from sqlite_utils import Database as Tables
+
+        return Tables(self.connection, execute_plugins=False)
 
     def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """All rows of a query, each as a dict of column to value."""
@@ -158,6 +166,7 @@ def open_database(
             )
             on_failure.callback(connection.close)
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA recursive_triggers = ON")
             database = Database(connection, path, read_only=read_only)
             _refuse_foreign(database)
             if not read_only:
@@ -221,27 +230,28 @@ def _use_wal(connection: Any) -> None:
 def _refuse_foreign(database: Database) -> None:
     """A database with tables, but without our migrations, belongs to another program."""
     found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    if database.value(found) and not migrations.applied(database.tables):
+    if database.value(found) and not applied_migrations(database):
         raise StoreError(
             f"{database.path}: is a database of another program. Name another file in store.path."
         )
 
 
 def _bring_up_to_date(database: Database) -> None:
-    applied = {migration.name for migration in migrations.applied(database.tables)}
-    known = {migration.name for migration in migrations._migrations}
-    if unknown := applied - known:
+    applied = set(applied_migrations(database))
+    if unknown := applied - set(KNOWN):
         raise StoreError(
             f"{database.path}: was made by a newer version of this program (it has "
             f"{', '.join(sorted(unknown))}). Upgrade, or name another file in store.path."
         )
-    if not migrations.pending(database.tables):
+    if applied == set(KNOWN):
         return
     if database.read_only:
         raise StoreError(
             f"{database.path}: was made by an older version of this program. Any command that "
             "writes, such as `digest ingest`, brings it up to date."
         )
+    from digest.store.schema import migrations
+
     with database.write():
         migrations.apply(database.tables)
 

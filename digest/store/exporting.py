@@ -11,10 +11,10 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from digest.errors import StoreError
+from digest.store.applied import applied_migrations
 from digest.store.counting import COUNTED
 from digest.store.database import Database
 from digest.store.keeping import own_tables
-from digest.store.schema import migrations
 from digest.store.sender import HOME, TOKEN_KEY, disown
 from digest.store.sqlite import sqlite3
 
@@ -129,7 +129,7 @@ def _writing(columns: list[str], table: str) -> str:
 
 
 def _schema(db: Database) -> list[str]:
-    return sorted(migration.name for migration in migrations.applied(db.tables))
+    return sorted(applied_migrations(db))
 
 
 def _refuse_filled(db: Database) -> None:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from digest.errors import StoreError
+from digest.store.applied import KNOWN, applied_migrations
 from digest.store.database import Database, disk_fault, open_database
-from digest.store.schema import migrations
 from digest.store.sender import disown, sole_sender
 from digest.store.sqlite import sqlite3
 from digest.store.summary import integrity_faults
@@ -112,10 +112,10 @@ def verify(path: Path) -> dict[str, int]:
     if not path.is_file():
         raise StoreError(f"{path}: there is no such file. Name a copy that `digest backup` made.")
     with _opened(path) as db:
-        if not migrations.applied(db.tables):
+        applied = applied_migrations(db)
+        if not applied:
             raise StoreError(f"{path}: is no database of this program. Name another file.")
-        known = {migration.name for migration in migrations._migrations}
-        if not {migration.name for migration in migrations.applied(db.tables)} <= known:
+        if not set(applied) <= set(KNOWN):
             raise StoreError(
                 f"{path}: was made by a newer version of this program. Upgrade, then restore it."
             )

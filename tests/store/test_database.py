@@ -1,5 +1,6 @@
 """Opening the store and writing to it: nothing half written, nothing lost, every fault in words."""
 
+import importlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,12 @@ import pytest
 from sqlite_utils import Database as Tables
 
 from digest.errors import StoreError
+from digest.store.applied import KNOWN
 from digest.store.database import Database, created_at, open_database
 from digest.store.schema import migrations
 from digest.store.sqlite import sqlite3
 
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
 DIE_WHILE_WRITING = """
 import os, sys
 from pathlib import Path
@@ -163,11 +166,19 @@ def test_a_database_of_an_older_version_is_brought_up_to_date_by_a_writer(tmp_pa
         assert read.rows("SELECT * FROM suppressions") == []
 
 
+def test_one_process_has_one_sqlite() -> None:
+    """For the locks: the choice is the same as that of sqlite-utils, without loading it."""
+    assert sqlite3 is importlib.import_module("sqlite_utils.utils").sqlite3
+
+
+def test_every_migration_is_known_by_name() -> None:
+    """For whoever adds one: the list of names is the list of migrations."""
+    assert [migration.name for migration in migrations._migrations] == list(KNOWN)
+
+
 def test_the_store_is_opened_as_it_must_be(db: Database) -> None:
-    """For durability: WAL, every commit on the disk, foreign keys that hold."""
-    settings = {
-        name: db.value(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")
-    }
-    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    """For durability: WAL, every commit on the disk, foreign keys that hold, triggers that count what
+    is replaced."""
+    assert {name: db.value(f"PRAGMA {name}") for name in PRAGMAS} == PRAGMAS
     with pytest.raises(sqlite3.IntegrityError), db.write():
         db.insert("recipient_themes", {"recipient_id": 77, "theme": "drugs"})
