@@ -11,6 +11,7 @@ FOLDER the store is built there, unless it is there already, and stays.
 """
 
 import argparse
+import compileall
 import contextlib
 import hashlib
 import json
@@ -378,6 +379,8 @@ def main() -> None:
     asked.add_argument("--folder", type=Path)
     asked.add_argument("--build-only", action="store_true")
     given = asked.parse_args()
+    # What any first run leaves behind, also where Python is told to write no byte code.
+    compileall.compile_dir(ROOT / "digest", quiet=1)
     articles = given.articles or (1_000_000 if given.large else 100_000)
     with contextlib.ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))

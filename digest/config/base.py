@@ -21,6 +21,13 @@ LANGUAGES = ("en", "ru", "tk")
 """Languages that the product can tell apart. Mail and pages are set in English and Russian."""
 
 
+PLAIN_ADDRESS = re.compile(
+    r"[a-z0-9]+([._-][a-z0-9]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+"
+    r"(?!(arpa|invalid|local|localhost|onion)$)[a-z]{2,}"
+)
+"""Addresses that no check refuses or changes: one in small Latin letters at a public name."""
+
+
 class Section(BaseModel):
     """A table of config.toml: unknown keys are faults, and nothing changes after loading."""
 
@@ -62,6 +69,9 @@ def _link_url(value: str) -> str:
 
 
 def _address(value: str) -> str:
+    # The library loads for longer than all settings are read in, and has nothing to say of these.
+    if len(value) <= 64 and PLAIN_ADDRESS.fullmatch(value):
+        return value
     from email_validator import EmailNotValidError, validate_email
 
     try:

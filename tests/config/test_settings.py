@@ -5,8 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from digest.config.base import contrast, secret
+from digest.config.base import PLAIN_ADDRESS, contrast, secret
 from digest.config.combined import LOWEST_CONTRAST, PAPER_DARK, PAPER_LIGHT
 from digest.config.load import load_settings
 from digest.config.themes import PALETTE, SPARE
@@ -113,3 +116,17 @@ def test_a_secret_comes_from_the_environment_else_from_its_file(
     assert secret(env="DESK_SECRET", file=file) == "from the file"
     assert secret(env=None, file=tmp_path / "missing") is None
     assert secret(env=None, file=None) is None
+
+
+@given(st.from_regex(PLAIN_ADDRESS, fullmatch=True).filter(lambda value: len(value) <= 64))
+@example("a@" + "b" * 58 + ".cc")
+def test_an_address_taken_at_sight_is_one_that_the_library_takes(value: str):
+    """For the start of every command: the short way lets nothing through that the long one would not."""
+    found = validate_email(value, check_deliverability=False, test_environment=True)
+    assert found.normalized == value
+
+
+@pytest.mark.parametrize("domain", sorted({*SPECIAL_USE_DOMAIN_NAMES} - {"test"}))
+def test_a_domain_that_is_no_public_one_is_not_taken_at_sight(domain: str):
+    """For mail that could never arrive: those are left to the library, which refuses them."""
+    assert not PLAIN_ADDRESS.fullmatch(f"desk@news.{domain}")
