@@ -12,6 +12,10 @@ from digest.web.app import FeedApp
 
 SPECIAL = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"})
 """Headers that ask for more than an answer: for a body to be read, or for the connection's end."""
+ONE_PIECE = 100_000
+"""Bodies up to here leave with their head: copying so many bytes takes less than a second piece to
+write. Larger ones are not copied, as a slow reader would hold a copy of its own.
+"""
 
 
 class FeedProtocol(HttpToolsProtocol):
@@ -69,9 +73,11 @@ class FeedProtocol(HttpToolsProtocol):
             return False
         head, body = found
         lines = [b"%s: %s\r\n" % pair for pair in self.server_state.default_headers]
-        self.transport.write(b"".join((head, *lines, b"\r\n")))
-        if body:
+        if len(body) > ONE_PIECE:
+            self.transport.write(b"".join((head, *lines, b"\r\n")))
             self.transport.write(body)
+        else:
+            self.transport.write(b"".join((head, *lines, b"\r\n", body)))
         self.server_state.total_requests += 1
         if self._rest is None:
             self._rest = self.loop.call_later(self.timeout_keep_alive, self._rested)
