@@ -197,7 +197,7 @@ def test_the_readme_starts_with_two_lines_to_paste() -> None:
     show, test = lines
     assert [words[0] for words in commands_in(show)] == ["ingest", "publish", "send"]
     assert show.endswith(" send --dry-run")
-    assert test.endswith(" && .venv/bin/pytest")
+    assert test.endswith(" && .venv/bin/pytest -n auto")
     assert not any("\\" in line or "uv " in line or "make " in line for line in lines)
 
 
