@@ -28,7 +28,6 @@ from digest.store.database import Database
 from digest.store.deliveries import (
     Due,
     due_deliveries,
-    recover_handed,
     skip_segment,
     skip_unwanted,
 )
@@ -39,7 +38,6 @@ from digest.store.editions import (
     pending_editions,
     segments_of,
 )
-from digest.store.sender import set_way_out, way_out
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,19 +74,6 @@ class Portion:
     recipients: frozenset[int] | None = None
 
 
-def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
-    """Settle what a sender that died left behind; how many. Only the sole sender may call it.
-
-    It may be sent again only where the same transport would, that knows what it has written.
-    """
-    mail = settings.mail
-    way = f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
-    with db.write():
-        same = way_out(db) == way
-        set_way_out(db, way)
-        return recover_handed(db, repeatable=same and transport.repeatable, now=now)
-
-
 def deliver(
     db: Database,
     settings: Settings,
@@ -107,7 +92,7 @@ def deliver(
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
-    Call as the sole sender, after `recover`. `key` makes the tokens. `progress` is told how many
+    Call as the sole sender, after `recovery.recover`. `key` makes the tokens. `progress` is told how many
     deliveries were settled, `told` of each outcome. When the fault is ours the edition is held and
     its recipients stay queued.
     """

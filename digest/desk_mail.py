@@ -188,11 +188,10 @@ def send_desk(
     signer: "Signer | None" = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> DeskReport:
-    """Close the week that is due, and send what is. Call as the sole sender, at home."""
+    """Close the week that is due, and send what is. Call as the sole sender, at home, after
+    `recovery.recover`."""
     report = DeskReport()
     moment = now()
-    with db.write():
-        desk_mails.recover_desk(db, repeatable=transport.repeatable, now=moment)
     window = closed_week(db, settings, moment) if settings.desk.mail_to else None
     if window is not None:
         # The sole sender alone sets a week, so nobody waits for its lock meanwhile.

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from digest.compose import compose_now
-from digest.deliver import EditionReport, Portion, deliver, recover
+from digest.deliver import EditionReport, Portion, deliver
 from digest.mail.outgoing import Transport
 from digest.mail.smtp.pacing import Patience
 from digest.mail.smtp.transport import SmtpTransport
+from digest.recovery import recover
 from digest.store.audience import add_recipient
 from digest.store.database import Database
 from digest.store.deliveries import list_deliveries

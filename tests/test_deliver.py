@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.compose import compose_now
-from digest.deliver import Portion, recover
+from digest.deliver import Portion
 from digest.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Outcome, OutcomeKind, Phase
+from digest.recovery import recover
 from digest.store.deliveries import Due, mark_handed, settle_uncertain
 from digest.store.editions import pending_editions
 from tests.desks import Desk

@@ -14,9 +14,11 @@ import pytest
 from digest.compose import compose_due
 from digest.desk_mail import DeskReport, closed_week, gather, is_due, send_desk, set_week
 from digest.mail.desk import view_desk
+from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import OutcomeKind, Transport
 from digest.mail.smtp.transport import SmtpTransport
 from digest.model import Window
+from digest.recovery import recover
 from digest.schedule.plan import Verb, rhythms
 from digest.store.audience import add_recipient
 from digest.store.database import Database, text_from_moment
@@ -43,10 +45,12 @@ class Room:
 
     def send(self) -> DeskReport:
         settings = self.desk.settings
+        transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
+        recover(self.db, settings, transport, self.now)
         return send_desk(
             self.db,
             settings,
-            self.transport or SmtpTransport(settings.mail, patience=HASTE),
+            transport,
             PAGES,
             shipped_lexicon(),
             lambda: self.now,
@@ -163,6 +167,50 @@ def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer)
     room.transport = None
     assert room.send().outcomes == {OutcomeKind.SENT: 1}
     assert room.states() == ["uncertain", "sent"]
+
+
+def died(room: Room) -> None:
+    """A sender that ended with the first editor's mail under way."""
+    recover(
+        room.db,
+        room.desk.settings,
+        room.transport or SmtpTransport(room.desk.settings.mail),
+        room.now,
+    )
+    with room.db.write():
+        room.db.run("UPDATE desk_deliveries SET status = 'handed' WHERE id = 1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"),
+    [
+        pytest.param("maildir", "maildir", "sent", id="a maildir knows what it has written"),
+        pytest.param("smtp", "maildir", "uncertain", id="but not what a server was given"),
+        pytest.param("maildir", "smtp", "uncertain", id="nor does a server know of files"),
+    ],
+)
+def test_it_is_sent_again_only_the_way_that_it_went(
+    room: Room, server: FaultServer, before: str, after: str, state: str
+) -> None:
+    """Config that changed between a crash and the next run mails nobody twice, as with a digest."""
+    server.acts = {"first": ("rcpt", "451 later"), "second": ("rcpt", "451 later")}
+    room.send()
+    server.acts.clear()
+    ways = {
+        "smtp": room.desk.config.read_text("utf-8"),
+        "maildir": room.desk.config.read_text("utf-8").replace(
+            'transport = "smtp"', 'transport = "maildir"'
+        ),
+    }
+    for way in (before, after):
+        room.desk.config.write_text(ways[way], "utf-8")
+        mail = room.desk.settings.mail
+        room.transport = MaildirTransport(mail.outbox) if way == "maildir" else None
+        if way == before:
+            died(room)
+        room.now += timedelta(hours=1)
+    room.send()
+    assert room.states()[0] == state
 
 
 def test_what_a_later_try_sends_was_frozen(room: Room, server: FaultServer) -> None:

@@ -121,6 +121,7 @@ def _send(room: "Runtime") -> "list[Row]":
     """How each editor's mail of the newest week stands."""
     from digest.cli.sending import stopping
     from digest.desk_mail import check_wanted, send_desk
+    from digest.recovery import recover
     from digest.store.desk_mails import desk_deliveries, newest_desk_mail
     from digest.store.sender import check_home, sole_sender
 
@@ -132,6 +133,7 @@ def _send(room: "Runtime") -> "list[Row]":
     ):
         with db.write():
             check_home(db, room.here)
+        recover(db, room.settings, room.transport, room.now())
         send_desk(
             db,
             room.settings,

@@ -11,7 +11,7 @@ import click
 from digest.cli.output import counted, fault, local
 from digest.compose import Expected, compose_now, preview, segments
 from digest.config.settings import DigestConfig
-from digest.deliver import EditionReport, Portion, deliver, recover
+from digest.deliver import EditionReport, Portion, deliver
 from digest.editorial.selection import lay_out
 from digest.errors import NotReadyError
 from digest.ledger import answer_text, without_addresses
@@ -19,6 +19,7 @@ from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
 from digest.mail.segment import make_segment
 from digest.mail.tokens import return_path
 from digest.model import Edition, EditionStatus, Segment
+from digest.recovery import recover
 from digest.rehearsal import EXAMPLE_TOKEN, everything
 from digest.store.database import Database, moment_from_text
 from digest.store.editions import (

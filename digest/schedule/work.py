@@ -139,7 +139,8 @@ class Worker:
             return work()
 
     def _deliver(self, db: "Database", names: list[str], stop: Stop) -> Facts:
-        from digest.deliver import deliver, recover
+        from digest.deliver import deliver
+        from digest.recovery import recover
         from digest.store.sender import check_home, token_key
 
         room = self.room
@@ -253,11 +254,13 @@ class Worker:
 
     def _send_desk(self, db: "Database", stop: Stop) -> Facts:
         from digest.desk_mail import send_desk
+        from digest.recovery import recover
         from digest.store.sender import check_home
 
         room = self.room
         with db.write():
             check_home(db, room.here)
+        recover(db, room.settings, room.transport, room.now())
         report = send_desk(
             db,
             room.settings,

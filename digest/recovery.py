@@ -1,0 +1,26 @@
+"""What a sender that died left behind, settled by the next one."""
+
+from datetime import datetime
+
+from digest.config.settings import Settings
+from digest.mail.outgoing import Transport
+from digest.store.database import Database
+from digest.store.deliveries import recover_handed
+from digest.store.desk_mails import recover_desk
+from digest.store.sender import set_way_out, way_out
+
+
+def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
+    """Settle the mails of the digests and of the desk that were handed over without an answer; how
+    many. Only the sole sender may call it, and must before it sends.
+
+    They may be sent again only where the same transport would, that knows what it has written. All
+    are settled at once, since the way out is noted once for all.
+    """
+    mail = settings.mail
+    way = f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
+    with db.write():
+        repeatable = way_out(db) == way and transport.repeatable
+        set_way_out(db, way)
+        of_digests = recover_handed(db, repeatable=repeatable, now=now)
+        return of_digests + recover_desk(db, repeatable=repeatable, now=now)
