@@ -69,6 +69,7 @@ class Relay:
     _tries: Counter[tuple[str, str]] = field(default_factory=Counter)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _listener: asyncio.Server | None = None
+    _openings: int = 0
 
     def refuse(self) -> None:
         """Take no connections, and end those that are."""
@@ -81,6 +82,7 @@ class Relay:
 
     async def _open(self) -> None:
         if self._listener is None:
+            self._openings += 1
             self._listener = await self._loop.create_server(
                 lambda: SMTP(self, hostname="mx.example.org", loop=self._loop),
                 "127.0.0.1",
@@ -98,6 +100,19 @@ class Relay:
         for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
             transport.abort()
         await asyncio.sleep(0)
+
+    async def handle_EHLO(  # noqa: N802 - the library's name
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        hostname: str,
+        responses: list[str],
+    ) -> list[str]:
+        """Offers PIPELINING (RFC 2920) each other time that it is there, as relays are replaced."""
+        session.host_name = hostname
+        offered = ["250-PIPELINING"] if self._openings % 2 else []
+        return [*responses[:-1], *offered, responses[-1]]
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
