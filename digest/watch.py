@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from digest.config.settings import Settings
-from digest.errors import DigestError
+from digest.errors import DigestError, NotReadyError
 from digest.ledger import answer_text, without_addresses
 from digest.mail.alarm import alarm_mail, alarm_payload
 from digest.mail.notice import notice_message, notice_sender
@@ -203,7 +203,10 @@ def alarm_outgoing(
 
 
 def _post(settings: Settings, ways: Ways, message: DueMessage) -> Posted:
-    url = settings.alarms.webhook()
+    try:
+        url = settings.alarms.webhook()
+    except NotReadyError as e:
+        return Posted(False, str(e))
     if url is None:
         return Posted(False, "the variable or file that alarms names for the webhook is not there")
     payload = alarm_payload(settings, message.alarm.trouble, _over_at(message), _name(message))

@@ -291,6 +291,16 @@ def test_what_only_the_service_knows_is_not_over_because_a_command_does_not_see_
     assert events(hook) == ["begun", "over"]
 
 
+def test_a_webhook_that_cannot_be_read_holds_up_no_mail(
+    post: Post, server: FaultServer, hook: Hook
+) -> None:
+    """For the operator: the mail comes all the same."""
+    (post.desk.folder / "hook").write_bytes(b"\xff")
+    post.watch(RELAY, minutes=11)
+    assert len(mails(server)) == 1
+    assert events(hook) == []
+
+
 def test_no_word_of_the_webhook_is_kept(post: Post, hook: Hook) -> None:
     """Its address is a secret: neither the database nor what is shown holds it."""
     hook.status = 500

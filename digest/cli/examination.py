@@ -41,6 +41,7 @@ def examine(room: Runtime, nameserver: Nameserver | None = None) -> list[Finding
         *mail_checks.dkim(room),
         *mail_checks.relay(settings),
         *dns_checks.sender(room, nameserver),
+        mail_checks.alarms(settings),
         *template_checks.templates(room),
         feed_checks.feeds(settings),
         mail_checks.zones(settings),

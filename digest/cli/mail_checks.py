@@ -10,6 +10,7 @@ from zoneinfo import TZPATH
 from digest.cli.findings import Finding, checked
 from digest.config.settings import Settings
 from digest.errors import NotReadyError
+from digest.mail.webhook import is_usable
 from digest.runtime import Runtime
 from digest.store.database import Database, moment_from_text
 from digest.store.summary import damaged_pages, last_window_end
@@ -89,6 +90,38 @@ def dkim(room: Runtime) -> Iterator[Finding]:
         )
 
     yield checked("dkim", records, "Mend [mail.dkim] in config.toml.")
+
+
+def alarms(settings: Settings) -> Finding:
+    """Whether somebody hears of what goes wrong while nobody looks."""
+    told = settings.alarms
+    named = [*(["the webhook"] if told.has_webhook else []), *(["mail"] if told.mail_to else [])]
+    if not named:
+        return Finding(
+            "alarms",
+            "yellow",
+            "nobody is told when the service needs help",
+            "Name mail addresses or a webhook in [alarms].",
+        )
+    try:
+        url = told.webhook()
+    except NotReadyError as e:
+        return Finding("alarms", "red", str(e), "It belongs to the user of the service.")
+    if told.has_webhook and url is None:
+        return Finding(
+            "alarms",
+            "red",
+            "the variable or file that [alarms] names for the webhook is not there",
+            "Set it where the service gets its environment, or take it out of [alarms].",
+        )
+    if url is not None and not is_usable(url):
+        return Finding(
+            "alarms",
+            "red",
+            "the webhook is no absolute http or https address",
+            "Put the whole address into the variable or file that [alarms] names.",
+        )
+    return Finding("alarms", "green", f"told by {' and '.join(named)}")
 
 
 def clock(db: Database, now: datetime) -> Finding:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Strict
 
 from digest.config.rules import parse_rule
+from digest.errors import NotReadyError
 from digest.model import OTHER
 
 C = TypeVar("C", bound=Collection[object])
@@ -160,9 +161,21 @@ def contrast(one: str, other: str) -> float:
 
 
 def secret(*, env: str | None, file: Path | None) -> str | None:
-    """The secret from the environment variable or the file that a key names; None if unset."""
+    """The secret from the environment variable or the file that a key names; None if unset.
+
+    Raises:
+        NotReadyError: the file is there, but not for this user to read, or is no text.
+    """
     if env is not None and (value := os.environ.get(env)):
         return value
-    if file is not None and file.is_file():
-        return file.read_text(encoding="utf-8").strip() or None
+    try:
+        if file is not None and file.is_file():
+            return file.read_text(encoding="utf-8").strip() or None
+    except OSError as e:
+        raise NotReadyError(
+            f"{file}: the secret in it cannot be read: {e.strerror}. Let the user of this program "
+            "read the file."
+        ) from e
+    except UnicodeDecodeError as e:
+        raise NotReadyError(f"{file}: the secret in it is not UTF-8 text. Save it as such.") from e
     return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from digest.config.base import secret
 from digest.config.settings import Settings
+from digest.errors import NotReadyError
 
 
 def in_force(settings: Settings) -> dict[str, Any]:
@@ -30,8 +31,12 @@ def _mark_secrets(value: Any) -> None:
         for key in [key for key in value if key.endswith("_env")]:
             stem = key.removesuffix("_env")
             file = value.get(f"{stem}_file")
-            found = secret(env=value[key], file=Path(file) if file else None)
-            value[stem] = "(hidden)" if found else "(not set)"
+            try:
+                found = secret(env=value[key], file=Path(file) if file else None)
+            except NotReadyError:
+                value[stem] = "(cannot be read)"
+            else:
+                value[stem] = "(hidden)" if found else "(not set)"
         for inner in value.values():
             _mark_secrets(inner)
     elif isinstance(value, list):

@@ -27,7 +27,7 @@ def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_
     """
     import httpx2
 
-    if not _usable(url):
+    if not is_usable(url):
         return Posted(False, "the webhook is no absolute http or https address")
     try:
         with (
@@ -43,7 +43,8 @@ def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_
         return Posted(False, f"no answer: {type(e).__name__}")
 
 
-def _usable(url: str) -> bool:
+def is_usable(url: str) -> bool:
+    """Whether it is an absolute http or https address."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable()

@@ -167,6 +167,31 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
     assert filled.run("send", "--dry-run").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("named", "webhook", "mark", "said"),
+    [
+        pytest.param("", None, "yellow", "nobody is told", id="nobody"),
+        pytest.param('mail_to = ["op@example.org"]', None, "green", "told by mail", id="mail"),
+        pytest.param('webhook_file = "hook"', b"https://hook.test/1", "green", "told by the webhook", id="webhook"),
+        pytest.param('webhook_env = "NOT_SET"', None, "red", "is not there", id="a variable that is not set"),
+        pytest.param('webhook_file = "hook"', b"hook.test", "red", "no absolute http", id="no address"),
+        pytest.param('webhook_file = "hook"', b"\xff", "red", "not UTF-8", id="no text"),
+    ],
+)  # fmt: skip
+def test_whether_somebody_is_told_is_looked_at(
+    filled: Desk, named: str, webhook: bytes | None, mark: str, said: str
+) -> None:
+    """For the years in which nobody looks: an alarm that cannot be told is found before it is needed."""
+    text = filled.config.read_text("utf-8")
+    filled.config.write_text(text.replace("[alarms]\nmail_to = []", f"[alarms]\n{named}"), "utf-8")
+    if webhook is not None:
+        (filled.folder / "hook").write_bytes(webhook)
+    found = findings(filled)["alarms"]
+    assert found[0] == mark
+    assert said in found[1]
+    assert "hook.test" not in found[1]
+
+
 def test_the_rules_of_the_clock_are_told(filled: Desk) -> None:
     """For who reads times: which zones, by which release."""
     mark, said = findings(filled)["zones"]

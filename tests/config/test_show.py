@@ -7,6 +7,7 @@ import pytest
 
 from digest.config.settings import Settings
 from digest.config.show import as_lines, in_force
+from digest.errors import NotReadyError
 from tests.factories import make_settings
 
 WORD = "open sesame"
@@ -36,6 +37,16 @@ def test_a_secret_is_hidden(way: str, tmp_path: Path, monkeypatch: pytest.Monkey
     shown = settings(**keys)
     assert WORD not in json.dumps(in_force(shown))
     assert 'mail.servers[1].password = "(hidden)"' in list(as_lines(shown))
+
+
+def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """For the operator whose editor saved the file in another encoding."""
+    file = tmp_path / "password"
+    file.write_bytes("пароль".encode("cp1251"))
+    shown = settings(password_file=file)
+    assert 'mail.servers[1].password = "(cannot be read)"' in list(as_lines(shown))
+    with pytest.raises(NotReadyError, match=r"password: the secret in it is not UTF-8 text\. Save"):
+        shown.mail.servers[0].password()
 
 
 def test_a_secret_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
