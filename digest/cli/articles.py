@@ -127,12 +127,7 @@ def show(article_id: int, as_json: bool) -> None:
     if as_json:
         emit_json(
             {
-                **as_data(article),
-                "text": article.text,
-                "dateline": article.dateline,
-                "wire_tag": article.wire_tag,
-                "matches": [_match_data(article, i) for i in range(len(article.matches))],
-                "rulings": [_ruling_data(theme, rulings[theme]) for theme in rulings],
+                **_whole_data(article, rulings),
                 "siblings": [
                     {"id": s.id, "language": s.language, "title": s.title, "source": s.source}
                     for s in siblings
@@ -145,6 +140,29 @@ def show(article_id: int, as_json: bool) -> None:
         )
         return
     zone = room.settings.site.time_zone
+    _print_facts(article, zone)
+    heading("Themes")
+    _print_themes(article, rulings, zone)
+    if siblings:
+        heading("Same story")
+        for sibling in siblings:
+            click.echo(f"{sibling.id}  {sibling.language}  {sibling.title}")
+    heading("Text")
+    click.echo(article.text)
+
+
+def _whole_data(article: "Article", rulings: "dict[str, Ruling]") -> dict[str, Any]:
+    return {
+        **as_data(article),
+        "text": article.text,
+        "dateline": article.dateline,
+        "wire_tag": article.wire_tag,
+        "matches": [_match_data(article, i) for i in range(len(article.matches))],
+        "rulings": [_ruling_data(theme, rulings[theme]) for theme in rulings],
+    }
+
+
+def _print_facts(article: "Article", zone: str) -> None:
     click.echo(
         click.style(article.title, bold=True) + ("  (title made)" if article.title_made else "")
     )
@@ -161,14 +179,6 @@ def show(article_id: int, as_json: bool) -> None:
             ("version", f"{article.version} of {local(article.updated_at, zone)}"),
         ],
     )
-    heading("Themes")
-    _print_themes(article, rulings, zone)
-    if siblings:
-        heading("Same story")
-        for sibling in siblings:
-            click.echo(f"{sibling.id}  {sibling.language}  {sibling.title}")
-    heading("Text")
-    click.echo(article.text)
 
 
 def _print_themes(article: "Article", rulings: "dict[str, Ruling]", zone: str) -> None:

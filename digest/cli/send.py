@@ -104,14 +104,7 @@ def send(
             "Next: digest send --dry-run."
         )
     if not planned:
-        if as_json:
-            emit_json([])
-            return
-        new = "" if queued else "Nothing new has come in and "
-        done(
-            f"{new}{'nothing' if new else 'Nothing'} is due: nothing was sent.{waits} "
-            f"Next: digest {'send --dry-run' if queued else 'ingest'}."
-        )
+        _tell_nothing(queued, waits, as_json)
         return
     if test_address is not None:
         send_test(room, config, planned[-1], test_address)
@@ -124,6 +117,18 @@ def send(
         _ask(room, planned)
     if _send(room, config, expected, shown, limit, addresses, as_json):
         ctx.exit(1)
+
+
+def _tell_nothing(queued: bool, waits: str, as_json: bool) -> None:
+    if as_json:
+        emit_json([])
+    elif queued:
+        done(f"Nothing is due: nothing was sent.{waits} Next: digest send --dry-run.")
+    else:
+        done(
+            f"Nothing new has come in and nothing is due: nothing was sent.{waits} "
+            "Next: digest ingest."
+        )
 
 
 def _ask(room: "Runtime", planned: "Sequence[Planned]") -> None:
