@@ -21,6 +21,7 @@ from digest.errors import StoreError
 from digest.store.database import open_database
 from digest.store.summary import integrity_faults
 import digest.store.sqlite
+Path.cwd().as_uri()  # what this loads nobody may be unable to read
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)
 for read_only in (False, True):
