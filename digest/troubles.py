@@ -13,7 +13,7 @@ from pathlib import Path
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import DocumentError
 from digest.ledger import without_addresses
-from digest.model import EditionStatus, Trouble
+from digest.model import Trouble
 from digest.sources.folder import check_folder
 from digest.store import watching
 from digest.store.alarms import began_before
@@ -27,8 +27,6 @@ FAILED_OFTEN = 3
 PUT_OFF = timedelta(minutes=30)
 """Mail put off for longer, with none taken meanwhile, is the relay's trouble, not the recipients'."""
 PUT_OFF_LEAST = 5
-OPEN_EDITIONS = 20
-"""Editions are late, or put off, among so many of the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +150,30 @@ def _verbs(failing: Sequence[Failing]) -> Iterator[Trouble]:
 
 
 def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
-    editions = watching.newest_editions(db)
-    for row in editions:
-        name = f"{row['digest']}/{row['number']}"
-        if row["status"] == EditionStatus.HELD:
-            yield _held(row, name, now)
-        if row["uncertain"]:
-            count = row["uncertain"]
-            mails = "1 delivery is" if count == 1 else f"{count:,} deliveries are"
-            yield Trouble(
-                f"uncertain {name}",
-                f"{mails} uncertain in edition {name}: nobody knows whether the mail arrived.",
-                moment_from_text(row["uncertain_since"]),
-                f"Next: digest deliveries list --edition {row['id']} --status uncertain, then "
-                "digest deliveries settle.",
-            )
+    for row in watching.held_editions(db):
+        yield _held(row, now)
+    for row in watching.uncertain_editions(db):
+        count = row["uncertain"]
+        mails = "1 delivery is" if count == 1 else f"{count:,} deliveries are"
+        yield Trouble(
+            f"uncertain {_name(row)}",
+            f"{mails} uncertain in edition {_name(row)}: nobody knows whether the mail arrived.",
+            moment_from_text(row["uncertain_since"]),
+            f"Next: digest deliveries list --edition {row['id']} --status uncertain, then "
+            "digest deliveries settle.",
+        )
     late = now - timedelta(hours=settings.alarms.late_hours)
-    for row in editions[:OPEN_EDITIONS]:
-        if row["status"] == EditionStatus.COMPOSED:
-            yield from _waiting(db, row, late)
-            yield from _put_off(db, row, now)
+    for row in watching.open_editions(db):
+        yield from _waiting(db, row, late)
+        yield from _put_off(db, row, now)
 
 
-def _held(row: Row, name: str, now: datetime) -> Trouble:
-    late = row["note"] is None
+def _name(row: Row) -> str:
+    return f"{row['digest']}/{row['number']}"
+
+
+def _held(row: Row, now: datetime) -> Trouble:
+    late, name = row["note"] is None, _name(row)
     why = "it was composed later than max_lateness_hours allows" if late else row["note"]
     show = f"digest editions show {row['id']}"
     return Trouble(
@@ -195,10 +193,9 @@ def _waiting(db: Database, row: Row, late: datetime) -> Iterator[Trouble]:
         return
     taken = watching.last_taken(db, row["id"])
     if taken is None or taken <= late:
-        name = f"{row['digest']}/{row['number']}"
         yield Trouble(
-            f"edition late {name}",
-            f"The mail of edition {name} is due, and does not go out.",
+            f"edition late {_name(row)}",
+            f"The mail of edition {_name(row)} is due, and does not go out.",
             min(dues),
             f"Is the service running? Next: digest schedule, then digest send {row['digest']}.",
         )

@@ -129,6 +129,29 @@ def test_a_trouble_is_found(
     assert advice in found.advice
 
 
+@pytest.mark.parametrize(
+    ("breaks", "key"),
+    [
+        pytest.param(late, "edition held weekly/1", id="held"),
+        pytest.param(uncertain, "uncertain weekly/1", id="uncertain"),
+        pytest.param(forgotten, "edition late weekly/1", id="late"),
+    ],
+)
+def test_a_trouble_lasts_however_many_editions_come_after_it(
+    filled: Desk, breaks: Break, key: str
+) -> None:
+    """A daily digest goes on beside what waits for a person, who must not be told that it is over."""
+    with filled.open() as db:
+        breaks(filled, db)
+        with db.write():
+            for number in range(100, 200):
+                bounds = {"starts_at": f"{number}-a", "ends_at": f"{number}-b"}
+                state = {"status": "composed", "hash": "", "composed_at": ""}
+                db.insert("editions", {"digest": "daily", "number": number, **bounds, **state})
+        found = find_troubles(db, filled.settings, LATER + timedelta(days=1))
+    assert key in [one.key for one in found]
+
+
 def settled(desk: Desk, db: Database) -> None:
     compose(desk, db)
     settle(db, range(1, 9), "sent", SOON)

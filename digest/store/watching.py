@@ -1,6 +1,7 @@
 """What tells whether an operator must act: queries that take as long on a large store as on a small.
 
-Deliveries are looked at through their edition's index, a fixed number of them at most.
+Every edition is looked at, so that none is forgotten while its trouble lasts: they are thousands at
+most, and their deliveries are counted already. Of deliveries themselves a fixed number is looked at.
 """
 
 from collections.abc import Collection
@@ -9,27 +10,39 @@ from datetime import datetime
 from digest.model import OTHER, Window
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
-EDITIONS = 50
-"""So many editions are looked at, the newest first."""
 SAMPLE = 100
-COUNTED = 1000
-"""Nothing is counted further than this."""
 
 
-def newest_editions(db: Database, limit: int = EDITIONS) -> list[Row]:
-    """Id, digest, number, status, note, composed_at and recipients, and how many of their deliveries
-    are `uncertain` (COUNTED means: or more) and since when; the newest first.
+def held_editions(db: Database) -> list[Row]:
+    """Id, digest, number, note and composed_at of each that waits for a person; the newest first."""
+    sql = """SELECT id, digest, number, note, composed_at FROM editions
+              WHERE status = 'held' ORDER BY id DESC"""
+    return db.rows(sql)
+
+
+def uncertain_editions(db: Database) -> list[Row]:
+    """Id, digest and number of each with deliveries that are uncertain, how many those are, and
+    since when (`uncertain`, `uncertain_since`); the newest first.
     """
     sql = """
-    SELECT id, digest, number, status, note, composed_at, recipients,
-           (SELECT count(*) FROM (SELECT 1 FROM deliveries
-             WHERE edition_id = editions.id AND status = 'uncertain' LIMIT ?)) AS uncertain,
+    SELECT id, digest, number, count AS uncertain,
            (SELECT settled_at FROM deliveries
              WHERE edition_id = editions.id AND status = 'uncertain' ORDER BY id LIMIT 1)
              AS uncertain_since
-      FROM editions ORDER BY id DESC LIMIT ?
+      FROM delivery_counts JOIN editions ON editions.id = edition_id
+     WHERE delivery_counts.status = 'uncertain' ORDER BY id DESC
     """
-    return db.rows(sql, (COUNTED, limit))
+    return db.rows(sql)
+
+
+def open_editions(db: Database) -> list[Row]:
+    """Id, digest, number and recipients of each that goes out and is not through; the newest first."""
+    sql = """
+    SELECT id, digest, number, recipients
+      FROM delivery_counts JOIN editions ON editions.id = edition_id
+     WHERE delivery_counts.status = 'queued' AND editions.status = 'composed' ORDER BY id DESC
+    """
+    return db.rows(sql)
 
 
 def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
