@@ -63,7 +63,8 @@ def row_counts(db: Database) -> dict[str, int]:
 
 def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup:
     """Copy the database as of now into `folder`, check the copy, and let go of all but the newest
-    `keep` copies. Others may write meanwhile.
+    `keep` copies. Others may write meanwhile. Copies that the future made, before the clock was put
+    back, are neither counted nor let go.
 
     The copy needs `digest adopt` before it sends, wherever it is put.
 
@@ -79,7 +80,8 @@ def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup
         _settle(copy)
         size = copy.stat().st_size
     sweep(folder, db.path.stem, moment)
-    return Backup(target, size, counts, tuple(_let_go(backups_in(db.path, folder)[:-keep])))
+    made = [one for one in backups_in(db.path, folder) if backup_made_at(one) <= moment]
+    return Backup(target, size, counts, tuple(_let_go(made[:-keep])))
 
 
 def backups_in(store: Path, folder: Path) -> list[Path]:

@@ -9,7 +9,15 @@ import pytest
 
 from digest.errors import SenderError, StoreError
 from digest.store.database import Database, open_database
-from digest.store.keeping import backup, backup_made_at, backups_in, restore, row_counts, verify
+from digest.store.keeping import (
+    backup,
+    backup_is_due,
+    backup_made_at,
+    backups_in,
+    restore,
+    row_counts,
+    verify,
+)
 from digest.store.sender import adopt, check_home, sole_sender
 from tests.desks import Desk
 
@@ -118,6 +126,20 @@ def test_only_the_newest_copies_are_kept(db: Database, tmp_path: Path) -> None:
     ours = [f"digest-202611{day}T040000Z.db" for day in (25, 26)]
     assert files(folder) == others | set(ours)
     assert [path.name for path in backups_in(db.path, folder)] == ours
+
+
+def test_a_copy_is_kept_whatever_the_clock_was_before(db: Database, tmp_path: Path) -> None:
+    """For the operator who put the clock back: copies of the future count for nothing, and the one
+    that was just made is there."""
+    folder = tmp_path / "kept"
+    ahead = [keep(db, folder, days=day, most=2) for day in (1, 2)]
+    today, later = (backup(db, folder, NOW + timedelta(hours=h), keep=2) for h in (0, 1))
+    assert (today.removed, later.removed) == ((), ())
+    assert set(backups_in(db.path, folder)) == {today.path, later.path, *ahead}
+    assert not backup_is_due(db.path, folder, NOW + timedelta(hours=2))
+    last = backup(db, folder, NOW + timedelta(hours=2), keep=2)
+    assert last.removed == (today.path,)
+    assert set(backups_in(db.path, folder)) == {later.path, last.path, *ahead}
 
 
 def test_what_a_killed_backup_left_is_swept_after_a_day(db: Database, tmp_path: Path) -> None:
