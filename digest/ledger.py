@@ -22,7 +22,8 @@ POLICY_SHARE = 0.05
 POLICY_LEAST = 5
 """So many refusals by policy, and this share of all answers, pause the edition."""
 FULL = "mailbox full"
-_ADDRESS = re.compile(r"[^\s<>:;,]+@[^\s<>:;,]+")
+_ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
+"""From a part's first sign only, and never back: what a stranger sends may be one long part."""
 
 
 class Ledger:

@@ -1,6 +1,7 @@
 """The folder of feeds, held in memory: each file with the answers that it gives, made once."""
 
 import asyncio
+import errno
 import gzip
 import hashlib
 import os
@@ -26,6 +27,9 @@ TYPES = {
 """What may be served, by the ending of the file."""
 
 NAME = re.compile(rf"(?:articles/)?[a-z0-9][a-z0-9.-]*\.({'|'.join(TYPES)})")
+
+NO_FILE = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG})
+"""What the disk says where no file has, or can have, the name that was asked for."""
 
 SECURITY = (
     (
@@ -122,7 +126,9 @@ class Shelf:
                 return kept
             self._drop(name)
             kept = await asyncio.to_thread(self._read, name)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        except OSError as e:
+            if e.errno not in NO_FILE:
+                raise
             self._drop(name)
             return None
         self._keep(name, kept)

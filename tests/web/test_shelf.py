@@ -113,6 +113,8 @@ def test_a_small_file_is_not_packed(shelf: Shelf):
         pytest.param("/", "GET", {}, 302, id="the front leads to all news"),
         pytest.param("/healthz", "GET", {}, 200, id="alive"),
         pytest.param("/feeds/none.atom", "GET", {}, 404, id="no such feed"),
+        pytest.param(f"/feeds/{'a' * 300}.atom", "GET", {}, 404, id="longer than a name may be"),
+        pytest.param(f"/feeds/{'a' * 65000}.atom", "GET", {}, 404, id="longer than a path may be"),
         pytest.param("/feeds/.published", "GET", {}, 404, id="our own list of files"),
         pytest.param("/feeds/../config.toml", "GET", {}, 404, id="out of the folder"),
         pytest.param("/feeds/articles/../all.atom", "GET", {}, 404, id="out and in"),
