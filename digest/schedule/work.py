@@ -201,25 +201,38 @@ class Worker:
         }
 
     def _tidy(self, stop: Stop) -> Facts:
+        facts: Facts = {}
+        try:
+            facts |= self._back_up()
+        finally:  # a folder of copies that is away keeps nothing else from being put in order
+            facts |= self._let_go(stop)
+        return facts
+
+    def _back_up(self) -> Facts:
         from digest.store.keeping import backup, backup_is_due
-        from digest.store.tidying import tidy
 
         room = self.room
-        store, keeping, now = room.settings.store, room.settings.keeping, room.now()
-        facts: Facts = {}
-        if keeping.daily_backup and backup_is_due(store.path, store.backups, now):
-            with room.open(read_only=True) as db:
-                made = backup(db, store.backups, now, keep=store.keep_backups)
-            facts = {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
-        with room.open() as db:
+        store, now = room.settings.store, room.now()
+        daily = room.settings.keeping.daily_backup
+        if not daily or not backup_is_due(store.path, store.backups, now):
+            return {}
+        with room.open(read_only=True) as db:
+            made = backup(db, store.backups, now, keep=store.keep_backups)
+        return {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
+
+    def _let_go(self, stop: Stop) -> Facts:
+        from digest.store.tidying import tidy
+
+        keeping = self.room.settings.keeping
+        with self.room.open() as db:
             let_go = tidy(
                 db,
-                now,
+                self.room.now(),
                 letters_days=keeping.letters_days,
                 answers_days=keeping.answers_days,
                 stop=stop,
             )
-        return {**facts, "letters": let_go.letters, "answers": let_go.answers}
+        return {"letters": let_go.letters, "answers": let_go.answers}
 
     def _watch(self, stop: Stop) -> Facts:
         room, memory = self.room, self.memory()

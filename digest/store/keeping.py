@@ -80,8 +80,8 @@ def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup
         _settle(copy)
         size = copy.stat().st_size
     sweep(folder, db.path.stem, moment)
-    made = [one for one in backups_in(db.path, folder) if backup_made_at(one) <= moment]
-    return Backup(target, size, counts, tuple(_let_go(made[:-keep])))
+    past = [one for one in backups_in(db.path, folder) if backup_made_at(one) <= moment]
+    return Backup(target, size, counts, tuple(_let_go(past[:-keep])))
 
 
 def backups_in(store: Path, folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.errors import StoreError
 from digest.runtime import Runtime
 from digest.schedule.plan import Verb
 from digest.schedule.work import Worker
@@ -178,3 +179,18 @@ def test_an_upgrade_gives_every_mailbox_its_key(tmp_path: Path) -> None:
         ]
         sql = "SELECT address_key FROM recipients WHERE id = 2"
         assert db.value(sql) == "анна@xn--e1afmkfd.example"
+
+
+def test_a_backup_that_cannot_be_made_keeps_nothing_else_from_being_put_in_order(
+    filled: Desk,
+) -> None:
+    """For the operator whose disk of backups is away: told at each run, and the store stays small."""
+    filled.configure(daily_backup="true")
+    (filled.folder / "backups").write_text("no folder")
+    with filled.open() as db:
+        letter(db, b"old", NOW - 91 * DAY)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="backups: cannot be written to"):
+            worker(filled, NOW).run(Verb.TIDY, lambda: False)
+    with filled.open() as db:
+        assert db.value("SELECT count(*) FROM bounces WHERE let_go_at IS NULL") == 0
