@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import lay_out
 from digest.errors import NotFoundError
-from digest.ledger import Ledger, without_addresses
+from digest.ledger import Ledger, OvertakenError, without_addresses
 from digest.mail.message import MessageMaker
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
 from digest.mail.segment import make_segment
@@ -150,27 +150,43 @@ class _Run:
         told: Callable[[OutcomeKind], None],
     ) -> EditionReport:
         report = EditionReport(self.edition_id, self.edition.digest, self.edition.number)
-        with self.db.write():
-            report.skipped = skip_unwanted(self.db, self.edition_id, self.now())
         makers = self._makers(report)
         ledger = Ledger(self.db, self.now, stop, progress, told)
-        try:
-            sent = transport.deliver(
-                self._outgoing(makers, ledger),
-                handed=ledger.handed,
-                settled=ledger.settled,
-                stop=ledger.stop,
-            )
-        finally:
-            ledger.flush()
+        fault = self._send(transport, makers, ledger, report)
         report.outcomes = ledger.outcomes
-        report.fault = without_addresses(sent.fault or ledger.fault)
+        report.fault = without_addresses(fault or ledger.fault)
         report.stopped = stop()
         if report.fault is not None:
             with self.db.write():
                 hold_edition(self.db, self.edition_id, report.fault)
         report.left = delivery_counts(self.db, self.edition_id)
         return report
+
+    def _send(
+        self,
+        transport: Transport,
+        makers: dict[int, MessageMaker],
+        ledger: Ledger,
+        report: EditionReport,
+    ) -> str | None:
+        """Run until nothing is due, anew where somebody in the run was overtaken by a leave, a
+        suppression or a hold; the transport's fault."""
+        while True:
+            with self.db.write():
+                report.skipped += skip_unwanted(self.db, self.edition_id, self.now())
+            try:
+                return transport.deliver(
+                    self._outgoing(makers, ledger),
+                    handed=ledger.handed,
+                    settled=ledger.settled,
+                    stop=ledger.stop,
+                ).fault
+            except OvertakenError:
+                unsent = ledger.renew()
+                if self.portion.limit is not None:
+                    self.portion.limit += unsent
+            finally:
+                ledger.flush()
 
     def _makers(self, report: EditionReport) -> dict[int, MessageMaker]:
         """Each segment rendered and encoded once; segments for which nothing is left are skipped."""

@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 from digest.mail.answers import due_again
 from digest.mail.outgoing import Outcome, OutcomeKind, Phase
 from digest.store.database import Database
-from digest.store.deliveries import DeliveryStatus, Due, Settlement, mark_handed, settle
+from digest.store.deliveries import (
+    DeliveryStatus,
+    Due,
+    Settlement,
+    has_unwanted,
+    mark_handed,
+    settle,
+)
 from digest.store.suppressions import SOFT_LIMIT, soft_bounces, suppress
 
 FLUSH_AFTER = timedelta(seconds=0.5)
@@ -24,6 +31,10 @@ POLICY_LEAST = 5
 FULL = "mailbox full"
 _ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
 """From a part's first sign only, and never back: what a stranger sends may be one long part."""
+
+
+class OvertakenError(Exception):
+    """Another process wrote that somebody in this run is not to be mailed any more."""
 
 
 class Ledger:
@@ -48,6 +59,8 @@ class Ledger:
         self.outcomes: Counter[OutcomeKind] = Counter()
         self.fault: str | None = None
         self._asked_to_stop = stop
+        self._seen = db.version()
+        self._overtaken = False
         self._progress = progress
         self._told = told
         self._under_way: dict[int, Due] = {}
@@ -58,8 +71,14 @@ class Ledger:
         self._under_way[due.id] = due
 
     def handed(self, delivery_ids: Sequence[int]) -> None:
+        """See digest.mail.outgoing.
+
+        Raises:
+            OvertakenError: the run must end, and may begin anew after `renew`; none is handed.
+        """
         moment = self.now()
         with self.db.write():
+            self._look_again()
             self._write(moment)
             mark_handed(self.db, delivery_ids, moment)
         self._written()
@@ -68,14 +87,14 @@ class Ledger:
         for outcome in outcomes:
             if outcome.kind is OutcomeKind.OURS:
                 self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
-        if self.fault is None and not self._asked_to_stop():
+        if self.fault is None and not self._overtaken and not self._asked_to_stop():
             outcomes = [_as_try(outcome) for outcome in outcomes]
         self._answered += outcomes
         self._since = self._since or self.now()
         self.outcomes.update(outcome.kind for outcome in outcomes)
         for outcome in outcomes:
             self._told(outcome.kind)
-        self._progress(len(outcomes))
+        self._progress(sum(outcome.kind is not OutcomeKind.UNSENT for outcome in outcomes))
         refused = self.outcomes[OutcomeKind.POLICY]
         if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
             self.fault = (
@@ -87,6 +106,24 @@ class Ledger:
         if self._since is not None and self.now() - self._since > FLUSH_AFTER:
             self.flush()
         return self.fault is not None or self._asked_to_stop()
+
+    def renew(self) -> int:
+        """After `handed` has raised OvertakenError: forget what was drawn and not sent; how many."""
+        self.flush()
+        unsent = self.outcomes.pop(OutcomeKind.UNSENT, 0) + len(self._under_way)
+        self._under_way.clear()
+        self._overtaken = False
+        return unsent
+
+    def _look_again(self) -> None:
+        """A transport holds hundreds of messages that wait for a busy domain: an editor's hold and a
+        reader's leave must not wait for them. Within the write, nobody can come between.
+        """
+        if (version := self.db.version()) != self._seen:
+            self._seen = version
+            self._overtaken = has_unwanted(self.db, list(self._under_way))
+        if self._overtaken:
+            raise OvertakenError
 
     def flush(self) -> None:
         if self._answered:

@@ -1,8 +1,9 @@
 """The verb `deliver`: what an outcome means for a row, and what a run leaves behind."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 
 import pytest
 
@@ -12,8 +13,10 @@ from digest.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Outcome, OutcomeKind, Phase
 from digest.recovery import recover
+from digest.store.database import Database
 from digest.store.deliveries import Due, mark_handed, settle_uncertain
-from digest.store.editions import pending_editions
+from digest.store.editions import hold_edition, pending_editions
+from digest.store.suppressions import suppress
 from tests.desks import Desk
 from tests.mail.fault_server import FaultServer, running
 from tests.mailing import MONDAY, Office, use_smtp
@@ -247,6 +250,69 @@ def test_a_crash_with_a_server_is_the_operators_to_settle(office: Office) -> Non
         office.deliver()
         assert server.taken == ["b@reader.example", "a@reader.example"]
     assert office.counts() == {"sent": 2}
+
+
+def hold(db: Database) -> None:
+    hold_edition(db, 1, "the first copy shows a mistake")
+
+
+def suppress_all(db: Database) -> None:
+    for number in range(1, 40):
+        suppress(db, f"r{number}@reader.example", "complaint", MONDAY)
+
+
+def end_all(db: Database) -> None:
+    db.run("UPDATE recipients SET status = 'ended' WHERE address_key != 'r0@reader.example'")
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        pytest.param(hold, {"queued": 39}, id="the edition is held"),
+        pytest.param(suppress_all, {"skipped": 39}, id="the others are suppressed"),
+        pytest.param(end_all, {"skipped": 39}, id="the others leave"),
+    ],
+)
+def test_who_waits_for_a_busy_domain_is_looked_at_again(
+    office: Office, act: Callable[[Database], None], left: dict[str, int], *, pipelining: bool
+) -> None:
+    """While the first mail is on its way to the server, the 39 that wait behind it are stopped."""
+
+    def meanwhile(recipient: str) -> None:
+        if recipient == "r0@reader.example":
+            with office.desk.open() as other, other.write():
+                act(other)
+
+    office.add(*(f"r{number}@reader.example" for number in range(40)))
+    office.transport = None
+    with running(FaultServer(on_end=meanwhile, pipelining=pipelining)) as server:
+        use_smtp(office.desk, server.port)
+        office.desk.configure(transport='"smtp"\ndomain_connections = 1')
+        office.compose()
+        report = office.deliver(portion=Portion(limit=40))
+    assert server.taken == ["r0@reader.example"]
+    assert office.counts() == {"sent": 1} | left
+    assert report is not None
+    assert report.outcomes == {OutcomeKind.SENT: 1}
+
+
+def test_a_leave_amid_a_run_costs_nobody_else_the_mail(office: Office) -> None:
+    """The run begins anew, and a limit counts only what was sent."""
+    office.add(*(f"r{number}@reader.example" for number in range(12)))
+    office.compose()
+
+    class Slow(MaildirTransport):
+        def deliver(self, messages, **callbacks):  # type: ignore[no-untyped-def]
+            first = list(islice(messages, 3))
+            if office.counts() == {"queued": 12}:
+                with office.desk.open() as other, other.write():
+                    suppress(other, "r1@reader.example", "complaint", MONDAY)
+            return super().deliver(chain(first, messages), **callbacks)
+
+    office.transport = Slow(office.desk.folder / "outbox")
+    office.deliver(portion=Portion(limit=10))
+    assert office.counts() == {"sent": 10, "skipped": 1, "queued": 1}
 
 
 def test_recovering_settles_what_was_handed_once(office: Office) -> None:

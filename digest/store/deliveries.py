@@ -138,6 +138,26 @@ def _due(row: Row) -> Due:
     )
 
 
+UNWANTED = """
+SELECT 1
+  FROM json_each(?) AS drawn
+  JOIN deliveries ON deliveries.id = drawn.value
+  JOIN recipients ON recipients.id = deliveries.recipient_id
+  JOIN editions ON editions.id = deliveries.edition_id
+ WHERE deliveries.status != 'handed'
+   AND (deliveries.status != 'queued' OR recipients.status != 'active'
+        OR editions.status != 'composed'
+        OR EXISTS (SELECT 1 FROM suppressions
+                    WHERE suppressions.address_key = recipients.address_key))
+ LIMIT 1
+"""
+
+
+def has_unwanted(db: Database, delivery_ids: Sequence[int]) -> bool:
+    """Whether one of these, drawn as due a while ago and not handed yet, would not be drawn now."""
+    return db.value(UNWANTED, (json.dumps(list(delivery_ids)),)) is not None
+
+
 SKIP_UNWANTED = """
 UPDATE deliveries SET status = 'skipped', settled_at = :now, due_at = NULL,
        reason = CASE WHEN EXISTS (SELECT 1 FROM suppressions
