@@ -4,6 +4,7 @@ import email
 import email.policy
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from digest.store.database import Database, text_from_moment
 from digest.store.desk_mails import desk_deliveries, newest_desk_mail
 from digest.store.editions import hold_edition
 from digest.store.suppressions import suppress
+from digest.troubles import find_troubles
 from tests.desks import PAGES, Desk, shipped_lexicon
 from tests.mail.fault_server import CLOSE, HANG, FaultServer
 from tests.mail.fault_server import running as running_server
@@ -150,6 +152,39 @@ def test_each_mail_ends_as_a_delivery_does(
     room.send()
     assert room.states() == again
     assert len([one for one in mails(server) if one["To"] == SECOND]) == 1
+
+
+@pytest.fixture
+def nobody_there() -> Iterator[int]:
+    """A port at which nobody answers."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_the_days_of_its_tries_begin_with_the_first_answer(
+    room: Room, server: FaultServer, nobody_there: int
+) -> None:
+    """A relay that was away for two days takes no try from an editor; meanwhile it is a trouble."""
+    there = room.desk.config.read_text("utf-8")
+    room.desk.config.write_text(there.replace(str(server.port), str(nobody_there)), "utf-8")
+    room.send()
+    room.now += timedelta(minutes=31)
+    room.send()
+    troubles = find_troubles(room.db, room.desk.settings, room.now)
+    [relay] = [one for one in troubles if one.key == "relay"]
+    assert relay.since == HOUR + timedelta(minutes=1)
+    room.now += timedelta(hours=49)
+    room.send()
+    room.desk.config.write_text(there, "utf-8")
+    server.acts["first"] = ("rcpt", "451 4.7.1 greylisted")
+    room.now += timedelta(hours=1)
+    room.send()
+    assert room.states() == ["queued", "sent"]
+    server.acts.clear()
+    room.now += timedelta(hours=1)
+    room.send()
+    assert room.states() == ["sent", "sent"]
 
 
 def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer) -> None:

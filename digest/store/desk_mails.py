@@ -135,7 +135,7 @@ def settle_desk(db: Database, settlements: Sequence[Settlement], now: datetime) 
                 one.server or None,
                 one.answer or None,
                 one.reason,
-                at,
+                at if one.counts_as_try else None,
                 one.counts_as_try,
                 one.delivery_id,
             )

@@ -96,15 +96,16 @@ def has_news(
 
 
 def refused_notices(db: Database) -> Row | None:
-    """The mail to operator or editors that a server has put off for longest: since when, and what it
-    said; None where none is put off.
+    """The mail to operator or editors that is put off for longest: since when, and what was said;
+    None where none is put off.
     """
     sql = """
     SELECT first_tried_at AS since, answer FROM alarm_messages
      WHERE status = 'due' AND first_tried_at IS NOT NULL AND place != 'webhook'
      UNION ALL
-    SELECT first_tried_at, answer FROM desk_deliveries
-     WHERE status IN ('queued', 'handed') AND first_tried_at IS NOT NULL
+    SELECT coalesce(first_tried_at, composed_at), answer  -- a server that is away counts as no try
+      FROM desk_deliveries JOIN desk_mails ON desk_mails.id = desk_mail_id
+     WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
      ORDER BY 1 LIMIT 1
     """
     return db.row(sql)
