@@ -1,10 +1,12 @@
 """Templates: the operator's word comes first, ours stays reachable, and HTML is always escaped."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
+from digest.errors import NotReadyError
 from digest.templating import make_environment, packaged_templates
 
 
@@ -55,3 +57,26 @@ def test_a_template_outside_the_folders_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(TemplateNotFound):
         make_environment(tmp_path / "mine").get_template("../secret.html")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        pytest.param(lambda folder: folder.rename(folder.with_name("away")), "No such file", id="gone"),
+        pytest.param(lambda folder: (folder.rename(folder.with_name("away")), folder.write_text("")), "Not a directory", id="a file"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", [False, True], ids=["from the start", "while the service runs"])
+def test_mail_never_falls_back_to_our_look(
+    tmp_path: Path, breaks: Callable[[Path], object], says: str, before: bool
+) -> None:
+    """Where the operator's folder is gone, each template is an error that names it, not ours."""
+    folder = tmp_path / "mine"
+    write(folder, "mail/edition.txt", "mine")
+    environment = make_environment(folder)
+    if before:
+        assert environment.get_template("mail/edition.txt").render() == "mine"
+    breaks(folder)
+    for ask in (lambda: environment.get_template("mail/edition.txt"), environment.list_templates):
+        with pytest.raises(NotReadyError, match=f"{folder}: .*{says}.* digest doctor"):
+            ask()

@@ -49,7 +49,10 @@ def _read(room: Runtime) -> str:
     for name in names:
         room.templates.get_template(name)
     theirs = room.settings.web.templates
-    return f"{len(names)} can be read" + (f", first those in {theirs}" if theirs else "")
+    if theirs is None:
+        return f"{len(names)} can be read"
+    own = sum((theirs / name).is_file() for name in names)
+    return f"{len(names)} can be read, {own} of them in {theirs}"
 
 
 def _mails(room: Runtime) -> str:

@@ -121,6 +121,24 @@ def test_a_broken_template_of_the_operator_is_found_before_any_news(
         assert f"{place}, line {line}:" in told.stderr
 
 
+def test_a_folder_of_templates_that_is_gone_is_found(filled: Desk) -> None:
+    """For who moved it: red, and no command sets mail or pages in our look instead."""
+    mine = filled.folder / "mine"
+    (mine / "mail").mkdir(parents=True)
+    (mine / "mail" / "edition.txt").write_text("{{ mail.footer.leave.url }}\n", "utf-8")
+    config = filled.config.read_text("utf-8").replace('# templates = "my-', 'templates = "')
+    filled.config.write_text(config.replace('"templates"', '"mine"'), "utf-8")
+    assert findings(filled)["templates"] == ("green", f"15 can be read, 1 of them in {mine} ")
+    mine.rename(filled.folder / "moved")
+    mark, said = findings(filled)["templates"]
+    assert mark == "red"
+    assert f"{mine}: the folder of web.templates cannot be read: No such file" in said
+    for command in (("send", "--dry-run"), ("publish",)):
+        told = filled.run(*command)
+        assert told.exit_code == 1
+        assert f"Error: {mine}: the folder of web.templates cannot be read" in told.stderr
+
+
 def test_the_service_that_died_is_named(filled: Desk) -> None:
     """For the operator who finds old feeds: since when, and who it was."""
     assert findings(filled)["service"][0] == "green"
