@@ -93,7 +93,7 @@ def look(
     is back before is the same. `sound` are the keys of MEMORY that are known to be well.
     """
     report = WatchReport()
-    if not troubles and not kept.open_alarms(db):
+    if not troubles and not kept.open_alarms(db) and not kept.has_due(db, now):
         return report
     whom = places(settings)
     with db.write():
@@ -116,9 +116,8 @@ def _gone(
     db: Database, settings: Settings, alarm: Alarm, whom: Sequence[str], now: datetime
 ) -> list[str]:
     quiet = timedelta(minutes=settings.alarms.quiet_minutes)
-    if alarm.gone_at is None:
-        kept.miss(db, alarm, now)
-    if (alarm.gone_at or now) > now - quiet:
+    kept.miss(db, alarm, now)
+    if min(alarm.gone_at or now, now) > now - quiet:
         return []
     kept.close_alarm(db, alarm, whom, now)
     return [] if alarm.raised_at is None else [alarm.trouble.key]
@@ -137,7 +136,8 @@ def tell(
     due = kept.due_messages(db, now())
     for message in due:
         if message.place == WEBHOOK and not stop() and kept.claim(db, message, now()):
-            posted = _post(settings, ways, message)
+            trouble, over_at = message.alarm.trouble, _over_at(message)
+            posted = post_alarm(settings, ways, trouble, over_at, _name(message))
             _keep(db, message.id, report, posted.taken, posted.said, now())
     mails = [message for message in due if message.place != WEBHOOK]
     if not mails or stop():
@@ -202,15 +202,17 @@ def alarm_outgoing(
     return Outgoing(number, notice_sender(settings, name), address, message)
 
 
-def _post(settings: Settings, ways: Ways, message: DueMessage) -> Posted:
+def post_alarm(
+    settings: Settings, ways: Ways, trouble: Trouble, over_at: datetime | None, name: str
+) -> Posted:
+    """Post one alarm; a webhook that cannot be read has not taken it."""
     try:
         url = settings.alarms.webhook()
     except NotReadyError as e:
         return Posted(False, str(e))
     if url is None:
         return Posted(False, "the variable or file that alarms names for the webhook is not there")
-    payload = alarm_payload(settings, message.alarm.trouble, _over_at(message), _name(message))
-    return ways.post(url, payload)
+    return ways.post(url, alarm_payload(settings, trouble, over_at, name))
 
 
 def _over_at(message: DueMessage) -> datetime | None:

@@ -301,6 +301,95 @@ def test_a_webhook_that_cannot_be_read_holds_up_no_mail(
     assert events(hook) == []
 
 
+def test_a_webhook_that_cannot_be_read_holds_up_no_mail_about_the_database(
+    post: Post, server: FaultServer
+) -> None:
+    """The way from memory is as careful as the other: the operator hears once."""
+    (post.desk.folder / "hook").write_bytes(b"\xff")
+    alarm = Unrecorded()
+    told = [
+        alarm.watch(post.desk.settings, post.ways(), "the disk is full", moment, lambda: False)
+        for moment in (START, START + timedelta(minutes=11), START + timedelta(minutes=13))
+    ]
+    assert told == [0, 1, 0]
+    assert [one["Subject"] for one in mails(server)] == ["Ashgabat Desk: Alarm: database"]
+
+
+def test_a_clock_that_is_put_back_silences_no_alarm(
+    post: Post, server: FaultServer, hook: Hook
+) -> None:
+    """A trouble that began, a message put off and a trouble that went: none waits for the old time."""
+    server.acts["operator"] = ("rcpt", "451 4.3.0 not now")
+    post.watch(RELAY, minutes=5)
+    post.watch(RELAY, minutes=-1440)
+    post.watch(RELAY, minutes=11)
+    assert (events(hook), server.messages) == (["begun"], [])
+    server.acts.clear()
+    post.watch(RELAY, minutes=-1440)
+    assert len(server.messages) == 1
+    post.watch(minutes=1)
+    post.watch(minutes=-1440)
+    assert events(hook) == ["begun"]
+    post.watch(minutes=31)
+    assert events(hook) == ["begun", "over"]
+    assert len(server.messages) == 2
+
+
+def test_a_clock_that_is_put_back_silences_no_alarm_about_the_database(
+    post: Post, server: FaultServer, hook: Hook
+) -> None:
+    """Told once it has lasted, and once it has stayed away, by the clock as it is now."""
+    alarm, settings = Unrecorded(), post.desk.settings
+    steps: list[tuple[float, str | None]] = [(0, "full"), (-1440, "full"), (11, "full")]
+    for minutes, fault in [*steps, (1, None), (-1440, None), (31, None)]:
+        post.now += timedelta(minutes=minutes)
+        alarm.watch(settings, post.ways(), fault, post.now, lambda: False)
+    assert events(hook) == ["begun", "over"]
+    assert len(server.messages) == 2
+
+
+def test_that_it_is_over_is_not_tried_for_ever(post: Post, hook: Hook) -> None:
+    """Also where nothing else is wrong, a webhook that is gone is left alone after a week."""
+    post.watch(RELAY, minutes=11)
+    hook.status = 500
+    post.watch()
+    for _ in range(10):
+        post.watch(minutes=1440)
+    assert ("over", "webhook", "dropped") in [message[:3] for message in post.messages()]
+    tried = len(hook.taken)
+    post.watch(minutes=1440)
+    assert len(hook.taken) == tried
+
+
+def test_who_has_left_is_not_told_that_it_is_over(post: Post, server: FaultServer) -> None:
+    """Also where nothing else is wrong: what is queued goes to nobody who is no longer named."""
+    post.watch(RELAY, minutes=11)
+    server.acts["operator"] = ("rcpt", "451 4.3.0 not now")
+    post.watch()
+    post.watch(minutes=31)
+    server.acts.clear()
+    text = post.desk.config.read_text("utf-8")
+    post.desk.config.write_text(text.replace(f'"{OPERATOR}"', '"new@news.example.org"'), "utf-8")
+    post.watch(minutes=60)
+    assert len(server.messages) == 1
+    assert ("over", OPERATOR, "dropped") in [message[:3] for message in post.messages()]
+
+
+def test_who_is_named_again_is_told_of_what_is_still_open(post: Post, server: FaultServer) -> None:
+    """A place that was taken out for a tick, before it could be told, is told like any other."""
+    named = post.desk.config.read_text("utf-8")
+    server.acts["operator"] = ("rcpt", "451 4.3.0 not now")
+    post.watch(RELAY, minutes=11)
+    post.desk.config.write_text(named.replace(f'"{OPERATOR}"', ""), "utf-8")
+    post.watch(RELAY, minutes=2)
+    assert ("begun", OPERATOR, "dropped") in [message[:3] for message in post.messages()]
+    post.desk.config.write_text(named, "utf-8")
+    server.acts.clear()
+    for _ in range(3):
+        post.watch(RELAY, minutes=2)
+    assert [one["To"] for one in mails(server)] == [OPERATOR]
+
+
 def test_no_word_of_the_webhook_is_kept(post: Post, hook: Hook) -> None:
     """Its address is a secret: neither the database nor what is shown holds it."""
     hook.status = 500

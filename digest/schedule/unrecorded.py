@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 
 from digest.config.settings import Settings
 from digest.errors import DigestError
-from digest.mail.alarm import alarm_payload
 from digest.mail.outgoing import Outcome, OutcomeKind
 from digest.model import Trouble
 from digest.store.alarms import LAST_TRY, WEBHOOK, Occasion
 from digest.troubles import store_trouble
-from digest.watch import Ways, alarm_outgoing, is_raised, places
+from digest.watch import Ways, alarm_outgoing, is_raised, places, post_alarm
 
 
 class Unrecorded:
@@ -35,7 +34,7 @@ class Unrecorded:
     ) -> int:
         """`fault` is why the database cannot be used, None where it can; how many messages were taken."""
         if fault is not None:
-            since = now if self._trouble is None else self._trouble.since
+            since = now if self._trouble is None else min(self._trouble.since, now)
             self._trouble, self._gone_at = store_trouble(fault, since), None
             if not is_raised(settings, self._trouble, now):
                 return 0
@@ -44,7 +43,7 @@ class Unrecorded:
             return len(taken)
         if self._trouble is None:
             return 0
-        self._gone_at = self._gone_at or now
+        self._gone_at = min(self._gone_at or now, now)
         away = now - self._gone_at
         if away < timedelta(minutes=settings.alarms.quiet_minutes):
             return 0
@@ -68,10 +67,9 @@ class Unrecorded:
         occasion = Occasion.BEGUN if self._gone_at is None else Occasion.OVER
         name = f"alarm.{self._trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
         taken: set[str] = set()
-        url = settings.alarms.webhook()
-        if WEBHOOK in whom and url is not None:
-            payload = alarm_payload(settings, self._trouble, self._gone_at, name)
-            taken |= {WEBHOOK} if ways.post(url, payload).taken else set()
+        if WEBHOOK in whom:
+            posted = post_alarm(settings, ways, self._trouble, self._gone_at, name)
+            taken |= {WEBHOOK} if posted.taken else set()
         addresses = [one for one in places(settings) if one in whom and one != WEBHOOK]
         if addresses:
             taken |= self._mail(settings, ways, self._trouble, name, addresses, stop)

@@ -3,6 +3,7 @@
     seen -> raised (it has lasted long enough) -> gone -> closed (it has stayed away long enough)
 
 A message's next try is on disk before it is handed over, so a crash costs no alarm; it may double one.
+What a clock that ran ahead has written is taken as of now, else an alarm would wait for it.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,6 +20,8 @@ FIRST_DELAY = timedelta(minutes=2)
 LONGEST_DELAY = timedelta(hours=1)
 LAST_TRY = timedelta(days=7)
 """That a trouble is over is tried for so long."""
+DUE = "status = 'due' AND (due_at <= ? OR due_at > ?)"
+"""With now, and a moment for which `claim` never puts a message off."""
 
 
 class Occasion(StrEnum):
@@ -76,8 +79,7 @@ def list_alarms(db: Database, limit: int) -> list[Row]:
 
 
 def has_due(db: Database, now: datetime) -> bool:
-    sql = "SELECT 1 FROM alarm_messages WHERE status = 'due' AND due_at <= ? LIMIT 1"
-    return db.value(sql, (text_from_moment(now),)) is not None
+    return db.value(f"SELECT 1 FROM alarm_messages WHERE {DUE} LIMIT 1", _due_at(now)) is not None  # noqa: S608 - ours
 
 
 def see(db: Database, trouble: Trouble, known: Alarm | None, now: datetime) -> None:
@@ -85,19 +87,20 @@ def see(db: Database, trouble: Trouble, known: Alarm | None, now: datetime) -> N
     at = text_from_moment(now)
     if known is None:
         values: Row = {"key": trouble.key, "said": trouble.said, "advice": trouble.advice}
-        values |= {"began_at": text_from_moment(trouble.since), "seen_at": at}
+        values |= {"began_at": text_from_moment(min(trouble.since, now)), "seen_at": at}
         db.insert("alarms", values)
         return
-    db.run(
-        "UPDATE alarms SET said = ?, advice = ?, seen_at = ?, gone_at = NULL WHERE id = ?",
-        (trouble.said, trouble.advice, at, known.id),
-    )
+    # Once it is told, its messages are named by when it began.
+    sql = """UPDATE alarms SET said = ?, advice = ?, seen_at = ?, gone_at = NULL,
+                    began_at = iif(raised_at IS NULL, min(began_at, ?), began_at) WHERE id = ?"""
+    db.run(sql, (trouble.said, trouble.advice, at, at, known.id))
 
 
 def miss(db: Database, alarm: Alarm, now: datetime) -> None:
     """The trouble is not seen any more. Call inside a write."""
-    sql = "UPDATE alarms SET gone_at = ? WHERE id = ? AND gone_at IS NULL"
-    db.run(sql, (text_from_moment(now), alarm.id))
+    at = text_from_moment(now)
+    sql = "UPDATE alarms SET gone_at = ? WHERE id = ? AND (gone_at IS NULL OR gone_at > ?)"
+    db.run(sql, (at, alarm.id, at))
 
 
 def raise_alarm(db: Database, alarm: Alarm, places: Sequence[str], now: datetime) -> None:
@@ -133,12 +136,12 @@ def drop_stale(db: Database, places: Collection[str], now: datetime) -> None:
 def due_messages(db: Database, now: datetime) -> list[DueMessage]:
     """What is to be told now, the oldest alarm first; a trouble that has just gone is not told as
     begun."""
-    sql = """
+    sql = f"""
     SELECT alarms.*, alarm_messages.id AS message_id, occasion, place, attempts, due_at
       FROM alarm_messages JOIN alarms ON alarms.id = alarm_id
-     WHERE status = 'due' AND due_at <= ? AND (occasion = 'over' OR gone_at IS NULL)
+     WHERE {DUE} AND (occasion = 'over' OR gone_at IS NULL)
      ORDER BY alarm_id, alarm_messages.id
-    """
+    """  # noqa: S608 - the condition is ours
     return [
         DueMessage(
             row["message_id"],
@@ -148,7 +151,7 @@ def due_messages(db: Database, now: datetime) -> list[DueMessage]:
             row["attempts"],
             moment_from_text(row["due_at"]),
         )
-        for row in db.rows(sql, (text_from_moment(now),))
+        for row in db.rows(sql, _due_at(now))
     ]
 
 
@@ -179,9 +182,16 @@ def _queue(
     db: Database, alarm: Alarm, occasion: Occasion, places: Sequence[str], now: datetime
 ) -> None:
     sql = """INSERT INTO alarm_messages (alarm_id, occasion, place, status, due_at)
-             VALUES (?, ?, ?, 'due', ?) ON CONFLICT DO NOTHING"""
+             VALUES (?, ?, ?, 'due', ?) ON CONFLICT (alarm_id, occasion, place) DO UPDATE
+                SET status = 'due', due_at = excluded.due_at, settled_at = NULL, attempts = 0,
+                    first_tried_at = NULL WHERE status = 'dropped'"""
     at = text_from_moment(now)
     db.run_many(sql, [(alarm.id, occasion.value, place, at) for place in places])
+
+
+def _due_at(now: datetime) -> tuple[str, str]:
+    """The values of DUE."""
+    return text_from_moment(now), text_from_moment(now + LONGEST_DELAY)
 
 
 def _drop(db: Database, condition: str, values: Sequence[object], now: datetime) -> None:
