@@ -14,7 +14,7 @@ from pathlib import Path
 from digest.errors import StoreError
 from digest.store.applied import KNOWN, applied_migrations
 from digest.store.database import Database, disk_fault, open_database
-from digest.store.sender import disown, sole_sender
+from digest.store.sender import disown, give_to_owner, sole_sender
 from digest.store.sqlite import sqlite3
 from digest.store.summary import integrity_faults
 
@@ -153,7 +153,7 @@ def restore(
                 disown(made)
             _settle(copy)
             there = path.exists()
-            _give_to_owner(copy, path if there else path.parent)
+            give_to_owner(copy, path)
             if there:
                 shutil.copymode(path, copy)
                 _set_aside(path, kept, busy_timeout_seconds)
@@ -197,6 +197,10 @@ def _settle(path: Path) -> None:
     """One file, nothing beside it, all of it on the disk."""
     with _opened(path) as db:
         db.value("PRAGMA journal_mode = DELETE")
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -217,6 +221,7 @@ def new_file(target: Path) -> Iterator[Path]:
     made = Path(name)
     try:
         yield made
+        _sync(made)
         made.replace(target)
         _sync_folder(target.parent)
     except OSError as e:
@@ -234,13 +239,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _give_to_owner(made: Path, like: Path) -> None:
-    """Root restores for the user whose service goes on with it."""
-    if os.name == "posix" and os.geteuid() == 0:
-        owner = like.stat()
-        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def _set_aside(path: Path, kept: Path, busy_timeout_seconds: float) -> None:
@@ -278,8 +276,9 @@ def sweep(folder: Path, stem: str, moment: datetime) -> None:
     """Half-made files that are a day old: of runs that were killed."""
     before = (moment - A_DAY).timestamp()
     for one in folder.glob(f".{glob.escape(stem)}-*.part*"):
-        if one.stat().st_mtime < before:
-            one.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run has come to its end
+            if one.stat().st_mtime < before:
+                one.unlink()
 
 
 def _let_go(paths: list[Path]) -> list[Path]:

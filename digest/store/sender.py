@@ -27,7 +27,7 @@ def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
         StoreError: the file beside the database, by which it is known, cannot be written.
     """
     lock = path.with_name(path.name + ".sender")
-    with _opened(lock) as descriptor:
+    with _opened(lock, path) as descriptor:
         if not _try_lock(descriptor):
             who = _who(lock.read_text(encoding="utf-8"))
             raise SenderError(f"{path}: {who} is sending. Wait for it, or stop it.")
@@ -39,13 +39,25 @@ def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(lock: Path) -> Iterator[int]:
+def _opened(lock: Path, store: Path) -> Iterator[int]:
     with _told(lock):
+        is_new = not lock.exists()
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
+        if is_new:
+            with _told(lock):
+                give_to_owner(lock, store)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def give_to_owner(made: Path, store: Path) -> None:
+    """What root makes belongs to the user whose service goes on with it: the owner of the database at
+    `store`, or of its folder where there is none yet."""
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = (store if store.exists() else store.parent).stat()
+        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """Backups are whole, checked and few; a restored database is sound and sends for nobody unasked."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -14,6 +16,7 @@ from digest.store.keeping import (
     backup_is_due,
     backup_made_at,
     backups_in,
+    new_file,
     restore,
     row_counts,
     verify,
@@ -152,6 +155,48 @@ def test_what_a_killed_backup_left_is_swept_after_a_day(db: Database, tmp_path: 
     assert ".digest-1.part" in files(folder)
     backup(db, folder, today + timedelta(days=2), keep=1)
     assert ".digest-1.part" not in files(folder)
+
+
+def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    """For who loses power after an export or a backup: the name never stands for half of it."""
+    calls: list[str] = []
+
+    def note(_: FrameType, event: str, call: object) -> None:
+        if event == "c_call" and call in (os.fsync, os.replace):
+            calls.append("replace" if call is os.replace else "fsync")
+
+    sys.setprofile(note)
+    try:
+        with new_file(tmp_path / "out") as made:
+            made.write_text("all of it")
+    finally:
+        sys.setprofile(None)
+    assert calls[:2] == ["fsync", "replace"]
+    assert (tmp_path / "out").read_text() == "all of it"
+
+
+def test_a_backup_beside_another_is_made(db: Database, tmp_path: Path) -> None:
+    """For who runs the command beside the service: what is listed may be gone when it is looked at."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / ".digest-1.part").symlink_to("gone")
+    assert keep(db, folder).is_file()
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away"
+)
+def test_what_root_restores_belongs_to_the_service(filled: Desk) -> None:
+    """On a new machine, where nothing but an empty folder is the service's: it can send."""
+    with filled.open() as db:
+        copy = put_away(db, filled.folder / "backups")
+    new = filled.folder / "new"
+    new.mkdir()
+    os.chown(new, 65534, 65534)
+    restore(copy, new / "digest.db", NOW)
+    assert files(new) == {"digest.db", "digest.db.sender"}
+    owners = {(one.stat().st_uid, one.stat().st_gid) for one in new.iterdir()}
+    assert owners == {(65534, 65534)}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
