@@ -97,6 +97,17 @@ def preview(
     return None if window is None else _edition(db, settings, digest, window)
 
 
+def is_worth_sending(
+    db: Database, settings: Settings, digest: DigestConfig, edition: Edition, now: datetime
+) -> bool:
+    """Whether a person who sends now sends this edition: one without articles only where such are
+    sent and one is due, or each command by hand would mail that there is no news.
+    """
+    if edition.placements:
+        return True
+    return digest.empty == "send" and next_window(db, settings, digest, now) is not None
+
+
 def count_waiting(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> int:
     """How many articles `preview` would show."""
     window = _by_hand(db, settings, digest, now, None)
@@ -119,8 +130,8 @@ def compose_now(
     *,
     expect: Expected | None = None,
 ) -> Edition | None:
-    """Close the digest's window by hand; None where it holds nothing and empty ones are skipped, and
-    where there is nobody to mail it to: what came in then waits for the first recipient.
+    """Close the digest's window by hand; None where it is not worth sending, and where there is
+    nobody to mail it to: what came in then waits for the first recipient.
 
     With `expect` only that very edition is frozen.
 
@@ -141,6 +152,8 @@ def compose_now(
                 "came in or was changed. Nothing was sent. Next: digest send --dry-run."
             )
         if next(_choices(db, settings, digest), None) is None:
+            return None
+        if not is_worth_sending(db, settings, digest, edition, moment):
             return None
         return _freeze(db, settings, digest, edition, moment)
 

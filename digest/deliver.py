@@ -37,6 +37,7 @@ from digest.store.editions import (
     hold_edition,
     pending_editions,
     segments_of,
+    skip_cancelled,
 )
 
 if TYPE_CHECKING:
@@ -156,8 +157,9 @@ class _Run:
         report.outcomes = ledger.outcomes
         report.fault = without_addresses(fault or ledger.fault)
         report.stopped = stop()
-        if report.fault is not None:
-            with self.db.write():
+        with self.db.write():
+            report.skipped += skip_cancelled(self.db, self.edition_id, self.now())
+            if report.fault is not None:
                 hold_edition(self.db, self.edition_id, report.fault)
         report.left = delivery_counts(self.db, self.edition_id)
         return report

@@ -7,6 +7,7 @@ from digest.mail.outgoing import Transport
 from digest.store.database import Database
 from digest.store.deliveries import recover_handed
 from digest.store.desk_mails import recover_desk
+from digest.store.editions import cancelled_editions, skip_cancelled
 from digest.store.sender import set_way_out, way_out
 
 
@@ -23,4 +24,6 @@ def recover(db: Database, settings: Settings, transport: Transport, now: datetim
         repeatable = way_out(db) == way and transport.repeatable
         set_way_out(db, way)
         of_digests = recover_handed(db, repeatable=repeatable, now=now)
+        for edition_id in cancelled_editions(db):
+            skip_cancelled(db, edition_id, now)
         return of_digests + recover_desk(db, repeatable=repeatable, now=now)

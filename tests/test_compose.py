@@ -189,6 +189,21 @@ def test_an_empty_edition_is_made_where_config_says_so(filled: Desk) -> None:
     assert (second.number, second.placements) == (2, ())
 
 
+def test_that_there_is_no_news_is_told_once_in_a_period(filled: Desk) -> None:
+    """Where empty editions are sent: a command by hand makes one when it is due, and no other."""
+    filled.configure(empty='"send"')
+    with filled.open() as db:
+        subscribe(db, "a@example.org")
+        due(db, filled.settings, MONDAY)
+
+        def by_hand(now: datetime) -> Edition | None:
+            return compose_now(db, filled.settings, weekly(filled.settings), lambda: now)
+
+        assert by_hand(MONDAY + HOUR) is None
+        assert by_hand(MONDAY + WEEK + HOUR) is not None
+        assert by_hand(MONDAY + WEEK + 2 * HOUR) is None
+
+
 def test_a_dry_run_shows_the_edition_that_is_frozen(filled: Desk) -> None:
     """For the operator: the hash on the screen is the hash that is sent, article by article."""
     now = INGESTED_AT + HOUR

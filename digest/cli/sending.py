@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.output import counted, fault, local
-from digest.compose import Expected, compose_now, preview, segments
+from digest.compose import Expected, compose_now, is_worth_sending, preview, segments
 from digest.config.settings import DigestConfig
 from digest.deliver import EditionReport, Portion, deliver
 from digest.editorial.selection import lay_out
@@ -63,7 +63,7 @@ def plan(
         for i in pending_editions(db, digest=config.name, now=now)
     ]
     fresh = preview(db, room.settings, config, now, expect=expect)
-    if fresh is not None and (fresh.placements or config.empty == "send"):
+    if fresh is not None and is_worth_sending(db, room.settings, config, fresh, now):
         audience = tuple(segments(db, room.settings, config))
         planned.append(Planned(fresh, audience, frozen=False))
     return [one for one in planned if expect is None or expect.means(one.edition)]
@@ -81,7 +81,8 @@ def send_editions(
 ) -> list[EditionReport]:
     """Compose what is new, and deliver it and what was still queued, as the only sender.
 
-    `shown` is what a person has said yes to: no other edition is composed. None: whatever is new.
+    `shown` is what a person has said yes to: no other edition is composed or sent. None: whatever is
+    new.
 
     Raises:
         SenderError: another process sends, or the database is not at home here.
@@ -92,16 +93,16 @@ def send_editions(
             check_home(db, room.here)
             key = token_key(db, room.random_bytes)
         recover(db, room.settings, room.transport, room.now())
-        only = None
+        only: set[int] | None = None
+        composed: Edition | None = None
         if expect is not None:
             only = _expected_frozen(db, room, config, expect)
         if only is None and (shown is None or not all(one.frozen for one in shown)):
             exact = expect or _as_shown(shown or ())
             composed = compose_now(db, room.settings, config, room.now, expect=exact)
-            if expect is not None and composed is not None and composed.id is not None:
-                only = {composed.id}
-        if expect is not None and only is None:
-            only = set()
+        if only is None and (expect is not None or shown is not None):
+            seen = [one.edition for one in shown or () if one.frozen]
+            only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
         return deliver(
             db,
             room.settings,

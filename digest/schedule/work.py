@@ -18,6 +18,7 @@ from digest.troubles import Memory
 from digest.watch import Ways, watch
 
 if TYPE_CHECKING:
+    from digest.deliver import EditionReport
     from digest.runtime import Runtime
     from digest.store.database import Database
 
@@ -148,23 +149,26 @@ class Worker:
             check_home(db, room.here)
             key = token_key(db, room.random_bytes)
         recovered = recover(db, room.settings, room.transport, room.now())
-        # One digest at a time: an edition whose digest config.toml has lost stops no other.
-        reports = [
-            report
-            for name in names
-            for report in deliver(
-                db,
-                room.settings,
-                room.transport,
-                room.templates,
-                room.now,
-                key=key,
-                digest=name,
-                signer=room.signer,
-                stop=stop,
-                told=partial(self.tally.answered, name),
-            )
-        ]
+        reports: list[EditionReport] = []
+        faults: list[Exception] = []
+        for name in names:
+            try:
+                reports += deliver(
+                    db,
+                    room.settings,
+                    room.transport,
+                    room.templates,
+                    room.now,
+                    key=key,
+                    digest=name,
+                    signer=room.signer,
+                    stop=stop,
+                    told=partial(self.tally.answered, name),
+                )
+            except Exception as e:  # noqa: BLE001 - stops no other digest; raised below
+                faults.append(e)
+        if faults:
+            raise faults[0]
         editions = [
             {
                 "edition": report.edition_id,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from digest.errors import NotFoundError, SenderError
+from digest.errors import NotFoundError, NotReadyError, SenderError
 from digest.model import Choice
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 from digest.store.editions import save_segments
@@ -253,7 +253,17 @@ def settle_uncertain(
 ) -> int:
     """The operator's word on uncertain deliveries, one or all of an edition: sent, or to be sent
     again, with all its tries. How many. Call inside a write.
+
+    Raises:
+        NotReadyError: they are to be sent again, but the edition was cancelled.
     """
+    of = "SELECT edition_id FROM deliveries WHERE id = ?"
+    found = edition_id or db.value(of, (delivery_id,))
+    if not sent and db.value("SELECT status FROM editions WHERE id = ?", (found,)) == "cancelled":
+        raise NotReadyError(
+            f"edition {found} was cancelled, so that nothing of it is sent again. Allowed is --sent, "
+            "for what arrived all the same."
+        )
     column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
     at = text_from_moment(now)
     status, due_at, reason = (

@@ -141,11 +141,17 @@ def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
 
 
 def queued_segments(db: Database, edition_id: int, now: datetime) -> list[Segment]:
-    """The segments of an edition with how many of their deliveries are due, the largest first."""
+    """The segments of an edition with how many of their deliveries would go out, the largest first:
+    those that are due, to recipients who still want the mail and may be mailed.
+    """
     sql = """
-    SELECT language, languages, themes, count(*) AS recipients
+    SELECT segments.language, segments.languages, segments.themes, count(*) AS recipients
       FROM deliveries JOIN segments ON segments.id = deliveries.segment_id
+      JOIN recipients ON recipients.id = deliveries.recipient_id
      WHERE deliveries.edition_id = ? AND deliveries.status = 'queued' AND deliveries.due_at <= ?
+       AND recipients.status = 'active'
+       AND NOT EXISTS (SELECT 1 FROM suppressions
+                        WHERE suppressions.address_key = recipients.address_key)
      GROUP BY segments.id ORDER BY recipients DESC, segments.id
     """
     rows = db.rows(sql, (edition_id, text_from_moment(now)))
@@ -235,6 +241,19 @@ def release_edition(db: Database, edition_id: int) -> bool:
 def cancel_edition(db: Database, edition_id: int, now: datetime) -> int:
     """Send no more of an edition: what is queued is skipped; how many. What was sent stays sent."""
     db.run("UPDATE editions SET status = 'cancelled' WHERE id = ?", (edition_id,))
+    return skip_cancelled(db, edition_id, now)
+
+
+def skip_cancelled(db: Database, edition_id: int, now: datetime) -> int:
+    """Settle as skipped what is queued of an edition if it is cancelled; how many. A mail that was
+    under way when that happened may have come back to be tried again.
+    """
     sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL,
-               reason = 'edition cancelled' WHERE edition_id = ? AND status = 'queued'"""
+               reason = 'edition cancelled' WHERE edition_id = ? AND status = 'queued'
+                AND EXISTS (SELECT 1 FROM editions
+                             WHERE editions.id = deliveries.edition_id AND status = 'cancelled')"""
     return db.run(sql, (text_from_moment(now), edition_id))
+
+
+def cancelled_editions(db: Database) -> list[int]:
+    return [row["id"] for row in db.rows("SELECT id FROM editions WHERE status = 'cancelled'")]

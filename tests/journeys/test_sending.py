@@ -12,7 +12,11 @@ from email.message import Message
 
 import pytest
 
+from digest.cli.sending import plan, send_editions
+from digest.compose import compose_now
+from digest.deliver import Portion
 from digest.rehearsal import EXAMPLE_TOKEN
+from digest.runtime import Runtime
 from tests.desks import LISTING, Desk
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying
@@ -231,6 +235,39 @@ def test_a_held_edition_waits_for_its_release(newsroom: Desk, server: Submission
     newsroom.run("editions", "release", "1")
     sent(newsroom)
     assert sorted(mail[1] for mail in server.mails) == [ANNA, BORIS, CLARA]
+
+
+def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> None:
+    """An edition that the service composes while the question stands is not in the answer."""
+    sent(newsroom, "--limit", "1")
+    (newsroom.seeds / "late.txt").write_text("Late\n\nA late piece on customs.\n", "utf-8")
+    newsroom.run("ingest")
+    with newsroom.open(read_only=True) as db, db.snapshot():
+        room = Runtime.from_file(newsroom.config)
+        seen = [one for one in plan(db, room, room.settings.digests[0], None) if one.frozen]
+    assert len(seen) == 1
+    with newsroom.open() as db:
+        compose_now(db, room.settings, room.settings.digests[0], room.now)
+        send_editions(
+            db,
+            room,
+            room.settings.digests[0],
+            expect=None,
+            shown=seen,
+            portion=Portion(),
+            progress=lambda _: None,
+        )
+    assert newsroom.json("editions", "show", "1")["deliveries"] == {"sent": 3}
+    assert newsroom.json("editions", "show", "2")["deliveries"] == {"queued": 3}
+
+
+def test_the_dry_run_counts_who_will_be_mailed(newsroom: Desk, server: Submission) -> None:
+    """Who left or was suppressed since the edition was composed is not among them."""
+    sent(newsroom, "--limit", "1")
+    newsroom.run("suppressions", "add", BORIS)
+    shown = rehearse(newsroom)
+    assert [one["recipients"] for one in shown["segments"]] == [1]
+    assert "1 sent" in sent(newsroom)
 
 
 def test_a_cancelled_edition_is_sent_to_nobody_more(newsroom: Desk, server: Submission) -> None:

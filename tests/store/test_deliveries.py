@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.errors import NotFoundError, SenderError
+from digest.errors import NotFoundError, NotReadyError, SenderError
 from digest.model import Choice, Edition, EditionStatus, Window
 from digest.store.audience import add_recipient
 from digest.store.database import Database, open_database
@@ -30,6 +30,7 @@ from digest.store.editions import (
     pending_editions,
     release_edition,
     save_edition,
+    skip_cancelled,
     waiting_editions,
 )
 from digest.store.sqlite import sqlite3
@@ -210,6 +211,20 @@ def test_the_operators_word_settles_what_is_uncertain(ledger: Database) -> None:
     assert row(ledger, 1)["reason"] == "settled by the operator"
     assert due(ledger) == [2, 3, 4, 5]
     assert (row(ledger, 2)["attempts"], row(ledger, 2)["first_tried_at"]) == (0, None)
+
+
+def test_nothing_of_a_cancelled_edition_is_queued_again(ledger: Database) -> None:
+    """Neither by the operator's word nor by an answer that came after the cancellation."""
+    hand(ledger, 1, 2)
+    with ledger.write():
+        cancel_edition(ledger, 1, NOW)
+    end(ledger, Settlement(1, DeliveryStatus.QUEUED, due_at=LATER))
+    end(ledger, Settlement(2, DeliveryStatus.UNCERTAIN))
+    with ledger.write():
+        assert skip_cancelled(ledger, 1, LATER) == 1
+    with pytest.raises(NotReadyError, match=r"edition 1 was cancelled.*Allowed is --sent"):
+        settle_uncertain(ledger, delivery_id=2, edition_id=None, sent=False, now=NOW)
+    assert [row(ledger, n)["status"] for n in (1, 2)] == ["skipped", "uncertain"]
 
 
 def test_a_released_edition_begins_its_tries_anew(ledger: Database) -> None:
