@@ -18,7 +18,8 @@ from digest.schedule.journal import RUN, JsonLines
 from digest.schedule.notify import notify, watchdog_seconds
 from digest.schedule.outlook import holder, outlook
 from digest.schedule.plan import LEASE, Verb, rhythms, wakeups
-from digest.schedule.service import Tick, WhenDue, with_fixed_keys
+from digest.schedule.service import with_fixed_keys
+from digest.schedule.ticks import Tick, WhenDue
 from digest.store.database import Database
 from digest.store.lease import leave_lease, take_lease
 from digest.troubles import Failing

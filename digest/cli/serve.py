@@ -108,10 +108,11 @@ def _on_signals(stopping: "asyncio.Event", reload: Any) -> None:
     from digest.schedule.notify import notify
 
     def stop() -> None:
-        if not stopping.is_set():
+        first = not stopping.is_set()
+        stopping.set()
+        if first:
             tell("stopping")
             notify("STOPPING=1")
-        stopping.set()
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop)

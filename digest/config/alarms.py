@@ -1,11 +1,10 @@
 """[alarms] and [desk]: whom the service tells what an operator must act on, and the editors' week."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from digest.config.base import Address, OneLine, RepeatRule, Section, Zone, secret
+from digest.config.base import Address, Minutes, OneLine, Place, RepeatRule, Section, Zone, secret
 
 
 def _plain(value: str) -> str:
@@ -28,8 +27,8 @@ class AlarmSettings(Section):
 
     mail_to: tuple[PlainAddress, ...] = ()
     webhook_env: OneLine | None = None
-    webhook_file: Path | None = None
-    every_minutes: Annotated[float, Field(gt=0, le=1440)] = 2.0
+    webhook_file: Place | None = None
+    every_minutes: Minutes = 2.0
     after_minutes: Annotated[float, Field(ge=0, le=1440)] = 10.0
     quiet_minutes: Annotated[float, Field(ge=0, le=1440)] = 30.0
     source_hours: Hours = 6.0

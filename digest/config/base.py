@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 from digest.config.rules import parse_rule
 from digest.errors import NotReadyError
@@ -18,6 +18,8 @@ from digest.model import OTHER
 
 C = TypeVar("C", bound=Collection[object])
 
+YEARS = range(1900, 3000)
+"""A moment of config.toml lies in one of them."""
 LANGUAGES = ("en", "ru", "tk")
 """Languages that the product can tell apart. Mail and pages are set in English and Russian."""
 
@@ -118,7 +120,21 @@ def _rule(value: str) -> str:
 def _instant(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"allowed is a time with its offset, such as {value.isoformat()}Z")
+    if value.year not in YEARS:  # near the calendar's ends other zones have no such time
+        raise ValueError(f"allowed are the years {YEARS[0]} to {YEARS[-1]}")
     return value.astimezone(UTC)
+
+
+def _place(value: Path) -> Path:
+    try:
+        value.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"allowed after ~ is a user with a home on this machine; {value.parts[0]} is none"
+        ) from None
+    if "\0" in str(value):
+        raise ValueError("allowed is a path without NUL")
+    return value
 
 
 def _one_line(value: str) -> str:
@@ -144,6 +160,10 @@ LanguageCode = Annotated[str, AfterValidator(_language)]
 RepeatRule = Annotated[str, AfterValidator(_rule)]
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
+Place = Annotated[Path, AfterValidator(_place)]
+"""A file or folder. Paths of config.toml are of this type."""
+Minutes = Annotated[float, Field(ge=0.01, le=1440)]
+"""Between two runs of something: neither none, nor so short that the service does nothing else."""
 Filled = AfterValidator(_filled)
 """At least one entry. pydantic's own `min_length` would also count faulty entries as missing."""
 

@@ -40,8 +40,12 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError(str(path), [f"cannot be read: {e.strerror}"]) from e
     except UnicodeDecodeError as e:
         raise ConfigError(str(path), [f"is not UTF-8 at byte {e.start}; save it as UTF-8"]) from e
+    except RecursionError:
+        raise ConfigError(str(path), ["is nested too deeply; no key takes such a value"]) from None
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(str(path), [f"is not TOML: {e}"]) from e
+    except ValueError:  # the only one that the parser lets through
+        raise ConfigError(str(path), ["holds a number of too many digits"]) from None
     # `path` is ours to set, so it is the one name that the type cannot refuse.
     known = ", ".join(known_keys(()))
     faults = [f"path: unknown key; allowed are {known}"] if "path" in found else []

@@ -1,13 +1,11 @@
 """[service] and [web]: what `digest serve` does, how often, and where it is reached."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from digest.config.base import LinkUrl, OneLine, Section, WebUrl
+from digest.config.base import LinkUrl, Minutes, OneLine, Place, Section, WebUrl
 
-Minutes = Annotated[float, Field(gt=0, le=1440)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 
 
@@ -17,7 +15,7 @@ class ServiceSettings(Section):
     ingest_every_minutes: Minutes = 10.0
     send_every_minutes: Minutes = 2.0
     send: bool = True
-    bounces: Path | None = None
+    bounces: Place | None = None
     bounces_every_minutes: Minutes = 15.0
     lease_seconds: Annotated[float, Field(ge=3, le=86400)] = 30.0
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
@@ -36,7 +34,7 @@ class WebSettings(Section):
 
     feeds_url: WebUrl | None = None
     preferences_url: LinkUrl | None = None
-    templates: Path | None = None
+    templates: Place | None = None
     host: OneLine = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     cache_seconds: Annotated[int, Field(ge=0, le=86400)] = 300

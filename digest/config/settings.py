@@ -13,6 +13,7 @@ from digest.config.base import (
     Key,
     LanguageCode,
     OneLine,
+    Place,
     RepeatRule,
     Section,
     WebUrl,
@@ -39,9 +40,9 @@ class SiteSettings(Section):
 class StoreSettings(Section):
     """[store]"""
 
-    path: Path = Path("digest.db")
+    path: Place = Path("digest.db")
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
-    backups: Path = Path("backups")
+    backups: Place = Path("backups")
     keep_backups: Annotated[int, Field(ge=1, le=1000)] = 14
 
 
@@ -51,7 +52,7 @@ class SourceSettings(Section):
     name: Key
     kind: Literal["documents"] = "documents"
     title: OneLine | None = None
-    path: Path
+    path: Place
     pattern: OneLine = "*.txt"
     size_limit_mib: Annotated[float, Field(gt=0, le=100)] = 5.0
     archive: bool = False
@@ -60,7 +61,7 @@ class SourceSettings(Section):
 class FeedSettings(Section):
     """[feeds]"""
 
-    path: Path = Path("feeds")
+    path: Place = Path("feeds")
     entries: Annotated[int, Field(ge=1, le=1000)] = 50
     content: Literal["full", "summary"] = "full"
 
@@ -83,9 +84,9 @@ class DigestConfig(Section):
 class DkimSettings(Section):
     """[mail.dkim]: signs in this program instead of the relay; needs the extra `dkim`."""
 
-    rsa_key_file: Path
+    rsa_key_file: Place
     rsa_selector: OneLine
-    ed25519_key_file: Path | None = None
+    ed25519_key_file: Place | None = None
     ed25519_selector: OneLine | None = None
 
     @model_validator(mode="after")

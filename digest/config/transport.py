@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from digest.config.base import OneLine, Section, secret
+from digest.config.base import OneLine, Place, Section, secret
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 
@@ -20,10 +20,10 @@ class ServerSettings(Section):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     allow_plaintext: bool = False
-    ca_file: Path | None = None
+    ca_file: Place | None = None
     username: OneLine | None = None
     password_env: OneLine | None = None
-    password_file: Path | None = None
+    password_file: Place | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     connections: Annotated[int, Field(ge=1, le=500)] = 10
     messages_per_connection: Annotated[int, Field(ge=1)] = 1000
@@ -62,7 +62,7 @@ class TransportSettings(Section):
     """The part of [mail] that says how messages leave."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
-    outbox: Path = Path("outbox")
+    outbox: Place = Path("outbox")
     servers: tuple[ServerSettings, ...] = ()
     helo_name: OneLine | None = None
     per_second: Annotated[int, Field(ge=1)] | None = None

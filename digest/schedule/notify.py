@@ -1,5 +1,6 @@
 """What systemd wants to hear of a service of Type=notify; nothing where no systemd asked for it."""
 
+import contextlib
 import os
 import socket
 
@@ -11,7 +12,11 @@ def notify(*lines: str) -> None:
         return
     if place.startswith("@"):  # Linux's own name space: systemd writes its NUL as @
         place = "\0" + place[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+    # Whoever asked may be gone; the service works, and ends, all the same (as sd_notify(3) advises).
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
+    ):
         channel.connect(place)
         channel.sendall("\n".join(lines).encode())
 

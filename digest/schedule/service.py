@@ -7,27 +7,26 @@ import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
 
 from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError, StoreError
 from digest.schedule.heap import give_back
 from digest.schedule.journal import RUN, log, run_id, tell
-from digest.schedule.plan import LEASE, NextTime, Verb, due_within, rhythms
+from digest.schedule.plan import LEASE, Verb, due_within, rhythms
 from digest.schedule.tally import Tally
+from digest.schedule.ticks import Tick, WhenDue
 from digest.schedule.work import Facts, Worker
 from digest.store.lease import Lease, leave_lease, take_lease
 from digest.store.sqlite import sqlite3
-from digest.troubles import Failing, Memory, verb_key
+from digest.troubles import Memory, verb_key
 
 if TYPE_CHECKING:
-    from digest.runtime import Clock, Runtime
+    from digest.runtime import Runtime
 
 BEATS = 3
 """The lease is renewed so many times in its length."""
@@ -35,50 +34,12 @@ FIXED = (("web", "host"), ("web", "port"), ("store", "path"))
 """Keys that only a new start can change."""
 
 
-class WhenDue(BaseTrigger):  # type: ignore[misc] # the library has no types
-    """A rhythm as APScheduler asks for it, by the machine's clock. All that was missed until now
-    comes as one run.
-    """
-
-    def __init__(self, after: NextTime, clock: "Clock") -> None:
-        self.after = after
-        self.clock = clock
-
-    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        seen = now if previous is None else max(previous, now)
-        return self.clock.machine_at(self.after(self.clock.at(seen)))
-
-
-@dataclass(slots=True)
-class Tick:
-    """How a verb fares: when it was last woken, when it last came to its end, how often it failed."""
-
-    woken_at: datetime | None = None
-    done_at: datetime | None = None
-    runs: int = 0
-    failures: int = 0
-    fault: str | None = None
-    failing: Failing | None = None
-    running: bool = False
-
-    def failed(self, verb: Verb, fault: Exception, now: datetime) -> None:
-        """`failing` counts the failures since it last came to its end."""
-        since, times = (
-            (now, 0) if self.failing is None else (self.failing.since, self.failing.times)
-        )
-        self.failures, self.fault = self.failures + 1, type(fault).__name__
-        said = str(fault) if isinstance(fault, DigestError) else f"{type(fault).__name__}: {fault}"
-        self.failing = Failing(verb, since, times + 1, said)
-
-    def done(self, now: datetime) -> None:
-        self.done_at, self.fault, self.failing = now, None, None
-
-
 class Service:
     """One process's part in the work on one database.
 
     All but the verbs runs in the event loop; each verb in a thread, one run of it at a time.
-    `lease` is whose turn it is, as last seen. `reloaded` is told of each new runtime.
+    `lease` is whose turn it is, as last seen; `planned_at` is when the rhythms came into force.
+    `reloaded` is told of each new runtime.
     """
 
     def __init__(self, room: "Runtime", reloaded: Callable[["Runtime"], None]) -> None:
@@ -86,6 +47,7 @@ class Service:
         self.reloaded = reloaded
         self.lease: Lease | None = None
         self.ticks: dict[Verb, Tick] = {}
+        self.planned_at = room.now()
         self.mark = room.random_bytes()[:8].hex()
         self.holder = f"{socket.gethostname()}, process {os.getpid()}"
         self.tally = Tally()
@@ -116,7 +78,7 @@ class Service:
     async def run(self, stopping: asyncio.Event) -> bool:
         """Work until `stopping`; then whether all came to its end within the time for it."""
         self._scheduler.start(paused=True)
-        self._plan()
+        self._plan(_triggers(self.room))
         await self._beat()
         self._scheduler.resume()
         while not stopping.is_set():
@@ -128,33 +90,33 @@ class Service:
         return await self._drain()
 
     def reload(self) -> None:
-        """Read config.toml again. Where it has faults, what was read before stays in force."""
+        """Read config.toml again. Where it cannot be used, what was read before stays in force."""
         from digest.runtime import Runtime
 
         self._config = _state(self.room.settings.path)
         try:
             new = Runtime.from_file(self.room.settings.path)
+            settings, fixed = with_fixed_keys(self.room.settings, new.settings)
+            room = Runtime(settings, self.room.clock)
+            triggers = _triggers(room)
         except ConfigError as e:
             tell("config refused", level=logging.ERROR, faults=list(e.faults))
             return
-        settings, fixed = with_fixed_keys(self.room.settings, new.settings)
-        self.room = Runtime(settings, self.room.clock)
+        except Exception:  # noqa: BLE001 - told with its trace; the service goes on as it was
+            log.exception("config refused")
+            return
+        self.room = room
         self._worker = Worker(self.room, self._memory, self._worker.unrecorded, self.tally)
-        self._plan()
+        self._plan(triggers)
         self.reloaded(self.room)
         tell("config reloaded", needs_restart=fixed)
 
-    def _plan(self) -> None:
+    def _plan(self, triggers: list[tuple[Verb, WhenDue]]) -> None:
         self._scheduler.remove_all_jobs()
-        every = rhythms(self.room.settings)
-        for i, rhythm in enumerate(every):
-            self._scheduler.add_job(
-                self._wake,
-                WhenDue(rhythm.after, self.room.clock),
-                args=(rhythm.verb,),
-                id=f"{rhythm.verb} {i}",
-            )
-        self.ticks = {one.verb: self.ticks.get(one.verb) or Tick() for one in every}
+        for i, (verb, trigger) in enumerate(triggers):
+            self._scheduler.add_job(self._wake, trigger, args=(verb,), id=f"{verb} {i}")
+        self.ticks = {verb: self.ticks.get(verb) or Tick() for verb, _ in triggers}
+        self.planned_at = self.room.now()
 
     async def _beat(self) -> None:
         """Renew the lease, or look whose it is and begin where it has become ours; read config.toml
@@ -163,7 +125,7 @@ class Service:
         led, before = self.leads, self.lease
         try:
             self.lease = await asyncio.to_thread(self._take)
-        except (StoreError, sqlite3.Error) as e:
+        except (StoreError, sqlite3.Error, OSError) as e:
             if self._fault != str(e):  # once, however many beats it lasts
                 tell("lease not renewed", level=logging.ERROR, fault=str(e))
             self._fault = str(e)
@@ -211,12 +173,8 @@ class Service:
         RUN.set(run_id(self.room.random_bytes))
         tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
         stop = (lambda: self._stopped) if blind else self._must_stop
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads[verb], copy_context().run, self._work, verb, stop
-        )
-        self._runs.add(work)
         try:
-            facts = await asyncio.shield(work)
+            facts = await asyncio.shield(self._begun(verb, stop))
         except DigestError as e:
             tick.failed(verb, e, self.room.now())
             tell(verb, level=logging.ERROR, fault=str(e))
@@ -230,7 +188,14 @@ class Service:
                 self._soon(Verb.SEND)
         finally:
             tick.running = False
-            self._runs.discard(work)
+
+    def _begun(self, verb: Verb, stop: Callable[[], bool]) -> asyncio.Future[Facts]:
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads[verb], copy_context().run, self._work, verb, stop
+        )
+        self._runs.add(work)
+        work.add_done_callback(self._runs.discard)
+        return work
 
     def _work(self, verb: Verb, stop: Callable[[], bool]) -> Facts:
         try:
@@ -277,8 +242,16 @@ class Service:
         try:
             with self.room.open() as db:
                 leave_lease(db, LEASE, self.mark)
-        except (StoreError, sqlite3.Error) as e:
+        except (StoreError, sqlite3.Error, OSError) as e:
             tell("lease not given up", level=logging.ERROR, fault=str(e))
+
+
+def _triggers(room: "Runtime") -> list[tuple[Verb, WhenDue]]:
+    """When `room` wakes each verb; each was asked once, so that none fails where it is in force."""
+    found = [(one.verb, WhenDue(one.after, room.clock)) for one in rhythms(room.settings)]
+    for _, trigger in found:
+        trigger.after(room.now())
+    return found
 
 
 def with_fixed_keys(old: Settings, new: Settings) -> tuple[Settings, list[str]]:

@@ -43,7 +43,7 @@ def since(if_modified_since: bytes) -> datetime | None:
     """
     try:
         moment = parsedate_to_datetime(if_modified_since.decode("ascii"))
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, OverflowError):  # the latter for an offset of many digits
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

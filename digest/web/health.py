@@ -61,6 +61,8 @@ class Pulse(Protocol):
     @property
     def room(self) -> "Runtime": ...
     @property
+    def planned_at(self) -> datetime: ...
+    @property
     def leads(self) -> bool: ...
     @property
     def ticks(self) -> Mapping[Any, Tick]: ...
@@ -120,7 +122,10 @@ class Health:
         folder = self.pulse.room.settings.store.path.parent
         if not os.access(folder, os.W_OK):
             return f"{folder}: cannot be written to"
-        free = shutil.disk_usage(folder).free
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError as e:
+            return f"{folder}: cannot be looked into ({e.strerror or e})"
         return None if free >= LEAST_FREE else f"{folder}: only {free // 1_000_000} MB are left"
 
     def _late(self) -> str | None:
@@ -129,11 +134,13 @@ class Health:
         if lease is None or not self.pulse.leads:
             return None
         now = self.pulse.room.now()
+        # A rhythm that config.toml has just got is not late by what was in force before.
+        begun = max(lease.taken_at, self.pulse.planned_at)
         late = [
             str(verb)
             for verb, tick in self.pulse.ticks.items()
             if not tick.running
-            and now - max(tick.done_at or lease.taken_at, lease.taken_at)
+            and now - max(tick.done_at or begun, begun)
             > OVERDUE * self.pulse.rhythm[verb] + SLACK
         ]
         return f"late: {', '.join(late)}" if late else None

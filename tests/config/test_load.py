@@ -170,6 +170,46 @@ def test_a_file_that_cannot_be_read_says_why(content: bytes | None, fault: str, 
     assert fault in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        pytest.param(
+            'outbox = "~nosuchuser/outbox"',
+            "mail.outbox: found '~nosuchuser/outbox'; allowed after ~ is a user with a home",
+            id="the home of nobody",
+        ),
+        pytest.param(
+            'outbox = "out\\u0000box"',
+            "mail.outbox: found 'out\\x00box'; allowed is a path",
+            id="NUL",
+        ),
+        pytest.param(
+            "per_second = " + "9" * 5000, "holds a number of too many digits", id="digits"
+        ),
+        pytest.param(
+            f"servers = {'[' * 2000}{']' * 2000}", "is nested too deeply; no key", id="brackets"
+        ),
+        pytest.param(
+            "[alarms]\nevery_minutes = 1e-12",
+            "alarms.every_minutes: found 1e-12; allowed is greater than or equal to 0.01",
+            id="no pause between two runs",
+        ),
+    ],
+)
+def test_no_value_of_a_key_breaks_the_reader_itself(name: str, fault: str, tmp_path: Path):
+    """Whatever is written in a file of good form is a fault of the file, in words."""
+    (told,) = faults_of(tmp_path, f"{LEAST}{name}\n")
+    assert fault in told
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_moment_at_the_calendars_ends_is_refused(since: str, tmp_path: Path):
+    """Elsewhere on earth it would lie beyond them."""
+    text = LEAST.replace("[mail]", f"since = {since}\n[mail]")
+    (told,) = faults_of(tmp_path, text)
+    assert told == f"digests[1].since: found {since}; allowed are the years 1900 to 2999"
+
+
 def test_a_folder_is_not_a_file(tmp_path: Path):
     """--config wants the file, not the folder that it lies in."""
     with pytest.raises(ConfigError, match="this is a folder"):

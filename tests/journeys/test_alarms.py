@@ -128,7 +128,7 @@ def test_a_verb_that_fails_again_and_again_is_told(watched: Desk, hook: Hook) ->
     place = watched.folder / "bounces"
     text = watched.config.read_text("utf-8")
     watched.config.write_text(text.replace('# bounces = "bounces"', 'bounces = "bounces"'), "utf-8")
-    watched.configure(bounces_every_minutes="0.005")
+    watched.configure(bounces_every_minutes="0.01")
     with service(watched) as running:
         until_told(running, 2)
         for folder in ("tmp", "new", "cur"):

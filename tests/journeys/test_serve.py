@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 from datetime import UTC, datetime
@@ -173,3 +174,35 @@ def test_a_look_at_the_schedule_changes_nothing(quick: Desk):
     before = quick.files("feeds")
     quick.run("schedule")
     assert quick.files("feeds") == before
+
+
+def test_no_fault_of_config_toml_ends_the_service(quick: Desk):
+    """What was read before stays in force until the file is mended, whatever is wrong with it."""
+    sound = quick.config.read_text("utf-8")
+    faults = (
+        ('outbox = "outbox"', 'outbox = "~nosuchuser/outbox"'),
+        ("every_minutes = 2.0", "every_minutes = 1e-12"),
+        ("port = 8080", "port = " + "9" * 5000),
+        ('languages = ["en", "ru"]', f"languages = {'[' * 2000}{']' * 2000}"),
+        ("[mail]", "since = 0001-01-01T00:00:00+05:00\n[mail]"),
+    )
+    with service(quick) as running:
+        running.until("read")
+        for old, new in faults:
+            assert old in sound
+            quick.config.write_text(sound.replace(old, new), "utf-8")
+            running.process.send_signal(signal.SIGHUP)
+            running.until("config refused")
+        quick.config.write_text(sound, "utf-8")
+        running.process.send_signal(signal.SIGHUP)
+        running.until("config reloaded")
+        assert running.get("/healthz")[0] == 200
+        assert running.end() == 0
+
+
+def test_a_service_ends_when_told_although_nobody_hears_it(quick: Desk):
+    """Where the socket that systemd named is gone."""
+    gone = {**os.environ, "NOTIFY_SOCKET": str(quick.folder / "gone")}
+    with service(quick, gone) as running:
+        running.until("read")
+        assert running.end() == 0

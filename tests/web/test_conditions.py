@@ -25,6 +25,7 @@ SAME, OLDER = b"Sun, 22 Nov 2026 08:00:00 GMT", b"Sun, 22 Nov 2026 07:59:59 GMT"
         pytest.param(None, SAME, True, id="the same second"),
         pytest.param(None, OLDER, False, id="changed since"),
         pytest.param(None, b"yesterday", False, id="no date counts as absent"),
+        pytest.param(None, SAME[:-3] + b"+" + b"9" * 20, False, id="an offset of any length"),
         pytest.param(b'"x"', SAME, False, id="the tag beats the date"),
         pytest.param(b'"abc"', OLDER, True, id="the tag beats the date, too"),
     ],
