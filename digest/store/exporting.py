@@ -100,7 +100,7 @@ def _fill(db: Database, numbered: Iterator[tuple[int, str]], name: str) -> int:
         try:
             row = {column: _raw(value) for column, value in values.items()}
             db.run(statements[table], row)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, TypeError, ValueError) as e:
+        except (sqlite3.IntegrityError, OverflowError, ValueError) as e:
             raise _fault(name, number, f"is no row of {table}: {e}") from e
         count += 1
     raise StoreError(f"{name}: ends after {count} rows without its last line: it is cut off.")
@@ -158,7 +158,7 @@ def _line(values: dict[str, Any]) -> str:
 def _object(line: str, name: str, number: int) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise _fault(name, number, f"is no JSON: {e}") from e
     if not isinstance(found, dict):
         raise _fault(name, number, "is no JSON object")
@@ -174,6 +174,9 @@ def _plain(value: Any) -> Any:
 
 
 def _raw(value: Any) -> Any:
-    if isinstance(value, dict):
-        return b64decode(value["base64"], validate=True)
-    return value
+    match value:
+        case {"base64": str(text)} if len(value) == 1:
+            return b64decode(text, validate=True)
+        case str() | int() | float() | None:
+            return value
+    raise ValueError('a value is text, a number, null or {"base64": "..."}')

@@ -111,6 +111,10 @@ def replaced(lines: list[str], at: int, line: str) -> list[str]:
     return [*lines[:at], line, *lines[at:][1:]]
 
 
+def meta(value: object) -> str:
+    return json.dumps({"table": "meta", "values": {"key": "a", "value": value}})
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -135,6 +139,28 @@ def replaced(lines: list[str], at: int, line: str) -> list[str]:
         ),
         pytest.param(
             lambda lines: replaced(lines, 6, lines[5]), "line 7: is no row of", id="a row twice"
+        ),
+        *[
+            pytest.param(
+                lambda lines, value=value: replaced(lines, 1, meta(value)),
+                f"line 2: is no row of meta: .*{said}",
+                id=f"a value that is {what}",
+            )
+            for what, value, said in [
+                ("an object", {}, "a value is text"),
+                ("an object with more", {"base64": "AA==", "b": 1}, "a value is text"),
+                ("bytes of a number", {"base64": 5}, "a value is text"),
+                ("bytes of no base64", {"base64": "?"}, ""),
+                ("a list", [1], "a value is text"),
+                ("half a sign", "\ud800", "surrogates"),
+                ("beyond 64 bits", 2**64, "too large"),
+            ]
+        ],
+        pytest.param(
+            lambda lines: replaced(lines, 1, "[" * 100_000), "line 2: is no JSON", id="deep"
+        ),
+        pytest.param(
+            lambda lines: replaced(lines, 1, "9" * 10_000), "line 2: is no JSON", id="long number"
         ),
         pytest.param(
             lambda lines: (
