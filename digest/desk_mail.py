@@ -199,6 +199,10 @@ def send_desk(
             mail = set_week(db, settings, environment, lexicon, window, moment)
         with db.write():
             report.composed = desk_mails.freeze(db, window, mail, settings.desk.mail_to, moment)
+    with db.write():
+        desk_mails.give_up(
+            db, "no longer named in desk.mail_to", moment, but_for=settings.desk.mail_to
+        )
     newest = desk_mails.newest_desk_mail(db)
     if newest is not None:
         _send(db, settings, transport, newest, now, signer, stop, report)

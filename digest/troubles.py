@@ -71,7 +71,7 @@ def find_troubles(
         *_verbs(failing),
         *_editions(db, settings, now),
         *_not_composed(db, settings, now),
-        *_relay(db, now),
+        *_relay(db, settings, now),
     ]
     first = {one.key: one for one in reversed(found)}
     return tuple(
@@ -245,9 +245,9 @@ def _missed(
     return window.ends_at
 
 
-def _relay(db: Database, now: datetime) -> Iterator[Trouble]:
+def _relay(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
     """Our own notices show a relay that refuses while no edition goes out."""
-    row = watching.refused_notices(db)
+    row = watching.refused_notices(db, settings.desk.mail_to)
     if row is not None and (since := moment_from_text(row["since"])) <= now - PUT_OFF:
         yield _relay_trouble("the mail server", row["answer"] or "no answer", since)
 

@@ -187,6 +187,23 @@ def test_the_days_of_its_tries_begin_with_the_first_answer(
     assert room.states() == ["sent", "sent"]
 
 
+def test_who_is_no_editor_any_more_gets_nothing(room: Room, server: FaultServer) -> None:
+    """What is queued for an address that has left config.toml is given up, and is no trouble."""
+    named = room.desk.config.read_text("utf-8")
+    server.acts["first"] = ("rcpt", "451 4.3.0 later")
+    room.send()
+    server.acts.clear()
+    room.now += timedelta(hours=1)
+    for left in (f'"{SECOND}"', ""):
+        text = named.replace(f'["{FIRST}", "{SECOND}"]', f"[{left}]")
+        room.desk.config.write_text(text, "utf-8")
+        troubles = find_troubles(room.db, room.desk.settings, room.now)
+        assert "relay" not in [one.key for one in troubles]
+        room.send()
+        assert room.states() == ["failed", "sent"]
+    assert [one["To"] for one in mails(server)] == [SECOND]
+
+
 def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer) -> None:
     """`handed` is on disk before the end of the body: who comes next does not send it again."""
 

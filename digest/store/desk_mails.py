@@ -41,11 +41,7 @@ def freeze(
     What is still queued of an earlier week is given up: its place is taken.
     """
     at = text_from_moment(now)
-    db.run(
-        """UPDATE desk_deliveries SET status = 'failed', settled_at = ?, due_at = NULL,
-             reason = 'the next week came' WHERE status = 'queued'""",
-        (at,),
-    )
+    give_up(db, "the next week came", now)
     values: Row = {
         "starts_at": text_from_moment(window.starts_at),
         "ends_at": text_from_moment(window.ends_at),
@@ -59,6 +55,13 @@ def freeze(
              VALUES (?, ?, 'queued', ?)"""
     db.run_many(sql, [(mail_id, address, at) for address in dict.fromkeys(addresses)])
     return mail_id
+
+
+def give_up(db: Database, reason: str, now: datetime, *, but_for: Collection[str] = ()) -> None:
+    """Send nothing more of what is queued, but for these addresses. Call inside a write."""
+    sql = """UPDATE desk_deliveries SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
+              WHERE status = 'queued' AND address NOT IN (SELECT value FROM json_each(?))"""
+    db.run(sql, (text_from_moment(now), reason, json.dumps(list(but_for))))
 
 
 def has_open(db: Database) -> bool:

@@ -4,6 +4,7 @@ Every edition is looked at, so that none is forgotten while its trouble lasts: t
 most, and their deliveries are counted already. Of deliveries themselves a fixed number is looked at.
 """
 
+import json
 from collections.abc import Collection
 from datetime import datetime
 
@@ -95,9 +96,9 @@ def has_news(
     return db.value(sql, (*bounds, *languages, *themes, OTHER in themes)) is not None
 
 
-def refused_notices(db: Database) -> Row | None:
-    """The mail to operator or editors that is put off for longest: since when, and what was said;
-    None where none is put off.
+def refused_notices(db: Database, editors: Collection[str]) -> Row | None:
+    """The mail to the operator or these editors that is put off for longest: since when, and what
+    was said; None where none is put off.
     """
     sql = """
     SELECT first_tried_at AS since, answer FROM alarm_messages
@@ -106,6 +107,7 @@ def refused_notices(db: Database) -> Row | None:
     SELECT coalesce(first_tried_at, composed_at), answer  -- a server that is away counts as no try
       FROM desk_deliveries JOIN desk_mails ON desk_mails.id = desk_mail_id
      WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
+       AND address IN (SELECT value FROM json_each(?))
      ORDER BY 1 LIMIT 1
     """
-    return db.row(sql)
+    return db.row(sql, (json.dumps(list(editors)),))
