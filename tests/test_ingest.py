@@ -412,6 +412,19 @@ def test_a_missing_source_spoils_no_other(filled: Desk) -> None:
     assert titled(filled, "A headline from near").source == "near"
 
 
+def test_a_source_that_the_disk_does_not_give_spoils_no_other(desk: Desk) -> None:
+    """For the operator whose file server is away: named, and the rest is read."""
+    text = desk.config.read_text("utf-8")
+    away = '[[sources]]\nname = "away"\npath = "away"\n\n[[sources]]\n'
+    desk.config.write_text(text.replace("[[sources]]\n", away, 1), "utf-8")
+    (desk.folder / "away").symlink_to("x" * 300)  # no disk can tell what lies there
+    report = desk.ingest(YEARS_LATER)
+    assert len(report.added) == 36
+    [fault] = report.faults
+    assert fault.startswith("source away: ")
+    assert "cannot be read" in fault
+
+
 def test_the_press_contact_is_kept_apart(filled: Desk) -> None:
     """For the editor who wants to ring them: kept, in a table that nothing publishes."""
     with filled.open(read_only=True) as db:

@@ -90,6 +90,12 @@ def missing(desk: Desk, db: Database) -> None:
     desk.seeds.rename(desk.folder / "elsewhere")
 
 
+def unreachable(desk: Desk, db: Database) -> None:
+    """A folder of which the disk does not even tell whether it is there."""
+    missing(desk, db)
+    desk.seeds.symlink_to("x" * 300)
+
+
 def untouched(desk: Desk, db: Database) -> None:
     pass
 
@@ -109,6 +115,7 @@ Break = Callable[[Desk, Database], None]
         pytest.param(untouched, LATER, "edition late weekly", HOUR, "has not been composed", "digest compose weekly", id="an hour that nobody kept"),
         pytest.param(unreadable, LATER, "source seeds", SOON, "empty.txt of the source seeds cannot be read: is empty", "then: digest ingest", id="a document for long"),
         pytest.param(missing, SOON, "source seeds", SOON, "there is no such folder", "then: digest ingest", id="the folder is gone"),
+        pytest.param(unreachable, SOON, "source seeds", SOON, "cannot be read (File name too long)", "readable, then: digest ingest", id="the disk does not tell"),
     ],
 )  # fmt: skip
 def test_a_trouble_is_found(

@@ -45,12 +45,12 @@ def check_folder(folder: Path) -> None:
     Raises:
         DocumentError: it is missing or cannot be read.
     """
-    if not folder.is_dir():
-        found = "is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise DocumentError(
-            str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
-        )
     try:
+        if not folder.is_dir():
+            found = "is a file, not a folder" if folder.exists() else "there is no such folder"
+            raise DocumentError(
+                str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
+            )
         os.scandir(folder).close()
     except OSError as error:  # a glob would only find nothing
         reason = f"cannot be read ({error.strerror or error}); check its permissions"

@@ -152,13 +152,19 @@ def open_database(
 
     Raises:
         StoreError: there is no database to read, it is none of ours, is damaged or locked, or was
-            made by a newer version of this program.
+            made by a newer version of this program; or the disk does not even tell.
     """
-    if read_only and not path.exists():
-        raise StoreError(f"{path}: there is no database yet. Run `digest ingest` first.")
-    if not read_only and not path.parent.is_dir():
-        raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
-    address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    try:
+        if read_only and not path.exists():
+            raise StoreError(f"{path}: there is no database yet. Run `digest ingest` first.")
+        if not read_only and not path.parent.is_dir():
+            raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
+        address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    except OSError as e:
+        raise StoreError(
+            f"{path}: cannot be reached ({e.strerror or e}). Check the disk that it is on, and the "
+            "permissions of every folder above it."
+        ) from e
     with contextlib.ExitStack() as on_failure:
         try:
             connection = sqlite3.connect(

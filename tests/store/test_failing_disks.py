@@ -108,6 +108,25 @@ def test_a_folder_for_reading_only_is_told(store: Path) -> None:
     assert run(AS_NOBODY, store) == ["written", "read 3"]
 
 
+def test_a_folder_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+    """For the operator whose disk is away, or closed to this user: where, and what to look at."""
+    away = tmp_path / "away"
+    away.symlink_to("x" * 300)  # no disk can tell what lies there
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match=r"digest\.db: cannot be reached \(.*permissions"):
+            open_database(away / "digest.db", read_only=read_only)
+
+
+def test_a_folder_that_is_closed_is_told(store: Path) -> None:
+    """As another user, where a folder above may not be entered."""
+    (store.parent / "deep").mkdir()
+    path = store.rename(store.parent / "deep" / "digest.db")
+    path.parent.chmod(0)
+    for line in run(AS_NOBODY, path):
+        assert line.startswith(f"StoreError {path}: cannot be ")
+    path.parent.chmod(0o777)
+
+
 def test_a_full_disk_loses_nothing_and_it_goes_on_when_there_is_room(db: Database) -> None:
     """For the operator: what was committed is there, the rest can be done again."""
     db.close()
