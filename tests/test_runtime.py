@@ -41,7 +41,8 @@ def test_a_copy_of_the_database_is_at_another_place(desk: Desk) -> None:
     """For the sole sender: a restored copy is told from the one that sends."""
     here = Runtime(desk.settings).here
     assert here == Runtime(desk.settings).here
-    desk.configure(path='"elsewhere"')
+    config = desk.config.read_text("utf-8")
+    desk.config.write_text(config.replace('path = "digest.db"', 'path = "elsewhere.db"'), "utf-8")
     assert Runtime(desk.settings).here != here
 
 

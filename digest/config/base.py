@@ -143,6 +143,15 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
+def _pattern(value: str) -> str:
+    if value.startswith("/") or "\\" in value or ".." in value.split("/"):
+        raise ValueError(
+            'allowed is a pattern of names within the folder, such as *.txt, without "..", a "\\" or '
+            'a "/" in front'
+        )
+    return value
+
+
 def _filled(value: C) -> C:
     if not value:
         raise ValueError("allowed is at least one entry")
@@ -164,6 +173,7 @@ Place = Annotated[Path, AfterValidator(_place)]
 """A file or folder. Paths of config.toml are of this type."""
 Minutes = Annotated[float, Field(ge=0.01, le=1440)]
 """Between two runs of something: neither none, nor so short that the service does nothing else."""
+NamePattern = Annotated[OneLine, AfterValidator(_pattern)]
 Filled = AfterValidator(_filled)
 """At least one entry. pydantic's own `min_length` would also count faulty entries as missing."""
 

@@ -6,9 +6,11 @@ with the faults of single values. What is not of the right type is passed over: 
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from digest.config.base import LANGUAGES, contrast
+from digest.config.places import misplaced
 from digest.config.settings import SiteSettings
 from digest.model import OTHER
 
@@ -17,9 +19,14 @@ PAPER_DARK = "#16191c"
 LOWEST_CONTRAST = 4.5
 
 
-def combined_faults(found: Mapping[str, Any]) -> list[str]:
-    """One line for each fault, in the order of the file's tables."""
-    return [*_repeated_names(found), *_unreadable_colours(found), *_unknown_choices(found)]
+def combined_faults(found: Mapping[str, Any], config: Path) -> list[str]:
+    """One line for each fault of the file `config`, kind by kind."""
+    return [
+        *_repeated_names(found),
+        *_unreadable_colours(found),
+        *_unknown_choices(found),
+        *misplaced(found, config),
+    ]
 
 
 def _repeated_names(found: Mapping[str, Any]) -> Iterator[str]:

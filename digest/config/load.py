@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from digest.config.base import Section
 from digest.config.combined import combined_faults
 from digest.config.faults import fault_line, known_keys
+from digest.config.places import located
 from digest.config.settings import Settings
 from digest.errors import ConfigError
 
@@ -49,12 +50,13 @@ def load_settings(path: Path) -> Settings:
     # `path` is ours to set, so it is the one name that the type cannot refuse.
     known = ", ".join(known_keys(()))
     faults = [f"path: unknown key; allowed are {known}"] if "path" in found else []
+    combined = combined_faults(found, path.absolute())
     try:
         settings = Settings.model_validate({**found, "path": path.absolute()})
     except ValidationError as e:
         faults += [fault_line(error, found) for error in e.errors()]
-        raise ConfigError(str(path), [*faults, *combined_faults(found)]) from None
-    if faults := [*faults, *combined_faults(found)]:
+        raise ConfigError(str(path), [*faults, *combined]) from None
+    if faults := [*faults, *combined]:
         raise ConfigError(str(path), faults)
     return _with_absolute_paths(settings, settings.path.parent)
 
@@ -68,7 +70,7 @@ def _with_absolute_paths(section: S, folder: Path) -> S:
 def _moved(value: Any, folder: Path) -> Any:
     match value:
         case Path():
-            return folder / value.expanduser()
+            return located(folder, value)
         case Section():
             return _with_absolute_paths(value, folder)
         case tuple():

@@ -12,6 +12,7 @@ from digest.config.base import (
     Instant,
     Key,
     LanguageCode,
+    NamePattern,
     OneLine,
     Place,
     RepeatRule,
@@ -53,7 +54,7 @@ class SourceSettings(Section):
     kind: Literal["documents"] = "documents"
     title: OneLine | None = None
     path: Place
-    pattern: OneLine = "*.txt"
+    pattern: NamePattern = "*.txt"
     size_limit_mib: Annotated[float, Field(gt=0, le=100)] = 5.0
     archive: bool = False
 

@@ -57,9 +57,7 @@ def test_export_and_import_make_the_same_newsroom(filled: Desk) -> None:
     said = filled.run("export", str(out)).stdout
     rows = len(out.read_text("utf-8").splitlines()) - 2
     assert f"{rows:,} rows" in said
-    filled.configure(path='"new.db"')
-    config = filled.config.read_text("utf-8").replace('path = "new.db"', 'path = "seeds"')
-    config = config.replace('[store]\npath = "seeds"', '[store]\npath = "new.db"')
+    config = filled.config.read_text("utf-8").replace('path = "digest.db"', 'path = "new.db"')
     filled.config.write_text(config, "utf-8")
     assert f"{rows:,} rows" in filled.run("import", str(out)).stdout
     assert filled.run("export").stdout == out.read_text("utf-8")

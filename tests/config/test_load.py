@@ -140,6 +140,20 @@ def test_five_faults_are_told_at_once(tmp_path: Path):
         pytest.param(("[[digests]]", '[[themes]]\nname = "drugs"\ntitle = { en = "D" }\n[[digests]]'), "themes[2].name: found 'drugs', as in themes[1]; each name is allowed once", id="name twice"),
         pytest.param(("[site]", 'path = "here"\n[site]'), "path: unknown key; allowed are alarms, desk, digests, feeds", id="a key that is ours"),
         pytest.param(("[[themes]]", '[themes]'), "themes: allowed is a list", id="a table for a list of tables"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "../*"'), "sources[1].pattern: found '../*'; allowed is a pattern of names within the folder", id="a pattern that climbs out"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "a/../../*"'), "sources[1].pattern: found 'a/../../*'; allowed is", id="by a detour"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "/etc/*"'), "sources[1].pattern: found '/etc/*'; allowed is", id="a pattern for another folder"),
+        pytest.param(('path = "seeds"', 'path = "."\npattern = "*"\n[feeds]\npath = "../feeds"\n'), "sources[1].pattern: found '*', which also takes config.toml, store.path; allowed is one for documents only", id="our own files as copy"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "**/*.d[ab]"\n[store]\npath = "seeds/kept/our.db"\n'), "sources[1].pattern: found '**/*.d[ab]', which also takes store.path", id="our own files deeper down"),
+        pytest.param(("[mail]", '[feeds]\npath = "."\n[mail]'), "feeds.path: found '.', where also config.toml, store.path, store.backups, mail.outbox, the mails of a dry run, sources[1].path would lie; allowed is a folder for the feeds alone", id="feeds in the newsroom's folder"),
+        pytest.param(("[mail]", '[feeds]\npath = "../.."\n[mail]'), "feeds.path: found '../..', where also config.toml, ", id="feeds above it"),
+        pytest.param(("[mail]", '[feeds]\npath = "seeds"\n[mail]'), "feeds.path: found 'seeds', where also sources[1].path would lie", id="feeds in a source"),
+        pytest.param(("[mail]", '[feeds]\npath = "seeds/feeds"\n[mail]'), "feeds.path: found 'seeds/feeds', which lies in sources[1].path", id="feeds below a source"),
+        pytest.param(("[mail]", '[mail]\noutbox = "feeds"'), "feeds.path: found 'feeds', where also mail.outbox would lie", id="mail in the feeds"),
+        pytest.param(("[mail]", '[store]\nbackups = "feeds/../feeds/old"\n[mail]'), "feeds.path: found 'feeds', where also store.backups would lie", id="backups in the feeds"),
+        pytest.param(("[mail]", '[store]\npath = "feeds/digest.db"\n[mail]'), "feeds.path: found 'feeds', where also store.path would lie", id="the database in the feeds"),
+        pytest.param(("[mail]", '[web]\ntemplates = "feeds/mine"\n[service]\nbounces = "feeds/in"\n[alarms]\nwebhook_file = "feeds/hook"\n[mail]'), "feeds.path: found 'feeds', where also alarms.webhook_file, service.bounces, web.templates would lie", id="what else is not for readers"),
+        pytest.param(('"leave@example.org"', '"leave@example.org"\n[[mail.servers]]\nhost = "relay.test"\nusername = "desk"\npassword_file = "feeds/pw"\n[mail.dkim]\nrsa_selector = "a"\nrsa_key_file = "feeds/key"'), "feeds.path: found 'feeds', where also mail.dkim.rsa_key_file, mail.servers[1].password_file would lie", id="secrets in the feeds"),
     ],
 )  # fmt: skip
 def test_a_fault_says_what_was_found_and_what_is_allowed(
@@ -149,6 +163,34 @@ def test_a_fault_says_what_was_found_and_what_is_allowed(
     assert change[0] in LEAST
     (told,) = faults_of(tmp_path, LEAST.replace(*change, 1))
     assert fault in told
+
+
+def test_a_link_hides_no_danger(tmp_path: Path):
+    """The web server follows the link, too."""
+    (tmp_path / "www").symlink_to(tmp_path)
+    (told,) = faults_of(tmp_path, LEAST + '[feeds]\npath = "www"\n')
+    assert "found 'www', where also config.toml, store.path" in told
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        pytest.param("", id="side by side under the newsroom's folder"),
+        pytest.param('[feeds]\npath = "/srv/www/feeds"\n', id="feeds elsewhere"),
+        pytest.param('[feeds]\npath = "seeds-feeds"\n', id="a name that only begins as another"),
+        pytest.param('[store]\npath = "data/digest.db"\nbackups = "data"\n', id="copies beside it"),
+    ],
+)
+def test_layouts_that_endanger_nothing_are_allowed(paths: str, tmp_path: Path):
+    """Who keeps everything in one folder, or on several disks, is not called to order."""
+    assert load_settings(written(tmp_path, LEAST + paths)).sources[0].pattern == "*.txt"
+
+
+@pytest.mark.parametrize("pattern", ["*", "*.txt", "**/*.txt", "wire/*", "a..b*"])
+def test_documents_may_lie_in_folders_of_the_source(pattern: str, tmp_path: Path):
+    """A pattern may lead down, never up."""
+    text = LEAST.replace('path = "seeds"', f'path = "seeds"\npattern = "{pattern}"')
+    assert load_settings(written(tmp_path, text)).sources[0].pattern == pattern
 
 
 @pytest.mark.parametrize(
