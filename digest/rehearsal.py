@@ -80,19 +80,29 @@ def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> 
         for path, data in zip(paths, parts, strict=True):
             replace_file(path, data)
     except OSError as e:
-        raise PublishError(
-            f"{folder}: cannot be written ({e.strerror}); name another folder with --out"
-        ) from e
+        raise _unwritable(folder, e) from e
     return paths
 
 
+def _unwritable(folder: Path, error: OSError) -> PublishError:
+    reason = error.strerror or error
+    return PublishError(f"{folder}: cannot be written ({reason}); name another folder with --out")
+
+
 def clear_previews(folder: Path, digest: str) -> None:
-    """Remove what an earlier dry run of this digest wrote, so that nothing stale lies beside the new."""
+    """Remove what an earlier dry run of this digest wrote, so that nothing stale lies beside the new.
+
+    Raises:
+        PublishError: the folder cannot be written.
+    """
     ours = re.compile(rf"{re.escape(digest)}-\d+-[a-z0-9-]+\.(eml|html|txt)")
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if ours.fullmatch(path.name) and path.is_file():
-                path.unlink()
+    try:
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if ours.fullmatch(path.name) and path.is_file():
+                    path.unlink(missing_ok=True)
+    except OSError as e:
+        raise _unwritable(folder, e) from e
 
 
 def _name(

@@ -1,5 +1,8 @@
 """The dry run: what it shows and writes is what would be sent, and it changes nothing else."""
 
+import subprocess
+import sys
+import tempfile
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,6 +21,19 @@ from tests.desks import PAGES, Desk
 ENGLISH_DRUGS = Segment(Choice("en", ("en",), ("drugs",)), 3)
 RUSSIAN_CUSTOMS = Segment(Choice("ru", ("ru",), ("customs", "other")), 2)
 NOTHING = Segment(Choice("ru", ("ru",), ("youth",)), 1)
+CLEAR_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from digest.errors import PublishError
+from digest.rehearsal import clear_previews
+Path.cwd().as_uri()  # what this loads nobody may be unable to read
+if os.geteuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+try:
+    clear_previews(Path(sys.argv[1]), "weekly")
+except PublishError as e:
+    print(e)
+"""
 
 
 def edition_of(desk: Desk) -> Edition:
@@ -121,6 +137,29 @@ def test_a_folder_that_cannot_be_written_is_told(filled: Desk, tmp_path: Path) -
     [only] = previews(filled)
     with pytest.raises(PublishError, match=r"cannot be written.*--out"):
         write_preview(tmp_path / "file" / "below", only)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+def test_a_folder_of_another_cannot_be_cleared_and_that_is_told() -> None:
+    """For the operator whose preview/ was written by root: one error with a way out, and no trace."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        stale = folder / "weekly-1-en-everything.eml"
+        stale.touch()
+        folder.chmod(0o555)
+        said = subprocess.run(
+            [sys.executable, "-c", CLEAR_AS_NOBODY, name],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        folder.chmod(0o755)
+        assert (
+            said
+            == f"{name}: cannot be written (Permission denied); name another folder with --out\n"
+        )
+        assert stale.exists()
 
 
 def test_long_choices_get_names_of_their_own(filled: Desk) -> None:

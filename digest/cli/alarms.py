@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
+from digest.cli.numbers import COUNT
 from digest.cli.output import counted, done, emit_json, json_option, local, table
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def alarms() -> None:
 
 
 @alarms.command("list")
-@click.option("--limit", type=click.IntRange(1), default=20, metavar="N", show_default=True)
+@click.option("--limit", type=COUNT, default=20, metavar="N", show_default=True)
 @json_option
 def list_alarms(limit: int, as_json: bool) -> None:
     """Open alarms first, then those that are over, the newest first."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
+from digest.cli.numbers import COUNT, ID
+from digest.cli.output import counted_to, done, emit_json, heading, json_option, local, table
 
 if TYPE_CHECKING:
     from digest.model import Article, Ruling
@@ -44,7 +45,9 @@ def as_data(article: "Article") -> dict[str, Any]:
     }
 
 
-def _show(found: "list[Article]", as_json: bool, none: str) -> None:
+def _show(rows: "list[Article]", limit: int, as_json: bool, none: str) -> None:
+    """Articles, of which one more than `limit` was asked for."""
+    found = rows[:limit]
     if as_json:
         emit_json([as_data(article) for article in found])
         return
@@ -66,14 +69,14 @@ def _show(found: "list[Article]", as_json: bool, none: str) -> None:
         wide="title",
         right=("id",),
     )
-    done(f"{counted(len(found), 'article')}. Next: digest articles show ID.")
+    done(f"{counted_to(limit, len(rows), 'article')}. Next: digest articles show ID.")
 
 
 @articles.command("list")
 @click.option("--theme", metavar="NAME", help='Only under this theme, or under none: "other".')
 @click.option("--language", metavar="CODE", help="Only in this language.")
 @click.option("--source", metavar="NAME", help="Only from this source.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="At most so many.")
 @json_option
 def list_articles(
     theme: str | None, language: str | None, source: str | None, limit: int | None, as_json: bool
@@ -90,14 +93,21 @@ def list_articles(
             raise NotFoundError(
                 f"there is no theme {theme!r}; allowed are {', '.join(sorted(known))}"
             )
-        found = latest_articles(db, theme=theme, language=language, source=source, limit=limit)
-    _show(found, as_json, "No article fits. Next: digest articles list without options.")
+        found = latest_articles(
+            db, theme=theme, language=language, source=source, limit=limit and limit + 1
+        )
+    _show(
+        found,
+        limit or len(found),
+        as_json,
+        "No article fits. Next: digest articles list without options.",
+    )
 
 
 @articles.command()
 @click.argument("query", nargs=-1, required=True)
 @click.option("--language", metavar="CODE", help="Only in this language.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, metavar="N", show_default=True)
+@click.option("--limit", type=COUNT, default=20, metavar="N", show_default=True)
 @json_option
 def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bool) -> None:
     """Articles with these words in any of their forms, in English and Russian."""
@@ -105,12 +115,12 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
 
     room = runtime()
     with room.open(read_only=True) as db:
-        found = search_articles(db, " ".join(query), language=language, limit=limit)
-    _show(found, as_json, "No article has all of these words. Next: try fewer of them.")
+        found = search_articles(db, " ".join(query), language=language, limit=limit + 1)
+    _show(found, limit, as_json, "No article has all of these words. Next: try fewer of them.")
 
 
 @articles.command()
-@click.argument("article_id", type=int, metavar="ID")
+@click.argument("article_id", type=ID, metavar="ID")
 @json_option
 def show(article_id: int, as_json: bool) -> None:
     """One article: its copy, how its date and themes are known, its story, its versions."""
@@ -224,7 +234,7 @@ def _date_line(article: "Article") -> str:
 
 
 @articles.command("theme")
-@click.argument("article_id", type=int, metavar="ID")
+@click.argument("article_id", type=ID, metavar="ID")
 @click.option("--add", multiple=True, metavar="THEME", help="It stands under this theme.")
 @click.option("--remove", multiple=True, metavar="THEME", help="It does not.")
 @click.option("--clear", is_flag=True, default=False, help="Take back all that editors said of it.")

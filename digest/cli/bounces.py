@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, json_option, table
+from digest.cli.numbers import COUNT, ID
+from digest.cli.output import counted, counted_to, done, emit_json, json_option, local, table
 
 if TYPE_CHECKING:
     from digest.mail.mailboxes import Mailbox
+
+KINDS = (
+    *("hard", "soft", "policy", "delayed", "delivered", "complaint", "leave", "vacation"),
+    "unknown",
+)
 
 
 @click.group()
@@ -96,26 +102,29 @@ def _open(
 
 
 @bounces.command("list")
-@click.option("--kind", metavar="KIND", help="Only of this kind: hard, soft, complaint, leave, …")
-@click.option("--limit", type=click.IntRange(min=1), default=50, metavar="N", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Only of this kind.")
+@click.option("--limit", type=COUNT, default=50, metavar="N", show_default=True)
 @json_option
 def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
     """What came back, the newest first."""
+    from digest.store.database import moment_from_text
     from digest.store.suppressions import list_returns
 
     room = runtime()
     with room.open(read_only=True) as db:
-        found = list_returns(db, kind=kind, limit=limit)
+        rows = list_returns(db, kind=kind, limit=limit + 1)
+    found = rows[:limit]
     if as_json:
         emit_json(found)
         return
     if found:
+        zone = room.settings.site.time_zone
         table(
             ("id", "read", "kind", "found by", "address", "said"),
             [
                 (
                     str(row["id"]),
-                    row["read_at"][:16].replace("T", " "),
+                    local(moment_from_text(row["read_at"]), zone),
                     row["kind"],
                     row["found_by"] or "-",
                     row["address"] or "-",
@@ -126,11 +135,11 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
             wide="said",
             right=("id",),
         )
-    done(f"{counted(len(found), 'letter')}. Next: digest bounces show ID.")
+    done(f"{counted_to(limit, len(rows), 'letter')}. Next: digest bounces show ID.")
 
 
 @bounces.command()
-@click.argument("letter_id", type=int, metavar="ID")
+@click.argument("letter_id", type=ID, metavar="ID")
 def show(letter_id: int) -> None:
     """One letter as it arrived."""
     from digest.errors import NotFoundError

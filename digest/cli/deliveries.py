@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, json_option, table
+from digest.cli.numbers import COUNT, ID
+from digest.cli.output import counted, done, emit_json, json_option, one_form, table
 
 STATES = ("queued", "handed", "sent", "failed", "uncertain", "skipped")
 COLUMNS = (
@@ -23,9 +24,9 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@click.option("--edition", "edition_id", type=int, metavar="ID", help="Only of this edition.")
+@click.option("--edition", "edition_id", type=ID, metavar="ID", help="Only of this edition.")
 @click.option("--status", type=click.Choice(STATES), help="Only in this state.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="At most so many.")
 @click.option("--csv", "as_csv", is_flag=True, default=False, help="As CSV, with every column.")
 @json_option
 def list_deliveries(
@@ -34,9 +35,13 @@ def list_deliveries(
     """Deliveries in the order in which they were queued."""
     from digest.store.deliveries import DeliveryStatus
     from digest.store.deliveries import list_deliveries as stored
+    from digest.store.editions import edition_by_id
 
+    one_form(as_csv=as_csv, as_json=as_json)
     room = runtime()
     with room.open(read_only=True) as db:
+        if edition_id is not None:
+            edition_by_id(db, edition_id)
         state = DeliveryStatus(status) if status else None
         rows = stored(db, edition_id=edition_id, status=state, limit=limit)
         if as_csv:
@@ -87,7 +92,7 @@ def _cell(value: Any) -> Any:
 
 
 @deliveries.command()
-@click.argument("delivery_id", type=int, metavar="ID")
+@click.argument("delivery_id", type=ID, metavar="ID")
 @json_option
 def show(delivery_id: int, as_json: bool) -> None:
     """One delivery: its state, its tries, and what the server said last."""
@@ -106,22 +111,30 @@ def show(delivery_id: int, as_json: bool) -> None:
 
 
 @deliveries.command()
-@click.argument("delivery_id", type=int, required=False, metavar="[ID]")
-@click.option("--edition", "edition_id", type=int, metavar="ID", help="All uncertain ones of it.")
-@click.option("--sent/--resend", "sent", default=None, help="It arrived, or send it again.")
-def settle(delivery_id: int | None, edition_id: int | None, sent: bool | None) -> None:
+@click.argument("delivery_id", type=ID, required=False, metavar="[ID]")
+@click.option("--edition", "edition_id", type=ID, metavar="ID", help="All uncertain ones of it.")
+@click.option("--sent", is_flag=True, default=False, help="It arrived.")
+@click.option("--resend", is_flag=True, default=False, help="Send it again.")
+def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: bool) -> None:
     """Your word on deliveries that are uncertain: they arrived, or are to be sent again."""
-    from digest.store.deliveries import delivery_by_id, settle_uncertain
+    from digest.errors import NotFoundError
+    from digest.store.deliveries import DeliveryStatus, delivery_by_id, settle_uncertain
     from digest.store.editions import edition_by_id
 
     if (delivery_id is None) == (edition_id is None):
         raise click.UsageError("Give the ID of a delivery, or --edition ID.")
-    if sent is None:
-        raise click.UsageError("Say --sent or --resend.")
+    if sent == resend:
+        also = ", not both" if sent else ""
+        raise click.UsageError(f"Give --sent or --resend{also}.")
     room = runtime()
     with room.open() as db, db.write():
         if delivery_id is not None:
-            delivery_by_id(db, delivery_id)
+            status = delivery_by_id(db, delivery_id)["status"]
+            if status != DeliveryStatus.UNCERTAIN:
+                raise NotFoundError(
+                    f"delivery {delivery_id} is {status}, and only an uncertain one is settled; see "
+                    "`digest deliveries list --status uncertain`"
+                )
         if edition_id is not None:
             edition_by_id(db, edition_id)
         count = settle_uncertain(

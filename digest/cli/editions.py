@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, fault, heading, json_option, local, table
+from digest.cli.numbers import COUNT, ID
+from digest.cli.output import (
+    counted,
+    done,
+    emit_json,
+    fault,
+    heading,
+    json_option,
+    local,
+    one_form,
+    table,
+)
 
 if TYPE_CHECKING:
     from digest.store.database import Database
@@ -19,7 +30,7 @@ def editions() -> None:
 
 @editions.command("list")
 @click.option("--digest", metavar="NAME", help="Only of this digest.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, metavar="N", show_default=True)
+@click.option("--limit", type=COUNT, default=50, metavar="N", show_default=True)
 @json_option
 def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
     """The newest editions, with how their deliveries stand."""
@@ -60,7 +71,7 @@ def deliveries_line(counts: dict[str, int]) -> str:
 
 
 @editions.command()
-@click.argument("edition_id", type=int, metavar="ID")
+@click.argument("edition_id", type=ID, metavar="ID")
 @click.option("--csv", "as_csv", is_flag=True, default=False, help="Who got it, as CSV.")
 @json_option
 def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
@@ -69,6 +80,7 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
     from digest.store.deliveries import list_deliveries
     from digest.store.editions import audience_of, delivery_counts, edition_by_id, segments_of
 
+    one_form(as_csv=as_csv, as_json=as_json)
     room = runtime()
     with room.open(read_only=True) as db:
         edition = edition_by_id(db, edition_id)
@@ -154,7 +166,7 @@ def _as_data(
 
 
 @editions.command()
-@click.argument("edition_id", type=int, metavar="ID")
+@click.argument("edition_id", type=ID, metavar="ID")
 @click.option("--note", default="held by the operator", metavar="TEXT", show_default=True)
 def hold(edition_id: int, note: str) -> None:
     """Send no more of an edition until it is released."""
@@ -164,7 +176,7 @@ def hold(edition_id: int, note: str) -> None:
 
 
 @editions.command()
-@click.argument("edition_id", type=int, metavar="ID")
+@click.argument("edition_id", type=ID, metavar="ID")
 def release(edition_id: int) -> None:
     """Let a held edition go out with the next `digest send`."""
     from digest.store.editions import release_edition
@@ -173,7 +185,7 @@ def release(edition_id: int) -> None:
 
 
 @editions.command()
-@click.argument("edition_id", type=int, metavar="ID")
+@click.argument("edition_id", type=ID, metavar="ID")
 def cancel(edition_id: int) -> None:
     """Never send what is still queued of an edition; what was sent stays sent."""
     from digest.store.editions import cancel_edition, edition_by_id

@@ -25,6 +25,16 @@ def json_option(command: C) -> C:
     )(command)
 
 
+def one_form(*, as_csv: bool, as_json: bool) -> None:
+    """Refuse both at once.
+
+    Raises:
+        click.UsageError: the output can have one form only.
+    """
+    if as_csv and as_json:
+        raise click.UsageError("Give --csv or --json, not both.")
+
+
 def emit_json(data: object) -> None:
     click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
 
@@ -117,6 +127,12 @@ def bar(label: str) -> Callable[[Sequence[T]], Iterable[T]]:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """1 article, 2 articles."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def counted_to(limit: int, count: int, one: str, many: str | None = None) -> str:
+    """As `counted`, of what was asked for with one more than `limit`, so that a cut is told."""
+    more = f", and there are more: --limit {2 * limit} shows them" if count > limit else ""
+    return counted(min(count, limit), one, many) + more
 
 
 def local(moment: datetime, zone: str) -> str:

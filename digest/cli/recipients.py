@@ -1,9 +1,9 @@
-"""`digest recipients add|list`."""
+"""`digest recipients add|end|list`."""
 
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, json_option, local, table
+from digest.cli.output import counted, done, emit_json, json_option, local, table, warn
 
 
 @click.group()
@@ -26,11 +26,12 @@ def recipients() -> None:
     "themes",
     multiple=True,
     metavar="NAME",
-    help='A theme they want, or "other". Default: everything.',
+    help='A theme they want, or "other", or "everything". Default: everything.',
 )
 @click.option(
     "--digest", "digests", multiple=True, metavar="NAME", help="A digest they get. Default: all."
 )
+@click.option("--anew", is_flag=True, default=False, help="Who had left has asked for it anew.")
 @json_option
 def add(
     address: str,
@@ -38,36 +39,50 @@ def add(
     languages: tuple[str, ...],
     themes: tuple[str, ...],
     digests: tuple[str, ...],
+    anew: bool,
     as_json: bool,
 ) -> None:
-    """Add a recipient, or give one that is there a new choice."""
-    from digest.config.audience import check_recipient
-    from digest.store.audience import add_recipient
+    """Add a recipient, or change what is given of one that is there."""
+    from digest.cli.choosing import changes, doubts, keep
 
     room = runtime()
-    chosen = check_recipient(
-        room.settings,
-        address=address,
-        name=name,
-        languages=languages,
-        themes=themes,
-        digests=digests,
-    )
+    given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
     with room.open() as db, db.write():
-        recipient_id, new = add_recipient(
-            db,
-            address=chosen.address,
-            name=chosen.name,
-            languages=chosen.languages,
-            themes=chosen.themes,
-            digests=chosen.digests,
-            moment=room.now(),
-        )
+        before, after = keep(db, room.settings, room.now(), address, given, anew=anew)
+        warnings = doubts(db, room.settings, after)
+    changed = changes(before, after)
+    for line in warnings:
+        warn(line)
     if as_json:
-        emit_json({"id": recipient_id, "new": new})
-        return
-    what = "Added recipient" if new else "Changed the choice of recipient"
-    done(f"{what} {recipient_id}. Next: digest send --dry-run.")
+        told = {what: {"before": was, "after": now} for what, (was, now) in changed.items()}
+        emit_json({"id": after.id, "new": before is None, "changed": told})
+    elif before is None:
+        done(f"Added recipient {after.id}. Next: digest send --dry-run.")
+    elif not changed:
+        done(f"Recipient {after.id} is already there, nothing changed.")
+    else:
+        said = "; ".join(f"{what}: {was} became {now}" for what, (was, now) in changed.items())
+        done(f"Recipient {after.id}: {said}. Next: digest send --dry-run.")
+
+
+@recipients.command()
+@click.argument("address")
+def end(address: str) -> None:
+    """End a subscription by hand, as a letter to the address for leaving does."""
+    from digest.store.audience import recipient_by_address
+    from digest.store.suppressions import end_recipient
+
+    room = runtime()
+    with room.open() as db, db.write():
+        recipient_id = recipient_by_address(db, address)
+        ended = end_recipient(db, recipient_id, "by hand", room.now())
+    if ended:
+        done(
+            f"Recipient {recipient_id} has left: nothing more is mailed, what is queued is skipped. "
+            "Next: digest recipients list."
+        )
+    else:
+        done(f"Recipient {recipient_id} had left already, nothing changed.")
 
 
 @recipients.command("list")

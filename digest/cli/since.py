@@ -41,7 +41,8 @@ def since_option(what: str) -> Callable[[C], C]:
 
 
 def since_moment(since: timedelta | date | None, now: datetime, zone: str) -> datetime | None:
-    """The instant; a date begins at midnight in the newsroom's zone, and 90d is so long before `now`.
+    """The instant; a date begins at midnight, a time without a zone is told on the newsroom's clock,
+    and 90d is so long before `now`.
 
     Raises:
         click.UsageError: it lies before the calendar begins.
@@ -51,6 +52,7 @@ def since_moment(since: timedelta | date | None, now: datetime, zone: str) -> da
     try:
         if isinstance(since, timedelta):
             return now - since
-        return datetime.combine(since, time(), ZoneInfo(zone)).astimezone(now.tzinfo)
+        told = since if isinstance(since, datetime) else datetime.combine(since, time())
+        return told.replace(tzinfo=ZoneInfo(zone)).astimezone(now.tzinfo)
     except OverflowError as e:
         raise click.UsageError("--since reaches back too far; leave it out for everything.") from e

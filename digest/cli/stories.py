@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
+from digest.cli.numbers import COUNT, ID
 from digest.cli.output import counted, done, emit_json, json_option, local
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def stories() -> None:
 
 
 @stories.command("list")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="At most so many.")
 @json_option
 def list_stories(limit: int | None, as_json: bool) -> None:
     """Stories of two articles or more, with what links them."""
@@ -47,8 +48,8 @@ def list_stories(limit: int | None, as_json: bool) -> None:
 
 
 @stories.command()
-@click.argument("article_id", type=int, metavar="ID")
-@click.argument("other_id", type=int, required=False, metavar="[OTHER_ID]")
+@click.argument("article_id", type=ID, metavar="ID")
+@click.argument("other_id", type=ID, required=False, metavar="[OTHER_ID]")
 @json_option
 def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
     """Why two articles are linked or not; without OTHER_ID all links of one and what comes near."""
@@ -84,7 +85,7 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
 
 
 @stories.command()
-@click.argument("article_ids", type=int, nargs=-1, required=True, metavar="ID ID...")
+@click.argument("article_ids", type=ID, nargs=-1, required=True, metavar="ID ID...")
 @by_option
 @json_option
 def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
@@ -109,7 +110,7 @@ def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
 
 
 @stories.command()
-@click.argument("article_id", type=int, metavar="ID")
+@click.argument("article_id", type=ID, metavar="ID")
 @by_option
 @json_option
 def split(article_id: int, by: str | None, as_json: bool) -> None:
@@ -136,7 +137,7 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
 
 
 @stories.command()
-@click.argument("article_id", type=int, metavar="ID")
+@click.argument("article_id", type=ID, metavar="ID")
 @json_option
 def clear(article_id: int, as_json: bool) -> None:
     """Take back what editors joined an article with or split it from: the engine links it anew."""

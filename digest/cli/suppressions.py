@@ -1,14 +1,18 @@
-"""`digest suppressions list|add|remove|import`, and `digest adopt`."""
+"""`digest suppressions list|add|remove|import`."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import IO
+from typing import BinaryIO
 
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, json_option, table
+from digest.cli.output import counted, done, emit_json, fault, json_option, local, table
+from digest.cli.since import since_moment
 
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
+TOLD = 10
+"""So many lines that give no address are told one by one."""
 
 
 @click.group()
@@ -21,6 +25,7 @@ def suppressions() -> None:
 @json_option
 def list_suppressions(cause: str | None, as_json: bool) -> None:
     """Suppressed addresses, the newest first, with why and since when."""
+    from digest.store.database import moment_from_text
     from digest.store.suppressions import list_suppressions as stored
 
     room = runtime()
@@ -30,13 +35,14 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
         emit_json(found)
         return
     if found:
+        zone = room.settings.site.time_zone
         table(
             ("address", "cause", "since", "detail"),
             [
                 (
                     row["address_key"],
                     row["cause"],
-                    row["since"][:16].replace("T", " "),
+                    local(moment_from_text(row["since"]), zone),
                     row["detail"] or "",
                 )
                 for row in found
@@ -51,27 +57,44 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
 @click.option("--detail", metavar="TEXT", help="Why, for whoever reads the list.")
 def add(addresses: tuple[str, ...], detail: str | None) -> None:
     """Never mail these addresses."""
-    _add(addresses, "manual", detail)
+    from digest.config.audience import check_address
+
+    done(_add([check_address(one) for one in addresses], "manual", detail))
 
 
 @suppressions.command("import")
-@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
-def import_file(file: IO[str]) -> None:
-    """Never mail the addresses in FILE: one a line, or the first column of a CSV file."""
-    cells = (line.split(",")[0].strip().strip('"') for line in file)
-    _add(tuple(cell for cell in cells if "@" in cell), "import", None)
+@click.argument("file", type=click.File("rb"))
+@click.pass_context
+def import_file(ctx: click.Context, file: BinaryIO) -> None:
+    """Never mail the addresses in FILE: one a line, or a table that a spreadsheet saved as CSV.
+
+    A line that gives no address is told, and the exit code is then 1; the others are kept.
+    """
+    from digest.cli.address_list import read_addresses
+
+    found = read_addresses(file.name, file.read())
+    said = _add(found.addresses, "import", None)
+    for line in found.faults[:TOLD]:
+        fault(line)
+    if len(found.faults) > TOLD:
+        fault(f"and {len(found.faults) - TOLD:,} more. Mend them in the file and import it again.")
+    done(said)
+    if found.faults:
+        ctx.exit(1)
 
 
-def _add(addresses: tuple[str, ...], cause: str, detail: str | None) -> None:
+def _add(addresses: Sequence[str], cause: str, detail: str | None) -> str:
+    """Keep them; what was done, in words."""
     from digest.store.suppressions import suppress
 
     room = runtime()
     with room.open() as db, db.write():
         moment = room.now()
         new = sum(suppress(db, one, cause, moment, detail=detail) for one in addresses)
-    done(
-        f"{counted(new, 'address', 'addresses')} suppressed, {len(addresses) - new} were before. "
-        "Next: digest suppressions list."
+    before = len(addresses) - new
+    return (
+        f"{counted(new, 'new address', 'new addresses')} suppressed, {before:,} "
+        f"{'was' if before == 1 else 'were'} before. Next: digest suppressions list."
     )
 
 
@@ -81,12 +104,10 @@ def _add(addresses: tuple[str, ...], cause: str, detail: str | None) -> None:
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="Of the cause only those since then (UTC).",
+    help="Of the cause only those since then, on the newsroom's clock.",
 )
 def remove(addresses: tuple[str, ...], cause: str | None, since: datetime | None) -> None:
     """Let these addresses be mailed again, or all that one cause put on the list."""
-    from datetime import UTC
-
     from digest.store.suppressions import unsuppress, unsuppress_cause
 
     if bool(addresses) == (cause is not None):
@@ -94,22 +115,8 @@ def remove(addresses: tuple[str, ...], cause: str | None, since: datetime | None
     room = runtime()
     with room.open() as db, db.write():
         if cause is not None:
-            moment = since.replace(tzinfo=UTC) if since else None
+            moment = since_moment(since, room.now(), room.settings.site.time_zone)
             count = unsuppress_cause(db, cause, since=moment)
         else:
             count = unsuppress(db, addresses)
     done(f"{counted(count, 'address', 'addresses')} may be mailed again.")
-
-
-@click.command("adopt")
-def adopt_database() -> None:
-    """Let a database that was copied or restored send from this machine and place.
-
-    Only one copy of a database may send; make sure that the other one does not.
-    """
-    from digest.store.sender import adopt
-
-    room = runtime()
-    with room.open() as db, db.write():
-        adopt(db, room.here)
-    done(f"{room.settings.store.path} now sends from here. Next: digest send --dry-run.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.desk import runtime
+from digest.cli.numbers import ID
 from digest.cli.output import bar, counted, done, emit_json, json_option, table
 from digest.cli.since import since_moment, since_option
 
@@ -60,12 +61,12 @@ def list_themes(as_json: bool) -> None:
 
 
 @themes.command()
-@click.argument("article_id", type=int, required=False, metavar="[ID]")
+@click.argument("article_id", type=ID, required=False, metavar="[ID]")
 @click.option(
     "--text",
     "file",
-    type=click.File("r", encoding="utf-8"),
-    help="A file instead of an article: its first line is the title; - is standard input.",
+    type=click.File("rb"),
+    help="A file instead of an article, in any encoding that `ingest` reads: its first line is the title; - is standard input.",
 )
 @json_option
 def explain(article_id: int | None, file: Any, as_json: bool) -> None:
@@ -73,6 +74,7 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
     from digest.editorial.language import detect
     from digest.editorial.themes import classify
     from digest.errors import NotFoundError
+    from digest.sources.decoding import decode
     from digest.store.articles import articles_by_id
 
     if (article_id is None) == (file is None):
@@ -85,7 +87,8 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
             raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
         title, text, language = found[0].title, found[0].text, found[0].language
     else:
-        title, _, text = file.read().partition("\n")
+        copy, _ = decode(file.name, file.read())
+        title, _, text = copy.partition("\n")
         text = text.strip()
         language = detect(f"{title}\n{text}")
     scores = classify(room.lexicon, title=title, text=text, language=language)

@@ -19,20 +19,23 @@ def add_recipient(
     themes: Sequence[str] | None,
     digests: Sequence[str],
     moment: datetime,
+    anew: bool = False,
 ) -> tuple[int, bool]:
     """A recipient with a choice, in one write: (id, True when new, False when brought up to date).
 
-    `themes` None is everything, themes that are added later included.
+    `themes` None is everything, themes that are added later included. `anew` takes back somebody who
+    had left, as from `moment`.
 
     Raises:
         RecipientError: the recipient has ended the subscription and is never revived in silence.
     """
     key = address_key(address)
     kept = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
-    if kept is not None and kept["status"] == RecipientStatus.ENDED:
+    ended = kept is not None and kept["status"] == RecipientStatus.ENDED
+    if kept is not None and ended and not anew:
         raise RecipientError(
             f"recipient {kept['id']} ended the subscription; whoever left is not added again "
-            "without asking anew."
+            "without asking anew. Who has asked: digest recipients add ADDRESS --anew."
         )
     if kept is None:
         recipient_id = db.insert(
@@ -50,6 +53,10 @@ def add_recipient(
         recipient_id = int(kept["id"])
         sql = "UPDATE recipients SET name = coalesce(?, name), language = ? WHERE id = ?"
         db.run(sql, (name, languages[0], recipient_id))
+        if ended:
+            sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
+                            ended_reason = NULL WHERE id = ?"""
+            db.run(sql, (text_from_moment(moment), recipient_id))
     _choose(db, recipient_id, languages, themes, digests)
     return recipient_id, kept is None
 
@@ -72,15 +79,22 @@ def _choose(
         db.run_many(sql, [(recipient_id, *value) for value in values])
 
 
-def list_recipients(db: Database, *, status: RecipientStatus | None = None) -> list[Recipient]:
-    """Recipients in the order in which they came."""
-    where, values = ("", ()) if status is None else ("WHERE status = ?", (status.value,))
-    sql = f"SELECT * FROM recipients {where} ORDER BY id"  # noqa: S608 - the condition is ours
-    languages = _grouped(
-        db, "SELECT recipient_id, language FROM recipient_languages ORDER BY 1, position"
+def list_recipients(
+    db: Database, *, status: RecipientStatus | None = None, recipient_id: int | None = None
+) -> list[Recipient]:
+    """Recipients in the order in which they came; only that of an id, if it is given."""
+    given = {"id": recipient_id, "status": status}
+    conditions = [f"AND {column} = ?" for column, value in given.items() if value is not None]
+    sql = f"SELECT * FROM recipients WHERE 1 {' '.join(conditions)} ORDER BY id"  # noqa: S608 - ours
+    values = [value for value in given.values() if value is not None]
+    languages, themes, digests = (
+        _grouped(db, kept, recipient_id)
+        for kept in (
+            "SELECT recipient_id, language FROM recipient_languages {} ORDER BY 1, position",
+            "SELECT recipient_id, theme FROM recipient_themes {} ORDER BY 1, 2",
+            "SELECT recipient_id, digest FROM recipient_digests {} ORDER BY 1, 2",
+        )
     )
-    themes = _grouped(db, "SELECT recipient_id, theme FROM recipient_themes ORDER BY 1, 2")
-    digests = _grouped(db, "SELECT recipient_id, digest FROM recipient_digests ORDER BY 1, 2")
     return [
         Recipient(
             id=row["id"],
@@ -109,7 +123,9 @@ def recipient_by_address(db: Database, address: str) -> int:
     """
     found = find_recipient(db, address)
     if found is None:
-        raise NotFoundError("no recipient has that address; see `digest recipients list`")
+        raise NotFoundError(
+            f"no recipient has the address {address!r}; see `digest recipients list`"
+        )
     return found
 
 
@@ -134,9 +150,11 @@ def raw_choices(db: Database, digest: str) -> Iterator[Row]:
     return db.each(CHOICES, (digest,))
 
 
-def _grouped(db: Database, sql: str) -> dict[int, tuple[str, ...]]:
+def _grouped(db: Database, sql: str, recipient_id: int | None) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    for row in db.each(sql):
+    one = recipient_id is not None
+    where, values = ("WHERE recipient_id = ?", (recipient_id,)) if one else ("", ())
+    for row in db.each(sql.format(where), values):
         recipient_id, chosen = row.values()
         found[recipient_id] = (*found[recipient_id], chosen)
     return found

@@ -66,6 +66,11 @@ def unsuppress_cause(db: Database, cause: str, *, since: datetime | None = None)
     return db.run("DELETE FROM suppressions WHERE cause = ? AND since >= ?", (cause, at))
 
 
+def suppression_of(db: Database, address: str) -> Row | None:
+    """Why and since when this address must not be mailed; None where it may be."""
+    return db.row("SELECT * FROM suppressions WHERE address_key = ?", (address_key(address),))
+
+
 def list_suppressions(db: Database, *, cause: str | None = None) -> list[Row]:
     """Suppressed addresses, the newest first."""
     where, values = ("", ()) if cause is None else ("WHERE cause = ?", (cause,))

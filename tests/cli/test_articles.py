@@ -108,6 +108,14 @@ def test_a_search_finds_the_russian_article(filled: Desk) -> None:
     assert "No article has all of these words" in filled.run("articles", "search", "зебра").stdout
 
 
+def test_a_search_that_was_cut_says_so(filled: Desk) -> None:
+    """For the editor: 2 articles is not all there is; without a cut nothing is said of it."""
+    cut = filled.run("articles", "search", "Turkmenistan", "--limit", "2").stdout
+    assert "\n2 articles, and there are more: --limit 4 shows them." in cut
+    assert len(filled.json("articles", "search", "Turkmenistan", "--limit", "2")) == 2
+    assert "there are more" not in filled.run("articles", "list", "--limit", "36").stdout
+
+
 def test_an_article_is_shown_with_all_that_is_known(filled: Desk) -> None:
     """For the editor who asks why: date, themes with their words, story, versions, text."""
     [linked, *_] = [one for one in filled.json("articles", "list") if one["story_id"]]

@@ -126,6 +126,16 @@ def test_the_name_of_the_office_makes_no_drugs_story(filled: Desk) -> None:
     assert [one["theme"] for one in explained["themes"] if one["matched"]] == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "utf-16"])
+def test_a_copy_is_explained_in_whatever_way_it_was_saved(filled: Desk, encoding: str) -> None:
+    """For the editor: what `ingest` reads, this reads, too."""
+    copy = filled.folder / "copy.txt"
+    copy.write_text("Изъят героин\nТаможенники изъяли героин в Ашхабаде.\n", encoding)
+    explained = filled.json("themes", "explain", "--text", str(copy))
+    assert (explained["title"], explained["language"]) == ("Изъят героин", "ru")
+    assert "drugs" in [one["theme"] for one in explained["themes"] if one["matched"]]
+
+
 def test_themes_evaluate_holds_the_classifier_against_labels(desk: Desk) -> None:
     """For whoever measures: figures a theme, a language and in all, and each item as classified."""
     labels = [

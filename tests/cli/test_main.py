@@ -49,11 +49,21 @@ def test_every_command_has_help(desk: Desk, words: tuple[str, ...]) -> None:
         pytest.param(["articles", "show", "one"], id="no number"),
         pytest.param(["articles", "show"], id="an argument is missing"),
         pytest.param(["articles", "list", "--limit", "0"], id="a number out of range"),
+        *(
+            pytest.param([*words.split(), str(2**63)], id=f"{words} past the store's numbers")
+            for words in (
+                "articles show", "articles list --limit", "bounces show", "deliveries show",
+                "deliveries list --edition", "editions show", "stories explain", "themes explain",
+            )
+        ),
+        pytest.param(["deliveries", "list", "--csv", "--json"], id="deliveries in two forms"),
+        pytest.param(["editions", "show", "1", "--csv", "--json"], id="an edition in two forms"),
+        pytest.param(["bounces", "list", "--kind", "x"], id="no such kind of letter"),
         pytest.param(["ingest", "--quick"], id="no such option"),
         pytest.param(["themes", "explain"], id="neither of two"),
         pytest.param(["themes", "evaluate", "not-there.jsonl"], id="no such file"),
     ],
-)
+)  # fmt: skip
 def test_a_usage_error_is_exit_code_2(desk: Desk, words: list[str]) -> None:
     """For scripts: what was asked for is wrong, not what happened."""
     result = desk.run(*words)

@@ -23,6 +23,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "stories split": ("1", "--by", "Anna"),
     "deliveries settle": ("--edition", "1", "--sent"),
     "recipients add": ("new@reader.example",),
+    "recipients end": ("r1@reader.example",),
     "bounces read": ("letter.eml",),
     "suppressions add": ("x@reader.example",),
     "suppressions import": ("list.csv",),

@@ -14,6 +14,7 @@ from digest.store.audience import (
     recipient_by_address,
 )
 from digest.store.database import Database
+from digest.store.suppressions import end_recipient
 
 ADDED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
@@ -85,6 +86,39 @@ def test_whoever_left_is_not_added_again(db: Database) -> None:
     [ann] = list_recipients(db)
     assert (ann.status, ann.choice.themes) == (RecipientStatus.ENDED, ("drugs",))
     assert list(raw_choices(db, "weekly")) == []
+
+
+def test_whoever_asked_anew_is_a_recipient_from_then_on(db: Database) -> None:
+    """For whoever left and came back: mailed again, and the day of the new word is kept."""
+    number, _ = add(db)
+    with db.write():
+        end_recipient(db, number, "by hand", ADDED_AT)
+        again = add_recipient(
+            db,
+            address="ANN@example.org",
+            name=None,
+            languages=["ru"],
+            themes=None,
+            digests=["weekly"],
+            moment=LATER,
+            anew=True,
+        )
+    assert again == (number, False)
+    [ann] = list_recipients(db, recipient_id=number)
+    assert (ann.status, ann.added_at) == (RecipientStatus.ACTIVE, LATER)
+    assert db.row("SELECT ended_at, ended_reason FROM recipients") == {
+        "ended_at": None,
+        "ended_reason": None,
+    }
+    assert [row["id"] for row in raw_choices(db, "weekly")] == [number]
+
+
+def test_one_recipient_is_found_among_others(db: Database) -> None:
+    """For who changes one: the choice is theirs alone."""
+    add(db, themes=["drugs"])
+    other, _ = add(db, "bob@example.org", languages=["ru"], themes=["youth"])
+    [bob] = list_recipients(db, recipient_id=other)
+    assert (bob.address, bob.choice) == ("bob@example.org", Choice("ru", ("ru",), ("youth",)))
 
 
 @pytest.mark.parametrize("status", ["pending", "ended"])
