@@ -19,6 +19,7 @@ from digest.store import watching
 from digest.store.alarms import began_before
 from digest.store.database import Database, Row, moment_from_text
 from digest.tiling import next_window
+from digest.unserved import NEWEST, unserved
 
 LEAST_FREE_MB = 200
 MB = 1_000_000
@@ -71,6 +72,7 @@ def find_troubles(
         *_verbs(failing),
         *_editions(db, settings, now),
         *_not_composed(db, settings, now),
+        *unserved(db, settings, now, newest=NEWEST),
         *_relay(db, settings, now),
     ]
     first = {one.key: one for one in reversed(found)}
@@ -91,21 +93,38 @@ def store_trouble(said: str, since: datetime) -> Trouble:
     )
 
 
-def _disks(settings: Settings, now: datetime) -> Iterator[Trouble]:
-    places = {"store": settings.store.path.parent, "feeds": settings.feeds.path}
+def places(settings: Settings) -> dict[str, Path]:
+    """What is written all the time, by its name; it may not be there yet."""
+    found = {"store": settings.store.path, "feeds": settings.feeds.path}
     if settings.mail.transport == "maildir":
-        places["outbox"] = settings.mail.outbox
-    for name, path in places.items():
-        there = next(one for one in (path, *path.parents) if one.exists())
-        if said := _disk(there):
+        found["outbox"] = settings.mail.outbox
+    return found
+
+
+def disk_fault(path: Path) -> str | None:
+    """Why that file, or what is in that folder, cannot be written; None where it can."""
+    there = existing(path)
+    folder = there if there.is_dir() else there.parent
+    for one, rights in ((there, os.W_OK), (folder, os.W_OK | os.X_OK)):
+        if not os.access(one, rights):
+            return f"{one} cannot be written to."
+    try:
+        free = shutil.disk_usage(there).free // MB
+    except OSError as e:
+        return f"The disk of {there} does not tell how much is free ({e.strerror or e})."
+    return None if free >= LEAST_FREE_MB else f"Only {free} MB are free on the disk of {there}."
+
+
+def existing(path: Path) -> Path:
+    """The path, or the folder above it that is there and can be seen."""
+    # Not Path.exists, which raises where a folder may not be entered.
+    return next(one for one in (path, *path.parents) if os.path.exists(one))  # noqa: PTH110
+
+
+def _disks(settings: Settings, now: datetime) -> Iterator[Trouble]:
+    for name, path in places(settings).items():
+        if said := disk_fault(path):
             yield Trouble(f"disk {name}", said, now, "Mend it, then: digest doctor.")
-
-
-def _disk(path: Path) -> str | None:
-    if not os.access(path, os.W_OK):
-        return f"{path} cannot be written to."
-    free = shutil.disk_usage(path).free // MB
-    return None if free >= LEAST_FREE_MB else f"Only {free} MB are free on the disk of {path}."
 
 
 def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
@@ -123,7 +142,7 @@ def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Troubl
             continue
         rows = watching.unreadable_documents(db, source.name, before)
         # A document that was taken away keeps its row.
-        faulty = [row for row in rows if (source.path / row["name"]).exists()]
+        faulty = [row for row in rows if os.path.lexists(source.path / row["name"])]
         if faulty:
             first, more = faulty[0], len(faulty) - 1
             others = f", and {more} more" if more else ""
@@ -164,8 +183,9 @@ def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Troub
         )
     late = now - timedelta(hours=settings.alarms.late_hours)
     for row in watching.open_editions(db):
-        yield from _waiting(db, row, late)
-        yield from _put_off(db, row, now)
+        if settings.digest(row["digest"]) is not None:  # else it is unserved
+            yield from _waiting(db, row, late)
+            yield from _put_off(db, row, now)
 
 
 def _name(row: Row) -> str:

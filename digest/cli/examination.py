@@ -18,6 +18,7 @@ from digest.store.database import Database
 from digest.store.filings import count_filed_otherwise
 from digest.store.sqlite import sqlite3
 from digest.store.summary import faulty_documents
+from digest.troubles import places
 
 SOUND_SQLITE = (3, 51, 3)
 """Before it, two connections that write and checkpoint at once can damage a WAL database."""
@@ -34,8 +35,7 @@ def examine(room: Runtime, nameserver: Nameserver | None = None) -> list[Finding
         *mail_checks.site(settings),
         _sqlite(),
         *_sources(settings),
-        mail_checks.folder("store", settings.store.path.parent),
-        mail_checks.folder("feeds", settings.feeds.path),
+        *(mail_checks.folder(name, path) for name, path in places(settings).items()),
         *_lexicon(room),
         *mail_checks.addresses(settings),
         *mail_checks.dkim(room),
@@ -108,6 +108,7 @@ def _with_store(room: Runtime) -> Iterator[Finding]:
         yield store_checks.backups(db, room.settings, room.now())
         yield from _documents(db)
         yield from store_checks.sending(db, room.now())
+        yield from store_checks.choices(db, room.settings, room.now())
         yield from _filing(db, room)
         yield from _mail(db, room)
 

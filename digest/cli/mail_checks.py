@@ -14,8 +14,8 @@ from digest.mail.webhook import is_usable
 from digest.runtime import Runtime
 from digest.store.database import Database, moment_from_text
 from digest.store.summary import damaged_pages, last_window_end
+from digest.troubles import disk_fault, existing
 
-LEAST_FREE_MB = 200
 SOON_FULL_MB = 1000
 MB = 1_000_000
 SLACK = timedelta(minutes=5)
@@ -39,7 +39,7 @@ def refuse_what_is_red(db: Database, room: Runtime, despite: tuple[str, ...]) ->
 def concerning_sending(db: Database, room: Runtime) -> Iterator[Finding]:
     """The checks that `digest send` makes, too: site, store, database, dkim, clock."""
     yield from site(room.settings)
-    yield folder("store", room.settings.store.path.parent)
+    yield folder("store", room.settings.store.path)
     yield pages(db)
     yield from dkim(room)
     yield clock(db, room.now())
@@ -68,12 +68,18 @@ def site(settings: Settings) -> Iterator[Finding]:
 
 
 def folder(name: str, path: Path) -> Finding:
-    """Whether there is room on its disk."""
-    existing = next(one for one in (path, *path.parents) if one.exists())
-    free = shutil.disk_usage(existing).free // MB
+    """Whether it can be written, and whether there is room on its disk."""
+    if fault := disk_fault(path):
+        return Finding(
+            name,
+            "red",
+            fault.removesuffix("."),
+            "Let the user of this program write there, or make room on the disk.",
+        )
+    free = shutil.disk_usage(existing(path)).free // MB
     if free < SOON_FULL_MB:
-        grade = "red" if free < LEAST_FREE_MB else "yellow"
-        return Finding(name, grade, f"{path}: only {free} MB are free", "Make room on the disk.")
+        said = f"{path}: only {free} MB are free"
+        return Finding(name, "yellow", said, "Make room on the disk.")
     return Finding(name, "green", f"{path}, {free:,} MB free")
 
 

@@ -13,6 +13,7 @@ from digest.cli.output import (
     done,
     emit_json,
     json_option,
+    warn,
 )
 from digest.cli.rehearsing import rehearse
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from digest.compose import Expected
     from digest.config.settings import DigestConfig
     from digest.runtime import Runtime
+    from digest.store.database import Database
 
 
 @click.command()
@@ -94,6 +96,7 @@ def send(
         if queued:
             planned = [one for one in planned if one.frozen]
         waits = what_waits(db, config, room.settings.digest_zone(config))
+        _warn_of_unserved(db, room)
     if dry_run:
         rehearse(room, config, planned, out, as_json)
         return
@@ -117,6 +120,14 @@ def send(
         _ask(room, planned)
     if _send(room, config, expected, shown, limit, addresses, as_json):
         ctx.exit(1)
+
+
+def _warn_of_unserved(db: "Database", room: "Runtime") -> None:
+    """Who gets no mail because of what config.toml no longer has, whatever else is said."""
+    from digest.unserved import NEWEST, unserved
+
+    for one in unserved(db, room.settings, room.now(), newest=NEWEST):
+        warn(f"{one.said} {one.advice}")
 
 
 def _tell_nothing(queued: bool, waits: str, as_json: bool) -> None:
@@ -185,7 +196,10 @@ def _send(
         )
         return any(one.fault is not None for one in reports)
     if not reports:
-        done("There is nobody to send it to. Next: digest recipients add ADDRESS.")
+        done(
+            f"There is nobody to send it to: no recipient follows {config.name}. Next: digest recipients "
+            "list, digest recipients add ADDRESS."
+        )
     act = tell(reports)
     if any(one.outcomes for one in reports) and not act:
         where = room.settings.mail

@@ -11,6 +11,7 @@ from digest.store.keeping import backup_made_at, backups_in
 from digest.store.lease import current_lease
 from digest.store.measures import miscounted
 from digest.store.summary import integrity_faults, sending_at_a_glance
+from digest.unserved import unserved
 
 OLDEST_BACKUP = timedelta(days=2)
 OVERDUE = timedelta(days=1)
@@ -104,3 +105,12 @@ def sending(db: Database, now: datetime) -> Iterator[Finding]:
             yield Finding(f"{state} {what}", "yellow", f"{count:,} {said}", advice)
         else:
             yield Finding(f"{state} {what}", "green", "none")
+
+
+def choices(db: Database, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Editions and recipients to whom nothing can go because of what config.toml no longer has."""
+    found = list(unserved(db, settings, now))
+    for one in found:
+        yield Finding(one.key, "red", one.said.removesuffix("."), one.advice)
+    if not found:
+        yield Finding("choices", "green", "config.toml has what every recipient chose from")

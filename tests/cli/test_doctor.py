@@ -1,7 +1,12 @@
 """`digest doctor` finds what can go wrong, and `digest send` holds back what it finds wrong."""
 
+import json
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,8 +19,6 @@ from tests.mailing import Office, use_smtp
 
 def findings(desk: Desk) -> dict[str, tuple[str, str]]:
     """Grade and words by name."""
-    import json
-
     found = json.loads(desk.run("doctor", "--json").stdout)
     return {one["name"]: (one["grade"], one["said"] + " " + one["advice"]) for one in found}
 
@@ -137,6 +140,58 @@ def test_a_folder_of_templates_that_is_gone_is_found(filled: Desk) -> None:
         told = filled.run(*command)
         assert told.exit_code == 1
         assert f"Error: {mine}: the folder of web.templates cannot be read" in told.stderr
+
+
+AS_NOBODY = """
+import json, os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from digest.cli.mail_checks import folder
+from digest.config.load import load_settings
+from digest.store.database import open_database
+from digest.troubles import find_troubles, places
+settings = load_settings(Path(sys.argv[1]))
+with open_database(settings.store.path) as db:
+    if os.geteuid() == 0:
+        os.setgid(65534); os.setuid(65534)
+    found = [folder(name, path) for name, path in places(settings).items()]
+    troubles = find_troubles(db, settings, datetime(2026, 11, 18, tzinfo=UTC))
+    print(json.dumps([
+        {one.name: (one.grade, one.said) for one in found},
+        {one.key: one.said for one in troubles},
+    ]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+@pytest.mark.parametrize(
+    ("closed", "wrong"),
+    [
+        pytest.param("", [], id="all is open"),
+        pytest.param("outbox", ["outbox"], id="a folder"),
+        pytest.param("digest.db", ["store"], id="the file of the database"),
+        pytest.param(".", ["store", "feeds"], id="the folder in which they are made"),
+    ],
+)
+def test_what_cannot_be_written_is_found(desk: Desk, closed: str, wrong: list[str]) -> None:
+    """For who installed it as root: the doctor says of the service's user what status says."""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        shutil.copytree(desk.folder, folder, dirs_exist_ok=True)
+        (folder / "outbox").mkdir()
+        Desk(folder).ingest(datetime(2026, 11, 18, tzinfo=UTC))
+        for one in (folder, *folder.iterdir()):
+            one.chmod(0o777)
+        if closed:
+            (folder / closed).chmod(0o555)
+        words = [sys.executable, "-c", AS_NOBODY, str(folder / "config.toml")]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+        found, troubles = json.loads(done.stdout)
+        folder.chmod(0o755)
+        assert [name for name, (mark, _) in found.items() if mark == "red"] == wrong
+        told = {f"disk {name}": f"{found[name][1]}." for name in wrong}
+        assert {key: said for key, said in troubles.items() if key.startswith("disk")} == told
+        assert all(said == f"{folder / closed} cannot be written to." for said in troubles.values())
 
 
 def test_the_service_that_died_is_named(filled: Desk) -> None:
