@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, fault, json_option, local, table
+from digest.cli.output import counted, done, emit_json, fault, json_option, local, table, warn
 from digest.cli.since import since_moment
 
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
@@ -25,6 +25,7 @@ def suppressions() -> None:
 @json_option
 def list_suppressions(cause: str | None, as_json: bool) -> None:
     """Suppressed addresses, the newest first, with why and since when."""
+    from digest.cli.address_list import WORD
     from digest.store.database import moment_from_text
     from digest.store.suppressions import list_suppressions as stored
 
@@ -48,6 +49,12 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
                 for row in found
             ],
             wide="detail",
+        )
+    strays = [row["address_key"] for row in found if not WORD.fullmatch(row["address_key"])]
+    if strays:
+        warn(
+            f"{strays[0]!r} is no address and keeps nobody from being mailed; such are "
+            f"{len(strays):,} here. Import that list again, then digest suppressions remove each."
         )
     done(f"{counted(len(found), 'suppressed address', 'suppressed addresses')}.")
 

@@ -1,9 +1,11 @@
 """`digest suppressions`: whoever stands on a list is not mailed, and what could not be read is told."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from digest.store.suppressions import suppress
 from tests.desks import Desk
 
 
@@ -102,3 +104,16 @@ def test_times_are_those_of_the_newsroom(filled: Desk) -> None:
     assert filled.run(*since, "2026-11-23T01:31:00").stdout.startswith("0 addresses")
     assert filled.run(*since, "0001-01-01").exit_code == 2
     assert filled.run(*since, "2026-11-23").stdout.startswith("1 address ")
+
+
+def test_what_an_earlier_import_kept_in_vain_is_told(filled: Desk) -> None:
+    """For whoever stands in it: a whole line that was once taken for one address stops no mail."""
+    filled.run("suppressions", "add", "a@reader.example")
+    assert filled.run("suppressions", "list").stderr == ""
+    line = "b@reader.example;c@reader.example"
+    with filled.open() as db, db.write():
+        suppress(db, line, "import", datetime(2026, 11, 1, tzinfo=UTC))
+    told = filled.run("suppressions", "list").stderr
+    assert f"'{line}' is no address and keeps nobody from being mailed; such are 1 here" in told
+    filled.run("suppressions", "remove", line)
+    assert filled.run("suppressions", "list").stderr == ""
