@@ -10,9 +10,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from digest import prose
+from digest.datelines import dateline_end
 from digest.editorial.mentions import bodies, days
 from digest.editorial.names import latin, skeleton, stem
-from digest.editorial.rarity import STOPWORDS, rarity_of
+from digest.editorial.rarity import STOPWORDS, TOWNS, rarity_of
 from digest.editorial.vocabulary import notions
 
 READ = 12_000
@@ -26,6 +27,7 @@ _SKETCH = 16
 _KEY_TERMS = 24
 _DAYS = 6
 _SHORT = 8  # letters of an acronym at most
+_LONG = 4  # letters of an acronym as a rule
 _TITLE, _TEXT, _QUOTED = 1.5, 1.0, 0.3
 _TOKEN = re.compile(r"\d{1,15}(?:[ \u00a0]\d{3}\b){0,3}(?:[.,]\d{1,15}){0,3}|[^\W\d_]{1,40}")
 _QUOTE = re.compile(r"[«“„\"][^«»“”„\"\n]{40,300}[»”“\"]")
@@ -118,6 +120,7 @@ def fingerprint(*, title: str, text: str, language: str, day: date | None) -> Fi
     The time it takes grows with the text up to its first 12,000 characters, and no further.
     """
     title, text = title[:500], text[:READ]
+    text = text[dateline_end(text) :]
     title_bare, title_days = days(title, prose.fold_keep(title), day)
     text_bare, text_days = days(text, prose.fold_keep(text), day)
     terms: dict[str, Term] = {}
@@ -147,6 +150,7 @@ def _terms(text: str, weight: float) -> Iterator[Term]:
     """The terms of a title or a text, in order and perhaps twice."""
     tokens = list(_TOKEN.finditer(text))
     stems = [_stemmed(token.group()) for token in tokens]
+    shouted = len(tokens) > 2 and text.isupper()  # a headline in capitals has no acronyms to see
     quotes = [match.span() for match in _QUOTE.finditer(text)]
     skip = 0
     for at, token in enumerate(tokens):
@@ -160,7 +164,10 @@ def _terms(text: str, weight: float) -> Iterator[Term]:
             length, short = name
             skip = at + length
             yield Term(f"@{short}", short, here)
-        elif term := _term(word, word[0].isupper() and _starts(text, token.start())):
+        elif term := _term(
+            word.capitalize() if shouted else word,
+            word[0].isupper() and _starts(text, token.start()),
+        ):
             yield Term(*term, here)
 
 
@@ -199,13 +206,20 @@ def _term(word: str, first: bool) -> tuple[str, str] | None:
         return None
     if _ROMAN.fullmatch(word):
         return f"#{word}", word
-    if word.isupper() and len(word) <= _SHORT:
+    if word.isupper() and len(word) <= _SHORT and not _is_shouted(folded):
         short = latin(word).upper()
         return f"@{short}", short
     if notion := notions().get(stem(folded)):
         return notion, notion
     form = latin(folded)
     return f"~{skeleton(folded)}", form if first or word.islower() else form.capitalize()
+
+
+def _is_shouted(folded: str) -> bool:
+    """Whether a word in capitals is no acronym: a town, or a longer word that the vocabulary has."""
+    if len(folded) < _LONG:
+        return False
+    return f"~{skeleton(folded)}" in TOWNS or (len(folded) > _LONG and stem(folded) in notions())
 
 
 def _shingles(words: list[str]) -> set[int]:

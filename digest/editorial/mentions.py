@@ -97,7 +97,7 @@ def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
     names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for line in _BODIES.strip().splitlines():
         short, _, others = line.partition(" : ")
-        for name in others.split("; "):
+        for name in (short.casefold(), *others.split("; ")):
             stems = tuple(stem(word) for word in re.findall(r"[^\W\d_]+", name))
             names.setdefault(stems[0], []).append((stems, short))
     return {

@@ -4,6 +4,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from digest.datelines import dateline_end
+
 _END = re.compile(r"[.!?…\n](?:(?<=\n)\s++|(?<!\n)[.!?…]{0,9}[\"'”’»)\]]{0,4}\s++(?![a-zа-яё]))")
 _SHORTENED = {
     word
@@ -27,13 +29,15 @@ class Reading:
     """The sentences of one text, whose paragraphs are parted by an empty line.
 
     `starts` holds where each sentence starts, `lead_end` where the first paragraph that is no
-    heading ends.
+    heading ends. A dateline is no sentence: it belongs to the first one.
     """
 
     def __init__(self, text: str) -> None:
-        self.starts = _sentence_starts(text)
-        self.lead_end = _lead_end(text)
+        own = dateline_end(text)
+        self.starts = [0, *(start for start in _sentence_starts(text) if start > own)]
+        self.lead_end = _lead_end(text, own)
         self._text = text
+        self._own = own
         self._lists: dict[int, Sequence[tuple[int, int]]] = {}
 
     def __len__(self) -> int:
@@ -45,7 +49,7 @@ class Reading:
         if known is None:
             first = self.starts[sentence]
             last = self.starts[sentence + 1] if sentence + 1 < len(self) else len(self._text)
-            known = self._lists[sentence] = enumerations(self._text, first, last)
+            known = self._lists[sentence] = enumerations(self._text, max(first, self._own), last)
         return known
 
     def listed(self, start: int, end: int, sentence: int) -> bool:
@@ -93,7 +97,8 @@ def _is_item(text: str, start: int, end: int) -> bool:
 
 
 def _sentence_starts(text: str) -> list[int]:
-    starts = [0]
+    """Where each sentence after the first starts."""
+    starts: list[int] = []
     for point, start in map(re.Match.span, _END.finditer(text)):
         if text.startswith(". ", point):
             before = text[max(0, point - 6) : point]
@@ -111,8 +116,7 @@ def _is_shortened(before: str) -> bool:
     return (len(word) == 1 and word.isupper()) or word.lower() in _SHORTENED
 
 
-def _lead_end(text: str) -> int:
-    start = 0
+def _lead_end(text: str, start: int) -> int:
     while (end := text.find("\n\n", start)) >= 0:
         if end - start > _LONGEST_HEADING or text[end - 1 : end] in (".", "!", "?", "…", "»", "”"):
             return end

@@ -26,8 +26,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from digest.editorial.fingerprints import Fingerprint, Term
-from digest.editorial.mentions import is_observed
 from digest.editorial.rarity import rarity_of
+from digest.editorial.story_days import WINDOW, Days, compare_days
 
 CANDIDATES = """
 WITH near AS (
@@ -44,26 +44,16 @@ ORDER BY shared DESC, article_id DESC LIMIT 16
 """
 """Rows (article_id, fingerprint) of the articles that may tell the same story, best first."""
 
-WINDOW = 21  # days between two articles of one story, at most
-_NEAR = 10  # days within which one event is reported as a rule
-
-# How alike two articles must be, by what is known of their days.
-_SAME_DAY_NAMED = 0.18
-_NEAR_DAYS = 0.27
-_UNSURE_DAYS = 0.40
-_OTHER_DAYS = 0.60
-
+# How alike they must be at least if they share no telling day and no telling term.
+_USUAL_WORDS = 0.45
+_OTHER_NUMBERS = 0.60  # and each gives other numbers
+_USUAL = 0.6  # how rare a name, number or word is at most that any two articles may share
 _LINKED = 0.5  # the score that links
 _COPIED = 0.5  # share of shingles in common from which one is a copy of the other
 _TRANSLATED = 0.45  # how alike a translation is to its original; other accounts are less
 _TELLING = 0.45  # how rare a term must be to be given as a reason
 _CYRILLIC = ("ru",)  # of two spellings of a name the Latin one is shown
 _NAME, _WORD, _DAY = 1.25, 0.9, 1.2  # what a name, a word outside the vocabulary and a day weigh
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
 
 Rarity = Callable[[str], float]
 
@@ -104,7 +94,7 @@ def compare(a: Fingerprint, b: Fingerprint, rarity: Rarity | None = None) -> Com
     """
     measure = rarity or rarity_of
     found = _verdict(a, _weights(a, measure), b, measure)
-    reasons = (*found.about_days, *_reasons(a, b, measure))
+    reasons = (*found.about, *_reasons(a, b, measure))
     if found.copied >= _COPIED:
         reasons = (*reasons, f"{found.copied:.0%} word for word")
     return Comparison(found.score, _kind(a, b, found), found.score >= _LINKED, reasons)
@@ -167,30 +157,47 @@ class _Verdict(NamedTuple):
     score: float
     alike: float
     copied: float
-    about_days: list[str]
+    about: list[str]
 
 
 def _verdict(a: Fingerprint, weights: dict[str, float], b: Fingerprint, rarity: Rarity) -> _Verdict:
     """Where two articles stand; `weights` are those of `a`."""
-    named = _shared_days(a, b)
-    needed, about_days = _needed(a, b, named)
+    days = compare_days(a, b)
+    others = _weights(b, rarity)
+    needed, about = days.needed, days.about
+    shared = weights.keys() & others.keys()
+    if not days.dated and not any(_tells(key, rarity) for key in shared):
+        differ = _differ(weights, others)
+        needed = max(needed, _OTHER_NUMBERS if differ else _USUAL_WORDS)
+        if shared:
+            about.append(f"only usual words in common{', and other numbers' if differ else ''}")
     copied = max(_overlap(a.opening, b.opening), _overlap(a.sketch, b.sketch))
-    alike = _alike(a, weights, b, _weights(b, rarity), len(named))
+    alike = _alike(weights, others, days)
     strength = max(alike, copied) if copied >= _COPIED else alike
     score = round(strength / (strength + needed), 4) if strength else 0.0
-    return _Verdict(score, alike, copied, about_days)
+    return _Verdict(score, alike, copied, about)
 
 
-def _alike(
-    a: Fingerprint, first: dict[str, float], b: Fingerprint, second: dict[str, float], named: int
-) -> float:
+def _tells(key: str, rarity: Rarity) -> bool:
+    """Whether a shared term tells one story from another; the beat's own words and towns do not."""
+    return key[0] in "~#@" and rarity(key) > _USUAL
+
+
+def _differ(first: Collection[str], second: Collection[str]) -> bool:
+    """Whether both give numbers and none is the same: 5 kg of opium here and 8 kg there."""
+    numbers, others = ({key for key in keys if key[0] == "#"} for keys in (first, second))
+    return bool(numbers and others) and numbers.isdisjoint(others)
+
+
+def _alike(first: dict[str, float], second: dict[str, float], days: Days) -> float:
     """The cosine of two articles' terms and days, 0 to 1; days count where both name one."""
     product = math.fsum(first[key] * second[key] for key in first.keys() & second.keys())
     squares = [math.fsum(each * each for each in one.values()) for one in (first, second)]
-    if a.days and b.days:
-        product += min(2, named) * _DAY**2
-        squares[0] += min(2, len(a.days)) * _DAY**2
-        squares[1] += min(2, len(b.days)) * _DAY**2
+    if all(days.counts):
+        product += days.shared * _DAY**2
+        squares = [
+            square + count * _DAY**2 for square, count in zip(squares, days.counts, strict=True)
+        ]
     return min(1.0, product / math.sqrt(squares[0] * squares[1])) if all(squares) else 0.0
 
 
@@ -203,52 +210,6 @@ def _weights(each: Fingerprint, rarity: Rarity) -> dict[str, float]:
 
 def _name_or_word(form: str) -> float:
     return _WORD if form.islower() else _NAME
-
-
-def _shared_days(a: Fingerprint, b: Fingerprint) -> tuple[str, ...]:
-    """The days that both name, with the year where one of them gives it; no world day."""
-    shared = {
-        max(one, other)
-        for one in a.days
-        for other in b.days
-        if not is_observed(one)
-        and (one == other or (one[-5:] == other[-5:] and "-" in (one[0], other[0])))
-    }
-    return tuple(sorted(shared))
-
-
-def _needed(a: Fingerprint, b: Fingerprint, named: Collection[str]) -> tuple[float, list[str]]:
-    """How alike two articles must be, given what is known of their days, and why."""
-    apart = _apart(a, b)
-    shared = [day for day in named if day[0] != "-"]
-    about = ["both name " + ", ".join(_spoken(day) for day in named)] if named else []
-    if apart is not None and apart > WINDOW:
-        return math.inf, [*about, _days_apart(apart)]
-    if a.day and b.day:
-        about.append(_days_apart(apart) if apart else f"same day {_spoken(a.day.isoformat())}")
-    if shared:
-        return _SAME_DAY_NAMED if a.day and b.day else _NEAR_DAYS, about
-    if a.day is None or b.day is None:
-        return _UNSURE_DAYS, [*about, "a day is unknown"]
-    if a.days and b.days:
-        return _OTHER_DAYS, [*about, "they name different days"]
-    return (_NEAR_DAYS if apart is not None and apart <= _NEAR else _UNSURE_DAYS), about
-
-
-def _days_apart(count: int) -> str:
-    return "1 day apart" if count == 1 else f"{count} days apart"
-
-
-def _apart(a: Fingerprint, b: Fingerprint) -> int | None:
-    """Days between two articles; None where one of them names no day with its year at all."""
-    if a.day and b.day:
-        return abs((a.day - b.day).days)
-    first, second = ([each.day] if each.day else _full(each.days) for each in (a, b))
-    return min((abs((one - other).days) for one in first for other in second), default=None)
-
-
-def _full(days: Iterable[str]) -> list[date]:
-    return [date.fromisoformat(day) for day in days if day[0] != "-"]
 
 
 def _overlap(first: tuple[int, ...], second: tuple[int, ...]) -> float:
@@ -290,10 +251,3 @@ def _group(one: Term, other: Term) -> str:
     if one.key[0] == "#":
         return "both say"
     return "names" if one.is_name and other.is_name else "words"
-
-
-def _spoken(day: str) -> str:
-    """A day as an editor writes it: 21 November 2022."""
-    year, month, number = day[:-6], int(day[-5:-3]), int(day[-2:])
-    name = _MONTHS[month - 1]
-    return f"{number} {name} {year}" if year.isdigit() else f"{number} {name}"

@@ -84,11 +84,12 @@ turnover : оборот
 offense offence violation : правонарушение нарушение
 cargo freight goods : груз товар
 container : контейнер контейнерный
-vehicle car truck : автомобиль машина транспорт грузовик
+vehicle car truck lorry : автомобиль машина транспорт грузовик фура
 terminal : терминал
 inspection examination inspect : досмотр проверка инспекция осмотр
 control : контроль контрольный
 detect detection : обнаружение выявление выявить обнаружить
+find found : найти нашли нашел найден найдена
 seize seizure : изъять изъятие изъяли
 arrest detain : задержать задержание арест арестовать задержаны
 drug narcotic : наркотик наркотический наркотрафик наркосредство
@@ -114,6 +115,7 @@ prevention prevent preventive : профилактика предупрежде�
 combat fight counter against struggle : борьба противодействие борьбе бороться против
 corruption corrupt : коррупция коррупционный
 anticorruption : антикоррупционный
+sentence convict jail : приговор приговорить приговорил осудить осужден осуждены
 bribe : взятка взяток взяточничество
 transparency : прозрачность открытость
 integrity honesty : честность неподкупность добропорядочность
@@ -213,7 +215,7 @@ century : век
 first : первый впервые
 second : второй
 third : третий
-final : итоговый финальный заключительный
+final : итоговый финал финальный заключительный
 joint : совместный
 new : новый
 global world worldwide : глобальный мир мировой всемирный
@@ -259,6 +261,18 @@ education educational : образование образовательный п
 tradition : традиция обычай обряд
 wedding marriage : свадьба свадебный брак
 sport : спорт спортивный
+chess : шахматы шахматный
+football : футбол футбольный
+cup : кубок кубка
+player : игрок
+snow snowfall : снег снегопад
+driver : водитель
+monday : понедельник
+tuesday : вторник
+thursday : четверг
+friday : пятница
+saturday : суббота
+sunday : воскресенье
 volunteer : волонтер доброволец
 language : язык
 book : книга

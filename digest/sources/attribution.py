@@ -3,22 +3,17 @@
 import re
 from collections.abc import Collection
 
+from digest.datelines import CAPITAL, PLACE, STARTERS
 from digest.days import mentions
 
-_CAPITAL = "A-ZА-ЯЁÄÇŇÖŞÜÝŽ"
-_NAME = rf"(?:[{_CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{_CAPITAL}]?[^\W\d_]{{1,20}})?)"
-_INITIAL = rf"(?:[{_CAPITAL}]\.\s?)"
+_NAME = rf"(?:[{CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{CAPITAL}]?[^\W\d_]{{1,20}})?)"
+_INITIAL = rf"(?:[{CAPITAL}]\.\s?)"
 _PERSON = rf"{_NAME}(?:\s{_INITIAL}{{0,2}}{_NAME}){{1,2}}|{_INITIAL}{{1,2}}\s?{_NAME}"
 _BY = r"(?:(?i:by|written by|text by|text and photos by|story by)\s|(?i:author|автор(?: текста)?|текст)\s?[:–—-]\s?)"
-_STARTERS = (
-    "The|A|An|On|In|At|This|These|That|It|As|For|From|During|With|Within|Under|After|Before|When|While"
-    "|Since|Over|More|About|According|To|By|One|Two|Three|Several|Some|Many|Today|Yesterday|Last|Earlier"
-    "|В|Во|На|По|С|Со|Как|Это|Эта|Этот|Сегодня|Вчера|Для|При|После|К|Из|Об|О|Под|За|Более|Около"
-)
 _GLUED_BYLINE = re.compile(
-    rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?=(?:{_STARTERS})\s)"
+    rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?=(?:{STARTERS})\s)"
 )
-_GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{_CAPITAL}\"“«])")
+_GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{CAPITAL}\"“«])")
 _BYLINE = re.compile(
     rf"(?P<by>{_BY})?(?P<person>{_PERSON})(?P<more>(?:,\s|\sи\s|\sand\s)[^.]{{1,60}})?\.?"
 )
@@ -40,23 +35,12 @@ _NO_NAMES = frozenset(_NOT_NAMES.split())
 _TAG = re.compile(r"(?:^|(?<=[\s.!?…\"”’»)\]]))/{2,5}\s{0,3}([^/\n]{1,100}?)[\s/]{0,4}$")
 _TAG_TAIL = 130
 
-_PLACE = (
-    rf"[{_CAPITAL}][\w’'.-]{{1,30}}(?:[\s-]\(?[{_CAPITAL}][\w’'.-]{{1,30}}\)?){{0,3}}"
-    rf"(?:,\s[{_CAPITAL}][\w’'-]{{1,30}})?"
-)
-_BEFORE_DAY = re.compile(rf"(?:{_PLACE}[,.]\s|[{_CAPITAL}]{{4,30}}\s)?")
-_AGENCY = r"(?:\s?\([^()]{1,30}\)|\s?/[^/\s]{1,20}/)"
-_AFTER_DAY = re.compile(
-    rf"(?P<place>[,.]?\s(?:in\s)?{_PLACE})?(?P<agency>\.?{_AGENCY})?(?P<end>\.?\s{{0,2}}[-–—]{{1,2}}\s|[.:]\s)?"
-)
-_PLACE_AGENCY = re.compile(rf"(?P<line>{_PLACE},?\s?\([^()]{{2,30}}\))\s?[-–—]{{1,2}}\s")
-_DATELINE_SPAN = 160
 _DAY_LABEL = re.compile(
     r"(?:published(?:\son)?|posted(?:\son)?|date|updated|issued|дата(?:\sпубликации)?|опубликовано|размещено)\s?:?\s",
     re.IGNORECASE,
 )
 _BESIDE_DAY = re.compile(
-    rf"[\s,.|·–—-]*(?:(?:{_PLACE}|(?i:mon|tues|wednes|thurs|fri|satur|sun)(?i:day)"
+    rf"[\s,.|·–—-]*(?:(?:{PLACE}|(?i:mon|tues|wednes|thurs|fri|satur|sun)(?i:day)"
     r"|(?i:понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)"
     r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s?(?i:am|pm|utc|gmt))?|\([^()]{1,30}\)|г\.|года)[\s,.|·–—-]*){0,4}"
 )
@@ -76,48 +60,6 @@ def last_tag(tags: list[str]) -> str | None:
     """The tag that speaks for the article: the last one with a day, else the last."""
     dated = [tag for tag in tags if mentions(tag)]
     return next(reversed(dated or tags), None)
-
-
-def glued_dateline(text: str) -> str | None:
-    """The dateline with which the paragraph begins, as it stands there without its dash, or None.
-
-    "18 September, Ashgabat –", "ASHGABAT, 3 April (nCa) —", "АШХАБАД, 3 апреля. /ТАСС/."
-    """
-    head = text[:_DATELINE_SPAN]
-    day = next(iter(mentions(head)), None)
-    if day is None:
-        agency = _PLACE_AGENCY.match(head)
-        return agency["line"] if agency else None
-    if not _BEFORE_DAY.fullmatch(head, 0, day.start):
-        return None
-    after = _AFTER_DAY.match(head, day.end)
-    if after is None:
-        return None
-    placed = day.start > 0 or bool(after["place"])
-    dashed = (
-        "-" in (after["end"] or "") or "–" in (after["end"] or "") or "—" in (after["end"] or "")
-    )
-    if dashed and (placed or after["agency"] or day.year is not None):
-        return head[: after.start("end")].rstrip(" ,.")
-    if placed and after["agency"] and after["end"]:
-        return head[: after.start("end")].rstrip(" ,.")
-    return _undashed_dateline(head, day.start, day.end, day.year is not None)
-
-
-def _undashed_dateline(head: str, start: int, end: int, has_year: bool) -> str | None:
-    """ "Ashgabat, 3 April 2023 On Monday": a teaser ran the dateline into the first sentence."""
-    place = head[:start].rstrip()
-    if not has_year or not place.endswith((",", ".")) or place.count(" ") > 2:
-        return None
-    follows = re.match(rf"(?:\s?г\.)?\s(?:{_STARTERS})\s", head[end:])
-    return head[:end] if follows else None
-
-
-def after_dateline(text: str, dateline: str | None) -> str:
-    """The paragraph from its first own word on."""
-    if not dateline or not text.startswith(dateline):
-        return text
-    return text[len(dateline) :].lstrip(" ,.–—-:")
 
 
 def as_dateline(text: str) -> str | None:
@@ -166,6 +108,6 @@ def _is_person(name: str, lowercase: Collection[str]) -> bool:
         part.casefold() not in _NO_NAMES
         and part.casefold() not in lowercase
         and not (part.isupper() and len(part) <= 5)
-        and not re.fullmatch(_STARTERS, part)
+        and not re.fullmatch(STARTERS, part)
         for part in parts
     )

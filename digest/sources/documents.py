@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from digest.datelines import leading_dateline
 from digest.model import Entry
-from digest.sources.attribution import as_byline, as_dateline, glued_dateline, take_wire_tags
+from digest.sources.attribution import as_byline, as_dateline, take_wire_tags
 from digest.sources.contacts import split_contact
 from digest.sources.drafts import Draft, to_entry
 from digest.sources.lines import Line, is_heading, is_label, is_prose, is_title, split_lines
@@ -66,7 +67,7 @@ def _has_title(lines: Sequence[Line]) -> bool:
     heads that part only, as the lines above the others do.
     """
     first = lines[0].text
-    if not is_title(first) or glued_dateline(first) or take_wire_tags(first)[1]:
+    if not is_title(first) or leading_dateline(first) or take_wire_tags(first)[1]:
         return False
     if not is_heading(first) or not is_prose(lines[1].text):
         return True

@@ -4,13 +4,12 @@ import html
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from digest.datelines import dateline_end, leading_dateline
 from digest.model import Entry
 from digest.prose import cut_at_word, sentences
 from digest.sources.attribution import (
-    after_dateline,
     as_byline,
     as_dateline,
-    glued_dateline,
     last_tag,
     take_glued_byline,
     take_wire_tags,
@@ -62,11 +61,10 @@ def to_entry(document: str, draft: Draft, lowercase: Collection[str]) -> Entry |
         return None
     paragraphs = mark_headings(lines)
     lead = next((one.text for one in paragraphs if not one.heading), lines[0])
-    glued_line = glued_dateline(lead)
     return Entry(
         document=document,
         line=draft.line,
-        title=draft.title or made_title(lead, glued_line),
+        title=draft.title or made_title(lead),
         title_made=draft.title is None,
         language="",
         lead=lead,
@@ -74,15 +72,16 @@ def to_entry(document: str, draft: Draft, lowercase: Collection[str]) -> Entry |
         content_html=content_html(paragraphs),
         complete=draft.complete,
         byline=byline,
-        dateline=dateline or glued_line,
+        dateline=dateline or leading_dateline(lead),
         wire_tag=last_tag(tags),
         contact=draft.contact,
     )
 
 
-def made_title(lead: str, dateline: str | None = None) -> str:
+def made_title(lead: str) -> str:
     """A title out of the first sentence, at most MADE_TITLE characters, cut between words."""
-    copy = after_dateline(lead, dateline)[:_SENTENCE_SPAN] or lead[:_SENTENCE_SPAN]
+    start = dateline_end(lead)
+    copy = lead[start : start + _SENTENCE_SPAN]
     first = next(iter(sentences(copy)), copy)
     bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
     return cut_at_word(bare or first, MADE_TITLE)

@@ -256,6 +256,26 @@ def test_sentences_are_told_apart(text, count):
 
 
 @pytest.mark.parametrize(
+    "dateline",
+    [
+        "MARY, 22 November 2026. ",
+        "АШХАБАД, 22 ноября. – ",
+        "Ashgabat, Nov 22 (TDH) – ",
+        "Ашхабад, 22 ноября 2026 года, ТДХ – ",
+        "Ashgabat, 22 November 2026\n\n",
+    ],
+)
+def test_a_dateline_is_not_the_first_sentence(dateline):
+    """For the editor: one strong term in the first sentence is enough, whatever stands before it."""
+    text = dateline + "A court jailed three men for a heist. They are from the south."
+    score = heist(text)
+    assert (score.matched, score.score) == (True, 1.0)
+    assert [hit.place for hit in score.hits] == [Place.LEAD]
+    assert text[score.hits[0].start : score.hits[0].end] == "heist"
+    assert len(Reading(text)) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "listed"),
     [
         pytest.param("on drugs, crime, terror and fraud", True, id="four"),

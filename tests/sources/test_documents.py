@@ -73,6 +73,12 @@ def test_an_article_without_title_gets_a_marked_one():
     assert entry.dateline == "Farap, 5 May 2022"
 
 
+def test_a_dateline_is_no_headline():
+    """For the feed: copy without a title is headed by its first sentence, not by where it is from."""
+    entry = only("ASHGABAT, 22 November 2026. The chess cup ended in a draw. It was the third.")
+    assert (entry.title_made, entry.title) == (True, "The chess cup ended in a draw")
+
+
 def test_headed_parts_stay_one_article():
     """For the reader: a heading is an <h2> and a paragraph of the text; the lead is prose."""
     entry = only(
@@ -324,6 +330,7 @@ def test_a_link_to_another_version_is_no_copy(line):
         pytest.param("Vienna (Austria), 3 April 2023 — It met.", "Vienna (Austria), 3 April 2023", id="country"),
         pytest.param("Ashgabat (nCa) — It met.", "Ashgabat (nCa)", id="no day"),
         pytest.param("Ashgabat, 3 April 2023 On Monday it met.", "Ashgabat, 3 April 2023", id="run in"),
+        pytest.param("ASHGABAT, 3 April 2023. It met.", "ASHGABAT, 3 April 2023", id="full stop"),
         pytest.param("On 2 – 3 October, it met.", None, id="a sentence"),
         pytest.param("3 April 2023 was a good day – all met.", None, id="a day and a dash"),
     ],
