@@ -123,6 +123,8 @@ def _read(
     try:
         text, encoding = decode(found.name, data)
         entries = read_copy(read_entries(found.name, text))
+        if not entries:
+            raise DocumentError(found.name, "holds no article; write one into it or remove it")
     except DocumentError as e:
         return Reading(found.name, sha256, len(data), error=e.reason)
     return Reading(found.name, sha256, len(data), encoding, tuple(entries))

@@ -371,6 +371,23 @@ def test_a_faulty_document_that_is_taken_away_is_no_fault(mixed: Desk) -> None:
     assert "a-picture.txt" in errors(mixed)
 
 
+@pytest.mark.parametrize("text", ["====\n", "😀", "...", "//// TASS ////\n"], ids=str.strip)
+def test_a_document_without_an_article_is_a_fault(desk: Desk, text: str) -> None:
+    """For the operator: what came to nothing is named like what is empty, until it is mended."""
+    path = desk.seeds / "nothing.txt"
+    path.write_text(text, "utf-8")
+    for _ in range(2):
+        [fault] = desk.ingest(INGESTED_AT).faults
+        assert (
+            fault == "source seeds: nothing.txt: holds no article; write one into it or remove it"
+        )
+        assert errors(desk) == {"nothing.txt"}
+    path.write_text("A piece\n\nOn customs and their officers.\n", "utf-8")
+    report = desk.ingest(INGESTED_AT)
+    assert (len(report.added), report.faults) == (1, [])
+    assert errors(desk) == set()
+
+
 def test_a_document_that_goes_while_others_are_read_is_no_fault(desk: Desk) -> None:
     """For the operator: who clears a folder out need not stop the service before."""
 

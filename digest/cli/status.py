@@ -103,7 +103,7 @@ def _print_sources(sources: Sequence[dict[str, Any]], settings: "Settings") -> N
 
     heading("Sources")
     table(
-        ("source", "kind", "documents", "faulty", "articles", "last change"),
+        ("source", "kind", "documents read", "faulty", "articles", "last change"),
         [
             (
                 row["name"],
@@ -115,7 +115,7 @@ def _print_sources(sources: Sequence[dict[str, Any]], settings: "Settings") -> N
             )
             for row in sources
         ],
-        right=("documents", "faulty", "articles"),
+        right=("documents read", "faulty", "articles"),
     )
 
 

@@ -21,13 +21,15 @@ class FoundDocument:
 def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
     """The regular files of `folder` that match the glob `pattern`, by name; hidden ones left out.
 
+    A link that leads nowhere is a document, too: one that cannot be read.
+
     Raises:
         DocumentError: the folder is missing or cannot be read, or the pattern is none.
     """
     check_folder(folder)
     try:
         paths = list(folder.glob(pattern))
-        regular = [path for path in paths if path.is_file()]
+        regular = [path for path in paths if path.is_file() or _leads_nowhere(path)]
         documents = [one for path in regular if (one := _document(folder, path)) is not None]
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
@@ -67,9 +69,12 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
         with found.path.open("rb") as file:
             data = file.read(limit_bytes + 1)
             size = len(data) if len(data) <= limit_bytes else found.path.stat().st_size
-    except FileNotFoundError:
-        return None
     except OSError as error:
+        if _leads_nowhere(found.path):
+            reason = "is a link that leads to nothing; mend or remove it"
+            raise DocumentError(found.name, reason) from error
+        if isinstance(error, FileNotFoundError):
+            return None
         reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(found.name, reason) from error
     if len(data) > limit_bytes:
@@ -87,9 +92,18 @@ def _document(folder: Path, path: Path) -> FoundDocument | None:
     """None where it was taken away just now."""
     try:
         size = path.stat().st_size
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if not _leads_nowhere(path):
+            if isinstance(error, FileNotFoundError):
+                return None
+            raise
+        size = 0
     return FoundDocument(path.relative_to(folder).as_posix(), path, size)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether it is a link to what is not there, or in the end to itself."""
+    return path.is_symlink() and not path.exists()
 
 
 def _is_hidden(name: str) -> bool:

@@ -155,6 +155,8 @@ def open_database(
             made by a newer version of this program; or the disk does not even tell.
     """
     try:
+        if path.is_dir():
+            raise StoreError(f"{path}: is a folder. Name a file in store.path, such as digest.db.")
         if read_only and not path.exists():
             raise StoreError(f"{path}: there is no database yet. Run `digest ingest` first.")
         if not read_only and not path.parent.is_dir():

@@ -71,3 +71,20 @@ def test_a_faulty_document_is_told_in_one_line(tmp_path):
     assert "size_limit_mib" in said["large.txt"]
     assert said["empty.txt"] == "empty.txt: is empty; fill it or remove it"
     assert all("\n" not in text for text in said.values())
+
+
+@pytest.mark.parametrize("target", ["nowhere.txt", "link.txt"], ids=["gone", "itself"])
+def test_a_link_that_leads_nowhere_is_a_document_that_cannot_be_read(tmp_path, target):
+    """For the operator: what is meant to be there is missed, not passed over."""
+    (tmp_path / "copy.txt").write_text("Copy.", "utf-8")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "good.txt").symlink_to(tmp_path / "copy.txt")
+    (tmp_path / "inside.txt").symlink_to(tmp_path / "folder")
+    (tmp_path / "link.txt").symlink_to(tmp_path / target)
+    found = {one.name: one for one in list_documents(tmp_path, "*.txt")}
+    assert set(found) == {"copy.txt", "good.txt", "link.txt"}
+    assert read_bytes(found["good.txt"], 100) == b"Copy."
+    with pytest.raises(DocumentError, match=r"link\.txt: is a link that leads to nothing; mend"):
+        read_bytes(found["link.txt"], 100)
+    found["link.txt"].path.unlink()
+    assert read_bytes(found["link.txt"], 100) is None

@@ -113,7 +113,10 @@ def test_no_database_is_told_with_the_command_that_makes_it(tmp_path: Path) -> N
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    """For the operator who mistyped store.path."""
+    """For the operator who mistyped store.path, or named the folder that it should lie in."""
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match=r"is a folder\. Name a file in store\.path"):
+            open_database(tmp_path, read_only=read_only)
     with pytest.raises(StoreError, match=r"its folder does not exist.*store\.path"):
         open_database(tmp_path / "nowhere" / "digest.db")
 
