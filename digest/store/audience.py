@@ -54,11 +54,15 @@ def add_recipient(
         sql = "UPDATE recipients SET name = coalesce(?, name), language = ? WHERE id = ?"
         db.run(sql, (name, languages[0], recipient_id))
         if ended:
-            sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
-                            ended_reason = NULL WHERE id = ?"""
-            db.run(sql, (text_from_moment(moment), recipient_id))
+            _take_back(db, recipient_id, moment)
     _choose(db, recipient_id, languages, themes, digests)
     return recipient_id, kept is None
+
+
+def _take_back(db: Database, recipient_id: int, moment: datetime) -> None:
+    sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
+                    ended_reason = NULL WHERE id = ?"""
+    db.run(sql, (text_from_moment(moment), recipient_id))
 
 
 def _choose(
