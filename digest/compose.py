@@ -184,6 +184,23 @@ def compose_due(
     return composed
 
 
+def compose_held(db: Database, settings: Settings, now: datetime, note: str) -> list[int]:
+    """Close what waits of each digest as an edition that is held with `note`; their ids. Call inside a
+    write.
+    """
+    held: list[int] = []
+    for digest in settings.digests:
+        window = _by_hand(db, settings, digest, now, None)
+        edition = None if window is None else _edition(db, settings, digest, window)
+        if edition is None or not edition.placements:
+            continue
+        frozen = _freeze(db, settings, digest, edition, now)
+        if frozen is not None and frozen.id is not None:
+            edition_store.hold_edition(db, frozen.id, note)
+            held.append(frozen.id)
+    return held
+
+
 def segments(db: Database, settings: Settings, digest: DigestConfig) -> list[Segment]:
     """The digest's active recipients by equal choices, the largest segment first."""
     counts = Counter(choice for _, choice in _choices(db, settings, digest))

@@ -2,13 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from digest.cli.desk import runtime
 from digest.cli.output import counted, done, emit_json, json_option
+
+if TYPE_CHECKING:
+    from digest.runtime import Runtime
 
 
 @click.command()
@@ -64,6 +68,7 @@ def restore(file: Path, yes: bool) -> None:
 
     room = runtime()
     store = room.settings.store
+    _refuse_beside_a_service(room)
     rows = verify(file)
     if not yes:
         click.echo(
@@ -75,10 +80,30 @@ def restore(file: Path, yes: bool) -> None:
     made = run(file, store.path, room.now(), busy_timeout_seconds=store.busy_timeout_seconds)
     kept = f" What was there lies in {made.kept}." if made.kept else ""
     done(
-        f"Restored {store.path} from {file}.{kept} It does not know what was sent after the copy "
-        "was made, and does not send before you say so. Next: digest editions list, hold what may "
-        "have gone out already, then digest adopt."
+        f"Restored {store.path} from {file}.{kept} It does not know what was sent and who left "
+        "after the copy was made, and does not send before you say so. Next: digest editions list, "
+        "then digest adopt --hold, or --send if nothing was sent since."
     )
+
+
+def _refuse_beside_a_service(room: "Runtime") -> None:
+    """It opens the database only now and then, so that nothing else shows that it is at work."""
+    from digest.errors import NotReadyError, StoreError
+    from digest.schedule.plan import LEASE
+    from digest.store.lease import current_lease
+
+    try:
+        with room.open(read_only=True) as db:
+            lease = current_lease(db, LEASE)
+    except StoreError:  # not there, or not to be read: what a restore is for
+        return
+    length = timedelta(seconds=room.settings.service.lease_seconds)
+    if lease is not None and lease.holds(room.now(), length):
+        raise NotReadyError(
+            f"{room.settings.store.path}: the service {lease.holder} works on it. Stop it, then "
+            f"restore. If it was killed, wait until {lease.expires_at:%H:%M:%S} UTC. Nothing was "
+            "changed."
+        )
 
 
 @click.command("export")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest import __version__
+from digest.cli.adopting import adopt_database
 from digest.cli.alarms import alarms
 from digest.cli.articles import articles
 from digest.cli.bounces import bounces
@@ -22,7 +23,7 @@ from digest.cli.send import send
 from digest.cli.serve import schedule, serve
 from digest.cli.status import status
 from digest.cli.stories import stories
-from digest.cli.suppressions import adopt_database, suppressions
+from digest.cli.suppressions import suppressions
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
 from digest.errors import DigestError

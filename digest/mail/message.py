@@ -126,8 +126,11 @@ class MessageMaker:
 
 
 def message_id(settings: Settings, edition: Edition, token: str) -> str:
-    """`<weekly.12.TOKEN@news.example.org>`: the same at each try, so that a lost one can be traced."""
-    return f"<{edition.digest}.{edition.number}.{token}@{_domain(settings)}>"
+    """`<weekly.12.1a2b3c4d.TOKEN@news.example.org>`: the same at each try, so that a lost one can be
+    traced. The hash tells it from an edition of the same number that a restored database forgot.
+    """
+    name = f"{edition.digest}.{edition.number}.{edition.hash[:8]}"
+    return f"<{name}.{token}@{_domain(settings)}>"
 
 
 def _list_fields(settings: Settings, digest: DigestConfig, choice: Choice) -> Iterator[bytes]:

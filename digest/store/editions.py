@@ -204,6 +204,17 @@ def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list
     return [int(row["id"]) for row in db.rows(sql, (digest, digest, text_from_moment(now)))]
 
 
+def unfinished_editions(db: Database) -> list[int]:
+    """Composed editions with deliveries still queued or under way, the oldest first."""
+    sql = """
+    SELECT id FROM editions
+     WHERE status = 'composed' AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
+                                              AND status IN ('queued', 'handed'))
+     ORDER BY ends_at, id
+    """
+    return [int(row["id"]) for row in db.rows(sql)]
+
+
 def waiting_editions(db: Database, digest: str) -> list[Row]:
     """Editions of a digest with queued deliveries, due or not, the oldest first: their id, status
     and note, how many are queued, and when the first of them is due.

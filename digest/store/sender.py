@@ -112,6 +112,11 @@ def check_home(db: Database, here: str) -> None:
         )
 
 
+def is_copy(db: Database) -> bool:
+    """Whether this database was made from another one, by a backup or an import, and not adopted."""
+    return (_meta(db, HOME) or "").startswith(COPY_OF)
+
+
 def adopt(db: Database, here: str) -> None:
     """From now on the database sends from here. Call inside a write."""
     _set_meta(db, HOME, here)

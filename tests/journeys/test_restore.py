@@ -140,7 +140,7 @@ def test_a_restored_copy_mails_nobody_until_it_is_told(drilled: Drilled) -> None
     assert refused.exit_code == 1
     assert "digest adopt" in refused.stderr
     assert drill.run("editions", "hold", "1").exit_code == 0
-    assert drill.run("adopt").exit_code == 0
+    assert drill.run("adopt", "--hold").exit_code == 0
     assert drill.run("send", "--yes").exit_code == 0
     assert set(drilled.relay.taken.values()) == {1}
     assert drill.run("editions", "cancel", "1").exit_code == 0

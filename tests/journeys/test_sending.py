@@ -247,6 +247,11 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
         seen = [one for one in plan(db, room, room.settings.digests[0], None) if one.frozen]
     assert len(seen) == 1
     with newsroom.open() as db:
+        with db.write():  # else both windows might end in one second
+            db.run(
+                "UPDATE editions SET starts_at = '2026-01-01T00:00:00.000000Z', "
+                "ends_at = '2026-01-02T00:00:00.000000Z'"
+            )
         compose_now(db, room.settings, room.settings.digests[0], room.now)
         send_editions(
             db,
