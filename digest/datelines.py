@@ -42,7 +42,12 @@ _AFTER_DAY = re.compile(
     rf"|\s(?:in\s)?{PLACE}(?={_DASH}|{_AGENCY}))?"
     rf"(?P<agency>[.,]?{_AGENCY})?(?:(?P<dash>{_DASH})|{_STOP})"
 )
-_UNDATED = re.compile(rf"{PLACE},?\s?\([^()\n]{{2,30}}\)(?={_DASH})")
+# Without a day a place of one or two words alone: no "The Container Control Programme (CCP) –".
+_UNDATED = re.compile(
+    rf"(?!(?:{STARTERS})\s)[{CAPITAL}](?:[{CAPITAL}’'-]{{1,30}}(?:\s[{CAPITAL}]{{2,30}})?"
+    rf"|[a-zа-яёäçňöşüýž’'-]{{1,30}}(?:[\s-][{CAPITAL}][a-zа-яёäçňöşüýž’'-]{{1,30}})?)"
+    rf"(?:,\s{_WORD})?,?\s?\([^()\n]{{2,30}}\)(?={_DASH})"
+)
 _RUN_IN = re.compile(rf"(?:\s?г\.)?\s(?:{STARTERS})\s")
 _CARRIED_BY = re.compile(
     r"[\s.:–—-]*(?:(?:РИА\sНовости|(?:ИТАР-)?ТАСС|(?i:интерфакс|sputnik)|ТДХ|TDH)[.,]\s)?[\s–—-]*"

@@ -31,6 +31,7 @@ OWN = "Суд вынес приговор."
         pytest.param("22 ноября. ", "22 ноября", id="the day alone"),
         pytest.param("Ashgabat, 22 November 2026\n\n", "Ashgabat, 22 November 2026", id="a line"),
         pytest.param("Ashgabat (nCa) — ", "Ashgabat (nCa)", id="no day"),
+        pytest.param("NEW YORK (AP) — ", "NEW YORK (AP)", id="no day, two words"),
     ],
 )
 def test_copy_starts_after_its_dateline(line: str, words: str | None) -> None:
@@ -47,6 +48,8 @@ def test_copy_starts_after_its_dateline(line: str, words: str | None) -> None:
         pytest.param("22 November 2026 was cold – all stayed in.", id="a day and a verb"),
         pytest.param("22 ноября – День учителя.", id="a day that is marked"),
         pytest.param("Полиция Ашхабада 22 ноября 2026 года провела рейд.", id="a town and a day"),
+        pytest.param("The Container Control Programme (CCP) – it began here.", id="a name"),
+        pytest.param("Управление ООН (УНП ООН) – партнёр ведомства.", id="a Russian name"),
         pytest.param("Ashgabat, the capital, grew. It was 2026.", id="a town alone"),
         pytest.param("Ashgabat, 22 November 2026", id="nothing after it"),
         pytest.param("", id="nothing"),

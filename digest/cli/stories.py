@@ -228,6 +228,8 @@ def _print_article(article: "Article") -> None:
 def _print_pair(pair: "Pair", other: "Article", zone: str) -> None:
     found = pair.comparison
     verdict = f"{found.kind}, linked" if found.linked else "not linked"
+    if pair.same_story and not found.linked and pair.ruling is None:
+        verdict = "not alike enough; in one story with it by way of others, or linked before"
     if found.linked and not pair.same_story:
         verdict = f"alike enough ({found.kind}), but not in one story with it"
     click.echo(click.style(f"{other.id}  {other.language}  {other.title}", bold=True))

@@ -31,6 +31,14 @@ def test_articles_that_have_nothing_in_common_are_explained(filled: Desk) -> Non
     assert "too little in common" in shown
 
 
+def test_an_article_that_others_hold_in_the_story_is_explained(filled: Desk) -> None:
+    """For the editor: no article is called unlinked without why it is in the story all the same."""
+    filled.run("stories", "join", "1", "5")
+    shown = filled.run("stories", "explain", "1", "6").output
+    assert "not alike enough; in one story with it by way of others, or linked before" in shown
+    assert "the editor's word stands" in filled.run("stories", "explain", "1", "5").output
+
+
 def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> None:
     """For the editor: the word is named wherever the story is shown."""
     said = filled.run("stories", "split", str(SECOND), "--by", "Maral").output
