@@ -7,7 +7,7 @@ from digest.cli.findings import Finding
 from digest.config.settings import Settings
 from digest.schedule.plan import LEASE
 from digest.store.database import Database, created_at
-from digest.store.keeping import backup_made_at, backups_in
+from digest.store.keeping import backup_made_at, backups_until
 from digest.store.lease import current_lease
 from digest.store.measures import miscounted
 from digest.store.summary import integrity_faults, sending_at_a_glance
@@ -57,7 +57,7 @@ def lease(db: Database, settings: Settings, now: datetime) -> Finding:
 def backups(db: Database, settings: Settings, now: datetime) -> Finding:
     """How old the newest copy in store.backups is; where there is none, how old the database is."""
     store = settings.store
-    found = backups_in(store.path, store.backups)
+    found = backups_until(store.path, store.backups, now)
     made = backup_made_at(found[-1]) if found else created_at(db)
     said = (
         f"the newest of {len(found)} is of {made:%Y-%m-%d %H:%M} UTC"

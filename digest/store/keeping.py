@@ -80,7 +80,7 @@ def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup
         _settle(copy)
         size = copy.stat().st_size
     sweep(folder, db.path.stem, moment)
-    past = [one for one in backups_in(db.path, folder) if backup_made_at(one) <= moment]
+    past = backups_until(db.path, folder, moment)
     return Backup(target, size, counts, tuple(_let_go(past[:-keep])))
 
 
@@ -92,6 +92,12 @@ def backups_in(store: Path, folder: Path) -> list[Path]:
     return sorted(one for one in folder.iterdir() if name.fullmatch(one.name))
 
 
+def backups_until(store: Path, folder: Path, moment: datetime) -> list[Path]:
+    """Those of `backups_in` that were made by then: one that the future made, before the clock was
+    put back, says nothing of today."""
+    return [one for one in backups_in(store, folder) if backup_made_at(one) <= moment]
+
+
 def backup_made_at(path: Path) -> datetime:
     """When a copy was made, by its name."""
     stamp = path.stem.rpartition("-")[2]
@@ -99,10 +105,9 @@ def backup_made_at(path: Path) -> datetime:
 
 
 def backup_is_due(store: Path, folder: Path, moment: datetime) -> bool:
-    """Whether the newest copy is a day old. One that the future made, before the clock was put back,
-    does not count."""
-    made = [backup_made_at(one) for one in backups_in(store, folder)]
-    return max((one for one in made if one <= moment), default=moment - A_DAY) <= moment - A_DAY
+    """Whether the newest copy is a day old, or there is none."""
+    made = backups_until(store, folder, moment)
+    return not made or backup_made_at(made[-1]) <= moment - A_DAY
 
 
 def verify(path: Path) -> dict[str, int]:

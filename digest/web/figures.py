@@ -12,7 +12,7 @@ from prometheus_client.core import (
 )
 
 from digest.store.alarms import open_alarms
-from digest.store.keeping import backup_made_at, backups_in
+from digest.store.keeping import backup_made_at, backups_until
 from digest.store.measures import (
     deliveries_by_state,
     editions_by_state,
@@ -109,7 +109,7 @@ def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iter
             family.add_metric([row["digest"], row["status"]], row["count"])
         yield family
     yield from _of_troubles(db, settings, now)
-    yield _of_backups(settings)
+    yield _of_backups(settings, now)
     due = oldest_due(db)
     age = 0.0 if due is None else max(0.0, (now - due).total_seconds())
     oldest = GaugeMetricFamily("digest_oldest_due_seconds", "Age of the oldest due delivery")
@@ -132,10 +132,10 @@ def _of_troubles(db: "Database", settings: "Settings", now: datetime) -> Iterato
     yield from (failing, troubles, alarms)
 
 
-def _of_backups(settings: "Settings") -> Metric:
+def _of_backups(settings: "Settings", now: datetime) -> Metric:
     newest = GaugeMetricFamily(
         "digest_backup_last_timestamp_seconds", "When the newest backup was made, if there is one"
     )
-    if found := backups_in(settings.store.path, settings.store.backups):
+    if found := backups_until(settings.store.path, settings.store.backups, now):
         newest.add_metric([], backup_made_at(found[-1]).timestamp())
     return newest

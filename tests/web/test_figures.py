@@ -72,6 +72,13 @@ def test_what_the_store_knows_is_exposed(mailed: Desk) -> None:
     assert not any("@" in text for text in labels)
 
 
+def test_a_copy_of_the_future_is_no_backup(mailed: Desk) -> None:
+    """For who watches its age: a clock that ran ahead for an hour does not keep the alarm silent."""
+    [copy] = (mailed.folder / "backups").iterdir()
+    copy.rename(copy.with_name("digest-29990101T000000Z.db"))
+    assert values(exposed(mailed)["digest_backup_last_timestamp_seconds"]) == {}
+
+
 def test_a_database_that_cannot_be_read_is_a_figure_too(desk: Desk) -> None:
     """For the alert: the rest of the figures come all the same."""
     found = exposed(desk)
