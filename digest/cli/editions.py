@@ -78,7 +78,13 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
     """One edition as it was frozen: window, hash, articles in order, deliveries."""
     from digest.cli.deliveries import print_csv
     from digest.store.deliveries import list_deliveries
-    from digest.store.editions import audience_of, delivery_counts, edition_by_id, segments_of
+    from digest.store.editions import (
+        audience_of,
+        delivery_counts,
+        edition_by_id,
+        edition_note,
+        segments_of,
+    )
 
     one_form(as_csv=as_csv, as_json=as_json)
     room = runtime()
@@ -90,8 +96,9 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
         counts = delivery_counts(db, edition_id)
         recipients = audience_of(db, edition_id)
         segments = segments_of(db, edition_id)
+        note = edition_note(db, edition_id)
     if as_json:
-        emit_json(_as_data(edition, recipients, counts, segments))
+        emit_json({**_as_data(edition, recipients, counts, segments), "note": note})
         return
     config = room.settings.digest(edition.digest)
     zone = room.settings.digest_zone(config) if config else room.settings.site.time_zone
@@ -103,6 +110,7 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
             ("window", f"{local(window.starts_at, zone)} to {local(window.ends_at, zone)} {zone}"),
             ("hash", edition.hash),
             ("recipients", f"{recipients:,} = {deliveries_line(counts)}"),
+            *([("note", note)] if note else []),
         ],
     )
     if recipients != sum(counts.values()):

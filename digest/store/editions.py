@@ -228,6 +228,12 @@ def waiting_editions(db: Database, digest: str) -> list[Row]:
     return db.rows(sql, (digest,))
 
 
+def edition_note(db: Database, edition_id: int) -> str | None:
+    """Why an edition is held; None where it is not."""
+    note = db.value("SELECT note FROM editions WHERE id = ? AND status = 'held'", (edition_id,))
+    return None if note is None else str(note)
+
+
 def hold_edition(db: Database, edition_id: int, note: str) -> bool:
     """Stop an edition until a person releases it; False if it was not going out."""
     sql = "UPDATE editions SET status = 'held', note = ? WHERE id = ? AND status = 'composed'"

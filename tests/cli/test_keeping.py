@@ -52,6 +52,7 @@ def test_what_may_have_been_sent_after_a_backup_is_not_sent_again(filled: Desk) 
     before = {path.name: path.read_bytes() for path in outbox.iterdir()}
     assert "Held: 1 edition (1)" in filled.run("adopt", "--hold").stdout
     assert "is held" in filled.run("send", "--yes").stdout
+    assert "may have been sent before" in filled.run("editions", "show", "1").stdout
     assert filled.run("editions", "cancel", "1").exit_code == 0
     filled.run("send", "--yes")
     assert {path.name: path.read_bytes() for path in outbox.iterdir()} == before
