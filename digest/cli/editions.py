@@ -137,7 +137,7 @@ def show(edition_id: int, as_csv: bool, as_json: bool) -> None:
 
 def _as_data(
     edition: Any, recipients: int, counts: dict[str, int], segments: list[tuple[int, Any]]
-) -> object:
+) -> dict[str, Any]:
     return {
         "id": edition.id,
         "digest": edition.digest,
