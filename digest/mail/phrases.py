@@ -10,6 +10,8 @@ from digest.prose import ELLIPSIS, NO_BREAK
 if TYPE_CHECKING:
     from babel import Locale
 
+STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
+"""A headline that ends so needs no other sign before what follows; a bracket or a quote ends none."""
 FALLBACK = "en"
 _LOCALES = {"en": "en_GB", "ru": "ru"}
 _TEXTS: Mapping[str, Mapping[str, str]] = {
@@ -130,7 +132,7 @@ class Phrases:
         if not more:
             return headline
         rest = self.count("more_subject", more)
-        if headline.endswith(ELLIPSIS) or not headline[-1:].isalnum():
+        if headline.endswith(STOPS):
             return f"{headline} {rest}"
         return f"{headline}, {rest}" if self.language == "en" else f"{headline} — {rest}"
 

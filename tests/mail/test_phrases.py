@@ -30,6 +30,8 @@ def test_a_subject_counts_in_the_right_plural(language: str, number: int, expect
     ("headline", "expected"),
     [
         pytest.param("Cut at a…", "Cut at a… and 2 more", id="cut"),
+        pytest.param("Forum “Arkadag”", "Forum “Arkadag”, and 2 more", id="a quotation"),
+        pytest.param("A convention (UNCAC)", "A convention (UNCAC), and 2 more", id="a bracket"),
         pytest.param("Positive Developments!", "Positive Developments! and 2 more", id="mark"),
         pytest.param(
             "Delegation visited Austria", "Delegation visited Austria, and 2 more", id="word"
