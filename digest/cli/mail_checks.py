@@ -74,7 +74,7 @@ def folder(name: str, path: Path) -> Finding:
             name,
             "red",
             fault.removesuffix("."),
-            "Let the user of this program write there, or make room on the disk.",
+            "Check the permissions, the room on the disk, and whether it is mounted for reading only.",
         )
     free = shutil.disk_usage(existing(path)).free // MB
     if free < SOON_FULL_MB:
