@@ -26,6 +26,7 @@ from digest.cli.stories import stories
 from digest.cli.suppressions import suppressions
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
+from digest.cli.withdrawing import withdraw
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
         ctx.color = False
 
 
+articles.add_command(withdraw)
 for command in (
     ingest,
     publish,

@@ -105,6 +105,21 @@ def articles_in_window(db: Database, window: Window, languages: Collection[str])
     return _with_matches(db, db.rows(sql, (*bounds, *languages)))
 
 
+def withdraw_article(db: Database, article_id: int, moment: datetime) -> bool:
+    """Publish only that it was withdrawn; False if it was before. Call inside a write."""
+    sql = "UPDATE articles SET withdrawn_at = ? WHERE id = ? AND withdrawn_at IS NULL"
+    return bool(db.run(sql, (text_from_moment(moment), article_id)))
+
+
+def readmit_article(db: Database, article_id: int, moment: datetime) -> bool:
+    """Publish a withdrawn article again, as changed at `moment`, or no reader would look at it again;
+    False if it was not withdrawn. Call inside a write.
+    """
+    sql = """UPDATE articles SET withdrawn_at = NULL, updated_at = ?
+              WHERE id = ? AND withdrawn_at IS NOT NULL"""
+    return bool(db.run(sql, (text_from_moment(moment), article_id)))
+
+
 def count_in_window(
     db: Database,
     window: Window,

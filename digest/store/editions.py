@@ -204,15 +204,19 @@ def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list
     return [int(row["id"]) for row in db.rows(sql, (digest, digest, text_from_moment(now)))]
 
 
-def unfinished_editions(db: Database) -> list[int]:
-    """Composed editions with deliveries still queued or under way, the oldest first."""
+def unfinished_editions(db: Database, *, article_id: int | None = None) -> list[int]:
+    """Composed editions with deliveries still queued or under way, the oldest first; all, or those
+    that hold an article.
+    """
     sql = """
     SELECT id FROM editions
      WHERE status = 'composed' AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
                                               AND status IN ('queued', 'handed'))
+       AND (:article IS NULL OR EXISTS (SELECT 1 FROM placements WHERE edition_id = editions.id
+                                           AND article_id = :article))
      ORDER BY ends_at, id
     """
-    return [int(row["id"]) for row in db.rows(sql)]
+    return [int(row["id"]) for row in db.rows(sql, {"article": article_id})]
 
 
 def waiting_editions(db: Database, digest: str) -> list[Row]:
