@@ -118,7 +118,13 @@ def test_status_doctor_and_send_say_it(filled: Desk) -> None:
     assert "WRONG  edition orphaned weekly/1: " in doctor.stdout
     rewrite(filled, DIGEST[::-1])
     rewrite(filled, THEME)
-    for command in (("status",), ("doctor",), ("send", "--dry-run")):
+    for command in (
+        ("status",),
+        ("doctor",),
+        ("send", "--dry-run"),
+        ("themes", "try"),
+        ("themes", "apply"),
+    ):
         result = filled.run(*command)
         assert "1 recipient gets no mail: chosen is only what" in result.output, command
         assert "cannot go out" not in result.output

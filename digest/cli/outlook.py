@@ -1,13 +1,18 @@
-"""What each digest would hold now and when it is due next."""
+"""What each digest would hold now and when it is due next, and who gets none of it."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from digest.cli.output import warn
 from digest.compose import count_waiting
 from digest.config.settings import Settings
 from digest.editorial.window import boundary_after, parse_rule
 from digest.store.database import Database
 from digest.store.editions import last_edition
+from digest.unserved import NEWEST, unserved
+
+if TYPE_CHECKING:
+    from digest.runtime import Runtime
 
 
 def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, Any]]:
@@ -26,3 +31,9 @@ def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, A
             }
         )
     return rows
+
+
+def warn_of_unserved(db: Database, room: "Runtime") -> None:
+    """Who gets no mail because of what config.toml no longer has, whatever else a command says."""
+    for one in unserved(db, room.settings, room.now(), newest=NEWEST):
+        warn(f"{one.said} {one.advice}")

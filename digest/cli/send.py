@@ -13,7 +13,6 @@ from digest.cli.output import (
     done,
     emit_json,
     json_option,
-    warn,
 )
 from digest.cli.rehearsing import rehearse
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from digest.compose import Expected
     from digest.config.settings import DigestConfig
     from digest.runtime import Runtime
-    from digest.store.database import Database
 
 
 @click.command()
@@ -84,6 +82,7 @@ def send(
 ) -> None:
     """Send what is new and what is still queued; with --dry-run show it and change nothing."""
     from digest.cli.mail_checks import refuse_what_is_red
+    from digest.cli.outlook import warn_of_unserved
     from digest.cli.sending import plan, send_test, what_waits
     from digest.compose import Expected, find_digest
     from digest.errors import ExpectationError
@@ -96,7 +95,7 @@ def send(
         if queued:
             planned = [one for one in planned if one.frozen]
         waits = what_waits(db, config, room.settings.digest_zone(config))
-        _warn_of_unserved(db, room)
+        warn_of_unserved(db, room)
     if dry_run:
         rehearse(room, config, planned, out, as_json)
         return
@@ -120,14 +119,6 @@ def send(
         _ask(room, planned)
     if _send(room, config, expected, shown, limit, addresses, as_json):
         ctx.exit(1)
-
-
-def _warn_of_unserved(db: "Database", room: "Runtime") -> None:
-    """Who gets no mail because of what config.toml no longer has, whatever else is said."""
-    from digest.unserved import NEWEST, unserved
-
-    for one in unserved(db, room.settings, room.now(), newest=NEWEST):
-        warn(f"{one.said} {one.advice}")
 
 
 def _tell_nothing(queued: bool, waits: str, as_json: bool) -> None:

@@ -159,12 +159,14 @@ def _print_score(score: "ThemeScore") -> None:
 def try_out(since: timedelta | date | None, as_json: bool) -> None:
     """What config.toml as it is on disk would change, with the reasons. Nothing is changed."""
     from digest.cli import trial
+    from digest.cli.outlook import warn_of_unserved
 
     room = runtime()
     now = room.now()
     moment = since_moment(since, now, room.settings.site.time_zone)
     with room.open(read_only=True) as db:
         found = trial.try_out(db, room, now, moment)
+        warn_of_unserved(db, room)
     if as_json:
         emit_json(trial.trial_data(found, room.lexicon.version, moment))
         return
@@ -182,12 +184,14 @@ def try_out(since: timedelta | date | None, as_json: bool) -> None:
 def apply(since: timedelta | date | None, as_json: bool) -> None:
     """File articles anew by config.toml as it is on disk: just what `themes try` shows, in one write."""
     from digest.cli import trial
+    from digest.cli.outlook import warn_of_unserved
     from digest.filing import apply as run
 
     room = runtime()
     moment = since_moment(since, room.now(), room.settings.site.time_zone)
     with room.open() as db:
         refiled = run(db, room.settings, room.lexicon, moment, progress=bar("Filing"))
+        warn_of_unserved(db, room)
     if as_json:
         emit_json(trial.refiled_data(refiled, room.lexicon.version, moment))
         return
