@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from math import ceil
 
 import uvicorn
 
@@ -16,6 +17,18 @@ DRAIN_SECONDS = 5
 
 
 class _Server(uvicorn.Server):
+    drain = 0.0
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Whoever has not taken its answer after `drain` seconds is cut off: it is no fault of ours."""
+        parting = asyncio.get_running_loop().call_later(self.drain, self._cut_off)
+        await super().shutdown(sockets)
+        parting.cancel()
+
+    def _cut_off(self) -> None:
+        for one in list(self.server_state.connections):
+            one.transport.abort()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the service's."""
@@ -38,8 +51,10 @@ def listen(host: str, port: int) -> socket.socket:
         ) from e
 
 
-async def serve(app: FeedApp, listener: socket.socket, stopping: asyncio.Event) -> None:
-    """Answer until `stopping`; answers under way are finished."""
+async def serve(
+    app: FeedApp, listener: socket.socket, stopping: asyncio.Event, drain: float = DRAIN_SECONDS
+) -> None:
+    """Answer until `stopping`; answers under way are finished, if that takes no longer than `drain`."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -51,9 +66,10 @@ async def serve(app: FeedApp, listener: socket.socket, stopping: asyncio.Event) 
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=30,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=ceil(drain) + 1,
         )
     )
+    server.drain = drain
     answering = asyncio.create_task(server.serve(sockets=[listener]))
     ending = asyncio.create_task(stopping.wait())
     await asyncio.wait({answering, ending}, return_when=asyncio.FIRST_COMPLETED)
