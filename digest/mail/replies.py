@@ -17,7 +17,7 @@ _SYSTEM = re.compile(
 )
 _SEEN = re.compile(r";\s*(displayed|dispatched|processed)", re.IGNORECASE)
 _AWAY = re.compile(
-    r"""^\W*(?:(?:re|aw|antw|sv|на)\s*:\s*)*\W*(?:
+    r"""^\W*+(?:(?:re|aw|antw|sv|на)\s*+:\s*+)*+\W*+(?:
       auto(?:matic|matische?|mated)?[\s:_-]*(?:repl|respon|answer|antwort)
     | auto\s*:
     | out\s+of\s+(?:the\s+)?office | ooo\b | (?:on\s+)?(?:vacation|annual\s+leave|holiday)\b

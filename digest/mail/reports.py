@@ -9,6 +9,7 @@ import logging
 import re
 from dataclasses import replace
 from email.message import Message
+from itertools import islice
 
 from digest.mail import dsn, parts, replies
 from digest.mail.returned import Failure, FoundBy, ReturnAddresses, ReturnedMail, ReturnKind
@@ -17,6 +18,12 @@ LARGEST_READ = 512 * 1024
 """Bytes of a mail that are looked at; a report stands before what it encloses."""
 
 _LARGEST_WORDED = 128 * 1024
+_MOST_WORDED = 200
+"""So large a mail, of so many parts, is searched for words: each detector looks at every part."""
+_LONG_LINES = re.compile(rb"([^\n]{998})[^\n]+")
+"""What a line has beyond its longest length (RFC 5322 §2.1.1): there the detectors' patterns would
+look again from each sign, and the whole process waits for a pattern.
+"""
 
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _MACHINE_READABLE = _STATUS_PARTS | {"message/feedback-report"}
@@ -34,7 +41,7 @@ def read_report(raw: bytes, ours: ReturnAddresses) -> ReturnedMail:
         arrived += replies.arrived_at(inner)
     found = _complaint(inner) or _status_report(inner)
     if found is None:
-        found = _answer(message, arrived, ours) or _by_words(parts.parse(raw[:_LARGEST_WORDED]))
+        found = _answer(message, arrived, ours) or _by_words(raw[:_LARGEST_WORDED])
     found = replace(
         found,
         message_id=_enclosed_id(inner),
@@ -119,9 +126,13 @@ def _explained(one: Failure, words: str) -> Failure:
     return replace(one, kind=dsn.failed(status, diagnostic), status=status, diagnostic=diagnostic)
 
 
-def _by_words(message: Message) -> ReturnedMail:
+def _by_words(raw: bytes) -> ReturnedMail:
     """A bounce that only people were meant to read, as far as flufl.bounce knows its form."""
     from flufl.bounce import all_failures
+
+    message = parts.parse(_LONG_LINES.sub(rb"\1", raw))
+    if next(islice(message.walk(), _MOST_WORDED, None), None) is not None:
+        return ReturnedMail(kind=ReturnKind.UNKNOWN)
 
     # Where one of its detectors stumbles over a strange letter, the others go on; it would put the
     # trace into our log, with whatever the letter holds.

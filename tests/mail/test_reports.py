@@ -227,6 +227,12 @@ def test_a_broken_report_is_read_without_a_fault(
             id="parts without end",
         ),
         pytest.param(b"A: b\n\n" + b"x" * (LARGEST_READ + 10), id="larger than is read"),
+        pytest.param(b"Subject: " + b" " * 400_000 + b"x\n\n", id="a field of spaces"),
+        pytest.param(b"Subject: " + b"!" * 400_000 + b"x\n\n", id="a field of signs"),
+        pytest.param(b"A: b\n\n" + b"a," * 60_000, id="a line that is looked at from each sign"),
+        pytest.param(
+            b"Content-Type: message/delivery-status\n\n" + b"\n" * 100_000, id="groups without end"
+        ),
     ],
 )
 def test_any_bytes_are_read(raw: bytes, caplog: pytest.LogCaptureFixture) -> None:
