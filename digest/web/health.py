@@ -140,8 +140,7 @@ class Health:
             str(verb)
             for verb, tick in self.pulse.ticks.items()
             if not tick.running
-            and now - max(tick.done_at or begun, begun)
-            > OVERDUE * self.pulse.rhythm[verb] + SLACK
+            and now - max(tick.done_at or begun, begun) > OVERDUE * self.pulse.rhythm[verb] + SLACK
         ]
         return f"late: {', '.join(late)}" if late else None
 
