@@ -164,4 +164,5 @@ def _render(room: Runtime, digest: DigestConfig, edition: Edition, heavy: list[s
     sizes = ", ".join(
         f"{one.segment.choice.language} {len(one.message) / 1000:.0f} kB" for one in previews
     )
-    return "; ".join([f"renders: {sizes}", *(text for one in previews for text in one.warnings)])
+    warnings = dict.fromkeys(text for one in previews for text in one.warnings)
+    return "; ".join([f"renders: {sizes}", *warnings])
