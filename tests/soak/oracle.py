@@ -34,8 +34,11 @@ def judge(world: World) -> Verdict:
 
 
 def is_over(world: World) -> bool:
-    """Whether all that comes to its end by itself has. What never does, `judge` will find."""
-    with world.newsroom.open() as db:
+    """Whether all that comes to its end by itself has. What never does, `judge` will find.
+
+    All looks see one moment: an edition that closes between two of them would seem to be sent.
+    """
+    with world.newsroom.open() as db, db.snapshot():
         looks = (_alarms, _deliveries, _copy, _editions)
         return not any(True for look in looks for _ in look(world, db, {}))
 
