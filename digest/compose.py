@@ -190,8 +190,7 @@ def compose_held(db: Database, settings: Settings, now: datetime, note: str) -> 
     """
     held: list[int] = []
     for digest in settings.digests:
-        window = _by_hand(db, settings, digest, now, None)
-        edition = None if window is None else _edition(db, settings, digest, window)
+        edition = preview(db, settings, digest, now)
         if edition is None or not edition.placements:
             continue
         frozen = _freeze(db, settings, digest, edition, now)

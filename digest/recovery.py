@@ -8,7 +8,20 @@ from digest.store.database import Database
 from digest.store.deliveries import recover_handed
 from digest.store.desk_mails import recover_desk
 from digest.store.editions import cancelled_editions, skip_cancelled
-from digest.store.sender import set_way_out, way_out
+from digest.store.sender import check_home, set_way_out, way_out
+
+
+def begin_sending(
+    db: Database, settings: Settings, transport: Transport, here: str, now: datetime
+) -> int:
+    """What every sender does first: refuse where the database is not at home, then `recover`.
+
+    Raises:
+        SenderError: the database was copied or restored here.
+    """
+    with db.write():
+        check_home(db, here)
+    return recover(db, settings, transport, now)
 
 
 def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
@@ -23,7 +36,14 @@ def recover(db: Database, settings: Settings, transport: Transport, now: datetim
     with db.write():
         repeatable = way_out(db) == way and transport.repeatable
         set_way_out(db, way)
-        of_digests = recover_handed(db, repeatable=repeatable, now=now)
-        for edition_id in cancelled_editions(db):
-            skip_cancelled(db, edition_id, now)
-        return of_digests + recover_desk(db, repeatable=repeatable, now=now)
+        return settle_handed(db, repeatable=repeatable, now=now)
+
+
+def settle_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
+    """Whatever was handed over without an answer is queued again where that is `repeatable`, else
+    uncertain; how many. Call inside a write.
+    """
+    of_digests = recover_handed(db, repeatable=repeatable, now=now)
+    for edition_id in cancelled_editions(db):
+        skip_cancelled(db, edition_id, now)
+    return of_digests + recover_desk(db, repeatable=repeatable, now=now)

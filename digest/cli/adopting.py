@@ -27,8 +27,7 @@ def adopt_database(hold: bool | None) -> None:
     know what was sent after it was made: --hold makes held editions of what waits and of what is
     queued, to release or cancel by hand; --send says that nothing was sent.
     """
-    from digest.store.deliveries import recover_handed
-    from digest.store.desk_mails import recover_desk
+    from digest.recovery import settle_handed
     from digest.store.sender import adopt, is_copy
 
     room = runtime()
@@ -38,8 +37,7 @@ def adopt_database(hold: bool | None) -> None:
             if hold is None:
                 _refuse_to_guess(db, room)
             # What was under way when the copy was made went out by the original, or did not.
-            recover_handed(db, repeatable=False, now=room.now())
-            recover_desk(db, repeatable=False, now=room.now())
+            settle_handed(db, repeatable=False, now=room.now())
             held = _hold(db, room) if hold else []
         adopt(db, room.here)
     said = f"{room.settings.store.path} now sends from here."

@@ -121,9 +121,9 @@ def _send(room: "Runtime") -> "list[Row]":
     """How each editor's mail of the newest week stands."""
     from digest.cli.sending import stopping
     from digest.desk_mail import check_wanted, send_desk
-    from digest.recovery import recover
+    from digest.recovery import begin_sending
     from digest.store.desk_mails import desk_deliveries, newest_desk_mail
-    from digest.store.sender import check_home, sole_sender
+    from digest.store.sender import sole_sender
 
     check_wanted(room.settings)
     with (
@@ -131,9 +131,7 @@ def _send(room: "Runtime") -> "list[Row]":
         sole_sender(room.settings.store.path, room.now()),
         stopping() as stop,
     ):
-        with db.write():
-            check_home(db, room.here)
-        recover(db, room.settings, room.transport, room.now())
+        begin_sending(db, room.settings, room.transport, room.here, room.now())
         send_desk(
             db,
             room.settings,

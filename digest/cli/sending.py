@@ -19,7 +19,7 @@ from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
 from digest.mail.segment import make_segment
 from digest.mail.tokens import return_path
 from digest.model import Edition, EditionStatus, Segment
-from digest.recovery import recover
+from digest.recovery import begin_sending
 from digest.rehearsal import EXAMPLE_TOKEN, everything
 from digest.store.database import Database, moment_from_text
 from digest.store.editions import (
@@ -28,7 +28,7 @@ from digest.store.editions import (
     queued_segments,
     waiting_editions,
 )
-from digest.store.sender import check_home, sole_sender, token_key
+from digest.store.sender import sole_sender, token_key
 
 if TYPE_CHECKING:
     from digest.runtime import Runtime
@@ -89,10 +89,9 @@ def send_editions(
         ExpectationError: the edition is not the one expected.
     """
     with sole_sender(room.settings.store.path, room.now()), stopping() as stop:
+        begin_sending(db, room.settings, room.transport, room.here, room.now())
         with db.write():
-            check_home(db, room.here)
             key = token_key(db, room.random_bytes)
-        recover(db, room.settings, room.transport, room.now())
         only: set[int] | None = None
         composed: Edition | None = None
         if expect is not None:

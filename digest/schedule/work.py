@@ -141,14 +141,13 @@ class Worker:
 
     def _deliver(self, db: "Database", names: list[str], stop: Stop) -> Facts:
         from digest.deliver import deliver
-        from digest.recovery import recover
-        from digest.store.sender import check_home, token_key
+        from digest.recovery import begin_sending
+        from digest.store.sender import token_key
 
         room = self.room
+        recovered = begin_sending(db, room.settings, room.transport, room.here, room.now())
         with db.write():
-            check_home(db, room.here)
             key = token_key(db, room.random_bytes)
-        recovered = recover(db, room.settings, room.transport, room.now())
         reports: list[EditionReport] = []
         faults: list[Exception] = []
         for name in names:
@@ -271,13 +270,10 @@ class Worker:
 
     def _send_desk(self, db: "Database", stop: Stop) -> Facts:
         from digest.desk_mail import send_desk
-        from digest.recovery import recover
-        from digest.store.sender import check_home
+        from digest.recovery import begin_sending
 
         room = self.room
-        with db.write():
-            check_home(db, room.here)
-        recover(db, room.settings, room.transport, room.now())
+        begin_sending(db, room.settings, room.transport, room.here, room.now())
         report = send_desk(
             db,
             room.settings,
