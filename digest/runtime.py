@@ -16,7 +16,6 @@ from digest.errors import NotReadyError
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from digest.editorial.lexicon import Lexicon
     from digest.mail.dkim import Signer
     from digest.mail.outgoing import Transport
     from digest.store.database import Database
@@ -79,19 +78,6 @@ class Runtime:
         from digest.templating import make_environment
 
         return make_environment(self.settings.web.templates)
-
-    @cached_property
-    def lexicon(self) -> "Lexicon":
-        from digest.editorial.lexicon import compile_lexicon
-
-        return compile_lexicon(self.settings.themes)
-
-    @property
-    def lexicon_version(self) -> str:
-        """The version of the lexicon, for those who need no more of it."""
-        from digest.editorial.lexicon import lexicon_version
-
-        return lexicon_version(self.settings.themes)
 
     @cached_property
     def transport(self) -> "Transport":

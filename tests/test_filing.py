@@ -6,7 +6,7 @@ import pytest
 
 from digest.cli.trial import Trial, try_out
 from digest.compose import preview
-from digest.editorial.lexicon import compile_lexicon
+from digest.editorial.lexicon import compile_lexicon, lexicon_of
 from digest.errors import NotFoundError
 from digest.filing import Refiled, apply, corrections, rule, take_back
 from digest.model import Verdict
@@ -43,7 +43,7 @@ def tried(desk: Desk, since: datetime | None = None) -> Trial:
 
 def applied(desk: Desk, since: datetime | None = None) -> Refiled:
     with desk.open() as db:
-        return apply(db, desk.settings, room(desk).lexicon, since)
+        return apply(db, desk.settings, lexicon_of(desk.settings.themes), since)
 
 
 def themes(db: Database) -> dict[int, tuple[str, ...]]:

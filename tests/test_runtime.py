@@ -26,13 +26,12 @@ def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
 
 
 def test_parts_are_made_from_config(desk: Desk) -> None:
-    """For every command: the store, the lexicon, the templates and the way out for mail."""
+    """For every command: the store, the templates and the way out for mail."""
     room = Runtime.from_file(desk.config)
     with room.open() as db:
         assert db.path == desk.store
         assert db.value("PRAGMA busy_timeout") == 15_000
     assert room.templates.get_template("mail/edition.html")
-    assert room.lexicon is room.lexicon
     assert isinstance(room.transport, MaildirTransport)
     assert room.signer is None
 

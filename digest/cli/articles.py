@@ -277,6 +277,7 @@ def _rule(
     by: str | None,
 ) -> "tuple[Article, Article, dict[str, Ruling]]":
     """The article before and after the word was kept, and all that editors said of it."""
+    from digest.editorial.lexicon import lexicon_of
     from digest.filing import rule, take_back
     from digest.model import Verdict
     from digest.store.rulings import theme_rulings
@@ -289,12 +290,14 @@ def _rule(
                 before, after = rule(
                     db,
                     room.settings,
-                    room.lexicon,
+                    lexicon_of(room.settings.themes),
                     article_id,
                     words,
                     by=who,
                     moment=room.now(),
                 )
             else:
-                before, after = take_back(db, room.settings, room.lexicon, article_id)
+                before, after = take_back(
+                    db, room.settings, lexicon_of(room.settings.themes), article_id
+                )
         return before, after, theme_rulings(db, article_id)

@@ -82,12 +82,15 @@ def _why(row: "Row") -> str:
 def _set(room: "Runtime") -> "tuple[Window, RenderedMail, bool]":
     """The week, its mail, and whether it is due. Nothing is changed."""
     from digest.desk_mail import closed_week, running_week, set_week
+    from digest.editorial.lexicon import lexicon_of
 
     with room.open(read_only=True) as db, db.snapshot():
         now = room.now()
         window = closed_week(db, room.settings, now)
         shown = window or running_week(db, room.settings, now)
-        mail = set_week(db, room.settings, room.templates, room.lexicon, shown, now)
+        mail = set_week(
+            db, room.settings, room.templates, lexicon_of(room.settings.themes), shown, now
+        )
     return shown, mail, window is not None
 
 
@@ -121,6 +124,7 @@ def _send(room: "Runtime") -> "list[Row]":
     """How each editor's mail of the newest week stands."""
     from digest.cli.sending import stopping
     from digest.desk_mail import check_wanted, send_desk
+    from digest.editorial.lexicon import lexicon_of
     from digest.recovery import begin_sending
     from digest.store.desk_mails import desk_deliveries, newest_desk_mail
     from digest.store.sender import sole_sender
@@ -137,7 +141,7 @@ def _send(room: "Runtime") -> "list[Row]":
             room.settings,
             room.transport,
             room.templates,
-            room.lexicon,
+            lexicon_of(room.settings.themes),
             room.now,
             signer=room.signer,
             stop=stop,

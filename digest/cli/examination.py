@@ -76,9 +76,13 @@ def _sources(settings: Settings) -> Iterator[Finding]:
 
 
 def _lexicon(room: Runtime) -> Iterator[Finding]:
+    from digest.editorial.lexicon import lexicon_of
+
     yield checked(
         "themes",
-        lambda: f"lexicon {room.lexicon.version} of {len(room.settings.themes)} themes compiles",
+        lambda: (
+            f"lexicon {lexicon_of(room.settings.themes).version} of {len(room.settings.themes)} themes compiles"
+        ),
         "Mend the terms in config.toml.",
     )
 
@@ -125,8 +129,10 @@ def _documents(db: Database) -> Iterator[Finding]:
 
 def _filing(db: Database, room: Runtime) -> Iterator[Finding]:
     """Whether the themes in force filed what is stored; where they do not compile, that was said."""
+    from digest.editorial.lexicon import lexicon_of
+
     try:
-        count = count_filed_otherwise(db, room.lexicon.version)
+        count = count_filed_otherwise(db, lexicon_of(room.settings.themes).version)
     except LexiconError:
         return
     if count:

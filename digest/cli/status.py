@@ -35,9 +35,11 @@ def status(as_json: bool) -> None:
     """What is kept, how the last editions went, what comes next, and what to do where something is
     wrong.
     """
+    from digest.editorial.lexicon import lexicon_version
+
     room = runtime()
     with room.open(read_only=True) as db, db.snapshot():
-        found = _look(db, room.settings, room.lexicon_version, room.now())
+        found = _look(db, room.settings, lexicon_version(room.settings.themes), room.now())
     if as_json:
         emit_json(found)
         return

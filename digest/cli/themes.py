@@ -72,6 +72,7 @@ def list_themes(as_json: bool) -> None:
 def explain(article_id: int | None, file: Any, as_json: bool) -> None:
     """Which terms speak for each theme, also for those that did not reach the threshold."""
     from digest.editorial.language import detect
+    from digest.editorial.lexicon import lexicon_of
     from digest.editorial.themes import classify
     from digest.errors import NotFoundError
     from digest.sources.decoding import decode
@@ -91,7 +92,7 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
         title, _, text = copy.partition("\n")
         text = text.strip()
         language = detect(f"{title}\n{text}")
-    scores = classify(room.lexicon, title=title, text=text, language=language)
+    scores = classify(lexicon_of(room.settings.themes), title=title, text=text, language=language)
     if as_json:
         emit_json(_as_data(title, language, room, scores))
         return
@@ -105,10 +106,12 @@ def _as_data(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from digest.editorial.lexicon import lexicon_of
+
     return {
         "title": title,
         "language": language,
-        "lexicon_version": room.lexicon.version,
+        "lexicon_version": lexicon_of(room.settings.themes).version,
         "themes": [{**asdict(score), "matched": score.matched} for score in scores],
     }
 
@@ -160,6 +163,7 @@ def try_out(since: timedelta | date | None, as_json: bool) -> None:
     """What config.toml as it is on disk would change, with the reasons. Nothing is changed."""
     from digest.cli import trial
     from digest.cli.outlook import warn_of_unserved
+    from digest.editorial.lexicon import lexicon_of
 
     room = runtime()
     now = room.now()
@@ -168,7 +172,7 @@ def try_out(since: timedelta | date | None, as_json: bool) -> None:
         found = trial.try_out(db, room, now, moment)
         warn_of_unserved(db, room)
     if as_json:
-        emit_json(trial.trial_data(found, room.lexicon.version, moment))
+        emit_json(trial.trial_data(found, lexicon_of(room.settings.themes).version, moment))
         return
     if not found.refiled.looked_at:
         done("Every article is filed by this lexicon. Next: change a term in config.toml.")
@@ -185,22 +189,25 @@ def apply(since: timedelta | date | None, as_json: bool) -> None:
     """File articles anew by config.toml as it is on disk: just what `themes try` shows, in one write."""
     from digest.cli import trial
     from digest.cli.outlook import warn_of_unserved
+    from digest.editorial.lexicon import lexicon_of
     from digest.filing import apply as run
 
     room = runtime()
     moment = since_moment(since, room.now(), room.settings.site.time_zone)
     with room.open() as db:
-        refiled = run(db, room.settings, room.lexicon, moment, progress=bar("Filing"))
+        refiled = run(
+            db, room.settings, lexicon_of(room.settings.themes), moment, progress=bar("Filing")
+        )
         warn_of_unserved(db, room)
     if as_json:
-        emit_json(trial.refiled_data(refiled, room.lexicon.version, moment))
+        emit_json(trial.refiled_data(refiled, lexicon_of(room.settings.themes).version, moment))
         return
     if not refiled.looked_at:
         done("Every article was filed by this lexicon before. Nothing was changed.")
         return
     trial.print_changes(refiled, room.settings)
     done(
-        f"\nFiled {counted(refiled.looked_at, 'article')} by lexicon {room.lexicon.version}. "
+        f"\nFiled {counted(refiled.looked_at, 'article')} by lexicon {lexicon_of(room.settings.themes).version}. "
         f"{trial.summed(refiled)} Next: digest publish."
     )
 
@@ -220,12 +227,13 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
     from digest.cli.measures import print_evaluation
     from digest.editorial.evaluation import evaluate as run
     from digest.editorial.evaluation import read_labels
+    from digest.editorial.lexicon import lexicon_of
     from digest.filing import corrections
 
     room = runtime()
     if file is None:
         with room.open(read_only=True) as db:
-            items = corrections(db, room.lexicon)
+            items = corrections(db, lexicon_of(room.settings.themes))
         if not items and not as_json:
             done(
                 "No editor has ruled on an article yet. Next: digest articles theme ID --add THEME, "
@@ -235,4 +243,9 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
     else:
         with file.open(encoding="utf-8") as lines:
             items = read_labels(lines, file.name)
-    print_evaluation(run(room.lexicon, items), room.lexicon.version, errors=errors, as_json=as_json)
+    print_evaluation(
+        run(lexicon_of(room.settings.themes), items),
+        lexicon_of(room.settings.themes).version,
+        errors=errors,
+        as_json=as_json,
+    )

@@ -62,9 +62,11 @@ class Trial:
 
 def try_out(db: Database, room: Runtime, now: datetime, since: datetime | None) -> Trial:
     """Hold config.toml as it is on disk against the stored matches. Nothing is changed."""
+    from digest.editorial.lexicon import lexicon_of
+
     settings, templates = room.settings, room.templates
     with db.snapshot(), spool(db):
-        refiled = rehearse(db, room.lexicon, since, progress=bar("Filing"))
+        refiled = rehearse(db, lexicon_of(room.settings.themes), since, progress=bar("Filing"))
         if not refiled.changes:
             return Trial(refiled, (), len(feed_views(db, settings)) * len(MEDIA_TYPES), (), ())
         before = feed_views(db, settings)

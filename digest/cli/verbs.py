@@ -14,12 +14,18 @@ from digest.cli.output import bar, counted, done, emit_json, fault, json_option
 @click.pass_context
 def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
     """Read every source: keep what is new, a new version of what changed."""
+    from digest.editorial.lexicon import lexicon_of
     from digest.ingest import ingest as run
 
     room = runtime()
     with room.open() as db:
         report = run(
-            db, room.settings, room.lexicon, room.now, archive=archive, progress=bar("Reading")
+            db,
+            room.settings,
+            lexicon_of(room.settings.themes),
+            room.now,
+            archive=archive,
+            progress=bar("Reading"),
         )
     for line in report.faults:
         fault(line)

@@ -110,6 +110,19 @@ def compile_lexicon(themes: Sequence[ThemeSettings]) -> Lexicon:
     )
 
 
+_compiled: dict[str, Lexicon] = {}
+
+
+def lexicon_of(themes: Sequence[ThemeSettings]) -> Lexicon:
+    """As `compile_lexicon`, which takes 0.1 s, but only once while the themes stay the same."""
+    version = lexicon_version(themes)
+    if version not in _compiled:
+        lexicon = compile_lexicon(themes)
+        _compiled.clear()  # a service whose config.toml changes needs only the newest
+        _compiled[version] = lexicon
+    return _compiled[version]
+
+
 def lexicon_version(themes: Sequence[ThemeSettings]) -> str:
     """The version of the lexicon that these themes make, without making it.
 

@@ -64,11 +64,12 @@ class Worker:
         return work[verb](stop)
 
     def _read(self, stop: Stop) -> Facts:
+        from digest.editorial.lexicon import lexicon_of
         from digest.ingest import ingest
 
         room = self.room
         with room.open() as db:
-            report = ingest(db, room.settings, room.lexicon, room.now)
+            report = ingest(db, room.settings, lexicon_of(room.settings.themes), room.now)
         facts: Facts = {
             "documents": report.documents,
             "added": len(report.added),
@@ -270,6 +271,7 @@ class Worker:
 
     def _send_desk(self, db: "Database", stop: Stop) -> Facts:
         from digest.desk_mail import send_desk
+        from digest.editorial.lexicon import lexicon_of
         from digest.recovery import begin_sending
 
         room = self.room
@@ -279,7 +281,7 @@ class Worker:
             room.settings,
             room.transport,
             room.templates,
-            room.lexicon,
+            lexicon_of(room.settings.themes),
             room.now,
             signer=room.signer,
             stop=stop,
