@@ -29,7 +29,6 @@ def serve(host: str | None, port: int | None) -> None:
     import asyncio
     import os
 
-    from digest.schedule.heap import share_one_heap
     from digest.schedule.journal import open_journal, tell
     from digest.web.server import listen
 
@@ -39,7 +38,6 @@ def serve(host: str | None, port: int | None) -> None:
         pass
     listener = listen(host or web.host, port or web.port)
     open_journal()
-    share_one_heap()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ended = runner.run(_serve(room, listener))
         tell("ended", whole=ended)
