@@ -29,9 +29,8 @@ def serve(host: str | None, port: int | None) -> None:
     import asyncio
     import os
 
-    from digest.schedule.heap import share_one_heap
     from digest.schedule.journal import open_journal, tell
-    from digest.web.server import listen
+    from digest.web.app import listen
 
     room = runtime()
     web = room.settings.web
@@ -39,7 +38,6 @@ def serve(host: str | None, port: int | None) -> None:
         pass
     listener = listen(host or web.host, port or web.port)
     open_journal()
-    share_one_heap()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ended = runner.run(_serve(room, listener))
         tell("ended", whole=ended)
@@ -65,23 +63,23 @@ async def _serve(room: "Runtime", listener: "socket.socket") -> bool:
     from digest.schedule.notify import notify
     from digest.schedule.service import Service
     from digest.web.app import FeedApp
+    from digest.web.app import serve as answer
+    from digest.web.files import FileCache
     from digest.web.health import Health
-    from digest.web.server import serve as answer
-    from digest.web.shelf import Shelf
 
-    def shelf(of: "Runtime") -> Shelf:
+    def files(of: "Runtime") -> FileCache:
         web = of.settings.web
-        return Shelf(
+        return FileCache(
             of.settings.feeds.path,
             limit=int(web.memory_mib * 1024 * 1024),
             cache_seconds=web.cache_seconds,
             seconds=time.monotonic,
         )
 
-    service = Service(room, lambda new: app.serve(shelf(new), new.settings.feeds_url))
+    service = Service(room, lambda new: app.serve(files(new), new.settings.feeds_url))
     health = Health(service)
     app = FeedApp(
-        shelf(room),
+        files(room),
         room.settings.feeds_url,
         {"/readyz": health.ready, "/metrics": health.metrics},
     )

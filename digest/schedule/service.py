@@ -15,7 +15,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError, StoreError
-from digest.schedule.heap import give_back
 from digest.schedule.journal import RUN, log, run_id, tell
 from digest.schedule.plan import LEASE, Verb, due_within, rhythms
 from digest.schedule.tally import Tally
@@ -191,17 +190,11 @@ class Service:
 
     def _begun(self, verb: Verb, stop: Callable[[], bool]) -> asyncio.Future[Facts]:
         work = asyncio.get_running_loop().run_in_executor(
-            self._threads[verb], copy_context().run, self._work, verb, stop
+            self._threads[verb], copy_context().run, self._worker.run, verb, stop
         )
         self._runs.add(work)
         work.add_done_callback(self._runs.discard)
         return work
-
-    def _work(self, verb: Verb, stop: Callable[[], bool]) -> Facts:
-        try:
-            return self._worker.run(verb, stop)
-        finally:
-            give_back()
 
     @property
     def _blind(self) -> bool:

@@ -76,7 +76,7 @@ def of_web(app: FeedApp) -> Iterator[Metric]:
         answers.add_metric([route, str(status)], count)
     yield answers
     held = GaugeMetricFamily("digest_http_held_bytes", "Published files held in memory")
-    held.add_metric([], app.shelf.held)
+    held.add_metric([], app.files.held)
     yield held
 
 

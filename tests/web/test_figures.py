@@ -19,8 +19,8 @@ from digest.schedule.service import Service
 from digest.schedule.tally import Tally
 from digest.schedule.work import Worker
 from digest.web.app import FeedApp
+from digest.web.files import FileCache
 from digest.web.health import Health
-from digest.web.shelf import Shelf
 from tests.desks import ROOT, Desk
 
 DASHBOARD = ROOT / "packaging" / "grafana-dashboard.json"
@@ -34,8 +34,8 @@ def exposed(desk: Desk, tally: Tally | None = None) -> dict[str, Metric]:
     service = Service(room, lambda _: None)
     service.tally = tally or service.tally
     health = Health(service)
-    shelf = Shelf(room.settings.feeds.path, limit=1, cache_seconds=1, seconds=time.monotonic)
-    health.app = FeedApp(shelf, room.settings.feeds_url, {})
+    files = FileCache(room.settings.feeds.path, limit=1, cache_seconds=1, seconds=time.monotonic)
+    health.app = FeedApp(files, room.settings.feeds_url, {})
     report = asyncio.run(health.metrics())
     assert report.status == 200
     return {one.name: one for one in text_string_to_metric_families(report.body.decode())}

@@ -1,4 +1,4 @@
-"""The short way in front of uvicorn's: what a connection may expect."""
+"""The web server: what each request gets, and what a connection may expect, on real sockets."""
 
 import asyncio
 import contextlib
@@ -9,31 +9,33 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from digest.web.app import FeedApp
-from digest.web.protocol import ONE_PIECE, FeedProtocol
-from digest.web.server import listen, serve
-from digest.web.shelf import Shelf
+from digest.web.app import FeedApp, GuardedProtocol, listen, serve
+from digest.web.files import FileCache
 
 
 def application(folder: Path) -> FeedApp:
-    shelf = Shelf(folder, limit=100_000_000, cache_seconds=60, seconds=lambda: 0.0)
-    return FeedApp(shelf, "https://news.example.org/feeds/", {})
+    files = FileCache(folder, limit=100_000_000, cache_seconds=60, seconds=lambda: 0.0)
+    return FeedApp(files, "https://news.example.org/feeds/", {})
+
+
+class Impatient(GuardedProtocol):
+    patience = 0.1
 
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, protocol: type[FeedProtocol] = FeedProtocol
+    folder: Path, protocol: type[GuardedProtocol] = Impatient
 ) -> AsyncIterator[tuple[str, int]]:
-    """Where a server of `folder` listens that parts from who is silent for a tenth of a second."""
-    config = uvicorn.Config(application(folder), http=protocol, lifespan="off", log_config=None)
-    config.timeout_keep_alive = 0.1
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(config)
-    answering = asyncio.create_task(server.serve(sockets=[listener]))
-    yield listener.getsockname()
-    server.should_exit = True
+    """The address of a server of `folder` that closes connections after a silent tenth of a second."""
+    listener, stopping = listen("127.0.0.1", 0), asyncio.Event()
+    place = listener.getsockname()
+    answering = asyncio.create_task(
+        serve(application(folder), listener, stopping, protocol=protocol)
+    )
+    yield place
+    stopping.set()
     await answering
 
 
@@ -85,13 +87,83 @@ async def bodies(folder: Path, size: int, times: int) -> list[bytes]:
     return found
 
 
+def asked(app: FeedApp, path: str, method: str = "GET", **headers: str) -> tuple[int, dict, bytes]:
+    """Status, headers and body of an answer, by the application itself."""
+    told: list[dict] = []
+
+    async def send(message: dict) -> None:
+        told.append(message)
+
+    async def receive() -> dict:
+        return {"type": "http.request"}
+
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": path, "headers": sent}
+    asyncio.run(app(scope, receive, send))
+    start, *bodies = told
+    return (
+        start["status"],
+        {name.decode(): value.decode() for name, value in start["headers"]},
+        b"".join(body["body"] for body in bodies),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "status"),
+    [
+        pytest.param("/feeds/all.atom", "GET", {}, 200, id="a feed"),
+        pytest.param("/feeds/all.atom", "HEAD", {}, 200, id="its head"),
+        pytest.param("/feeds/all.atom", "GET", {"if_none_match": "*"}, 304, id="unchanged"),
+        pytest.param("/feeds/all.atom", "POST", {}, 405, id="only GET and HEAD"),
+        pytest.param("/", "GET", {}, 302, id="the front leads to all news"),
+        pytest.param("/healthz", "GET", {}, 200, id="alive"),
+        pytest.param("/feeds/none.atom", "GET", {}, 404, id="no such feed"),
+        pytest.param(f"/feeds/{'a' * 300}.atom", "GET", {}, 404, id="longer than a name may be"),
+        pytest.param(f"/feeds/{'a' * 65000}.atom", "GET", {}, 404, id="longer than a path may be"),
+        pytest.param("/feeds/.published", "GET", {}, 404, id="our own list of files"),
+        pytest.param("/feeds/../config.toml", "GET", {}, 404, id="out of the folder"),
+        pytest.param("/feeds/articles/../all.atom", "GET", {}, 404, id="out and in"),
+        pytest.param("/feeds/articles.html", "GET", {}, 404, id="a folder is no file"),
+        pytest.param("/feeds/digest.db", "GET", {}, 404, id="another kind of file"),
+        pytest.param("/all.atom", "GET", {}, 404, id="outside the feeds"),
+    ],
+)
+def test_only_what_is_published_is_served(tmp_path: Path, path, method, headers, status):
+    """Statuses of all kinds of requests; each is counted under one of a few routes."""
+    (tmp_path / "all.atom").write_bytes(b"<feed/>")
+    (tmp_path / ".published").write_text("all.atom\n")
+    (tmp_path / "digest.db").write_text("private")
+    (tmp_path / "articles.html").mkdir()
+    app = application(tmp_path)
+    found_status, told, body = asked(app, path, method, **headers)
+    assert found_status == status
+    assert app.seen.total() == 1
+    if status == 304:
+        assert set(told) == {"etag", "cache-control", "vary"}
+        assert body == b""
+    if status == 405:
+        assert told["allow"] == "GET, HEAD"
+    if method == "HEAD":
+        assert body == b""
+        assert int(told["content-length"]) > 0
+
+
+def test_a_page_may_run_nothing(tmp_path: Path):
+    """Pages come with a policy that allows our style sheet and nothing else."""
+    (tmp_path / "all.html").write_text("<!DOCTYPE html>")
+    app = application(tmp_path)
+    _, told, _ = asked(app, "/feeds/all.html")
+    assert told["content-security-policy"].startswith("default-src 'none'; style-src 'self';")
+    assert told["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize(
     "asked",
     [
-        pytest.param(("GET",), id="the long way, as the file is not in memory yet"),
-        pytest.param(("GET", "GET", "GET"), id="the short way"),
-        pytest.param(("GET", "GET", "HEAD"), id="the long way after the short one"),
-        pytest.param(("GET", "HEAD", "GET"), id="the short way after the long one"),
+        pytest.param(("GET",), id="the file is not in memory yet"),
+        pytest.param(("GET", "GET", "GET"), id="from memory"),
+        pytest.param(("GET", "GET", "HEAD"), id="a head at the end"),
+        pytest.param(("GET", "HEAD", "GET"), id="a head between"),
     ],
 )
 def test_who_is_silent_for_long_is_parted_from(tmp_path: Path, asked):
@@ -102,7 +174,7 @@ def test_who_is_silent_for_long_is_parted_from(tmp_path: Path, asked):
     assert rest == b""
 
 
-@pytest.mark.parametrize("size", [0, 1, ONE_PIECE, ONE_PIECE + 1, 3_000_000])
+@pytest.mark.parametrize("size", [0, 1, 100_000, 3_000_000])
 def test_an_answer_of_any_size_comes_whole(tmp_path: Path, size: int):
     """Also to a reader who asks on while the answers before still wait for it."""
     data = bytes(i * 31 % 251 for i in range(size))
@@ -164,7 +236,7 @@ async def taken(folder: Path, *, portion: int) -> int:
     """
     looked = asyncio.Event()
 
-    class Looking(FeedProtocol):
+    class Looking(Impatient):
         def _look(self) -> None:
             super()._look()
             looked.set()
@@ -200,7 +272,7 @@ def test_who_takes_nothing_of_an_answer_is_cut_off(tmp_path: Path):
     async def unread() -> None:
         lost = asyncio.Event()
 
-        class Watched(FeedProtocol):
+        class Watched(Impatient):
             def connection_lost(self, exc: Exception | None) -> None:
                 super().connection_lost(exc)
                 lost.set()
@@ -239,3 +311,30 @@ def test_who_takes_nothing_does_not_hold_up_the_end(
     with caplog.at_level(logging.WARNING):
         asyncio.run(ended())
     assert caplog.records == []
+
+
+def test_an_offer_of_another_protocol_gets_a_plain_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """Browsers and proxies offer HTTP/2 as they like; that is no line in the log."""
+    (tmp_path / "all.atom").write_bytes(b"<feed/>")
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n"
+
+    async def offered() -> bytes:
+        async with connection(tmp_path) as (reader, writer):
+            writer.write(request("GET")[:-2] + offer)
+            return await asyncio.wait_for(reader.read(), 20)
+
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(offered()).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert caplog.records == []
+
+
+def test_only_methods_of_asyncio_are_replaced_in_uvicorn():
+    """Its own may change in any version."""
+    replaced = set(vars(GuardedProtocol)) & set(dir(HttpToolsProtocol))
+    assert {name for name in replaced if not name.startswith("__")} == {
+        "connection_made",
+        "data_received",
+        "connection_lost",
+    }

@@ -1,0 +1,133 @@
+"""Files in memory: which answer a request gets, when they are read again, and how many there may be."""
+
+import asyncio
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import brotli
+import pytest
+
+from digest.web.files import CachedFile, FileCache, best_coding, is_unchanged
+
+TAG = b'"abc"'
+MODIFIED = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+SAME, OLDER = b"Sun, 22 Nov 2026 08:00:00 GMT", b"Sun, 22 Nov 2026 07:59:59 GMT"
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def files(tmp_path: Path, clock: Clock) -> FileCache:
+    (tmp_path / "all.atom").write_bytes(b"<feed>" + b" news" * 500 + b"</feed>")
+    return FileCache(tmp_path, limit=4000, cache_seconds=60, seconds=clock)
+
+
+def found(files: FileCache, name: str = "all.atom") -> CachedFile | None:
+    return asyncio.run(files.find(name))
+
+
+def test_each_coding_has_a_strong_tag_of_its_own(files: FileCache):
+    """A cache that holds both never mistakes one for the other (RFC 9110 §8.8.3.3)."""
+    kept = found(files)
+    packed = kept.packed
+    assert len({kept.plain.etag, packed[b"br"].etag, packed[b"gzip"].etag}) == 3
+    assert gzip.decompress(packed[b"gzip"].body["body"]) == kept.plain.body["body"]
+    assert brotli.decompress(packed[b"br"].body["body"]) == kept.plain.body["body"]
+
+
+def test_the_disk_is_asked_once_a_second(files: FileCache, clock: Clock):
+    """What publish has replaced is served within a second, and no request waits for the disk before."""
+    first = found(files)
+    new = files.folder / "new"
+    new.write_bytes(b"<feed/>")
+    new.replace(files.folder / "all.atom")
+    clock.now = 0.9
+    assert found(files) is first
+    clock.now = 1.1
+    assert found(files).plain.body["body"] == b"<feed/>"
+
+
+def test_what_was_removed_is_gone(files: FileCache, clock: Clock):
+    """A page that publish took away is not served from memory for ever."""
+    found(files)
+    (files.folder / "all.atom").unlink()
+    clock.now = 2.0
+    assert found(files) is None
+    assert files.held == 0
+
+
+def test_memory_is_bounded(files: FileCache):
+    """However many pages there are, those asked for last are in memory, within the limit."""
+    for i in range(50):
+        (files.folder / f"{i}.css").write_bytes(bytes([i]) * 300)
+        assert found(files, f"{i}.css") is not None
+        assert files.held <= files.limit
+    assert files.fresh("49.css") is not None
+    assert files.fresh("0.css") is None
+
+
+def test_a_small_file_is_not_packed(files: FileCache):
+    """Where packing saves nothing there is one form."""
+    (files.folder / "tiny.css").write_bytes(b"a{}")
+    kept = found(files, "tiny.css")
+    assert not kept.packed
+
+
+@pytest.mark.parametrize(
+    ("tags", "date", "unchanged"),
+    [
+        pytest.param(None, None, False, id="no condition"),
+        pytest.param(b'"abc"', None, True, id="the tag"),
+        pytest.param(b'W/"abc"', None, True, id="weak comparison"),
+        pytest.param(b'"x", W/"y" ,"abc"', None, True, id="a list"),
+        pytest.param(b"*", None, True, id="any"),
+        pytest.param(b'"x"', None, False, id="another tag"),
+        pytest.param(b"abc", None, False, id="no quotes, no tag"),
+        pytest.param(b'"xabc"', None, False, id="a tag that ends like it"),
+        pytest.param(None, SAME, True, id="the same second"),
+        pytest.param(None, OLDER, False, id="changed since"),
+        pytest.param(None, b"yesterday", False, id="no date counts as absent"),
+        pytest.param(None, SAME[:-3] + b"+" + b"9" * 20, False, id="an offset of any length"),
+        pytest.param(b'"x"', SAME, False, id="the tag beats the date"),
+        pytest.param(b'"abc"', OLDER, True, id="the tag beats the date, too"),
+    ],
+)
+def test_a_condition_is_read_as_the_standard_says(tags, date, unchanged):
+    """A reader that has these bytes gets 304, and no other one does."""
+    assert is_unchanged(TAG, MODIFIED, tags, date) is unchanged
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        pytest.param(b"gzip, deflate, br", b"br", id="as browsers say"),
+        pytest.param(b"gzip, deflate", b"gzip", id="as readers say"),
+        pytest.param(b"GZIP", b"gzip", id="in capitals"),
+        pytest.param(b"x-gzip", b"gzip", id="its old name"),
+        pytest.param(b"gzip;q=0.5", b"gzip", id="liked less"),
+        pytest.param(b"br;q=0.1, gzip;q=0.8", b"gzip", id="liked better"),
+        pytest.param(b"gzip;q=0", None, id="refused"),
+        pytest.param(b"*", b"br", id="anything"),
+        pytest.param(b"gzip; q=0.000, br;q=0, *", None, id="anything but"),
+        pytest.param(b"br;q=0, *", b"gzip", id="anything but the first"),
+        pytest.param(b"gzip;q=0.5, identity", None, id="rather plain"),
+        pytest.param(b"zstd", None, id="another"),
+        pytest.param(b"", None, id="none"),
+    ],
+)
+def test_a_coding_goes_only_to_who_takes_it(accepted, coding):
+    """Accept-Encoding with its weights."""
+    assert best_coding(accepted) == coding
