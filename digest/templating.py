@@ -99,7 +99,7 @@ def fingerprint(environment: "Environment") -> str:
 def _program() -> str:
     """Of the program as it is when it first publishes."""
     found = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml")]):
         found.update(path.read_bytes())
     for library in MAKERS:
         found.update(f"{library} {version(library)}\0".encode())

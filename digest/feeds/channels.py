@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from digest.config.settings import Settings
-from digest.feeds.wording import Wording, wording_for
+from digest.language.wording import Wording, wording_for
 from digest.links import feed_slug, feed_url
 
 ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
 from digest.feeds.channels import Channel, feed_id
-from digest.feeds.wording import wording_for
+from digest.language.wording import wording_for
 from digest.links import article_page
 from digest.model import Article, KnownDate, Sibling
 from digest.prose import ELLIPSIS, clean, cut, paragraphs

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
+from digest.language.wording import OWN_NAMES
 from digest.config.settings import Settings
 from digest.feeds.channels import ATOM, HTML, Channel
-from digest.feeds.wording import OWN_NAMES
 
 OPML_NAME = "feeds.opml"
 

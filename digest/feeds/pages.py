@@ -14,7 +14,7 @@ from digest.errors import ConfigError, template_fault
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, Channel
 from digest.feeds.items import FeedView, Item, Version
 from digest.feeds.opml import OPML_NAME
-from digest.feeds.wording import OWN_NAMES, Wording, wording_for
+from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.links import article_page, feed_slug
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settin
         channel=channel,
         heading=heading,
         address=channel.url(settings, HTML),
-        count=wording.count(len(view.items)),
+        count=wording.count(wording.articles, len(view.items)),
         updated=_day(view.updated.astimezone(zone).date(), wording),
         navigation=_navigation(channel.theme, channel.language, wording, settings, root=""),
         headlines=[_headline(item, wording, settings, channel) for item in view.items],

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from digest import links
 from digest.config.settings import Settings
 from digest.config.themes import PALETTE
-from digest.mail.phrases import Phrases, phrases_for
+from digest.language.wording import Wording, wording_for
 from digest.mail.render import render_parts
 from digest.mail.view import SEPARATOR
 from digest.model import OTHER, Article, RenderedMail, Trouble, Window
@@ -128,9 +128,9 @@ def render_desk(settings: Settings, environment: "Environment", week: DeskWeek) 
 
 def view_desk(settings: Settings, week: DeskWeek) -> DeskMail:
     """Everything that the templates print."""
-    phrases = phrases_for("en")
-    words = _Words(settings, phrases)
-    window = phrases.days(*week.window.days(settings.desk_zone))
+    wording = wording_for("en")
+    words = _Words(settings, wording)
+    window = wording.days(*week.window.days(settings.desk_zone))
     parts = tuple(words.parts(week))
     to_do = [part for part in parts if part.key != "edition"]
     quiet = () if to_do else tuple(words.quiet(week))
@@ -152,7 +152,7 @@ def view_desk(settings: Settings, week: DeskWeek) -> DeskMail:
 @dataclass(frozen=True, slots=True)
 class _Words:
     settings: Settings
-    phrases: Phrases
+    wording: Wording
 
     def parts(self, week: DeskWeek) -> Iterator[DeskPart]:
         kinds: tuple[tuple[str, str, str, int, Sequence[DeskItem], str], ...] = (
@@ -170,17 +170,17 @@ class _Words:
                     key=key,
                     anchor=f"part-{key}",
                     title=title,
-                    count="" if key == "edition" else self.phrases.number(count),
+                    count="" if key == "edition" else self.wording.number(count),
                     colour=PALETTE[colour][0],
                     colour_dark=PALETTE[colour][1],
                     items=tuple(items),
-                    more=f"and {self.phrases.number(left)} more: {command}"
+                    more=f"and {self.wording.number(left)} more: {command}"
                     if left > 0 and command
                     else "",
                 )
 
     def quiet(self, week: DeskWeek) -> Iterator[str]:
-        came = f"{self.phrases.number(week.articles)} article" + "s" * (week.articles != 1)
+        came = f"{self.wording.number(week.articles)} article" + "s" * (week.articles != 1)
         filed = "came in, each under its theme, and nothing stands still or came back."
         yield f"{came} {filed}" if week.articles else "Nothing came in, stands still or came back."
         told = [f"Edition {one.name}: {self._counted(one)}." for one in week.editions]
@@ -226,7 +226,7 @@ class _Words:
         article = doubt.article
         day = article.published.day
         notes = [self.settings.source_title(article.source)]
-        notes += [self.phrases.day(day)] if day else []
+        notes += [self.wording.day(day)] if day else []
         said = ", ".join(f"“{word}”" for word in doubt.words)
         return DeskItem(
             title=article.title,
@@ -274,17 +274,17 @@ class _Words:
         ]
 
     def _counted(self, one: LastEdition) -> str:
-        sent = self.phrases.number(one.counts.get("sent", 0))
+        sent = self.wording.number(one.counts.get("sent", 0))
         others = [
-            f"{self.phrases.number(count)} {state}"
+            f"{self.wording.number(count)} {state}"
             for state, count in one.counts.items()
             if state != "sent"
         ]
-        return ", ".join([f"{sent} of {self.phrases.number(one.recipients)} sent", *others])
+        return ", ".join([f"{sent} of {self.wording.number(one.recipients)} sent", *others])
 
     def _many(self, count: int, one: str, many: str) -> str:
-        return f"{self.phrases.number(count)} {one if count == 1 else many}"
+        return f"{self.wording.number(count)} {one if count == 1 else many}"
 
     def _time(self, moment: datetime) -> str:
         local = moment.astimezone(ZoneInfo(self.settings.desk_zone))
-        return f"{self.phrases.day(local.date())}, {local:%H:%M}"
+        return f"{self.wording.day(local.date())}, {local:%H:%M}"

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from digest import links
 from digest.config.settings import DigestConfig, Settings
+from digest.language.wording import wording_for
 from digest.mail.encoding import Encoded, Piece, Slot, encode_text, filled, split_at_places
 from digest.mail.headers import ascii_address, header, mailbox_header, raw_header
-from digest.mail.phrases import phrases_for
 from digest.mail.tokens import check_token, leave_url
 from digest.mail.verp import PLACEHOLDER
 from digest.model import Choice, Edition, RenderedMail
@@ -98,7 +98,7 @@ class MessageMaker:
             *_list_fields(settings, digest, choice),
             raw_header("Auto-Submitted", "auto-generated"),
             raw_header("MIME-Version", "1.0"),
-            raw_header("Content-Language", phrases_for(choice.language).language),
+            raw_header("Content-Language", wording_for(choice.language).language),
             raw_header("Content-Type", body.content_type),
         ]
         self._fields = tuple(split_at_places(b"".join(fields)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from digest import links
 from digest.config.settings import DigestConfig, Settings
-from digest.mail.phrases import Phrases, phrases_for
+from digest.language.wording import Wording, wording_for
 from digest.mail.tokens import change_url, leave_url
 from digest.model import OTHER, Article, Choice, Edition, Layout, Placement, Section
 from digest.prose import ELLIPSIS, NO_BREAK, cut, cut_at_word
@@ -102,49 +102,49 @@ class Mail:
 
 def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout: Layout) -> Mail:
     """Everything that a template prints, in the language of `layout.choice`, nothing left to decide."""
-    phrases = phrases_for(layout.choice.language)
-    language = phrases.language
+    wording = wording_for(layout.choice.language)
+    language = wording.language
     first_day, last_day = edition.window.days(settings.digest_zone(digest))
     title = digest.title.get(language) or next(iter(digest.title.values()), digest.name)
-    items = _Items(settings, phrases, layout.choice, last_day.year)
+    items = _Items(settings, wording, layout.choice, last_day.year)
     parts = tuple(
         items.part(section, leads=position == 0) for position, section in enumerate(layout.sections)
     )
     return Mail(
         language=language,
-        subject=_subject(phrases, title, parts, layout.total),
+        subject=_subject(wording, title, parts, layout.total),
         preheader=SEPARATOR.join(f"{part.title} {part.count}" for part in parts)
-        or phrases.say("nothing"),
+        or wording.nothing_new,
         newsroom=settings.site.title,
         title=title,
-        number=phrases.say("number", number=phrases.number(edition.number)),
-        window=phrases.days(first_day, last_day),
-        nothing="" if parts else phrases.say("nothing"),
+        number=wording.edition.format(number=wording.number(edition.number)),
+        window=wording.days(first_day, last_day),
+        nothing="" if parts else wording.nothing_new,
         parts=parts,
-        footer=_footer(settings, phrases, layout.choice),
+        footer=_footer(settings, wording, layout.choice),
     )
 
 
-def _subject(phrases: Phrases, title: str, parts: tuple[Part, ...], total: int) -> str:
+def _subject(wording: Wording, title: str, parts: tuple[Part, ...], total: int) -> str:
     if not parts:
-        return phrases.say("nothing_subject", title=title)
-    return phrases.subject(cut_at_word(parts[0].items[0].title, 60), total - 1)
+        return wording.nothing_new_subject.format(title=title)
+    return wording.headline_and_more(cut_at_word(parts[0].items[0].title, 60), total - 1)
 
 
-def _footer(settings: Settings, phrases: Phrases, choice: Choice) -> Footer:
+def _footer(settings: Settings, wording: Wording, choice: Choice) -> Footer:
     names = settings.theme_names
-    themes = ", ".join(names[key].title(phrases.language) for key in choice.themes if key in names)
-    languages = ", ".join(phrases.language_name(code) for code in choice.languages)
-    why = [phrases.say("why")]
+    themes = ", ".join(names[key].title(wording.language) for key in choice.themes if key in names)
+    languages = ", ".join(wording.language_name(code) for code in choice.languages)
+    why = [wording.why]
     if themes:
-        why.append(phrases.say("themes", names=themes))
+        why.append(wording.chosen_themes.format(names=themes))
     if languages:
-        why.append(phrases.say("languages", names=languages))
+        why.append(wording.chosen_languages.format(names=languages))
     site = settings.site
     return Footer(
         why=" ".join(why),
-        change=Link(phrases.say("change"), change_url(settings)),
-        leave=Link(phrases.say("leave"), leave_url(settings)),
+        change=Link(wording.change, change_url(settings)),
+        leave=Link(wording.leave, leave_url(settings)),
         newsroom=site.title,
         postal_address=site.postal_address,
         contact=Link(site.contact, f"mailto:{site.contact}"),
@@ -156,7 +156,7 @@ class _Items:
     """Sections and placements into words; `year` is that of the edition, which days leave out."""
 
     settings: Settings
-    phrases: Phrases
+    wording: Wording
     choice: Choice
     year: int
 
@@ -165,15 +165,15 @@ class _Items:
         return Part(
             key=section.theme,
             anchor=f"theme-{section.theme}",
-            title=name.title(self.phrases.language),
-            count=self.phrases.number(section.total),
+            title=name.title(self.wording.language),
+            count=self.wording.number(section.total),
             colour=name.colour,
             colour_dark=name.colour_dark,
             items=tuple(
                 self._item(placement, section.theme, first=leads and position == 0)
                 for position, placement in enumerate(section.shown)
             ),
-            more=self._more(section, name.title(self.phrases.language)),
+            more=self._more(section, name.title(self.wording.language)),
         )
 
     def _more(self, section: Section, title: str) -> Link | None:
@@ -183,7 +183,7 @@ class _Items:
         theme = None if section.theme == OTHER else section.theme
         language = self.choice.languages[0] if len(self.choice.languages) == 1 else None
         return Link(
-            self.phrases.count("more_theme", section.more, theme=title),
+            self.wording.count(self.wording.more_theme, section.more, theme=title),
             links.feed_url(self.settings, "html", theme, language),
         )
 
@@ -194,7 +194,7 @@ class _Items:
             title=title,
             url=links.article_url(self.settings, article),
             lead=_held_together(cut(lead, FIRST_LEAD_LIMIT if first else LEAD_LIMIT)),
-            language=None if article.language == self.phrases.language else article.language,
+            language=None if article.language == self.wording.language else article.language,
             made=article.title_made,
             first=first,
             notes=tuple(self._notes(article, theme)),
@@ -204,17 +204,17 @@ class _Items:
     def _notes(self, article: Article, theme: str) -> Iterator[str]:
         yield self.settings.source_title(article.source)
         if article.byline:
-            yield self.phrases.say("by", name=article.byline)
+            yield self.wording.by.format(name=article.byline)
         if article.published.day is not None:
             day = article.published.day
-            yield self.phrases.day(day, year=day.year != self.year)
+            yield self.wording.day(day, "long" if day.year != self.year else "d MMMM")
         if not article.complete:
-            yield self.phrases.say("summary")
+            yield self.wording.teaser
         names = self.settings.theme_names
         for key in article.themes:
             if key != theme and key in names:
-                title = names[key].title(self.phrases.language)
-                yield self.phrases.say("also_theme", theme=title)
+                title = names[key].title(self.wording.language)
+                yield self.wording.also_theme.format(theme=title)
 
     def _also(self, placement: Placement) -> Iterator[Link]:
         """One link for each other language of the story, and one for each other article in this one.
@@ -226,14 +226,14 @@ class _Items:
         for sibling in placement.siblings:
             if sibling.language not in languages:
                 languages.add(sibling.language)
-                text = self.phrases.also_in(sibling.language)
+                text = self.wording.also_in[sibling.language]
             elif sibling.language != article.language:
                 continue
             elif sibling.source == article.source:
-                text = self.phrases.say("also_here")
+                text = self.wording.more_on_this
             else:
                 source = self.settings.source_title(sibling.source)
-                text = self.phrases.say("also_source", source=source)
+                text = self.wording.also_source.format(source=source)
             yield Link(text, links.article_url(self.settings, sibling), sibling.language)
 
 

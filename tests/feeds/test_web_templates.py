@@ -18,7 +18,7 @@ from digest.feeds.pages import (
     feed_page_bytes,
     style_bytes,
 )
-from digest.feeds.wording import ENGLISH, Wording
+from digest.language.wording import Wording, wording_for
 from digest.templating import make_environment, packaged_templates
 from tests.factories import make_article, make_settings
 from tests.feeds.views import make_view
@@ -38,13 +38,16 @@ VIEWS: Mapping[str, type] = {
     "link": Link,
     "wording": Wording,
 }
-METHODS = {"wording.day", "wording.count", "headline.withdrawn"}
+METHODS = {
+    *(f"wording.{name}" for name, made in vars(Wording).items() if name[0] != "_" and callable(made)),
+    "headline.withdrawn",
+}
 """What templates may call or ask besides fields."""
 
 
 def first_cells() -> list[str]:
     """What the first column of each table names, without the arguments of a method."""
-    return re.findall(r"^\| `([\w.]+)(?:\(\w+\))?` \|", PAGES, re.MULTILINE)
+    return re.findall(r"^\| `([\w.]+)(?:\([\w, ]+\))?` \|", PAGES, re.MULTILINE)
 
 
 def told_of_pages() -> dict[str, set[str]]:
@@ -128,7 +131,7 @@ def test_a_page_is_given_what_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_reads_only_fields_that_are_told(template: str) -> None:
     """No template of ours knows more than an operator's can."""
-    told = {name.rpartition(".")[2] for name in re.findall(r"`(\w+\.[\w.]+)(?:\(\w+\))?`", PAGES)}
+    told = {name.rpartition(".")[2] for name in re.findall(r"`(\w+\.[\w.]+)(?:\([\w, ]+\))?`", PAGES)}
     assert set(fields_read(tree(make_environment(), template))) <= told
 
 
@@ -139,4 +142,4 @@ def test_the_words_are_those_in_force(name: str) -> None:
     """The table shows what the page says in English."""
     line = re.search(rf"^\| `wording\.{name}` \| (.+) \|$", PAGES, re.MULTILINE)
     assert line is not None
-    assert getattr(ENGLISH, name) in line[1]
+    assert getattr(wording_for("en"), name) in line[1]

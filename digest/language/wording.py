@@ -1,0 +1,143 @@
+"""What our mails, pages and feeds say themselves: one file of words for each language."""
+
+import functools
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest.prose import ELLIPSIS, NO_BREAK
+
+if TYPE_CHECKING:
+    from babel import Locale
+
+LANGUAGES = ("en", "ru")
+"""The languages that have words; mails and pages in any other use those of one of these."""
+FOLDER = Path(__file__).with_name("wording")
+OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
+"""Each language as it calls itself."""
+STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
+"""A headline that ends so needs no other sign before what follows; a bracket or a quote ends none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """The words of one language, a field for each key of its file.
+
+    In `articles`, `more_subject` and `more_theme` a text is keyed by CLDR plural category, in
+    `in_language` and `also_in` by language. Places to fill are in braces.
+    """
+
+    language: str
+    locale: str
+    in_language: Mapping[str, str]
+    articles: Mapping[str, str]
+    all_news: str
+    all_languages: str
+    themes: str
+    languages: str
+    follow: str
+    all_feeds: str
+    also: str
+    another_report: str
+    summary: str
+    summary_only: str
+    made_title: str
+    updated: str
+    nothing_yet: str
+    read_at_source: str
+    other_versions: str
+    untitled: str
+    withdrawn: str
+    withdrawn_on: str
+    about_all: str
+    about_theme: str
+    edition: str
+    subject: str
+    more_subject: Mapping[str, str]
+    more_theme: Mapping[str, str]
+    nothing_new: str
+    nothing_new_subject: str
+    teaser: str
+    by: str
+    also_theme: str
+    also_source: str
+    also_in: Mapping[str, str]
+    more_on_this: str
+    why: str
+    chosen_themes: str
+    chosen_languages: str
+    change: str
+    leave: str
+
+    def day(self, day: date, pattern: str = "d MMMM y") -> str:
+        """4 April 2023, 4 апреля 2023, or as a pattern of babel has it; with no-break spaces."""
+        from babel.dates import format_date
+
+        return _no_break(format_date(day, pattern, locale=self.locale))
+
+    def days(self, first: date, last: date) -> str:
+        """16–23 November 2026, 30 November – 7 December 2026; a line may break only after a dash."""
+        if first == last:
+            return self.day(last, "long")
+        if (first.year, first.month) == (last.year, last.month):
+            return f"{first.day}–{self.day(last, 'long')}"
+        start = self.day(first, "long" if first.year != last.year else "d MMMM")
+        return f"{start}{NO_BREAK}– {self.day(last, 'long')}"
+
+    def number(self, number: int) -> str:
+        from babel.numbers import format_decimal
+
+        return _no_break(format_decimal(number, locale=self.locale))
+
+    def count(self, plural: Mapping[str, str], number: int, **values: str) -> str:
+        """One of the plurals with its places filled: 36 articles, 3 статьи."""
+        form = self._babel.plural_form(number)
+        return plural[form].format(n=self.number(number), **values)
+
+    def headline_and_more(self, headline: str, more: int) -> str:
+        """The subject of a mail: a headline, and how many items come after it."""
+        if not more:
+            return headline
+        rest = self.count(self.more_subject, more)
+        if headline.endswith(STOPS):
+            return f"{headline} {rest}"
+        return self.subject.format(headline=headline, more=rest)
+
+    def language_name(self, code: str) -> str:
+        return str(self._babel.languages.get(code, code))
+
+    @property
+    def _babel(self) -> "Locale":
+        from babel import Locale
+
+        return Locale.parse(self.locale)
+
+
+def wording_for(language: str, site_languages: Sequence[str] = ()) -> Wording:
+    """The words in `language`, else in the first of the site's languages that has them, else in English."""
+    found = next((one for one in (language, *site_languages) if one in LANGUAGES), "en")
+    return load_wording(FOLDER / f"{found}.toml")
+
+
+@functools.cache
+def load_wording(path: Path) -> Wording:
+    """The words of the language that the file is named after.
+
+    Raises:
+        ValueError: a key is missing or unknown, or its value is of the wrong kind.
+    """
+    words = {"language": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
+    wanted = {field.name: str if field.type is str else dict for field in fields(Wording)}
+    wrong = wanted.items() ^ {key: type(value) for key, value in words.items()}.items()
+    if wrong:
+        keys = ", ".join(sorted({key for key, _ in wrong}))
+        raise ValueError(f"{path}: missing, unknown or of the wrong kind: {keys}")
+    return Wording(**words)
+
+
+def _no_break(text: str) -> str:
+    """Every space as a plain no-break space: not every mail program has the narrow one."""
+    return "".join(NO_BREAK if sign.isspace() else sign for sign in text)
