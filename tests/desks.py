@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[1]
 LISTING = "002_e89ea2d84f60b326.txt"
 FULL_TEXT = "000_8cb3c00af4f4dce3.txt"
 PAGES = make_environment()
+MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
+"""When the stores of tests are made."""
 
 
 @cache
@@ -56,7 +58,7 @@ class Desk:
         return load_settings(self.config)
 
     def open(self, *, read_only: bool = False) -> Database:
-        return open_database(self.store, busy_timeout_seconds=5, read_only=read_only)
+        return open_database(self.store, now=MADE_AT, busy_timeout_seconds=5, read_only=read_only)
 
     def ingest(self, now: datetime, *, archive: bool = False) -> IngestReport:
         """The verb, at a known hour."""

@@ -14,6 +14,7 @@ from digest.store.counting import SHOWN
 from digest.store.database import Database, open_database, text_from_moment
 from digest.store.exporting import export_lines, import_lines
 from digest.store.measures import miscounted
+from tests.desks import MADE_AT
 from tests.factories import make_entry, make_match
 
 START = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -151,7 +152,7 @@ ACTS = (
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One store for all examples; each begins and ends without a row of its own."""
-    with open_database(tmp_path_factory.mktemp("counting") / "digest.db") as store:
+    with open_database(tmp_path_factory.mktemp("counting") / "digest.db", now=MADE_AT) as store:
         furnish(store)
         yield store
 
@@ -231,7 +232,7 @@ def test_an_import_counts_anew(furnished: Database, tmp_path: Path) -> None:
     """For who moves by an export: it holds no count, and the new store has them all."""
     lines = list(export_lines(furnished))
     assert not any('"table":"article_counts"' in line for line in lines)
-    with open_database(tmp_path / "other.db") as other:
+    with open_database(tmp_path / "other.db", now=MADE_AT) as other:
         import_lines(other, lines, "export")
         assert miscounted(other) == []
         assert marks(other).keys() == marks(furnished).keys()

@@ -1,16 +1,24 @@
-CREATE TABLE "_sqlite_migrations" (
-   "id" INTEGER PRIMARY KEY,
-   "migration_set" TEXT,
-   "name" TEXT,
-   "applied_at" TEXT
-);
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (1, 'digest', 'm001_first', '2026-11-16T06:30:00.000000Z');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (2, 'digest', 'm002_sending', '2026-11-16T06:30:00.000000Z');
+-- The tables of a new store. Each change here needs a new SCHEMA_VERSION in database.py.
+--
+-- Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 1 or 0.
+
+-- The store itself: when it was made, who sends from it, which service wakes the verbs.
+
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta (key, value) VALUES ('created_at', '2026-11-16T06:30:00.000000Z');
+
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  mark TEXT NOT NULL,
+  taken_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What sources give: each document as it was last read.
+
 CREATE TABLE sources (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -18,7 +26,7 @@ CREATE TABLE sources (
   title TEXT NOT NULL,
   last_changed_at TEXT
 );
-INSERT INTO sources (id, name, kind, title, last_changed_at) VALUES (1, 'wire', 'documents', 'Wire', NULL);
+
 CREATE TABLE documents (
   id INTEGER PRIMARY KEY,
   source_id INTEGER NOT NULL REFERENCES sources(id),
@@ -31,13 +39,16 @@ CREATE TABLE documents (
   read_at TEXT NOT NULL,
   UNIQUE (source_id, name)
 );
-INSERT INTO documents (id, source_id, name, sha256, size, encoding, error, first_read_at, read_at) VALUES (1, 1, '001.txt', '00', 1, NULL, NULL, '2026-11-16T06:30:00.000000Z', '2026-11-16T06:30:00.000000Z');
+CREATE INDEX documents_unreadable ON documents (source_id, read_at) WHERE error IS NOT NULL;
+
+-- Articles and their versions; entries are the items of the documents from which they came.
+
 CREATE TABLE stories (
   id INTEGER PRIMARY KEY,
   lead_article_id INTEGER REFERENCES articles(id),
   made_at TEXT NOT NULL
 );
-INSERT INTO stories (id, lead_article_id, made_at) VALUES (1, NULL, '2026-11-16T06:30:00.000000Z');
+
 CREATE TABLE articles (
   id INTEGER PRIMARY KEY,
   atom_id TEXT NOT NULL UNIQUE,
@@ -62,11 +73,16 @@ CREATE TABLE articles (
   date_evidence TEXT NOT NULL,
   story_id INTEGER REFERENCES stories(id),
   archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
+  lexicon_version TEXT,
   first_seen_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
   withdrawn_at TEXT
 );
-INSERT INTO articles (id, atom_id, source_id, document_id, line, guid, url, version, language, title, title_made, lead, text, content_html, complete, byline, dateline, wire_tag, published_at, date_source, date_evidence, story_id, archived, first_seen_at, updated_at, withdrawn_at) VALUES (1, 'urn:uuid:1', 1, 1, NULL, NULL, NULL, 1, 'en', 'Meeting at the Foreign Ministry', 0, 'They met.', 'They met.', '<p>They met.</p>', 1, NULL, NULL, NULL, '2026-11-15', 'stated', '15 November 2026', 1, 0, '2026-11-16T06:30:00.000000Z', '2026-11-16T06:30:00.000000Z', NULL);
+CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
+CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
+CREATE INDEX articles_by_lexicon ON articles (lexicon_version);
+CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
+
 CREATE TABLE article_versions (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   version INTEGER NOT NULL,
@@ -87,7 +103,7 @@ CREATE TABLE article_versions (
   made_at TEXT NOT NULL,
   PRIMARY KEY (article_id, version)
 );
-INSERT INTO article_versions (article_id, version, language, title, title_made, lead, text, content_html, complete, byline, dateline, wire_tag, url, published_at, date_source, date_evidence, made_at) VALUES (1, 1, 'en', 'Meeting at the Foreign Ministry', 0, 'They met.', 'They met.', '<p>They met.</p>', 1, NULL, NULL, NULL, NULL, '2026-11-15', 'stated', '15 November 2026', '2026-11-16T06:30:00.000000Z');
+
 CREATE TABLE entries (
   id INTEGER PRIMARY KEY,
   document_id INTEGER NOT NULL REFERENCES documents(id),
@@ -111,17 +127,25 @@ CREATE TABLE entries (
   date_evidence TEXT NOT NULL,
   gone_at TEXT
 );
+CREATE INDEX entries_by_document ON entries (document_id);
+CREATE INDEX entries_by_article ON entries (article_id);
+CREATE INDEX entries_by_opening ON entries (opening);
+
 CREATE TABLE press_contacts (
   entry_id INTEGER PRIMARY KEY REFERENCES entries(id),
   contact TEXT NOT NULL
 );
+
 CREATE VIRTUAL TABLE article_search USING fts5 (title, text, tokenize = 'unicode61');
+
+-- Themes, the matches under them with their evidence, and what editors decided.
+
 CREATE TABLE themes (
   name TEXT PRIMARY KEY,
   title TEXT NOT NULL,
   position INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO themes (name, title, position) VALUES ('drugs', '{"en": "Drugs"}', 0);
+
 CREATE TABLE matches (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   theme TEXT NOT NULL REFERENCES themes(name),
@@ -133,7 +157,24 @@ CREATE TABLE matches (
   evidence TEXT NOT NULL,
   PRIMARY KEY (article_id, theme)
 ) WITHOUT ROWID;
-INSERT INTO matches (article_id, theme, rank, score, threshold, decided_by, lexicon_version, evidence) VALUES (1, 'drugs', 0, 2.0, 1.0, 'lexicon', '1', '{}');
+CREATE INDEX matches_by_theme ON matches (theme, article_id);
+
+CREATE TABLE theme_rulings (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  theme TEXT NOT NULL REFERENCES themes(name),
+  verdict TEXT NOT NULL CHECK (verdict IN ('add', 'remove')),
+  decided_by TEXT NOT NULL,
+  decided_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, theme)
+) WITHOUT ROWID;
+
+CREATE TABLE lexicons (
+  version TEXT PRIMARY KEY,
+  contents TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Stories: links between articles about one event, and what editors decided.
+
 CREATE TABLE story_links (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   other_id INTEGER NOT NULL REFERENCES articles(id),
@@ -144,17 +185,34 @@ CREATE TABLE story_links (
   made_at TEXT NOT NULL,
   PRIMARY KEY (article_id, other_id)
 ) WITHOUT ROWID;
+CREATE INDEX story_links_by_other ON story_links (other_id);
+
 CREATE TABLE fingerprints (
   article_id INTEGER PRIMARY KEY REFERENCES articles(id),
   day TEXT,
   fingerprint TEXT NOT NULL
 );
-INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (1, NULL, '{}');
+
 CREATE TABLE story_keys (
   key INTEGER NOT NULL,
   article_id INTEGER NOT NULL REFERENCES articles(id),
   PRIMARY KEY (key, article_id)
 ) WITHOUT ROWID;
+CREATE INDEX story_keys_by_article ON story_keys (article_id);
+
+CREATE TABLE story_rulings (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  other_id INTEGER NOT NULL REFERENCES articles(id),
+  verdict TEXT NOT NULL CHECK (verdict IN ('join', 'split')),
+  decided_by TEXT NOT NULL,
+  decided_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, other_id),
+  CHECK (article_id < other_id)
+) WITHOUT ROWID;
+CREATE INDEX story_rulings_by_other ON story_rulings (other_id);
+
+-- Recipients and their choices.
+
 CREATE TABLE recipients (
   id INTEGER PRIMARY KEY,
   address TEXT NOT NULL,
@@ -166,23 +224,29 @@ CREATE TABLE recipients (
   ended_at TEXT,
   ended_reason TEXT
 );
-INSERT INTO recipients (id, address, address_key, name, language, status, added_at, ended_at, ended_reason) VALUES (1, 'a@reader.example', 'a@reader.example', NULL, 'en', 'active', '2026-11-16T06:30:00.000000Z', NULL, NULL);
+
 CREATE TABLE recipient_languages (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
   position INTEGER NOT NULL,
   language TEXT NOT NULL,
   PRIMARY KEY (recipient_id, position)
 ) WITHOUT ROWID;
+
 CREATE TABLE recipient_themes (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
   theme TEXT NOT NULL,
   PRIMARY KEY (recipient_id, theme)
 ) WITHOUT ROWID;
+
 CREATE TABLE recipient_digests (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
   digest TEXT NOT NULL,
   PRIMARY KEY (recipient_id, digest)
 ) WITHOUT ROWID;
+CREATE INDEX recipient_digests_by_digest ON recipient_digests (digest, recipient_id);
+
+-- Editions, frozen with all that decides their bytes, and a delivery for each recipient.
+
 CREATE TABLE editions (
   id INTEGER PRIMARY KEY,
   digest TEXT NOT NULL,
@@ -192,12 +256,14 @@ CREATE TABLE editions (
   status TEXT NOT NULL CHECK (status IN ('composed', 'held', 'cancelled')),
   hash TEXT NOT NULL,
   composed_at TEXT NOT NULL,
+  recipients INTEGER NOT NULL DEFAULT 0,
   note TEXT,
+  answers_gone_at TEXT,
   CHECK (starts_at < ends_at),
   UNIQUE (digest, ends_at),
   UNIQUE (digest, number)
 );
-INSERT INTO editions (id, digest, number, starts_at, ends_at, status, hash, composed_at, note) VALUES (1, 'weekly', 1, '2026-11-16T06:30:00.000000Z', '2026-11-23T03:00:00.000000Z', 'composed', '00', '2026-11-16T06:30:00.000000Z', NULL);
+
 CREATE TABLE placements (
   edition_id INTEGER NOT NULL REFERENCES editions(id),
   position INTEGER NOT NULL,
@@ -210,7 +276,7 @@ CREATE TABLE placements (
   UNIQUE (edition_id, article_id),
   FOREIGN KEY (article_id, version) REFERENCES article_versions (article_id, version)
 ) WITHOUT ROWID;
-INSERT INTO placements (edition_id, position, article_id, version, story_id, matches, siblings) VALUES (1, 0, 1, 1, 1, '[]', '[]');
+
 CREATE TABLE segments (
   id INTEGER PRIMARY KEY,
   edition_id INTEGER NOT NULL REFERENCES editions(id),
@@ -219,7 +285,7 @@ CREATE TABLE segments (
   themes TEXT NOT NULL,
   UNIQUE (edition_id, language, languages, themes)
 );
-INSERT INTO segments (id, edition_id, language, languages, themes) VALUES (1, 1, 'en', '[]', '[]');
+
 CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY,
   edition_id INTEGER NOT NULL REFERENCES editions(id),
@@ -237,7 +303,12 @@ CREATE TABLE deliveries (
   reason TEXT,
   UNIQUE (edition_id, recipient_id)
 );
-INSERT INTO deliveries (id, edition_id, recipient_id, segment_id, status, attempts, due_at, first_tried_at, handed_at, settled_at, server, answer, reason) VALUES (1, 1, 1, 1, 'queued', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
+CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
+CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id);
+
+-- Addresses that must not be mailed, and the bounces that say why.
+
 CREATE TABLE suppressions (
   address_key TEXT PRIMARY KEY,
   cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
@@ -245,7 +316,8 @@ CREATE TABLE suppressions (
   delivery_id INTEGER REFERENCES deliveries(id),
   since TEXT NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO suppressions (address_key, cause, detail, delivery_id, since) VALUES ('b@reader.example', 'manual', NULL, NULL, '2026-11-16T06:30:00.000000Z');
+CREATE INDEX suppressions_by_cause ON suppressions (cause);
+
 CREATE TABLE bounces (
   id INTEGER PRIMARY KEY,
   sha256 TEXT NOT NULL UNIQUE,
@@ -256,24 +328,66 @@ CREATE TABLE bounces (
   status_code TEXT,
   diagnostic TEXT,
   read_at TEXT NOT NULL,
-  raw BLOB NOT NULL
+  raw BLOB NOT NULL,
+  let_go_at TEXT
 );
-CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
-    ON "_sqlite_migrations" ("migration_set", "name");
-CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
-CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
-CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
-CREATE INDEX entries_by_document ON entries (document_id);
-CREATE INDEX entries_by_article ON entries (article_id);
-CREATE INDEX entries_by_opening ON entries (opening);
-CREATE INDEX matches_by_theme ON matches (theme, article_id);
-CREATE INDEX story_keys_by_article ON story_keys (article_id)
-;
-CREATE INDEX recipient_digests_by_digest ON recipient_digests (digest, recipient_id);
-CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE status = 'queued';
-CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
-CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id)
-;
-CREATE INDEX suppressions_by_cause ON suppressions (cause);
-CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at)
-;
+CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at);
+CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
+
+-- Alarms for operators, and the weekly mail to the editors.
+
+CREATE TABLE alarms (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,
+  said TEXT NOT NULL,
+  advice TEXT NOT NULL,
+  began_at TEXT NOT NULL,
+  seen_at TEXT NOT NULL,
+  gone_at TEXT,
+  raised_at TEXT,
+  closed_at TEXT
+);
+CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE closed_at IS NULL;
+
+CREATE TABLE alarm_messages (
+  id INTEGER PRIMARY KEY,
+  alarm_id INTEGER NOT NULL REFERENCES alarms(id),
+  occasion TEXT NOT NULL CHECK (occasion IN ('begun', 'over')),
+  place TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('due', 'told', 'dropped')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at TEXT,
+  first_tried_at TEXT,
+  settled_at TEXT,
+  answer TEXT,
+  UNIQUE (alarm_id, occasion, place)
+);
+CREATE INDEX alarm_messages_due ON alarm_messages (due_at) WHERE status = 'due';
+
+CREATE TABLE desk_mails (
+  id INTEGER PRIMARY KEY,
+  starts_at TEXT NOT NULL,
+  ends_at TEXT NOT NULL UNIQUE,
+  composed_at TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  html TEXT NOT NULL,
+  CHECK (starts_at < ends_at)
+);
+
+CREATE TABLE desk_deliveries (
+  id INTEGER PRIMARY KEY,
+  desk_mail_id INTEGER NOT NULL REFERENCES desk_mails(id),
+  address TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('queued', 'handed', 'sent', 'failed', 'uncertain')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due_at TEXT,
+  first_tried_at TEXT,
+  handed_at TEXT,
+  settled_at TEXT,
+  server TEXT,
+  answer TEXT,
+  reason TEXT,
+  UNIQUE (desk_mail_id, address)
+);
+CREATE INDEX desk_deliveries_open ON desk_deliveries (status) WHERE status IN ('queued', 'handed');
