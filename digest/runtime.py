@@ -70,7 +70,10 @@ class Runtime:
 
         store = self.settings.store
         return open_database(
-            store.path, busy_timeout_seconds=store.busy_timeout_seconds, read_only=read_only
+            store.path,
+            now=self.now(),
+            busy_timeout_seconds=store.busy_timeout_seconds,
+            read_only=read_only,
         )
 
     @cached_property

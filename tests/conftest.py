@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from digest.store.database import Database, open_database
-from tests.desks import ROOT, Desk
+from tests.desks import MADE_AT, ROOT, Desk
 
 INGESTED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    """An empty store, made by the real migrations."""
-    with open_database(tmp_path / "digest.db", busy_timeout_seconds=0.1) as store:
+    """An empty store, made with the real schema."""
+    with open_database(tmp_path / "digest.db", now=MADE_AT, busy_timeout_seconds=0.1) as store:
         yield store
 
 

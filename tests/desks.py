@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from digest.config.settings import Settings
 from digest.editorial.lexicon import Lexicon, compile_lexicon
 from digest.ingest import IngestReport, ingest
 from digest.publish import PublishReport, publish
+from digest.runtime import Clock
 from digest.store.database import Database, open_database
 from digest.templating import make_environment
 
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 LISTING = "002_e89ea2d84f60b326.txt"
 FULL_TEXT = "000_8cb3c00af4f4dce3.txt"
 PAGES = make_environment()
+MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
+"""When the stores of tests are made."""
 
 
 @cache
@@ -56,7 +59,8 @@ class Desk:
         return load_settings(self.config)
 
     def open(self, *, read_only: bool = False) -> Database:
-        return open_database(self.store, busy_timeout_seconds=5, read_only=read_only)
+        """By the machine's clock, which the commands have too: `digest doctor` asks how old it is."""
+        return open_database(self.store, now=Clock()(), busy_timeout_seconds=5, read_only=read_only)
 
     def ingest(self, now: datetime, *, archive: bool = False) -> IngestReport:
         """The verb, at a known hour."""

@@ -18,6 +18,7 @@ from digest.store import intake
 from digest.store.database import Database, open_database, text_from_moment
 from digest.store.keeping import backup
 from digest.templating import make_environment
+from tests.desks import MADE_AT
 from tests.factories import make_entry, make_match, make_settings
 
 CAME_IN = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -75,7 +76,7 @@ class Newsroom:
 @pytest.fixture
 def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
     settings = make_settings(tmp_path)
-    with open_database(settings.store.path) as db:
+    with open_database(settings.store.path, now=MADE_AT) as db:
         room = Newsroom(db, settings)
         for entry, themes in NEWS:
             room.keep(entry, themes)

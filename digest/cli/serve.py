@@ -34,7 +34,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     room = runtime()
     web = room.settings.web
-    with room.open():  # made, or brought up to date, before anybody asks for it
+    with room.open():  # made before anybody asks for it
         pass
     listener = listen(host or web.host, port or web.port)
     open_journal()

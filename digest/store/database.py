@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import StoreError
-from digest.store.applied import KNOWN, applied_migrations
 from digest.store.sqlite import sqlite3
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Tables
 
 Row = dict[str, Any]
+SCHEMA_VERSION = 20261129
+"""The day of the newest change of schema.sql: `PRAGMA user_version` of every store made by it."""
 _TRIES = 20
 
 
@@ -146,21 +147,26 @@ class Database:
 
 
 def open_database(
-    path: Path, *, busy_timeout_seconds: float = 15.0, read_only: bool = False
+    path: Path,
+    *,
+    now: datetime | None = None,
+    busy_timeout_seconds: float = 15.0,
+    read_only: bool = False,
 ) -> Database:
-    """Open the store; unless `read_only`, make it and bring its schema up to date first.
+    """Open the store. With `now`, and unless `read_only`, make it where there is none.
 
     Raises:
-        StoreError: there is no database to read, it is none of ours, is damaged or locked, or was
-            made by a newer version of this program; or the disk does not even tell.
+        StoreError: there is no database, its schema is not this version's, it is damaged or locked,
+            or the disk does not answer.
     """
+    makes = now is not None and not read_only
     try:
         if path.is_dir():
             raise StoreError(f"{path}: is a folder. Name a file in store.path, such as digest.db.")
-        if read_only and not path.exists():
-            raise StoreError(f"{path}: there is no database yet. Run `digest ingest` first.")
-        if not read_only and not path.parent.is_dir():
+        if makes and not path.parent.is_dir():
             raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
+        if not makes and not path.exists():
+            raise StoreError(f"{path}: {_NO_DATABASE}")
         address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     except OSError as e:
         raise StoreError(
@@ -176,11 +182,14 @@ def open_database(
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA recursive_triggers = ON")
             database = Database(connection, path, read_only=read_only)
-            _refuse_foreign(database)
+            empty = is_empty(database)
+            if empty and not makes:
+                raise StoreError(f"{path}: {_NO_DATABASE}")
             if not read_only:
                 _use_wal(connection)
                 connection.execute("PRAGMA synchronous = FULL")
-            _bring_up_to_date(database)
+            if empty and now:
+                _make_tables(database, now)
         except sqlite3.DatabaseError as e:
             if said := disk_fault(e):
                 raise StoreError(f"{path}: {said}") from e
@@ -189,6 +198,7 @@ def open_database(
     return database
 
 
+_NO_DATABASE = "there is no database yet. Run `digest ingest` first."
 _DISK_FAULTS = {
     "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
     "or raise store.busy_timeout_seconds.",
@@ -235,33 +245,38 @@ def _use_wal(connection: Any) -> None:
             return
 
 
-def _refuse_foreign(database: Database) -> None:
-    """A database with tables, but without our migrations, belongs to another program."""
-    found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    if database.value(found) and not applied_migrations(database):
+def is_empty(database: Database) -> bool:
+    """Whether the file has no tables yet; False means that it has ours.
+
+    Raises:
+        StoreError: it has the tables of another program, or of another version of this one.
+    """
+    version = database.value("PRAGMA user_version")
+    if version == SCHEMA_VERSION:
+        return False
+    if database.value("SELECT 1 FROM sqlite_master LIMIT 1"):
         raise StoreError(
-            f"{database.path}: is a database of another program. Name another file in store.path."
+            f"{database.path}: is a database of another program or of another version of this one "
+            f"(its schema is {version}, this version needs {SCHEMA_VERSION}). Move the file away "
+            "and run `digest ingest` to make a new one, or name another file in store.path."
         )
+    return True
 
 
-def _bring_up_to_date(database: Database) -> None:
-    applied = set(applied_migrations(database))
-    if unknown := applied - set(KNOWN):
-        raise StoreError(
-            f"{database.path}: was made by a newer version of this program (it has "
-            f"{', '.join(sorted(unknown))}). Upgrade, or name another file in store.path."
-        )
-    if applied == set(KNOWN):
-        return
-    if database.read_only:
-        raise StoreError(
-            f"{database.path}: was made by an older version of this program. Any command that "
-            "writes, such as `digest ingest`, brings it up to date."
-        )
-    from digest.store.schema import migrations
-
+def _make_tables(database: Database, now: datetime) -> None:
+    """Apply schema.sql. Of several processes at once the first one does it, the others wait."""
+    script = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
     with database.write():
-        migrations.apply(database.tables)
+        if not is_empty(database):
+            return
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                database.tables.execute(statement)
+                statement = ""
+        database.insert("meta", {"key": "created_at", "value": text_from_moment(now)})
+        database.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def created_at(database: Database) -> datetime:

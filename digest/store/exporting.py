@@ -11,17 +11,15 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from digest.errors import StoreError
-from digest.store.applied import applied_migrations
-from digest.store.counting import COUNTED
-from digest.store.database import Database
+from digest.store.database import SCHEMA_VERSION, Database
 from digest.store.keeping import own_tables
 from digest.store.sender import HOME, TOKEN_KEY, disown
 from digest.store.sqlite import sqlite3
 
 FORMAT = "newsroom-digest export"
 VERSION = 1
-PASSING = frozenset({"leases", "article_marks", *COUNTED})
-"""Tables of what runs now, and of what is counted from others."""
+PASSING = frozenset({"leases", "article_marks"})
+"""Tables of what runs now, and of what triggers make again."""
 NEVER = frozenset({HOME})
 """Of `meta`: belongs to one place, and an import is at another."""
 SECRETS = frozenset({TOKEN_KEY})
@@ -40,7 +38,7 @@ def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
             {
                 "format": FORMAT,
                 "version": VERSION,
-                "schema": _schema(db),
+                "schema": SCHEMA_VERSION,
                 "secrets": with_secrets,
             }
         )
@@ -69,7 +67,7 @@ def import_lines(db: Database, lines: Iterable[str], name: str) -> int:
         _refuse_filled(db)
         db.run("PRAGMA defer_foreign_keys = ON")
         db.run("DELETE FROM meta")
-        _check_header(_object(next(numbered, (1, ""))[1], name, 1), db, name)
+        _check_header(_object(next(numbered, (1, ""))[1], name, 1), name)
         count = _fill(db, numbered, name)
         if broken := db.rows("PRAGMA foreign_key_check"):
             row = broken[0]
@@ -128,10 +126,6 @@ def _writing(columns: list[str], table: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names are ours
 
 
-def _schema(db: Database) -> list[str]:
-    return sorted(applied_migrations(db))
-
-
 def _refuse_filled(db: Database) -> None:
     for table in _tables(db):
         if table != "meta" and db.value(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - names are ours
@@ -141,10 +135,10 @@ def _refuse_filled(db: Database) -> None:
             )
 
 
-def _check_header(header: dict[str, Any], db: Database, name: str) -> None:
+def _check_header(header: dict[str, Any], name: str) -> None:
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise _fault(name, 1, f"is not the header of a {FORMAT}, version {VERSION}")
-    if header.get("schema") != _schema(db):
+    if header.get("schema") != SCHEMA_VERSION:
         raise StoreError(
             f"{name}: was made with another schema ({header.get('schema')}). Export it again with "
             "the version of this program that is to import it."

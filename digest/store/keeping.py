@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from digest.errors import StoreError
-from digest.store.applied import KNOWN, applied_migrations
-from digest.store.database import Database, disk_fault, open_database
+from digest.store.database import Database, disk_fault, is_empty, open_database
 from digest.store.sender import disown, give_to_owner, sole_sender
 from digest.store.sqlite import sqlite3
 from digest.store.summary import integrity_faults
@@ -24,7 +23,7 @@ A_DAY = timedelta(days=1)
 OWN_TABLES = """
 SELECT name FROM sqlite_master
  WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-   AND name NOT LIKE '\\_sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'article\\_search\\_%' ESCAPE '\\'
+   AND name NOT LIKE 'article\\_search\\_%' ESCAPE '\\'
  ORDER BY name
 """
 """Every table of ours; not SQLite's, nor those that the word index keeps for itself."""
@@ -114,18 +113,13 @@ def verify(path: Path) -> dict[str, int]:
     """Check a copy whole: pages, references, schema; its rows by table.
 
     Raises:
-        StoreError: it is missing, damaged, of another program, or of a newer version of this one.
+        StoreError: it is missing, damaged, of another program, or of another version of this one.
     """
     if not path.is_file():
         raise StoreError(f"{path}: there is no such file. Name a copy that `digest backup` made.")
     with _opened(path) as db:
-        applied = applied_migrations(db)
-        if not applied:
+        if is_empty(db):
             raise StoreError(f"{path}: is no database of this program. Name another file.")
-        if not set(applied) <= set(KNOWN):
-            raise StoreError(
-                f"{path}: was made by a newer version of this program. Upgrade, then restore it."
-            )
         if faults := integrity_faults(db):
             raise StoreError(f"{path}: is not sound: {'; '.join(faults)}. Name another copy.")
         return row_counts(db)
@@ -136,7 +130,7 @@ def restore(
 ) -> Restored:
     """Put the copy at `source` in the place of the database at `path`, which is kept aside.
 
-    `source` stays as it is. What is put in place has the newest schema, was checked whole, and
+    `source` stays as it is. What is put in place was checked whole, and
     sends only after `digest adopt`.
 
     Raises:
@@ -190,7 +184,7 @@ def _copy(db: Database, target: Path) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Database]:
-    """A copy as it is: no migration, no change of its journal."""
+    """A copy as it is, without a change of its journal."""
     try:
         with contextlib.closing(sqlite3.connect(str(path), isolation_level=None)) as connection:
             yield Database(connection, path, read_only=False)

@@ -11,6 +11,7 @@ from digest.compose import compose_due, compose_now
 from digest.store.audience import add_recipient
 from digest.store.database import open_database, text_from_moment
 from digest.store.intake import next_moment
+from tests.desks import MADE_AT
 from tests.factories import make_settings
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -66,7 +67,7 @@ def test_every_article_is_in_exactly_one_edition(zone, year, tmp_path_factory):
             }
         ]
     )
-    with open_database(tmp_path_factory.mktemp("year") / "digest.db") as db:
+    with open_database(tmp_path_factory.mktemp("year") / "digest.db", now=MADE_AT) as db:
         db.run("PRAGMA synchronous = OFF")
         with db.write():
             db.run("INSERT INTO sources VALUES (1, 'wire', 'folder', 'Wire', NULL)")

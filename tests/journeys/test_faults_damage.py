@@ -47,11 +47,11 @@ def make_busy(desk: Desk) -> None:
 
 
 def damage(desk: Desk, *names: str) -> None:
-    """Overwrite the first page of these tables and indexes; of all but the list of migrations."""
+    """Overwrite the first page of these tables and indexes; of all by default."""
     with desk.open() as db:
         db.value("PRAGMA wal_checkpoint(TRUNCATE)")
         rows = db.rows("SELECT name, rootpage FROM sqlite_master WHERE rootpage > 1")
-    roots = {row["name"]: row["rootpage"] for row in rows if "migrations" not in row["name"]}
+    roots = {row["name"]: row["rootpage"] for row in rows}
     with desk.store.open("r+b") as file:
         for name in names or roots:
             file.seek((roots[name] - 1) * PAGE)

@@ -16,7 +16,7 @@ from digest.cli.editions import editions
 from digest.cli.recipients import recipients
 from digest.errors import RecipientError
 from digest.runtime import Clock
-from digest.store.database import Database, open_database, text_from_moment
+from digest.store.database import Database, open_database
 from tests.desks import ROOT, Desk
 from tests.mailing import use_smtp
 from tests.soak.press import BROKEN, Piece, Press
@@ -103,9 +103,8 @@ class Newsroom:
             command_timeout_seconds=seconds, data_timeout_seconds=seconds, **service
         )
         write_clock(self.folder / "clock.json", self.clock)
-        with self.desk.open() as db, db.write():  # SQLite has written the machine's time there
-            made = text_from_moment(self.now())
-            db.run("UPDATE meta SET value = ? WHERE key = 'created_at'", (made,))
+        with open_database(self.desk.store, now=self.now()):
+            pass
 
     @property
     def desk(self) -> Desk:

@@ -12,7 +12,7 @@ from digest.store import intake
 from digest.store.articles import articles_by_id, latest_articles, search_articles
 from digest.store.database import Database, open_database
 from tests.conftest import INGESTED_AT
-from tests.desks import Desk
+from tests.desks import MADE_AT, Desk
 from tests.factories import make_entry, make_match
 
 COPY = (
@@ -51,7 +51,7 @@ def fill(db: Database) -> None:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Four articles, two in each language."""
     path: Path = tmp_path_factory.mktemp("search") / "digest.db"
-    with open_database(path) as db:
+    with open_database(path, now=MADE_AT) as db:
         fill(db)
         yield db
 

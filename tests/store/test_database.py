@@ -4,17 +4,16 @@ import importlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlite_utils import Database as Tables
 
 from digest.errors import StoreError
-from digest.store.applied import KNOWN
-from digest.store.database import Database, created_at, open_database
-from digest.store.schema import migrations
+from digest.store.database import SCHEMA_VERSION, Database, created_at, open_database
 from digest.store.sqlite import sqlite3
+from tests.desks import MADE_AT
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
 DIE_WHILE_WRITING = """
@@ -94,21 +93,25 @@ def test_many_processes_may_make_the_store_at_once(tmp_path: Path) -> None:
     """For a service that starts beside a command: one makes the store, the others wait."""
     together = Barrier(4)
 
-    def opened(path: Path) -> str:
+    def opened(path: Path, thread: int) -> str:
         together.wait()
-        with open_database(path, busy_timeout_seconds=10) as db:
+        with open_database(
+            path, now=MADE_AT + timedelta(seconds=thread), busy_timeout_seconds=10
+        ) as db:
             return created_at(db).isoformat()
 
     with ThreadPoolExecutor(4) as pool:
         for i in range(8):
-            assert len(set(pool.map(opened, [tmp_path / f"{i}.db"] * 4))) == 1
+            assert len(set(pool.map(opened, [tmp_path / f"{i}.db"] * 4, range(4)))) == 1
 
 
 def test_no_database_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
     """For a newcomer who lists before ingesting; and no empty file is left behind."""
     path = tmp_path / "digest.db"
     with pytest.raises(StoreError, match=r"there is no database yet.*digest ingest"):
-        open_database(path, read_only=True)
+        open_database(path, now=MADE_AT, read_only=True)
+    with pytest.raises(StoreError, match=r"there is no database yet.*digest ingest"):
+        open_database(path)
     assert not path.exists()
 
 
@@ -116,9 +119,9 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     """For the operator who mistyped store.path, or named the folder that it should lie in."""
     for read_only in (False, True):
         with pytest.raises(StoreError, match=r"is a folder\. Name a file in store\.path"):
-            open_database(tmp_path, read_only=read_only)
+            open_database(tmp_path, now=MADE_AT, read_only=read_only)
     with pytest.raises(StoreError, match=r"its folder does not exist.*store\.path"):
-        open_database(tmp_path / "nowhere" / "digest.db")
+        open_database(tmp_path / "nowhere" / "digest.db", now=MADE_AT)
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["reading", "writing"])
@@ -128,7 +131,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, read_only: boo
     path.write_text("This is a letter and no database at all. " * 50)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"file is not a database.*digest doctor"):
-        open_database(path, read_only=read_only)
+        open_database(path, now=MADE_AT, read_only=read_only)
     assert path.read_bytes() == before
 
 
@@ -141,42 +144,29 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path, read_only: 
     other.close()
     before = path.read_bytes()
     with pytest.raises(StoreError, match="another program"):
-        open_database(path, read_only=read_only)
+        open_database(path, now=MADE_AT, read_only=read_only)
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["reading", "writing"])
-def test_a_database_of_a_newer_version_is_refused(db: Database, read_only: bool) -> None:
-    """For whoever goes back to an older version: nothing is spoilt that it does not understand."""
-    db.tables["_sqlite_migrations"].insert(
-        {"migration_set": "digest", "name": "m999_later", "applied_at": "2030-01-01"}
-    )
-    with pytest.raises(StoreError, match=r"newer version of this program.*m999_later.*Upgrade"):
-        open_database(db.path, read_only=read_only)
+def test_a_database_of_another_version_is_refused(db: Database, read_only: bool) -> None:
+    """For the operator: the message says what to do, and nothing is written."""
+    db.run(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    with pytest.raises(
+        StoreError, match=r"another version of this one.*Move the file.*digest ingest"
+    ):
+        open_database(db.path, now=MADE_AT, read_only=read_only)
 
 
-def test_a_database_of_an_older_version_is_brought_up_to_date_by_a_writer(tmp_path: Path) -> None:
-    """For an upgrade: reading says what to do, and the next writing command does it."""
-    path = tmp_path / "digest.db"
-    connection = sqlite3.connect(str(path))
-    migrations.apply(Tables(connection), stop_before="m002_sending")
-    connection.close()
-    with pytest.raises(StoreError, match="older version of this program"):
-        open_database(path, read_only=True)
-    with open_database(path) as upgraded:
-        assert upgraded.rows("SELECT * FROM suppressions") == []
-    with open_database(path, read_only=True) as read:
-        assert read.rows("SELECT * FROM suppressions") == []
+def test_a_store_knows_when_it_was_made(db: Database, tmp_path: Path) -> None:
+    """For windows that began before it: the moment is the one of the caller, and stays."""
+    with open_database(db.path, now=MADE_AT + timedelta(days=1)) as again:
+        assert created_at(again) == MADE_AT
 
 
 def test_one_process_has_one_sqlite() -> None:
     """For the locks: the choice is the same as that of sqlite-utils, without loading it."""
     assert sqlite3 is importlib.import_module("sqlite_utils.utils").sqlite3
-
-
-def test_every_migration_is_known_by_name() -> None:
-    """For whoever adds one: the list of names is the list of migrations."""
-    assert [migration.name for migration in migrations._migrations] == list(KNOWN)
 
 
 def test_the_store_is_opened_as_it_must_be(db: Database) -> None:

@@ -11,6 +11,7 @@ import pytest
 from digest.errors import StoreError
 from digest.store.database import Database, open_database
 from digest.store.summary import integrity_faults
+from tests.desks import MADE_AT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits and rights of POSIX")
 
@@ -78,7 +79,7 @@ def store() -> Iterator[Path]:
     """A store in a folder that any user may look into: pytest's own are closed to others."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with open_database(folder / "digest.db") as db, db.write():
+        with open_database(folder / "digest.db", now=MADE_AT) as db, db.write():
             db.insert("meta", {"key": "a", "value": "1"})
         folder.chmod(0o777)
         (folder / "digest.db").chmod(0o666)

@@ -10,6 +10,7 @@ from digest.model import DateSource, Entry, KnownDate
 from digest.store import intake
 from digest.store.articles import article_versions, articles_by_id
 from digest.store.database import Database, open_database, text_from_moment
+from tests.desks import MADE_AT
 from tests.factories import make_entry
 
 CAME_IN = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
@@ -58,7 +59,7 @@ def wire(db: Database) -> Intake:
 def test_the_permanent_id_comes_from_document_and_title(wire: Intake, tmp_path: Path) -> None:
     """For the subscriber of a newsroom that lost its database: the same copy has the same id."""
     first = wire.atom_id(wire.add(ENTRY))
-    with open_database(tmp_path / "again.db") as db:
+    with open_database(tmp_path / "again.db", now=MADE_AT) as db:
         again = Intake(db)
         again.add(make_entry(title="Another one first"))
         assert again.atom_id(again.add(ENTRY)) == first

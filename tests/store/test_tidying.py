@@ -1,7 +1,6 @@
 """What grows is let go with time, and nothing else is touched."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -9,10 +8,9 @@ from digest.errors import StoreError
 from digest.runtime import Runtime
 from digest.schedule.plan import Verb
 from digest.schedule.work import Worker
-from digest.store.database import Database, open_database
+from digest.store.database import Database
 from digest.store.exporting import export_lines
 from digest.store.keeping import backups_in
-from digest.store.sqlite import sqlite3
 from digest.store.suppressions import keep_report, raw_return
 from digest.store.tidying import Tidied, tidy, would_tidy
 from tests.desks import Desk
@@ -146,39 +144,6 @@ def test_the_service_makes_one_backup_a_day(filled: Desk) -> None:
         "20261124T030000Z",
         "20261125T040000Z",
     ]
-
-
-def old_store(path: Path) -> None:
-    """A store from before m008, with keys as they were."""
-    dump = sorted((Path(__file__).parents[1] / "data" / "schemas").glob("*.sql"))[6]
-    old = sqlite3.connect(str(path))
-    old.executescript(dump.read_text(encoding="utf-8"))
-    at = "2026-11-16T06:30:00.000000Z"
-    for number, key in enumerate(("анна@пример.example", "b@reader.example"), 2):
-        row = (number, key, key, "ru", "active", at)
-        old.execute(
-            """INSERT OR IGNORE INTO recipients (id, address, address_key, language, status, added_at)
-               VALUES (?, ?, ?, ?, ?, ?)""",
-            row,
-        )
-    for key in ("carl@пример.example", "dora@пример.example", "dora@xn--e1afmkfd.example"):
-        old.execute("INSERT INTO suppressions VALUES (?, 'manual', NULL, NULL, ?)", (key, at))
-    old.commit()
-    old.close()
-
-
-def test_an_upgrade_gives_every_mailbox_its_key(tmp_path: Path) -> None:
-    """For who suppressed an address as people read it: it holds from the upgrade on."""
-    old_store(tmp_path / "old.db")
-    with open_database(tmp_path / "old.db") as db:
-        keys = [row["address_key"] for row in db.rows("SELECT address_key FROM suppressions")]
-        assert sorted(keys) == [
-            "b@reader.example",
-            "carl@xn--e1afmkfd.example",
-            "dora@xn--e1afmkfd.example",
-        ]
-        sql = "SELECT address_key FROM recipients WHERE id = 2"
-        assert db.value(sql) == "анна@xn--e1afmkfd.example"
 
 
 def test_a_backup_that_cannot_be_made_keeps_nothing_else_from_being_put_in_order(

@@ -1,20 +1,24 @@
-CREATE TABLE "_sqlite_migrations" (
-   "id" INTEGER PRIMARY KEY,
-   "migration_set" TEXT,
-   "name" TEXT,
-   "applied_at" TEXT
-);
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (1, 'digest', 'm001_first', '2026-11-16T06:30:00.000000Z');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (2, 'digest', 'm002_sending', '2026-11-16T06:30:00.000000Z');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (3, 'digest', 'm003_editors_word', '2026-11-16T06:30:00.000000Z');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (4, 'digest', 'm004_service', '2026-11-16T06:30:00.000000Z');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (5, 'digest', 'm005_one_shape', '2026-11-16T06:30:00.000000Z');
-INSERT INTO _sqlite_migrations (id, migration_set, name, applied_at) VALUES (6, 'digest', 'm006_alarms', '2026-11-16T06:30:00.000000Z');
+-- The tables of a new store. Each change here needs a new SCHEMA_VERSION in database.py.
+--
+-- Every instant is text in UTC as 2026-11-22T08:00:00.000000Z; every yes or no is 1 or 0.
+
+-- The store itself: when it was made, who sends from it, which service wakes the verbs.
+
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta (key, value) VALUES ('created_at', '2026-11-16T06:30:00.000000Z');
+
+CREATE TABLE leases (
+  name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  mark TEXT NOT NULL,
+  taken_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What sources give: each document as it was last read.
+
 CREATE TABLE sources (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -22,7 +26,7 @@ CREATE TABLE sources (
   title TEXT NOT NULL,
   last_changed_at TEXT
 );
-INSERT INTO sources (id, name, kind, title, last_changed_at) VALUES (1, 'wire', 'documents', 'Wire', NULL);
+
 CREATE TABLE documents (
   id INTEGER PRIMARY KEY,
   source_id INTEGER NOT NULL REFERENCES sources(id),
@@ -35,13 +39,16 @@ CREATE TABLE documents (
   read_at TEXT NOT NULL,
   UNIQUE (source_id, name)
 );
-INSERT INTO documents (id, source_id, name, sha256, size, encoding, error, first_read_at, read_at) VALUES (1, 1, '001.txt', '00', 1, NULL, NULL, '2026-11-16T06:30:00.000000Z', '2026-11-16T06:30:00.000000Z');
+CREATE INDEX documents_unreadable ON documents (source_id, read_at) WHERE error IS NOT NULL;
+
+-- Articles and their versions; entries are the items of the documents from which they came.
+
 CREATE TABLE stories (
   id INTEGER PRIMARY KEY,
   lead_article_id INTEGER REFERENCES articles(id),
   made_at TEXT NOT NULL
 );
-INSERT INTO stories (id, lead_article_id, made_at) VALUES (1, NULL, '2026-11-16T06:30:00.000000Z');
+
 CREATE TABLE articles (
   id INTEGER PRIMARY KEY,
   atom_id TEXT NOT NULL UNIQUE,
@@ -66,11 +73,21 @@ CREATE TABLE articles (
   date_evidence TEXT NOT NULL,
   story_id INTEGER REFERENCES stories(id),
   archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
+  lexicon_version TEXT,
   first_seen_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
   withdrawn_at TEXT
-, lexicon_version TEXT);
-INSERT INTO articles (id, atom_id, source_id, document_id, line, guid, url, version, language, title, title_made, lead, text, content_html, complete, byline, dateline, wire_tag, published_at, date_source, date_evidence, story_id, archived, first_seen_at, updated_at, withdrawn_at, lexicon_version) VALUES (1, 'urn:uuid:1', 1, 1, NULL, NULL, NULL, 1, 'en', 'Meeting at the Foreign Ministry', 0, 'They met.', 'They met.', '<p>They met.</p>', 1, NULL, NULL, NULL, '2026-11-15', 'stated', '15 November 2026', 1, 0, '2026-11-16T06:30:00.000000Z', '2026-11-16T06:30:00.000000Z', NULL, NULL);
+);
+CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
+CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
+CREATE INDEX articles_for_editions ON articles (first_seen_at, language, withdrawn_at)
+  WHERE archived = 0;
+CREATE INDEX articles_by_lexicon ON articles (lexicon_version);
+CREATE INDEX articles_by_source ON articles (source_id);
+CREATE INDEX articles_incomplete ON articles (id) WHERE complete = 0;
+CREATE INDEX articles_undated ON articles (published_at) WHERE published_at IS NULL;
+CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
+
 CREATE TABLE article_versions (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   version INTEGER NOT NULL,
@@ -91,7 +108,7 @@ CREATE TABLE article_versions (
   made_at TEXT NOT NULL,
   PRIMARY KEY (article_id, version)
 );
-INSERT INTO article_versions (article_id, version, language, title, title_made, lead, text, content_html, complete, byline, dateline, wire_tag, url, published_at, date_source, date_evidence, made_at) VALUES (1, 1, 'en', 'Meeting at the Foreign Ministry', 0, 'They met.', 'They met.', '<p>They met.</p>', 1, NULL, NULL, NULL, NULL, '2026-11-15', 'stated', '15 November 2026', '2026-11-16T06:30:00.000000Z');
+
 CREATE TABLE entries (
   id INTEGER PRIMARY KEY,
   document_id INTEGER NOT NULL REFERENCES documents(id),
@@ -115,20 +132,29 @@ CREATE TABLE entries (
   date_evidence TEXT NOT NULL,
   gone_at TEXT
 );
+CREATE INDEX entries_by_document ON entries (document_id);
+CREATE INDEX entries_by_article ON entries (article_id);
+CREATE INDEX entries_by_opening ON entries (opening);
+
 CREATE TABLE press_contacts (
   entry_id INTEGER PRIMARY KEY REFERENCES entries(id),
   contact TEXT NOT NULL
 );
+
 CREATE VIRTUAL TABLE article_search USING fts5 (title, text, tokenize = 'unicode61');
+
+-- Themes, the matches under them with their evidence, and what editors decided.
+
 CREATE TABLE themes (
   name TEXT PRIMARY KEY,
   title TEXT NOT NULL,
   position INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO themes (name, title, position) VALUES ('drugs', '{"en": "Drugs"}', 0);
+
 CREATE TABLE matches (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   theme TEXT NOT NULL REFERENCES themes(name),
+  language TEXT NOT NULL,  -- the article's, so that articles are counted by theme from an index
   rank INTEGER NOT NULL,
   score REAL NOT NULL,
   threshold REAL NOT NULL,
@@ -137,7 +163,25 @@ CREATE TABLE matches (
   evidence TEXT NOT NULL,
   PRIMARY KEY (article_id, theme)
 ) WITHOUT ROWID;
-INSERT INTO matches (article_id, theme, rank, score, threshold, decided_by, lexicon_version, evidence) VALUES (1, 'drugs', 0, 2.0, 1.0, 'lexicon', '1', '{}');
+CREATE INDEX matches_by_theme ON matches (theme, language, article_id);
+CREATE INDEX matches_first ON matches (language) WHERE rank = 1;
+
+CREATE TABLE theme_rulings (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  theme TEXT NOT NULL REFERENCES themes(name),
+  verdict TEXT NOT NULL CHECK (verdict IN ('add', 'remove')),
+  decided_by TEXT NOT NULL,
+  decided_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, theme)
+) WITHOUT ROWID;
+
+CREATE TABLE lexicons (
+  version TEXT PRIMARY KEY,
+  contents TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Stories: links between articles about one event, and what editors decided.
+
 CREATE TABLE story_links (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   other_id INTEGER NOT NULL REFERENCES articles(id),
@@ -148,17 +192,34 @@ CREATE TABLE story_links (
   made_at TEXT NOT NULL,
   PRIMARY KEY (article_id, other_id)
 ) WITHOUT ROWID;
+CREATE INDEX story_links_by_other ON story_links (other_id);
+
 CREATE TABLE fingerprints (
   article_id INTEGER PRIMARY KEY REFERENCES articles(id),
   day TEXT,
   fingerprint TEXT NOT NULL
 );
-INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (1, NULL, '{}');
+
 CREATE TABLE story_keys (
   key INTEGER NOT NULL,
   article_id INTEGER NOT NULL REFERENCES articles(id),
   PRIMARY KEY (key, article_id)
 ) WITHOUT ROWID;
+CREATE INDEX story_keys_by_article ON story_keys (article_id);
+
+CREATE TABLE story_rulings (
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  other_id INTEGER NOT NULL REFERENCES articles(id),
+  verdict TEXT NOT NULL CHECK (verdict IN ('join', 'split')),
+  decided_by TEXT NOT NULL,
+  decided_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, other_id),
+  CHECK (article_id < other_id)
+) WITHOUT ROWID;
+CREATE INDEX story_rulings_by_other ON story_rulings (other_id);
+
+-- Recipients and their choices.
+
 CREATE TABLE recipients (
   id INTEGER PRIMARY KEY,
   address TEXT NOT NULL,
@@ -170,23 +231,30 @@ CREATE TABLE recipients (
   ended_at TEXT,
   ended_reason TEXT
 );
-INSERT INTO recipients (id, address, address_key, name, language, status, added_at, ended_at, ended_reason) VALUES (1, 'a@reader.example', 'a@reader.example', NULL, 'en', 'active', '2026-11-16T06:30:00.000000Z', NULL, NULL);
+CREATE INDEX recipients_by_status ON recipients (status);
+
 CREATE TABLE recipient_languages (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
   position INTEGER NOT NULL,
   language TEXT NOT NULL,
   PRIMARY KEY (recipient_id, position)
 ) WITHOUT ROWID;
+
 CREATE TABLE recipient_themes (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
   theme TEXT NOT NULL,
   PRIMARY KEY (recipient_id, theme)
 ) WITHOUT ROWID;
+
 CREATE TABLE recipient_digests (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
   digest TEXT NOT NULL,
   PRIMARY KEY (recipient_id, digest)
 ) WITHOUT ROWID;
+CREATE INDEX recipient_digests_by_digest ON recipient_digests (digest, recipient_id);
+
+-- Editions, frozen with all that decides their bytes, and a delivery for each recipient.
+
 CREATE TABLE editions (
   id INTEGER PRIMARY KEY,
   digest TEXT NOT NULL,
@@ -198,11 +266,12 @@ CREATE TABLE editions (
   composed_at TEXT NOT NULL,
   recipients INTEGER NOT NULL DEFAULT 0,
   note TEXT,
+  answers_gone_at TEXT,
   CHECK (starts_at < ends_at),
   UNIQUE (digest, ends_at),
   UNIQUE (digest, number)
 );
-INSERT INTO editions (id, digest, number, starts_at, ends_at, status, hash, composed_at, recipients, note) VALUES (1, 'weekly', 1, '2026-11-16T06:30:00.000000Z', '2026-11-23T03:00:00.000000Z', 'composed', '00', '2026-11-16T06:30:00.000000Z', 0, NULL);
+
 CREATE TABLE placements (
   edition_id INTEGER NOT NULL REFERENCES editions(id),
   position INTEGER NOT NULL,
@@ -215,7 +284,7 @@ CREATE TABLE placements (
   UNIQUE (edition_id, article_id),
   FOREIGN KEY (article_id, version) REFERENCES article_versions (article_id, version)
 ) WITHOUT ROWID;
-INSERT INTO placements (edition_id, position, article_id, version, story_id, matches, siblings) VALUES (1, 0, 1, 1, 1, '[]', '[]');
+
 CREATE TABLE segments (
   id INTEGER PRIMARY KEY,
   edition_id INTEGER NOT NULL REFERENCES editions(id),
@@ -224,7 +293,7 @@ CREATE TABLE segments (
   themes TEXT NOT NULL,
   UNIQUE (edition_id, language, languages, themes)
 );
-INSERT INTO segments (id, edition_id, language, languages, themes) VALUES (1, 1, 'en', '[]', '[]');
+
 CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY,
   edition_id INTEGER NOT NULL REFERENCES editions(id),
@@ -242,7 +311,13 @@ CREATE TABLE deliveries (
   reason TEXT,
   UNIQUE (edition_id, recipient_id)
 );
-INSERT INTO deliveries (id, edition_id, recipient_id, segment_id, status, attempts, due_at, first_tried_at, handed_at, settled_at, server, answer, reason) VALUES (1, 1, 1, 1, 'queued', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
+CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
+CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
+CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id);
+
+-- Addresses that must not be mailed, and the bounces that say why.
+
 CREATE TABLE suppressions (
   address_key TEXT PRIMARY KEY,
   cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
@@ -250,7 +325,8 @@ CREATE TABLE suppressions (
   delivery_id INTEGER REFERENCES deliveries(id),
   since TEXT NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO suppressions (address_key, cause, detail, delivery_id, since) VALUES ('b@reader.example', 'manual', NULL, NULL, '2026-11-16T06:30:00.000000Z');
+CREATE INDEX suppressions_by_cause ON suppressions (cause);
+
 CREATE TABLE bounces (
   id INTEGER PRIMARY KEY,
   sha256 TEXT NOT NULL UNIQUE,
@@ -261,37 +337,14 @@ CREATE TABLE bounces (
   status_code TEXT,
   diagnostic TEXT,
   read_at TEXT NOT NULL,
-  raw BLOB NOT NULL
+  raw BLOB NOT NULL,
+  let_go_at TEXT
 );
-CREATE TABLE theme_rulings (
-  article_id INTEGER NOT NULL REFERENCES articles(id),
-  theme TEXT NOT NULL REFERENCES themes(name),
-  verdict TEXT NOT NULL CHECK (verdict IN ('add', 'remove')),
-  decided_by TEXT NOT NULL,
-  decided_at TEXT NOT NULL,
-  PRIMARY KEY (article_id, theme)
-) WITHOUT ROWID;
-CREATE TABLE story_rulings (
-  article_id INTEGER NOT NULL REFERENCES articles(id),
-  other_id INTEGER NOT NULL REFERENCES articles(id),
-  verdict TEXT NOT NULL CHECK (verdict IN ('join', 'split')),
-  decided_by TEXT NOT NULL,
-  decided_at TEXT NOT NULL,
-  PRIMARY KEY (article_id, other_id),
-  CHECK (article_id < other_id)
-) WITHOUT ROWID;
-CREATE TABLE lexicons (
-  version TEXT PRIMARY KEY,
-  contents TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE leases (
-  name TEXT PRIMARY KEY,
-  holder TEXT NOT NULL,
-  mark TEXT NOT NULL,
-  taken_at TEXT NOT NULL,
-  expires_at TEXT NOT NULL
-) WITHOUT ROWID
-;
+CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at);
+CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
+
+-- Alarms for operators, and the weekly mail to the editors.
+
 CREATE TABLE alarms (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
@@ -303,6 +356,8 @@ CREATE TABLE alarms (
   raised_at TEXT,
   closed_at TEXT
 );
+CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE closed_at IS NULL;
+
 CREATE TABLE alarm_messages (
   id INTEGER PRIMARY KEY,
   alarm_id INTEGER NOT NULL REFERENCES alarms(id),
@@ -316,6 +371,8 @@ CREATE TABLE alarm_messages (
   answer TEXT,
   UNIQUE (alarm_id, occasion, place)
 );
+CREATE INDEX alarm_messages_due ON alarm_messages (due_at) WHERE status = 'due';
+
 CREATE TABLE desk_mails (
   id INTEGER PRIMARY KEY,
   starts_at TEXT NOT NULL,
@@ -326,6 +383,7 @@ CREATE TABLE desk_mails (
   html TEXT NOT NULL,
   CHECK (starts_at < ends_at)
 );
+
 CREATE TABLE desk_deliveries (
   id INTEGER PRIMARY KEY,
   desk_mail_id INTEGER NOT NULL REFERENCES desk_mails(id),
@@ -341,32 +399,61 @@ CREATE TABLE desk_deliveries (
   reason TEXT,
   UNIQUE (desk_mail_id, address)
 );
-CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
-    ON "_sqlite_migrations" ("migration_set", "name");
-CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
-CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
-CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
-CREATE INDEX entries_by_document ON entries (document_id);
-CREATE INDEX entries_by_article ON entries (article_id);
-CREATE INDEX entries_by_opening ON entries (opening);
-CREATE INDEX matches_by_theme ON matches (theme, article_id);
-CREATE INDEX story_keys_by_article ON story_keys (article_id)
-;
-CREATE INDEX recipient_digests_by_digest ON recipient_digests (digest, recipient_id);
-CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
-CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
-CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id)
-;
-CREATE INDEX suppressions_by_cause ON suppressions (cause);
-CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at)
-;
-CREATE INDEX story_rulings_by_other ON story_rulings (other_id);
-CREATE INDEX story_links_by_other ON story_links (other_id);
-CREATE INDEX articles_by_lexicon ON articles (lexicon_version)
-;
-CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE closed_at IS NULL;
-CREATE INDEX alarm_messages_due ON alarm_messages (due_at) WHERE status = 'due';
-CREATE INDEX documents_unreadable ON documents (source_id, read_at) WHERE error IS NOT NULL
-;
-CREATE INDEX desk_deliveries_open ON desk_deliveries (status) WHERE status IN ('queued', 'handed')
-;
+CREATE INDEX desk_deliveries_open ON desk_deliveries (status) WHERE status IN ('queued', 'handed');
+
+-- A mark for each article, random again after every change that its page shows, so that `digest
+-- publish` writes only those pages. Random, so that a restored store never repeats a mark for
+-- another text.
+
+CREATE TABLE article_marks (
+  article_id INTEGER PRIMARY KEY REFERENCES articles(id) ON DELETE CASCADE,
+  mark INTEGER NOT NULL
+);
+CREATE TRIGGER article_added AFTER INSERT ON articles BEGIN
+  INSERT INTO article_marks VALUES (new.id, random());
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = new.story_id);
+END;
+
+CREATE TRIGGER article_removed AFTER DELETE ON articles BEGIN
+  DELETE FROM article_marks WHERE article_id = old.id;
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = old.story_id);
+END;
+
+CREATE TRIGGER article_changed AFTER UPDATE OF
+  atom_id, source_id, document_id, line, guid, url, version, language, title, title_made, lead,
+  text, content_html, complete, byline, dateline, wire_tag, published_at, date_source,
+  date_evidence, story_id, archived, first_seen_at, updated_at, withdrawn_at
+  ON articles BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id = new.id;
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id IN (old.story_id, new.story_id));
+END;
+
+CREATE TRIGGER match_added AFTER INSERT ON matches BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id = new.article_id;
+END;
+
+CREATE TRIGGER match_removed AFTER DELETE ON matches BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id = old.article_id;
+END;
+
+CREATE TRIGGER match_changed AFTER UPDATE ON matches BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN (old.article_id, new.article_id);
+END;
+
+CREATE TRIGGER story_added AFTER INSERT ON stories BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = new.id);
+END;
+
+CREATE TRIGGER story_changed AFTER UPDATE ON stories BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id IN (old.id, new.id));
+END;
+
+CREATE TRIGGER story_removed AFTER DELETE ON stories BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = old.id);
+END;
