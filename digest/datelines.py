@@ -8,14 +8,13 @@ end of the line. Each pattern is bounded, so that a text of any length costs the
 import re
 
 from digest.days import Mention, mentions
+from digest.wordlists import either, word_lists
 
+_LISTS = word_lists("languages.toml")
 CAPITAL = "A-ZА-ЯЁÄÇŇÖŞÜÝŽ"
-STARTERS = (
-    "The|A|An|On|In|At|This|These|That|It|As|For|From|During|With|Within|Under|After|Before|When|While"
-    "|Since|Over|More|About|According|To|By|One|Two|Three|Several|Some|Many|Today|Yesterday|Last|Earlier"
-    "|В|Во|На|По|С|Со|Как|Это|Эта|Этот|Сегодня|Вчера|Для|При|После|К|Из|Об|О|Под|За|Более|Около"
-)
+STARTERS = either(word for words in _LISTS["starters"].values() for word in words)
 """Words with a capital that start a sentence and no name."""
+WEEKDAY = f"(?i:{either(day for days in _LISTS['weekdays'].values() for day in days)})"
 
 _WORD = rf"[{CAPITAL}](?:\.[{CAPITAL}]\.|[\w’'-]{{1,30}})"
 PLACE = rf"(?:г\.\s?|St\.\s)?{_WORD}(?:[\s/-]\(?{_WORD}\)?){{0,3}}(?:,\s{_WORD})?"
@@ -24,15 +23,11 @@ _SPAN = 160
 """Characters within which a dateline ends."""
 
 _AGENCY = r"(?:\s?\([^()\n]{1,40}\)|\s?/[^/\n]{1,40}/)"
-_WEEKDAY = (
-    r"(?i:(?:mon|tues|wednes|thurs|fri|satur|sun)day"
-    r"|понедельник|вторник|среда|четверг|пятница|суббота|воскресенье),?\s"
-)
 _BEFORE_DAY = re.compile(
-    rf"(?:{PLACE}{_AGENCY}?[,.]\s|[{CAPITAL}]{{4,30}}{_AGENCY}?\s)?(?:{_WEEKDAY})?"
+    rf"(?:{PLACE}{_AGENCY}?[,.]\s|[{CAPITAL}]{{4,30}}{_AGENCY}?\s)?(?:{WEEKDAY},?\s)?"
 )
 _OPENS = re.compile(
-    rf"(?:{_BEFORE_DAY.pattern})(?:\d|(?i:jan|feb|mar|apr|may|june|july|aug|sep|oct|nov|dec)[A-Za-z]{{0,6}}\.?\s\d)"
+    rf"(?:{_BEFORE_DAY.pattern})(?:\d|(?i:{either(name[:3] for name in _LISTS['months']['en'])})[A-Za-z]{{0,6}}\.?\s\d)"
 )
 """What must be so where a day follows: to look for days takes longer than this."""
 _DASH = r"\.?\s{0,2}[-–—]{1,2}\s"
@@ -44,11 +39,11 @@ _AFTER_DAY = re.compile(
 )
 # Without a day a place of one or two words alone: no "The Container Control Programme (CCP) –".
 _UNDATED = re.compile(
-    rf"(?!(?:{STARTERS})\s)[{CAPITAL}](?:[{CAPITAL}’'-]{{1,30}}(?:\s[{CAPITAL}]{{2,30}})?"
+    rf"(?!{STARTERS}\s)[{CAPITAL}](?:[{CAPITAL}’'-]{{1,30}}(?:\s[{CAPITAL}]{{2,30}})?"
     rf"|[a-zа-яёäçňöşüýž’'-]{{1,30}}(?:[\s-][{CAPITAL}][a-zа-яёäçňöşüýž’'-]{{1,30}})?)"
     rf"(?:,\s{_WORD})?,?\s?\([^()\n]{{2,30}}\)(?={_DASH})"
 )
-_RUN_IN = re.compile(rf"(?:\s?г\.)?\s(?:{STARTERS})\s")
+_RUN_IN = re.compile(rf"(?:\s?г\.)?\s{STARTERS}\s")
 _CARRIED_BY = re.compile(
     r"[\s.:–—-]*(?:(?:РИА\sНовости|(?:ИТАР-)?ТАСС|(?i:интерфакс|sputnik)|ТДХ|TDH)[.,]\s)?[\s–—-]*"
 )

@@ -8,47 +8,26 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from digest.wordlists import either, word_lists
+
 _FIRST_YEAR = 1980
 _LAST_YEAR = 2099
 _APART = 31
 """Two days joined by "and" or a dash are one span if no more than this many days lie between."""
 
-_MONTHS = {
-    stem: number
-    for number, stems in enumerate(
-        (
-            "jan янв ýan",
-            "feb фев few",
-            "mar мар",
-            "apr апр",
-            "may май мая maý",
-            "jun июн iýun",
-            "jul июл iýul",
-            "aug авг awg",
-            "sep сен",
-            "oct окт okt",
-            "nov ноя noý",
-            "dec дек dek",
-        ),
-        start=1,
-    )
-    for stem in stems.split()
+_MONTHS = word_lists("languages.toml")["months"]
+_NUMBER_OF = {"май": 5} | {
+    word.casefold()[:letters]: number
+    for language in ("en", "ru", "tk")
+    for number, word in enumerate(_MONTHS[language], start=1)
+    for letters in (3, 4)
 }
-
-_ENGLISH = (
-    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
-    r"|JANUARY|FEBRUARY|MARCH|APRIL|MAY|JUNE|JULY|AUGUST|SEPTEMBER|OCTOBER|NOVEMBER|DECEMBER"
-    r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|JAN|FEB|MAR|APR|JUN|JUL|AUG|SEPT|SEP"
-    r"|OCT|NOV|DEC)\.?)(?![^\W_])"
+_ENGLISH, _SHORT = (
+    either((*_MONTHS[case], *map(str.upper, _MONTHS[case]))) for case in ("en", "en_short")
 )
-_RUSSIAN = (
-    r"(?i:января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря"
-    r"|(?:янв|февр|фев|мар|апр|авг|сент|сен|окт|нояб|ноя|дек)\.?)(?![^\W_])"
-)
-_TURKMEN = (
-    r"(?i:ýanwar|fewral|mart|aprel|maý|iýun|iýul|awgust|sentýabr|oktýabr|noýabr|dekabr)"
-    r"[a-zäňşžýöüç]{0,8}(?![^\W_])"
-)
+_ENGLISH = rf"(?:{_ENGLISH}|{_SHORT}\.?)(?![^\W_])"
+_RUSSIAN = rf"(?i:{either(_MONTHS['ru'])}|{either(_MONTHS['ru_short'])}\.?)(?![^\W_])"
+_TURKMEN = rf"(?i:{either(_MONTHS['tk'])})[a-zäňşžýöüç]{{0,8}}(?![^\W_])"
 _MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
 _NUMBER = (
     r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
@@ -133,7 +112,7 @@ def mentions(text: str) -> list[Mention]:
 def month_number(word: str) -> int | None:
     """1 to 12 for the name of a month in any of the three languages, in any case, or shortened."""
     folded = word.casefold()
-    return _MONTHS.get(folded[:4]) or _MONTHS.get(folded[:3])
+    return _NUMBER_OF.get(folded[:4]) or _NUMBER_OF.get(folded[:3])
 
 
 def _read_words(match: re.Match[str]) -> Mention | None:

@@ -2,23 +2,17 @@
 
 import re
 import unicodedata
+from functools import cache
+
+from digest.wordlists import word_lists
 
 ELLIPSIS = "…"
 NO_BREAK = "\u00a0"
 
 _WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
-_END = re.compile(
-    r"(?<![.!?…])[.!?…]++[\"”’»)\]]*+(?=\s+[\"“‘«(\[]?[^\W\d_a-zа-яё]|\s+[\"“‘«(\[]?\d|\s*$)"
-)
-_SHORTENED = frozenset(
-    word
-    for group in (
-        "mr mrs ms dr prof gen col maj capt lt sgt st no vs inc ltd jr sr etc art fig vol pp p",
-        "jan feb mar apr jun jul aug sept sep oct nov dec u.s u.n e.g i.e a.m",
-        "гг в вв им ул д п пп т тов гр акад проф ген г-н г-жа млн млрд тыс руб долл ст стр см т.е т.к",
-        "янв фев мар апр авг сент окт нояб дек",
-    )
-    for word in group.split()
+_SENTENCE_END = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?P<gap>\s++)(?!(?:[\"“‘«(\[]|[–—-]\s)?[a-zа-яёäçňöşüýž])"
+    r"|(?<!\s)(?P<break>[^\S\n]*+\n\s++)"
 )
 _LONGEST_SHORTENED = 40
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
@@ -69,32 +63,36 @@ def paragraphs(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of one paragraph, each with its own punctuation.
+    """The sentences of a text, each with its own punctuation."""
+    return [text[start:end] for start, end in sentence_spans(text)]
 
-    A point after an initial, a number in a list or a usual abbreviation ends none.
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where each sentence of `text` starts and ends, without the space around it.
+
+    A paragraph ends a sentence with or without a full stop. A full stop ends none after an initial
+    or an abbreviation ("U.S."), and no punctuation does before a small letter.
     """
-    found: list[str] = []
-    start = 0
-    length = len(text.rstrip())
-    for match in _END.finditer(text):
-        before = text[max(start, match.start() - _LONGEST_SHORTENED) : match.start()]
-        last = before.rsplit(None, 1)[-1] if before.strip() else ""
-        at_end = match.end() >= length
-        if match.group().startswith(".") and not at_end and _is_shortened(last):
-            continue
-        found.append(text[start : match.end()].strip())
+    spans: list[tuple[int, int]] = []
+    start = len(text) - len(text.lstrip())
+    for match in _SENTENCE_END.finditer(text, start):
+        if match["mark"] == ".":
+            before = text[max(start, match.start() - _LONGEST_SHORTENED) : match.start()]
+            word = before.rsplit(None, 1)[-1].strip('("“«[') if before.strip() else ""
+            initial = word[-1:].isupper() and not word[-2:-1].isalnum()
+            if initial or fold(word) in _abbreviations():
+                continue
+        spans.append((start, match.start("gap") if match["mark"] else match.start("break")))
         start = match.end()
-    if rest := text[start:].strip():
-        found.append(rest)
-    return found
+    if start < len(text):
+        spans.append((start, len(text.rstrip())))
+    return spans
 
 
-def _is_shortened(word: str) -> bool:
-    bare = fold(word.strip('("“«['))
-    if bare in _SHORTENED:
-        return True
-    initial = re.search(r"(?:^|[.\s])([^\W\d_])$", bare)
-    return initial is not None and word[-1:].isupper()
+@cache
+def _abbreviations() -> frozenset[str]:
+    listed = word_lists("languages.toml")["abbreviations"]
+    return frozenset(word for words in listed.values() for word in words)
 
 
 def cut(text: str, limit: int) -> str:

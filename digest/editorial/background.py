@@ -2,7 +2,9 @@
 
 import re
 
+from digest.datelines import WEEKDAY
 from digest.days import Mention
+from digest.wordlists import either, word_lists
 
 _REACH = 90
 """Characters on either side of a day in which the words that belong to it are looked for."""
@@ -11,23 +13,14 @@ _OLDEST = 1995
 """No wire copy is older; an older year is history."""
 
 _END = r"(?![^\W_])"
+_LISTS = word_lists("editorial/dates.toml")
+_BEFORE = either(word for words in _LISTS["before"].values() for word in words)
 _JUST_BEFORE = re.compile(
-    r"(?<![^\W_])(?:"
-    r"since|as of|dated|by|until|till|before|after|prior to|ahead of|no later than|starting from|as from"
-    r"|effective|extended to|prolonged\s[^,;]{0,60}\sto|set for|scheduled for|planned for|due on|expiring on"
-    r"|deadline(?:\sis|\sof|:)?|till the|born on|born"
-    r"|от|к|до|после|перед|накануне|начиная с|не позднее|по состоянию на|датированн\w{2,4}|на период до"
-    r"|çenli|soň|öň"
-    r")(?:\s(?:the|on|monday|tuesday|wednesday|thursday|friday|saturday|sunday),?)?\s{0,2}$",
-    re.IGNORECASE,
+    rf"(?<![^\W_]){_BEFORE}(?:\s(?:the|on|{WEEKDAY}),?)?\s{{0,2}}$", re.IGNORECASE
 )
 _PARTICIPLE = re.compile(
-    r"(?<![^\W_])(?:resolution|agreement|memorandum|convention|protocol|decree|law|act|ban|treaty|decision|strategy"
-    r"|plan|programme|program|road\s?map|declaration|order|regulation|constitution|charter|moratorium|sanctions?"
-    r"|document|commission|committee|centre|center|office|day)"
-    r"(?:\s[^,;.]{1,50}?)?,?\s"
-    r"(?:adopted|established|founded|signed|approved|ratified|enacted|imposed|proclaimed|declared|designated|created"
-    r"|endorsed|issued|agreed)"
+    rf"(?<![^\W_]){either(_LISTS['decided']['things'])}"
+    rf"(?:\s[^,;.]{{1,50}}?)?,?\s{either((*_LISTS['decided']['how'], 'agreed'))}"
     r"(?:\s(?:by|in|at|during)\s[^,;.]{1,60}?)?,?\s(?:on|of)\s(?:the\s|\w{3,6}day,?\s)?$",
     re.IGNORECASE,
 )
@@ -36,13 +29,11 @@ _PASSIVE = re.compile(
 )
 _RELATIVE = re.compile(
     r"(?<![^\W_])(?:which|that|who)\s(?:(?:was|were|had been|has been)\s)?(?:\w{1,15}ly\s)?"
-    r"(?:adopted|established|founded|signed|approved|ratified|enacted|imposed|proclaimed|declared|designated|created"
-    r"|endorsed|issued|entered into force)(?:\s[^,;.]{1,60})?\son\s$",
+    rf"{either((*_LISTS['decided']['how'], 'entered into force'))}(?:\s[^,;.]{{1,60}})?\son\s$",
     re.IGNORECASE,
 )
 _PARTICIPLE_RU = re.compile(
-    r"(?<![^\W_])(?:принят|утвержд[её]нн|подписанн|одобренн|учрежд[её]нн|созданн|основанн|провозглаш[её]нн"
-    r"|введ[её]нн|объявленн|ратифицированн)(?:\w{2,3})(?:\s[^,;.]{1,60}?)?\s(?:с\s)?$",
+    rf"(?<![^\W_]){either(_LISTS['decided']['how_ru'])}\w{{2,3}}(?:\s[^,;.]{{1,60}}?)?\s(?:с\s)?$",
     re.IGNORECASE,
 )
 _RELATIVE_RU = re.compile(
@@ -72,21 +63,8 @@ _INTERNATIONAL_DAY = re.compile(
     r"(?:\bday|\bдня|\bдень|\bдню|\bднём|\bднем)(?:\s[^,;.()]{0,80}?)?,?\s?(?:on|[(–—-]|—)?\s?$",
     re.IGNORECASE,
 )
-_WILL = re.compile(
-    r"(?<![^\W_])(?:will|shall|to be held|is to|are to|plans? to|is (?:scheduled|planned|expected|due|set)"
-    r"|are (?:scheduled|planned|expected|due|set)|(?:scheduled|planned|slated|expected)\s(?:for|to)|upcoming|forthcoming"
-    r"|состоится|состоятся|пройд[её]т|пройдут|начн[её]тся|начнутся|откроется|завершится|будет|будут|планирует\w{0,3}"
-    r"|планируют\w{0,3}|запланирован\w{0,3}|намечен\w{0,3}|предстоит|предстоящ\w{2,3}|ожидает\w{0,3}"
-    r"|geçiriler|meýilleşdirilýär)" + _END,
-    re.IGNORECASE,
-)
-_PAST = re.compile(
-    r"(?<![^\W_])(?:was|were|had|has|have|met|held|took|said|told|announced|discussed|signed|adopted|approved"
-    r"|visited|hosted|organi[sz]ed|opened|began|started|launched|concluded|attended|gathered|reported|agreed"
-    r"|[^\W\d_]{2,14}ed|[^\W\d_]{3,18}(?:ла|ло|ли|лся|лась|лось|лись|ал|ил|ел|ял|вел|вёл|ш[её]л))"
-    + _END,
-    re.IGNORECASE,
-)
+_WILL = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['ahead'])}{_END}", re.IGNORECASE)
+_PAST = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['past'])}{_END}", re.IGNORECASE)
 _BE_DONE = re.compile(r"(?<![^\W_])be\s\w{3,15}", re.IGNORECASE)
 _CLAUSE = re.compile(r"[;:]|,\s(?:and|but|а|но|и)\s")
 

@@ -9,6 +9,7 @@ from digest.days import Mention, mentions
 from digest.editorial.background import is_background
 from digest.model import UNDATED, DateSource, Entry, KnownDate
 from digest.prose import paragraphs, sentences
+from digest.wordlists import either, word_lists
 
 _LEAD = 3000
 """Characters of the lead that are read for a date."""
@@ -22,16 +23,12 @@ _EVENT_DAYS = 14
 _NEAR_DAYS = 60
 """A day without its year takes the year of another day of the same text that is so near."""
 
-_GOES_ON = re.compile(
-    r"(?<![^\W_])(?:followed by|and|then|continued?|conclud\w{2,3}|ended|culminat\w{2,4}|through|as well as"
-    r"|и|а|затем|после чего|продолжи\w{2,4}|заверши\w{2,4}|we|soňra)(?![^\W_])",
-    re.IGNORECASE,
-)
-_STOPS = re.compile(
-    r"(?<![^\W_])(?:ahead of|before|prior to|until|deadline|will|planned|scheduled|upcoming|next|mark\w{0,3}"
-    r"|international day|world\s\w{1,20}\sday|anniversary|since|после|до|накануне|перед|предстоящ\w{2,4}"
-    r"|планиру\w{2,4}|состоится|пройд[её]т|международн\w{2,3} д[еня]\w{1,2}|всемирн\w{2,3} д[еня]\w{1,2})(?![^\W_])",
-    re.IGNORECASE,
+_GOES_ON, _STOPS = (
+    re.compile(
+        rf"(?<![^\W_]){either(word_lists('editorial/dates.toml')['between'][name])}(?![^\W_])",
+        re.IGNORECASE,
+    )
+    for name in ("goes_on", "stops")
 )
 
 

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from digest import prose
 from digest.datelines import dateline_end
-from digest.editorial.mentions import bodies, days
+from digest.editorial.mentions import days
 from digest.editorial.names import latin, skeleton, stem
-from digest.editorial.rarity import STOPWORDS, TOWNS, rarity_of
-from digest.editorial.vocabulary import notions
+from digest.editorial.vocabulary import bodies, notions, rarity_of, word_set
 
 READ = 12_000
 """Characters of a text that are read: what comes after adds nothing to what the story is."""
@@ -202,7 +201,7 @@ def _term(word: str, first: bool) -> tuple[str, str] | None:
         number = re.sub(r"[ \u00a0]", "", word)
         return f"#{number}", number
     folded = prose.fold(word)
-    if len(folded) < 2 or folded in STOPWORDS:
+    if len(folded) < 2 or folded in word_set("nothing"):
         return None
     if _ROMAN.fullmatch(word):
         return f"#{word}", word
@@ -219,7 +218,9 @@ def _is_shouted(folded: str) -> bool:
     """Whether a word in capitals is no acronym: a town, or a longer word that the vocabulary has."""
     if len(folded) < _LONG:
         return False
-    return f"~{skeleton(folded)}" in TOWNS or (len(folded) > _LONG and stem(folded) in notions())
+    return f"~{skeleton(folded)}" in word_set("towns") or (
+        len(folded) > _LONG and stem(folded) in notions()
+    )
 
 
 def _shingles(words: list[str]) -> set[int]:

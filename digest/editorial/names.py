@@ -6,8 +6,9 @@ the consonants by their sound, so that Байрыев and Bayryev, Хаджие�
 
 import re
 import unicodedata
-from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
+
+from digest.editorial.words import snowball
 
 _CYRILLIC = str.maketrans(
     {
@@ -23,14 +24,14 @@ _TURKIC = str.maketrans(
     {"ý": "y", "ş": "sh", "ž": "zh", "ň": "n", "ä": "a", "ö": "o", "ü": "u", "ç": "ch", "ı": "i"}
 )
 
-# Spellings of one sound, longest first; capital letters stand for sounds without a letter.
-_SOUNDS = re.compile(r"shch|sch|dzh|tch|sh|zh|kh|gh|ph|th|ts|tz|ch|dj|ck|[cjqxw]")
 _SOFT_C = re.compile(r"c(?=[eiy])")
+# Spellings of one sound; capital letters stand for sounds without a letter.
 _SOUND = {
     "shch": "S", "sch": "S", "sh": "S", "zh": "J", "dzh": "J", "dj": "J", "j": "J", "ch": "C",
     "tch": "C", "kh": "h", "gh": "g", "ph": "f", "th": "t", "ts": "s", "tz": "s", "ck": "k",
     "c": "k", "q": "k", "x": "ks", "w": "v",
 }  # fmt: skip
+_SOUNDS = re.compile("|".join(sorted(_SOUND, key=len, reverse=True)))
 _VOWELS = re.compile(r"[aeiouy]+")
 _DOUBLED = re.compile(r"(.)\1+")
 
@@ -69,18 +70,10 @@ def bare(word: str) -> str:
     return word
 
 
-@cache
-def _stemmers() -> tuple[Callable[[str], str], Callable[[str], str]]:
-    from Stemmer import Stemmer
-
-    return Stemmer("english").stemWord, Stemmer("russian").stemWord
-
-
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A folded word's stem by its alphabet: Snowball for Russian, else for English."""
-    english, russian = _stemmers()
-    return russian(word) if is_cyrillic(word) else english(word)
+    return snowball("russian" if is_cyrillic(word) else "english")(word)
 
 
 @lru_cache(maxsize=1 << 16)

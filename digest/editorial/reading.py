@@ -5,16 +5,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from digest.datelines import dateline_end
+from digest.prose import sentence_spans
 
-_END = re.compile(r"[.!?…\n](?:(?<=\n)\s++|(?<!\n)[.!?…]{0,9}[\"'”’»)\]]{0,4}\s++(?![a-zа-яё]))")
-_SHORTENED = {
-    word
-    for line in (
-        "mr mrs ms dr prof gen col st no vs jan feb aug sept sep oct nov dec",
-        "гг им ул тыс млн млрд руб проф ген акад янв фев авг сент окт нояб дек",
-    )
-    for word in line.split()
-}
 _COMMA = re.compile(r"[,;]\s")
 _LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
 _CLAUSE = re.compile(
@@ -34,7 +26,7 @@ class Reading:
 
     def __init__(self, text: str) -> None:
         own = dateline_end(text)
-        self.starts = [0, *(start for start in _sentence_starts(text) if start > own)]
+        self.starts = [0, *(start for start, _ in sentence_spans(text)[1:] if start > own)]
         self.lead_end = _lead_end(text, own)
         self._text = text
         self._own = own
@@ -94,26 +86,6 @@ def _is_item(text: str, start: int, end: int) -> bool:
         return False
     item = text[start:end]
     return not (":" in item or "—" in item or "–" in item or _CLAUSE.match(item))
-
-
-def _sentence_starts(text: str) -> list[int]:
-    """Where each sentence after the first starts."""
-    starts: list[int] = []
-    for point, start in map(re.Match.span, _END.finditer(text)):
-        if text.startswith(". ", point):
-            before = text[max(0, point - 6) : point]
-            usual = len(before) == 6 and before[1:].isalpha()  # no abbreviation has five letters
-            if not usual and _is_shortened(before):
-                continue
-        if start < len(text):
-            starts.append(start)
-    return starts
-
-
-def _is_shortened(before: str) -> bool:
-    """Whether a point after these signs ends an initial or an abbreviation, not a sentence."""
-    word = before[before.rfind(" ") + 1 :].lstrip("(")
-    return (len(word) == 1 and word.isupper()) or word.lower() in _SHORTENED
 
 
 def _lead_end(text: str, start: int) -> int:

@@ -26,8 +26,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from digest.editorial.fingerprints import Fingerprint, Term
-from digest.editorial.rarity import rarity_of
 from digest.editorial.story_days import WINDOW, Days, compare_days
+from digest.editorial.vocabulary import rarity_of
 
 CANDIDATES = """
 WITH near AS (
@@ -90,7 +90,7 @@ def compare(a: Fingerprint, b: Fingerprint, rarity: Rarity | None = None) -> Com
     """Whether two articles tell the same story, and why; the same in either order.
 
     `rarity` says of a term's key how much it tells, from 0 to 1; without it the packaged table
-    does (digest/editorial/rarity.py).
+    does (digest/editorial/vocabulary.toml).
     """
     measure = rarity or rarity_of
     found = _verdict(a, _weights(a, measure), b, measure)

@@ -10,7 +10,8 @@ from datetime import date
 from typing import NamedTuple
 
 from digest.editorial.fingerprints import Fingerprint
-from digest.editorial.mentions import is_observed
+from digest.editorial.vocabulary import word_set
+from digest.wordlists import word_lists
 
 WINDOW = 21  # days between two articles of one story, at most
 _NEAR = 10  # days within which one event is reported as a rule
@@ -22,11 +23,6 @@ _UNSURE_DAYS = 0.40
 _OTHER_DAYS = 0.60
 
 _MOST = 2  # named days of an article that count
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
 
 
 class Days(NamedTuple):
@@ -81,7 +77,7 @@ def _shared_days(a: Fingerprint, b: Fingerprint) -> tuple[str, ...]:
         max(one, other)
         for one in a.days
         for other in b.days
-        if not is_observed(one)
+        if one[-5:] not in word_set("world_days")
         and (one == other or (one[-5:] == other[-5:] and "-" in (one[0], other[0])))
     }
     return tuple(sorted(shared))
@@ -106,5 +102,5 @@ def _days_apart(count: int) -> str:
 def _spoken(day: str) -> str:
     """A day as an editor writes it: 21 November 2022."""
     year, month, number = day[:-6], int(day[-5:-3]), int(day[-2:])
-    name = _MONTHS[month - 1]
+    name = word_lists("languages.toml")["months"]["en"][month - 1]
     return f"{number} {name} {year}" if year.isdigit() else f"{number} {name}"

@@ -8,10 +8,12 @@ seize ... drugs         up to four other words between, within one sentence
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from digest.errors import LexiconError
 from digest.prose import fold
+from digest.wordlists import word_lists
 
 GAP = "..."
 MOST_BETWEEN = 4
@@ -20,14 +22,6 @@ SHORTEST_BEGINNING = 3
 
 LETTERS = re.compile(r"[^\W_]+")
 _ALTERNATIVE = re.compile(r"(=?)([^\W_]+)(\*?)")
-
-_SMALL = {
-    "en": "a an and as at by for from in into its no not of on or over the to under with",
-    "ru": "а без в во для до за и из к ко на не ни о об от по под при с со у",
-    "tk": "we ýa bilen üçin",
-}
-SMALL = {language: frozenset(line.split()) for language, line in _SMALL.items()}
-"""Words too common to look for: within a phrase they must stand where it has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +49,14 @@ def parse_term(written: str, language: str, theme: str) -> tuple[Slot, ...]:
         LexiconError: the term cannot be read; it names theme, language, term and what is allowed.
     """
     try:
-        return _slots(written, SMALL[language])
+        return _slots(written, word_lists("languages.toml")["small_words"][language])
     except ValueError as e:
         raise LexiconError(
             f"theme {theme!r}, language {language!r}, term {written!r}: {e}"
         ) from None
 
 
-def _slots(written: str, small: frozenset[str]) -> tuple[Slot, ...]:
+def _slots(written: str, small: Collection[str]) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     before: list[str] = []
     gap = False

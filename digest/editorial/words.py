@@ -6,6 +6,7 @@ that begin with it. ё is е, and case never counts.
 """
 
 import re
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -61,8 +62,7 @@ def russian_forms(word: str) -> tuple[str, ...]:
 
 def english_stem(word: str) -> str:
     """The Snowball stem of a folded English word."""
-    stem: str = _stemmer().stemWord(word)
-    return stem
+    return snowball("english")(word)
 
 
 def _index_form(word: str, language: str) -> str:
@@ -92,7 +92,9 @@ def _morphology() -> Any:
 
 
 @cache
-def _stemmer() -> Any:
+def snowball(language: str) -> Callable[[str], str]:
+    """The stemmer for folded words of "english" or "russian"."""
     from Stemmer import Stemmer
 
-    return Stemmer("english")
+    stem: Callable[[str], str] = Stemmer(language).stemWord
+    return stem

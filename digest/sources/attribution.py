@@ -3,45 +3,28 @@
 import re
 from collections.abc import Collection
 
-from digest.datelines import CAPITAL, PLACE, STARTERS
+from digest.datelines import CAPITAL, PLACE, STARTERS, WEEKDAY
 from digest.days import mentions
+from digest.wordlists import either, word_lists
 
 _NAME = rf"(?:[{CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{CAPITAL}]?[^\W\d_]{{1,20}})?)"
 _INITIAL = rf"(?:[{CAPITAL}]\.\s?)"
 _PERSON = rf"{_NAME}(?:\s{_INITIAL}{{0,2}}{_NAME}){{1,2}}|{_INITIAL}{{1,2}}\s?{_NAME}"
 _BY = r"(?:(?i:by|written by|text by|text and photos by|story by)\s|(?i:author|автор(?: текста)?|текст)\s?[:–—-]\s?)"
-_GLUED_BYLINE = re.compile(
-    rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?=(?:{STARTERS})\s)"
-)
+_GLUED_BYLINE = re.compile(rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?={STARTERS}\s)")
 _GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{CAPITAL}\"“«])")
 _BYLINE = re.compile(
     rf"(?P<by>{_BY})?(?P<person>{_PERSON})(?P<more>(?:,\s|\sи\s|\sand\s)[^.]{{1,60}})?\.?"
 )
-_NOT_NAMES = (
-    "united nations central asia asian turkmenistan ashgabat uzbekistan tashkent kazakhstan kyrgyzstan "
-    "tajikistan afghanistan ministry foreign state customs service office centre center university day "
-    "world international regional national conference meeting training workshop seminar session youth "
-    "drug drugs security council committee general assembly european union government programme program "
-    "project report news press release statement embassy president minister deputy delegation new "
-    "saudi arabia great britain south north east west korea america american states kingdom republic "
-    "drug control border police forum summit agreement convention plan action initiative "
-    "объединенных наций центральная азия туркменистан ашхабад министерство таможенная служба "
-    "государственная государственный управление центр университет день всемирный международный "
-    "региональный национальный конференция встреча семинар тренинг заседание совет комитет посольство "
-    "президент министр программа проект новости туркменистана азии российская федерация"
-)
-_NO_NAMES = frozenset(_NOT_NAMES.split())
+_LISTS = word_lists("sources/copy.toml")
+_NO_NAMES = frozenset(_LISTS["byline"]["no_names"])
 
 _TAG = re.compile(r"(?:^|(?<=[\s.!?…\"”’»)\]]))/{2,5}\s{0,3}([^/\n]{1,100}?)[\s/]{0,4}$")
 _TAG_TAIL = 130
 
-_DAY_LABEL = re.compile(
-    r"(?:published(?:\son)?|posted(?:\son)?|date|updated|issued|дата(?:\sпубликации)?|опубликовано|размещено)\s?:?\s",
-    re.IGNORECASE,
-)
+_DAY_LABEL = re.compile(rf"{either(_LISTS['day']['labels'])}\s?:?\s", re.IGNORECASE)
 _BESIDE_DAY = re.compile(
-    rf"[\s,.|·–—-]*(?:(?:{PLACE}|(?i:mon|tues|wednes|thurs|fri|satur|sun)(?i:day)"
-    r"|(?i:понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)"
+    rf"[\s,.|·–—-]*(?:(?:{PLACE}|{WEEKDAY}"
     r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s?(?i:am|pm|utc|gmt))?|\([^()]{1,30}\)|г\.|года)[\s,.|·–—-]*){0,4}"
 )
 

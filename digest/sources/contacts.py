@@ -4,27 +4,26 @@ import re
 from collections.abc import Sequence
 
 from digest.sources.lines import Line
+from digest.wordlists import either, word_lists
 
+_LISTS = word_lists("sources/copy.toml")["contact"]
 _MAIL = re.compile(
     r"[^\s@<>()\[\]]{1,64}\s?(?:@|\[\s?at\s?\]|\(\s?at\s?\)|\[\s?собака\s?\])", re.IGNORECASE
 )
 _PHONE = re.compile(
     r"(?<![\w+])\+\s?\(?\d(?:[\s().–-]{0,2}\d){7,14}(?!\d)"
-    r"|(?<![^\W_])(?:tel|phone|telephone|mobile|mob|cell|fax|whatsapp|тел|телефон\w{0,3}|моб|мобильный|факс"
-    r"|telefon\w{0,3})\.?\s?[:.]?\s?\(?\+?\s?\(?\d(?:[\s().–-]{0,2}\d){4,14}",
+    r"|(?<![^\W_])"
+    + either(_LISTS["phone"])
+    + r"\.?\s?[:.]?\s?\(?\+?\s?\(?\d(?:[\s().–-]{0,2}\d){4,14}",
     re.IGNORECASE,
 )
-_LABELLED = re.compile(
-    r"(?:e-?mail|эл\.?\s?(?:почта|адрес)|электронная почта|тел|телефон|tel|phone|mobile|mob|fax|факс)"
-    r"\s?[.:]",
-    re.IGNORECASE,
-)
-_REACH = r"(?:contact|reach|get in touch|write to|call|e-?mail|phone)(?![^\W_])"
-_REACH_RU = r"(?:обраща|обрат|связ|свяж|звон|пиш|писать|контакт)"
+_LABELLED = re.compile(rf"{either(_LISTS['labels'])}\s?[.:]", re.IGNORECASE)
+_REACH = rf"{either(_LISTS['reach'])}(?![^\W_])"
+_REACH_RU = either(_LISTS["reach_ru"])
 _OPENING = re.compile(
     r"(?<![^\W_])(?:"
     r"(?:for|to obtain|to get|to receive|to request|to arrange)\s(?:[\w/,&-]{1,20}\s){0,6}"
-    r"(?:information|details|queries|enquiries|inquiries|questions|comments?|interviews?|requests?)"
+    rf"{either(_LISTS['topics'])}"
     rf"(?:[^.]{{0,100}}?{_REACH}|[^.]{{0,60}}:\s*$)"
     r"|(?:media|press)(?:\s(?:and|&|/)\s?\w{1,20})?\s(?:contacts?|enquiries|inquiries|queries)(?:\s?[:–-]|\s*$)"
     r"|(?:media|press)\s(?:office|officer|service)\s?:"
@@ -32,7 +31,7 @@ _OPENING = re.compile(
     r"|please\s(?:do not hesitate to\s)?(?:contact|e-?mail|call|write to)(?![^\W_])"
     r"|контакт(?:ы|ная информация|ные данные|ное лицо|ные лица)?"
     r"(?:\s(?:для\s[^:.]{1,40}|пресс-службы[^:.]{0,30}))?\s?(?::|$)"
-    rf"|(?:за|для)\s(?:[\w-]{{1,20}}\s){{0,5}}(?:информаци|подробност|справк|комментари|разъяснени|вопрос)\w{{0,5}}"
+    rf"|(?:за|для)\s(?:[\w-]{{1,20}}\s){{0,5}}{either(_LISTS['topics_ru'])}\w{{0,5}}"
     rf"(?:[^.]{{0,100}}?{_REACH_RU}|[^.]{{0,60}}:\s*$)"
     rf"|по\s(?:[\w-]{{1,20}}\s){{0,4}}вопрос\w{{0,3}}(?:[^.]{{0,100}}?{_REACH_RU}|[^.]{{0,60}}:\s*$)"
     r"|(?:дополнительн|подробн)\w{2,3}\sинформаци\w(?:[^.]{0,60}:\s*$)"

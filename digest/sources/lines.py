@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from digest.sources.attribution import take_wire_tags
+from digest.wordlists import either, word_lists
 
 TITLE_LIMIT = 350
 _HEADING_LIMIT = 120
@@ -25,34 +26,23 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 _ELLIPSIS_CUT = re.compile(r"(?<=[^\W_])[,;]?\s?(?:…|\.{3})$")
-_LANGUAGES = (
-    r"(?:english|russian|turkmen|русск\w{2,3}|английск\w{2,3}|туркменск\w{2,3}"
-    r"|iňlis\w{0,4}|rus|türkmen\w{0,4})"
-)
+_LISTS = word_lists("sources/copy.toml")
+_LANGUAGES = either(_LISTS["version"]["languages"])
 _OTHER_VERSION = re.compile(
     r"[\W_]{0,4}(?:"
-    rf"(?:(?:read|see|also|this|the|full|available|article|story|news|text|version|item|is)\s){{0,8}}"
+    rf"(?:{either(_LISTS['version']['en'])}\s){{0,8}}"
     rf"in\s(?:the\s)?{_LANGUAGES}(?:\slanguage)?(?:\s(?:here|version))?"
     rf"|(?:the\s)?{_LANGUAGES}\s(?:version|version here|text|версия|версии|текст)"
-    rf"|(?:(?:читать|читайте|смотрите|эта|эту|этот|это|данн\w{{2}}|статья|статью|новость|материал|текст"
-    rf"|публикация|сообщение|также|доступ\w{{1,3}}|опубликован\w?|версия)\s){{0,8}}"
+    rf"|(?:{either(_LISTS['version']['ru'])}\s){{0,8}}"
     rf"на\s{_LANGUAGES}(?:\sязыке)?(?:\s(?:здесь|доступ\w{{1,3}}))?"
     rf"|(?:версия|текст|оригинал)\sна\s{_LANGUAGES}(?:\sязыке)?"
     rf"|(?:bu\s)?(?:makala|habar)\s{_LANGUAGES}\s(?:dilinde|dili)"
     r")[\W_]{0,4}",
     re.IGNORECASE,
 )
-_READ_ON = re.compile(
-    r"[\W_]{0,4}(?:read\s(?:more|on|the full (?:story|article|text))|continue\sreading|learn\smore"
-    r"|(?:читать\s)?(?:далее|дальше|подробнее|полностью)|читать\sполностью|share\sthis|поделиться"
-    r"|dowamy)[\W_]{0,4}",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(
-    r"[\W_]{0,4}(?:(?:press|media|news)\s(?:release|statement|advisory)|for\simmediate\srelease|news"
-    r"|press-release|пресс-релиз|сообщение\sдля\s(?:сми|прессы)|новости|metbugat\sbeýany|habarlar)"
-    r"[\W_]{0,4}",
-    re.IGNORECASE,
+_READ_ON, _LABEL = (
+    re.compile(rf"[\W_]{{0,4}}{either(_LISTS['line'][name])}[\W_]{{0,4}}", re.IGNORECASE)
+    for name in ("read_on", "labels")
 )
 _RULE = re.compile(r"[\W_]+")
 _CLOSERS = "\"”’»)]'“ "
