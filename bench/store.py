@@ -193,6 +193,7 @@ def build(folder: Path, articles: int, editions: int, recipients: int, signs: in
     now = room.now().replace(microsecond=0)
     with room.open() as db:
         db.run("PRAGMA synchronous = OFF")
+        db.run("PRAGMA cache_size = -1000000")  # the default is 2 MB
         made = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index')"
         later = [row for row in db.rows(made) if row["sql"] is not None]
         for row in later:
