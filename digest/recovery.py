@@ -25,7 +25,8 @@ def begin_sending(
 
 
 def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
-    """Settle the deliveries and reports that were handed over without an answer; how many. Only the sole sender may call it, and must before it sends.
+    """Settle the deliveries and reports that were handed over without an answer; how many. Only the
+    sole sender may call it, and must before it sends.
 
     They may be sent again only where the same transport would, that knows what it has written. All
     are settled at once, since the way out is noted once for all.

@@ -1,4 +1,4 @@
-"""The verb `watch`: keeps what an operator must act on, and sends an alarm once, and once when it is over.
+"""The verb `watch`: keeps what an operator must act on; sends an alarm, and once more when it is over.
 
     look: troubles now | compared with the open alarms | seen, gone, raised, closed    one write
     send: each notice of the outbox that is due, see digest.mail.notices

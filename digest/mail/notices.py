@@ -116,7 +116,7 @@ def send_due(
     due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
 
-    def drawn(one: DueNotice) -> bool:
+    def claimed(one: DueNotice) -> bool:
         return one.notice.kind is Kind.REPORT or claim(db, one, now())
 
     def handed(ids: Sequence[int]) -> None:
@@ -133,7 +133,7 @@ def send_due(
             settle(db, settlements, moment, table=TABLE)
 
     for one in due.values():
-        if one.place == WEBHOOK and not stop() and drawn(one):
+        if one.place == WEBHOOK and not stop() and claimed(one):
             posted = post_notice(settings, ways, one.notice)
             kind = OutcomeKind.SENT if posted.taken else OutcomeKind.PASSING
             settled([Outcome(one.id, kind, text=posted.said)])
@@ -143,11 +143,11 @@ def send_due(
     try:
         transport, signer = ways.transport(), ways.signer()
     except DigestError as e:
-        unsent = [Outcome(one.id, OutcomeKind.UNSENT, text=str(e)) for one in mails if drawn(one)]
-        settled(unsent)
+        unsent = OutcomeKind.UNSENT
+        settled([Outcome(one.id, unsent, text=str(e)) for one in mails if claimed(one)])
         return outcomes
     letters = (
-        outgoing(settings, one.notice, one.place, one.id, signer) for one in mails if drawn(one)
+        outgoing(settings, one.notice, one.place, one.id, signer) for one in mails if claimed(one)
     )
     transport.deliver(letters, handed=handed, settled=settled, stop=stop)
     return outcomes
@@ -188,7 +188,7 @@ def outgoing(
 ) -> Outgoing:
     """The mail to one address as a transport takes it; `number` is that of its outcome.
 
-    A report to its envelope sender comes in where those of the editions do.
+    The envelope sender names the notice, and what bounces comes in where the editions' bounces do.
     """
     sender = f"{BOUNCES}+{notice.name.replace('.', '-')}@{_domain(settings)}"
     return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))

@@ -206,12 +206,10 @@ def _alarms(world: World, db: Database, figures: dict[str, object]) -> Iterator[
     for row in rows:
         if row["closed_at"] is None:
             yield f"alarm {row['key']} is not over"
-    sql = """SELECT kind = 'report' AS is_report, status
-               FROM notice_deliveries JOIN notices ON notices.id = notice_id"""
-    rows_of = [
-        [one["status"] for one in db.rows(sql) if one["is_report"] == flag] for flag in (0, 1)
-    ]
-    messages, mails = map(Counter, rows_of)
+    sql = "SELECT kind, status FROM notice_deliveries JOIN notices ON notices.id = notice_id"
+    messages, mails = Counter[str](), Counter[str]()
+    for row in db.rows(sql):
+        (mails if row["kind"] == "report" else messages)[row["status"]] += 1
     taken, sent = len(world.relay.notices), messages["sent"] + mails["sent"]
     if messages["queued"] or not sent <= taken <= sent + messages["failed"] + mails.total():
         yield f"{taken} notices came; alarms {dict(messages)}, reports {dict(mails)}"
