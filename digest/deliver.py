@@ -3,7 +3,7 @@
     skip who must not be mailed | render each segment once
       | for each due delivery: message -> transport -> handed (on disk) -> answer -> settled
 
-The transport calls back into `digest.ledger.Ledger`; its docstring says what is on disk when.
+The transport calls back into `digest.mail.ledger.Ledger`; its docstring says what is on disk when.
 """
 
 from collections import Counter, deque
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from digest.config.settings import DigestConfig, Settings
 from digest.editorial.selection import lay_out
 from digest.errors import NotFoundError
-from digest.ledger import Ledger, OvertakenError, without_addresses
+from digest.mail.answers import without_addresses
+from digest.mail.ledger import Ledger, OvertakenError
 from digest.mail.message import MessageMaker
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
 from digest.mail.segment import make_segment

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from digest.config.settings import Settings
 from digest.mail.outgoing import Transport
+from digest.mail.store import TABLE
 from digest.store.database import Database
 from digest.store.deliveries import recover_handed
-from digest.store.desk_mails import recover_desk
 from digest.store.editions import cancelled_editions, skip_cancelled
 from digest.store.sender import check_home, set_way_out, way_out
 
@@ -25,8 +25,8 @@ def begin_sending(
 
 
 def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
-    """Settle the mails of the digests and of the desk that were handed over without an answer; how
-    many. Only the sole sender may call it, and must before it sends.
+    """Settle the deliveries and reports that were handed over without an answer; how many. Only the
+    sole sender may call it, and must before it sends.
 
     They may be sent again only where the same transport would, that knows what it has written. All
     are settled at once, since the way out is noted once for all.
@@ -43,7 +43,8 @@ def settle_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
     """Whatever was handed over without an answer is queued again where that is `repeatable`, else
     uncertain; how many. Call inside a write.
     """
-    of_digests = recover_handed(db, repeatable=repeatable, now=now)
+    recovered = recover_handed(db, repeatable=repeatable, now=now)
+    recovered += recover_handed(db, repeatable=repeatable, now=now, table=TABLE)
     for edition_id in cancelled_editions(db):
         skip_cancelled(db, edition_id, now)
-    return of_digests + recover_desk(db, repeatable=repeatable, now=now)
+    return recovered

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import DocumentError
-from digest.ledger import without_addresses
+from digest.mail.answers import without_addresses
 from digest.model import Trouble
 from digest.sources.folder import check_folder
 from digest.store import watching
-from digest.store.alarms import began_before
+from digest.store.alarms import open_alarms
 from digest.store.database import Database, Row, moment_from_text
 from digest.tiling import next_window
 from digest.unserved import NEWEST, unserved
@@ -65,7 +65,7 @@ def find_troubles(
     Where the data do not tell since when, it is since the watch first saw it, else since `now`. Takes
     as long on a store of millions as on an empty one.
     """
-    seen = began_before(db)
+    seen = {key: alarm.trouble.since for key, alarm in open_alarms(db).items()}
     found = [
         *_disks(settings, now),
         *_sources(db, settings, now),
@@ -267,7 +267,8 @@ def _missed(
 
 def _relay(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
     """Our own notices show a relay that refuses while no edition goes out."""
-    row = watching.refused_notices(db, settings.desk.mail_to)
+    named = (*settings.alarms.mail_to, *settings.desk.mail_to)
+    row = watching.refused_notices(db, named)
     if row is not None and (since := moment_from_text(row["since"])) <= now - PUT_OFF:
         yield _relay_trouble("the mail server", row["answer"] or "no answer", since)
 

@@ -1,64 +1,53 @@
-"""The verb `watch`: keeps what an operator must act on, and tells it once, and once when it is over.
+"""The verb `watch`: keeps what an operator must act on; sends an alarm, and once more when it is over.
 
-    look: troubles now | held against those that are open | seen, gone, raised, closed    one write
-    tell: each message | its next try is on disk | handed over | told, or tried again then
+    look: troubles now | compared with the open alarms | seen, gone, raised, closed    one write
+    send: each notice of the outbox that is due, see digest.mail.notices
 
-An alarm is better told twice than never: a message without an answer is tried again, under the same
+An alarm is better sent twice than never: a notice without an answer is tried again, under the same
 Message-ID. A digest is the other way round (`digest.deliver`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
-from digest.errors import DigestError, NotReadyError
-from digest.ledger import answer_text, without_addresses
-from digest.mail.alarm import alarm_mail, alarm_payload
-from digest.mail.notice import notice_message, notice_sender
-from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
-from digest.mail.webhook import Posted, post_json
-from digest.model import Trouble
+from digest.mail import store as outbox
+from digest.mail.notices import Ways, send_due
+from digest.mail.outgoing import OutcomeKind
+from digest.mail.render import wrap
+from digest.mail.store import ALARMS, WEBHOOK, Kind, Notice
+from digest.model import RenderedMail, Trouble
 from digest.store import alarms as kept
-from digest.store.alarms import WEBHOOK, Alarm, DueMessage, Occasion
-from digest.store.database import Database, text_from_moment
+from digest.store.alarms import Alarm
+from digest.store.database import Database, Row, moment_from_text
 from digest.troubles import Memory, find_troubles, verb_key
-
-if TYPE_CHECKING:
-    from digest.mail.dkim import Signer
 
 MEMORY = verb_key("")
 """Only the running service knows of troubles whose keys begin so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How messages leave. Both are made only where there is mail to send, and may raise DigestError."""
-
-    transport: Callable[[], Transport]
-    signer: Callable[[], "Signer | None"]
-    post: Callable[[str, Mapping[str, Any]], Posted] = post_json
+LAST_TRY = timedelta(days=7)
+"""That a trouble is over is tried for so long."""
 
 
 @dataclass(slots=True)
 class WatchReport:
-    """Keys of troubles that were raised, and that are over; how many messages were taken and not."""
+    """Keys of troubles that were raised, and that are over; how many notices were taken and not."""
 
     raised: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    told: int = 0
+    sent: int = 0
     put_off: int = 0
 
 
 def places(settings: Settings) -> tuple[str, ...]:
-    """Who is told: addresses, and WEBHOOK where one is named."""
+    """Where alarms go: addresses, and WEBHOOK where one is named."""
     alarms = settings.alarms
     return (*((WEBHOOK,) if alarms.has_webhook else ()), *dict.fromkeys(alarms.mail_to))
 
 
 def is_raised(settings: Settings, trouble: Trouble, now: datetime) -> bool:
-    """Whether it has lasted long enough to be told."""
+    """Whether it has lasted long enough for an alarm."""
     return now - trouble.since >= timedelta(minutes=settings.alarms.after_minutes)
 
 
@@ -71,11 +60,11 @@ def watch(
     *,
     stop: Callable[[], bool] = lambda: False,
 ) -> tuple[tuple[Trouble, ...], WatchReport]:
-    """Look, keep what is seen, and tell what is due."""
+    """Look, keep what is seen, and send what is due."""
     moment = now()
     troubles = find_troubles(db, settings, moment, failing=memory.failing)
     report = look(db, settings, troubles, moment, sound=memory.sound)
-    tell(db, settings, ways, now, report, stop=stop)
+    send_alarms(db, settings, ways, now, report, stop=stop)
     return troubles, report
 
 
@@ -87,15 +76,16 @@ def look(
     *,
     sound: Collection[str] = (),
 ) -> WatchReport:
-    """Keep what is seen now, and queue what is to be told of it. A second look changes nothing.
+    """Keep what is seen now, and queue its notices. A second look changes nothing.
 
     A trouble that has gone counts as over only once it has stayed away for `quiet_minutes`; one that
     is back before is the same. `sound` are the keys of MEMORY that are known to be well.
     """
     report = WatchReport()
-    if not troubles and not kept.open_alarms(db) and not kept.has_due(db, now):
+    if not troubles and not kept.open_alarms(db) and not outbox.has_open(db, ALARMS):
         return report
-    whom = places(settings)
+    quiet = timedelta(minutes=settings.alarms.quiet_minutes)
+    named = places(settings)
     with db.write():
         known = kept.open_alarms(db)
         for trouble in troubles:
@@ -104,26 +94,35 @@ def look(
         for key, alarm in kept.open_alarms(db).items():
             if key in seen:
                 if is_raised(settings, alarm.trouble, now):
-                    report.raised += [key] if alarm.raised_at is None else []
-                    kept.raise_alarm(db, alarm, whom, now)
+                    if alarm.raised_at is None:
+                        kept.mark_raised(db, alarm, now)
+                        report.raised.append(key)
+                    notice = _notice(settings, alarm, None, alarm.raised_at or now)
+                    outbox.queue(db, notice, named, now)
             elif not key.startswith(MEMORY) or key in sound:
-                report.closed += _gone(db, settings, alarm, whom, now)
-        kept.drop_stale(db, whom, now)
+                kept.miss(db, alarm, now)
+                gone_at = min(alarm.gone_at or now, now)
+                if gone_at <= now - quiet:
+                    _close(db, settings, alarm, gone_at, now)
+                    report.closed += [] if alarm.raised_at is None else [key]
+        outbox.give_up(db, ALARMS, "no longer named in [alarms]", now, but_for=named)
+        outbox.give_up(db, [Kind.OVER], "tries used up", now, tried_before=now - LAST_TRY)
     return report
 
 
-def _gone(
-    db: Database, settings: Settings, alarm: Alarm, whom: Sequence[str], now: datetime
-) -> list[str]:
-    quiet = timedelta(minutes=settings.alarms.quiet_minutes)
-    kept.miss(db, alarm, now)
-    if min(alarm.gone_at or now, now) > now - quiet:
-        return []
-    kept.close_alarm(db, alarm, whom, now)
-    return [] if alarm.raised_at is None else [alarm.trouble.key]
+def _close(
+    db: Database, settings: Settings, alarm: Alarm, gone_at: datetime, now: datetime
+) -> None:
+    """It is over: places that were to get the alarm hear that it is over, and nothing else."""
+    kept.mark_closed(db, alarm, now)
+    begun = _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
+    alarmed = {row["place"] for row in outbox.deliveries_of(db, [begun])}
+    outbox.give_up(db, [Kind.BEGUN], "it is over", now, name=begun)
+    if to := [place for place in places(settings) if place in alarmed]:
+        outbox.queue(db, _notice(settings, alarm, gone_at, now), to, now)
 
 
-def tell(
+def send_alarms(
     db: Database,
     settings: Settings,
     ways: Ways,
@@ -132,104 +131,84 @@ def tell(
     *,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Hand over every message that is due: first to the webhook, which no mail server holds up."""
-    due = kept.due_messages(db, now())
-    for message in due:
-        if message.place == WEBHOOK and not stop() and kept.claim(db, message, now()):
-            trouble, over_at = message.alarm.trouble, _over_at(message)
-            posted = post_alarm(settings, ways, trouble, over_at, _name(message))
-            _keep(db, message.id, report, posted.taken, posted.said, now())
-    mails = [message for message in due if message.place != WEBHOOK]
-    if not mails or stop():
-        return
-    try:
-        transport, signer = ways.transport(), ways.signer()
-    except DigestError as e:
-        for message in mails:
-            if kept.claim(db, message, now()):
-                _keep(db, message.id, report, False, str(e), now())
-        return
-
-    def settled(outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            told = outcome.kind is OutcomeKind.SENT
-            said = without_addresses(answer_text(outcome)) or outcome.kind.value
-            _keep(db, outcome.delivery_id, report, told, said, now())
-
-    outgoing = _outgoing(db, settings, mails, signer, now)
-    transport.deliver(outgoing, handed=lambda _: None, settled=settled, stop=stop)
+    """Hand over every notice that is due, but none of a trouble that has just gone."""
+    gone = [
+        _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
+        for alarm in kept.open_alarms(db).values()
+        if alarm.gone_at is not None
+    ]
+    outcomes = send_due(db, settings, ways, ALARMS, now, but_for=gone, stop=stop)
+    report.sent += outcomes[OutcomeKind.SENT]
+    report.put_off += outcomes.total() - outcomes[OutcomeKind.SENT]
 
 
-def _outgoing(
-    db: Database,
-    settings: Settings,
-    mails: Sequence[DueMessage],
-    signer: "Signer | None",
-    now: Callable[[], datetime],
-) -> Iterator[Outgoing]:
-    for message in mails:
-        if kept.claim(db, message, now()):
-            alarm, over_at = message.alarm, _over_at(message)
-            yield alarm_outgoing(
-                settings,
-                alarm.trouble,
-                over_at,
-                name=_name(message),
-                number=message.id,
-                address=message.place,
-                date=alarm.closed_at or alarm.raised_at or alarm.trouble.since,
-                signer=signer,
-            )
+def list_alarms(db: Database, limit: int) -> list[Row]:
+    """Alarms as rows, the open ones first, then the newest, each with its `messages`."""
+    found = kept.newest_alarms(db, limit)
+    columns = ("place", "status", "attempts", "due_at", "settled_at", "answer")
+    for row in found:
+        began_at = moment_from_text(row["began_at"])
+        names = [_name(row["id"], began_at, kind) for kind in ALARMS]
+        row["messages"] = [
+            {"occasion": one["kind"], **{column: one[column] for column in columns}}
+            for one in outbox.deliveries_of(db, names)
+        ]
+    return found
 
 
-def alarm_outgoing(
-    settings: Settings,
-    trouble: Trouble,
-    over_at: datetime | None,
-    *,
-    name: str,
-    number: int,
-    address: str,
-    date: datetime,
-    signer: "Signer | None",
-) -> Outgoing:
-    """The mail of one alarm to one address, as it is sent; `number` is what its outcome is told under."""
-    mail = alarm_mail(settings, trouble, over_at)
-    zone = settings.site.time_zone
-    message = notice_message(
-        settings, mail, name=name, address=address, date=date, zone=zone, signer=signer
-    )
-    return Outgoing(number, notice_sender(settings, name), address, message)
+def _name(number: int, began_at: datetime, kind: Kind) -> str:
+    """The same for ever, and another one in another database."""
+    return f"alarm.{began_at:%Y%m%d%H%M%S}.{number}.{kind}"
 
 
-def post_alarm(
-    settings: Settings, ways: Ways, trouble: Trouble, over_at: datetime | None, name: str
-) -> Posted:
-    """Post one alarm; a webhook that cannot be read has not taken it."""
-    try:
-        url = settings.alarms.webhook()
-    except NotReadyError as e:
-        return Posted(False, str(e))
-    if url is None:
-        return Posted(False, "the variable or file that alarms names for the webhook is not there")
-    return ways.post(url, alarm_payload(settings, trouble, over_at, name))
+def _notice(
+    settings: Settings, alarm: Alarm, over_at: datetime | None, dated_at: datetime
+) -> Notice:
+    kind = Kind.OVER if over_at else Kind.BEGUN
+    name = _name(alarm.id, alarm.trouble.since, kind)
+    return alarm_notice(settings, alarm.trouble, over_at, name, dated_at)
 
 
-def _over_at(message: DueMessage) -> datetime | None:
-    """Since when it is gone, in the message that says so."""
-    return message.alarm.gone_at if message.occasion is Occasion.OVER else None
+def alarm_notice(
+    settings: Settings, trouble: Trouble, over_at: datetime | None, name: str, dated_at: datetime
+) -> Notice:
+    """What is wrong, since when, what to do; or, with `over_at`, that it is over.
 
+    Plain text for a mail. Of what is posted, `id` is the same at each try, and `text` is all of it in a
+    line, which chats show.
+    """
+    title, zone = settings.site.title, ZoneInfo(settings.site.time_zone)
+    what = f"{title}: {'Over' if over_at else 'Alarm'}: {trouble.key}"
 
-def _name(message: DueMessage) -> str:
-    """For ever the same, and another one in another database."""
-    began = text_from_moment(message.alarm.trouble.since)
-    stamp = "".join(sign for sign in began[:19] if sign.isdigit())
-    return f"alarm.{stamp}.{message.alarm.id}.{message.occasion}"
+    def local(moment: datetime) -> str:
+        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({settings.site.time_zone})"
 
-
-def _keep(
-    db: Database, number: int, report: WatchReport, told: bool, said: str, now: datetime
-) -> None:
-    report.told += told
-    report.put_off += not told
-    kept.keep_answer(db, number, told=told, answer=said, now=now)
+    since = local(trouble.since)
+    if over_at:
+        parts = [
+            wrap("This is over, and nothing is left to do:"),
+            wrap(trouble.said),
+            wrap(f"It lasted from {since} to {local(over_at)}."),
+        ]
+    else:
+        parts = [
+            wrap(trouble.said),
+            wrap(f"Since {since}."),
+            wrap(trouble.advice),
+            "You hear of it once more, when it is over.\nUntil then: digest alarms list.",
+        ]
+    parts.append(f"-- \n{title}: {settings.path}")
+    kind = Kind.OVER if over_at else Kind.BEGUN
+    payload = {
+        "id": name,
+        "event": kind.value,
+        "newsroom": title,
+        "key": trouble.key,
+        "said": trouble.said,
+        "advice": trouble.advice,
+        "since": trouble.since.isoformat(),
+        "over": over_at and over_at.isoformat(),
+        "text": f"{what}. {trouble.said}" + ("" if over_at else f" {trouble.advice}"),
+    }
+    mail = RenderedMail(what, "", "\n\n".join(parts) + "\n", "")
+    return Notice(kind, name, dated_at, mail, payload)

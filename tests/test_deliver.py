@@ -9,7 +9,8 @@ import pytest
 
 from digest.compose import compose_now
 from digest.deliver import Portion
-from digest.ledger import answer_text, settlement_of, without_addresses
+from digest.mail.answers import answer_text, without_addresses
+from digest.mail.ledger import settlement_of
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Outcome, OutcomeKind, Phase
 from digest.recovery import recover

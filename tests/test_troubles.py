@@ -246,6 +246,6 @@ def test_a_look_reads_no_table_whole(filled: Desk) -> None:
         plans = [row["detail"] for one in asked for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
     assert len(asked) > 5
     grows = re.compile(
-        r"SCAN (deliveries|articles|documents|matches|desk_deliveries|recipients\w*)\b(?! USING INDEX)"
+        r"SCAN (deliveries|articles|documents|matches|notice_deliveries|recipients\w*)\b(?! USING INDEX)"
     )
     assert [plan for plan in plans if grows.search(plan)] == []

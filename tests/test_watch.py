@@ -13,14 +13,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from digest.errors import NotReadyError
+from digest.mail.notices import Ways
 from digest.mail.outgoing import Transport
 from digest.mail.smtp.transport import SmtpTransport
+from digest.mail.store import Kind
 from digest.model import Trouble
 from digest.schedule.unrecorded import Unrecorded
-from digest.store.alarms import Occasion, list_alarms
 from digest.store.database import Database
 from digest.troubles import find_troubles
-from digest.watch import WatchReport, Ways, look, tell
+from digest.watch import WatchReport, list_alarms, look, send_alarms
 from tests.desks import ROOT, Desk
 from tests.hooks import Hook, running_hook
 from tests.mail.fault_server import HANG, FaultServer
@@ -57,7 +58,7 @@ class Post:
         self.now += timedelta(minutes=minutes)
         settings = self.desk.settings
         self.report = look(self.db, settings, troubles, self.now, sound=sound)
-        tell(self.db, settings, self.ways(), lambda: self.now, self.report)
+        send_alarms(self.db, settings, self.ways(), lambda: self.now, self.report)
         return self.report
 
     def messages(self) -> list[tuple[str, str, str, int]]:
@@ -180,8 +181,8 @@ def test_each_place_is_told_by_itself(post: Post, server: FaultServer, hook: Hoo
     post.watch(RELAY, minutes=11)
     assert (events(hook), server.messages) == (["begun"], [])
     server.acts.clear()
-    assert post.watch(RELAY, minutes=1).told == 0  # its next try is not due yet
-    assert post.watch(RELAY, minutes=1).told == 1
+    assert post.watch(RELAY, minutes=1).sent == 0  # its next try is not due yet
+    assert post.watch(RELAY, minutes=1).sent == 1
     hook.status = 500
     for _ in range(16):
         post.watch(minutes=2)
@@ -189,7 +190,7 @@ def test_each_place_is_told_by_itself(post: Post, server: FaultServer, hook: Hoo
     hook.status = 200
     post.watch(minutes=120)
     assert events(hook)[-1] == "over"
-    assert {status for _, _, status, _ in post.messages()} == {"told"}
+    assert {status for _, _, status, _ in post.messages()} == {"sent"}
 
 
 def test_a_relay_that_is_away_is_tried_until_it_is_back(
@@ -210,20 +211,20 @@ def test_a_relay_that_is_away_is_tried_until_it_is_back(
     post.watch(minutes=60)
     [only] = mails(server)
     assert only["Subject"] == "Ashgabat Desk: Over: relay"
-    assert ("begun", OPERATOR, "dropped") in [message[:3] for message in post.messages()]
+    assert ("begun", OPERATOR, "failed") in [message[:3] for message in post.messages()]
 
 
 def test_a_crash_before_the_answer_costs_no_alarm(post: Post, server: FaultServer) -> None:
     """The next try is on disk before the message is handed over: told twice, under one Message-ID."""
     server.acts["operator"] = ("end", HANG)
     post.watch(RELAY, minutes=11)
-    assert post.messages()[1] == ("begun", OPERATOR, "due", 1)
+    assert post.messages()[1] == ("begun", OPERATOR, "queued", 1)
     server.acts.clear()
     post.watch(RELAY, minutes=2)
     first, second = mails(server)
     assert first["Message-ID"] == second["Message-ID"]
     assert bytes(first) == bytes(second)
-    assert post.messages()[1] == ("begun", OPERATOR, "told", 2)
+    assert post.messages()[1] == ("begun", OPERATOR, "sent", 2)
 
 
 class DiedError(Exception):
@@ -255,11 +256,11 @@ def test_two_that_watch_at_once_tell_once(post: Post, server: FaultServer, hook:
             look(db, settings, [RELAY], post.now)
 
         def meanwhile() -> Transport:
-            tell(other, settings, post.ways(), lambda: post.now, WatchReport())
+            send_alarms(other, settings, post.ways(), lambda: post.now, WatchReport())
             return SmtpTransport(settings.mail, patience=HASTE)
 
         ways = Ways(meanwhile, lambda: None)
-        tell(post.db, settings, ways, lambda: post.now, WatchReport())
+        send_alarms(post.db, settings, ways, lambda: post.now, WatchReport())
     assert (len(server.messages), events(hook)) == (1, ["begun"])
 
 
@@ -355,7 +356,7 @@ def test_that_it_is_over_is_not_tried_for_ever(post: Post, hook: Hook) -> None:
     post.watch()
     for _ in range(10):
         post.watch(minutes=1440)
-    assert ("over", "webhook", "dropped") in [message[:3] for message in post.messages()]
+    assert ("over", "webhook", "failed") in [message[:3] for message in post.messages()]
     tried = len(hook.taken)
     post.watch(minutes=1440)
     assert len(hook.taken) == tried
@@ -372,7 +373,7 @@ def test_who_has_left_is_not_told_that_it_is_over(post: Post, server: FaultServe
     post.desk.config.write_text(text.replace(f'"{OPERATOR}"', '"new@news.example.org"'), "utf-8")
     post.watch(minutes=60)
     assert len(server.messages) == 1
-    assert ("over", OPERATOR, "dropped") in [message[:3] for message in post.messages()]
+    assert ("over", OPERATOR, "failed") in [message[:3] for message in post.messages()]
 
 
 def test_who_is_named_again_is_told_of_what_is_still_open(post: Post, server: FaultServer) -> None:
@@ -382,7 +383,7 @@ def test_who_is_named_again_is_told_of_what_is_still_open(post: Post, server: Fa
     post.watch(RELAY, minutes=11)
     post.desk.config.write_text(named.replace(f'"{OPERATOR}"', ""), "utf-8")
     post.watch(RELAY, minutes=2)
-    assert ("begun", OPERATOR, "dropped") in [message[:3] for message in post.messages()]
+    assert ("begun", OPERATOR, "failed") in [message[:3] for message in post.messages()]
     post.desk.config.write_text(named, "utf-8")
     server.acts.clear()
     for _ in range(3):
@@ -449,7 +450,7 @@ def test_a_person_looks_as_the_service_does(desk: Desk) -> None:
     assert sorted("Over: source seeds" in one for one in outbox) == [False, True]
     [row] = desk.json("alarms", "list")
     assert row["closed_at"]
-    assert [one["status"] for one in row["messages"]] == ["told", "told"]
+    assert [one["status"] for one in row["messages"]] == ["sent", "sent"]
 
 
 def test_a_notice_that_is_put_off_shows_that_the_relay_refuses(
@@ -479,10 +480,11 @@ def test_begun_and_over_take_turns(watch_of_one: Desk, steps: list[tuple[bool, i
     told before it has lasted, nor as over before it has stayed away.
     """
     now, present_since, absent_since = START, None, START
-    told: list[Occasion] = []
+    told: list[Kind] = []
     with watch_of_one.open() as db:
         with db.write():
-            db.run("DELETE FROM alarm_messages")
+            db.run("DELETE FROM notice_deliveries")
+            db.run("DELETE FROM notices")
             db.run("DELETE FROM alarms")
         settings = watch_of_one.settings
         for present, minutes in steps:
@@ -495,17 +497,15 @@ def test_begun_and_over_take_turns(watch_of_one: Desk, steps: list[tuple[bool, i
             if report.raised:
                 assert present_since is not None
                 assert now - present_since >= timedelta(minutes=10)
-                told.append(Occasion.BEGUN)
+                told.append(Kind.BEGUN)
             if report.closed:
                 assert absent_since is not None
                 assert now - absent_since >= timedelta(minutes=30)
-                told.append(Occasion.OVER)
+                told.append(Kind.OVER)
             if absent_since is not None and now - absent_since >= timedelta(minutes=30):
                 present_since = None
         kept = [
             one["occasion"] for row in reversed(list_alarms(db, 100)) for one in row["messages"]
         ]
-    assert told == [Occasion.BEGUN, Occasion.OVER] * (len(told) // 2) + [Occasion.BEGUN] * (
-        len(told) % 2
-    )
+    assert told == [Kind.BEGUN, Kind.OVER] * (len(told) // 2) + [Kind.BEGUN] * (len(told) % 2)
     assert kept == told

@@ -1,6 +1,6 @@
 """`digest alarms list|check`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -8,17 +8,10 @@ from digest.cli.desk import runtime
 from digest.cli.numbers import COUNT
 from digest.cli.output import counted, done, emit_json, json_option, local, table
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from digest.model import Trouble
-    from digest.runtime import Runtime
-    from digest.watch import WatchReport
-
 
 @click.group()
 def alarms() -> None:
-    """What an operator must act on, and who was told."""
+    """Open problems, and who was notified."""
 
 
 @alarms.command("list")
@@ -26,8 +19,8 @@ def alarms() -> None:
 @json_option
 def list_alarms(limit: int, as_json: bool) -> None:
     """Open alarms first, then those that are over, the newest first."""
-    from digest.store.alarms import list_alarms as stored
     from digest.store.database import moment_from_text
+    from digest.watch import list_alarms as stored
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -43,7 +36,7 @@ def list_alarms(limit: int, as_json: bool) -> None:
                 (
                     local(moment_from_text(row["began_at"]), zone),
                     local(moment_from_text(row["gone_at"]), zone) if row["closed_at"] else "",
-                    _told(row),
+                    _notified(row),
                     row["key"],
                     row["said"],
                 )
@@ -61,12 +54,11 @@ def list_alarms(limit: int, as_json: bool) -> None:
     )
 
 
-def _told(row: "dict[str, Any]") -> str:
-    """How many of its messages were taken, of all that are to be told."""
-    messages = [one for one in row["messages"] if one["status"] != "dropped"]
-    taken = sum(one["status"] == "told" for one in messages)
-    if messages:
-        return f"{taken} of {len(messages)}"
+def _notified(row: dict[str, Any]) -> str:
+    """How many of its notices were taken, of all that were not given up."""
+    statuses = [one["status"] for one in row["messages"] if one["status"] != "failed"]
+    if statuses:
+        return f"{statuses.count('sent')} of {len(statuses)}"
     return "nobody" if row["raised_at"] else "not yet"
 
 
@@ -76,8 +68,21 @@ def _told(row: "dict[str, Any]") -> str:
 @click.pass_context
 def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     """Look now as the service does, and tell what is due. Exit code 1 where there is trouble."""
+    from digest.mail.notices import Ways
+    from digest.troubles import Memory, find_troubles
+    from digest.watch import WatchReport, is_raised, places, watch
+
     room = runtime()
-    troubles, report = _look(room) if dry_run else _watch(room)
+    settings = room.settings
+    if dry_run:
+        with room.open(read_only=True) as db, db.snapshot():
+            now = room.now()
+            troubles = find_troubles(db, settings, now)
+        report = WatchReport([one.key for one in troubles if is_raised(settings, one, now)])
+    else:
+        with room.open() as db:
+            ways = Ways(lambda: room.transport, lambda: room.signer)
+            troubles, report = watch(db, settings, ways, room.now, Memory())
     if as_json:
         emit_json(
             {
@@ -87,55 +92,23 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
                 ],
                 "raised": report.raised,
                 "closed": report.closed,
-                "told": report.told,
+                "told": report.sent,
                 "put_off": report.put_off,
             }
         )
-    else:
-        _print(room, troubles, report, dry_run)
-    if troubles:
-        ctx.exit(1)
-
-
-def _look(room: "Runtime") -> "tuple[Sequence[Trouble], WatchReport]":
-    from digest.troubles import find_troubles
-    from digest.watch import WatchReport, is_raised
-
-    with room.open(read_only=True) as db, db.snapshot():
-        now = room.now()
-        found = find_troubles(db, room.settings, now)
-    raised = [one.key for one in found if is_raised(room.settings, one, now)]
-    return found, WatchReport(raised=raised)
-
-
-def _watch(room: "Runtime") -> "tuple[Sequence[Trouble], WatchReport]":
-    from digest.troubles import Memory
-    from digest.watch import Ways, watch
-
-    with room.open() as db:
-        ways = Ways(lambda: room.transport, lambda: room.signer)
-        return watch(db, room.settings, ways, room.now, Memory())
-
-
-def _print(
-    room: "Runtime", troubles: "Sequence[Trouble]", report: "WatchReport", dry_run: bool
-) -> None:
-    from digest.watch import places
-
+        ctx.exit(bool(troubles))
     for one in troubles:
         click.echo(click.style(one.key, bold=True))
         click.echo(f"  {one.said}")
-        click.echo(f"  Since {local(one.since, room.settings.site.time_zone)}.")
+        click.echo(f"  Since {local(one.since, settings.site.time_zone)}.")
         click.echo(f"  {one.advice}")
-    whom = counted(len(places(room.settings)), "place")
-    if dry_run:
-        done(
-            f"{counted(len(troubles), 'trouble')}, {len(report.raised)} of them for long enough to "
-            f"be told to {whom}. Nothing was told and nothing was changed."
-        )
-        return
+    found, whom = counted(len(troubles), "trouble"), counted(len(places(settings)), "place")
     late = f", {report.put_off} not yet taken: see digest alarms list" if report.put_off else ""
     done(
-        f"{counted(len(troubles), 'trouble')}: {len(report.raised)} new, {len(report.closed)} over; "
-        f"{counted(report.told, 'message')} told to {whom}{late}."
+        f"{found}, {len(report.raised)} of them for long enough to be told to {whom}. Nothing was "
+        "told and nothing was changed."
+        if dry_run
+        else f"{found}: {len(report.raised)} new, {len(report.closed)} over; "
+        f"{counted(report.sent, 'message')} told to {whom}{late}."
     )
+    ctx.exit(bool(troubles))

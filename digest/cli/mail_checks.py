@@ -10,7 +10,7 @@ from zoneinfo import TZPATH
 from digest.cli.findings import Finding, checked
 from digest.config.settings import Settings
 from digest.errors import NotReadyError
-from digest.mail.webhook import is_usable
+from digest.mail.notices import is_usable
 from digest.runtime import Runtime
 from digest.store.database import Database, moment_from_text
 from digest.store.summary import damaged_pages, last_window_end

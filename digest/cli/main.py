@@ -15,10 +15,10 @@ from digest.cli.bounces import bounces
 from digest.cli.check import config as show_config
 from digest.cli.check import doctor
 from digest.cli.deliveries import deliveries
-from digest.cli.desk_mail import desk
 from digest.cli.editions import editions
 from digest.cli.keeping import backup, export_store, import_store, restore, tidy
 from digest.cli.recipients import recipients
+from digest.cli.report import desk
 from digest.cli.send import send
 from digest.cli.serve import schedule, serve
 from digest.cli.status import status

@@ -14,7 +14,7 @@ from digest.config.settings import DigestConfig
 from digest.deliver import EditionReport, Portion, deliver
 from digest.editorial.selection import lay_out
 from digest.errors import NotReadyError
-from digest.ledger import answer_text, without_addresses
+from digest.mail.answers import answer_text, without_addresses
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing
 from digest.mail.segment import make_segment
 from digest.mail.tokens import return_path

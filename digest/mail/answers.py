@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from digest.mail.outgoing import OutcomeKind, Phase
+from digest.mail.outgoing import Outcome, OutcomeKind, Phase
 
 MALFORMED = -1
 """The code of an answer that is no SMTP reply."""
@@ -16,6 +16,9 @@ DELAYS = (
     timedelta(hours=24),
 )
 GIVES_UP_AFTER = timedelta(hours=48)
+
+_ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
+"""From a part's first sign only, and never back: what a stranger sends may be one long part."""
 
 _ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
@@ -80,3 +83,16 @@ def due_again(attempts: int, *, first_try: datetime, now: datetime) -> datetime 
     if delay is None or now + delay > first_try + GIVES_UP_AFTER:
         return None
     return now + delay
+
+
+def without_addresses(text: str | None) -> str | None:
+    """What a server said, as it may be shown: it often repeats an address, and so a token of ours."""
+    return None if text is None else _ADDRESS.sub("(address)", text)
+
+
+def answer_text(outcome: Outcome) -> str:
+    """550 5.1.1 no such user, as the server said it."""
+    enhanced = outcome.enhanced or ""
+    text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
+    parts = (str(outcome.code) if outcome.code else "", enhanced, text)
+    return " ".join(part for part in parts if part)

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from digest.ledger import without_addresses
+from digest.mail.answers import without_addresses
 
 RUN: ContextVar[str | None] = ContextVar("run", default=None)
 """The run that the present task or thread works on."""

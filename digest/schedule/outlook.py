@@ -4,10 +4,10 @@ import hashlib
 from datetime import datetime, timedelta
 
 from digest.config.settings import DigestConfig, Settings, SourceSettings
-from digest.desk_mail import is_due
 from digest.editorial.window import is_late
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
+from digest.report import is_due
 from digest.schedule.plan import LEASE, Verb
 from digest.sources.folder import list_documents, read_bytes
 from digest.store.database import Database

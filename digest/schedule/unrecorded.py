@@ -1,28 +1,29 @@
 """The one alarm that no database can keep, because it is the database that fails.
 
-It lives in this process's memory: a service that starts anew, or a second one on the same database,
-may tell it again.
+It lives in this process's memory: a service that starts again, or a second one on the same database,
+may send it again.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from digest.config.settings import Settings
 from digest.errors import DigestError
+from digest.mail.notices import Ways, outgoing, post_notice
 from digest.mail.outgoing import Outcome, OutcomeKind
+from digest.mail.store import WEBHOOK, Kind
 from digest.model import Trouble
-from digest.store.alarms import LAST_TRY, WEBHOOK, Occasion
 from digest.troubles import store_trouble
-from digest.watch import Ways, alarm_outgoing, is_raised, places, post_alarm
+from digest.watch import LAST_TRY, alarm_notice, is_raised, places
 
 
 class Unrecorded:
-    """Told as other alarms are: once it has lasted, and once it has stayed away; see docs/operating.md."""
+    """Sent as other alarms are: once it has lasted, and once it has stayed away; see docs/operating.md."""
 
     def __init__(self) -> None:
         self._trouble: Trouble | None = None
         self._gone_at: datetime | None = None
-        self._told: set[str] = set()
+        self._sent: set[str] = set()
 
     def watch(
         self,
@@ -38,8 +39,8 @@ class Unrecorded:
             self._trouble, self._gone_at = store_trouble(fault, since), None
             if not is_raised(settings, self._trouble, now):
                 return 0
-            taken = self._tell(settings, ways, set(places(settings)) - self._told, now, stop)
-            self._told |= taken
+            taken = self._send(settings, ways, set(places(settings)) - self._sent, stop)
+            self._sent |= taken
             return len(taken)
         if self._trouble is None:
             return 0
@@ -47,61 +48,41 @@ class Unrecorded:
         away = now - self._gone_at
         if away < timedelta(minutes=settings.alarms.quiet_minutes):
             return 0
-        taken = self._tell(settings, ways, self._told & set(places(settings)), now, stop)
-        self._told -= taken
-        if not self._told & set(places(settings)) or away > LAST_TRY:
-            self._trouble, self._gone_at, self._told = None, None, set()
+        taken = self._send(settings, ways, self._sent & set(places(settings)), stop)
+        self._sent -= taken
+        if not self._sent & set(places(settings)) or away > LAST_TRY:
+            self._trouble, self._gone_at, self._sent = None, None, set()
         return len(taken)
 
-    def _tell(
+    def _send(
         self,
         settings: Settings,
         ways: Ways,
-        whom: Collection[str],
-        now: datetime,
+        to: Collection[str],
         stop: Callable[[], bool],
     ) -> set[str]:
-        """Those of `whom` who were told."""
-        if self._trouble is None:
+        """Those of these places that have taken it."""
+        trouble, over_at = self._trouble, self._gone_at
+        if trouble is None:
             return set()
-        occasion = Occasion.BEGUN if self._gone_at is None else Occasion.OVER
-        name = f"alarm.{self._trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
+        occasion = Kind.OVER if over_at else Kind.BEGUN
+        name = f"alarm.{trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
+        notice = alarm_notice(settings, trouble, over_at, name, over_at or trouble.since)
         taken: set[str] = set()
-        if WEBHOOK in whom:
-            posted = post_alarm(settings, ways, self._trouble, self._gone_at, name)
-            taken |= {WEBHOOK} if posted.taken else set()
-        addresses = [one for one in places(settings) if one in whom and one != WEBHOOK]
-        if addresses:
-            taken |= self._mail(settings, ways, self._trouble, name, addresses, stop)
-        return taken
-
-    def _mail(
-        self,
-        settings: Settings,
-        ways: Ways,
-        trouble: Trouble,
-        name: str,
-        addresses: Sequence[str],
-        stop: Callable[[], bool],
-    ) -> set[str]:
+        if WEBHOOK in to and post_notice(settings, ways, notice).taken:
+            taken.add(WEBHOOK)
+        addresses = [one for one in places(settings) if one in to and one != WEBHOOK]
+        if not addresses:
+            return taken
         try:
             transport, signer = ways.transport(), ways.signer()
-        except DigestError:  # what it is stands in `digest doctor`, and the webhook was told
-            return set()
+        except DigestError:  # `digest doctor` says what it is, and the webhook has the alarm
+            return taken
+        outcomes: list[Outcome] = []
         letters = (
-            alarm_outgoing(
-                settings,
-                trouble,
-                self._gone_at,
-                name=name,
-                number=number,
-                address=address,
-                date=self._gone_at or trouble.since,
-                signer=signer,
-            )
+            outgoing(settings, notice, address, number, signer)
             for number, address in enumerate(addresses)
         )
-        outcomes: list[Outcome] = []
         transport.deliver(letters, handed=lambda _: None, settled=outcomes.extend, stop=stop)
         sent = [one.delivery_id for one in outcomes if one.kind is OutcomeKind.SENT]
-        return {addresses[number] for number in sent}
+        return taken | {addresses[number] for number in sent}

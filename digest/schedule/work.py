@@ -10,12 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderError, StoreError
+from digest.mail.notices import Ways
 from digest.schedule.plan import Verb
 from digest.schedule.tally import Tally
 from digest.schedule.unrecorded import Unrecorded
 from digest.store.sqlite import sqlite3
 from digest.troubles import Memory
-from digest.watch import Ways, watch
+from digest.watch import watch
 
 if TYPE_CHECKING:
     from digest.deliver import EditionReport
@@ -256,25 +257,25 @@ class Worker:
         return {
             "raised": report.raised,
             "closed": report.closed,
-            "told": report.told,
+            "told": report.sent,
             "put_off": report.put_off,
         }
 
     def _desk(self, stop: Stop) -> Facts:
-        from digest.desk_mail import is_due
+        from digest.report import is_due
 
         with self.room.open() as db:
             if not is_due(db, self.room.settings, self.room.now()):
                 return {}
-            return self._alone(lambda: self._send_desk(db, stop))
+            return self._alone(lambda: self._send_report(db, stop))
 
-    def _send_desk(self, db: "Database", stop: Stop) -> Facts:
-        from digest.desk_mail import send_desk
+    def _send_report(self, db: "Database", stop: Stop) -> Facts:
         from digest.recovery import begin_sending
+        from digest.report import send_report
 
         room = self.room
         begin_sending(db, room.settings, room.transport, room.here, room.now())
-        report = send_desk(
+        composed, outcomes = send_report(
             db,
             room.settings,
             room.transport,
@@ -284,5 +285,4 @@ class Worker:
             signer=room.signer,
             stop=stop,
         )
-        outcomes = {kind.value: count for kind, count in report.outcomes.items()}
-        return {"composed": report.composed, **outcomes}
+        return {"composed": composed, **{kind.value: n for kind, n in outcomes.items()}}

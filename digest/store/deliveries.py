@@ -185,26 +185,28 @@ def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> i
 
 
 MARK_HANDED = """
-UPDATE deliveries SET status = 'handed', handed_at = :now, attempts = attempts + 1,
+UPDATE {table} SET status = 'handed', handed_at = :now, attempts = attempts + 1,
        first_tried_at = coalesce(first_tried_at, :now)
  WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'queued'
 """
 SETTLE = """
-UPDATE deliveries SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
+UPDATE {table} SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
        attempts = attempts + (status = 'queued') + ? - 1,  -- handed was counted already
        first_tried_at = coalesce(first_tried_at, ?)
  WHERE id = ? AND status IN ('queued', 'handed')
 """
 
 
-def mark_handed(db: Database, delivery_ids: Sequence[int], now: datetime) -> None:
+def mark_handed(
+    db: Database, delivery_ids: Sequence[int], now: datetime, *, table: str = "deliveries"
+) -> None:
     """These bodies are about to be ended. Call inside a write.
 
     Raises:
         SenderError: one of them is not queued any more; none of them may be ended.
     """
     ids = json.dumps(list(delivery_ids))
-    marked = db.run(MARK_HANDED, {"now": text_from_moment(now), "ids": ids})
+    marked = db.run(MARK_HANDED.format(table=table), {"now": text_from_moment(now), "ids": ids})
     if marked != len(delivery_ids):
         raise SenderError(
             "the edition was cancelled while it was being sent: what was under way came to its end, "
@@ -212,11 +214,13 @@ def mark_handed(db: Database, delivery_ids: Sequence[int], now: datetime) -> Non
         )
 
 
-def settle(db: Database, settlements: Sequence[Settlement], now: datetime) -> None:
+def settle(
+    db: Database, settlements: Sequence[Settlement], now: datetime, *, table: str = "deliveries"
+) -> None:
     """Keep how tries ended. Call inside a write."""
     at = text_from_moment(now)
     db.run_many(
-        SETTLE,
+        SETTLE.format(table=table),
         [
             (
                 one.status.value,
@@ -234,18 +238,20 @@ def settle(db: Database, settlements: Sequence[Settlement], now: datetime) -> No
     )
 
 
-def recover_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
+def recover_handed(
+    db: Database, *, repeatable: bool, now: datetime, table: str = "deliveries"
+) -> int:
     """What a sender that died left as handed: uncertain, or where the transport is `repeatable`
     queued again. How many. Call inside a write, as the only sender.
     """
-    at = text_from_moment(now)
-    if repeatable:
-        sql = "UPDATE deliveries SET status = 'queued', due_at = ? WHERE status = 'handed'"
-        return db.run(sql, (at,))
-    sql = """UPDATE deliveries SET status = 'uncertain', settled_at = ?, due_at = NULL,
-               reason = 'the sender died after the body was handed over'
-              WHERE status = 'handed'"""
-    return db.run(sql, (at,))
+    outcome = (
+        "status = 'queued', due_at = ?"
+        if repeatable
+        else """status = 'uncertain', settled_at = ?, due_at = NULL,
+                reason = 'the sender died after the body was handed over'"""
+    )
+    sql = f"UPDATE {table} SET {outcome} WHERE status = 'handed'"  # noqa: S608 - ours
+    return db.run(sql, (text_from_moment(now),))
 
 
 def settle_uncertain(

@@ -88,10 +88,3 @@ def last_of(db: Database, digest: str) -> Row | None:
                     (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
                FROM editions WHERE digest = ? ORDER BY number DESC LIMIT 1"""
     return db.row(sql, (digest,))
-
-
-def service_troubles(db: Database) -> list[Row]:
-    """Open alarms of what only the service knows."""
-    sql = """SELECT key, said, advice, began_at FROM alarms
-              WHERE closed_at IS NULL AND gone_at IS NULL AND key LIKE 'verb %' ORDER BY id"""
-    return db.rows(sql)

@@ -349,36 +349,22 @@ CREATE TABLE alarms (
 );
 CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE closed_at IS NULL;
 
-CREATE TABLE alarm_messages (
+CREATE TABLE notices (
   id INTEGER PRIMARY KEY,
-  alarm_id INTEGER NOT NULL REFERENCES alarms(id),
-  occasion TEXT NOT NULL CHECK (occasion IN ('begun', 'over')),
-  place TEXT NOT NULL,
-  status TEXT NOT NULL CHECK (status IN ('due', 'told', 'dropped')),
-  attempts INTEGER NOT NULL DEFAULT 0,
-  due_at TEXT,
-  first_tried_at TEXT,
-  settled_at TEXT,
-  answer TEXT,
-  UNIQUE (alarm_id, occasion, place)
-);
-CREATE INDEX alarm_messages_due ON alarm_messages (due_at) WHERE status = 'due';
-
-CREATE TABLE desk_mails (
-  id INTEGER PRIMARY KEY,
-  starts_at TEXT NOT NULL,
-  ends_at TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL CHECK (kind IN ('begun', 'over', 'report')),
+  name TEXT NOT NULL UNIQUE,
   composed_at TEXT NOT NULL,
+  dated_at TEXT NOT NULL,
   subject TEXT NOT NULL,
   text TEXT NOT NULL,
   html TEXT NOT NULL,
-  CHECK (starts_at < ends_at)
+  payload TEXT
 );
 
-CREATE TABLE desk_deliveries (
+CREATE TABLE notice_deliveries (
   id INTEGER PRIMARY KEY,
-  desk_mail_id INTEGER NOT NULL REFERENCES desk_mails(id),
-  address TEXT NOT NULL,
+  notice_id INTEGER NOT NULL REFERENCES notices(id),
+  place TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('queued', 'handed', 'sent', 'failed', 'uncertain')),
   attempts INTEGER NOT NULL DEFAULT 0,
   due_at TEXT,
@@ -388,6 +374,7 @@ CREATE TABLE desk_deliveries (
   server TEXT,
   answer TEXT,
   reason TEXT,
-  UNIQUE (desk_mail_id, address)
+  UNIQUE (notice_id, place)
 );
-CREATE INDEX desk_deliveries_open ON desk_deliveries (status) WHERE status IN ('queued', 'handed');
+CREATE INDEX notice_deliveries_open ON notice_deliveries (status)
+  WHERE status IN ('queued', 'handed');

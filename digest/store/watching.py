@@ -96,18 +96,15 @@ def has_news(
     return db.value(sql, (*bounds, *languages, *themes, OTHER in themes)) is not None
 
 
-def refused_notices(db: Database, editors: Collection[str]) -> Row | None:
-    """The mail to the operator or these editors that is put off for longest: since when, and what
-    was said; None where none is put off.
+def refused_notices(db: Database, addresses: Collection[str]) -> Row | None:
+    """The notice to one of these that is put off for longest: since when, and what was said; None
+    where none is put off.
     """
     sql = """
-    SELECT first_tried_at AS since, answer FROM alarm_messages
-     WHERE status = 'due' AND first_tried_at IS NOT NULL AND place != 'webhook'
-     UNION ALL
-    SELECT coalesce(first_tried_at, composed_at), answer  -- a server that is away counts as no try
-      FROM desk_deliveries JOIN desk_mails ON desk_mails.id = desk_mail_id
+    SELECT coalesce(first_tried_at, composed_at) AS since, answer  -- a server that is away is no try
+      FROM notice_deliveries JOIN notices ON notices.id = notice_id
      WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
-       AND address IN (SELECT value FROM json_each(?))
+       AND place IN (SELECT value FROM json_each(?))
      ORDER BY 1 LIMIT 1
     """
-    return db.row(sql, (json.dumps(list(editors)),))
+    return db.row(sql, (json.dumps(list(addresses)),))

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from digest.mail.webhook import post_json
+from digest.mail.notices import post_json
 from tests.hooks import Hook, running_hook
 
 PAYLOAD = {"key": "relay", "said": "Почта не принята."}

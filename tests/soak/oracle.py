@@ -206,11 +206,13 @@ def _alarms(world: World, db: Database, figures: dict[str, object]) -> Iterator[
     for row in rows:
         if row["closed_at"] is None:
             yield f"alarm {row['key']} is not over"
-    messages = Counter(row["status"] for row in db.rows("SELECT status FROM alarm_messages"))
-    mails = Counter(row["status"] for row in db.rows("SELECT status FROM desk_deliveries"))
-    taken, told = len(world.relay.notices), messages["told"] + mails["sent"]
-    if messages["due"] or not told <= taken <= told + messages["dropped"] + mails.total():
-        yield f"{taken} notices came; alarms {dict(messages)}, desk mails {dict(mails)}"
+    sql = "SELECT kind, status FROM notice_deliveries JOIN notices ON notices.id = notice_id"
+    messages, mails = Counter[str](), Counter[str]()
+    for row in db.rows(sql):
+        (mails if row["kind"] == "report" else messages)[row["status"]] += 1
+    taken, sent = len(world.relay.notices), messages["sent"] + mails["sent"]
+    if messages["queued"] or not sent <= taken <= sent + messages["failed"] + mails.total():
+        yield f"{taken} notices came; alarms {dict(messages)}, reports {dict(mails)}"
     figures["alarms raised"] = sum(row["raised_at"] is not None for row in rows)
     figures["messages about alarms"] = dict(messages)
     figures["mails to the desk"] = dict(mails)

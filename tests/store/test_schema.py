@@ -16,7 +16,6 @@ PLURALS = {
     "entry": "entries",
     "delivery": "deliveries",
     "other": "articles",
-    "mail": "desk_mails",
 }
 
 

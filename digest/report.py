@@ -1,14 +1,13 @@
-"""The verb `desk`: sets the week's mail to the editors when it is due, and sends it to each once.
+"""The verb `report`: composes the editors' report of a week when it is due, and sends it to each once.
 
-    the week's window | what it was | set | frozen and queued      one write
-      | for each editor: handed (on disk) -> answer -> settled     as with a digest
+    the week's window | what it was | rendered | frozen and queued   one write
+      | for each editor: handed (on disk) -> answer -> settled       as with a digest
 
-The dry run makes it by the same hands.
+The dry run makes it by the same functions.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,18 +15,18 @@ from digest.config.settings import Settings
 from digest.editorial.themes import classify
 from digest.editorial.window import boundary_before_or_at, parse_rule
 from digest.errors import NotReadyError
-from digest.ledger import settlement_of, without_addresses
+from digest.mail import store as outbox
 from digest.mail.desk import DeskWeek, Doubt, LastEdition, render_desk
-from digest.mail.notice import notice_message, notice_sender
-from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
-from digest.model import Article, RenderedMail, Trouble, Window
-from digest.store import desk_mails, desk_week
+from digest.mail.notices import Ways, send_due
+from digest.mail.outgoing import OutcomeKind, Transport
+from digest.mail.store import Kind, Notice
+from digest.model import Article, RenderedMail, Window
+from digest.store import desk_week
+from digest.store.alarms import open_alarms
 from digest.store.articles import articles_by_id
 from digest.store.database import Database, Row, created_at, moment_from_text
-from digest.store.deliveries import DeliveryStatus
-from digest.store.desk_mails import KeptDeskMail
 from digest.store.editions import delivery_counts
-from digest.troubles import find_troubles
+from digest.troubles import find_troubles, verb_key
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,27 +34,18 @@ if TYPE_CHECKING:
     from digest.editorial.lexicon import Lexicon
     from digest.mail.dkim import Signer
 
-AGAIN = timedelta(minutes=15)
-"""A server that said nothing about an editor is asked again after."""
+REPORTS = (Kind.REPORT,)
 WORDS = 5
 
 
-@dataclass(slots=True)
-class DeskReport:
-    """What a run did: the mail that it composed, if it did, and how its deliveries ended."""
-
-    composed: int | None = None
-    outcomes: Counter[OutcomeKind] = field(default_factory=Counter)
-
-
 def closed_week(db: Database, settings: Settings, now: datetime) -> Window | None:
-    """The week that is over and has no mail yet; None where the newest has one.
+    """The week that is over and has no report yet; None where the newest has one.
 
-    It starts where the last one ended, so that after an outage one mail covers all; the first one,
+    It starts where the last one ended, so that after an outage one report covers all; the first one,
     a period of the rule before its end, unless that was before this store.
     """
     ends_at = _boundary(settings, now)
-    last = desk_mails.last_desk_end(db)
+    last = outbox.last_dated_at(db, Kind.REPORT)
     if ends_at <= (last or created_at(db)):
         return None
     return Window(last or _boundary(settings, ends_at - timedelta(microseconds=1)), ends_at)
@@ -64,7 +54,7 @@ def closed_week(db: Database, settings: Settings, now: datetime) -> Window | Non
 def running_week(db: Database, settings: Settings, now: datetime) -> Window:
     """From the end of the last week until now: what a look before its end shows."""
     end = now.replace(microsecond=0) + timedelta(seconds=1)
-    last = desk_mails.last_desk_end(db)
+    last = outbox.last_dated_at(db, Kind.REPORT)
     return Window(last if last is not None and last < end else _boundary(settings, now), end)
 
 
@@ -72,7 +62,7 @@ def _boundary(settings: Settings, moment: datetime) -> datetime:
     return boundary_before_or_at(parse_rule(settings.desk.schedule), settings.desk_zone, moment)
 
 
-def set_week(
+def render_week(
     db: Database,
     settings: Settings,
     environment: "Environment",
@@ -80,22 +70,27 @@ def set_week(
     window: Window,
     now: datetime,
 ) -> RenderedMail:
-    """The mail of that week as it would be sent now. Nothing is changed."""
+    """The report of that week as it would be sent now. Nothing is changed."""
     return render_desk(settings, environment, gather(db, settings, lexicon, window, now))
 
 
 def gather(
     db: Database, settings: Settings, lexicon: "Lexicon", window: Window, now: datetime
 ) -> DeskWeek:
-    """All that the mail tells."""
+    """All that the report says."""
     week = desk_week.week_of(db, window)
     ids = [*week.unfiled_ids, *(article_id for article_id, _ in week.weak_matches)]
     articles = {article.id: article for article in articles_by_id(db, ids)}
+    of_the_service = [
+        alarm.trouble
+        for key, alarm in open_alarms(db).items()
+        if key.startswith(verb_key("")) and alarm.gone_at is None
+    ]
     documents, shown = desk_week.documents_not_read(db)
     return DeskWeek(
         window=window,
         articles=week.articles,
-        troubles=(*find_troubles(db, settings, now), *_of_the_service(db)),
+        troubles=(*find_troubles(db, settings, now), *of_the_service),
         documents=documents,
         documents_shown=tuple((row["source"], row["document"], row["error"]) for row in shown),
         unfiled=week.unfiled,
@@ -112,13 +107,8 @@ def gather(
     )
 
 
-def _of_the_service(db: Database) -> Iterator[Trouble]:
-    for row in desk_week.service_troubles(db):
-        yield Trouble(row["key"], row["said"], moment_from_text(row["began_at"]), row["advice"])
-
-
 def _nearest(lexicon: "Lexicon", article: Article) -> Doubt:
-    """The theme that most speaks for, although not enough."""
+    """The theme with the most evidence, although not enough."""
     scores = classify(lexicon, title=article.title, text=article.text, language=article.language)
     best = max(scores, key=lambda one: one.score / one.threshold, default=None)
     if best is None or not best.hits or best.score <= 0:
@@ -147,37 +137,32 @@ def _edition(db: Database, digest: str, row: Row) -> LastEdition:
     )
 
 
-def desk_message(
-    settings: Settings,
-    window: Window,
-    mail: RenderedMail,
-    address: str,
-    signer: "Signer | None",
-) -> bytes:
-    """The whole message for one editor, dated at the end of the week."""
-    return notice_message(
-        settings,
-        mail,
-        name=_name(window),
-        address=address,
-        date=window.ends_at,
-        zone=settings.desk_zone,
-        signer=signer,
-    )
+def report_notice(window: Window, mail: RenderedMail) -> Notice:
+    """One week has one report, so its end is its name and its date."""
+    return Notice(Kind.REPORT, _name(window.ends_at), window.ends_at, mail)
 
 
-def _name(window: Window) -> str:
-    """One week has one mail, so its end is its name."""
-    return f"desk.{window.ends_at:%Y%m%dT%H%M%SZ}"
+def _name(ends_at: datetime) -> str:
+    return f"desk.{ends_at:%Y%m%dT%H%M%SZ}"
+
+
+def deliveries(db: Database) -> list[Row]:
+    """Of the newest report: id, address, status, attempts, due_at, settled_at, answer, reason."""
+    last = outbox.last_dated_at(db, Kind.REPORT)
+    columns = ("status", "attempts", "due_at", "settled_at", "answer", "reason")
+    return [
+        {"id": row["id"], "address": row["place"], **{column: row[column] for column in columns}}
+        for row in outbox.deliveries_of(db, [] if last is None else [_name(last)])
+    ]
 
 
 def is_due(db: Database, settings: Settings, now: datetime) -> bool:
-    """Whether there is a week to tell, or an editor who was not sent the last one yet."""
+    """Whether a week has no report yet, or an editor was not sent the last one yet."""
     wanted = bool(settings.desk.mail_to) and closed_week(db, settings, now) is not None
-    return wanted or desk_mails.has_open(db)
+    return wanted or outbox.has_open(db, REPORTS)
 
 
-def send_desk(
+def send_report(
     db: Database,
     settings: Settings,
     transport: Transport,
@@ -187,68 +172,26 @@ def send_desk(
     *,
     signer: "Signer | None" = None,
     stop: Callable[[], bool] = lambda: False,
-) -> DeskReport:
-    """Close the week that is due, and send what is. Call as the sole sender, at home, after
-    `recovery.recover`."""
-    report = DeskReport()
-    moment = now()
-    window = closed_week(db, settings, moment) if settings.desk.mail_to else None
+) -> tuple[int | None, Counter[OutcomeKind]]:
+    """Close the week that is due, and send what is; the id of the report that was composed, if one was,
+    and how the tries ended. Call as the sole sender, at home, after `recovery.recover`.
+
+    What is still queued of an earlier week, or for somebody who is no longer named, is given up.
+    """
+    composed, moment, editors = None, now(), settings.desk.mail_to
+    window = closed_week(db, settings, moment) if editors else None
     if window is not None:
-        # The sole sender alone sets a week, so nobody waits for its lock meanwhile.
+        # The sole sender alone composes a week, so nobody waits for its lock meanwhile.
         with db.snapshot():
-            mail = set_week(db, settings, environment, lexicon, window, moment)
+            mail = render_week(db, settings, environment, lexicon, window, moment)
         with db.write():
-            report.composed = desk_mails.freeze(db, window, mail, settings.desk.mail_to, moment)
+            outbox.give_up(db, REPORTS, "the next week came", moment)
+            composed = outbox.queue(db, report_notice(window, mail), editors, moment)
     with db.write():
-        desk_mails.give_up(
-            db, "no longer named in desk.mail_to", moment, but_for=settings.desk.mail_to
-        )
-    newest = desk_mails.newest_desk_mail(db)
-    if newest is not None:
-        _send(db, settings, transport, newest, now, signer, stop, report)
-    return report
-
-
-def _send(
-    db: Database,
-    settings: Settings,
-    transport: Transport,
-    kept: KeptDeskMail,
-    now: Callable[[], datetime],
-    signer: "Signer | None",
-    stop: Callable[[], bool],
-    report: DeskReport,
-) -> None:
-    dues = {due.id: due for due in desk_mails.due_desk_deliveries(db, kept.id, now())}
-    sender = notice_sender(settings, _name(kept.window))
-
-    def handed(ids: Sequence[int]) -> None:
-        with db.write():
-            desk_mails.mark_desk_handed(db, ids, now())
-
-    def settled(outcomes: Sequence[Outcome]) -> None:
-        moment = now()
-        settlements = []
-        for outcome in outcomes:
-            report.outcomes[outcome.kind] += 1
-            one = settlement_of(outcome, dues[outcome.delivery_id], moment)
-            if one.status is DeliveryStatus.QUEUED and not one.counts_as_try:
-                one = replace(one, due_at=moment + AGAIN)
-            settlements.append(replace(one, answer=without_addresses(one.answer) or ""))
-        with db.write():
-            desk_mails.settle_desk(db, settlements, moment)
-
-    letters = (
-        Outgoing(
-            due.id,
-            sender,
-            due.address,
-            desk_message(settings, kept.window, kept.mail, due.address, signer),
-        )
-        for due in dues.values()
-    )
-    if dues:
-        transport.deliver(letters, handed=handed, settled=settled, stop=stop)
+        reason = "no longer named in desk.mail_to"
+        outbox.give_up(db, REPORTS, reason, moment, but_for=editors)
+    ways = Ways(lambda: transport, lambda: signer)
+    return composed, send_due(db, settings, ways, REPORTS, now, stop=stop)
 
 
 def check_wanted(settings: Settings) -> None:

@@ -4,14 +4,14 @@ A transport tells `handed` before it ends a body and `settled` after an answer; 
 says in which order. What an outcome means for its row stands in `settlement_of`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from digest.mail.answers import due_again
+from digest.mail.answers import answer_text, due_again
 from digest.mail.outgoing import Outcome, OutcomeKind, Phase
+from digest.mail.store import DueNotice
 from digest.store.database import Database
 from digest.store.deliveries import (
     DeliveryStatus,
@@ -29,8 +29,6 @@ POLICY_SHARE = 0.05
 POLICY_LEAST = 5
 """So many refusals by policy, and this share of all answers, pause the edition."""
 FULL = "mailbox full"
-_ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
-"""From a part's first sign only, and never back: what a stranger sends may be one long part."""
 
 
 class OvertakenError(Exception):
@@ -134,7 +132,10 @@ class Ledger:
     def _write(self, moment: datetime) -> None:
         if not self._answered:
             return
-        settle(self.db, [self._settlement(one, moment) for one in self._answered], moment)
+        settlements = [
+            settlement_of(one, self._under_way[one.delivery_id], moment) for one in self._answered
+        ]
+        settle(self.db, settlements, moment)
         for outcome in self._answered:
             if outcome.kind in (OutcomeKind.DEAD, OutcomeKind.FULL):
                 self._note_bounce(outcome, moment)
@@ -152,10 +153,6 @@ class Ledger:
             suppress(self.db, due.address, "hard", moment, detail=said, delivery_id=due.id)
         elif soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT:
             suppress(self.db, due.address, "soft", moment, detail=said, delivery_id=due.id)
-
-    def _settlement(self, outcome: Outcome, moment: datetime) -> Settlement:
-        due = self._under_way[outcome.delivery_id]
-        return settlement_of(outcome, due, moment)
 
 
 FINAL = {
@@ -176,7 +173,7 @@ def _as_try(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def settlement_of(outcome: Outcome, due: Due, moment: datetime) -> Settlement:
+def settlement_of(outcome: Outcome, due: Due | DueNotice, moment: datetime) -> Settlement:
     """What an outcome means for its row: the state, and when it is due again."""
     status, due_at, reason, counts = DeliveryStatus.QUEUED, None, None, True
     if outcome.kind is OutcomeKind.SENT:
@@ -201,16 +198,3 @@ def settlement_of(outcome: Outcome, due: Due, moment: datetime) -> Settlement:
         reason=reason,
         counts_as_try=counts,
     )
-
-
-def without_addresses(text: str | None) -> str | None:
-    """What a server said, as it may be shown: it often repeats an address, and so a token of ours."""
-    return None if text is None else _ADDRESS.sub("(address)", text)
-
-
-def answer_text(outcome: Outcome) -> str:
-    """550 5.1.1 no such user, as the server said it."""
-    enhanced = outcome.enhanced or ""
-    text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
-    parts = (str(outcome.code) if outcome.code else "", enhanced, text)
-    return " ".join(part for part in parts if part)

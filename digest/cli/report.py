@@ -11,12 +11,11 @@ from digest.cli.output import counted, done, emit_json, json_option, local
 if TYPE_CHECKING:
     from digest.model import RenderedMail, Window
     from digest.runtime import Runtime
-    from digest.store.database import Row
 
 
 @click.group()
 def desk() -> None:
-    """The weekly mail to the editors."""
+    """The editors' weekly report."""
 
 
 @desk.command()
@@ -58,12 +57,33 @@ def send(ctx: click.Context, dry_run: bool, out: Path, as_json: bool) -> None:
     if dry_run:
         _rehearse(room, out, as_json)
         return
-    rows = _send(room)
+    from digest.cli.sending import stopping
+    from digest.recovery import begin_sending
+    from digest.report import check_wanted, deliveries, send_report
+    from digest.store.sender import sole_sender
+
+    settings, now = room.settings, room.now
+    check_wanted(settings)
+    with room.open() as db, sole_sender(settings.store.path, now()), stopping() as stop:
+        begin_sending(db, settings, room.transport, room.here, now())
+        send_report(
+            db,
+            settings,
+            room.transport,
+            room.templates,
+            room.lexicon,
+            now,
+            signer=room.signer,
+            stop=stop,
+        )
+        rows = deliveries(db)
     if as_json:
         emit_json(rows)
     else:
         for row in rows:
-            click.echo(f"{row['address']}: {row['status']}" + _why(row))
+            said = ": ".join(str(row[key]) for key in ("reason", "answer") if row[key])
+            why = f" ({said})" if said and row["status"] != "sent" else ""
+            click.echo(f"{row['address']}: {row['status']}{why}")
         done(
             f"{counted(sum(row['status'] == 'sent' for row in rows), 'editor has', 'editors have')} "
             "the newest mail. Next: digest desk show."
@@ -74,20 +94,15 @@ def send(ctx: click.Context, dry_run: bool, out: Path, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _why(row: "Row") -> str:
-    said = ": ".join(str(row[key]) for key in ("reason", "answer") if row[key])
-    return f" ({said})" if said and row["status"] != "sent" else ""
-
-
 def _set(room: "Runtime") -> "tuple[Window, RenderedMail, bool]":
     """The week, its mail, and whether it is due. Nothing is changed."""
-    from digest.desk_mail import closed_week, running_week, set_week
+    from digest.report import closed_week, render_week, running_week
 
     with room.open(read_only=True) as db, db.snapshot():
         now = room.now()
         window = closed_week(db, room.settings, now)
         shown = window or running_week(db, room.settings, now)
-        mail = set_week(db, room.settings, room.templates, room.lexicon, shown, now)
+        mail = render_week(db, room.settings, room.templates, room.lexicon, shown, now)
     return shown, mail, window is not None
 
 
@@ -99,12 +114,14 @@ def _when(room: "Runtime", window: "Window", due: bool) -> str:
 
 
 def _rehearse(room: "Runtime", out: Path, as_json: bool) -> None:
-    from digest.desk_mail import desk_message
+    from digest.mail.notices import notice_message
     from digest.rehearsal import EXAMPLE_ADDRESS, write_parts
+    from digest.report import report_notice
 
     window, mail, due = _set(room)
     addresses = room.settings.desk.mail_to or (EXAMPLE_ADDRESS,)
-    message = desk_message(room.settings, window, mail, addresses[0], room.signer)
+    notice = report_notice(window, mail)
+    message = notice_message(room.settings, notice, addresses[0], room.signer)
     name = f"desk-{window.ends_at:%Y-%m-%d}"
     files = write_parts(out, name, message, mail)
     if as_json:
@@ -115,32 +132,3 @@ def _rehearse(room: "Runtime", out: Path, as_json: bool) -> None:
         f"{_when(room, window, due)} {mail.subject}: {len(message) / 1000:.1f} kB to {whom}. "
         f"Nothing was sent and nothing was changed. Next: open {files[1]}."
     )
-
-
-def _send(room: "Runtime") -> "list[Row]":
-    """How each editor's mail of the newest week stands."""
-    from digest.cli.sending import stopping
-    from digest.desk_mail import check_wanted, send_desk
-    from digest.recovery import begin_sending
-    from digest.store.desk_mails import desk_deliveries, newest_desk_mail
-    from digest.store.sender import sole_sender
-
-    check_wanted(room.settings)
-    with (
-        room.open() as db,
-        sole_sender(room.settings.store.path, room.now()),
-        stopping() as stop,
-    ):
-        begin_sending(db, room.settings, room.transport, room.here, room.now())
-        send_desk(
-            db,
-            room.settings,
-            room.transport,
-            room.templates,
-            room.lexicon,
-            room.now,
-            signer=room.signer,
-            stop=stop,
-        )
-        newest = newest_desk_mail(db)
-        return [] if newest is None else desk_deliveries(db, newest.id)

@@ -5,6 +5,7 @@ import email.policy
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,17 +14,16 @@ from email.message import EmailMessage
 import pytest
 
 from digest.compose import compose_due
-from digest.desk_mail import DeskReport, closed_week, gather, is_due, send_desk, set_week
 from digest.mail.desk import view_desk
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import OutcomeKind, Transport
 from digest.mail.smtp.transport import SmtpTransport
 from digest.model import Window
 from digest.recovery import recover
+from digest.report import closed_week, deliveries, gather, is_due, render_week, send_report
 from digest.schedule.plan import Verb, rhythms
 from digest.store.audience import add_recipient
 from digest.store.database import Database, text_from_moment
-from digest.store.desk_mails import desk_deliveries, newest_desk_mail
 from digest.store.editions import hold_edition
 from digest.store.suppressions import suppress
 from digest.troubles import find_troubles
@@ -45,11 +45,11 @@ class Room:
     now: datetime = HOUR + timedelta(minutes=1)
     transport: Transport | None = None
 
-    def send(self) -> DeskReport:
+    def send(self) -> Counter[OutcomeKind]:
         settings = self.desk.settings
         transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
         recover(self.db, settings, transport, self.now)
-        return send_desk(
+        _, outcomes = send_report(
             self.db,
             settings,
             transport,
@@ -57,10 +57,10 @@ class Room:
             shipped_lexicon(),
             lambda: self.now,
         )
+        return outcomes
 
     def states(self) -> list[str]:
-        kept = newest_desk_mail(self.db)
-        return [] if kept is None else [row["status"] for row in desk_deliveries(self.db, kept.id)]
+        return [row["status"] for row in deliveries(self.db)]
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer)
         room.send()
     assert room.states() == ["handed", "queued"]
     room.transport = None
-    assert room.send().outcomes == {OutcomeKind.SENT: 1}
+    assert room.send() == {OutcomeKind.SENT: 1}
     assert room.states() == ["uncertain", "sent"]
 
 
@@ -230,7 +230,7 @@ def died(room: Room) -> None:
         room.now,
     )
     with room.db.write():
-        room.db.run("UPDATE desk_deliveries SET status = 'handed' WHERE id = 1")
+        room.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_the_week_tells_what_to_look_at(
     week = gather(room.db, settings, shipped_lexicon(), window, room.now)
     [part] = [one for one in view_desk(settings, week).parts if one.key == kind]
     assert part.count == count
-    mail = set_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
+    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
     flat, html = " ".join(mail.text.split()), re.sub(r"<[^>]+>", "", mail.html)
     for words in told:
         assert words in flat
@@ -375,7 +375,7 @@ def test_both_parts_tell_the_same_in_the_same_order(room: Room) -> None:
     bounce(room)
     settings, window = room.desk.settings, Window(BEFORE, HOUR)
     week = gather(room.db, settings, shipped_lexicon(), window, room.now)
-    mail = set_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
+    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
     flat = " ".join(mail.text.split())
     bare = " ".join(re.sub(r"<[^>]+>", " ", mail.html.partition("<h2")[2]).split())
     behind = flat.index("What stands still 1 ====")
@@ -394,7 +394,7 @@ def test_a_quiet_week_is_two_lines(room: Room) -> None:
     hold(room)
     room.db.run("UPDATE editions SET status = 'cancelled'")
     window = Window(HOUR, HOUR + timedelta(days=7))
-    mail = set_week(room.db, settings, PAGES, shipped_lexicon(), window, window.ends_at)
+    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, window.ends_at)
     assert mail.subject.endswith("2026: nothing to look at")
     assert mail.text.split("\n\n")[1].splitlines() == [
         "Nothing came in, stands still or came back.",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.mail.alarm import alarm_mail, alarm_payload
-from digest.mail.notice import message_id, notice_message, notice_sender
+from digest.mail.notices import message_id, notice_message, outgoing
+from digest.mail.store import Kind, Notice
 from digest.model import RenderedMail, Trouble
+from digest.watch import alarm_notice
 from tests.factories import make_settings
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -21,14 +22,13 @@ TROUBLE = Trouble(
     NOW,
     "Mend it, then: digest ingest.",
 )
-PLAIN = alarm_mail(make_settings(), TROUBLE, None)
+ALARM = alarm_notice(make_settings(), TROUBLE, None, "alarm.1.begun", NOW)
+PLAIN = ALARM.mail
 RICH = RenderedMail("Неделя редакции", "", "Всё тихо.\n.\n", "<p>Всё тихо.</p>\n")
 
 
 def made(mail: RenderedMail, name: str = "alarm.1.begun", to: str = TO) -> bytes:
-    return notice_message(
-        make_settings(), mail, name=name, address=to, date=NOW, zone="Asia/Ashgabat", signer=None
-    )
+    return notice_message(make_settings(), Notice(Kind.BEGUN, name, NOW, mail), to, None)
 
 
 @pytest.mark.parametrize("mail", [pytest.param(PLAIN, id="plain"), pytest.param(RICH, id="html")])
@@ -64,7 +64,8 @@ def test_a_notice_is_the_same_at_each_try_and_each_its_own() -> None:
     assert made(PLAIN) == made(PLAIN)
     names = [("alarm.1.begun", TO), ("alarm.1.over", TO), ("alarm.1.begun", "b@news.example.org")]
     assert len({message_id(settings, *name) for name in names}) == 3
-    assert notice_sender(settings, "alarm.1.begun") == "bounces+alarm-1-begun@news.example.org"
+    sender = outgoing(settings, ALARM, TO, 1, None).sender
+    assert sender == "bounces+alarm-1-begun@news.example.org"
 
 
 def test_a_signed_notice_verifies(tmp_path: Path) -> None:
@@ -81,15 +82,9 @@ def test_a_signed_notice_verifies(tmp_path: Path) -> None:
     file = tmp_path / "rsa.pem"
     file.write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
     loaded = load_key(file, "r1")
-    message = notice_message(
-        make_settings(),
-        RICH,
-        name="desk.1",
-        address=TO,
-        date=datetime(2026, 11, 16, 4, 0, tzinfo=UTC),  # not ahead of the verifier's clock
-        zone="UTC",
-        signer=Signer("news.example.org", [loaded]),
-    )
+    earlier = datetime(2026, 11, 16, 4, 0, tzinfo=UTC)  # not ahead of the verifier's clock
+    notice = Notice(Kind.REPORT, "desk.1", earlier, RICH)
+    message = notice_message(make_settings(), notice, TO, Signer("news.example.org", [loaded]))
     record = loaded.dns_record.encode()
     assert dkimpy.verify(message, dnsfunc=lambda *_, **__: record)
     assert not dkimpy.verify(
@@ -101,17 +96,20 @@ def test_an_alarm_says_what_why_and_what_next() -> None:
     """In lines that fit; and that it is over, from when to when."""
     assert all(len(line) <= 72 for line in PLAIN.text.splitlines())
     assert PLAIN.text.index("Since 2026-11-23 08:00 (Asia/Ashgabat).") < PLAIN.text.index("Mend it")
-    over = alarm_mail(make_settings(), TROUBLE, datetime(2026, 11, 23, 4, 30, tzinfo=UTC))
+    gone_at = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
+    over = alarm_notice(make_settings(), TROUBLE, gone_at, "alarm.1.over", NOW).mail
     assert "to 2026-11-23 09:30 (Asia/Ashgabat)." in " ".join(over.text.split())
     assert "Mend it" not in over.text
 
 
 def test_what_is_posted_is_what_programs_and_chats_read() -> None:
     """Plain JSON values, instants with their offset, and all of it in one line."""
-    payload = alarm_payload(make_settings(), TROUBLE, None, "alarm.1.begun")
+    payload = ALARM.payload
+    assert payload is not None
     assert (payload["event"], payload["over"]) == ("begun", None)
     assert payload["since"] == "2026-11-23T03:00:00+00:00"
     assert payload["text"].endswith("Mend it, then: digest ingest.")
-    over = alarm_payload(make_settings(), TROUBLE, NOW, "alarm.1.over")
+    over = alarm_notice(make_settings(), TROUBLE, NOW, "alarm.1.over", NOW).payload
+    assert over is not None
     assert (over["event"], over["over"]) == ("over", "2026-11-23T03:00:00+00:00")
     assert "Mend it" not in over["text"]

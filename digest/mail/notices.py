@@ -1,0 +1,244 @@
+"""Notices: mail of ours that is no edition's. What one is on the wire, and how it leaves.
+
+Alarms and the editors' report go to the newsroom's own people: no token, nothing to unsubscribe. An
+alarm is also posted to the webhook that an operator names. Its address may hold a token, so that no
+text from here names it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from digest.config.settings import Settings
+from digest.errors import DigestError, NotReadyError
+from digest.mail.answers import without_addresses
+from digest.mail.encoding import encode_text, filled
+from digest.mail.headers import ascii_address, header, mailbox_header, raw_header
+from digest.mail.ledger import settlement_of
+from digest.mail.message import build_body
+from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
+from digest.mail.store import TABLE, WEBHOOK, DueNotice, Kind, Notice, claim, due_notices
+from digest.mail.tokens import BOUNCES
+from digest.store.database import Database
+from digest.store.deliveries import DeliveryStatus, Settlement, mark_handed, settle
+
+if TYPE_CHECKING:
+    from digest.mail.dkim import Signer
+
+TIMEOUT_SECONDS = 10.0
+"""For each of: the connection, the request, the answer."""
+AGAIN = timedelta(minutes=15)
+"""A server that said nothing about an address is asked again after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Whether it was taken, which is any answer of 2xx, and what was answered or happened instead."""
+
+    taken: bool
+    said: str
+
+
+def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_SECONDS) -> Posted:
+    """Post `payload` as JSON (RFC 8259) once. A redirect is not followed: it is not what was named.
+
+    `timeout`, in seconds, is for each step of it. Nothing is raised for what the network does.
+    """
+    import httpx2
+
+    if not is_usable(url):
+        return Posted(False, "the webhook is no absolute http or https address")
+    try:
+        with (
+            httpx2.Client(timeout=timeout, follow_redirects=False) as client,
+            client.stream("POST", url, json=dict(payload)) as answer,
+        ):
+            status = answer.status_code
+            redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
+            return Posted(answer.is_success, f"answered {status}{redirect}")
+    except httpx2.TimeoutException:
+        return Posted(False, f"no answer within {timeout:g} seconds")
+    except httpx2.ConnectError as e:
+        return Posted(False, f"cannot be reached: {_reason(e)}")
+    except (httpx2.HTTPError, httpx2.InvalidURL) as e:
+        return Posted(False, f"no answer: {type(e).__name__}")
+
+
+def is_usable(url: str) -> bool:
+    """Whether it is an absolute http or https address."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable()
+    except ValueError:
+        return False
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system says, without the address."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How notices leave. The first two are called only where there is mail to send, and may raise
+    DigestError."""
+
+    transport: Callable[[], Transport]
+    signer: Callable[[], "Signer | None"]
+    post: Callable[[str, Mapping[str, Any]], Posted] = post_json
+
+
+def send_due(
+    db: Database,
+    settings: Settings,
+    ways: Ways,
+    kinds: Collection[Kind],
+    now: Callable[[], datetime],
+    *,
+    but_for: Collection[str] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> Counter[OutcomeKind]:
+    """Hand over every notice of these kinds that is due, but for these names; how the tries ended.
+
+    First to the webhook, which no mail server delays. Reports: call as the sole sender.
+    """
+    due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
+    outcomes: Counter[OutcomeKind] = Counter()
+
+    def claimed(one: DueNotice) -> bool:
+        return one.notice.kind is Kind.REPORT or claim(db, one, now())
+
+    def handed(ids: Sequence[int]) -> None:
+        reports = [number for number in ids if due[number].notice.kind is Kind.REPORT]
+        if reports:
+            with db.write():
+                mark_handed(db, reports, now(), table=TABLE)
+
+    def settled(answers: Sequence[Outcome]) -> None:
+        outcomes.update(one.kind for one in answers)
+        moment = now()
+        settlements = [_settlement(one, due[one.delivery_id], moment) for one in answers]
+        with db.write():
+            settle(db, settlements, moment, table=TABLE)
+
+    for one in due.values():
+        if one.place == WEBHOOK and not stop() and claimed(one):
+            posted = post_notice(settings, ways, one.notice)
+            kind = OutcomeKind.SENT if posted.taken else OutcomeKind.PASSING
+            settled([Outcome(one.id, kind, text=posted.said)])
+    mails = [one for one in due.values() if one.place != WEBHOOK]
+    if not mails or stop():
+        return outcomes
+    try:
+        transport, signer = ways.transport(), ways.signer()
+    except DigestError as e:
+        unsent = OutcomeKind.UNSENT
+        settled([Outcome(one.id, unsent, text=str(e)) for one in mails if claimed(one)])
+        return outcomes
+    letters = (
+        outgoing(settings, one.notice, one.place, one.id, signer) for one in mails if claimed(one)
+    )
+    transport.deliver(letters, handed=handed, settled=settled, stop=stop)
+    return outcomes
+
+
+def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlement:
+    """A report ends as a delivery does; an alarm is sent, or tried again."""
+    found = settlement_of(outcome, due, moment)
+    answer = without_addresses(found.answer) or ""
+    if due.notice.kind is Kind.REPORT:
+        if found.status is DeliveryStatus.QUEUED and not found.counts_as_try:
+            found = replace(found, due_at=moment + AGAIN)
+        return replace(found, answer=answer)
+    taken = outcome.kind is OutcomeKind.SENT
+    return Settlement(
+        due.id,
+        DeliveryStatus.SENT if taken else DeliveryStatus.QUEUED,
+        due_at=None if taken else moment + due.delay,
+        server=outcome.server,
+        answer=answer or outcome.kind.value,
+        counts_as_try=False,  # it was counted when it was claimed
+    )
+
+
+def post_notice(settings: Settings, ways: Ways, notice: Notice) -> Posted:
+    """Post one notice; a webhook that cannot be read has not taken it."""
+    try:
+        url = settings.alarms.webhook()
+    except NotReadyError as e:
+        return Posted(False, str(e))
+    if url is None:
+        return Posted(False, "the variable or file that alarms names for the webhook is not there")
+    return ways.post(url, notice.payload or {})
+
+
+def outgoing(
+    settings: Settings, notice: Notice, address: str, number: int, signer: "Signer | None"
+) -> Outgoing:
+    """The mail to one address as a transport takes it; `number` is that of its outcome.
+
+    The envelope sender names the notice, and what bounces comes in where the editions' bounces do.
+    """
+    sender = f"{BOUNCES}+{notice.name.replace('.', '-')}@{_domain(settings)}"
+    return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
+
+
+def notice_message(
+    settings: Settings, notice: Notice, address: str, signer: "Signer | None"
+) -> bytes:
+    """The whole message for one address: the same arguments, the same bytes. One without HTML is
+    plain text.
+
+    Raises:
+        ValueError: the address cannot be in a header.
+    """
+    identity = message_id(settings, notice.name, address)
+    mail, date = notice.mail, notice.dated_at
+    if mail.html:
+        body = build_body(mail, boundary_seed=identity)
+        kind, content = [raw_header("Content-Type", body.content_type)], body.content
+    else:
+        encoded = encode_text(mail.text)
+        kind = [
+            raw_header("Content-Type", "text/plain; charset=utf-8"),
+            raw_header("Content-Transfer-Encoding", encoded.transfer),
+        ]
+        content = filled(encoded.pieces, b"")
+    zone = settings.desk_zone if notice.kind is Kind.REPORT else settings.site.time_zone
+    sender = settings.mail.from_name or settings.site.title
+    fields = [
+        mailbox_header("From", [(sender, settings.mail.from_address)]),
+        mailbox_header("Reply-To", [(None, settings.mail.reply_to or settings.site.contact)]),
+        mailbox_header("To", [(None, address)]),
+        header("Subject", mail.subject),
+        raw_header("Date", format_datetime(date.astimezone(ZoneInfo(zone)))),
+        raw_header("Message-ID", identity),
+        raw_header("Auto-Submitted", "auto-generated"),
+        raw_header("MIME-Version", "1.0"),
+        raw_header("Content-Language", "en"),
+        *kind,
+    ]
+    message = b"".join(fields) + b"\r\n" + content
+    return message if signer is None else signer.sign(message, date) + message
+
+
+def message_id(settings: Settings, name: str, address: str) -> str:
+    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can tell
+    that it got one twice."""
+    mark = blake2b(address.encode(), digest_size=6).hexdigest()
+    return f"<{name}.{mark}@{_domain(settings)}>"
+
+
+def _domain(settings: Settings) -> str:
+    return ascii_address(settings.mail.from_address).rpartition("@")[2]

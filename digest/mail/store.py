@@ -1,0 +1,181 @@
+"""The outbox of notices: one row for each notice as it was written, one for each place it goes to.
+
+    queued -> handed -> sent | failed | uncertain, or queued again      a report, as a delivery
+    queued, with its next try on disk -> sent | failed                  an alarm
+
+Only the sole sender (see store.sender) hands reports over. An alarm waits for nobody: whoever claims
+it hands it over, and after a crash it is tried again.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from digest.mail.answers import DELAYS
+from digest.model import RenderedMail
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+TABLE = "notice_deliveries"
+WEBHOOK = "webhook"
+"""The place that is no address."""
+FIRST_DELAY = timedelta(minutes=2)
+LONGEST_DELAY = timedelta(hours=1)
+
+
+class Kind(StrEnum):
+    """An alarm, that it is over, or the editors' weekly report."""
+
+    BEGUN = "begun"
+    OVER = "over"
+    REPORT = "report"
+
+
+ALARMS = (Kind.BEGUN, Kind.OVER)
+"""Better sent twice than never: tried until they are taken, or nobody needs them any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice as it was written: each try sends the same bytes.
+
+    `name` is what it is about, for ever, such as "alarm.12.begun": its Message-IDs follow from it.
+    `dated_at` is the date of its mails; `payload` is what a webhook gets.
+    """
+
+    kind: Kind
+    name: str
+    dated_at: datetime
+    mail: RenderedMail
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueNotice:
+    """A notice that may be handed over now, to an address or to WEBHOOK."""
+
+    id: int
+    notice: Notice
+    place: str
+    attempts: int
+    first_tried_at: datetime | None
+    due_at: datetime
+
+    @property
+    def delay(self) -> timedelta:
+        """How long an alarm waits after this try."""
+        return min(FIRST_DELAY * (1 << min(self.attempts, 16)), LONGEST_DELAY)
+
+
+def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) -> int:
+    """Keep a notice and queue it for each place; its id. Call inside a write.
+
+    One that is there stays as it is, with what each place got of it; a place that was given up is
+    queued again.
+    """
+    at = text_from_moment(now)
+    sql = """INSERT INTO notices (kind, name, composed_at, dated_at, subject, text, html, payload)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"""
+    mail, dated_at = notice.mail, text_from_moment(notice.dated_at)
+    payload = None if notice.payload is None else json.dumps(notice.payload, ensure_ascii=False)
+    values = (notice.kind, notice.name, at, dated_at, mail.subject, mail.text, mail.html, payload)
+    db.run(sql, values)
+    notice_id = int(db.value("SELECT id FROM notices WHERE name = ?", (notice.name,)))
+    sql = """INSERT INTO notice_deliveries (notice_id, place, status, due_at)
+             VALUES (?, ?, 'queued', ?) ON CONFLICT (notice_id, place) DO UPDATE
+                SET status = 'queued', due_at = excluded.due_at, settled_at = NULL, attempts = 0,
+                    first_tried_at = NULL, reason = NULL WHERE status = 'failed'"""
+    db.run_many(sql, [(notice_id, place, at) for place in dict.fromkeys(places)])
+    return notice_id
+
+
+def give_up(
+    db: Database,
+    kinds: Collection[Kind],
+    reason: str,
+    now: datetime,
+    *,
+    but_for: Collection[str] = (),
+    name: str | None = None,
+    tried_before: datetime | None = None,
+) -> None:
+    """Send nothing more of what is queued, but for these places; only of the notice of this name, and
+    only what was first tried before then. Call inside a write.
+    """
+    at = text_from_moment(now)
+    sql = """UPDATE notice_deliveries SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
+              WHERE status = 'queued' AND place NOT IN (SELECT value FROM json_each(?))
+                AND notice_id IN (SELECT id FROM notices WHERE name = coalesce(?, name)
+                                     AND kind IN (SELECT value FROM json_each(?)))
+                AND (? IS NULL OR first_tried_at < ?)"""
+    before = None if tried_before is None else text_from_moment(tried_before)
+    places, of = json.dumps(list(but_for)), json.dumps(list(kinds))
+    db.run(sql, (at, reason, places, name, of, before, before))
+
+
+def has_open(db: Database, kinds: Collection[Kind]) -> bool:
+    """Whether something is queued, or was handed over and has no answer."""
+    sql = """SELECT 1 FROM notice_deliveries JOIN notices ON notices.id = notice_id
+              WHERE status IN ('queued', 'handed') AND kind IN (SELECT value FROM json_each(?))
+              LIMIT 1"""
+    return db.value(sql, (json.dumps(list(kinds)),)) is not None
+
+
+def last_dated_at(db: Database, kind: Kind) -> datetime | None:
+    """The date of the newest notice; None: there was none."""
+    found = db.value("SELECT max(dated_at) FROM notices WHERE kind = ?", (kind,))
+    return None if found is None else moment_from_text(str(found))
+
+
+def deliveries_of(db: Database, names: Collection[str]) -> list[Row]:
+    """Of these notices: id, kind, place, status, attempts, due_at, settled_at, answer and reason."""
+    sql = """SELECT notice_deliveries.id, kind, place, status, attempts, due_at, settled_at, answer,
+                    reason
+               FROM notices JOIN notice_deliveries ON notice_id = notices.id
+              WHERE name IN (SELECT value FROM json_each(?)) ORDER BY notice_deliveries.id"""
+    return db.rows(sql, (json.dumps(list(names)),))
+
+
+def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[DueNotice]:
+    """What may be handed over now, the oldest notice first.
+
+    What is due later than any try is put off was written by a clock that ran ahead, and is due.
+    """
+    longest = DELAYS[-1] if Kind.REPORT in kinds else LONGEST_DELAY
+    sql = """
+    SELECT notices.*, notice_deliveries.id AS delivery_id, place, attempts, first_tried_at, due_at
+      FROM notice_deliveries JOIN notices ON notices.id = notice_id
+     WHERE status = 'queued' AND (due_at <= ? OR due_at > ?)
+       AND kind IN (SELECT value FROM json_each(?))
+     ORDER BY notice_id, notice_deliveries.id
+    """
+    soon, late = text_from_moment(now), text_from_moment(now + longest)
+    return [
+        DueNotice(
+            row["delivery_id"],
+            Notice(
+                Kind(row["kind"]),
+                row["name"],
+                moment_from_text(row["dated_at"]),
+                RenderedMail(row["subject"], "", row["text"], row["html"]),
+                row["payload"] and json.loads(row["payload"]),
+            ),
+            row["place"],
+            row["attempts"],
+            row["first_tried_at"] and moment_from_text(row["first_tried_at"]),
+            moment_from_text(row["due_at"]),
+        )
+        for row in db.rows(sql, (soon, late, json.dumps(list(kinds))))
+    ]
+
+
+def claim(db: Database, due: DueNotice, now: datetime) -> bool:
+    """Take an alarm to hand it over; its next try is on disk then. False: another process has."""
+    sql = """UPDATE notice_deliveries SET attempts = attempts + 1, due_at = ?,
+                    first_tried_at = coalesce(first_tried_at, ?)
+              WHERE id = ? AND status = 'queued' AND due_at = ?"""
+    again, was = text_from_moment(now + due.delay), text_from_moment(due.due_at)
+    with db.write():
+        return bool(db.run(sql, (again, text_from_moment(now), due.id, was)))
