@@ -16,6 +16,7 @@ from digest.config.settings import Settings
 from digest.editorial.lexicon import Lexicon, compile_lexicon
 from digest.ingest import IngestReport, ingest
 from digest.publish import PublishReport, publish
+from digest.runtime import Clock
 from digest.store.database import Database, open_database
 from digest.templating import make_environment
 
@@ -58,7 +59,8 @@ class Desk:
         return load_settings(self.config)
 
     def open(self, *, read_only: bool = False) -> Database:
-        return open_database(self.store, now=MADE_AT, busy_timeout_seconds=5, read_only=read_only)
+        """By the machine's clock, which the commands have too: `digest doctor` asks how old it is."""
+        return open_database(self.store, now=Clock()(), busy_timeout_seconds=5, read_only=read_only)
 
     def ingest(self, now: datetime, *, archive: bool = False) -> IngestReport:
         """The verb, at a known hour."""

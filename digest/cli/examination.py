@@ -103,7 +103,6 @@ def _with_store(room: Runtime) -> Iterator[Finding]:
         if sound.grade == "red":
             return
         yield mail_checks.clock(db, room.now())
-        yield store_checks.counts(db)
         yield store_checks.lease(db, room.settings, room.now())
         yield store_checks.backups(db, room.settings, room.now())
         yield from _documents(db)

@@ -70,7 +70,7 @@ def _look(db: "Database", settings: "Settings", lexicon: str, now: datetime) -> 
 
     counts = articles_by_theme(db)
     mondays = _mondays(now)
-    weekly = {(row["theme"], row["week"]): row["count"] for row in articles_by_week(db, mondays[0])}
+    weekly = articles_by_week(db, mondays[0])
     return {
         **totals(db),
         "sources": sources_at_a_glance(db),
@@ -81,8 +81,7 @@ def _look(db: "Database", settings: "Settings", lexicon: str, now: datetime) -> 
         "weeks": {
             "mondays": mondays,
             "themes": {
-                key: [weekly.get((key, monday), 0) for monday in mondays]
-                for key in settings.theme_names
+                key: [weekly[key, monday] for monday in mondays] for key in settings.theme_names
             },
         },
         "last_editions": newest_editions(db, EDITIONS),

@@ -9,7 +9,6 @@ from digest.schedule.plan import LEASE
 from digest.store.database import Database, created_at
 from digest.store.keeping import backup_made_at, backups_until
 from digest.store.lease import current_lease
-from digest.store.measures import miscounted
 from digest.store.summary import integrity_faults, sending_at_a_glance
 from digest.unserved import unserved
 
@@ -23,18 +22,6 @@ def database(db: Database) -> Finding:
         advice = "Restore the last backup; see docs/operating.md, “The database”."
         return Finding("database", "red", "; ".join(faults), advice)
     return Finding("database", "green", f"{db.path} is sound")
-
-
-def counts(db: Database) -> Finding:
-    """Whether the figures of `status` and of /metrics are what counting every row gives."""
-    if wrong := miscounted(db):
-        said = f"{', '.join(wrong)} hold other counts than the rows they count"
-        advice = (
-            "Figures are off, feeds and mail are not. What digest export writes and digest import "
-            "reads into a new database is counted anew; please report it."
-        )
-        return Finding("counts", "yellow", said, advice)
-    return Finding("counts", "green", "every figure is what counting gives")
 
 
 def lease(db: Database, settings: Settings, now: datetime) -> Finding:

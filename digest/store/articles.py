@@ -63,7 +63,7 @@ def latest_articles(
     elif theme is not None:
         # CROSS has SQLite go through the articles, newest first, until there are enough: else it
         # would take all of a theme and sort them, which is less only where the theme has few.
-        few = limit is None or _under(db, theme, language) <= FEW * limit
+        few = limit is None or _has_few(db, theme, language, FEW * limit)
         sql += f" {'' if few else 'CROSS '}JOIN matches ON matches.article_id = articles.id"
         sql += " AND matches.theme = ?"
         values.append(theme)
@@ -205,10 +205,11 @@ def _with_matches(db: Database, rows: Sequence[Row]) -> list[Article]:
     return [article_from_row(row, matches[row["id"]]) for row in rows]
 
 
-def _under(db: Database, theme: str, language: str | None) -> int:
-    sql = """SELECT coalesce(sum(count), 0) FROM theme_counts
-              WHERE theme = ? AND (? IS NULL OR language = ?)"""
-    return int(db.value(sql, (theme, language, language)))
+def _has_few(db: Database, theme: str, language: str | None, most: int) -> bool:
+    """Whether the theme has at most so many articles in this language, or in all."""
+    sql = "SELECT 1 FROM matches WHERE theme = ?" + (" AND language = ?" if language else "")  # noqa: S608 - ours
+    values = (theme, language) if language else (theme,)
+    return db.value(f"{sql} LIMIT 1 OFFSET ?", (*values, most)) is None
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

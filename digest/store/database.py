@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import StoreError
-from digest.store.counting import INDEXES, TABLES, TRIGGERS
 from digest.store.sqlite import sqlite3
 
 if TYPE_CHECKING:
@@ -276,8 +275,6 @@ def _make_tables(database: Database, now: datetime) -> None:
             if sqlite3.complete_statement(statement):
                 database.tables.execute(statement)
                 statement = ""
-        for figures in (*TABLES, *INDEXES, *TRIGGERS):
-            database.tables.execute(figures)
         database.insert("meta", {"key": "created_at", "value": text_from_moment(now)})
         database.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -15,10 +15,12 @@ from digest.store.database import Database, text_from_moment
 from digest.store.intake import save_matches
 from digest.store.rows import match_values
 
-_COLUMNS = "article_id, theme, rank, score, threshold, decided_by, lexicon_version, evidence"
+_COLUMNS = (
+    "article_id, theme, language, rank, score, threshold, decided_by, lexicon_version, evidence"
+)
 _MATCHES = """(
-  article_id INTEGER NOT NULL, theme TEXT NOT NULL, rank INTEGER NOT NULL, score REAL NOT NULL,
-  threshold REAL NOT NULL, decided_by TEXT NOT NULL, lexicon_version TEXT NOT NULL,
+  article_id INTEGER NOT NULL, theme TEXT NOT NULL, language TEXT NOT NULL,
+  rank INTEGER NOT NULL, score REAL NOT NULL, threshold REAL NOT NULL, decided_by TEXT NOT NULL, lexicon_version TEXT NOT NULL,
   evidence TEXT NOT NULL, PRIMARY KEY (article_id, theme)) WITHOUT ROWID
 """
 _RULINGS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_rulings
@@ -43,8 +45,11 @@ def filed_otherwise(db: Database, version: str, since: datetime | None = None) -
 
 
 def count_filed_otherwise(db: Database, version: str) -> int:
-    sql = "SELECT coalesce(sum(count), 0) FROM article_counts WHERE lexicon_version != ?"
-    return int(db.value(sql, (version,)))
+    # Ranges of the index, which are empty where all were filed by this one.
+    sql = """SELECT (SELECT count(*) FROM articles WHERE lexicon_version < ?)
+                  + (SELECT count(*) FROM articles WHERE lexicon_version > ?)
+                  + (SELECT count(*) FROM articles WHERE lexicon_version IS NULL)"""
+    return int(db.value(sql, (version, version)))
 
 
 def filed_by(db: Database, article_ids: Sequence[int]) -> dict[int, str | None]:
@@ -105,7 +110,8 @@ def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]])
         ids,
     )
     db.run_many(
-        """INSERT INTO temp.refiled_matches VALUES (:article_id, :theme, :rank, :score, :threshold,
+        """INSERT INTO temp.refiled_matches VALUES (:article_id, :theme,
+             (SELECT language FROM articles WHERE id = :article_id), :rank, :score, :threshold,
              :decided_by, :lexicon_version, :evidence)""",
         [
             {"article_id": article_id, "rank": rank, **match_values(match)}
@@ -144,7 +150,7 @@ def supposing(db: Database) -> Iterator[None]:
     """
     columns = _COLUMNS.removesuffix("evidence") + f"'{_NO_EVIDENCE}'"
     db.run(f"CREATE TEMP TABLE matches {_MATCHES}")
-    db.run("CREATE INDEX temp.supposed_by_theme ON matches (theme, article_id)")
+    db.run("CREATE INDEX temp.supposed_by_theme ON matches (theme, language, article_id)")
     try:
         db.run(
             f"""INSERT INTO temp.matches SELECT {columns} FROM main.matches

@@ -243,8 +243,10 @@ def revise_article(
 def save_matches(db: Database, article_id: int, matches: Sequence[Match]) -> None:
     """The article's themes, best first, in place of those it had."""
     db.run("DELETE FROM matches WHERE article_id = ?", (article_id,))
+    language = db.value("SELECT language FROM articles WHERE id = ?", (article_id,))
     for rank, match in enumerate(matches, 1):
-        db.insert("matches", {"article_id": article_id, "rank": rank, **match_values(match)})
+        row = {"article_id": article_id, "language": language, "rank": rank, **match_values(match)}
+        db.insert("matches", row)
 
 
 def next_moment(db: Database, moment: datetime) -> datetime:

@@ -1,31 +1,39 @@
-"""Figures for whoever watches the service: bounded queries, whatever the size of the store.
+"""Figures for /metrics and `digest status`: queries of the newest rows, bounded by an index."""
 
-What would have to be counted is counted already, by the triggers of digest.store.counting.
-"""
-
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from digest.store.counting import COUNTED
+from digest.model import OTHER
 from digest.store.database import Database, Row, moment_from_text
+from digest.store.editions import delivery_counts
 
 NEWEST = 20
 """Deliveries are told of so many editions: those before them do not change any more."""
 
 
-def articles_by_week(db: Database, first: str) -> list[Row]:
-    """Articles by theme and week since the week of this Monday (2026-11-16); OTHER is under none."""
-    sql = """SELECT theme, week, sum(count) AS count FROM theme_counts WHERE week >= ?
-              GROUP BY 1, 2 ORDER BY 1, 2"""
-    return db.rows(sql, (first,))
+def articles_by_week(db: Database, first: str) -> Counter[tuple[str, str]]:
+    """Articles by theme and week since the week of this Monday (2026-11-16), in UTC; a week is named
+    by its Monday, OTHER are those without a theme.
+    """
+    sql = """
+    SELECT coalesce(theme, ?) AS theme, substr(first_seen_at, 1, 10) AS day, count(*) AS count
+      FROM articles LEFT JOIN matches ON matches.article_id = articles.id
+     WHERE first_seen_at >= ? GROUP BY 1, 2
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    for row in db.rows(sql, (OTHER, first)):
+        day = date.fromisoformat(row["day"])
+        found[row["theme"], str(day - timedelta(days=day.weekday()))] += row["count"]
+    return found
 
 
 def deliveries_by_state(db: Database) -> list[Row]:
     """Deliveries of the newest editions by digest and state."""
     sql = """
-    SELECT editions.digest, delivery_counts.status, sum(count) AS count
-      FROM (SELECT id, digest FROM editions ORDER BY id DESC LIMIT ?) AS editions
-      JOIN delivery_counts ON delivery_counts.edition_id = editions.id
+    SELECT newest.digest, deliveries.status, count(*) AS count
+      FROM (SELECT id, digest FROM editions ORDER BY id DESC LIMIT ?) AS newest
+      JOIN deliveries ON deliveries.edition_id = newest.id
      GROUP BY 1, 2 ORDER BY 1, 2
     """
     return db.rows(sql, (NEWEST,))
@@ -40,9 +48,8 @@ def newest_editions(db: Database, limit: int) -> list[Row]:
     """The newest editions, newest first, with how many of their deliveries stand in each state."""
     sql = "SELECT id, digest, number, ends_at, status FROM editions ORDER BY id DESC LIMIT ?"
     found = db.rows(sql, (limit,))
-    counts = "SELECT status, count FROM delivery_counts WHERE edition_id = ?"
     for row in found:
-        row["deliveries"] = {one["status"]: one["count"] for one in db.rows(counts, (row["id"],))}
+        row["deliveries"] = delivery_counts(db, row["id"])
     return found
 
 
@@ -84,14 +91,3 @@ def first_seen_of(db: Database, article_ids: Sequence[int]) -> list[datetime]:
     sql = "SELECT first_seen_at FROM articles WHERE archived = 0 AND id = ?"
     found = (db.value(sql, (article_id,)) for article_id in article_ids)
     return [moment_from_text(text) for text in found if text is not None]
-
-
-def miscounted(db: Database) -> list[str]:
-    """The tables of counts that are not what counting gives; it looks at every row of the store."""
-    return [table for table, counted in COUNTED.items() if db.value(_apart(table, counted))]
-
-
-def _apart(table: str, counted: str) -> str:
-    kept, anew = f"SELECT * FROM {table}", f"SELECT * FROM ({counted})"  # noqa: S608 - names are ours
-    return f"""SELECT EXISTS (SELECT * FROM ({kept} EXCEPT {anew})
-                              UNION ALL SELECT * FROM ({anew} EXCEPT {kept}))"""  # noqa: S608 - names are ours

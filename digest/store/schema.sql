@@ -80,7 +80,12 @@ CREATE TABLE articles (
 );
 CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
 CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
+CREATE INDEX articles_for_editions ON articles (first_seen_at, language, withdrawn_at)
+  WHERE archived = 0;
 CREATE INDEX articles_by_lexicon ON articles (lexicon_version);
+CREATE INDEX articles_by_source ON articles (source_id);
+CREATE INDEX articles_incomplete ON articles (id) WHERE complete = 0;
+CREATE INDEX articles_undated ON articles (published_at) WHERE published_at IS NULL;
 CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
 
 CREATE TABLE article_versions (
@@ -149,6 +154,7 @@ CREATE TABLE themes (
 CREATE TABLE matches (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   theme TEXT NOT NULL REFERENCES themes(name),
+  language TEXT NOT NULL,  -- the article's, so that articles are counted by theme from an index
   rank INTEGER NOT NULL,
   score REAL NOT NULL,
   threshold REAL NOT NULL,
@@ -157,7 +163,8 @@ CREATE TABLE matches (
   evidence TEXT NOT NULL,
   PRIMARY KEY (article_id, theme)
 ) WITHOUT ROWID;
-CREATE INDEX matches_by_theme ON matches (theme, article_id);
+CREATE INDEX matches_by_theme ON matches (theme, language, article_id);
+CREATE INDEX matches_first ON matches (language) WHERE rank = 1;
 
 CREATE TABLE theme_rulings (
   article_id INTEGER NOT NULL REFERENCES articles(id),
@@ -224,6 +231,7 @@ CREATE TABLE recipients (
   ended_at TEXT,
   ended_reason TEXT
 );
+CREATE INDEX recipients_by_status ON recipients (status);
 
 CREATE TABLE recipient_languages (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
@@ -304,6 +312,7 @@ CREATE TABLE deliveries (
   UNIQUE (edition_id, recipient_id)
 );
 CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
+CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
 CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id);
 
@@ -378,3 +387,60 @@ CREATE TABLE notice_deliveries (
 );
 CREATE INDEX notice_deliveries_open ON notice_deliveries (status)
   WHERE status IN ('queued', 'handed');
+
+-- A mark for each article, random again after every change that its page shows, so that `digest
+-- publish` writes only those pages. Random, so that a restored store never repeats a mark for
+-- another text.
+
+CREATE TABLE article_marks (
+  article_id INTEGER PRIMARY KEY REFERENCES articles(id) ON DELETE CASCADE,
+  mark INTEGER NOT NULL
+);
+CREATE TRIGGER article_added AFTER INSERT ON articles BEGIN
+  INSERT INTO article_marks VALUES (new.id, random());
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = new.story_id);
+END;
+
+CREATE TRIGGER article_removed AFTER DELETE ON articles BEGIN
+  DELETE FROM article_marks WHERE article_id = old.id;
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = old.story_id);
+END;
+
+CREATE TRIGGER article_changed AFTER UPDATE OF
+  atom_id, source_id, document_id, line, guid, url, version, language, title, title_made, lead,
+  text, content_html, complete, byline, dateline, wire_tag, published_at, date_source,
+  date_evidence, story_id, archived, first_seen_at, updated_at, withdrawn_at
+  ON articles BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id = new.id;
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id IN (old.story_id, new.story_id));
+END;
+
+CREATE TRIGGER match_added AFTER INSERT ON matches BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id = new.article_id;
+END;
+
+CREATE TRIGGER match_removed AFTER DELETE ON matches BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id = old.article_id;
+END;
+
+CREATE TRIGGER match_changed AFTER UPDATE ON matches BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN (old.article_id, new.article_id);
+END;
+
+CREATE TRIGGER story_added AFTER INSERT ON stories BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = new.id);
+END;
+
+CREATE TRIGGER story_changed AFTER UPDATE ON stories BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id IN (old.id, new.id));
+END;
+
+CREATE TRIGGER story_removed AFTER DELETE ON stories BEGIN
+  UPDATE article_marks SET mark = random() WHERE article_id IN
+    (SELECT id FROM articles WHERE story_id = old.id);
+END;

@@ -4,25 +4,31 @@ from datetime import datetime
 from typing import Any
 
 from digest.errors import StoreError
+from digest.model import OTHER
 from digest.store.database import Database, Row, text_from_moment
 
 
 def articles_by_theme(db: Database) -> dict[tuple[str, str], int]:
-    """How many articles stand under each (theme, language); OTHER are those under none."""
-    sql = "SELECT theme, language, sum(count) AS count FROM theme_counts GROUP BY 1, 2"
-    return {(row["theme"], row["language"]): row["count"] for row in db.rows(sql)}
+    """How many articles each (theme, language) has; OTHER are those without a theme."""
+    sql = """
+    SELECT theme, language, count(*) AS count FROM matches GROUP BY theme, language
+     UNION ALL
+    SELECT ?, language, count - (SELECT count(*) FROM matches
+                               WHERE language = found.language AND rank = 1)
+      FROM (SELECT language, count(*) AS count FROM articles GROUP BY language) AS found
+    """
+    rows = db.rows(sql, (OTHER,))
+    return {(row["theme"], row["language"]): row["count"] for row in rows if row["count"]}
 
 
 def sources_at_a_glance(db: Database) -> list[Row]:
     """Each source with its documents, articles, faulty documents and when it last changed."""
     sql = """
     SELECT sources.name, sources.kind, sources.last_changed_at,
-           (SELECT coalesce(sum(count), 0) FROM document_counts
-             WHERE source_id = sources.id) AS documents,
-           (SELECT coalesce(sum(count), 0) FROM document_counts
-             WHERE source_id = sources.id AND faulty) AS faulty,
-           (SELECT coalesce(sum(count), 0) FROM article_counts
-             WHERE source_id = sources.id) AS articles
+           (SELECT count(*) FROM documents WHERE source_id = sources.id) AS documents,
+           (SELECT count(*) FROM documents
+             WHERE source_id = sources.id AND error IS NOT NULL) AS faulty,
+           (SELECT count(*) FROM articles WHERE source_id = sources.id) AS articles
       FROM sources ORDER BY sources.name
     """
     return db.rows(sql)
@@ -41,14 +47,13 @@ def faulty_documents(db: Database) -> list[Row]:
 def totals(db: Database) -> dict[str, Any]:
     """How much there is of everything."""
     sql = """
-    SELECT coalesce(sum(count), 0) AS articles,
-           coalesce(sum(count) FILTER (WHERE NOT complete), 0) AS summaries,
-           coalesce(sum(count) FILTER (WHERE NOT dated), 0) AS undated,
+    SELECT (SELECT count(*) FROM articles) AS articles,
+           (SELECT count(*) FROM articles WHERE complete = 0) AS summaries,
+           (SELECT count(*) FROM articles WHERE published_at IS NULL) AS undated,
            (SELECT count(*) FROM stories) AS stories,
            (SELECT count(*) FROM recipients WHERE status = 'active') AS recipients,
            (SELECT count(*) FROM editions) AS editions,
            (SELECT max(first_seen_at) FROM articles) AS newest
-      FROM article_counts
     """
     return db.row(sql) or {}
 
@@ -88,8 +93,8 @@ def sending_at_a_glance(db: Database, overdue_before: datetime) -> Row:
     """
     sql = """
     SELECT (SELECT count(*) FROM editions WHERE status = 'held') AS held,
-           (SELECT coalesce(sum(count), 0) FROM delivery_counts
-             WHERE status = 'uncertain') AS uncertain,
+           (SELECT count(*) FROM editions CROSS JOIN deliveries
+             WHERE edition_id = editions.id AND deliveries.status = 'uncertain') AS uncertain,
            (SELECT count(*) FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
              WHERE editions.status = 'composed' AND deliveries.status = 'queued'
                AND deliveries.due_at < ?) AS overdue

@@ -17,12 +17,12 @@ CHOICES = {
 
 def editions_of_others(db: Database, digests: Collection[str]) -> list[Row]:
     """Id, digest and number of each edition of a digest that is not among these and has deliveries
-    to come, and how many (`queued`); the oldest first. They are counted already.
+    to come, and how many (`queued`); the oldest first.
     """
     sql = """
-    SELECT editions.id, digest, number, sum(count) AS queued
-      FROM delivery_counts JOIN editions ON editions.id = edition_id
-     WHERE delivery_counts.status IN ('queued', 'handed') AND editions.status != 'cancelled'
+    SELECT editions.id, digest, number, count(*) AS queued
+      FROM editions JOIN deliveries ON edition_id = editions.id
+     WHERE deliveries.status IN ('queued', 'handed') AND editions.status != 'cancelled'
        AND digest NOT IN (SELECT value FROM json_each(?))
      GROUP BY editions.id ORDER BY editions.id
     """

@@ -1,7 +1,7 @@
 """What tells whether an operator must act: queries that take as long on a large store as on a small.
 
 Every edition is looked at, so that none is forgotten while its trouble lasts: they are thousands at
-most, and their deliveries are counted already. Of deliveries themselves a fixed number is looked at.
+most, and an index finds the deliveries that are not settled. Of those a fixed number is looked at.
 """
 
 import json
@@ -26,12 +26,16 @@ def uncertain_editions(db: Database) -> list[Row]:
     since when (`uncertain`, `uncertain_since`); the newest first.
     """
     sql = """
-    SELECT id, digest, number, count AS uncertain,
+    SELECT id, digest, number,
+           (SELECT count(*) FROM deliveries
+             WHERE edition_id = editions.id AND status = 'uncertain') AS uncertain,
            (SELECT settled_at FROM deliveries
              WHERE edition_id = editions.id AND status = 'uncertain' ORDER BY id LIMIT 1)
              AS uncertain_since
-      FROM delivery_counts JOIN editions ON editions.id = edition_id
-     WHERE delivery_counts.status = 'uncertain' ORDER BY id DESC
+      FROM editions
+     WHERE EXISTS (SELECT 1 FROM deliveries
+                    WHERE edition_id = editions.id AND status = 'uncertain')
+     ORDER BY id DESC
     """
     return db.rows(sql)
 
@@ -40,8 +44,10 @@ def open_editions(db: Database) -> list[Row]:
     """Id, digest, number and recipients of each that goes out and is not through; the newest first."""
     sql = """
     SELECT id, digest, number, recipients
-      FROM delivery_counts JOIN editions ON editions.id = edition_id
-     WHERE delivery_counts.status = 'queued' AND editions.status = 'composed' ORDER BY id DESC
+      FROM editions
+     WHERE status = 'composed'
+       AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id AND status = 'queued')
+     ORDER BY id DESC
     """
     return db.rows(sql)
 
