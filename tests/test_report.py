@@ -326,6 +326,7 @@ def weak(room: Room) -> None:
             {
                 "article_id": article,
                 "theme": theme,
+                "language": "ru",
                 "rank": 1,
                 "score": score,
                 "threshold": 1.0,

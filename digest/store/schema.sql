@@ -343,7 +343,7 @@ CREATE TABLE bounces (
 CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at);
 CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
 
--- Alarms for operators, and the weekly mail to the editors.
+-- Troubles that the watch has seen; and the outbox of notices: alarms and the editors' report.
 
 CREATE TABLE alarms (
   id INTEGER PRIMARY KEY,
