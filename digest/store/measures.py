@@ -28,20 +28,19 @@ def articles_by_week(db: Database, first: str) -> Counter[tuple[str, str]]:
     return found
 
 
-def deliveries_by_state(db: Database) -> list[Row]:
-    """Deliveries of the newest editions by digest and state."""
-    sql = """
-    SELECT newest.digest, deliveries.status, count(*) AS count
-      FROM (SELECT id, digest FROM editions ORDER BY id DESC LIMIT ?) AS newest
-      JOIN deliveries ON deliveries.edition_id = newest.id
-     GROUP BY 1, 2 ORDER BY 1, 2
-    """
-    return db.rows(sql, (NEWEST,))
+def deliveries_by_state(db: Database) -> dict[tuple[str, str], int]:
+    """Deliveries of the newest editions by (digest, state)."""
+    found: Counter[tuple[str, str]] = Counter()
+    for edition in newest_editions(db, NEWEST):
+        for state, count in edition["deliveries"].items():
+            found[edition["digest"], state] += count
+    return found
 
 
-def editions_by_state(db: Database) -> list[Row]:
-    sql = "SELECT digest, status, count(*) AS count FROM editions GROUP BY 1, 2 ORDER BY 1, 2"
-    return db.rows(sql)
+def editions_by_state(db: Database) -> dict[tuple[str, str], int]:
+    """Editions by (digest, state)."""
+    sql = "SELECT digest, status, count(*) AS count FROM editions GROUP BY 1, 2"
+    return {(row["digest"], row["status"]): row["count"] for row in db.rows(sql)}
 
 
 def newest_editions(db: Database, limit: int) -> list[Row]:

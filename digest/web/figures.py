@@ -100,13 +100,13 @@ def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iter
     for (theme, language), count in sorted(articles_by_theme(db).items()):
         themes.add_metric([theme, language], count)
     yield from (articles, faulty, themes)
-    for name, words, rows in (
+    for name, words, counts in (
         ("digest_editions", "Editions by state", editions_by_state(db)),
         ("digest_deliveries", "Deliveries of the newest 20 editions", deliveries_by_state(db)),
     ):
         family = GaugeMetricFamily(name, words, labels=["digest", "state"])
-        for row in rows:
-            family.add_metric([row["digest"], row["status"]], row["count"])
+        for labels, count in sorted(counts.items()):
+            family.add_metric(labels, count)
         yield family
     yield from _of_troubles(db, settings, now)
     yield _of_backups(settings, now)
