@@ -16,8 +16,7 @@ from pathlib import Path
 
 from flufl.bounce import all_failures
 
-from digest.mail.reports import read_report
-from digest.mail.returned import ReturnAddresses, ReturnedMail, ReturnKind
+from digest.bounces.reports import ReturnAddresses, ReturnedMail, ReturnKind, read_report
 
 OURS = ReturnAddresses("bounces@news.example", "leave@news.example", ())
 FAILED = {ReturnKind.HARD, ReturnKind.SOFT, ReturnKind.POLICY}

@@ -43,8 +43,8 @@ def main() -> None:
 
 
 def compose(work: Path) -> None:
-    from digest.compose import compose_now, find_digest
-    from digest.runtime import Runtime
+    from digest.editions.compose import compose_now, find_digest
+    from digest.newsroom import Runtime
 
     room = Runtime.from_file(work / "plain.toml")
     began = time.perf_counter()

@@ -157,7 +157,7 @@ def measure(work: Path, sink: str, peers: list[str], messages: int, rounds: int)
 
 def bare_signing(path: Path) -> float:
     """RSA-2048 signatures a second on one core, and nothing else."""
-    from digest.mail.dkim_keys import load_key
+    from digest.mail.dkim import load_key
 
     key = load_key(path, "bench")
     began = time.perf_counter()

@@ -26,7 +26,7 @@ from typing import cast
 
 from sqlite_utils.utils import sqlite3
 
-from digest.config.transport import TransportSettings
+from digest.config.settings import TransportSettings
 from digest.mail.outgoing import OutcomeKind, Outgoing
 from digest.mail.smtp.transport import SmtpTransport
 

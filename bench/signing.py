@@ -20,9 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from digest.mail.dkim import Signer
-from digest.mail.dkim_keys import load_key
-from digest.mail.verp import PLACEHOLDER, token_for
+from digest.mail.dkim import Signer, load_key
+from digest.mail.tokens import PLACEHOLDER, token_for
 
 SIGNED_AT = datetime(2026, 11, 22, 8, tzinfo=UTC)
 KEY = b"a key of 32 bytes for the bench."

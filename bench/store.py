@@ -187,7 +187,7 @@ def add_editions(db: Database, editions: int, recipients: int, now: datetime) ->
 
 def build(folder: Path, articles: int, editions: int, recipients: int, signs: int) -> None:
     """A store whose triggers and indexes are made last, which is faster and comes to the same."""
-    from digest.runtime import Runtime
+    from digest.newsroom import Runtime
 
     room = Runtime.from_file(folder / "config.toml")
     now = room.now().replace(microsecond=0)
@@ -329,8 +329,8 @@ def exposing(folder: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from digest.runtime import Runtime
-from digest.web.figures import of_store
+from digest.newsroom import Runtime
+from digest.service.health import of_store
 room = Runtime.from_file(Path(sys.argv[1]))
 for _ in range(2):
     began = time.perf_counter()
@@ -348,9 +348,9 @@ def ticking(folder: Path) -> None:
     code = """
 import json, resource, sys
 from pathlib import Path
-from digest.runtime import Runtime
-from digest.schedule.plan import Verb
-from digest.schedule.work import Worker
+from digest.newsroom import Runtime
+from digest.service.plan import Verb
+from digest.service.jobs import Worker
 worker = Worker(Runtime.from_file(Path(sys.argv[1])))
 def spent():
     used = resource.getrusage(resource.RUSAGE_SELF)

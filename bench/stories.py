@@ -2,7 +2,7 @@
 
     python bench/stories.py [--sizes 1000,10000,100000] [--new 200]
 
-The store is a real SQLite file with the tables and the query that digest/editorial/stories.py
+The store is a real SQLite file with the tables and the query that digest/stories/store.py
 recommends. Its articles are about 2 kB of sentences from seeds/, mixed and changed, with names, numbers and
 days of their own, spread over ten years. Linking is timed whole: the fingerprint of the new article, its
 look-up, the comparisons, and the rows written. A third of the new articles rewrite a stored one:
@@ -22,9 +22,10 @@ from pathlib import Path
 
 from sqlite_utils.utils import sqlite3
 
-from digest import prose
-from digest.editorial.fingerprints import Fingerprint, fingerprint, from_json
-from digest.editorial.stories import CANDIDATES, link, wanted
+from digest.language import text as prose
+from digest.stories.fingerprints import Fingerprint, fingerprint, from_json
+from digest.stories.likeness import link, wanted
+from digest.stories.store import CANDIDATES
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEMA = """

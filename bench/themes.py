@@ -19,11 +19,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from digest.config.themes import ThemeSettings
-from digest.editorial.evaluation import Evaluation, LabelledItem, evaluate, read_labels
-from digest.editorial.lexicon import Lexicon, compile_lexicon
-from digest.editorial.shipped import shipped_names
-from digest.editorial.themes import classify
+from digest.config.settings import ThemeSettings
+from digest.themes.classify import classify
+from digest.themes.evaluation import Evaluation, LabelledItem, evaluate, read_labels
+from digest.themes.lexicon import Lexicon, compile_lexicon, shipped_names
 
 STEMS = {
     "drugs": (("drug", "наркот"), ("narco", "opi", "heroin", "нарко", "опи", "героин")),
@@ -226,10 +225,10 @@ def compile_seconds() -> float:
     """Reading and compiling the packaged lexicons for every language, without Python's own start."""
     code = (
         "import time\n"
-        "from digest.config.themes import ThemeSettings\n"
+        "from digest.config.settings import ThemeSettings\n"
         "start = time.perf_counter()\n"
-        "from digest.editorial.lexicon import compile_lexicon\n"
-        "from digest.editorial.shipped import shipped_names\n"
+        "from digest.themes.lexicon import compile_lexicon\n"
+        "from digest.themes.lexicon import shipped_names\n"
         "themes = [ThemeSettings(name=n, title={'en': n}) for n in shipped_names()]\n"
         "lexicon = compile_lexicon(themes)\n"
         "for language in ('en', 'ru', 'tk', ''):\n"

@@ -13,12 +13,11 @@ from click.testing import CliRunner, Result
 from digest.cli.main import main
 from digest.config.load import load_settings
 from digest.config.settings import Settings
-from digest.editorial.lexicon import Lexicon, compile_lexicon
-from digest.ingest import IngestReport, ingest
-from digest.publish import PublishReport, publish
-from digest.runtime import Clock
+from digest.feeds.publish import PublishReport, publish
+from digest.newsroom import Clock, make_environment
+from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
-from digest.templating import make_environment
+from digest.themes.lexicon import Lexicon, compile_lexicon
 
 ROOT = Path(__file__).parents[1]
 LISTING = "002_e89ea2d84f60b326.txt"

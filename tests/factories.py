@@ -5,14 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.config.settings import Settings
-from digest.model import (
-    Article,
-    DateSource,
-    Entry,
-    KnownDate,
-    Match,
-    Sibling,
-)
+from digest.model import Article, DateSource, Entry, KnownDate, Match, Sibling
 
 SEEN_AT = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
 MADE_AT = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)

@@ -3,16 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from digest.compose import compose_now
-from digest.deliver import EditionReport, Portion, deliver
+from digest.audience.store import add_recipient
+from digest.editions.compose import compose_now
+from digest.editions.deliver import EditionReport, Portion, deliver, recover
+from digest.editions.deliveries import list_deliveries
+from digest.editions.store import delivery_counts
 from digest.mail.outgoing import Transport
-from digest.mail.smtp.pacing import Patience
+from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
-from digest.recovery import recover
-from digest.store.audience import add_recipient
 from digest.store.database import Database
-from digest.store.deliveries import list_deliveries
-from digest.store.editions import delivery_counts
 from tests.desks import PAGES, Desk
 
 KEY = b"a key of 32 bytes for the tests."

@@ -7,7 +7,7 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
 from digest.errors import NotReadyError
-from digest.templating import make_environment, packaged_templates
+from digest.newsroom import make_environment, packaged_templates
 
 
 def write(folder: Path, name: str, text: str) -> None:

@@ -4,13 +4,51 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.desk import runtime
-from digest.cli.numbers import COUNT, ID
+from digest.cli.options import COUNT, ID, runtime
 from digest.cli.output import counted_to, done, emit_json, heading, json_option, local, table
 
 if TYPE_CHECKING:
     from digest.model import Article, Ruling
-    from digest.runtime import Runtime
+    from digest.newsroom import Runtime
+
+
+@click.command()
+@click.argument("article_id", type=ID, metavar="ID")
+@click.option("--undo", is_flag=True, default=False, help="Publish it again.")
+@json_option
+def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
+    """Take an article back: its page and its entries say only that it was withdrawn, and no later
+    edition holds it. It stays withdrawn when its document changes.
+    """
+    from digest.editions.store import unfinished_editions
+    from digest.store.articles import readmit_article, withdraw_article
+    from digest.themes.filing import find_article
+
+    room = runtime()
+    with room.open() as db, db.write():
+        find_article(db, article_id)
+        changed = (readmit_article if undo else withdraw_article)(db, article_id, room.now())
+        article = find_article(db, article_id)
+        held_in = unfinished_editions(db, article_id=article_id)
+    if as_json:
+        emit_json(
+            {
+                "id": article.id,
+                "withdrawn_at": article.withdrawn_at,
+                "changed": changed,
+                "editions": held_in,
+            }
+        )
+        return
+    click.echo(f"{article.id}  {article.language}  {article.title}")
+    is_so = "is published again" if undo else "is withdrawn"
+    follow = "Next: digest publish."
+    if held_in and not undo:
+        follow = (
+            f"It stands in edition {held_in[0]}, which still has mail to send. Next: digest publish, "
+            f"and digest editions hold {held_in[0]}."
+        )
+    done(f"It {is_so}. {follow}" if changed else f"It {is_so} already. {follow}")
 
 
 @click.group()
@@ -84,7 +122,7 @@ def list_articles(
     """The newest articles first."""
     from digest.errors import NotFoundError
     from digest.store.articles import latest_articles
-    from digest.store.filings import kept_themes
+    from digest.themes.store import kept_themes
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -124,9 +162,9 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
 @json_option
 def show(article_id: int, as_json: bool) -> None:
     """One article: its copy, how its date and themes are known, its story, its versions."""
-    from digest.filing import find_article
     from digest.store.articles import article_versions, siblings_of
-    from digest.store.rulings import theme_rulings
+    from digest.themes.filing import find_article
+    from digest.themes.store import theme_rulings
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -277,10 +315,10 @@ def _rule(
     by: str | None,
 ) -> "tuple[Article, Article, dict[str, Ruling]]":
     """The article before and after the word was kept, and all that editors said of it."""
-    from digest.editorial.lexicon import lexicon_of
-    from digest.filing import rule, take_back
     from digest.model import Verdict
-    from digest.store.rulings import theme_rulings
+    from digest.themes.filing import rule, take_back
+    from digest.themes.lexicon import lexicon_of
+    from digest.themes.store import theme_rulings
 
     words = dict.fromkeys(add, Verdict.ADD) | dict.fromkeys(remove, Verdict.REMOVE)
     who = by or room.person

@@ -8,29 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest import __version__
-from digest.cli.adopting import adopt_database
-from digest.cli.alarms import alarms
-from digest.cli.articles import articles
-from digest.cli.bounces import bounces
-from digest.cli.check import config as show_config
-from digest.cli.check import doctor
-from digest.cli.deliveries import deliveries
-from digest.cli.editions import editions
-from digest.cli.keeping import backup, export_store, import_store, restore, tidy
-from digest.cli.recipients import recipients
-from digest.cli.report import desk
+from digest.cli.articles import articles, withdraw
+from digest.cli.backups import adopt_database, backup, export_store, import_store, restore, tidy
+from digest.cli.editions import deliveries, editions
+from digest.cli.recipients import bounces, recipients, suppressions
 from digest.cli.send import send
-from digest.cli.serve import schedule, serve
-from digest.cli.status import status
+from digest.cli.service import alarms, desk, schedule, serve
+from digest.cli.status import config as show_config
+from digest.cli.status import doctor, status
 from digest.cli.stories import stories
-from digest.cli.suppressions import suppressions
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
-from digest.cli.withdrawing import withdraw
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
-    from digest.runtime import Runtime
+    from digest.newsroom import Runtime
 
 
 class Desk:
@@ -44,7 +36,7 @@ class Desk:
     def runtime(self) -> "Runtime":
         if self._runtime is None:
             from digest.config.load import find_config
-            from digest.runtime import Runtime
+            from digest.newsroom import Runtime
 
             self._runtime = Runtime.from_file(find_config(self._option))
         return self._runtime
@@ -82,6 +74,8 @@ def main(ctx: click.Context, config: Path | None) -> None:
 
 
 articles.add_command(withdraw)
+
+
 for command in (
     ingest,
     publish,

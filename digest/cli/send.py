@@ -1,26 +1,424 @@
 """`digest send`: shows what would go to whom, and with a yes sends it."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.desk import runtime
+from digest.cli.options import runtime
 from digest.cli.output import (
     counted,
     counter,
     done,
     emit_json,
+    fault,
+    heading,
     json_option,
+    local,
+    table,
+    warn,
 )
-from digest.cli.rehearsing import rehearse
+from digest.errors import NotReadyError
 
 if TYPE_CHECKING:
-    from digest.cli.sending import Planned
-    from digest.compose import Expected
     from digest.config.settings import DigestConfig
-    from digest.runtime import Runtime
+    from digest.editions.compose import Expected
+    from digest.editions.deliver import EditionReport, Portion
+    from digest.mail.outgoing import Outcome
+    from digest.model import Edition, Preview, Segment
+    from digest.newsroom import Runtime
+    from digest.store.database import Database
+
+
+TEST_DELIVERY = 0
+"""No row of the ledger has this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An edition that would go out now, and to whom; `frozen` ones were composed before."""
+
+    edition: Edition
+    segments: tuple[Segment, ...]
+    frozen: bool
+
+    @property
+    def recipients(self) -> int:
+        return sum(segment.recipients for segment in self.segments)
+
+
+def plan(
+    db: Database, room: Runtime, config: DigestConfig, expect: Expected | None = None
+) -> list[Planned]:
+    """What `digest send` would send: what is still queued, the oldest first, then what is new; with
+    `expect` that edition alone.
+    """
+    from digest.editions.compose import is_worth_sending, preview, segments
+    from digest.editions.store import edition_by_id, pending_editions, queued_segments
+
+    now = room.now()
+    planned = [
+        Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now)), frozen=True)
+        for i in pending_editions(db, digest=config.name, now=now)
+    ]
+    fresh = preview(db, room.settings, config, now, expect=expect)
+    if fresh is not None and is_worth_sending(db, room.settings, config, fresh, now):
+        audience = tuple(segments(db, room.settings, config))
+        planned.append(Planned(fresh, audience, frozen=False))
+    return [one for one in planned if expect is None or expect.means(one.edition)]
+
+
+def send_editions(
+    db: Database,
+    room: Runtime,
+    config: DigestConfig,
+    *,
+    expect: Expected | None,
+    shown: Sequence[Planned] | None,
+    portion: Portion,
+    progress: Callable[[int], None],
+) -> list[EditionReport]:
+    """Compose what is new, and deliver it and what was still queued, as the only sender.
+
+    `shown` is what a person has said yes to: no other edition is composed or sent. None: whatever is
+    new.
+
+    Raises:
+        SenderError: another process sends, or the database is not at home here.
+        ExpectationError: the edition is not the one expected.
+    """
+    from digest.editions.compose import compose_now
+    from digest.editions.deliver import begin_sending, deliver
+    from digest.store.owner import sole_sender, token_key
+
+    with sole_sender(room.settings.store.path, room.now()), stopping() as stop:
+        begin_sending(db, room.settings, room.transport, room.here, room.now())
+        with db.write():
+            key = token_key(db, room.random_bytes)
+        only: set[int] | None = None
+        composed: Edition | None = None
+        if expect is not None:
+            only = _expected_frozen(db, room, config, expect)
+        if only is None and (shown is None or not all(one.frozen for one in shown)):
+            exact = expect or _as_shown(shown or ())
+            composed = compose_now(db, room.settings, config, room.now, expect=exact)
+        if only is None and (expect is not None or shown is not None):
+            seen = [one.edition for one in shown or () if one.frozen]
+            only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
+        return deliver(
+            db,
+            room.settings,
+            room.transport,
+            room.templates,
+            room.now,
+            key=key,
+            editions=only,
+            digest=config.name,
+            signer=room.signer,
+            portion=portion,
+            stop=stop,
+            progress=progress,
+        )
+
+
+def _expected_frozen(
+    db: Database, room: Runtime, config: DigestConfig, expect: Expected
+) -> set[int] | None:
+    """The frozen edition with the expected hash that still has mail to send."""
+    from digest.editions.store import edition_by_id, pending_editions
+
+    for edition_id in pending_editions(db, digest=config.name, now=room.now()):
+        if expect.means(edition_by_id(db, edition_id)):
+            return {edition_id}
+    return None
+
+
+def _as_shown(shown: Sequence[Planned]) -> Expected | None:
+    from digest.editions.compose import Expected
+
+    for one in shown:
+        if not one.frozen:
+            return Expected(one.edition.hash, one.edition.window.ends_at)
+    return None
+
+
+def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
+    """What is queued but does not go out now, and why."""
+    from digest.editions.store import waiting_editions
+    from digest.model import EditionStatus
+    from digest.store.database import moment_from_text
+
+    told = []
+    for row in waiting_editions(db, config.name):
+        queued = counted(row["queued"], "delivery", "deliveries")
+        if row["status"] == EditionStatus.HELD:
+            told.append(
+                f" Edition {row['id']} is held with {queued} queued"
+                + (f": {row['note']}" if row["note"] else "")
+                + f". Next: digest editions release {row['id']}."
+            )
+        else:
+            due_at = local(moment_from_text(row["due_at"]), zone)
+            told.append(f" Edition {row['id']}: {queued} put off, the first until {due_at}.")
+    return "".join(told)
+
+
+def send_test(room: Runtime, config: DigestConfig, planned: Planned, address: str) -> None:
+    """The very mail of the largest segment to one address; no delivery is recorded.
+
+    Its links to leave lead nowhere, so that a test ends nobody's subscription.
+
+    Raises:
+        NotReadyError: the mail was not taken; what the server said is in the text.
+    """
+    from digest.editions.mail import make_segment
+    from digest.editions.preview import EXAMPLE_TOKEN, everything
+    from digest.editions.selection import lay_out
+    from digest.mail.ledger import answer_text, without_addresses
+    from digest.mail.outgoing import OutcomeKind, Outgoing
+    from digest.mail.tokens import return_path
+
+    choice = planned.segments[0].choice if planned.segments else everything(room.settings, config)
+    layout = lay_out(planned.edition.placements, choice, per_theme=config.per_theme)
+    _, maker = make_segment(
+        settings=room.settings,
+        digest=config,
+        edition=planned.edition,
+        layout=layout,
+        environment=room.templates,
+        signer=room.signer,
+    )
+    message = Outgoing(
+        TEST_DELIVERY,
+        return_path(room.settings, EXAMPLE_TOKEN),
+        address,
+        maker.make(address, None, EXAMPLE_TOKEN),
+    )
+    told: list[Outcome] = []
+    room.transport.deliver(
+        iter([message]), handed=lambda _: None, settled=told.extend, stop=lambda: False
+    )
+    if not told or told[0].kind is not OutcomeKind.SENT:
+        said = without_addresses(answer_text(told[0])) if told else "no server could be used"
+        raise NotReadyError(f"the test mail was not taken: {said}. Next: digest doctor.")
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """While it lasts, Ctrl-C and SIGTERM ask to stop: nothing new starts, what is under way ends."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if not asked:
+            click.echo(
+                "Stopping: what is under way comes to its end, the rest stays queued.", err=True
+            )
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+WORDS = {
+    "sent": "sent",
+    "passing": "put off by the server",
+    "dead": "to no such address",
+    "full": "to a full mailbox",
+    "policy": "refused by policy",
+    "refused": "refused",
+    "ours": "held back by a fault of ours",
+    "unsent": "not begun",
+    "uncertain": "uncertain",
+}
+
+
+def tell(reports: Sequence[EditionReport]) -> bool:
+    """How each edition went, and what to do next; True when a person must act."""
+    from digest.mail.outgoing import OutcomeKind
+
+    act = False
+    for report in reports:
+        parts = [
+            f"{report.outcomes[OutcomeKind(kind)]:,} {words}"
+            for kind, words in WORDS.items()
+            if report.outcomes[OutcomeKind(kind)]
+        ]
+        if report.skipped:
+            parts.append(f"{report.skipped:,} skipped")
+        click.echo(
+            f"Edition {report.edition_id} ({report.digest} no. {report.number}): "
+            + (", ".join(parts) or "nothing to send")
+            + "."
+        )
+        if report.fault is not None:
+            act = True
+            fault(
+                f"edition {report.edition_id} is held: {report.fault}. Its recipients stay queued. "
+                f"Next: digest doctor, then digest editions release {report.edition_id}."
+            )
+        if report.outcomes[OutcomeKind.UNCERTAIN] or report.left.get("uncertain"):
+            click.echo(
+                f"{counted(report.left.get('uncertain', 0), 'delivery is', 'deliveries are')} "
+                f"uncertain. Next: digest deliveries list --edition {report.edition_id} "
+                "--status uncertain."
+            )
+        if queued := report.left.get("queued", 0):
+            click.echo(
+                f"{counted(queued, 'delivery stays', 'deliveries stay')} queued. "
+                f"Next: digest send {report.digest}, which sends what is due by then."
+            )
+    return act
+
+
+def rehearse(
+    room: Runtime,
+    config: DigestConfig,
+    planned: Sequence[Planned],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Show what would be sent, write each segment's mail into `out`, and change nothing else."""
+    from digest.editions.preview import clear_previews, preview_segments, write_preview
+
+    if not planned:
+        if as_json:
+            emit_json({"digest": config.name, "edition": None, "segments": [], "files": []})
+        else:
+            done("Nothing new has come in and nothing is queued. Next: digest ingest.")
+        return
+    clear_previews(out, config.name)
+    told: list[dict[str, Any]] = []
+    files: list[Path] = []
+    for one in planned:
+        previews = preview_segments(
+            room.settings, config, one.edition, one.segments, room.templates, room.signer
+        )
+        written = [path for each in previews for path in write_preview(out, each)]
+        files += written
+        if as_json:
+            told.append(_as_data(one, previews, written))
+        else:
+            _print(room, config, one, previews)
+    if as_json:
+        emit_json({**told[-1], "queued_before": told[:-1]})
+        return
+    done(
+        f"Nothing was sent and nothing was changed. Wrote {counted(len(files), 'file')} to {out}. "
+        f"Next: open {files[1]}."
+    )
+
+
+def _print(
+    room: Runtime, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
+) -> None:
+    from digest.editions.compose import expectation
+
+    edition = planned.edition
+    zone = room.settings.digest_zone(config)
+    window = edition.window
+    frozen = " (composed; some of it is still queued)" if planned.frozen else ""
+    click.echo(
+        click.style(f"{room.settings.site.title}: {edition.digest} no. {edition.number}", bold=True)
+        + frozen
+    )
+    click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
+    click.echo(f"hash    {edition.hash}")
+    click.echo(f"expect  {expectation(edition)}")
+    click.echo(f"holds   {counted(len(edition.placements), 'article')}")
+    if previews:
+        _print_sections(room, previews[0])
+    heading("Segments")
+    if not planned.segments:
+        click.echo("No recipients yet: this is the mail that a recipient of everything would get.")
+    table(
+        ("recipients", "language", "themes", "articles", "kB", "subject"),
+        [
+            (
+                f"{one.segment.recipients:,}",
+                ", ".join(one.segment.choice.languages),
+                ", ".join(one.segment.choice.themes),
+                str(one.layout.total),
+                f"{len(one.message) / 1000:.1f}",
+                one.mail.subject,
+            )
+            for one in previews
+        ],
+        wide="subject",
+        right=("recipients", "articles", "kB"),
+    )
+    click.echo("")
+    for one in previews:
+        for warning in one.warnings:
+            warn(f"{one.name}: {warning}")
+
+
+def _print_sections(room: Runtime, preview: Preview) -> None:
+    """The digest itself, as its largest segment reads it."""
+    name = room.settings.theme_name
+    language = preview.segment.choice.language
+    for section in preview.layout.sections:
+        heading(f"{name(section.theme).title(language)} ({section.total})")
+        for placement in section.shown:
+            article = placement.article
+            day = article.published.day.isoformat() if article.published.day else "undated   "
+            also = [name(key).title(language) for key in article.themes if key != section.theme]
+            notes = [f"also {', '.join(also)}"] if also else []
+            notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
+            click.echo(f"  {day}  {article.title}" + (f"  ({'; '.join(notes)})" if notes else ""))
+        if section.more:
+            click.echo(f"  and {section.more} more")
+
+
+def _as_data(
+    planned: Planned, previews: Sequence[Preview], written: Sequence[Path]
+) -> dict[str, Any]:
+    from digest.editions.compose import expectation
+
+    edition = planned.edition
+    return {
+        "digest": edition.digest,
+        "number": edition.number,
+        "edition": edition.id,
+        "starts_at": edition.window.starts_at,
+        "ends_at": edition.window.ends_at,
+        "hash": edition.hash,
+        "expect": expectation(edition),
+        "articles": len(edition.placements),
+        "recipients": planned.recipients,
+        "segments": [
+            {
+                "name": one.name,
+                "recipients": one.segment.recipients,
+                "language": one.segment.choice.language,
+                "languages": list(one.segment.choice.languages),
+                "themes": list(one.segment.choice.themes),
+                "subject": one.mail.subject,
+                "bytes": len(one.message),
+                "sections": [
+                    {
+                        "theme": section.theme,
+                        "total": section.total,
+                        "articles": [placement.article.id for placement in section.shown],
+                    }
+                    for section in one.layout.sections
+                ],
+                "warnings": list(one.warnings),
+            }
+            for one in previews
+        ],
+        "files": [str(path) for path in written],
+    }
 
 
 @click.command()
@@ -81,11 +479,10 @@ def send(
     as_json: bool,
 ) -> None:
     """Send what is new and what is still queued; with --dry-run show it and change nothing."""
-    from digest.cli.mail_checks import refuse_what_is_red
-    from digest.cli.outlook import warn_of_unserved
-    from digest.cli.sending import plan, send_test, what_waits
-    from digest.compose import Expected, find_digest
+    from digest.cli.status import warn_of_unserved
+    from digest.editions.compose import Expected, find_digest
     from digest.errors import ExpectationError
+    from digest.service.mail_checks import refuse_what_is_red
 
     room = runtime()
     config = find_digest(room.settings, digest)
@@ -133,7 +530,7 @@ def _tell_nothing(queued: bool, waits: str, as_json: bool) -> None:
         )
 
 
-def _ask(room: "Runtime", planned: "Sequence[Planned]") -> None:
+def _ask(room: Runtime, planned: Sequence[Planned]) -> None:
     for one in planned:
         what = "still queued" if one.frozen else "new"
         click.echo(
@@ -146,18 +543,17 @@ def _ask(room: "Runtime", planned: "Sequence[Planned]") -> None:
 
 
 def _send(
-    room: "Runtime",
-    config: "DigestConfig",
-    expected: "Expected | None",
-    shown: "Sequence[Planned] | None",
+    room: Runtime,
+    config: DigestConfig,
+    expected: Expected | None,
+    shown: Sequence[Planned] | None,
     limit: int | None,
     addresses: Sequence[str],
     as_json: bool,
 ) -> bool:
     """True when a person must act."""
-    from digest.cli.sending import send_editions, tell
-    from digest.deliver import Portion
-    from digest.store.audience import recipient_by_address
+    from digest.audience.store import recipient_by_address
+    from digest.editions.deliver import Portion
 
     with room.open() as db:
         only = frozenset(recipient_by_address(db, one) for one in addresses) or None

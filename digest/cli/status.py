@@ -1,4 +1,6 @@
-"""`digest status`: what is kept, how the last editions went, what comes next, and what to do."""
+"""`digest status`, `config` and `doctor`: how things are."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,16 +9,107 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.desk import runtime
-from digest.cli.output import counted, done, emit_json, heading, json_option, local, table
+from digest.cli.options import runtime
+from digest.cli.output import counted, done, emit_json, heading, json_option, local, table, warn
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
+    from digest.newsroom import Runtime
     from digest.store.database import Database
 
+
+def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, Any]]:
+    """One row a digest: name, next number, articles that wait, when it is due, in which zone."""
+    from digest.config.values import parse_rule
+    from digest.editions.compose import count_waiting
+    from digest.editions.schedule import boundary_after
+    from digest.editions.store import last_edition
+
+    rows: list[dict[str, Any]] = []
+    for digest in settings.digests:
+        last = last_edition(db, digest.name)
+        zone = settings.digest_zone(digest)
+        rows.append(
+            {
+                "digest": digest.name,
+                "number": 1 if last is None else last[0] + 1,
+                "articles": count_waiting(db, settings, digest, now),
+                "due_at": boundary_after(parse_rule(digest.schedule), zone, now),
+                "zone": zone,
+            }
+        )
+    return rows
+
+
+def warn_of_unserved(db: Database, room: Runtime) -> None:
+    """Who gets no mail because of what config.toml no longer has, whatever else a command says."""
+    from digest.service.troubles import NEWEST, unserved
+
+    for one in unserved(db, room.settings, room.now(), newest=NEWEST):
+        warn(f"{one.said} {one.advice}")
+
+
+@click.command()
+@json_option
+def config(as_json: bool) -> None:
+    """What is in force, with every default filled in and secrets hidden."""
+    from digest.config.load import as_lines, in_force
+
+    settings = runtime().settings
+    if as_json:
+        emit_json(in_force(settings))
+        return
+    for line in as_lines(settings):
+        click.echo(line)
+
+
+@click.command()
+@click.option(
+    "--nameserver",
+    metavar="ADDRESS[:PORT]",
+    help="Ask this name server instead of this machine's.",
+)
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, nameserver: str | None, as_json: bool) -> None:
+    """Check what can go wrong, and say what to do. Exit code 1 where something is wrong."""
+    from digest.service.doctor import examine
+    from digest.service.mail_checks import parse_nameserver
+
+    findings = examine(runtime(), parse_nameserver(nameserver))
+    if as_json:
+        emit_json([finding.as_data() for finding in findings])
+    else:
+        _print_findings(findings)
+    if any(finding.grade == "red" for finding in findings):
+        ctx.exit(1)
+
+
+def _print_findings(findings: Any) -> None:
+    colours = {"green": "green", "yellow": "yellow", "red": "red"}
+    words = {"green": "ok", "yellow": "look", "red": "WRONG"}
+    for finding in findings:
+        mark = click.style(f"{words[finding.grade]:<6}", fg=colours[finding.grade])
+        click.echo(f"{mark} {finding.name}: {finding.said}")
+        if finding.advice:
+            click.echo(f"       {finding.advice}")
+    red = sum(finding.grade == "red" for finding in findings)
+    yellow = sum(finding.grade == "yellow" for finding in findings)
+    done(
+        f"{counted(len(findings), 'check')}: {red} wrong, {yellow} to look at."
+        + (" Next: mend what is wrong and run digest doctor again." if red else "")
+    )
+
+
 EDITIONS = 6
+
+
 WEEKS = 8
+
+
 BAR = 16
+
+
 MARKS = {
     "sent": "▇",
     "handed": "▒",
@@ -26,6 +119,8 @@ MARKS = {
     "skipped": "·",
 }
 """Each state of a delivery by a sign of its own, so that a bar needs no colour; in its order."""
+
+
 RISING = "▁▂▃▄▅▆▇"
 
 
@@ -35,7 +130,7 @@ def status(as_json: bool) -> None:
     """What is kept, how the last editions went, what comes next, and what to do where something is
     wrong.
     """
-    from digest.editorial.lexicon import lexicon_version
+    from digest.themes.lexicon import lexicon_version
 
     room = runtime()
     with room.open(read_only=True) as db, db.snapshot():
@@ -62,13 +157,17 @@ def status(as_json: bool) -> None:
     _print_next(found, settings)
 
 
-def _look(db: "Database", settings: "Settings", lexicon: str, now: datetime) -> dict[str, Any]:
+def _look(db: Database, settings: Settings, lexicon: str, now: datetime) -> dict[str, Any]:
     """All that the page shows, from queries that take as long on any store."""
-    from digest.cli.outlook import outlook
-    from digest.store.filings import count_filed_otherwise
-    from digest.store.measures import articles_by_week, newest_editions
-    from digest.store.summary import articles_by_theme, sources_at_a_glance, totals
-    from digest.troubles import find_troubles
+    from digest.service.store import (
+        articles_by_theme,
+        articles_by_week,
+        newest_editions,
+        sources_at_a_glance,
+        totals,
+    )
+    from digest.service.troubles import find_troubles
+    from digest.themes.store import count_filed_otherwise
 
     counts = articles_by_theme(db)
     mondays = _mondays(now)
@@ -99,7 +198,7 @@ def _mondays(now: datetime) -> list[str]:
     return [str(this - timedelta(weeks=back)) for back in reversed(range(WEEKS))]
 
 
-def _print_sources(sources: Sequence[dict[str, Any]], settings: "Settings") -> None:
+def _print_sources(sources: Sequence[dict[str, Any]], settings: Settings) -> None:
     from digest.store.database import moment_from_text
 
     heading("Sources")
@@ -120,7 +219,7 @@ def _print_sources(sources: Sequence[dict[str, Any]], settings: "Settings") -> N
     )
 
 
-def _print_themes(found: dict[str, Any], settings: "Settings") -> None:
+def _print_themes(found: dict[str, Any], settings: Settings) -> None:
     languages = settings.site.languages
     weeks = found["weeks"]["themes"]
     heading("Themes")
@@ -145,7 +244,7 @@ def rising(counts: Sequence[int]) -> str:
     return "".join(RISING[(count * len(RISING) - 1) // most] if count else "·" for count in counts)
 
 
-def _print_editions(editions: Sequence[dict[str, Any]], settings: "Settings") -> None:
+def _print_editions(editions: Sequence[dict[str, Any]], settings: Settings) -> None:
     from digest.store.database import moment_from_text
 
     if not editions:
@@ -181,7 +280,7 @@ def bar_of(counts: dict[str, int], width: int = BAR) -> str:
     return "".join(MARKS[state] * signs[state] for state in there)
 
 
-def _print_next(found: dict[str, Any], settings: "Settings") -> None:
+def _print_next(found: dict[str, Any], settings: Settings) -> None:
     otherwise = found["filed_by_another_lexicon"]
     if otherwise:
         click.echo(

@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.desk import runtime
-from digest.cli.numbers import COUNT, ID
+from digest.cli.options import COUNT, ID, runtime
 from digest.cli.output import counted, done, emit_json, json_option, local
 
 if TYPE_CHECKING:
-    from digest.linking import Pair
     from digest.model import Article, Ruling
-    from digest.runtime import Runtime
+    from digest.newsroom import Runtime
     from digest.store.database import Database
+    from digest.stories.linking import Pair
+
 
 NEAR = 5
 """How many of the articles that were not linked are shown to people, the most alike first."""
+
 
 by_option = click.option(
     "--by", metavar="NAME", help="Who says so; else the name you are logged in with."
@@ -32,7 +33,7 @@ def stories() -> None:
 @json_option
 def list_stories(limit: int | None, as_json: bool) -> None:
     """Stories of two articles or more, with what links them."""
-    from digest.store.stories import list_stories as stored
+    from digest.stories.store import list_stories as stored
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -53,8 +54,8 @@ def list_stories(limit: int | None, as_json: bool) -> None:
 @json_option
 def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
     """Why two articles are linked or not; without OTHER_ID all links of one and what comes near."""
-    from digest.linking import explain_article, explain_pair
     from digest.store.articles import articles_by_id
+    from digest.stories.linking import explain_article, explain_pair
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -90,8 +91,8 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
 @json_option
 def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
     """Make one story of these articles, with the stories in which they are: an editor's word."""
-    from digest.linking import join_articles
-    from digest.store.stories import story_by_id
+    from digest.stories.linking import join_articles
+    from digest.stories.store import story_by_id
 
     if len(set(article_ids)) < 2:
         raise click.UsageError("Give two articles or more.")
@@ -115,8 +116,8 @@ def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
 @json_option
 def split(article_id: int, by: str | None, as_json: bool) -> None:
     """Take an article out of its story, and keep it out: an editor's word. The others stay one."""
-    from digest.linking import split_article
-    from digest.store.stories import story_of
+    from digest.stories.linking import split_article
+    from digest.stories.store import story_of
 
     room = runtime()
     with room.open() as db:
@@ -141,8 +142,8 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
 @json_option
 def clear(article_id: int, as_json: bool) -> None:
     """Take back what editors joined an article with or split it from: the engine links it anew."""
-    from digest.linking import take_back
-    from digest.store.stories import story_by_id, story_of
+    from digest.stories.linking import take_back
+    from digest.stories.store import story_by_id, story_of
 
     room = runtime()
     with room.open() as db:
@@ -172,7 +173,7 @@ def _ranks(room: "Runtime") -> list[str]:
 def _told(db: "Database", found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Stories as `--json` shows them: their articles, their links, and what editors ruled."""
     from digest.store.articles import articles_by_id
-    from digest.store.rulings import story_rulings
+    from digest.stories.store import story_rulings
 
     ids = [article_id for story in found for article_id in story["articles"]]
     by_id = {article.id: article for article in articles_by_id(db, ids)}

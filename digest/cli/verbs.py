@@ -2,7 +2,7 @@
 
 import click
 
-from digest.cli.desk import runtime
+from digest.cli.options import runtime
 from digest.cli.output import bar, counted, done, emit_json, fault, json_option
 
 
@@ -14,8 +14,8 @@ from digest.cli.output import bar, counted, done, emit_json, fault, json_option
 @click.pass_context
 def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
     """Read every source: keep what is new, a new version of what changed."""
-    from digest.editorial.lexicon import lexicon_of
-    from digest.ingest import ingest as run
+    from digest.sources.ingest import ingest as run
+    from digest.themes.lexicon import lexicon_of
 
     room = runtime()
     with room.open() as db:
@@ -56,7 +56,7 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
 @json_option
 def publish(as_json: bool) -> None:
     """Write the feeds and pages whose articles changed, and no others."""
-    from digest.publish import publish as run
+    from digest.feeds.publish import publish as run
 
     room = runtime()
     with room.open(read_only=True) as db:
@@ -82,7 +82,7 @@ def publish(as_json: bool) -> None:
 @json_option
 def compose(digest: str | None, as_json: bool) -> None:
     """Close every edition that is due by its schedule and queue its deliveries."""
-    from digest.compose import compose_due, find_digest
+    from digest.editions.compose import compose_due, find_digest
 
     room = runtime()
     if digest is not None:

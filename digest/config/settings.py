@@ -1,29 +1,241 @@
-"""Every setting of config.toml as a type. Units stand in the names; paths are absolute after loading."""
+"""Every setting of config.toml as a type. Units are in the names; paths are absolute after loading."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from digest.config.alarms import AlarmSettings, DeskSettings
-from digest.config.base import (
+from digest.config.values import (
     Address,
+    Colour,
     Filled,
     Instant,
     Key,
     LanguageCode,
+    LinkUrl,
+    Minutes,
     NamePattern,
     OneLine,
     Place,
     RepeatRule,
     Section,
+    ThemeKey,
     WebUrl,
     Zone,
+    secret,
 )
-from digest.config.service import KeepingSettings, ServiceSettings, WebSettings
-from digest.config.themes import PALETTE, SPARE, ThemeSettings
-from digest.config.transport import TransportSettings
 from digest.model import OTHER, ThemeName
+
+PALETTE = {
+    "drugs": ("#9a2f2f", "#f2a7a1"),
+    "customs": ("#1c5d8a", "#8fc6ec"),
+    "corruption": ("#76520a", "#e6c57a"),
+    "youth": ("#2c6a3c", "#9bd4a9"),
+    OTHER: ("#575f68", "#b4bcc4"),
+}
+
+
+SPARE = (
+    ("#6b3f86", "#cfb0e6"),
+    ("#0f6663", "#8ed0cb"),
+    ("#8a3a5e", "#eba9c6"),
+    ("#4a5a1c", "#bccb86"),
+    ("#3d4f9a", "#b0bdf2"),
+    ("#7d4524", "#e5b391"),
+)
+"""Colours on light and on dark ground for themes that the operator adds, in turn."""
+
+
+Weight = Annotated[float, Field(gt=0, le=3)]
+
+
+class TermLists(Section):
+    """Terms of one language. Each term is a word or a phrase; other forms of its words count too.
+
+    `strong`, `terms` and `weak` count 1, 0.6 and 0.2; `weights` holds terms with a weight of their own.
+    `beside` counts as a weak term does, but only in a sentence that also holds one of `companions` or
+    another term of the theme. `ignore` blots out what it covers before anything is counted.
+    `remove` takes packaged terms out. docs/themes.md shows how a term is written.
+    """
+
+    strong: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    weights: dict[str, Weight] = Field(default_factory=dict)
+
+
+class ThemeSettings(Section):
+    """[[themes]]"""
+
+    name: ThemeKey
+    title: Annotated[dict[LanguageCode, OneLine], Filled]
+    colour: Colour | None = None
+    colour_dark: Colour | None = None
+    lexicon: Literal["shipped", "own"] = "shipped"
+    threshold: Annotated[float, Field(gt=0)] | None = None
+    terms: dict[LanguageCode, TermLists] = Field(default_factory=dict)
+
+
+def _plain(value: str) -> str:
+    """Every mail server takes such an address: its domain as DNS knows it (RFC 5891)."""
+    from email_validator import validate_email
+
+    found = validate_email(value, check_deliverability=False, test_environment=True).ascii_email
+    if found is None:
+        raise ValueError("allowed is an e-mail address whose part before the @ is ASCII")
+    return found
+
+
+PlainAddress = Annotated[Address, AfterValidator(_plain)]
+
+
+Hours = Annotated[float, Field(gt=0, le=8784)]
+
+
+class AlarmSettings(Section):
+    """[alarms]"""
+
+    mail_to: tuple[PlainAddress, ...] = ()
+    webhook_env: OneLine | None = None
+    webhook_file: Place | None = None
+    every_minutes: Minutes = 2.0
+    after_minutes: Annotated[float, Field(ge=0, le=1440)] = 10.0
+    quiet_minutes: Annotated[float, Field(ge=0, le=1440)] = 30.0
+    source_hours: Hours = 6.0
+    late_hours: Hours = 2.0
+
+    def webhook(self) -> str | None:
+        """The address that `webhook_env`, else `webhook_file`, names: a secret, as it may hold a
+        token; None where it is unset."""
+        return secret(env=self.webhook_env, file=self.webhook_file)
+
+    @property
+    def has_webhook(self) -> bool:
+        return self.webhook_env is not None or self.webhook_file is not None
+
+
+class DeskSettings(Section):
+    """[desk]"""
+
+    mail_to: tuple[PlainAddress, ...] = ()
+    schedule: RepeatRule = "0 9 * * mon"
+    time_zone: Zone | None = None
+
+
+Days = Annotated[int, Field(ge=1, le=36500)]
+
+
+class ServiceSettings(Section):
+    """[service]"""
+
+    ingest_every_minutes: Minutes = 10.0
+    send_every_minutes: Minutes = 2.0
+    send: bool = True
+    bounces: Place | None = None
+    bounces_every_minutes: Minutes = 15.0
+    lease_seconds: Annotated[float, Field(ge=3, le=86400)] = 30.0
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+
+
+class KeepingSettings(Section):
+    """[keeping]: what is let go with time, and copies that the service makes."""
+
+    daily_backup: bool = False
+    letters_days: Days = 90
+    answers_days: Days = 365
+
+
+class WebSettings(Section):
+    """[web]"""
+
+    feeds_url: WebUrl | None = None
+    preferences_url: LinkUrl | None = None
+    templates: Place | None = None
+    host: OneLine = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    cache_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    memory_mib: Annotated[float, Field(ge=1, le=4096)] = 64.0
+
+
+PORTS = {"starttls": 587, "implicit": 465, "none": 25}
+
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class ServerSettings(Section):
+    """[[mail.servers]]: one server that takes our mail."""
+
+    host: OneLine
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    allow_plaintext: bool = False
+    ca_file: Place | None = None
+    username: OneLine | None = None
+    password_env: OneLine | None = None
+    password_file: Place | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    connections: Annotated[int, Field(ge=1, le=500)] = 10
+    messages_per_connection: Annotated[int, Field(ge=1)] = 1000
+
+    @model_validator(mode="after")
+    def _keeps_secrets(self) -> Self:
+        if self.tls == "none" and not (self.allow_plaintext or self.is_loopback):
+            raise ValueError(
+                'allowed is tls = "none" only to this machine, such as host = "127.0.0.1"; '
+                "elsewhere also say allow_plaintext = true, and everybody on the way can read along"
+            )
+        if self.username is None and (self.password_env or self.password_file):
+            raise ValueError("allowed is a password only together with username")
+        if self.username is not None and not (self.password_env or self.password_file):
+            raise ValueError("allowed is username only together with password_env or password_file")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+    @property
+    def name(self) -> str:
+        """host:port, as people know the server; the port by `tls` where none is set."""
+        return f"{self.host}:{self.port or PORTS[self.tls]}"
+
+    def password(self) -> str | None:
+        """The secret that `password_env`, else `password_file`, names; None where it is unset."""
+        return secret(env=self.password_env, file=self.password_file)
+
+
+class TransportSettings(Section):
+    """The part of [mail] that says how messages leave."""
+
+    transport: Literal["maildir", "smtp"] = "maildir"
+    outbox: Place = Path("outbox")
+    servers: tuple[ServerSettings, ...] = ()
+    helo_name: OneLine | None = None
+    per_second: Annotated[int, Field(ge=1)] | None = None
+    per_minute: Annotated[int, Field(ge=1)] | None = None
+    domain_connections: Annotated[int, Field(ge=1)] | None = None
+    domain_per_minute: Annotated[int, Field(ge=1)] | None = None
+    connect_timeout_seconds: Seconds = 30.0
+    command_timeout_seconds: Seconds = 120.0
+    data_timeout_seconds: Seconds = 300.0
+    idle_timeout_seconds: Seconds = 20.0
+
+    @model_validator(mode="after")
+    def _has_a_server(self) -> Self:
+        if self.transport == "smtp" and not self.servers:
+            raise ValueError(
+                'allowed is transport = "smtp" only with at least one [[mail.servers]]'
+            )
+        return self
 
 
 class SiteSettings(Section):

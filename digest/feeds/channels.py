@@ -1,14 +1,19 @@
-"""Which feeds there are: everything, each theme, each language, each theme in each language."""
+"""Which feeds there are, and the list of them as OPML 2.0."""
 
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import format_datetime
 from digest.config.settings import Settings
-from digest.language.wording import Wording, wording_for
-from digest.links import feed_slug, feed_url
+from digest.language.wording import OWN_NAMES, Wording, wording_for
+from digest.config.urls import feed_slug, feed_url
+
 
 ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"
+
+
 MEDIA_TYPES = {
     ATOM: "application/atom+xml",
     RSS: "application/rss+xml",
@@ -16,6 +21,7 @@ MEDIA_TYPES = {
     HTML: "text/html",
 }
 """The forms in which each channel is published, by the ending of the file."""
+
 
 _NAMESPACE = uuid.UUID("b2f7c0de-57a4-5c2b-8a3f-3f0a6c1d9e44")
 
@@ -79,3 +85,51 @@ def feed_id(channel: Channel, store_made_at: datetime) -> str:
     """
     moment = store_made_at.astimezone(UTC).isoformat()
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{moment} {channel.slug}')}"
+
+
+OPML_NAME = "feeds.opml"
+
+
+def opml_bytes(listed: Sequence[Channel], settings: Settings, store_made_at: datetime) -> bytes:
+    """Every channel by its Atom form, in one folder for each language and one for them all.
+
+    Nothing in it depends on the articles, so that it changes only with config.toml.
+    """
+    from lxml import etree
+
+    site = settings.site
+    opml = etree.Element("opml", version="2.0")
+    head = etree.SubElement(opml, "head")
+    for name, value in (
+        ("title", site.title),
+        ("dateCreated", format_datetime(store_made_at.replace(microsecond=0))),
+        ("ownerName", site.author),
+        ("ownerEmail", site.contact),
+        ("docs", "http://opml.org/spec2.opml"),
+    ):
+        etree.SubElement(head, name).text = value
+    body = etree.SubElement(opml, "body")
+    for language in (None, *site.languages):
+        folder = etree.SubElement(body, "outline", text=_folder(language, listed))
+        for channel in listed:
+            if channel.language == language:
+                etree.SubElement(folder, "outline", _outline(channel, settings))
+    return bytes(etree.tostring(opml, encoding="UTF-8", xml_declaration=True, pretty_print=True))
+
+
+def _folder(language: str | None, listed: Sequence[Channel]) -> str:
+    return OWN_NAMES[language] if language is not None else listed[0].wording.all_languages
+
+
+def _outline(channel: Channel, settings: Settings) -> dict[str, str]:
+    outline = {
+        "type": "rss",
+        "text": channel.title,
+        "title": channel.title,
+        "description": channel.about,
+        "xmlUrl": channel.url(settings, ATOM),
+        "htmlUrl": channel.url(settings, HTML),
+    }
+    if channel.language is not None:
+        outline["language"] = channel.language
+    return outline

@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
+from digest.store.files import file_state, replace_and_stat, replace_file
 from digest.errors import PublishError
+
 
 MANIFEST = ".published"
 """In the folder itself: a line for each file that is ours, others are not touched. Behind its name may
 stand what it was made from, and its size, time of change and time of its inode's change then."""
 
+
 HALF = ".half"
 """In the folder itself: files that are being written, each with the id of its process at the end."""
+
 
 _OUR_NAME = re.compile(r"(articles/)?[a-z0-9][a-z0-9.-]*\.(atom|rss|json|html|opml|css)")
 
@@ -30,14 +33,6 @@ class Laid:
     unchanged: int
     removed: tuple[str, ...]
     appeared: tuple[str, ...] = ()
-
-
-def replace_file(path: Path, data: bytes, *, half: Path | None = None) -> bool:
-    """Write `data` whole or not at all; False, and nothing touched, when `path` already holds it.
-
-    `half` is the folder, on the same disk, in which it is written before it takes its name.
-    """
-    return _replace(path, data, half or path.parent)[0]
 
 
 def lay_out(
@@ -84,34 +79,9 @@ def _stands(folder: Path, name: str, mark: str, known: Mapping[str, str]) -> boo
     if not mark or not note.startswith(f"{mark} "):
         return False
     try:
-        return note == f"{mark} {_state(os.stat(f'{folder}/{name}'))}"  # noqa: PTH116 - of many thousands
+        return note == f"{mark} {file_state(os.stat(f'{folder}/{name}'))}"  # noqa: PTH116 - of many thousands
     except OSError:
         return False
-
-
-def _state(found: os.stat_result) -> str:
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
-
-
-def _replace(path: Path, data: bytes, half: Path) -> tuple[bool, str]:
-    """Whether the file was written, and its state then; "" where another publisher's took its place."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        if file.read() == data:
-            return False, _state(found)
-    # The process id keeps two publishers out of each other's half-written file.
-    temporary = half / f".{path.name}.{os.getpid()}"
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            ours = os.fstat(file.fileno()).st_ino
-        temporary.replace(path)
-        found = path.stat()  # the replacing itself is a change of the inode
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True, _state(found) if found.st_ino == ours else ""
 
 
 def _manifest(folder: Path) -> dict[str, str]:
@@ -160,7 +130,7 @@ def _put(folder: Path, name: str, data: bytes) -> tuple[bool, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         half = folder / HALF
         half.mkdir(exist_ok=True)
-        return _replace(path, data, half)
+        return replace_and_stat(path, data, half)
     except OSError as e:
         raise _told(path, e) from e
 

@@ -8,26 +8,33 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
-
 from digest.config.settings import Settings
 from digest.feeds.channels import Channel, feed_id
 from digest.language.wording import wording_for
-from digest.links import article_page
+from digest.config.urls import article_page
 from digest.model import Article, KnownDate, Sibling
-from digest.prose import ELLIPSIS, clean, cut, paragraphs
-
+from digest.language.text import ELLIPSIS, clean, cut, paragraphs
+from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nh3 import Cleaner
 
+
 SUMMARY_SIGNS = 300
+
+
 TEASER_SIGNS = 600
 """A teaser is all that is known, so more of it is shown."""
+
 
 _TAGS = (
     "p br h2 h3 h4 ul ol li dl dt dd blockquote q cite a em strong b i u s sub sup code pre hr "
     "table caption thead tbody tfoot tr th td abbr"
 )
+
+
 _ENDED = re.compile(r"[.!?…][\"”’»)\]]*$")
+
+
 _LINE_BREAKS = re.compile(r"[ \t\r\n]+")
 
 

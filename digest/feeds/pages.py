@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
 from digest.config.settings import Settings
 from digest.errors import ConfigError, template_fault
-from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, Channel
+from digest.feeds.channels import ATOM, Channel, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS
 from digest.feeds.items import FeedView, Item, Version
-from digest.feeds.opml import OPML_NAME
 from digest.language.wording import OWN_NAMES, Wording, wording_for
-from digest.links import article_page, feed_slug
-
+from digest.config.urls import article_page, feed_slug
+from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+
 STYLE_NAME = "style.css"
+
+
 _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
 

@@ -8,16 +8,23 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest.prose import ELLIPSIS, NO_BREAK
+from digest.language.text import ELLIPSIS, NO_BREAK
 
 if TYPE_CHECKING:
     from babel import Locale
 
+
 LANGUAGES = ("en", "ru")
 """The languages that have words; mails and pages in any other use those of one of these."""
+
+
 FOLDER = Path(__file__).with_name("wording")
+
+
 OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
 """Each language as it calls itself."""
+
+
 STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 """A headline that ends so needs no other sign before what follows; a bracket or a quote ends none."""
 

@@ -1,158 +1,129 @@
-"""The ledger's side of a run: what the transport reports, written down, and what each answer means.
+"""What a mail server's answer means for one recipient, and when to try again."""
 
-A transport tells `handed` before it ends a body and `settled` after an answer; digest.mail.outgoing
-says in which order. What an outcome means for its row stands in `settlement_of`.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import re
 from datetime import datetime, timedelta
 
-from digest.mail.answers import answer_text, due_again
-from digest.mail.outgoing import Outcome, OutcomeKind, Phase
-from digest.mail.store import DueNotice
-from digest.store.database import Database
-from digest.store.deliveries import (
+from digest.mail.outgoing import (
     DeliveryStatus,
     Due,
+    DueNotice,
+    Outcome,
+    OutcomeKind,
+    Phase,
     Settlement,
-    has_unwanted,
-    mark_handed,
-    settle,
 )
-from digest.store.suppressions import SOFT_LIMIT, soft_bounces, suppress
 
-FLUSH_AFTER = timedelta(seconds=0.5)
-"""Answers wait at most so long for the next `handed` to be written together with it."""
-POLICY_SHARE = 0.05
-POLICY_LEAST = 5
-"""So many refusals by policy, and this share of all answers, pause the edition."""
-FULL = "mailbox full"
+MALFORMED = -1
+"""The code of an answer that is no SMTP reply."""
 
 
-class OvertakenError(Exception):
-    """Another process wrote that somebody in this run is not to be mailed any more."""
+DELAYS = (
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
 
 
-class Ledger:
-    """What the transport reports, on disk.
+GIVES_UP_AFTER = timedelta(hours=48)
 
-    Answers are held back and written in the same transaction as the next `handed`, so that a group of
-    messages costs one commit. Since a connection's next message is never handed before its last one's
-    answer was reported, no more than one delivery for each open connection is on disk as handed
-    without its answer, whenever the process dies.
+
+_ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
+"""From a part's first sign only, and never back: what a stranger sends may be one long part."""
+
+
+_ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+
+
+_OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
+
+
+_LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
+
+
+_HOST_TAKES_NO_MAIL = frozenset({521, 556})  # RFC 7504
+
+
+_MAILBOX = frozenset({550, 551, 553})
+
+
+_BAD_SENDER = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
+
+
+_TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
+
+
+def enhanced_code(text: str) -> str | None:
+    """The RFC 3463 status code that an answer's text begins with, such as "5.1.1"."""
+    found = _ENHANCED.match(text)
+    return found[1] if found else None
+
+
+def class_of(code: int, text: str, phase: Phase) -> OutcomeKind:
+    """What an answer that ends a delivery in `phase` means for it.
+
+    `text` may begin with an enhanced status code. SENT only for 2yz after the final dot; an answer
+    that makes no sense there is UNCERTAIN, since the message may have been taken.
     """
+    if 200 <= code < 300 and phase is Phase.END:
+        return OutcomeKind.SENT
+    if 400 <= code < 500:
+        return OutcomeKind.PASSING
+    if 500 <= code < 600:
+        return _final(code, enhanced_code(text) or "", phase)
+    return OutcomeKind.UNCERTAIN if phase is Phase.END else OutcomeKind.PASSING
 
-    def __init__(
-        self,
-        db: Database,
-        now: Callable[[], datetime],
-        stop: Callable[[], bool],
-        progress: Callable[[int], None],
-        told: Callable[[OutcomeKind], None] = lambda _: None,
-    ) -> None:
-        self.db = db
-        self.now = now
-        self.outcomes: Counter[OutcomeKind] = Counter()
-        self.fault: str | None = None
-        self._asked_to_stop = stop
-        self._seen = db.version()
-        self._overtaken = False
-        self._progress = progress
-        self._told = told
-        self._under_way: dict[int, Due] = {}
-        self._answered: list[Outcome] = []
-        self._since: datetime | None = None
 
-    def expect(self, due: Due) -> None:
-        self._under_way[due.id] = due
+def _final(code: int, enhanced: str, phase: Phase) -> OutcomeKind:
+    if phase in _OUR_PHASES or code in _LOGIN_WANTED or enhanced in _BAD_SENDER:
+        return OutcomeKind.OURS
+    if enhanced == "5.2.2":
+        return OutcomeKind.FULL
+    if enhanced.startswith("5.7."):
+        return OutcomeKind.POLICY
+    if code in _HOST_TAKES_NO_MAIL or (code in _MAILBOX and enhanced.startswith("5.1.")):
+        return OutcomeKind.DEAD
+    if code == 554:
+        return OutcomeKind.POLICY
+    if code == 552 and enhanced not in _TOO_LARGE:
+        # RFC 5321 section 4.5.3.1.10: at RCPT an old "too many recipients", to be taken as 452.
+        return OutcomeKind.PASSING if phase is Phase.RCPT else OutcomeKind.FULL
+    return OutcomeKind.REFUSED
 
-    def handed(self, delivery_ids: Sequence[int]) -> None:
-        """See digest.mail.outgoing.
 
-        Raises:
-            OvertakenError: the run must end, and may begin anew after `renew`; none is handed.
-        """
-        moment = self.now()
-        with self.db.write():
-            self._look_again()
-            self._write(moment)
-            mark_handed(self.db, delivery_ids, moment)
-        self._written()
+def slows_down(code: int | None, enhanced: str | None) -> bool:
+    """Whether an answer asks us to send less: 421, or 4.7.z."""
+    return code == 421 or (enhanced is not None and enhanced.startswith("4.7."))
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.kind is OutcomeKind.OURS:
-                self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
-        if self.fault is None and not self._overtaken and not self._asked_to_stop():
-            outcomes = [_as_try(outcome) for outcome in outcomes]
-        self._answered += outcomes
-        self._since = self._since or self.now()
-        self.outcomes.update(outcome.kind for outcome in outcomes)
-        for outcome in outcomes:
-            self._told(outcome.kind)
-        self._progress(sum(outcome.kind is not OutcomeKind.UNSENT for outcome in outcomes))
-        refused = self.outcomes[OutcomeKind.POLICY]
-        if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
-            self.fault = (
-                f"{refused} of {self.outcomes.total()} messages were refused by policy; see "
-                "`digest deliveries list --status failed` before it is released"
-            )
 
-    def stop(self) -> bool:
-        if self._since is not None and self.now() - self._since > FLUSH_AFTER:
-            self.flush()
-        return self.fault is not None or self._asked_to_stop()
+def delay_after(attempts: int) -> timedelta | None:
+    """How long to wait after the `attempts`-th try (from 1); None when tries are used up."""
+    return DELAYS[attempts - 1] if attempts <= len(DELAYS) else None
 
-    def renew(self) -> int:
-        """After `handed` has raised OvertakenError: forget what was drawn and not sent; how many."""
-        self.flush()
-        unsent = self.outcomes.pop(OutcomeKind.UNSENT, 0) + len(self._under_way)
-        self._under_way.clear()
-        self._overtaken = False
-        return unsent
 
-    def _look_again(self) -> None:
-        """A transport holds hundreds of messages that wait for a busy domain: an editor's hold and a
-        reader's leave must not wait for them. Within the write, nobody can come between.
-        """
-        if (version := self.db.version()) != self._seen:
-            self._seen = version
-            self._overtaken = has_unwanted(self.db, list(self._under_way))
-        if self._overtaken:
-            raise OvertakenError
+def due_again(attempts: int, *, first_try: datetime, now: datetime) -> datetime | None:
+    """When the next try is due; None when tries are used up or 48 h after the first would pass."""
+    delay = delay_after(attempts)
+    if delay is None or now + delay > first_try + GIVES_UP_AFTER:
+        return None
+    return now + delay
 
-    def flush(self) -> None:
-        if self._answered:
-            with self.db.write():
-                self._write(self.now())
-            self._written()
 
-    def _write(self, moment: datetime) -> None:
-        if not self._answered:
-            return
-        settlements = [
-            settlement_of(one, self._under_way[one.delivery_id], moment) for one in self._answered
-        ]
-        settle(self.db, settlements, moment)
-        for outcome in self._answered:
-            if outcome.kind in (OutcomeKind.DEAD, OutcomeKind.FULL):
-                self._note_bounce(outcome, moment)
+def without_addresses(text: str | None) -> str | None:
+    """What a server said, as it may be shown: it often repeats an address, and so a token of ours."""
+    return None if text is None else _ADDRESS.sub("(address)", text)
 
-    def _written(self) -> None:
-        for outcome in self._answered:
-            self._under_way.pop(outcome.delivery_id, None)
-        self._answered = []
-        self._since = None
 
-    def _note_bounce(self, outcome: Outcome, moment: datetime) -> None:
-        due = self._under_way[outcome.delivery_id]
-        said = answer_text(outcome)
-        if outcome.kind is OutcomeKind.DEAD:
-            suppress(self.db, due.address, "hard", moment, detail=said, delivery_id=due.id)
-        elif soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT:
-            suppress(self.db, due.address, "soft", moment, detail=said, delivery_id=due.id)
+def answer_text(outcome: Outcome) -> str:
+    """550 5.1.1 no such user, as the server said it."""
+    enhanced = outcome.enhanced or ""
+    text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
+    parts = (str(outcome.code) if outcome.code else "", enhanced, text)
+    return " ".join(part for part in parts if part)
+
+
+FULL = "mailbox full"
 
 
 FINAL = {
@@ -161,16 +132,6 @@ FINAL = {
     OutcomeKind.POLICY: "refused by policy",
     OutcomeKind.REFUSED: "refused",
 }
-
-
-def _as_try(outcome: Outcome) -> Outcome:
-    """A message under which the connection is lost each time has been tried, and waits like any
-    other: else it would be due for ever.
-    """
-    begun = outcome.server and outcome.phase in (Phase.MAIL, Phase.RCPT, Phase.DATA)
-    if outcome.kind is OutcomeKind.UNSENT and begun:
-        return replace(outcome, kind=OutcomeKind.PASSING)
-    return outcome
 
 
 def settlement_of(outcome: Outcome, due: Due | DueNotice, moment: datetime) -> Settlement:

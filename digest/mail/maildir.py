@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Report
+from digest.store.files import sync_folder as _sync_folder
 
 GROUP = 100
 """Messages that share one call of `handed`, one of `settled`, and one sync of the folder."""
@@ -98,14 +99,3 @@ class MaildirTransport:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(to)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A renamed file is safe from a power cut only once its folder is synced."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

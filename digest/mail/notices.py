@@ -1,9 +1,4 @@
-"""Notices: mail of ours that is no edition's. What one is on the wire, and how it leaves.
-
-Alarms and the editors' report go to the newsroom's own people: no token, nothing to unsubscribe. An
-alarm is also posted to the webhook that an operator names. Its address may hold a token, so that no
-text from here names it.
-"""
+"""Notices: mail of ours that is no edition, such as alarms and the editors' report, as bytes and as webhooks."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,22 +12,33 @@ from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
-from digest.mail.answers import without_addresses
-from digest.mail.encoding import encode_text, filled
-from digest.mail.headers import ascii_address, header, mailbox_header, raw_header
-from digest.mail.ledger import settlement_of
-from digest.mail.message import build_body
-from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Transport
-from digest.mail.store import TABLE, WEBHOOK, DueNotice, Kind, Notice, claim, due_notices
+from digest.language.addresses import ascii_address
+from digest.mail.ledger import settlement_of, without_addresses
+from digest.mail.mime import build_body, encode_text, filled, header, mailbox_header, raw_header
+from digest.mail.outgoing import (
+    WEBHOOK,
+    DeliveryStatus,
+    DueNotice,
+    Kind,
+    Notice,
+    Outcome,
+    OutcomeKind,
+    Outgoing,
+    Settlement,
+    Transport,
+)
+from digest.mail.store import TABLE, claim, due_notices, mark_handed, settle
 from digest.mail.tokens import BOUNCES
 from digest.store.database import Database
-from digest.store.deliveries import DeliveryStatus, Settlement, mark_handed, settle
 
 if TYPE_CHECKING:
     from digest.mail.dkim import Signer
 
+
 TIMEOUT_SECONDS = 10.0
 """For each of: the connection, the request, the answer."""
+
+
 AGAIN = timedelta(minutes=15)
 """A server that said nothing about an address is asked again after."""
 

@@ -23,8 +23,105 @@ and lets the exception through.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
+
+from digest.model import RenderedMail
+
+
+class DeliveryStatus(StrEnum):
+    QUEUED = "queued"
+    HANDED = "handed"
+    SENT = "sent"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that may be handed over now."""
+
+    id: int
+    edition_id: int
+    segment_id: int
+    recipient_id: int
+    address: str
+    name: str | None
+    attempts: int
+    first_tried_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one delivery's try ended, as it is to be kept.
+
+    `due_at` is when a queued one is tried again. `counts_as_try` is False where the server said
+    nothing about this recipient, so that no try of theirs is used up.
+    """
+
+    delivery_id: int
+    status: DeliveryStatus
+    due_at: datetime | None = None
+    server: str = ""
+    answer: str = ""
+    reason: str | None = None
+    counts_as_try: bool = True
+
+
+WEBHOOK = "webhook"
+"""The place that is no address."""
+
+
+FIRST_DELAY = timedelta(minutes=2)
+
+
+LONGEST_DELAY = timedelta(hours=1)
+
+
+class Kind(StrEnum):
+    """An alarm, that it is over, or the editors' weekly report."""
+
+    BEGUN = "begun"
+    OVER = "over"
+    REPORT = "report"
+
+
+ALARMS = (Kind.BEGUN, Kind.OVER)
+"""Better sent twice than never: tried until they are taken, or nobody needs them any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice as it was written: each try sends the same bytes.
+
+    `name` is what it is about, for ever, such as "alarm.12.begun": its Message-IDs follow from it.
+    `dated_at` is the date of its mails; `payload` is what a webhook gets.
+    """
+
+    kind: Kind
+    name: str
+    dated_at: datetime
+    mail: RenderedMail
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueNotice:
+    """A notice that may be handed over now, to an address or to WEBHOOK."""
+
+    id: int
+    notice: Notice
+    place: str
+    attempts: int
+    first_tried_at: datetime | None
+    due_at: datetime
+
+    @property
+    def delay(self) -> timedelta:
+        """How long an alarm waits after this try."""
+        return min(FIRST_DELAY * (1 << min(self.attempts, 16)), LONGEST_DELAY)
 
 
 class Phase(StrEnum):

@@ -8,65 +8,95 @@ it hands it over, and after a crash it is tried again.
 """
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from digest.mail.answers import DELAYS
+from digest.errors import SenderError
+from digest.mail.ledger import DELAYS
+from digest.mail.outgoing import (
+    LONGEST_DELAY,
+    DeliveryStatus,
+    DueNotice,
+    Kind,
+    Notice,
+    Settlement,
+)
 from digest.model import RenderedMail
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
-TABLE = "notice_deliveries"
-WEBHOOK = "webhook"
-"""The place that is no address."""
-FIRST_DELAY = timedelta(minutes=2)
-LONGEST_DELAY = timedelta(hours=1)
+MARK_HANDED = """
+UPDATE {table} SET status = 'handed', handed_at = :now, attempts = attempts + 1,
+       first_tried_at = coalesce(first_tried_at, :now)
+ WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'queued'
+"""
 
 
-class Kind(StrEnum):
-    """An alarm, that it is over, or the editors' weekly report."""
-
-    BEGUN = "begun"
-    OVER = "over"
-    REPORT = "report"
-
-
-ALARMS = (Kind.BEGUN, Kind.OVER)
-"""Better sent twice than never: tried until they are taken, or nobody needs them any more."""
+SETTLE = """
+UPDATE {table} SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
+       attempts = attempts + (status = 'queued') + ? - 1,  -- handed was counted already
+       first_tried_at = coalesce(first_tried_at, ?)
+ WHERE id = ? AND status IN ('queued', 'handed')
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A notice as it was written: each try sends the same bytes.
+def mark_handed(
+    db: Database, delivery_ids: Sequence[int], now: datetime, *, table: str = "deliveries"
+) -> None:
+    """These bodies are about to be ended. Call inside a write.
 
-    `name` is what it is about, for ever, such as "alarm.12.begun": its Message-IDs follow from it.
-    `dated_at` is the date of its mails; `payload` is what a webhook gets.
+    Raises:
+        SenderError: one of them is not queued any more; none of them may be ended.
     """
+    ids = json.dumps(list(delivery_ids))
+    marked = db.run(MARK_HANDED.format(table=table), {"now": text_from_moment(now), "ids": ids})
+    if marked != len(delivery_ids):
+        raise SenderError(
+            "the edition was cancelled while it was being sent: what was under way came to its end, "
+            "nothing more is sent. Next: digest editions list."
+        )
 
-    kind: Kind
-    name: str
-    dated_at: datetime
-    mail: RenderedMail
-    payload: Mapping[str, Any] | None = None
+
+def settle(
+    db: Database, settlements: Sequence[Settlement], now: datetime, *, table: str = "deliveries"
+) -> None:
+    """Keep how tries ended. Call inside a write."""
+    at = text_from_moment(now)
+    db.run_many(
+        SETTLE.format(table=table),
+        [
+            (
+                one.status.value,
+                None if one.status is DeliveryStatus.QUEUED else at,
+                text_from_moment(one.due_at) if one.due_at else None,
+                one.server or None,
+                one.answer or None,
+                one.reason,
+                one.counts_as_try,
+                at if one.counts_as_try else None,
+                one.delivery_id,
+            )
+            for one in settlements
+        ],
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class DueNotice:
-    """A notice that may be handed over now, to an address or to WEBHOOK."""
+def recover_handed(
+    db: Database, *, repeatable: bool, now: datetime, table: str = "deliveries"
+) -> int:
+    """What a sender that died left as handed: uncertain, or where the transport is `repeatable`
+    queued again. How many. Call inside a write, as the only sender.
+    """
+    outcome = (
+        "status = 'queued', due_at = ?"
+        if repeatable
+        else """status = 'uncertain', settled_at = ?, due_at = NULL,
+                reason = 'the sender died after the body was handed over'"""
+    )
+    sql = f"UPDATE {table} SET {outcome} WHERE status = 'handed'"  # noqa: S608 - ours
+    return db.run(sql, (text_from_moment(now),))
 
-    id: int
-    notice: Notice
-    place: str
-    attempts: int
-    first_tried_at: datetime | None
-    due_at: datetime
 
-    @property
-    def delay(self) -> timedelta:
-        """How long an alarm waits after this try."""
-        return min(FIRST_DELAY * (1 << min(self.attempts, 16)), LONGEST_DELAY)
+TABLE = "notice_deliveries"
 
 
 def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) -> int:

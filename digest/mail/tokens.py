@@ -1,20 +1,134 @@
-"""The addresses in a mail that carry the recipient's token, so that an answer names the recipient.
-
-A mail is rendered and encoded once for all who made the same choice, with `verp.PLACEHOLDER` where a
-token will stand; `mail.message` puts each recipient's own into the finished bytes.
-"""
+"""Addresses and links that carry the recipient's token, so that an answer names the recipient."""
 
 import re
+from base64 import b32decode, b32encode
+from collections.abc import Iterator, Sequence
+from hmac import compare_digest, digest
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from digest import links
+from digest.config import urls
 from digest.config.settings import Settings
-from digest.mail import verp
-from digest.mail.headers import ascii_address
+from digest.language.addresses import ascii_address
+
+TOKEN_LENGTH = 32
+
+
+PLACEHOLDER = "t" * TOKEN_LENGTH
+"""Stands where a segment's finished bytes take a recipient's token; as long as one, never valid."""
+
+
+_EDITION_BYTES = 4
+
+
+_RECIPIENT_BYTES = 5
+
+
+_PROOF_BYTES = 11
+
+
+_KEY_BYTES = 16
+
+
+_SEAL = b"digest token 1 seal "
+
+
+_VEIL = b"digest token 1 veil "
+
+
+# A mail system may write the plus as =2B or %2B, put its own words around the address (SRS, BATV)
+# or change case; so a token is any run of the right length that stands alone.
+_TOKEN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[=%]2[Bb]))[A-Za-z2-7]{32}(?![A-Za-z0-9])")
+
+
+class DeliveryKey(NamedTuple):
+    """Which edition for which recipient."""
+
+    edition_id: int
+    recipient_id: int
+
+
+def token_for(key: bytes, edition_id: int, recipient_id: int) -> str:
+    """The token of one delivery, always the same for the same key; TOKEN_LENGTH characters.
+
+    Raises:
+        ValueError: the key is shorter than 16 bytes, the edition is not in 0..2³²-1 or the
+            recipient not in 0..2⁴⁰-1.
+    """
+    if len(key) < _KEY_BYTES:
+        raise ValueError(f"a token key needs {_KEY_BYTES} bytes or more, got {len(key)}")
+    try:
+        names = edition_id.to_bytes(_EDITION_BYTES, "big") + recipient_id.to_bytes(
+            _RECIPIENT_BYTES, "big"
+        )
+    except OverflowError as e:
+        raise ValueError(f"no token holds edition {edition_id}, recipient {recipient_id}") from e
+    proof = _proof(key, names)
+    return b32encode(proof + _veiled(key, proof, names)).decode("ascii").lower()
+
+
+def read_token(keys: Sequence[bytes], token: str) -> DeliveryKey | None:
+    """The delivery that a token names, or None when none of `keys` made it; case does not count.
+
+    Several keys serve a change of keys: the newest first, the old ones as long as old mail lies
+    in people's boxes.
+    """
+    if len(token) != TOKEN_LENGTH or not token.isascii():
+        return None
+    try:
+        sealed = b32decode(token.upper())
+    except ValueError:
+        return None
+    proof, veiled = sealed[:_PROOF_BYTES], sealed[_PROOF_BYTES:]
+    for key in keys:
+        names = _veiled(key, proof, veiled)
+        if compare_digest(proof, _proof(key, names)):
+            return DeliveryKey(
+                int.from_bytes(names[:_EDITION_BYTES], "big"),
+                int.from_bytes(names[_EDITION_BYTES:], "big"),
+            )
+    return None
+
+
+def verp_address(local: str, domain: str, token: str) -> str:
+    """The envelope sender of one delivery: return_path("bounces", "news.example", token)."""
+    return f"{local}+{token}@{domain}"
+
+
+def leave_address(local: str, domain: str, token: str) -> str:
+    """The address that ends the recipient when it gets any mail."""
+    return f"{local}+{token}@{domain}"
+
+
+def find_tokens(text: str) -> Iterator[str]:
+    """Everything in `text` that has a token's form, lower-case, in order.
+
+    Ordinary words can have it too: only `read_token` tells.
+    """
+    for found in _TOKEN.finditer(text):
+        yield found[0].lower()
+
+
+def find_token(text: str) -> str | None:
+    """The first thing in an address or a text that has a token's form, lower-case."""
+    return next(find_tokens(text), None)
+
+
+def _proof(key: bytes, names: bytes) -> bytes:
+    return digest(key, _SEAL + names, "sha256")[:_PROOF_BYTES]
+
+
+def _veiled(key: bytes, proof: bytes, names: bytes) -> bytes:
+    """`names` under a veil drawn from the proof; twice gives them back."""
+    veil = digest(key, _VEIL + proof, "sha256")[: len(names)]
+    return bytes(a ^ b for a, b in zip(names, veil, strict=True))
+
 
 BOUNCES = "bounces"
 """Local part of the envelope sender."""
-_TOKEN = re.compile(rf"[a-z2-7]{{{verp.TOKEN_LENGTH}}}")
+
+
+_WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
 
 
 def check_token(token: str) -> str:
@@ -23,22 +137,22 @@ def check_token(token: str) -> str:
     Raises:
         ValueError: it is not verp.TOKEN_LENGTH signs of base32 in small letters.
     """
-    if not _TOKEN.fullmatch(token):
-        raise ValueError(f"a token has {verp.TOKEN_LENGTH} signs of a-z and 2-7")
+    if not _WHOLE_TOKEN.fullmatch(token):
+        raise ValueError(f"a token has {TOKEN_LENGTH} signs of a-z and 2-7")
     return token
 
 
-def leave_url(settings: Settings, token: str = verp.PLACEHOLDER) -> str:
+def leave_url(settings: Settings, token: str = PLACEHOLDER) -> str:
     """Where this recipient leaves: a mail to `leave+TOKEN@...`, which names the recipient by itself."""
-    return _with_token(links.unsubscribe_url(settings), token)
+    return _with_token(urls.unsubscribe_url(settings), token)
 
 
-def change_url(settings: Settings, token: str = verp.PLACEHOLDER) -> str:
+def change_url(settings: Settings, token: str = PLACEHOLDER) -> str:
     """Where this recipient changes a choice: the token is in a page's query or in a mail's subject.
 
     A desk's mailbox need not take `desk+TOKEN@...`, so there the subject carries it.
     """
-    url = links.preferences_url(settings)
+    url = urls.preferences_url(settings)
     if not url.startswith("mailto:"):
         return _with_token(url, token)
     if "subject=" not in url:
@@ -49,14 +163,14 @@ def change_url(settings: Settings, token: str = verp.PLACEHOLDER) -> str:
 def return_path(settings: Settings, token: str) -> str:
     """The envelope sender of one recipient's mail (VERP), so that a bounce names the recipient."""
     domain = settings.mail.from_address.rpartition("@")[2]
-    return ascii_address(verp.return_path(BOUNCES, domain, check_token(token)))
+    return ascii_address(verp_address(BOUNCES, domain, check_token(token)))
 
 
 def _with_token(url: str, token: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "mailto":
         local, _, domain = parts.path.partition("@")
-        address = ascii_address(verp.leave_address(local, domain, token))
+        address = ascii_address(leave_address(local, domain, token))
         return urlunsplit(parts._replace(path=address))
     query = f"{parts.query}&t={token}" if parts.query else f"t={token}"
     return urlunsplit(parts._replace(query=query))

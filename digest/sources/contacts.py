@@ -1,15 +1,19 @@
-"""The press contact: found wherever it stands, and kept out of what is published."""
+"""The press contact: found wherever it is, and kept out of what is published."""
 
 import re
 from collections.abc import Sequence
 
+from digest.language.text import either, word_lists
 from digest.sources.lines import Line
-from digest.wordlists import either, word_lists
 
 _LISTS = word_lists("sources/copy.toml")["contact"]
+
+
 _MAIL = re.compile(
     r"[^\s@<>()\[\]]{1,64}\s?(?:@|\[\s?at\s?\]|\(\s?at\s?\)|\[\s?собака\s?\])", re.IGNORECASE
 )
+
+
 _PHONE = re.compile(
     r"(?<![\w+])\+\s?\(?\d(?:[\s().–-]{0,2}\d){7,14}(?!\d)"
     r"|(?<![^\W_])"
@@ -17,9 +21,17 @@ _PHONE = re.compile(
     + r"\.?\s?[:.]?\s?\(?\+?\s?\(?\d(?:[\s().–-]{0,2}\d){4,14}",
     re.IGNORECASE,
 )
+
+
 _LABELLED = re.compile(rf"{either(_LISTS['labels'])}\s?[.:]", re.IGNORECASE)
+
+
 _REACH = rf"{either(_LISTS['reach'])}(?![^\W_])"
+
+
 _REACH_RU = either(_LISTS["reach_ru"])
+
+
 _OPENING = re.compile(
     r"(?<![^\W_])(?:"
     r"(?:for|to obtain|to get|to receive|to request|to arrange)\s(?:[\w/,&-]{1,20}\s){0,6}"
@@ -41,13 +53,25 @@ _OPENING = re.compile(
     r")",
     re.IGNORECASE,
 )
+
+
 _PERSON = re.compile(
     r"\w{0,6}[\s:,]{0,3}(?:(?:the|our|к|с|со|по)\s)?(?:(?:г-н[уа]|г-же|Mr|Ms|Mrs|Dr)(?![^\W_])|[A-ZА-ЯЁ][a-zа-яё]{1,20}\s[A-ZА-ЯЁ])"
 )
+
+
 _SHORT = 160
+
+
 _SIGNATURE = 120
+
+
 _NAMES_ABOVE = 4
+
+
 _AHEAD = 8
+
+
 _SENTENCE_START = re.compile(r"(?<=[.!?…])\s+")
 
 

@@ -1,15 +1,287 @@
-"""The entries of one document, told apart by its form: an article, or a listing of items."""
+"""The entries of one document, by its form: an article, or a listing of items."""
 
+import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
-from digest.datelines import leading_dateline
+from digest.language.days import dateline_end, leading_dateline
+from digest.language.text import cut_at_word, sentences
 from digest.model import Entry
-from digest.sources.attribution import as_byline, as_dateline, take_wire_tags
 from digest.sources.contacts import split_contact
-from digest.sources.drafts import Draft, to_entry
-from digest.sources.lines import Line, is_heading, is_label, is_prose, is_title, split_lines
-from digest.sources.listings import is_listing, read_listing
+from digest.sources.lines import (
+    TITLE_LIMIT,
+    Line,
+    as_byline,
+    as_dateline,
+    ends_sentence,
+    is_heading,
+    is_label,
+    is_prose,
+    is_title,
+    last_tag,
+    split_lines,
+    take_glued_byline,
+    take_wire_tags,
+    without_cut,
+    without_ellipsis,
+)
+
+MADE_TITLE = 90
+"""Characters of a title that is made from the first sentence."""
+
+
+_SENTENCE_SPAN = 2000
+
+
+@dataclass(slots=True)
+class Draft:
+    """An item as its lines say it, before it becomes an entry.
+
+    `body` holds its paragraphs in order, headings among them. `line` is where the item starts.
+    """
+
+    line: int
+    title: str | None = None
+    body: list[str] = field(default_factory=list)
+    complete: bool = True
+    dateline: str | None = None
+    byline: str | None = None
+    contact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    text: str
+    heading: bool = False
+
+
+def to_entry(document: str, draft: Draft, lowercase: Collection[str]) -> Entry | None:
+    """The draft as an entry, without language and date; None if it says nothing.
+
+    `lowercase` are the words that the document writes small somewhere.
+    """
+    bare, tags = _without_tags(draft)
+    lines, byline, dateline = _without_asides(draft, bare, lowercase)
+    if not draft.complete and lines:
+        lines[0], glued = take_glued_byline(lines[0], lowercase)
+        byline = byline or glued
+    if not lines and draft.title:
+        lines = [draft.title]
+    lines = [line for line in lines if line]
+    if not lines:
+        return None
+    paragraphs = mark_headings(lines)
+    lead = next((one.text for one in paragraphs if not one.heading), lines[0])
+    return Entry(
+        document=document,
+        line=draft.line,
+        title=draft.title or made_title(lead),
+        title_made=draft.title is None,
+        language="",
+        lead=lead,
+        text="\n\n".join(one.text for one in paragraphs),
+        content_html=content_html(paragraphs),
+        complete=draft.complete,
+        byline=byline,
+        dateline=dateline or leading_dateline(lead),
+        wire_tag=last_tag(tags),
+        contact=draft.contact,
+    )
+
+
+def made_title(lead: str) -> str:
+    """A title out of the first sentence, at most MADE_TITLE characters, cut between words."""
+    start = dateline_end(lead)
+    copy = lead[start : start + _SENTENCE_SPAN]
+    first = next(iter(sentences(copy)), copy)
+    bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
+    return cut_at_word(bare or first, MADE_TITLE)
+
+
+def content_html(paragraphs: Sequence[Paragraph]) -> str:
+    """Escaped paragraphs as <p>, headings as <h2>, a line each."""
+    return "\n".join(
+        f"<{tag}>{html.escape(one.text, quote=False)}</{tag}>"
+        for one in paragraphs
+        for tag in ["h2" if one.heading else "p"]
+    )
+
+
+def mark_headings(lines: Sequence[str]) -> list[Paragraph]:
+    """Which paragraphs head a part: short, no sentence, and prose or another heading below them."""
+    marked: list[Paragraph] = []
+    below_is_copy = False
+    for text in reversed(lines):
+        heading = below_is_copy and is_heading(text)
+        below_is_copy = heading or is_prose(text) or ends_sentence(text)
+        marked.append(Paragraph(text, heading))
+    marked.reverse()
+    return marked
+
+
+def _without_tags(draft: Draft) -> tuple[list[str], list[str]]:
+    bare: list[str] = []
+    tags: list[str] = []
+    for text in draft.body:
+        kept, found = take_wire_tags(text)
+        tags += found
+        if kept:
+            bare.append(kept)
+    return bare, tags
+
+
+def _without_asides(
+    draft: Draft, lines: Sequence[str], lowercase: Collection[str]
+) -> tuple[list[str], str | None, str | None]:
+    """The paragraphs without the lines at either end that only say who, where or when."""
+    byline, dateline = draft.byline, draft.dateline
+    kept: list[str] = []
+    last = len(lines) - 1
+    for position, text in enumerate(lines):
+        at_start, at_end = not kept and position < 3, position >= last - 1
+        if (at_start or (at_end and kept)) and last > 0:
+            beneath_title = at_start and draft.title is not None
+            if byline is None and (found := as_byline(text, lowercase, bare=beneath_title)):
+                byline = found
+                continue
+            if dateline is None and (found := as_dateline(text)):
+                dateline = found
+                continue
+        kept.append(text)
+    return kept, byline, dateline
+
+
+_FULL_ITEMS = 3
+"""So many titles, each with one paragraph, make a listing even if no text is cut."""
+
+
+_TITLE_WORDS = 6
+
+
+_TEASER_WORDS = 15
+
+
+_SECTION_WORDS = 3
+
+
+Uncut = Callable[[str], str | None]
+
+
+def is_listing(lines: Sequence[Line]) -> bool:
+    """Whether the document's form is that of a listing: texts cut with "[…]", in turns with titles."""
+    return _mark_of(lines) is not None or _is_listing_of_full_items(lines)
+
+
+def read_listing(lines: Sequence[Line]) -> list[Draft]:
+    """The items in order. A title without a text of its own is an item of which no more is known."""
+    reader = _Reader(_mark_of(lines) or without_cut)
+    for position, line in enumerate(lines):
+        below = lines[position + 1].text if position + 1 < len(lines) else None
+        reader.read(line, below)
+    return reader.finish()
+
+
+def _mark_of(lines: Sequence[Line]) -> Uncut | None:
+    """How texts are cut here; None if they are not."""
+    cut = [position for position, line in enumerate(lines) if without_cut(line.text) is not None]
+    whole = sum(1 for line in lines if without_cut(line.text) is None and _is_text(line.text))
+    if len(cut) >= 2 and len(cut) * 3 >= whole:
+        return without_cut
+    if len(cut) == 1 and (whole <= 1 or not any(_is_text(x.text) for x in lines[cut[0] + 1 :])):
+        return without_cut
+    dotted = [line for line in lines if _is_text(line.text) and without_ellipsis(line.text)]
+    if len(dotted) >= 2 and not cut and len(dotted) * 4 >= 3 * whole:
+        return without_ellipsis
+    return None
+
+
+def _is_text(text: str) -> bool:
+    return is_prose(text) and text.count(" ") + 1 >= _TEASER_WORDS
+
+
+def _is_listing_of_full_items(lines: Sequence[Line]) -> bool:
+    """Titles and single paragraphs strictly in turns, parted as items, with headlines for titles."""
+    titles, texts = lines[::2], lines[1::2]
+    if len(lines) % 2 or len(titles) < _FULL_ITEMS:
+        return False
+    if not all(is_title(line.text) for line in titles) or not all(_is_text(x.text) for x in texts):
+        return False
+    if sum(line.text.count(" ") + 1 for line in titles) < _TITLE_WORDS * len(titles):
+        return False
+    within = {text.after_gap for text in texts}
+    between = {title.after_gap for title in titles[1:]}
+    return within == {False} and len(between) == 1
+
+
+class _Reader:
+    """Takes the lines of a listing one by one."""
+
+    def __init__(self, uncut: Uncut) -> None:
+        self.uncut = uncut
+        self.drafts: list[Draft] = []
+        self.open: Draft | None = None
+        self.day_for_next: str | None = None
+        self.days_follow = False
+
+    def read(self, line: Line, below: str | None) -> None:
+        text = line.text
+        if (uncut := self.uncut(text)) is not None:
+            self._take_teaser(line, uncut)
+        elif is_label(text):
+            return
+        elif (day := as_dateline(text)) is not None:
+            self._take_day(day)
+        elif self.open is None and self.drafts and not take_wire_tags(text)[0]:
+            self.drafts[-1].body.append(text)
+        elif self._begins_item(text, below):
+            self._begin(line, title=text)
+        else:
+            item = self.open or self._begin(line, title=None)
+            item.body.append(text)
+
+    def finish(self) -> list[Draft]:
+        for draft in self.drafts:
+            draft.complete = draft.complete and bool(draft.body)
+        return [one for one in self.drafts if one.body or not _names_section(one, self.drafts[0])]
+
+    def _take_teaser(self, line: Line, uncut: str) -> None:
+        item = self.open or self._begin(line, title=None)
+        if uncut:
+            item.body.append(uncut)
+        item.complete = False
+        self.open = None
+
+    def _take_day(self, day: str) -> None:
+        if self.open is not None and not self.open.body:
+            self.open.dateline = self.open.dateline or day
+        elif self.drafts and (self.days_follow or not self._has_days()):
+            self.days_follow = True
+            self.drafts[-1].dateline = self.drafts[-1].dateline or day
+        else:
+            self.day_for_next = day
+
+    def _has_days(self) -> bool:
+        return self.day_for_next is not None or any(draft.dateline for draft in self.drafts)
+
+    def _begins_item(self, text: str, below: str | None) -> bool:
+        if is_title(text):
+            return True
+        above_teaser = below is not None and self.uncut(below) is not None
+        return self.open is None and above_teaser and len(text) <= TITLE_LIMIT
+
+    def _begin(self, line: Line, title: str | None) -> Draft:
+        draft = Draft(line.number, title=title, dateline=self.day_for_next)
+        self.day_for_next = None
+        self.drafts.append(draft)
+        self.open = draft
+        return draft
+
+
+def _names_section(draft: Draft, first: Draft) -> bool:
+    """A title without text that only heads the listing, or a few words that head a part of it."""
+    return draft is first or len((draft.title or "").split()) <= _SECTION_WORDS
+
 
 _SMALL_WORD = re.compile(r"(?<![^\W_])[a-zа-яёäňşžýöüç]{2,}(?![^\W_])")
 

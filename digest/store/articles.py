@@ -1,18 +1,177 @@
-"""Articles as they are read: newest first, by theme, by language, by words, by window."""
+"""Articles as everyone reads them: newest first, by theme, by language, by words, by window; rows into types and back."""
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
 
-from digest.editorial.words import query_forms
-from digest.model import OTHER, Article, Match, Sibling, Window
-from digest.store.database import Database, text_from_moment
-from digest.store.rows import (
-    Row,
-    article_from_row,
-    match_from_row,
-    sibling_from_row,
+from digest.language.words import query_forms
+from digest.model import (
+    OTHER,
+    Article,
+    DateSource,
+    Entry,
+    Hit,
+    KnownDate,
+    Match,
+    Place,
+    Ruling,
+    Sibling,
+    Verdict,
+    Window,
 )
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+
+def seen_at(now: datetime, *, last_end: datetime | None) -> datetime:
+    """When an article that is stored at `now` came in: never inside a window already closed.
+
+    `last_end` is the latest end of all editions of all digests, None before the first one.
+    """
+    return now if last_end is None else max(now, last_end)
+
+
+AnyRow = Mapping[str, Any]
+
+
+DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
+
+
+COPY_COLUMNS = (
+    "language",
+    "title",
+    "title_made",
+    "lead",
+    "text",
+    "content_html",
+    "complete",
+    "byline",
+    "dateline",
+    "wire_tag",
+    "url",
+    *DATE_COLUMNS,
+)
+"""What articles, article_versions and entries have in common: the copy itself."""
+
+
+def copy_values(copy: Entry | Article) -> dict[str, Any]:
+    """The values of COPY_COLUMNS."""
+    values = {column: getattr(copy, column) for column in COPY_COLUMNS[:-3]}
+    return {
+        **values,
+        "title_made": int(copy.title_made),
+        "complete": int(copy.complete),
+        "published_at": copy.published.iso,
+        "date_source": copy.published.source.value,
+        "date_evidence": copy.published.evidence,
+    }
+
+
+def date_from_row(row: AnyRow) -> KnownDate:
+    text = row["published_at"]
+    source = DateSource(row["date_source"])
+    if text is None:
+        return KnownDate(None, source, row["date_evidence"])
+    if "T" in text:
+        time = datetime.fromisoformat(text)
+        return KnownDate(time.date(), source, row["date_evidence"], time)
+    return KnownDate(date.fromisoformat(text), source, row["date_evidence"])
+
+
+def _copy_from_row(row: AnyRow) -> dict[str, Any]:
+    return {
+        **{column: row[column] for column in COPY_COLUMNS[:-3]},
+        "title_made": bool(row["title_made"]),
+        "complete": bool(row["complete"]),
+        "published": date_from_row(row),
+    }
+
+
+def entry_from_row(row: AnyRow) -> Entry:
+    """A row of entries joined with its document's name and its press contact."""
+    return Entry(
+        **_copy_from_row(row),
+        document=row["document"],
+        line=row["line"],
+        contact=row["contact"],
+        guid=row["guid"],
+    )
+
+
+def article_from_row(row: AnyRow, matches: Sequence[Match] = ()) -> Article:
+    """A row of articles joined with its source's and its document's name."""
+    withdrawn = row["withdrawn_at"]
+    return Article(
+        **_copy_from_row(row),
+        id=row["id"],
+        atom_id=row["atom_id"],
+        version=row["version"],
+        source=row["source"],
+        document=row["document"],
+        first_seen_at=moment_from_text(row["first_seen_at"]),
+        updated_at=moment_from_text(row["updated_at"]),
+        story_id=row["story_id"],
+        archived=bool(row["archived"]),
+        withdrawn_at=moment_from_text(withdrawn) if withdrawn else None,
+        matches=tuple(matches),
+    )
+
+
+def sibling_from_row(row: AnyRow) -> Sibling:
+    return Sibling(
+        id=row["id"],
+        atom_id=row["atom_id"],
+        title=row["title"],
+        language=row["language"],
+        source=row["source"],
+        url=row["url"],
+    )
+
+
+def match_from_row(row: AnyRow) -> Match:
+    evidence = json.loads(row["evidence"])
+    return Match(
+        theme=row["theme"],
+        score=row["score"],
+        threshold=row["threshold"],
+        by=row["decided_by"],
+        lexicon_version=row["lexicon_version"],
+        hits=tuple(_hit(hit) for hit in evidence["hits"]),
+        blotted=tuple(_hit(hit) for hit in evidence["blotted"]),
+    )
+
+
+def _hit(found: dict[str, Any]) -> Hit:
+    return Hit(**{**found, "place": Place(found["place"])})
+
+
+def evidence_text(match: Match) -> str:
+    """The hits and blots of a match as JSON that reads well in a table."""
+    return json.dumps(
+        {
+            "hits": [asdict(hit) for hit in match.hits],
+            "blotted": [asdict(hit) for hit in match.blotted],
+        },
+        ensure_ascii=False,
+    )
+
+
+def match_values(match: Match) -> dict[str, Any]:
+    return {
+        "theme": match.theme,
+        "score": match.score,
+        "threshold": match.threshold,
+        "decided_by": match.by,
+        "lexicon_version": match.lexicon_version,
+        "evidence": evidence_text(match),
+    }
+
+
+def ruling_from_row(row: Row) -> Ruling:
+    return Ruling(Verdict(row["verdict"]), row["decided_by"], moment_from_text(row["decided_at"]))
+
 
 SELECT_ARTICLES = """
 SELECT articles.*, sources.name AS source, documents.name AS document
@@ -20,7 +179,11 @@ SELECT articles.*, sources.name AS source, documents.name AS document
   JOIN sources ON sources.id = articles.source_id
   LEFT JOIN documents ON documents.id = articles.document_id
 """
+
+
 NEWEST_FIRST = " ORDER BY articles.first_seen_at DESC, articles.published_at DESC, articles.id"
+
+
 LEADS = """
  (articles.story_id IS NULL OR articles.withdrawn_at IS NOT NULL OR NOT EXISTS (
    SELECT 1 FROM articles AS other JOIN stories ON stories.id = other.story_id
@@ -32,10 +195,16 @@ LEADS = """
 """
 """No other article of the same story and language goes before this one: the story's own lead, then a
 whole text, then the one first seen. A withdrawn article neither leads nor is hidden."""
+
+
 SEARCHED = """
  WHERE articles.id IN (SELECT rowid FROM article_search WHERE article_search MATCH ?)
 """
+
+
 _CHUNK = 500
+
+
 FEW = 20
 """So many times as many articles as are asked for are sorted rather than looked for."""
 
@@ -146,7 +315,7 @@ def first_seen(db: Database) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def article_versions(db: Database, article_id: int) -> list[Row]:
+def article_versions(db: Database, article_id: int) -> list[AnyRow]:
     """Every version of an article, the first one first, as plain rows."""
     sql = "SELECT * FROM article_versions WHERE article_id = ? ORDER BY version"
     return list(db.rows(sql, (article_id,)))
@@ -193,7 +362,7 @@ def search_articles(
     return _with_matches(db, db.rows(sql + NEWEST_FIRST + " LIMIT ?", [*values, limit]))
 
 
-def _with_matches(db: Database, rows: Sequence[Row]) -> list[Article]:
+def _with_matches(db: Database, rows: Sequence[AnyRow]) -> list[Article]:
     matches: dict[int, list[Match]] = defaultdict(list)
     for chunk in _chunks([row["id"] for row in rows]):
         sql = (
@@ -219,3 +388,27 @@ def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _marks(values: Collection[object]) -> str:
     return ", ".join("?" * len(values))
+
+
+def content_mark(db: Database) -> str:
+    """Another text as soon as what is published may have changed: articles, themes, stories."""
+    return str(db.value("SELECT count(*) || ' ' || total(mark) FROM article_marks"))
+
+
+def article_marks(db: Database) -> dict[int, int]:
+    """For each article, by its id, a number that is another as soon as its page may have changed.
+
+    Numbers are drawn at random, so that a store that was restored or copied never has one of ours
+    for something else.
+    """
+    return {
+        int(row["article_id"]): int(row["mark"])
+        for row in db.each("SELECT article_id, mark FROM article_marks ORDER BY article_id")
+    }
+
+
+def first_seen_of(db: Database, article_ids: Sequence[int]) -> list[datetime]:
+    """When these articles came in, but for those that belong to no edition."""
+    sql = "SELECT first_seen_at FROM articles WHERE archived = 0 AND id = ?"
+    found = (db.value(sql, (article_id,)) for article_id in article_ids)
+    return [moment_from_text(text) for text in found if text is not None]

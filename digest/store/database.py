@@ -1,6 +1,7 @@
 """The one place that opens the database, and the one helper through which everything is written."""
 
 import contextlib
+import importlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -8,14 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import StoreError
-from digest.store.sqlite import sqlite3
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Tables
 
+
+if TYPE_CHECKING:
+    import sqlite3 as sqlite3  # noqa: TID251 - for its types alone
+else:
+    try:
+        sqlite3 = importlib.import_module("pysqlite3")
+    except ImportError:
+        sqlite3 = importlib.import_module("sqlite3")
+
+
 Row = dict[str, Any]
+
+
 SCHEMA_VERSION = 20261129
 """The day of the newest change of schema.sql: `PRAGMA user_version` of every store made by it."""
+
+
 _TRIES = 20
 
 
@@ -199,6 +213,8 @@ def open_database(
 
 
 _NO_DATABASE = "there is no database yet. Run `digest ingest` first."
+
+
 _DISK_FAULTS = {
     "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
     "or raise store.busy_timeout_seconds.",
@@ -215,7 +231,11 @@ _DISK_FAULTS = {
     "NOTADB": "file is not a database. Name another file in store.path, or restore the last backup "
     "with `digest restore`; `digest doctor` looks further.",
 }
+
+
 _DISK_FAULTS["LOCKED"] = _DISK_FAULTS["BUSY"]
+
+
 _DISK_FAULTS["PERM"] = _DISK_FAULTS["READONLY"]
 
 
@@ -292,3 +312,26 @@ def text_from_moment(moment: datetime) -> str:
 
 def moment_from_text(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def integrity_faults(db: Database) -> list[str]:
+    """What SQLite finds wrong with the file: damaged pages, broken references; [] is sound."""
+    if found := _checked(db, "integrity_check"):
+        return found  # where pages are damaged, references cannot be followed
+    broken = db.rows("PRAGMA foreign_key_check")
+    return [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
+
+
+def damaged_pages(db: Database) -> list[str]:
+    """As `integrity_faults`, but without a look whether each index has each row of its table, so that
+    it takes a fraction of the time.
+    """
+    return _checked(db, "quick_check")
+
+
+def _checked(db: Database, pragma: str) -> list[str]:
+    try:
+        found = [str(row[pragma]) for row in db.rows(f"PRAGMA {pragma}(20)")]
+    except StoreError as e:
+        return [str(e)]
+    return [] if found == ["ok"] else found

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from digest.cli.bounces import KINDS
-from digest.mail.returned import ReturnKind
-from digest.store.suppressions import keep_report
+from digest.audience.suppressions import keep_report
+from digest.bounces.reports import ReturnKind
+from digest.cli.recipients import KINDS
 from tests.desks import Desk
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from digest.store.sqlite import sqlite3
+from digest.store.database import sqlite3
 from tests.desks import Desk
 
 FIVE_FAULTS = {

@@ -73,7 +73,7 @@ def test_what_came_in_is_counted_in_its_week(filled: Desk) -> None:
 
 def filled_now() -> str:
     """An instant of this week, whenever the test runs."""
-    from digest.runtime import Runtime
+    from digest.newsroom import Runtime
     from digest.store.database import text_from_moment
     from tests.desks import ROOT
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.store.suppressions import suppress
+from digest.audience.suppressions import suppress
 from tests.desks import Desk
 
 

@@ -9,12 +9,12 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest.config.base import PLAIN_ADDRESS, contrast, secret
-from digest.config.combined import LOWEST_CONTRAST, PAPER_DARK, PAPER_LIGHT
+from digest.config.checks import LOWEST_CONTRAST, PAPER_DARK, PAPER_LIGHT
 from digest.config.load import load_settings
-from digest.config.themes import PALETTE, SPARE
-from digest.editorial.lexicon import compile_lexicon
+from digest.config.settings import PALETTE, SPARE
+from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
+from digest.themes.lexicon import compile_lexicon
 from tests.settings_keys import Setting, every_setting
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"

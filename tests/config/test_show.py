@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.config.load import as_lines, in_force
 from digest.config.settings import Settings
-from digest.config.show import as_lines, in_force
 from digest.errors import NotReadyError
 from tests.factories import make_settings
 

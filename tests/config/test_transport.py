@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from digest.config.transport import ServerSettings, TransportSettings
+from digest.config.settings import ServerSettings, TransportSettings
 
 
 def test_mail_goes_to_the_outbox_unless_told_otherwise():

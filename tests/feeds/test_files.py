@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from digest.errors import PublishError
-from digest.feeds.files import HALF, MANIFEST, Laid, lay_out, replace_file
+from digest.feeds.files import HALF, Laid, MANIFEST, lay_out
+from digest.store.files import replace_file
 
 
 def lay(folder: Path, files: Mapping[str, bytes]) -> Laid:

@@ -10,7 +10,7 @@ from lxml import html
 from digest.feeds.items import item_of
 from digest.feeds.pages import article_page_bytes, feed_page_bytes, style_bytes
 from digest.model import UNDATED
-from digest.templating import make_environment
+from digest.newsroom import make_environment
 from tests.factories import make_article, make_match, make_settings, make_sibling
 from tests.feeds.views import make_view
 

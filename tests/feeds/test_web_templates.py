@@ -10,16 +10,9 @@ from jinja2 import Environment, meta, nodes
 
 from digest.feeds.channels import Channel
 from digest.feeds.items import Item, Version, item_of
-from digest.feeds.pages import (
-    Headline,
-    Link,
-    Navigation,
-    article_page_bytes,
-    feed_page_bytes,
-    style_bytes,
-)
+from digest.feeds.pages import Headline, Link, Navigation, article_page_bytes, feed_page_bytes, style_bytes
 from digest.language.wording import Wording, wording_for
-from digest.templating import make_environment, packaged_templates
+from digest.newsroom import make_environment, packaged_templates
 from tests.factories import make_article, make_settings
 from tests.feeds.views import make_view
 

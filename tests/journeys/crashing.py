@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from digest.editions.deliveries import list_deliveries
+from digest.editions.store import delivery_counts
 from digest.store.database import Database
-from digest.store.deliveries import list_deliveries
-from digest.store.editions import delivery_counts
 from tests.desks import ROOT, Desk
 from tests.journeys.relay import Relay
 

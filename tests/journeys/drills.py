@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from digest.compose import compose_now
-from digest.store.audience import add_recipient
+from digest.audience.store import add_recipient
+from digest.editions.compose import compose_now
+from digest.store.backups import backup, export_lines
 from digest.store.database import open_database
-from digest.store.exporting import export_lines
-from digest.store.keeping import backup
-from digest.store.sender import set_way_out, token_key
+from digest.store.owner import set_way_out, token_key
 from tests.desks import Desk
 
 WEDNESDAY = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from digest.config.load import load_settings
-from digest.runtime import Runtime
-from digest.schedule.plan import Verb
-from digest.schedule.work import Worker
+from digest.newsroom import Runtime
+from digest.service.jobs import Worker
+from digest.service.plan import Verb
 from tests.desks import ROOT, Desk, shipped_lexicon
 
 STEPS = frozenset(
@@ -67,7 +67,7 @@ def void(_: object) -> None:
 
 
 def _restore(room: Runtime) -> None:
-    from digest.store.keeping import restore
+    from digest.store.backups import restore
 
     folder = room.settings.path.parent
     restore(folder / "copy.db", room.settings.store.path, room.now())

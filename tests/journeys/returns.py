@@ -2,9 +2,8 @@
 
 import email.utils
 
-from digest.mail.tokens import return_path
-from digest.mail.verp import token_for
-from digest.store.sender import token_key
+from digest.mail.tokens import return_path, token_for
+from digest.store.owner import token_key
 from tests.desks import Desk
 
 

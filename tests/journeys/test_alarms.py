@@ -5,7 +5,7 @@ from email import message_from_bytes
 
 import pytest
 
-from digest.rehearsal import EXAMPLE_ADDRESS
+from digest.editions.preview import EXAMPLE_ADDRESS
 from tests.desks import Desk
 from tests.hooks import Hook, running_hook
 from tests.journeys.serving import Running, service

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from digest.mail.maildir import MaildirTransport
-from digest.store.sender import token_key
+from digest.store.owner import token_key
 from tests.conftest import INGESTED_AT
 from tests.desks import ROOT, Desk
 from tests.journeys.returns import bounce, complaint, leaving, token

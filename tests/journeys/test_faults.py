@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from digest.editions.store import release_edition
 from digest.store.database import moment_from_text
-from digest.store.editions import release_edition
 from tests.desks import Desk
 from tests.mail.certificates import server_context, write_certificate
 from tests.mail.fault_server import CLOSE, HANG, Act, FaultServer, running

@@ -27,7 +27,7 @@ needs_a_disk = [
 EARLY = "2020-01-01T00:00:00.000000Z"
 HOLD = """
 import sys
-from digest.store.sqlite import sqlite3
+from digest.store.database import sqlite3
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("BEGIN IMMEDIATE")
 print("held", flush=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from digest.store.sqlite import sqlite3
+from digest.store.database import sqlite3
 from tests.desks import ROOT, Desk
 from tests.journeys.serving import Running, service
 

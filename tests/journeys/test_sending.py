@@ -12,11 +12,11 @@ from email.message import Message
 
 import pytest
 
-from digest.cli.sending import plan, send_editions
-from digest.compose import compose_now
-from digest.deliver import Portion
-from digest.rehearsal import EXAMPLE_TOKEN
-from digest.runtime import Runtime
+from digest.cli.send import plan, send_editions
+from digest.editions.compose import compose_now
+from digest.editions.deliver import Portion
+from digest.editions.preview import EXAMPLE_TOKEN
+from digest.newsroom import Runtime
 from tests.desks import LISTING, Desk
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying

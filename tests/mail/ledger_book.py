@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from digest.config.transport import TransportSettings
+from digest.config.settings import TransportSettings
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Report, Transport
 
 BODY = b"Subject: The week\r\n\r\nOne\r\n.\r\n..two\r\nThree\r\n"

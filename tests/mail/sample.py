@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from digest.config.settings import Settings
-from digest.editorial.selection import edition_hash, lay_out, order_placements
-from digest.mail.message import MessageMaker
-from digest.mail.render import render_mail
+from digest.editions.mail import render_mail
+from digest.editions.selection import edition_hash, lay_out, order_placements
+from digest.mail.mime import MessageMaker
 from digest.model import (
     OTHER,
     UNDATED,
@@ -21,7 +21,7 @@ from digest.model import (
     RenderedMail,
     Window,
 )
-from digest.templating import make_environment
+from digest.newsroom import make_environment
 from tests.factories import make_article, make_match, make_settings
 
 DATE = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)

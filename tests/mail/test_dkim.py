@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import SigningError
-from digest.mail.canonical import relaxed_body, relaxed_fields
-from digest.mail.dkim import Signer
-from digest.mail.dkim_keys import load_key
-from digest.mail.verp import PLACEHOLDER, token_for
+from digest.mail.dkim import Signer, load_key, relaxed_body, relaxed_fields
+from digest.mail.tokens import PLACEHOLDER, token_for
 
 dkimpy = pytest.importorskip("dkim")
 pytest.importorskip("nacl")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.encoding import Encoded, Slot, encode_text, filled, split_at_places
-from digest.mail.verp import PLACEHOLDER
+from digest.mail.mime import Encoded, Slot, encode_text, filled, split_at_places
+from digest.mail.tokens import PLACEHOLDER
 
 TOKEN = "b3" * 16
 COPY = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=90)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.headers import ascii_address, header, mailbox_header, raw_header
+from digest.language.addresses import ascii_address
+from digest.mail.mime import header, mailbox_header, raw_header
 
 ENCODED = re.compile(rb"=\?utf-8\?([bq])\?([^?]*)\?=")
 COPY = (

@@ -8,10 +8,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from digest.mail.headers import raw_header
-from digest.mail.message import build_body
-from digest.mail.tokens import return_path
-from digest.mail.verp import PLACEHOLDER
+from digest.mail.mime import build_body, raw_header
+from digest.mail.tokens import PLACEHOLDER, return_path
 from digest.model import Choice
 from tests.factories import make_settings
 from tests.mail.sample import DATE, EVERYTHING, EVERYTHING_RU, TOKEN, make_sample, many_articles

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from digest.mail.notices import message_id, notice_message, outgoing
-from digest.mail.store import Kind, Notice
+from digest.mail.outgoing import Kind, Notice
 from digest.model import RenderedMail, Trouble
-from digest.watch import alarm_notice
+from digest.service.alarms import alarm_notice
 from tests.factories import make_settings
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -74,8 +74,7 @@ def test_a_signed_notice_verifies(tmp_path: Path) -> None:
     crypto_rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
     from cryptography.hazmat.primitives import serialization
 
-    from digest.mail.dkim import Signer
-    from digest.mail.dkim_keys import load_key
+    from digest.mail.dkim import Signer, load_key
 
     key = crypto_rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.smtp.dialogue import (
+from digest.mail.smtp.connection import (
     LONGEST_REPLY,
     Reply,
     ReplyReader,

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.mail.outgoing import OutcomeKind, Phase
-from digest.mail.smtp.pacing import Patience
+from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
 from tests.mail.fault_server import CLOSE, HANG, FaultServer, running
 from tests.mail.ledger_book import BODY, Book, outgoing, to_port, to_ports

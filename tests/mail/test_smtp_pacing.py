@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.smtp.lookahead import LOOK_AHEAD, Lookahead
-from digest.mail.smtp.pacing import Allowance, Patience, Throttle
+from digest.mail.smtp.queue import LOOK_AHEAD, Lookahead
+from digest.mail.smtp.servers import Allowance, Patience, Throttle
 from tests.mail.ledger_book import outgoing
 
 PATIENCE = Patience(first=1.0, longest=8.0, recover_after=2)

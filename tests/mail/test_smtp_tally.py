@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from digest.mail.outgoing import Outcome, OutcomeKind
-from digest.mail.smtp.tally import Tally, WoundDownError
+from digest.mail.smtp.slots import Tally, WoundDownError
 
 
 def sent(number):

@@ -9,7 +9,7 @@ from aiosmtpd.smtp import AuthResult
 
 from digest.errors import NotReadyError
 from digest.mail.outgoing import OutcomeKind, Phase
-from digest.mail.smtp.pacing import Patience
+from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
 from tests.mail.certificates import server_context, write_certificate
 from tests.mail.fault_server import FaultServer, running

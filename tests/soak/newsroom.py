@@ -11,11 +11,10 @@ from typing import Any
 import click
 from click.testing import CliRunner, Result
 
-from digest.cli.deliveries import deliveries
-from digest.cli.editions import editions
+from digest.cli.editions import deliveries, editions
 from digest.cli.recipients import recipients
 from digest.errors import RecipientError
-from digest.runtime import Clock
+from digest.newsroom import Clock
 from digest.store.database import Database, open_database
 from tests.desks import ROOT, Desk
 from tests.mailing import use_smtp

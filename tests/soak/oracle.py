@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from digest.mail.verp import read_token
+from digest.mail.tokens import read_token
 from digest.store.database import Database
 from tests.soak.newsroom import BY_HAND, CONNECTIONS
 from tests.soak.relay import DROPPED, TAKEN, Received

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from digest.mail.verp import find_token
+from digest.mail.tokens import find_token
 from tests.soak.plan import drawn_from
 
 MESSAGE_ID = re.compile(rb"(?mi)^Message-ID: *(<[^>\r\n]+>)")

@@ -5,9 +5,10 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from digest.cli.main import DigestGroup, serve
+from digest.cli.main import DigestGroup
+from digest.cli.service import serve
 from digest.config.load import load_settings
-from digest.runtime import Clock, Runtime
+from digest.newsroom import Clock, Runtime
 
 
 class FastDesk:

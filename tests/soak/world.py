@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from digest.runtime import Clock
+from digest.newsroom import Clock
 from tests.journeys.serving import free_port
 from tests.soak.letters import Letters
 from tests.soak.machines import Machines

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from digest.editorial.facts import read_copy
-from digest.editorial.joining import join, pair_up
+from digest.language.text import decode
 from digest.model import DateSource
-from digest.sources.decoding import decode
+from digest.sources.dates import read_copy
 from digest.sources.documents import read_entries
 from digest.sources.folder import list_documents, read_bytes
+from digest.sources.versions import join, pair_up
 
 ROOT = Path(__file__).parents[2]
 TRUTH = json.loads((ROOT / "tests/data/seeds.json").read_text("utf-8"))["articles"]

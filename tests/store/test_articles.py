@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.store import intake
+from digest.sources.store import (
+    add_article,
+    document_states,
+    revise_article,
+    save_document,
+    save_source,
+)
 from digest.store.articles import articles_by_id, latest_articles, search_articles
 from digest.store.database import Database, open_database
+from digest.themes.store import save_matches
 from tests.conftest import INGESTED_AT
 from tests.desks import MADE_AT, Desk
 from tests.factories import make_entry, make_match
@@ -29,8 +36,8 @@ COPY = (
 
 def fill(db: Database) -> None:
     with db.write():
-        source = intake.save_source(db, "wire", "documents", "Wire", INGESTED_AT)
-        document = intake.save_document(
+        source = save_source(db, "wire", "documents", "Wire", INGESTED_AT)
+        document = save_document(
             db,
             source,
             name="1.txt",
@@ -42,9 +49,7 @@ def fill(db: Database) -> None:
         )
         for line, (title, text, language) in enumerate(COPY, 1):
             entry = make_entry(line=line, title=title, text=text, language=language)
-            intake.add_article(
-                db, source, "wire", document, entry, archived=False, moment=INGESTED_AT
-            )
+            add_article(db, source, "wire", document, entry, archived=False, moment=INGESTED_AT)
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +135,9 @@ def test_a_revised_article_is_found_by_its_new_words_only(db: Database) -> None:
     fill(db)
     entry = make_entry(line=3, title="Traffickers released", text="The court freed them.")
     with db.write():
-        document = intake.document_states(db, "wire")["1.txt"].id
+        document = document_states(db, "wire")["1.txt"].id
         later = datetime(2026, 11, 19, tzinfo=UTC)
-        assert intake.revise_article(db, 3, document, entry, later)
+        assert revise_article(db, 3, document, entry, later)
     assert found(db, "heroin") == set()
     assert found(db, "freed") == {3}
 
@@ -167,8 +172,8 @@ def test_a_theme_gives_its_newest_however_it_is_searched(
         for line in range(5, 85):
             entry = make_entry(line=line, title=f"More {line}", language=("en", "ru")[line % 2])
             moment = INGESTED_AT + timedelta(minutes=line * 7 % 60)
-            kept = intake.add_article(db, 1, "wire", 1, entry, archived=False, moment=moment)
-            intake.save_matches(db, kept, [make_match("drugs")] if line % 4 else [])
+            kept = add_article(db, 1, "wire", 1, entry, archived=False, moment=moment)
+            save_matches(db, kept, [make_match("drugs")] if line % 4 else [])
     under = [
         article
         for article in latest_articles(db)

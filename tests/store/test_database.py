@@ -11,8 +11,7 @@ from threading import Barrier
 import pytest
 
 from digest.errors import StoreError
-from digest.store.database import SCHEMA_VERSION, Database, created_at, open_database
-from digest.store.sqlite import sqlite3
+from digest.store.database import SCHEMA_VERSION, Database, created_at, open_database, sqlite3
 from tests.desks import MADE_AT
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from digest.errors import SenderError, StoreError
-from digest.publish import publish
-from digest.store.database import SCHEMA_VERSION, Database, open_database
-from digest.store.exporting import PASSING, export_lines, import_lines
-from digest.store.keeping import own_tables, row_counts
-from digest.store.sender import adopt, check_home, token_key
-from digest.store.summary import integrity_faults
+from digest.feeds.publish import publish
+from digest.store.backups import PASSING, export_lines, import_lines, own_tables, row_counts
+from digest.store.database import SCHEMA_VERSION, Database, integrity_faults, open_database
+from digest.store.owner import adopt, check_home, token_key
 from tests.desks import MADE_AT, PAGES, Desk
 from tests.mailing import Office
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import StoreError
-from digest.store.database import Database, open_database
-from digest.store.summary import integrity_faults
+from digest.store.database import Database, integrity_faults, open_database
 from tests.desks import MADE_AT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits and rights of POSIX")
@@ -20,8 +19,8 @@ import os, sys
 from pathlib import Path
 from digest.errors import StoreError
 from digest.store.database import open_database
-from digest.store.summary import integrity_faults
-import digest.store.sqlite
+from digest.store.database import integrity_faults
+import digest.store.database
 Path.cwd().as_uri()  # what this loads nobody may be unable to read
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)

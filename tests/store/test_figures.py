@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.store import intake
+from digest.service.store import articles_by_theme, articles_by_week, sources_at_a_glance, totals
+from digest.sources.store import add_article, revise_article, save_document, save_source
+from digest.store.backups import export_lines, import_lines
 from digest.store.database import Database, open_database, text_from_moment
-from digest.store.exporting import export_lines, import_lines
-from digest.store.filings import count_filed_otherwise, save_filing
-from digest.store.measures import articles_by_week
-from digest.store.summary import articles_by_theme, sources_at_a_glance, totals
+from digest.themes.store import count_filed_otherwise, save_filing, save_matches
 from tests.desks import MADE_AT
 from tests.factories import make_entry, make_match
 
@@ -24,8 +23,8 @@ def furnish(db: Database) -> None:
     moment = text_from_moment(START)
     with db.write():
         for i in (1, 2):
-            intake.save_source(db, f"wire{i}", "documents", "Wire", START)
-            intake.save_document(
+            save_source(db, f"wire{i}", "documents", "Wire", START)
+            save_document(
                 db, i, name="1", sha256="", size=1, encoding=None, error=None, moment=START
             )
         for i, theme in enumerate(THEMES):
@@ -62,10 +61,10 @@ def furnished(db: Database) -> Database:
     with db.write():
         for i in range(1, 5):
             entry = make_entry(line=i, title=f"Title {i}")
-            intake.add_article(db, 1, "wire", 1, entry, archived=False, moment=START)
+            add_article(db, 1, "wire", 1, entry, archived=False, moment=START)
         db.run("UPDATE articles SET story_id = 1 WHERE id <= 2")
         db.run("UPDATE articles SET story_id = 2 WHERE id = 3")
-        intake.save_matches(db, 1, [make_match("drugs")])
+        save_matches(db, 1, [make_match("drugs")])
     return db
 
 
@@ -127,9 +126,9 @@ def test_articles_are_counted_by_theme_language_and_week(furnished: Database) ->
     """For `digest status` and /metrics: each theme of an article counts it, and OTHER the rest."""
     week = timedelta(weeks=1)
     with furnished.write():
-        intake.save_matches(furnished, 2, [make_match("drugs"), make_match("youth")])
+        save_matches(furnished, 2, [make_match("drugs"), make_match("youth")])
         entry = make_entry(line=9, title="Пятый", language="ru")
-        intake.add_article(furnished, 1, "wire", 1, entry, archived=True, moment=START + week)
+        add_article(furnished, 1, "wire", 1, entry, archived=True, moment=START + week)
     assert articles_by_theme(furnished) == {
         ("drugs", "en"): 2,
         ("youth", "en"): 1,
@@ -149,8 +148,8 @@ def test_an_article_in_another_language_is_counted_there(furnished: Database) ->
     """For who corrects copy: once the article is filed again, its theme has it in the new language."""
     with furnished.write():
         entry = make_entry(line=1, title="Title 1", language="ru")
-        assert intake.revise_article(furnished, 1, 1, entry, START)
-        intake.save_matches(furnished, 1, [make_match("drugs")])
+        assert revise_article(furnished, 1, 1, entry, START)
+        save_matches(furnished, 1, [make_match("drugs")])
     assert articles_by_theme(furnished) == {("drugs", "ru"): 1, ("other", "en"): 3}
 
 

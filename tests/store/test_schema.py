@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from digest.store.database import Database, moment_from_text, text_from_moment
-from digest.store.sqlite import sqlite3
+from digest.store.database import Database, moment_from_text, sqlite3, text_from_moment
 from tests.desks import Desk
 
 FROZEN = {("placements", "story_id"), ("articles", "atom_id")}

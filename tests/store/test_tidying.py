@@ -4,15 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from digest.audience.suppressions import keep_report, raw_return
 from digest.errors import StoreError
-from digest.runtime import Runtime
-from digest.schedule.plan import Verb
-from digest.schedule.work import Worker
+from digest.newsroom import Runtime
+from digest.service.jobs import Worker
+from digest.service.plan import Verb
+from digest.store.backups import Tidied, backups_in, export_lines, tidy, would_tidy
 from digest.store.database import Database
-from digest.store.exporting import export_lines
-from digest.store.keeping import backups_in
-from digest.store.suppressions import keep_report, raw_return
-from digest.store.tidying import Tidied, tidy, would_tidy
 from tests.desks import Desk
 from tests.mailing import Office
 

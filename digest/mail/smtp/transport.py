@@ -1,31 +1,20 @@
-"""Mail out by SMTP: a pool of connections to one or several servers, as digest.mail.outgoing says.
-
-One event loop lives for one `deliver`. In it each connection is a `Slot`; the `Desk` gives messages
-to free slots within every limit; the `Tally` puts what all of them have to say to the ledger into
-few commits. With PIPELINING a message costs one round trip: its envelope goes out behind the final
-dot of the one before, its body once the ledger has it as handed.
-
-Faults of a server put it aside, each time longer, while others serve; a fault that only the operator
-can mend (login, certificate, refused sender) puts it out for the run. When none is left the run
-ends: what was drawn is settled as OURS, or as UNSENT where the servers only went silent.
-"""
+"""Whether the mail servers would take us, without a message."""
 
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
 
-from digest.config.transport import TransportSettings
+from digest.config.settings import ServerSettings, TransportSettings
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Report
-from digest.mail.smtp.desk import Desk, fault_text
-from digest.mail.smtp.links import Timeouts
-from digest.mail.smtp.lookahead import Lookahead
-from digest.mail.smtp.pacing import Allowance, Patience
-from digest.mail.smtp.servers import Server, accesses
-from digest.mail.smtp.slots import Manner, Slot
-from digest.mail.smtp.tally import Tally
+from digest.mail.smtp.connection import Timeouts
+from digest.mail.smtp.queue import Desk, Lookahead, fault_text
+from digest.mail.smtp.servers import Access, Allowance, OpenError, Patience, Server, accesses
+from digest.mail.smtp.slots import Manner, Slot, Tally
 
 STOP_SECONDS = 0.1
 """How often `stop()` is asked."""
+
+
 PARTING_SECONDS = 0.05
 """Connections take leave by turns of the loop; one that ends before leaves sockets open."""
 
@@ -177,3 +166,42 @@ def _own_name() -> str:
         return f"[{socket.gethostbyname(socket.gethostname())}]"
     except OSError:
         return "[127.0.0.1]"
+
+
+GREETING = "[127.0.0.1]"
+
+
+def reach(
+    servers: Sequence[ServerSettings], *, helo_name: str | None, seconds: float = 10.0
+) -> list[tuple[str, str | None]]:
+    """Connect to each server at once, greet, start TLS, log in, and part with QUIT.
+
+    Its name, and what went wrong; None where all went well. `seconds` is the limit for each.
+
+    Raises:
+        NotReadyError: a password or a ca_file that a server names is not there.
+    """
+    found = accesses(servers)
+    greeting = helo_name or GREETING
+
+    async def everyone() -> list[tuple[str, str | None]]:
+        told = await asyncio.gather(*(_visit(one, greeting, seconds) for one in found))
+        await asyncio.sleep(PARTING_SECONDS)
+        return list(told)
+
+    return asyncio.run(everyone())
+
+
+async def _visit(access: Access, greeting: str, seconds: float) -> tuple[str, str | None]:
+    name = access.settings.name
+    try:
+        async with asyncio.timeout(seconds):
+            timeouts = Timeouts(connect=seconds, command=seconds, data=seconds)
+            link = await Server(access, Patience()).open(greeting, timeouts)
+            await link.close()
+    except OpenError as e:
+        code = f"{e.fault.code} " if e.fault.code else ""
+        return name, f"{e.fault.phase}: {code}{e.fault.text}"
+    except TimeoutError:
+        return name, f"no answer within {seconds:g} s"
+    return name, None

@@ -1,0 +1,1 @@
+"""Recipients, their choices, and addresses that must not be mailed."""

@@ -1,0 +1,1 @@
+"""What comes back for mail that we sent."""

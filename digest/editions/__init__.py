@@ -1,0 +1,1 @@
+"""From articles to mail: windows, selection, frozen editions, deliveries."""

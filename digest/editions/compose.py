@@ -1,0 +1,312 @@
+"""The verb `compose`: closes each edition that is due, freezes it, and queues its deliveries.
+
+What `preview` shows and what `compose` freezes come from the same function, so the dry run's hash
+is the edition's.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from digest.audience.recipients import effective_choice
+from digest.audience.store import raw_choices
+from digest.config.settings import DigestConfig, Settings
+from digest.config.values import parse_rule
+from digest.editions import store as edition_store
+from digest.editions.deliveries import queue_deliveries, skip_unwanted
+from digest.editions.schedule import due_window, is_late, window_now
+from digest.editions.selection import edition_hash, order_placements
+from digest.editions.store import last_edition
+from digest.errors import ExpectationError, NotFoundError
+from digest.model import OTHER, Article, Choice, Edition, EditionStatus, Segment, Window
+from digest.store.articles import articles_in_window, count_in_window, first_seen, siblings_of
+from digest.store.database import Database
+
+
+def next_window(
+    db: Database, settings: Settings, digest: DigestConfig, now: datetime, *, by_hand: bool = False
+) -> Window | None:
+    """The window that is due, or with `by_hand` the one that a person would close now; None where
+    there is none.
+    """
+    last = last_edition(db, digest.name)
+    return (window_now if by_hand else due_window)(
+        parse_rule(digest.schedule),
+        settings.digest_zone(digest),
+        last_end=None if last is None else last[1],
+        first_seen=first_seen(db) if last is None and digest.since is None else None,
+        since=digest.since,
+        now=now,
+    )
+
+
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The edition that the operator saw in a dry run: its hash, or as much of its beginning as tells
+    it apart, and the end of its window, so that even the Date of the mail is the same.
+    """
+
+    hash: str
+    ends_at: datetime | None = None
+
+    def means(self, edition: Edition) -> bool:
+        return edition.hash.startswith(self.hash)
+
+    @classmethod
+    def parse(cls, text: str) -> "Expected":
+        """HASH or HASH@20261122T080000Z, as the dry run prints it.
+
+        Raises:
+            ExpectationError: this is neither.
+        """
+        wanted, at, end = text.strip().partition("@")
+        if not re.fullmatch(r"[0-9a-f]{8,64}", wanted):
+            raise ExpectationError(
+                f"--expect {text!r}: allowed is the hash that `digest send --dry-run` prints, or at "
+                "least its first 8 signs"
+            )
+        if not at:
+            return cls(wanted)
+        try:
+            return cls(wanted, datetime.strptime(end, STAMP).replace(tzinfo=UTC))
+        except ValueError:
+            raise ExpectationError(
+                f"--expect {text!r}: what stands after @ is no time such as 20261122T080000Z"
+            ) from None
+
+
+def expectation(edition: Edition) -> str:
+    """What to give to `--expect` so that exactly this edition is sent."""
+    return f"{edition.hash[:16]}@{edition.window.ends_at.astimezone(UTC).strftime(STAMP)}"
+
+
+def find_digest(settings: Settings, name: str | None) -> DigestConfig:
+    """The digest of that name; without a name the only one there is.
+
+    Raises:
+        NotFoundError: there is none of that name, or a name is needed to choose.
+    """
+    names = ", ".join(digest.name for digest in settings.digests)
+    if name is None:
+        if len(settings.digests) > 1:
+            raise NotFoundError(f"there are several digests; name one of {names}")
+        return settings.digests[0]
+    digest = settings.digest(name)
+    if digest is None:
+        raise NotFoundError(f"there is no digest {name!r}; config.toml has {names}")
+    return digest
+
+
+def preview(
+    db: Database,
+    settings: Settings,
+    digest: DigestConfig,
+    now: datetime,
+    *,
+    expect: Expected | None = None,
+) -> Edition | None:
+    """The edition that would be sent at `now`, not frozen; None while nothing has come in. Its window
+    ends where that of `expect` does.
+    """
+    window = _by_hand(db, settings, digest, now, expect)
+    return None if window is None else _edition(db, settings, digest, window)
+
+
+def is_worth_sending(
+    db: Database, settings: Settings, digest: DigestConfig, edition: Edition, now: datetime
+) -> bool:
+    """Whether a person who sends now sends this edition: one without articles only where such are
+    sent and one is due, or each command by hand would mail that there is no news.
+    """
+    if edition.placements:
+        return True
+    return digest.empty == "send" and next_window(db, settings, digest, now) is not None
+
+
+def count_waiting(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> int:
+    """How many articles `preview` would show."""
+    window = _by_hand(db, settings, digest, now, None)
+    if window is None:
+        return 0
+    return count_in_window(
+        db,
+        window,
+        settings.digest_languages(digest),
+        settings.digest_themes(digest),
+        settings.theme_keys,
+    )
+
+
+def compose_now(
+    db: Database,
+    settings: Settings,
+    digest: DigestConfig,
+    now: Callable[[], datetime],
+    *,
+    expect: Expected | None = None,
+) -> Edition | None:
+    """Close the digest's window by hand; None where it is not worth sending, and where there is
+    nobody to mail it to: what came in then waits for the first recipient.
+
+    With `expect` only that very edition is frozen.
+
+    Raises:
+        ExpectationError: the edition would not be the one expected; nothing was composed.
+    """
+    with db.write():
+        moment = now()
+        window = _by_hand(db, settings, digest, moment, expect)
+        if window is None:
+            if expect is not None:
+                raise ExpectationError("nothing new has come in, so no edition has that hash")
+            return None
+        edition = _edition(db, settings, digest, window)
+        if expect is not None and not expect.means(edition):
+            raise ExpectationError(
+                f"expected the edition {expect.hash}, but now it would be {edition.hash}: something "
+                "came in or was changed. Nothing was sent. Next: digest send --dry-run."
+            )
+        if next(_choices(db, settings, digest), None) is None:
+            return None
+        if not is_worth_sending(db, settings, digest, edition, moment):
+            return None
+        return _freeze(db, settings, digest, edition, moment)
+
+
+def compose_due(
+    db: Database, settings: Settings, now: Callable[[], datetime], *, digest: str | None = None
+) -> list[Edition]:
+    """Close every edition that is due by its rule, each in one write; those that were frozen.
+
+    After an outage one edition covers all the time missed. One that is later than
+    `max_lateness_hours` is held for a person.
+    """
+    composed: list[Edition] = []
+    for config in settings.digests:
+        if digest is not None and config.name != digest:
+            continue
+        with db.write():
+            moment = now()
+            window = next_window(db, settings, config, moment)
+            if window is None:
+                continue
+            edition = _edition(db, settings, config, window)
+            if is_late(window, moment, config.max_lateness_hours):
+                edition = replace(edition, status=EditionStatus.HELD)
+            frozen = _freeze(db, settings, config, edition, moment)
+            if frozen is not None:
+                composed.append(frozen)
+    return composed
+
+
+def compose_held(db: Database, settings: Settings, now: datetime, note: str) -> list[int]:
+    """Close what waits of each digest as an edition that is held with `note`; their ids. Call inside a
+    write.
+    """
+    held: list[int] = []
+    for digest in settings.digests:
+        edition = preview(db, settings, digest, now)
+        if edition is None or not edition.placements:
+            continue
+        frozen = _freeze(db, settings, digest, edition, now)
+        if frozen is not None and frozen.id is not None:
+            edition_store.hold_edition(db, frozen.id, note)
+            held.append(frozen.id)
+    return held
+
+
+def segments(db: Database, settings: Settings, digest: DigestConfig) -> list[Segment]:
+    """The digest's active recipients by equal choices, the largest segment first."""
+    counts = Counter(choice for _, choice in _choices(db, settings, digest))
+    return [
+        Segment(choice, count)
+        for choice, count in sorted(counts.items(), key=lambda item: (-item[1], _sortable(item[0])))
+    ]
+
+
+def _choices(
+    db: Database, settings: Settings, digest: DigestConfig
+) -> Iterator[tuple[int, Choice]]:
+    known: dict[tuple[str, str | None, str | None], Choice] = {}
+    for row in raw_choices(db, digest.name):
+        kept = (row["language"], row["languages"], row["themes"])
+        if kept not in known:
+            known[kept] = effective_choice(settings, digest, row)
+        yield int(row["id"]), known[kept]
+
+
+def _sortable(choice: Choice) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return choice.language, choice.languages, choice.themes
+
+
+def _by_hand(
+    db: Database,
+    settings: Settings,
+    digest: DigestConfig,
+    now: datetime,
+    expect: Expected | None,
+) -> Window | None:
+    """What a person would close at `now`, no later than the end of what is expected."""
+    window = next_window(db, settings, digest, now, by_hand=True)
+    if window is None or expect is None or expect.ends_at is None:
+        return window
+    ends_at = min(expect.ends_at, window.ends_at)
+    return Window(window.starts_at, ends_at) if window.starts_at < ends_at else None
+
+
+def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Window) -> Edition:
+    themes = settings.digest_themes(digest)
+    found = [
+        _under_known_themes(article, settings)
+        for article in articles_in_window(db, window, settings.digest_languages(digest))
+    ]
+    carried = [
+        article
+        for article in found
+        if (OTHER in themes if not article.themes else any(key in themes for key in article.themes))
+    ]
+    siblings = siblings_of(db, [article.id for article in carried])
+    placements = tuple(
+        replace(placement, siblings=tuple(siblings.get(placement.article.id, ())))
+        for placement in order_placements(carried)
+    )
+    last = edition_store.last_edition(db, digest.name)
+    number = 1 if last is None else last[0] + 1
+    return Edition(
+        id=None,
+        digest=digest.name,
+        number=number,
+        window=window,
+        hash=edition_hash(
+            digest=digest.name,
+            number=number,
+            window=window,
+            zone=settings.digest_zone(digest),
+            placements=placements,
+        ),
+        placements=placements,
+    )
+
+
+def _under_known_themes(article: Article, settings: Settings) -> Article:
+    """The article without the themes that config.toml no longer has: where none is left, it is
+    other news, so that taking a theme out of config.toml takes no article out of the mail.
+    """
+    known = tuple(match for match in article.matches if match.theme in settings.theme_keys)
+    return article if known == article.matches else replace(article, matches=known)
+
+
+def _freeze(
+    db: Database, settings: Settings, digest: DigestConfig, edition: Edition, moment: datetime
+) -> Edition | None:
+    if not edition.placements and digest.empty == "skip":
+        return None
+    edition_id = edition_store.save_edition(db, edition, moment)
+    queue_deliveries(db, edition_id, _choices(db, settings, digest), moment)
+    skip_unwanted(db, edition_id, moment)
+    return replace(edition, id=edition_id)

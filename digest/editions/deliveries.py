@@ -1,0 +1,214 @@
+"""The ledger: one row for each edition and recipient, and how it ended.
+
+    queued -> handed -> sent | failed | uncertain, or queued again
+    queued -> skipped
+
+`handed` is on disk before a server is given the end of a body. Only one sender works on a database
+at a time (see store.sender), so a queued row needs no claim.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from digest.editions.store import save_segments
+from digest.errors import NotFoundError, NotReadyError
+from digest.mail.outgoing import DeliveryStatus, Due
+from digest.model import Choice
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+PAGE = 1000
+
+
+def queue_deliveries(
+    db: Database, edition_id: int, choices: Iterable[tuple[int, Choice]], moment: datetime
+) -> int:
+    """A queued delivery for each recipient, with the segment of the choice; how many.
+
+    Call inside the write that freezes the edition. A recipient has one delivery of an edition,
+    whatever happens: UNIQUE (edition_id, recipient_id).
+    """
+    segments: dict[Choice, int] = {}
+    due_at = text_from_moment(moment)
+    count = 0
+
+    def rows() -> Iterator[tuple[int, int, int, str]]:
+        nonlocal count
+        for count, (recipient_id, choice) in enumerate(choices, 1):  # noqa: B007 - told below
+            segment_id = segments.get(choice)
+            if segment_id is None:
+                segment_id = save_segments(db, edition_id, [choice])[choice]
+                segments[choice] = segment_id
+            yield edition_id, recipient_id, segment_id, due_at
+
+    db.run_many(
+        """INSERT INTO deliveries (edition_id, recipient_id, segment_id, status, due_at)
+           VALUES (?, ?, ?, 'queued', ?)""",
+        rows(),
+    )
+    sql = "UPDATE editions SET recipients = recipients + ? WHERE id = ?"
+    db.run(sql, (count, edition_id))
+    return count
+
+
+DUE = """
+SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, name, attempts,
+       first_tried_at
+  FROM deliveries INDEXED BY deliveries_by_edition
+  JOIN recipients ON recipients.id = recipient_id
+ WHERE deliveries.edition_id = ? AND deliveries.status = 'queued'
+   AND deliveries.due_at <= ? AND deliveries.id > ? AND recipients.status = 'active'
+   AND EXISTS (SELECT 1 FROM editions
+                WHERE editions.id = deliveries.edition_id AND editions.status = 'composed')
+   AND NOT EXISTS (SELECT 1 FROM suppressions
+                    WHERE suppressions.address_key = recipients.address_key)
+ ORDER BY deliveries.id LIMIT ?
+"""
+
+
+def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
+    """The queued deliveries of an edition that are due, a page at a time, so that memory is flat.
+
+    A page is read anew where another process has written meanwhile: whoever was suppressed or left
+    is not mailed any more, and an edition that was held ends here.
+    """
+    last = 0
+    seen = db.version()
+    while rows := db.rows(DUE, (edition_id, text_from_moment(now), last, PAGE)):
+        for row in rows:
+            if (version := db.version()) != seen:
+                seen = version
+                break
+            last = row["id"]
+            yield _due(row)
+
+
+def _due(row: Row) -> Due:
+    tried = row["first_tried_at"]
+    return Due(
+        id=row["id"],
+        edition_id=row["edition_id"],
+        segment_id=row["segment_id"],
+        recipient_id=row["recipient_id"],
+        address=row["address"],
+        name=row["name"],
+        attempts=row["attempts"],
+        first_tried_at=moment_from_text(tried) if tried else None,
+    )
+
+
+UNWANTED = """
+SELECT 1
+  FROM json_each(?) AS drawn
+  JOIN deliveries ON deliveries.id = drawn.value
+  JOIN recipients ON recipients.id = deliveries.recipient_id
+  JOIN editions ON editions.id = deliveries.edition_id
+ WHERE deliveries.status != 'handed'
+   AND (deliveries.status != 'queued' OR recipients.status != 'active'
+        OR editions.status != 'composed'
+        OR EXISTS (SELECT 1 FROM suppressions
+                    WHERE suppressions.address_key = recipients.address_key))
+ LIMIT 1
+"""
+
+
+def has_unwanted(db: Database, delivery_ids: Sequence[int]) -> bool:
+    """Whether one of these, drawn as due a while ago and not handed yet, would not be drawn now."""
+    return db.value(UNWANTED, (json.dumps(list(delivery_ids)),)) is not None
+
+
+SKIP_UNWANTED = """
+UPDATE deliveries SET status = 'skipped', settled_at = :now, due_at = NULL,
+       reason = CASE WHEN EXISTS (SELECT 1 FROM suppressions
+                                   WHERE suppressions.address_key = recipients.address_key)
+                     THEN 'suppressed' ELSE 'subscription ended' END
+  FROM recipients
+ WHERE recipients.id = deliveries.recipient_id AND deliveries.edition_id = :edition
+   AND deliveries.status = 'queued'
+   AND (recipients.status != 'active'
+        OR EXISTS (SELECT 1 FROM suppressions
+                    WHERE suppressions.address_key = recipients.address_key))
+"""
+
+
+def skip_unwanted(db: Database, edition_id: int, now: datetime) -> int:
+    """Settle as skipped whoever must not, or no longer wants to, be mailed; how many."""
+    return db.run(SKIP_UNWANTED, {"edition": edition_id, "now": text_from_moment(now)})
+
+
+def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> int:
+    """Settle as skipped the queued deliveries of a segment for which nothing is left; how many."""
+    sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL, reason = ?
+              WHERE segment_id = ? AND status = 'queued'"""
+    return db.run(sql, (text_from_moment(now), reason, segment_id))
+
+
+def settle_uncertain(
+    db: Database, *, delivery_id: int | None, edition_id: int | None, sent: bool, now: datetime
+) -> int:
+    """The operator's word on uncertain deliveries, one or all of an edition: sent, or to be sent
+    again, with all its tries. How many. Call inside a write.
+
+    Raises:
+        NotReadyError: they are to be sent again, but the edition was cancelled.
+    """
+    of = "SELECT edition_id FROM deliveries WHERE id = ?"
+    found = edition_id or db.value(of, (delivery_id,))
+    if not sent and db.value("SELECT status FROM editions WHERE id = ?", (found,)) == "cancelled":
+        raise NotReadyError(
+            f"edition {found} was cancelled, so that nothing of it is sent again. Allowed is --sent, "
+            "for what arrived all the same."
+        )
+    column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
+    at = text_from_moment(now)
+    status, due_at, reason = (
+        ("sent", None, "settled by the operator")
+        if sent
+        else ("queued", at, "resent by the operator")
+    )
+    sql = f"""UPDATE deliveries SET status = ?, due_at = ?, reason = ?, settled_at = ?,
+                     attempts = iif(?, attempts, 0), first_tried_at = iif(?, first_tried_at, NULL)
+               WHERE status = 'uncertain' AND {column} = ?"""  # noqa: S608 - the column is ours
+    return db.run(sql, (status, due_at, reason, at if sent else None, sent, sent, value))
+
+
+def list_deliveries(
+    db: Database,
+    *,
+    edition_id: int | None = None,
+    status: DeliveryStatus | None = None,
+    limit: int | None = None,
+) -> Iterator[Row]:
+    """Deliveries with their recipient's address, in the order in which they were queued."""
+    conditions: list[str] = []
+    values: list[object] = []
+    for column, value in (("deliveries.edition_id", edition_id), ("deliveries.status", status)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"""
+    SELECT deliveries.*, recipients.address, editions.digest, editions.number
+      FROM deliveries
+      JOIN recipients ON recipients.id = deliveries.recipient_id
+      JOIN editions ON editions.id = deliveries.edition_id
+      {where} ORDER BY deliveries.id LIMIT ?
+    """  # noqa: S608 - the conditions are ours
+    return db.each(sql, (*values, -1 if limit is None else limit))
+
+
+def delivery_by_id(db: Database, delivery_id: int) -> Row:
+    """One delivery with its recipient's address and its edition.
+
+    Raises:
+        NotFoundError: there is no such delivery.
+    """
+    sql = """SELECT deliveries.*, recipients.address, editions.digest, editions.number
+               FROM deliveries
+               JOIN recipients ON recipients.id = deliveries.recipient_id
+               JOIN editions ON editions.id = deliveries.edition_id
+              WHERE deliveries.id = ?"""
+    row = db.row(sql, (delivery_id,))
+    if row is None:
+        raise NotFoundError(f"there is no delivery {delivery_id}; see `digest deliveries list`")
+    return row

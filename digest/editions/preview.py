@@ -1,0 +1,145 @@
+"""What `send --dry-run` shows and writes: each segment's mail, made by the hands that make the real one."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest.config.settings import DigestConfig, Settings
+from digest.editions.mail import make_segment
+from digest.editions.selection import lay_out
+from digest.errors import PublishError
+from digest.model import Choice, Edition, Preview, RenderedMail, Segment
+from digest.store.files import replace_file
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from digest.mail.dkim import Signer
+
+
+EXAMPLE_ADDRESS = "recipient@example.org"
+
+
+EXAMPLE_TOKEN = "e" * 32
+
+
+KB = 1000
+
+
+LONG_WINDOW_DAYS = 45
+
+
+def everything(settings: Settings, digest: DigestConfig, language: str | None = None) -> Choice:
+    """The choice of a recipient who wants all that the digest has, first in `language`."""
+    languages = settings.digest_languages(digest)
+    first = language if language in languages else languages[0]
+    rest = tuple(code for code in languages if code != first)
+    return Choice(first, (first, *rest), settings.digest_themes(digest))
+
+
+def preview_segments(
+    settings: Settings,
+    digest: DigestConfig,
+    edition: Edition,
+    segments: Sequence[Segment],
+    environment: "Environment",
+    signer: "Signer | None" = None,
+) -> list[Preview]:
+    """Each segment's mail as it would be sent, to an example recipient; without segments that of a
+    recipient of everything.
+    """
+    previews: list[Preview] = []
+    names: set[str] = set()
+    for segment in segments or [Segment(everything(settings, digest), 0)]:
+        layout = lay_out(edition.placements, segment.choice, per_theme=digest.per_theme)
+        mail, maker = make_segment(
+            settings=settings,
+            digest=digest,
+            edition=edition,
+            layout=layout,
+            environment=environment,
+            signer=signer,
+        )
+        message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)
+        name = _name(settings, digest, edition, segment.choice, names)
+        names.add(name)
+        warnings = _warnings(settings, edition, layout.total, len(message))
+        previews.append(Preview(segment, layout, mail, message, name, tuple(warnings)))
+    return previews
+
+
+def write_preview(folder: Path, preview: Preview) -> list[Path]:
+    """NAME.eml, .html and .txt in `folder`, which is made if needed; their paths.
+
+    Raises:
+        PublishError: the folder cannot be written.
+    """
+    return write_parts(folder, preview.name, preview.message, preview.mail)
+
+
+def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> list[Path]:
+    """As `write_preview`, for any mail."""
+    paths = [folder / f"{name}.{ending}" for ending in ("eml", "html", "txt")]
+    parts = (message, mail.html.encode(), mail.text.encode())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, data in zip(paths, parts, strict=True):
+            replace_file(path, data)
+    except OSError as e:
+        raise _unwritable(folder, e) from e
+    return paths
+
+
+def _unwritable(folder: Path, error: OSError) -> PublishError:
+    reason = error.strerror or error
+    return PublishError(f"{folder}: cannot be written ({reason}); name another folder with --out")
+
+
+def clear_previews(folder: Path, digest: str) -> None:
+    """Remove what an earlier dry run of this digest wrote, so that nothing stale lies beside the new.
+
+    Raises:
+        PublishError: the folder cannot be written.
+    """
+    ours = re.compile(rf"{re.escape(digest)}-\d+-[a-z0-9-]+\.(eml|html|txt)")
+    try:
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if ours.fullmatch(path.name) and path.is_file():
+                    path.unlink(missing_ok=True)
+    except OSError as e:
+        raise _unwritable(folder, e) from e
+
+
+def _name(
+    settings: Settings, digest: DigestConfig, edition: Edition, choice: Choice, taken: set[str]
+) -> str:
+    """weekly-12-en-drugs-youth: safe as a file name, and each one its own."""
+    all_themes = choice.themes == settings.digest_themes(digest)
+    themes = "everything" if all_themes else "-".join(choice.themes) or "nothing"
+    name = f"{digest.name}-{edition.number}-{'-'.join(choice.languages)}-{themes}"[:120]
+    nth = 2
+    unique = name
+    while unique in taken:
+        unique = f"{name}-{nth}"
+        nth += 1
+    return unique
+
+
+def _warnings(settings: Settings, edition: Edition, total: int, size: int) -> list[str]:
+    found: list[str] = []
+    if total == 0:
+        found.append("nothing is left for this choice; its recipients are skipped")
+    if size > settings.mail.budget_kb * KB:
+        found.append(
+            f"{size / KB:.0f} kB are over mail.budget_kb = {settings.mail.budget_kb}; "
+            "lower per_theme, or some mail programs will cut it"
+        )
+    days = (edition.window.ends_at - edition.window.starts_at).days
+    if edition.number == 1 and days > LONG_WINDOW_DAYS:
+        found.append(
+            f"this first edition reaches back {days} days; set `since` of the digest to leave out "
+            "what is old"
+        )
+    return found

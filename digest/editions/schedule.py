@@ -1,0 +1,134 @@
+"""Windows: which stretch of time an edition covers, and when it is due.
+
+The windows of a digest are half open and tile the time line: each starts where the last one ended,
+so an article belongs to the one edition in whose window its `first_seen_at` falls. A window may
+be closed with an end up to one second ahead of the clock, clocks jump, and an ingest that read its
+`now` long ago may write after an edition was closed. None of this loses an article as long as
+whoever stores one keeps to this, within one write transaction (there is one writer at a time):
+
+- an article's `first_seen_at` is `seen_at(now, last_end=...)` with the latest `ends_at` of all editions,
+  so that no article ever appears inside a window that is closed;
+- an edition is composed from all articles of its window in the transaction that writes its row.
+"""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from digest.config.values import Rule
+from digest.model import Window
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+_SECOND = timedelta(seconds=1)
+
+
+def boundary_after(rule: Rule, zone: str, moment: datetime) -> datetime:
+    """The first boundary after `moment`, in UTC.
+
+    A wall-clock time of the rule that the zone's clock skips counts as the first instant after the
+    gap; one that it shows twice counts once, the first time.
+    """
+    return _instant(_next_wall(rule, ZoneInfo(zone), moment), ZoneInfo(zone))
+
+
+def boundary_before_or_at(rule: Rule, zone: str, moment: datetime) -> datetime:
+    """The last boundary not after `moment`, in UTC; 1970-01-01 where the rule has none since then."""
+    wall = rule.before(_next_wall(rule, ZoneInfo(zone), moment))
+    return EPOCH if wall is None else _instant(wall, ZoneInfo(zone))
+
+
+def due_window(
+    rule: Rule,
+    zone: str,
+    *,
+    last_end: datetime | None,
+    first_seen: datetime | None,
+    since: datetime | None,
+    now: datetime,
+) -> Window | None:
+    """The window that the rule has closed by `now`; None if none is due.
+
+    It ends at the newest boundary not after `now`: after an outage, one window for all the time
+    missed. It starts at `last_end`, where the digest's last edition ended; for the first edition at
+    `since`, else at the boundary not after `first_seen`, when the earliest article came in.
+    None as well before the first article, and while the clock stands before the last edition's end.
+    """
+    start = _start(rule, zone, last_end=last_end, first_seen=first_seen, since=since)
+    return _window(start, boundary_before_or_at(rule, zone, now))
+
+
+def window_now(
+    rule: Rule,
+    zone: str,
+    *,
+    last_end: datetime | None,
+    first_seen: datetime | None,
+    since: datetime | None,
+    now: datetime,
+) -> Window | None:
+    """The window that `digest send` closes by hand: starts as in `due_window`, ends after `now`.
+
+    It ends at the next whole second, so that what came in up to and at `now` is inside, and what
+    comes later in the same second is moved behind it by `seen_at`.
+    """
+    start = _start(rule, zone, last_end=last_end, first_seen=first_seen, since=since)
+    return _window(start, now.astimezone(UTC).replace(microsecond=0) + _SECOND)
+
+
+def lateness(window: Window, now: datetime) -> timedelta:
+    """How long after the window's end it is; zero where the end is still ahead."""
+    return max(now - window.ends_at, timedelta(0))
+
+
+def is_late(window: Window, now: datetime, max_lateness_hours: float) -> bool:
+    """Whether the edition of this window must wait for a person; exactly at the limit it goes."""
+    return lateness(window, now) > timedelta(hours=max_lateness_hours)
+
+
+def _start(
+    rule: Rule,
+    zone: str,
+    *,
+    last_end: datetime | None,
+    first_seen: datetime | None,
+    since: datetime | None,
+) -> datetime | None:
+    if last_end is not None or since is not None:
+        return last_end or since
+    return None if first_seen is None else boundary_before_or_at(rule, zone, first_seen)
+
+
+def _window(starts_at: datetime | None, ends_at: datetime) -> Window | None:
+    if starts_at is None or ends_at <= starts_at:
+        return None
+    return Window(starts_at.astimezone(UTC), ends_at)
+
+
+def _next_wall(rule: Rule, zone: ZoneInfo, moment: datetime) -> datetime:
+    """The first wall-clock time of the rule whose instant is after `moment`.
+
+    Later wall-clock times never have earlier instants, so none before `moment`'s own can qualify;
+    in an hour that the clock shows for the second time, those of the first showing are passed over.
+    """
+    wall = rule.after(moment.astimezone(zone).replace(tzinfo=None, fold=0))
+    while _instant(wall, zone) <= moment:
+        wall = rule.after(wall)
+    return wall
+
+
+def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+    """When the zone's clock shows `wall` first; where it skips `wall`, the end of the gap."""
+    shown = wall.replace(tzinfo=zone).astimezone(UTC)
+    if shown.astimezone(zone).replace(tzinfo=None) == wall:
+        return shown
+    # PEP 495: in a gap, fold=1 gives an instant before the change and fold=0 one after it.
+    before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    after, offset = shown, shown.astimezone(zone).utcoffset()
+    while after - before > _SECOND:
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after

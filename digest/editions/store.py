@@ -1,0 +1,280 @@
+"""Editions as they are frozen: their window, their articles in order, their segments."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from digest.errors import NotFoundError
+from digest.model import Choice, Edition, EditionStatus, Match, Placement, Segment, Sibling, Window
+from digest.store.articles import article_from_row
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+_SELECT_PLACEMENTS = """
+SELECT placements.position, placements.matches, placements.siblings,
+       article_versions.*, articles.id, articles.atom_id, articles.guid, articles.first_seen_at,
+       article_versions.made_at AS updated_at, articles.archived, articles.withdrawn_at,
+       placements.story_id, sources.name AS source, documents.name AS document
+  FROM placements
+  JOIN article_versions ON article_versions.article_id = placements.article_id
+                       AND article_versions.version = placements.version
+  JOIN articles ON articles.id = placements.article_id
+  JOIN sources ON sources.id = articles.source_id
+  LEFT JOIN documents ON documents.id = articles.document_id
+ WHERE placements.edition_id = ?
+ ORDER BY placements.position
+"""
+
+
+def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
+    """Number and end of a digest's newest window, cancelled editions included; None: none yet."""
+    sql = "SELECT number, ends_at FROM editions WHERE digest = ? ORDER BY number DESC LIMIT 1"
+    row = db.row(sql, (digest,))
+    return None if row is None else (row["number"], moment_from_text(row["ends_at"]))
+
+
+def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
+    """Freeze an edition: its row and its placements; its id. Call inside a write."""
+    edition_id = db.insert(
+        "editions",
+        {
+            "digest": edition.digest,
+            "number": edition.number,
+            "starts_at": text_from_moment(edition.window.starts_at),
+            "ends_at": text_from_moment(edition.window.ends_at),
+            "status": edition.status.value,
+            "hash": edition.hash,
+            "composed_at": text_from_moment(moment),
+        },
+    )
+    db.run_many(
+        "INSERT INTO placements VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                edition_id,
+                placement.position,
+                placement.article.id,
+                placement.article.version,
+                placement.article.story_id,
+                _matches_text(placement.article.matches),
+                json.dumps([asdict(one) for one in placement.siblings], ensure_ascii=False),
+            )
+            for placement in edition.placements
+        ],
+    )
+    return edition_id
+
+
+def edition_by_id(db: Database, edition_id: int) -> Edition:
+    """An edition as it was frozen, whatever became of its articles since.
+
+    Raises:
+        NotFoundError: there is no such edition.
+    """
+    row = db.row("SELECT * FROM editions WHERE id = ?", (edition_id,))
+    if row is None:
+        raise NotFoundError(f"there is no edition {edition_id}; see `digest editions list`")
+    return Edition(
+        id=row["id"],
+        digest=row["digest"],
+        number=row["number"],
+        window=Window(moment_from_text(row["starts_at"]), moment_from_text(row["ends_at"])),
+        hash=row["hash"],
+        placements=tuple(_placement(found) for found in db.rows(_SELECT_PLACEMENTS, (edition_id,))),
+        status=EditionStatus(row["status"]),
+    )
+
+
+def list_editions(db: Database, *, digest: str | None = None, limit: int = 50) -> list[Row]:
+    """The newest editions with how many articles they hold and how their deliveries stand."""
+    where, values = ("", []) if digest is None else ("WHERE digest = ?", [digest])
+    sql = f"""
+    SELECT id, digest, number, starts_at, ends_at, status, hash, composed_at,
+           (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
+      FROM editions {where} ORDER BY ends_at DESC, id DESC LIMIT ?
+    """  # noqa: S608 - the condition is ours
+    found = db.rows(sql, [*values, limit])
+    for row in found:
+        row["deliveries"] = delivery_counts(db, row["id"])
+    return found
+
+
+def delivery_counts(db: Database, edition_id: int) -> dict[str, int]:
+    """How many deliveries of an edition stand in each state; states without any are left out."""
+    sql = """SELECT status, count(*) AS count FROM deliveries WHERE edition_id = ?
+              GROUP BY status ORDER BY status"""
+    return {row["status"]: row["count"] for row in db.rows(sql, (edition_id,))}
+
+
+def audience_of(db: Database, edition_id: int) -> int:
+    """How many recipients an edition was composed for: what its delivery counts must add up to."""
+    return int(db.value("SELECT recipients FROM editions WHERE id = ?", (edition_id,)))
+
+
+def save_segments(db: Database, edition_id: int, choices: Iterable[Choice]) -> dict[Choice, int]:
+    """A row for each different choice among an edition's recipients; their ids."""
+    return {
+        choice: db.insert(
+            "segments",
+            {
+                "edition_id": edition_id,
+                "language": choice.language,
+                "languages": ",".join(choice.languages),
+                "themes": ",".join(choice.themes),
+            },
+        )
+        for choice in choices
+    }
+
+
+def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
+    """The segments of a frozen edition with their ids, the largest first."""
+    sql = """
+    SELECT segments.id, language, languages, themes, count(deliveries.id) AS recipients
+      FROM segments LEFT JOIN deliveries ON deliveries.segment_id = segments.id
+     WHERE segments.edition_id = ? GROUP BY segments.id ORDER BY recipients DESC, segments.id
+    """
+    return [
+        (row["id"], Segment(_choice(row), row["recipients"])) for row in db.rows(sql, (edition_id,))
+    ]
+
+
+def queued_segments(db: Database, edition_id: int, now: datetime) -> list[Segment]:
+    """The segments of an edition with how many of their deliveries would go out, the largest first:
+    those that are due, to recipients who still want the mail and may be mailed.
+    """
+    sql = """
+    SELECT segments.language, segments.languages, segments.themes, count(*) AS recipients
+      FROM deliveries JOIN segments ON segments.id = deliveries.segment_id
+      JOIN recipients ON recipients.id = deliveries.recipient_id
+     WHERE deliveries.edition_id = ? AND deliveries.status = 'queued' AND deliveries.due_at <= ?
+       AND recipients.status = 'active'
+       AND NOT EXISTS (SELECT 1 FROM suppressions
+                        WHERE suppressions.address_key = recipients.address_key)
+     GROUP BY segments.id ORDER BY recipients DESC, segments.id
+    """
+    rows = db.rows(sql, (edition_id, text_from_moment(now)))
+    return [Segment(_choice(row), row["recipients"]) for row in rows]
+
+
+def _choice(row: Row) -> Choice:
+    return Choice(row["language"], _split(row["languages"]), _split(row["themes"]))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _placement(row: Row) -> Placement:
+    siblings = tuple(Sibling(**found) for found in json.loads(row["siblings"]))
+    return Placement(row["position"], article_from_row(row, _matches(row["matches"])), siblings)
+
+
+def _matches_text(matches: Sequence[Match]) -> str:
+    """An edition needs which themes an article has and in what order; the evidence stays with it."""
+    return json.dumps(
+        [
+            {
+                "theme": match.theme,
+                "score": match.score,
+                "threshold": match.threshold,
+                "by": match.by,
+                "lexicon_version": match.lexicon_version,
+            }
+            for match in matches
+        ]
+    )
+
+
+def _matches(text: str) -> list[Match]:
+    found: list[dict[str, Any]] = json.loads(text)
+    return [Match(**match) for match in found]
+
+
+def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list[int]:
+    """Composed editions with deliveries that are due, the oldest first."""
+    sql = """
+    SELECT id FROM editions
+     WHERE status = 'composed' AND (? IS NULL OR digest = ?)
+       AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
+                      AND status = 'queued' AND due_at <= ?)
+     ORDER BY ends_at, id
+    """
+    return [int(row["id"]) for row in db.rows(sql, (digest, digest, text_from_moment(now)))]
+
+
+def unfinished_editions(db: Database, *, article_id: int | None = None) -> list[int]:
+    """Composed editions with deliveries still queued or under way, the oldest first; all, or those
+    that hold an article.
+    """
+    sql = """
+    SELECT id FROM editions
+     WHERE status = 'composed' AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
+                                              AND status IN ('queued', 'handed'))
+       AND (:article IS NULL OR EXISTS (SELECT 1 FROM placements WHERE edition_id = editions.id
+                                           AND article_id = :article))
+     ORDER BY ends_at, id
+    """
+    return [int(row["id"]) for row in db.rows(sql, {"article": article_id})]
+
+
+def waiting_editions(db: Database, digest: str) -> list[Row]:
+    """Editions of a digest with queued deliveries, due or not, the oldest first: their id, status
+    and note, how many are queued, and when the first of them is due.
+    """
+    sql = """
+    SELECT editions.id, editions.status, note, count(*) AS queued, min(due_at) AS due_at
+      FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
+     WHERE digest = ? AND deliveries.status = 'queued'
+     GROUP BY editions.id ORDER BY ends_at, editions.id
+    """
+    return db.rows(sql, (digest,))
+
+
+def edition_note(db: Database, edition_id: int) -> str | None:
+    """Why an edition is held; None where it is not."""
+    note = db.value("SELECT note FROM editions WHERE id = ? AND status = 'held'", (edition_id,))
+    return None if note is None else str(note)
+
+
+def hold_edition(db: Database, edition_id: int, note: str) -> bool:
+    """Stop an edition until a person releases it; False if it was not going out."""
+    sql = "UPDATE editions SET status = 'held', note = ? WHERE id = ? AND status = 'composed'"
+    return bool(db.run(sql, (note, edition_id)))
+
+
+def release_edition(db: Database, edition_id: int) -> bool:
+    """Let a held edition go out at once; False if it was not held. Its tries begin anew."""
+    sql = "UPDATE editions SET status = 'composed', note = NULL WHERE id = ? AND status = 'held'"
+    if not db.run(sql, (edition_id,)):
+        return False
+    db.run(
+        """UPDATE deliveries SET attempts = 0, first_tried_at = NULL, due_at = composed_at
+             FROM editions
+            WHERE editions.id = edition_id AND edition_id = ? AND deliveries.status = 'queued'
+              AND (attempts > 0 OR due_at > composed_at)""",
+        (edition_id,),
+    )
+    return True
+
+
+def cancel_edition(db: Database, edition_id: int, now: datetime) -> int:
+    """Send no more of an edition: what is queued is skipped; how many. What was sent stays sent."""
+    db.run("UPDATE editions SET status = 'cancelled' WHERE id = ?", (edition_id,))
+    return skip_cancelled(db, edition_id, now)
+
+
+def skip_cancelled(db: Database, edition_id: int, now: datetime) -> int:
+    """Settle as skipped what is queued of an edition if it is cancelled; how many. A mail that was
+    under way when that happened may have come back to be tried again.
+    """
+    sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL,
+               reason = 'edition cancelled' WHERE edition_id = ? AND status = 'queued'
+                AND EXISTS (SELECT 1 FROM editions
+                             WHERE editions.id = deliveries.edition_id AND status = 'cancelled')"""
+    return db.run(sql, (text_from_moment(now), edition_id))
+
+
+def cancelled_editions(db: Database) -> list[int]:
+    return [row["id"] for row in db.rows("SELECT id FROM editions WHERE status = 'cancelled'")]

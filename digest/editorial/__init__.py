@@ -1,1 +1,0 @@
-"""What we decide: language, date, themes, stories, windows, selection. Pure."""

@@ -1,0 +1,64 @@
+"""Mail addresses: what is one, and the one key under which a mailbox is looked up."""
+
+import re
+
+from digest.errors import RecipientError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
+
+
+def ascii_address(address: str) -> str:
+    """The address with its domain as A-labels (RFC 5891), which every mail server understands.
+
+    Raises:
+        ValueError: it is no address, or its local part is not ASCII.
+    """
+    if not _ADDRESS.fullmatch(address) or len(address) > 254:
+        raise ValueError(f"{address[:60]!r} is not an address that can stand in a header")
+    if address.isascii():
+        return address
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(address, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as e:
+        raise ValueError(f"{address!r} is not an address: {e}") from e
+    if found.ascii_email is None:
+        raise ValueError(f"{address!r} needs SMTPUTF8: its local part is not ASCII")
+    return found.ascii_email
+
+
+def address_key(address: str) -> str:
+    """The address in small letters, its domain as DNS knows it (RFC 5890 §2.3.2.1: xn--).
+
+    A domain that cannot be one stays as it was typed: such an address is in nobody's way.
+    """
+    mailbox, at, domain = address.strip().casefold().rpartition("@")
+    if domain.isascii():
+        return mailbox + at + domain
+    import idna
+
+    try:
+        return mailbox + at + idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return mailbox + at + domain
+
+
+def check_address(address: str) -> str:
+    """The address as it is kept, its domain in small letters; it may hold any script.
+
+    Raises:
+        RecipientError: it is none (RFC 5321 §4.1.2, RFC 6531 §3.3).
+    """
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        valid = validate_email(
+            address, check_deliverability=False, test_environment=True, strict=True
+        )
+    except EmailNotValidError as e:
+        raise RecipientError(f"{address!r} is not an e-mail address: {e}") from None
+    return valid.ascii_email or valid.normalized

@@ -1,0 +1,273 @@
+"""Plain text as people read it: decoding, folding, words, sentences, and cutting without harm; and the package's word lists."""
+
+import codecs
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from digest.errors import DocumentError
+
+WordLists = dict[str, dict[str, tuple[str, ...]]]
+
+
+@cache
+def word_lists(path: str) -> WordLists:
+    """The tables of a file, each with its lists by name; `path` is relative to the package.
+
+    In the file a string is a list of words, an array one of phrases.
+    """
+    tables = tomllib.loads(Path(__file__).parents[1].joinpath(path).read_text(encoding="utf-8"))
+    return {
+        table: {
+            name: tuple(listed.split() if isinstance(listed, str) else listed)
+            for name, listed in lists.items()
+        }
+        for table, lists in tables.items()
+    }
+
+
+def either(words: Iterable[str]) -> str:
+    """A pattern that matches any of the words, or of the patterns; of two that fit, the first."""
+    return f"(?:{'|'.join(words)})"
+
+
+UTF_8 = "utf-8"
+
+
+UTF_8_MARKED = "utf-8-sig"
+
+
+UTF_16 = "utf-16"
+
+
+WINDOWS_1251 = "windows-1251"
+
+
+_KNOWN_FORMATS = (
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a ZIP or an Office document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"SQLite format 3", "a database"),
+)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+_CYRILLIC = re.compile(r"[а-яёіїєґў]", re.IGNORECASE)
+
+
+_COMMON = re.compile(r"[оеаинтслрв]", re.IGNORECASE)
+
+
+_TYPOGRAPHY = frozenset("«»“”„‘’–—…•·№°§©®™ \u00ad±€")
+
+
+_GLUED = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
+
+
+_CASE_TURNED = re.compile(r"[а-яё][А-ЯЁ]")
+
+
+def decode(name: str, data: bytes) -> tuple[str, str]:
+    """The text, cleaned and with "\\n" as its only line end, and the name of the encoding.
+
+    Windows-1251 is taken only where the result reads as text: Cyrillic letters in the frequency and
+    the case that Russian has, or Latin text whose only other signs are quotes and dashes.
+
+    Raises:
+        DocumentError: no text, or nothing but blank space.
+    """
+    text, encoding = _decode(name, data)
+    text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+    if not text.strip():
+        raise DocumentError(name, "is empty: it holds only blank space; fill it or remove it")
+    return text, encoding
+
+
+def _decode(name: str, data: bytes) -> tuple[str, str]:
+    for start, what in _KNOWN_FORMATS:
+        if data.startswith(start):
+            raise _no_text(name, f"it is {what}")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = UTF_16
+    elif data.startswith(codecs.BOM_UTF8):
+        encoding = UTF_8_MARKED
+    else:
+        encoding = UTF_8
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != UTF_8:
+            raise _no_text(name, f"its mark says {encoding}, its bytes are not") from None
+        return _as_windows_1251(name, data), WINDOWS_1251
+    _refuse_control_signs(name, text)
+    return text, encoding
+
+
+def _as_windows_1251(name: str, data: bytes) -> str:
+    try:
+        text = data.decode(WINDOWS_1251)
+    except UnicodeDecodeError:
+        raise _no_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
+    _refuse_control_signs(name, text)
+    if not _reads_as_text(text):
+        raise _no_text(name, "its bytes are not UTF-8, and as Windows-1251 they make no words")
+    return text
+
+
+def _refuse_control_signs(name: str, text: str) -> None:
+    controls = len(_CONTROL.findall(text))
+    if "\x00" in text or controls > len(text) / 500:
+        raise _no_text(name, "it holds control signs, as programs and pictures do")
+
+
+def _reads_as_text(text: str) -> bool:
+    letters = len(_CYRILLIC.findall(text))
+    foreign = sum(1 for sign in text if ord(sign) > 0x7F and sign not in _TYPOGRAPHY) - letters
+    if foreign > letters / 20:
+        return False
+    if not letters:
+        return True
+    return (
+        len(_COMMON.findall(text)) >= 0.5 * letters
+        and len(_GLUED.findall(text)) <= letters / 40
+        and len(_CASE_TURNED.findall(text)) <= letters / 25
+    )
+
+
+def _no_text(name: str, why: str) -> DocumentError:
+    return DocumentError(name, f"is no text: {why}; save it as plain text in UTF-8, or remove it")
+
+
+ELLIPSIS = "…"
+
+
+NO_BREAK = "\u00a0"
+
+
+_WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
+
+
+_SENTENCE_END = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?P<gap>\s++)(?!(?:[\"“‘«(\[]|[–—-]\s)?[a-zа-яёäçňöşüýž])"
+    r"|(?<!\s)(?P<break>[^\S\n]*+\n\s++)"
+)
+
+
+_LONGEST_SHORTENED = 40
+
+
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Text in NFC without the characters that XML 1.0 forbids and without a byte-order mark."""
+    return unicodedata.normalize("NFC", _ILLEGAL.sub("", text).replace("\ufeff", ""))
+
+
+def fold(text: str) -> str:
+    """For comparing: case folded, ё as е, typographic apostrophes and hyphens as plain ones.
+
+    Keeps the length for Latin and Cyrillic copy, so that offsets stay true; use `fold_keep` where
+    they must.
+    """
+    return (
+        text.casefold()
+        .replace("ё", "е")
+        .replace("’", "'")
+        .replace("ʼ", "'")
+        .replace("‑", "-")
+        .replace("‐", "-")
+    )
+
+
+def fold_keep(text: str) -> str:
+    """As `fold`, but always as long as `text`: a sign that would grow in folding stays as it is."""
+    folded = fold(text)
+    if len(folded) == len(text):
+        return folded
+    return "".join(one if len(one := fold(sign)) == 1 else sign for sign in text)
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a text, in order; punctuation is left out."""
+    return _WORD.findall(fold(text))
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where each word of `text` starts and ends."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of a kept text, which are parted by an empty line."""
+    return [part for part in text.split("\n\n") if part]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, each with its own punctuation."""
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where each sentence of `text` starts and ends, without the space around it.
+
+    A paragraph ends a sentence with or without a full stop. A full stop ends none after an initial
+    or an abbreviation ("U.S."), and no punctuation does before a small letter.
+    """
+    spans: list[tuple[int, int]] = []
+    start = len(text) - len(text.lstrip())
+    for match in _SENTENCE_END.finditer(text, start):
+        if match["mark"] == ".":
+            before = text[max(start, match.start() - _LONGEST_SHORTENED) : match.start()]
+            word = before.rsplit(None, 1)[-1].strip('("“«[') if before.strip() else ""
+            initial = word[-1:].isupper() and not word[-2:-1].isalnum()
+            if initial or fold(word) in _abbreviations():
+                continue
+        spans.append((start, match.start("gap") if match["mark"] else match.start("break")))
+        start = match.end()
+    if start < len(text):
+        spans.append((start, len(text.rstrip())))
+    return spans
+
+
+@cache
+def _abbreviations() -> frozenset[str]:
+    listed = word_lists("language/languages.toml")["abbreviations"]
+    return frozenset(word for words in listed.values() for word in words)
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters: whole sentences if at least half fits, else words and "…"."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    kept = ""
+    for sentence in sentences(text):
+        longer = f"{kept} {sentence}".strip()
+        if len(longer) > limit:
+            break
+        kept = longer
+    if len(kept) >= limit / 2:
+        return kept
+    return cut_at_word(text, limit)
+
+
+def cut_at_word(text: str, limit: int) -> str:
+    """At most `limit` characters, cut between words and marked with "…"; never empty."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    if not text[limit - 1].isspace() and " " in head:
+        head = head.rsplit(" ", 1)[0]
+    return head.rstrip(' ,;:–—-([«“"') + ELLIPSIS

@@ -1,0 +1,462 @@
+"""Mail as bytes: header fields, bodies, and from a segment's mail each recipient's own message."""
+
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from digest.config import urls
+from digest.config.settings import DigestConfig, Settings
+from digest.language.addresses import _CONTROL, ascii_address
+from digest.language.wording import wording_for
+from digest.mail.tokens import PLACEHOLDER, check_token, leave_url
+from digest.model import Choice, Edition, RenderedMail
+
+if TYPE_CHECKING:
+    from digest.mail.dkim import Signer
+
+
+WISHED = 78
+"""Characters of a line, without its CRLF, where folding can keep it (RFC 5322 §2.1.1)."""
+
+
+LONGEST = 998
+"""Characters that no line may pass (RFC 5322 §2.1.1)."""
+
+
+ENCODED_LINE = 76
+"""Characters of a line that holds an encoded word (RFC 2047 §2)."""
+
+
+ENCODED_WORD = 75
+"""Characters of one encoded word (RFC 2047 §2)."""
+
+
+_NAME = re.compile(r"[!-9;-~]+")
+
+
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+
+
+_Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+
+
+_WRAP = "=?utf-8?q??="
+
+
+def header(name: str, text: str) -> bytes:
+    """An unstructured field, such as Subject; runs of spaces and tabs become one space.
+
+    Words of printable ASCII stay as they are; from the first that is not to the last, encoded words
+    take over, spaces and all, so that no space is lost between them.
+
+    Raises:
+        ValueError: `text` holds a line break or another control character.
+    """
+    _check(name, text)
+    return _lines(name, _coded(text, len(name) + 2))
+
+
+def mailbox_header(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> bytes:
+    """A field of addresses, such as From: each a display name, or None, and an address.
+
+    Raises:
+        ValueError: an address is none, has a local part that is not ASCII (that needs SMTPUTF8), or
+            something holds a control character.
+    """
+    units: list[str] = []
+    for display, address in mailboxes:
+        _check(name, f"{display or ''}{address}")
+        if units:
+            units[-1] += ","
+        bare = ascii_address(address)
+        phrase = _phrase(display or "", len(name) + 2 if not units else WISHED)
+        units += [*phrase, f"<{bare}>"] if phrase else [bare]
+    return _lines(name, units)
+
+
+def raw_header(name: str, *values: str) -> bytes:
+    """A structured ASCII field that is never encoded: List-*, Message-ID, Date, MIME fields.
+
+    Several values are parted by commas; lines break at commas and spaces only.
+
+    Raises:
+        ValueError: a value is not printable ASCII, or passes the longest line.
+    """
+    for value in values:
+        _check(name, value)
+        if not value.isascii() or len(value) > LONGEST - len(name) - 2:
+            raise ValueError(f"{name}: {value[:60]!r} must be ASCII, at most {LONGEST} in a line")
+    return _lines(name, ", ".join(values).split(" "))
+
+
+def _check(name: str, text: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a header field")
+    if _CONTROL.search(text):
+        raise ValueError(f"{name}: a line break or control character in {text[:60]!r}")
+
+
+def _lines(name: str, units: Iterable[str]) -> bytes:
+    """The field with CRLF, folded before a unit that would pass the wished length.
+
+    Never right behind the name: some readers would take the field as empty.
+    """
+    done: list[str] = []
+    line = f"{name}:"
+    for unit in units:
+        limit = ENCODED_LINE if "=?" in unit or "=?" in line else WISHED
+        if len(line) + 1 + len(unit) > limit and line != f"{name}:":
+            done.append(line)
+            line = ""
+        line += f" {unit}"
+    return ("\r\n".join([*done, line]) + "\r\n").encode("ascii")
+
+
+def _coded(text: str, used: int) -> list[str]:
+    """Units of an unstructured field; `used` characters of its first line are taken."""
+    words = [word for word in re.split(r"[ \t]+", text) if word]
+    odd = [at for at, word in enumerate(words) if not _is_plain(word)]
+    if not odd:
+        return words
+    before, after = words[: odd[0]], words[odd[-1] + 1 :]
+    for at, word in enumerate(before):  # as _lines will fold, to know the room that is left
+        used = used + len(word) + 1 if not at or used + len(word) <= WISHED else len(word) + 2
+    return [*before, *_encoded_words(" ".join(words[odd[0] : odd[-1] + 1]), used), *after]
+
+
+def _is_plain(word: str) -> bool:
+    return word.isascii() and word.isprintable() and "=?" not in word and len(word) <= LONGEST // 2
+
+
+def _phrase(display: str, used: int) -> list[str]:
+    """Units of a display name: atoms, else a quoted string, else encoded words (RFC 5322 §3.2.5)."""
+    words = [word for word in re.split(r"[ \t]+", display) if word]
+    if not words:
+        return []
+    joined = " ".join(words)
+    if not all(_is_plain(word) for word in words):
+        return _encoded_words(joined, used)
+    if _ATOMS.fullmatch(joined):
+        return words
+    quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'.split(" ")
+
+
+def _encoded_words(text: str, used: int) -> list[str]:
+    """`text` as encoded words, none cut inside a character; the first fits beside `used`."""
+    binary = sum(sign.isascii() for sign in text) * 3 < len(text) * 2  # mostly Latin stays legible
+    words: list[str] = []
+    room = ENCODED_LINE - used if ENCODED_LINE - used >= len(_WRAP) + 12 else ENCODED_WORD
+    held = ""
+    for sign in text:
+        if held and _length(held + sign, binary=binary) > room:
+            words.append(_encoded(held, binary=binary))
+            held, room = "", ENCODED_WORD
+        held += sign
+    return [*words, _encoded(held, binary=binary)]
+
+
+def _length(text: str, *, binary: bool) -> int:
+    payload = -(-len(text.encode()) // 3) * 4 if binary else len(_q(text))
+    return len(_WRAP) + payload
+
+
+def _encoded(text: str, *, binary: bool) -> str:
+    if binary:
+        return f"=?utf-8?b?{b64encode(text.encode()).decode('ascii')}?="
+    return f"=?utf-8?q?{_q(text)}?="
+
+
+def _q(text: str) -> str:
+    """The Q encoding with the few signs that may stand in a phrase (RFC 2047 §5 (3))."""
+    return "".join(
+        chr(octet) if octet in _Q_PLAIN else "_" if octet == 32 else f"={octet:02X}"
+        for octet in text.encode()
+    )
+
+
+LINE = 76
+"""Characters of an encoded line, without its CRLF."""
+
+
+_PLACE = PLACEHOLDER.encode("ascii")
+
+
+_QP = [
+    chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"
+    for octet in range(256)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a token goes. Base64 knows only groups of three octets, so it takes its neighbours along.
+
+    `before` and `after` are the constant octets that share a group with the token, at most two each.
+    """
+
+    base64: bool = False
+    before: bytes = b""
+    after: bytes = b""
+
+    def fill(self, token: bytes) -> bytes:
+        if self.base64:
+            return b64encode(self.before + token + self.after)
+        return token
+
+
+Piece = bytes | Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A text as it goes over the wire; `transfer` is its Content-Transfer-Encoding."""
+
+    transfer: str
+    pieces: tuple[Piece, ...]
+
+    def __len__(self) -> int:
+        return len(filled(self.pieces, _PLACE))
+
+
+def encode_text(text: str) -> Encoded:
+    """`text` in UTF-8 as quoted-printable or base64, whichever is shorter, lines ending in CRLF.
+
+    Each placeholder becomes a slot, whole in its line.
+    """
+    lines = text.splitlines()
+    printable = Encoded("quoted-printable", _quoted_printable(lines))
+    binary = Encoded("base64", _base64("".join(f"{line}\r\n" for line in lines).encode()))
+    return min(printable, binary, key=len)
+
+
+def split_at_places(octets: bytes) -> tuple[Piece, ...]:
+    """Bytes that need no encoding, with a slot for each placeholder in them."""
+    pieces: list[Piece] = []
+    for number, part in enumerate(octets.split(_PLACE)):
+        pieces += [Slot(), part] if number else [part]
+    return tuple(piece for piece in pieces if piece != b"")
+
+
+def filled(pieces: Sequence[Piece], token: bytes) -> bytes:
+    """The finished bytes for one token."""
+    return b"".join(piece.fill(token) if isinstance(piece, Slot) else piece for piece in pieces)
+
+
+def _quoted_printable(lines: Sequence[str]) -> tuple[Piece, ...]:
+    coded = "".join(f"{_printable_line(line)}\r\n" for line in lines)
+    return split_at_places(coded.encode("ascii"))
+
+
+def _printable_line(line: str) -> str:
+    """One line, with soft breaks. A point or "From " that begins it is coded, as is a last space."""
+    atoms: list[str] = []
+    for part in re.split(f"({PLACEHOLDER})", line):
+        if part == PLACEHOLDER:
+            atoms.append(part)
+        else:
+            atoms += map(_QP.__getitem__, part.encode())
+    if atoms and atoms[-1] in {" ", "\t"}:
+        atoms[-1] = f"={ord(atoms[-1]):02X}"
+    done: list[str] = []
+    held = ""
+    for atom in atoms:
+        if not held and atom in {".", "F"}:
+            atom = f"={ord(atom):02X}"
+        if len(held) + len(atom) >= LINE:
+            done.append(f"{held}=")
+            held = ""
+            if atom in {".", "F"}:
+                atom = f"={ord(atom):02X}"
+        held += atom
+    return "\r\n".join([*done, held])
+
+
+def _base64(octets: bytes) -> tuple[Piece, ...]:
+    """Groups of three run on over the whole part; a slot stands on a line of its own."""
+    pieces: list[Piece] = []
+    at = 0
+    while (place := octets.find(_PLACE, at)) >= 0:
+        start = place - (place - at) % 3
+        end = place + len(_PLACE)
+        stop = min(end + (start - end) % 3, len(octets))
+        pieces += [_base64_lines(octets[at:start])]
+        pieces += [Slot(True, octets[start:place], octets[end:stop]), b"\r\n"]
+        at = stop
+    return (*(piece for piece in pieces if piece != b""), _base64_lines(octets[at:]))
+
+
+def _base64_lines(octets: bytes) -> bytes:
+    width = LINE // 4 * 3
+    return b"".join(
+        b64encode(octets[at : at + width]) + b"\r\n" for at in range(0, len(octets), width)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The finished MIME body of one segment; `content_type` is the field value that announces it.
+
+    `pieces` are 7-bit bytes with a slot for each token.
+    """
+
+    content_type: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def content(self) -> bytes:
+        """The body's bytes with the placeholder in place of a token."""
+        return filled(self.pieces, PLACEHOLDER.encode("ascii"))
+
+    @property
+    def places(self) -> int:
+        """How often a token stands in the body."""
+        return sum(isinstance(piece, Slot) for piece in self.pieces)
+
+
+def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
+    """multipart/alternative with the text first and the HTML last (RFC 2046 §5.1.4).
+
+    The same mail and seed give the same bytes. No line passes 76 characters, all are ASCII.
+    """
+    # "=_" stands neither in quoted-printable nor in base64, so no line can look like the boundary.
+    boundary = "=_" + hashlib.sha256(boundary_seed.encode()).hexdigest()[:32]
+    pieces: list[Piece] = []
+    for subtype, text in (("plain", mail.text), ("html", mail.html)):
+        encoded = encode_text(text)
+        _check_places(text, encoded)
+        opening = (
+            f"--{boundary}\r\n"
+            f"Content-Type: text/{subtype}; charset=utf-8\r\n"
+            f"Content-Transfer-Encoding: {encoded.transfer}\r\n\r\n"
+        )
+        pieces += [opening.encode("ascii"), *encoded.pieces, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode("ascii"))
+    return Body(f'multipart/alternative; boundary="{boundary}"', tuple(_merged(pieces)))
+
+
+class MessageMaker:
+    """Makes the messages of one segment. `date` is aware; readers see it in the digest's zone.
+
+    With a `signer` each message begins with its DKIM signatures, dated like the mail itself, so that
+    the same message has the same bytes each time.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        digest: DigestConfig,
+        edition: Edition,
+        choice: Choice,
+        mail: RenderedMail,
+        date: datetime,
+        signer: "Signer | None" = None,
+    ) -> None:
+        seed = "\n".join((edition.hash, choice.language, *choice.languages, *choice.themes))
+        body = build_body(mail, boundary_seed=seed)
+        sender = settings.mail.from_name or settings.site.title
+        self._before = mailbox_header("From", [(sender, settings.mail.from_address)])
+        reply_to = settings.mail.reply_to or settings.site.contact
+        self._before += mailbox_header("Reply-To", [(None, reply_to)])
+        fields = [
+            header("Subject", mail.subject),
+            raw_header("Date", format_datetime(_local(date, settings, digest))),
+            raw_header("Message-ID", message_id(settings, edition, PLACEHOLDER)),
+            *_list_fields(settings, digest, choice),
+            raw_header("Auto-Submitted", "auto-generated"),
+            raw_header("MIME-Version", "1.0"),
+            raw_header("Content-Language", wording_for(choice.language).language),
+            raw_header("Content-Type", body.content_type),
+        ]
+        self._fields = tuple(split_at_places(b"".join(fields)))
+        self._after = tuple(_merged([*self._fields, b"\r\n", *body.pieces]))
+        self._date = date
+        self._signer = None
+        if signer is not None:
+            self._signer = signer.segment_of(body.pieces)
+        self.body = body
+        _check_wire_ready(self._before + filled(self._after, PLACEHOLDER.encode("ascii")))
+
+    def make(self, address: str, name: str | None, token: str) -> bytes:
+        """The whole message for one recipient, as it is sent.
+
+        Raises:
+            ValueError: the address or the name cannot stand in a header, or `token` is no token.
+        """
+        octets = check_token(token).encode("ascii")
+        to = mailbox_header("To", [(name, address)])
+        message = b"".join((self._before, to, filled(self._after, octets)))
+        if self._signer is None:
+            return message
+        headers = b"".join((self._before, to, filled(self._fields, octets)))
+        return self._signer.sign(headers, octets, self._date) + message
+
+
+def message_id(settings: Settings, edition: Edition, token: str) -> str:
+    """`<weekly.12.1a2b3c4d.TOKEN@news.example.org>`: the same at each try, so that a lost one can be
+    traced. The hash tells it from an edition of the same number that a restored database forgot.
+    """
+    name = f"{edition.digest}.{edition.number}.{edition.hash[:8]}"
+    return f"<{name}.{token}@{_domain(settings)}>"
+
+
+def _list_fields(settings: Settings, digest: DigestConfig, choice: Choice) -> Iterator[bytes]:
+    """RFC 2919 and RFC 2369, one field of each.
+
+    List-Unsubscribe is a mail alone: without a page that answers a POST there must be no
+    List-Unsubscribe-Post (RFC 8058 §3.1).
+    """
+    title = digest.title.get("en", "")
+    named = f'"{title}" ' if title.isascii() and title and not set(title) & set('"\\') else ""
+    language = choice.languages[0] if len(choice.languages) == 1 else None
+    archive = urls.feed_url(settings, "html", None, language)
+    contact = ascii_address(settings.site.contact)
+    yield raw_header("List-Id", f"{named}<{digest.name}.{_domain(settings)}>")
+    yield raw_header("List-Unsubscribe", f"<{leave_url(settings)}>")
+    yield raw_header("List-Archive", f"<{archive}>")
+    yield raw_header("List-Help", f"<mailto:{contact}?subject=help>")
+
+
+def _domain(settings: Settings) -> str:
+    return ascii_address(settings.mail.from_address).rpartition("@")[2]
+
+
+def _local(date: datetime, settings: Settings, digest: DigestConfig) -> datetime:
+    if date.tzinfo is None:
+        raise ValueError("the date of a message must know its zone")
+    return date.astimezone(ZoneInfo(settings.digest_zone(digest)))
+
+
+def _check_places(text: str, encoded: Encoded) -> None:
+    """Every token of `text` has its slot, and none was encoded out of reach."""
+    slots = sum(isinstance(piece, Slot) for piece in encoded.pieces)
+    if slots != text.count(PLACEHOLDER):
+        raise RuntimeError(f"{text.count(PLACEHOLDER)} places for a token became {slots} slots")
+
+
+def _check_wire_ready(message: bytes) -> None:
+    """A segment's messages differ by words without dots and line ends, so one stands for all."""
+    pairs = message.count(b"\r\n")
+    whole = message.count(b"\n") == pairs == message.count(b"\r") and message.endswith(b"\r\n")
+    if not whole or not message.isascii() or b"\r\n." in message:
+        raise RuntimeError("a message is not 7-bit lines in CRLF of which none begins with a dot")
+
+
+def _merged(pieces: list[Piece]) -> Iterator[Piece]:
+    """The pieces with neighbouring bytes joined, so that a message is put together in few steps."""
+    held: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, Slot):
+            yield b"".join(held)
+            held = []
+            yield piece
+        else:
+            held.append(piece)
+    yield b"".join(held)

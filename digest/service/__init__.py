@@ -1,0 +1,1 @@
+"""The process that wakes the verbs, and how it is doing."""

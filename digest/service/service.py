@@ -1,0 +1,393 @@
+"""The service: wakes the verbs while it holds the lease, and lets no fault of theirs stop it."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from digest.config.settings import Settings
+from digest.errors import ConfigError, DigestError, StoreError
+from digest.mail.ledger import without_addresses
+from digest.service.health import Tally
+from digest.service.jobs import Facts, Worker
+from digest.service.plan import LEASE, NextTime, Verb, due_within, rhythms
+from digest.service.troubles import Failing, Memory, verb_key
+from digest.store.database import sqlite3
+from digest.store.owner import Lease, leave_lease, take_lease
+
+if TYPE_CHECKING:
+    from digest.newsroom import Clock, Runtime
+
+
+def notify(*lines: str) -> None:
+    """READY=1, STOPPING=1, WATCHDOG=1 and the like, to the socket that NOTIFY_SOCKET names."""
+    place = os.environ.get("NOTIFY_SOCKET")
+    if not place:
+        return
+    if place.startswith("@"):  # Linux's own name space: systemd writes its NUL as @
+        place = "\0" + place[1:]
+    # Whoever asked may be gone; the service works, and ends, all the same (as sd_notify(3) advises).
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
+    ):
+        channel.connect(place)
+        channel.sendall("\n".join(lines).encode())
+
+
+def watchdog_seconds() -> float | None:
+    """How often to say WATCHDOG=1: half of what systemd waits for; None where it does not wait."""
+    wait = os.environ.get("WATCHDOG_USEC")
+    return int(wait) / 2_000_000 if wait else None
+
+
+RUN: ContextVar[str | None] = ContextVar("run", default=None)
+"""The run that the present task or thread works on."""
+
+
+log = logging.getLogger("digest")
+
+
+class JsonLines(logging.Formatter):
+    """`logging`'s records as JSON: time in UTC, level, event, run, and the facts of `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "run": RUN.get(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        kept = {key: _clean(value) for key, value in line.items() if value is not None}
+        return json.dumps(kept, ensure_ascii=False, default=str)
+
+
+def _clean(value: Any) -> Any:
+    """The same without addresses, wherever a server or an error repeats one."""
+    match value:
+        case str():
+            return without_addresses(value)
+        case dict():
+            return {key: _clean(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_clean(inner) for inner in value]
+        case _:
+            return value
+
+
+def open_journal(stream: TextIO = sys.stderr) -> None:
+    """Let every log of this process go to `stream` in this form, other libraries' from WARNING on."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    log.setLevel(logging.INFO)
+    # Its errors come to us as events, and each is told once.
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL + 1)
+
+
+def tell(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
+    """One line."""
+    log.log(level, event, extra={"facts": facts})
+
+
+def run_id(random_bytes: Callable[[], bytes]) -> str:
+    """A name for one run, of eight signs."""
+    return random_bytes()[:4].hex()
+
+
+class WhenDue(BaseTrigger):  # type: ignore[misc] # the library has no types
+    """A rhythm as APScheduler asks for it, by the machine's clock. All that was missed until now
+    comes as one run.
+    """
+
+    def __init__(self, after: NextTime, clock: "Clock") -> None:
+        self.after = after
+        self.clock = clock
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        seen = now if previous is None else max(previous, now)
+        return self.clock.machine_at(self.after(self.clock.at(seen)))
+
+
+@dataclass(slots=True)
+class Tick:
+    """How a verb fares: when it was last woken, when it last came to its end, how often it failed."""
+
+    woken_at: datetime | None = None
+    done_at: datetime | None = None
+    runs: int = 0
+    failures: int = 0
+    fault: str | None = None
+    failing: Failing | None = None
+    running: bool = False
+
+    def failed(self, verb: Verb, fault: Exception, now: datetime) -> None:
+        """`failing` counts the failures since it last came to its end."""
+        since, times = (
+            (now, 0) if self.failing is None else (self.failing.since, self.failing.times)
+        )
+        self.failures, self.fault = self.failures + 1, type(fault).__name__
+        said = str(fault) if isinstance(fault, DigestError) else f"{type(fault).__name__}: {fault}"
+        self.failing = Failing(verb, since, times + 1, said)
+
+    def done(self, now: datetime) -> None:
+        self.done_at, self.fault, self.failing = now, None, None
+
+
+BEATS = 3
+"""The lease is renewed so many times in its length."""
+
+
+FIXED = (("web", "host"), ("web", "port"), ("store", "path"))
+"""Keys that only a new start can change."""
+
+
+class Service:
+    """One process's part in the work on one database.
+
+    All but the verbs runs in the event loop; each verb in a thread, one run of it at a time.
+    `lease` is whose turn it is, as last seen; `planned_at` is when the rhythms came into force.
+    `reloaded` is told of each new runtime.
+    """
+
+    def __init__(self, room: "Runtime", reloaded: Callable[["Runtime"], None]) -> None:
+        self.room = room
+        self.reloaded = reloaded
+        self.lease: Lease | None = None
+        self.ticks: dict[Verb, Tick] = {}
+        self.planned_at = room.now()
+        self.mark = room.random_bytes()[:8].hex()
+        self.holder = f"{socket.gethostname()}, process {os.getpid()}"
+        self.tally = Tally()
+        self._worker = Worker(room, self._memory, tally=self.tally)
+        self._config = _state(room.settings.path)
+        self._stopped = False
+        self._fault: str | None = None
+        self._runs: set[asyncio.Future[Facts]] = set()
+        # One thread for each verb: none waits for another, nor do the lease and the readers of feeds;
+        # and what a verb once needed of memory is its thread's, not that of every thread in turn.
+        self._threads = {verb: ThreadPoolExecutor(1, f"verb {verb}") for verb in Verb}
+        self._scheduler = AsyncIOScheduler(
+            timezone="UTC",
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process wakes the verbs."""
+        lease = self.lease
+        return lease is not None and lease.mark == self.mark and self.room.now() < lease.expires_at
+
+    @property
+    def rhythm(self) -> Mapping[Verb, timedelta]:
+        """The longest that each verb should go without waking."""
+        return {verb: due_within(self.room.settings, verb) for verb in self.ticks}
+
+    async def run(self, stopping: asyncio.Event) -> bool:
+        """Work until `stopping`; then whether all came to its end within the time for it."""
+        self._scheduler.start(paused=True)
+        self._plan(_triggers(self.room))
+        await self._beat()
+        self._scheduler.resume()
+        while not stopping.is_set():
+            pause = self.room.settings.service.lease_seconds / BEATS / self.room.clock.pace
+            try:
+                await asyncio.wait_for(stopping.wait(), pause)
+            except TimeoutError:
+                await self._beat()
+        return await self._drain()
+
+    def reload(self) -> None:
+        """Read config.toml again. Where it cannot be used, what was read before stays in force."""
+        from digest.newsroom import Runtime
+
+        self._config = _state(self.room.settings.path)
+        try:
+            new = Runtime.from_file(self.room.settings.path)
+            settings, fixed = with_fixed_keys(self.room.settings, new.settings)
+            room = Runtime(settings, self.room.clock)
+            triggers = _triggers(room)
+        except ConfigError as e:
+            tell("config refused", level=logging.ERROR, faults=list(e.faults))
+            return
+        except Exception:
+            log.exception("config refused")
+            return
+        self.room = room
+        self._worker = Worker(self.room, self._memory, self._worker.unrecorded, self.tally)
+        self._plan(triggers)
+        self.reloaded(self.room)
+        tell("config reloaded", needs_restart=fixed)
+
+    def _plan(self, triggers: list[tuple[Verb, WhenDue]]) -> None:
+        self._scheduler.remove_all_jobs()
+        for i, (verb, trigger) in enumerate(triggers):
+            self._scheduler.add_job(self._wake, trigger, args=(verb,), id=f"{verb} {i}")
+        self.ticks = {verb: self.ticks.get(verb) or Tick() for verb, _ in triggers}
+        self.planned_at = self.room.now()
+
+    async def _beat(self) -> None:
+        """Renew the lease, or look whose it is and begin where it has become ours; read config.toml
+        where it has changed.
+        """
+        led, before = self.leads, self.lease
+        try:
+            self.lease = await asyncio.to_thread(self._take)
+        except (StoreError, sqlite3.Error, OSError) as e:
+            if self._fault != str(e):  # once, however many beats it lasts
+                tell("lease not renewed", level=logging.ERROR, fault=str(e))
+            self._fault = str(e)
+        else:
+            self._fault = None
+        if self.leads and not led:
+            tell("leading", holder=self.holder)
+            for verb in self.ticks:
+                self._soon(verb)
+        elif led and not self.leads:
+            tell("no longer leading", level=logging.WARNING)
+        elif self.lease is not None and before is None:
+            tell("waiting", holder=self.lease.holder)
+        if _state(self.room.settings.path) != self._config:
+            self.reload()
+        self._mend_times()
+
+    def _take(self) -> Lease:
+        length = timedelta(seconds=self.room.settings.service.lease_seconds)
+        with self.room.open() as db:
+            return take_lease(db, LEASE, self.holder, self.mark, self.room.now(), length)
+
+    def _mend_times(self) -> None:
+        """After the clock was put back, wake-ups would wait until it is where it was; after the
+        machine slept, until timers that slept with it have run out.
+        """
+        now = self.room.now()
+        for job in self._scheduler.get_jobs():
+            due = self.room.clock.machine_at(job.trigger.after(now))
+            if job.next_run_time > due:
+                job.modify(next_run_time=due)
+        self._scheduler.wakeup()
+
+    def _soon(self, verb: Verb) -> None:
+        for job in self._scheduler.get_jobs():
+            if job.args[0] is verb:
+                job.modify(next_run_time=self.room.clock.machine_at(self.room.now()))
+                return
+
+    async def _wake(self, verb: Verb) -> None:
+        tick = self.ticks[verb]
+        blind = verb is Verb.WATCH and self._blind
+        if tick.running or self._stopped or not (self.leads or blind):
+            return
+        RUN.set(run_id(self.room.random_bytes))
+        tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
+        stop = (lambda: self._stopped) if blind else self._must_stop
+        try:
+            facts = await asyncio.shield(self._begun(verb, stop))
+        except DigestError as e:
+            tick.failed(verb, e, self.room.now())
+            tell(verb, level=logging.ERROR, fault=str(e))
+        except Exception as e:
+            tick.failed(verb, e, self.room.now())
+            log.exception(verb)
+        else:
+            tick.done(self.room.now())
+            tell(verb, level=logging.INFO if any(facts.values()) else logging.DEBUG, **facts)
+            if verb is Verb.COMPOSE and facts["editions"]:
+                self._soon(Verb.SEND)
+        finally:
+            tick.running = False
+
+    def _begun(self, verb: Verb, stop: Callable[[], bool]) -> asyncio.Future[Facts]:
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads[verb], copy_context().run, self._worker.run, verb, stop
+        )
+        self._runs.add(work)
+        work.add_done_callback(self._runs.discard)
+        return work
+
+    @property
+    def _blind(self) -> bool:
+        """Whether the database cannot tell whose turn it is, and it was ours, or nobody's that we know
+        of: then it is ours to say so."""
+        return self._fault is not None and (self.lease is None or self.lease.mark == self.mark)
+
+    def _memory(self) -> Memory:
+        failing = {verb: tick.failing for verb, tick in self.ticks.items() if tick.failing}
+        unknown = {verb for verb, tick in self.ticks.items() if tick.done_at is None}
+        return Memory(
+            failing=tuple(failing.values()),
+            sound=frozenset(verb_key(one) for one in Verb if one not in failing.keys() | unknown),
+            fault=self._fault if self._blind else None,
+        )
+
+    def _must_stop(self) -> bool:
+        """Asked by the worker threads: whether to begin nothing new."""
+        return self._stopped or not self.leads
+
+    async def _drain(self) -> bool:
+        self._stopped = True
+        self._scheduler.pause()
+        left: set[asyncio.Future[Facts]] = set()
+        if self._runs:
+            tell("draining", runs=len(self._runs))
+            seconds = self.room.settings.service.drain_seconds
+            _, left = await asyncio.wait(self._runs, timeout=seconds)
+            await asyncio.sleep(0)  # who waited for them tells how they went
+        self._scheduler.shutdown(wait=False)
+        for thread in self._threads.values():
+            thread.shutdown(wait=False)
+        # Also where something is left: this process ends now, and locks keep what it holds till then.
+        await asyncio.to_thread(self._leave)
+        return not left
+
+    def _leave(self) -> None:
+        try:
+            with self.room.open() as db:
+                leave_lease(db, LEASE, self.mark)
+        except (StoreError, sqlite3.Error, OSError) as e:
+            tell("lease not given up", level=logging.ERROR, fault=str(e))
+
+
+def _triggers(room: "Runtime") -> list[tuple[Verb, WhenDue]]:
+    """When `room` wakes each verb; each was asked once, so that none fails where it is in force."""
+    found = [(one.verb, WhenDue(one.after, room.clock)) for one in rhythms(room.settings)]
+    for _, trigger in found:
+        trigger.after(room.now())
+    return found
+
+
+def with_fixed_keys(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """The new settings, but with the old value of what only a new start can change; those keys."""
+    changed = []
+    for table, key in FIXED:
+        was = getattr(getattr(old, table), key)
+        if getattr(getattr(new, table), key) != was:
+            changed.append(f"{table}.{key}")
+            section = getattr(new, table).model_copy(update={key: was})
+            new = new.model_copy(update={table: section})
+    return new, changed
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Another value once the file has changed; None while it is away."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

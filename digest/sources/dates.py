@@ -1,0 +1,355 @@
+"""The day of an article, and how it is known: stated, in the lead, from neighbours, or unknown."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from digest.language.days import WEEKDAY, Mention, mentions
+from digest.language.text import either, paragraphs, sentences, word_lists
+from digest.language.words import detect
+from digest.model import UNDATED, DateSource, Entry, KnownDate
+
+_REACH = 90
+"""Characters on either side of a day in which the words that belong to it are looked for."""
+
+
+_OLDEST = 1995
+"""No wire copy is older; an older year is history."""
+
+
+_END = r"(?![^\W_])"
+
+
+_LISTS = word_lists("sources/dates.toml")
+
+
+_BEFORE = either(word for words in _LISTS["before"].values() for word in words)
+
+
+_JUST_BEFORE = re.compile(
+    rf"(?<![^\W_]){_BEFORE}(?:\s(?:the|on|{WEEKDAY}),?)?\s{{0,2}}$", re.IGNORECASE
+)
+
+
+_PARTICIPLE = re.compile(
+    rf"(?<![^\W_]){either(_LISTS['decided']['things'])}"
+    rf"(?:\s[^,;.]{{1,50}}?)?,?\s{either((*_LISTS['decided']['how'], 'agreed'))}"
+    r"(?:\s(?:by|in|at|during)\s[^,;.]{1,60}?)?,?\s(?:on|of)\s(?:the\s|\w{3,6}day,?\s)?$",
+    re.IGNORECASE,
+)
+
+
+_PASSIVE = re.compile(
+    r"(?<![^\W_])(?:was|were|is|are|been|being)\s(?:\w{1,15}ly\s)?\w{3,14}(?:ed|t|n)\s[^,;.]{0,70}$"
+)
+
+
+_RELATIVE = re.compile(
+    r"(?<![^\W_])(?:which|that|who)\s(?:(?:was|were|had been|has been)\s)?(?:\w{1,15}ly\s)?"
+    rf"{either((*_LISTS['decided']['how'], 'entered into force'))}(?:\s[^,;.]{{1,60}})?\son\s$",
+    re.IGNORECASE,
+)
+
+
+_PARTICIPLE_RU = re.compile(
+    rf"(?<![^\W_]){either(_LISTS['decided']['how_ru'])}\w{{2,3}}(?:\s[^,;.]{{1,60}}?)?\s(?:с\s)?$",
+    re.IGNORECASE,
+)
+
+
+_RELATIVE_RU = re.compile(
+    r"(?<![^\W_])котор\w{2,3}\s(?:был\w?\s)?(?:принят|утвержд|подписан|учрежд|создан|вступил|введен|введён)"
+    r"[^,;.]{0,60}$",
+    re.IGNORECASE,
+)
+
+
+_NUMBERED = re.compile(
+    r"(?:№\s?[\w/-]{1,15}|(?<![^\W_])no\.?\s?\d[\w/-]{0,12}|(?<![^\W_])resolution\s[\w/-]{1,15}|резолюци\w\s[\w/-]{1,15})"
+    r"\s(?:of|от|dated)\s$",
+    re.IGNORECASE,
+)
+
+
+_EVERY_YEAR = re.compile(
+    r"(?<![^\W_])(?:every|each)\s(?:single\s)?year|(?<![^\W_])annually"
+    + _END
+    + r"|(?<![^\W_])(?:ежегодно|каждый год|каждого года)|her ýyl",
+    re.IGNORECASE,
+)
+
+
+_OBSERVED = re.compile(
+    r"(?<![^\W_])(?:is|are)\s(?:\w{1,15}ly\s)?(?:marked|celebrated|observed|commemorated|held)"
+    + _END
+    + r"|(?<![^\W_])(?:отмечает(?:ся)?|отмечают(?:ся)?|празднует(?:ся)?|празднуют(?:ся)?|bellenilýär)"
+    + _END,
+    re.IGNORECASE,
+)
+
+
+_INTERNATIONAL_DAY = re.compile(
+    r"(?:\bday|\bдня|\bдень|\bдню|\bднём|\bднем)(?:\s[^,;.()]{0,80}?)?,?\s?(?:on|[(–—-]|—)?\s?$",
+    re.IGNORECASE,
+)
+
+
+_WILL = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['ahead'])}{_END}", re.IGNORECASE)
+
+
+_PAST = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['past'])}{_END}", re.IGNORECASE)
+
+
+_BE_DONE = re.compile(r"(?<![^\W_])be\s\w{3,15}", re.IGNORECASE)
+
+
+_CLAUSE = re.compile(r"[;:]|,\s(?:and|but|а|но|и)\s")
+
+
+def is_background(sentence: str, mention: Mention) -> bool:
+    """Whether the day is not that of the news: its sentence says that it is history, recurs or is ahead."""
+    before = sentence[max(0, mention.start - _REACH) : mention.start]
+    after = sentence[mention.end : mention.end + _REACH]
+    if mention.year is not None and mention.year < _OLDEST:
+        return True
+    if _JUST_BEFORE.search(before) or _NUMBERED.search(before):
+        return not _opens_span(before)
+    return (
+        _is_decided(before)
+        or _recurs(sentence, mention)
+        or _is_ahead(before, after)
+        or (mention.year is None and _INTERNATIONAL_DAY.search(before) is not None)
+    )
+
+
+def _opens_span(before: str) -> bool:
+    """ "с 5 мая до 10 мая", "from 5 May until 10 May": the word joins the two ends of a span."""
+    return (
+        re.search(r"(?:from|с|со)\s[^,;.]{1,30}(?:until|till|до)\s$", before, re.IGNORECASE)
+        is not None
+    )
+
+
+def _is_decided(before: str) -> bool:
+    """A thing "adopted on" the day, told in passing: a participle without its own verb, or a relative."""
+    if _RELATIVE.search(before) is not None:
+        return True
+    if _PARTICIPLE.search(before) is not None and _PASSIVE.search(before) is None:
+        return True
+    return _PARTICIPLE_RU.search(before) is not None or _RELATIVE_RU.search(before) is not None
+
+
+def _recurs(sentence: str, mention: Mention) -> bool:
+    near = sentence[max(0, mention.start - 2 * _REACH) : mention.end + _REACH]
+    if _EVERY_YEAR.search(near) and mention.year is None:
+        return True
+    return mention.year is None and _OBSERVED.search(near) is not None
+
+
+def _is_ahead(before: str, after: str) -> bool:
+    """A plan: the clause speaks of the future, and no past verb says that the day has come."""
+    clause = _CLAUSE.split(before)[-1]
+    if plan := _WILL.search(clause):
+        return not _PAST.search(_BE_DONE.sub("", clause[plan.start() :]))
+    plan = _WILL.search(_CLAUSE.split(after)[0])
+    if plan is None or _PAST.search(clause):
+        return False
+    between = after[: plan.start()]
+    return not _PAST.search(between) and not _is_subordinate(between)
+
+
+def _is_subordinate(words: str) -> bool:
+    return (
+        re.search(r"(?<![^\W_])(?:which|that|what|who|что|котор\w{2,3})(?![^\W_])", words, re.I)
+        is not None
+    )
+
+
+_LEAD = 3000
+"""Characters of the lead that are read for a date."""
+
+
+_SHORT_LEAD = 25
+"""Words below which the lead is only a standfirst, and the next paragraph is read as well."""
+
+
+_EVENT_DAYS = 14
+"""An event that goes on "followed by ... on 4 October" goes on at most so long."""
+
+
+_NEAR_DAYS = 60
+"""A day without its year takes the year of another day of the same text that is so near."""
+
+
+_GOES_ON, _STOPS = (
+    re.compile(
+        rf"(?<![^\W_]){either(word_lists('sources/dates.toml')['between'][name])}(?![^\W_])",
+        re.IGNORECASE,
+    )
+    for name in ("goes_on", "stops")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDay:
+    """A day that the copy gives as its own, perhaps without its year, and the words that say so."""
+
+    mention: Mention
+    year: int | None
+    source: DateSource
+    evidence: str
+
+    def known(self) -> KnownDate | None:
+        """The date, once its year is known."""
+        if self.year is None or (day := self.mention.on(self.year)) is None:
+            return None
+        return KnownDate(day, self.source, self.evidence)
+
+
+def find_date(entry: Entry) -> FoundDay | None:
+    """The day that the copy itself states; None where it states none.
+
+    A dateline or a wire tag comes first, then the last day of the event in the lead. A day that only
+    gives the background (a resolution adopted, a day marked every year, a plan) is no date.
+    """
+    lead = _lead(entry)
+    stated = _stated(entry, lead)
+    if stated is not None:
+        return stated
+    for sentence in sentences(lead):
+        found = mentions(sentence)
+        event = [one for one in found if not is_background(sentence, one)]
+        if event:
+            last = _last_of_event(sentence, event)
+            year = last.year or _near_year(last, found)
+            return FoundDay(last, year, DateSource.TEXT, _evidence(sentence, event[0], last))
+    return None
+
+
+def date_entries(entries: Sequence[Entry]) -> list[KnownDate]:
+    """The dates of one document's entries, in their order.
+
+    An entry that brings its date keeps it. A year left out is the one that brings the day nearest to
+    the dated entries before and after; it is found among the neighbours only, never invented.
+    """
+    found = [None if _is_dated(entry) else find_date(entry) for entry in entries]
+    dates = [
+        entry.published if _is_dated(entry) else (day.known() if day else None) or UNDATED
+        for entry, day in zip(entries, found, strict=True)
+    ]
+    before = _nearest(dates)
+    after = _nearest(dates[::-1])[::-1]
+    for position, day in enumerate(found):
+        if day is None or day.year is not None:
+            continue
+        anchors = [one for one in (before[position], after[position]) if one is not None]
+        if (nearest := _in_nearest_year(day.mention, anchors)) is not None:
+            dates[position] = KnownDate(nearest, DateSource.NEIGHBOURS, day.evidence)
+    return dates
+
+
+def _is_dated(entry: Entry) -> bool:
+    return entry.published.source is not DateSource.UNKNOWN
+
+
+def _nearest(dates: Sequence[KnownDate]) -> list[date | None]:
+    """For each place the nearest day that is known before it."""
+    nearest: list[date | None] = []
+    last: date | None = None
+    for known in dates:
+        nearest.append(last)
+        last = known.day or last
+    return nearest
+
+
+def _in_nearest_year(mention: Mention, anchors: Sequence[date]) -> date | None:
+    years = {anchor.year + step for anchor in anchors for step in (-1, 0, 1)}
+    days = [day for year in sorted(years) if 1 <= year <= 9999 and (day := mention.on(year))]
+    if not days:
+        return None
+    return min(days, key=lambda day: sum(abs((day - anchor).days) for anchor in anchors))
+
+
+def _stated(entry: Entry, lead: str) -> FoundDay | None:
+    """The day of the dateline, else of the wire tag; one lends the other its year."""
+    of_place = _first_mention(entry.dateline)
+    of_wire = _first_mention(entry.wire_tag)
+    if of_place is not None and entry.dateline is not None:
+        others = [*([of_wire] if of_wire else []), *mentions(lead)]
+        year = of_place.year or _near_year(of_place, others)
+        if year is not None or of_wire is None or of_wire.year is None:
+            return FoundDay(of_place, year, DateSource.STATED, entry.dateline)
+    if of_wire is not None and entry.wire_tag is not None:
+        year = of_wire.year or _near_year(of_wire, mentions(lead))
+        return FoundDay(of_wire, year, DateSource.STATED, entry.wire_tag)
+    return None
+
+
+def _first_mention(words: str | None) -> Mention | None:
+    return next(iter(mentions(words)), None) if words else None
+
+
+def _lead(entry: Entry) -> str:
+    lead = entry.lead[:_LEAD]
+    if lead.count(" ") + 1 >= _SHORT_LEAD or mentions(lead):
+        return lead
+    parts = iter(paragraphs(entry.text))
+    for part in parts:
+        if part == entry.lead:
+            break
+    return f"{lead}\n{next(parts, '')[:_LEAD]}".strip()
+
+
+def _last_of_event(sentence: str, event: Sequence[Mention]) -> Mention:
+    """The first day of the event, or a later one on which the same sentence lets it go on."""
+    last = event[0]
+    for one in event[1:]:
+        between = sentence[last.end : one.start]
+        if one.year not in (None, last.year) and last.year is not None:
+            break
+        year = last.year or one.year or 2001
+        start, end = last.on(year), one.on(year)
+        if start is None or end is None or not 0 < (end - start).days <= _EVENT_DAYS:
+            break
+        if not _GOES_ON.search(between) or _STOPS.search(between):
+            break
+        last = one if one.year else _with_year(one, last.year)
+    return last
+
+
+def _with_year(mention: Mention, year: int | None) -> Mention:
+    return Mention(mention.start, mention.end, mention.day, mention.month, year, mention.first)
+
+
+def _near_year(mention: Mention, others: Sequence[Mention]) -> int | None:
+    """The year of a fully named day that lies near this one in the calendar."""
+    for other in others:
+        if other.date is not None:
+            near = _in_nearest_year(mention, [other.date])
+            if near is not None and abs((near - other.date).days) <= _NEAR_DAYS:
+                return near.year
+    return None
+
+
+def _evidence(sentence: str, first: Mention, last: Mention) -> str:
+    if first.end >= last.start:
+        return sentence[first.start : last.end]
+    return f"{sentence[first.start : first.end]} … {sentence[last.start : last.end]}"
+
+
+def read_copy(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one document in its order, each with its language and its date.
+
+    What an entry already knows from its source stays as it is.
+    """
+    dates = date_entries(entries)
+    return [
+        replace(entry, language=entry.language or _language(entry), published=published)
+        for entry, published in zip(entries, dates, strict=True)
+    ]
+
+
+def _language(entry: Entry) -> str:
+    """By the text, which has more words to tell by; the title counts where there is little else."""
+    return detect(entry.text) or detect(f"{entry.title}\n{entry.text}")

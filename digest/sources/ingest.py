@@ -1,0 +1,268 @@
+"""The verb `ingest`: bytes -> entries -> (language, date, themes, story) -> articles.
+
+list_documents | read, decode, parse, date     no lock held; a faulty document is a value
+  | match with what was kept, join             which entries tell one article
+  | save                                       one write for a source: all of it or nothing
+  | file, link                                 only what is new or has changed; what else a changed
+                                               lexicon would file otherwise waits for `themes apply`
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from digest.config.settings import Settings, SourceSettings
+from digest.errors import DocumentError
+from digest.language.text import decode
+from digest.model import Entry
+from digest.sources.dates import read_copy
+from digest.sources.documents import read_entries
+from digest.sources.folder import FoundDocument, list_documents, read_bytes
+from digest.sources.store import (
+    DocumentState,
+    KeptEntry,
+    add_article,
+    document_states,
+    entries_of_article,
+    entries_of_document,
+    entries_with_opening,
+    forget_documents,
+    mark_gone,
+    next_moment,
+    revise_article,
+    save_document,
+    save_entry,
+    save_source,
+)
+from digest.sources.versions import is_teaser_of, join, match_entries, opening, pair_up
+from digest.store.articles import articles_by_id
+from digest.store.database import Database
+from digest.stories.linking import link_article
+from digest.themes.filing import begin_filing, file_article
+from digest.themes.lexicon import Lexicon
+
+MIB = 1024 * 1024
+
+
+Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document that is new or has changed: its entries, or why it has none."""
+
+    name: str
+    sha256: str
+    size: int
+    encoding: str | None = None
+    entries: tuple[Entry, ...] = ()
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What an ingest did. Faults hold one line for each document that could not be read."""
+
+    documents: int = 0
+    unchanged: int = 0
+    added: list[int] = field(default_factory=list)
+    revised: list[int] = field(default_factory=list)
+    linked: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def ingest(
+    db: Database,
+    settings: Settings,
+    lexicon: Lexicon,
+    now: Callable[[], datetime],
+    *,
+    archive: bool = False,
+    progress: Progress = iter,
+) -> IngestReport:
+    """Read every source: keep what is new, a new version of what changed, and leave the rest.
+
+    `archive` marks what is new as belonging to no edition. A document that cannot be read is named
+    in the report and spoils nothing else. A second run over the same documents writes nothing.
+    """
+    report = IngestReport()
+    for source in settings.sources:
+        try:
+            found = list_documents(source.path, source.pattern)
+        except DocumentError as e:
+            report.faults.append(f"source {source.name}: {e}")
+            continue
+        states = document_states(db, source.name)
+        _forget_faults(db, states, {document.name for document in found})
+        readings = []
+        for document in progress(found):
+            reading = _read(document, states.get(document.name), source)
+            if reading is None:
+                continue
+            report.documents += 1
+            if reading.error is not None:
+                report.faults.append(f"source {source.name}: {reading.name}: {reading.error}")
+            if _is_news(reading, states.get(document.name)):
+                readings.append(reading)
+            else:
+                report.unchanged += 1
+        if readings:
+            with db.write():
+                moment = next_moment(db, now())
+                keeper = _Keeper(db, settings, source, lexicon, moment, archive=archive)
+                keeper.keep(readings, report)
+    return report
+
+
+def _forget_faults(db: Database, states: Mapping[str, DocumentState], found: Set[str]) -> None:
+    """A document that could not be read and was taken away is mended: nobody is told of it again."""
+    mended = [one.id for name, one in states.items() if one.error is not None and name not in found]
+    if mended:
+        with db.write():
+            forget_documents(db, mended)
+
+
+def _read(
+    found: FoundDocument, state: DocumentState | None, source: SourceSettings
+) -> Reading | None:
+    """What the document says now; None where it was taken away since it was found."""
+    try:
+        data = read_bytes(found, int(source.size_limit_mib * MIB))
+    except DocumentError as e:
+        return Reading(found.name, "", found.size, error=e.reason)
+    if data is None:
+        return None
+    sha256 = hashlib.sha256(data).hexdigest()
+    if state is not None and state.sha256 == sha256:
+        return Reading(found.name, sha256, len(data), error=state.error)
+    try:
+        text, encoding = decode(found.name, data)
+        entries = read_copy(read_entries(found.name, text))
+        if not entries:
+            raise DocumentError(found.name, "holds no article; write one into it or remove it")
+    except DocumentError as e:
+        return Reading(found.name, sha256, len(data), error=e.reason)
+    return Reading(found.name, sha256, len(data), encoding, tuple(entries))
+
+
+def _is_news(reading: Reading, state: DocumentState | None) -> bool:
+    return state is None or (state.sha256, state.error) != (reading.sha256, reading.error)
+
+
+@dataclass(slots=True)
+class _Item:
+    """A new entry on its way into the store: its document's row, and what it was before."""
+
+    document_id: int
+    entry: Entry
+    before: KeptEntry | None
+
+
+class _Keeper:
+    """One source's news, inside one write."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        source: SourceSettings,
+        lexicon: Lexicon,
+        moment: datetime,
+        *,
+        archive: bool,
+    ) -> None:
+        self.db = db
+        self.source = source
+        self.lexicon = lexicon
+        self.moment = moment
+        self.archived = archive or source.archive
+        self.site = settings.site.base_url
+        self.ranks = [one.name for one in settings.sources]
+        title = source.title or source.name
+        self.source_id = save_source(db, source.name, source.kind, title, moment)
+        begin_filing(db, settings, lexicon)
+
+    def keep(self, readings: Sequence[Reading], report: IngestReport) -> None:
+        items = [item for reading in readings for item in self._items(reading)]
+        by_place = {(item.entry.document, item.entry.line): item for item in items}
+        for group in pair_up([item.entry for item in items]):
+            self._keep_article([by_place[entry.document, entry.line] for entry in group], report)
+        for article_id in (*report.added, *report.revised):
+            [article] = articles_by_id(self.db, [article_id])
+            file_article(self.db, self.lexicon, article)
+            report.linked += link_article(self.db, article, self.moment, self.ranks)
+
+    def _items(self, reading: Reading) -> list[_Item]:
+        """The reading's entries, each with the entry that it was before; the lost ones are marked."""
+        document_id = save_document(
+            self.db,
+            self.source_id,
+            name=reading.name,
+            sha256=reading.sha256,
+            size=reading.size,
+            encoding=reading.encoding,
+            error=reading.error,
+            moment=self.moment,
+        )
+        if reading.error is not None:
+            return []
+        kept = entries_of_document(self.db, document_id)
+        found = match_entries([one.entry for one in kept], reading.entries)
+        befores = [None if i is None else kept[i] for i in found]
+        stayed = {before.id for before in befores if before is not None}
+        mark_gone(self.db, [one.id for one in kept if one.id not in stayed], self.moment)
+        return [
+            _Item(document_id, entry, before)
+            for entry, before in zip(reading.entries, befores, strict=True)
+        ]
+
+    def _keep_article(self, items: list[_Item], report: IngestReport) -> None:
+        """One article out of its new entries and of those that already told it."""
+        article_id = self._article_of(items)
+        replaced = {item.before.id for item in items if item.before is not None}
+        kept = [] if article_id is None else entries_of_article(self.db, article_id)
+        told = [one.entry for one in kept if one.id not in replaced]
+        told += [item.entry for item in items]
+        whole = join(told)
+        document_id = self._document_of(whole, items)
+        if article_id is None:
+            article_id = add_article(
+                self.db,
+                self.source_id,
+                f"{self.site}\n{self.source.name}",
+                document_id,
+                whole,
+                archived=self.archived,
+                moment=self.moment,
+            )
+            report.added.append(article_id)
+        elif revise_article(self.db, article_id, document_id, whole, self.moment):
+            report.revised.append(article_id)
+        for item in items:
+            save_entry(
+                self.db,
+                item.document_id,
+                article_id,
+                item.entry,
+                opening=opening(item.entry),
+                entry_id=None if item.before is None else item.before.id,
+            )
+
+    def _article_of(self, items: Sequence[_Item]) -> int | None:
+        """The article that these entries tell: by what they were before, else by their words."""
+        known = {item.before.article_id for item in items if item.before is not None}
+        if known:
+            return min(known)
+        openings = {key for item in items if (key := opening(item.entry)) is not None}
+        for other in entries_with_opening(self.db, self.source_id, openings):
+            for item in items:
+                if is_teaser_of(item.entry, other.entry) or is_teaser_of(other.entry, item.entry):
+                    return other.article_id
+        return None
+
+    def _document_of(self, whole: Entry, items: Sequence[_Item]) -> int:
+        for item in items:
+            if item.entry.document == whole.document:
+                return item.document_id
+        return document_states(self.db, self.source.name)[whole.document].id

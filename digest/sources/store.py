@@ -1,0 +1,269 @@
+"""What ingest stores: documents, their entries, articles and their versions."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from digest.language.words import index_forms
+from digest.model import Article, Entry
+from digest.store.articles import (
+    COPY_COLUMNS,
+    DATE_COLUMNS,
+    copy_values,
+    entry_from_row,
+    seen_at,
+)
+from digest.store.database import Database, text_from_moment
+
+ATOM_NAMESPACE = uuid.UUID("6f0f2a0e-6b0c-5d0a-9d7e-2d9a4b1f6c11")
+"""Permanent ids are minted in it; it never changes."""
+
+
+_SELECT_ENTRIES = """
+SELECT entries.*, documents.name AS document, press_contacts.contact
+  FROM entries
+  JOIN documents ON documents.id = entries.document_id
+  LEFT JOIN press_contacts ON press_contacts.entry_id = entries.id
+"""
+
+
+_READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"published_at"}
+"""A change in these is one that people read: it makes a new version."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntry:
+    """An entry as it was kept, with the article that it tells."""
+
+    id: int
+    article_id: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """A document as it was last read; `error` says why it could not be."""
+
+    id: int
+    sha256: str
+    error: str | None
+
+
+def save_source(db: Database, name: str, kind: str, title: str, moment: datetime) -> int:
+    """The source's row, made or brought up to date; its id."""
+    return int(
+        db.value(
+            """INSERT INTO sources (name, kind, title, last_changed_at) VALUES (?, ?, ?, ?)
+               ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, title = excluded.title,
+                 last_changed_at = excluded.last_changed_at RETURNING id""",
+            (name, kind, title, text_from_moment(moment)),
+        )
+    )
+
+
+def document_states(db: Database, source: str) -> dict[str, DocumentState]:
+    """Every document of a source that was ever read, by its name."""
+    sql = """SELECT documents.* FROM documents JOIN sources ON sources.id = source_id
+              WHERE sources.name = ?"""
+    return {
+        row["name"]: DocumentState(row["id"], row["sha256"], row["error"])
+        for row in db.rows(sql, (source,))
+    }
+
+
+def save_document(
+    db: Database,
+    source_id: int,
+    *,
+    name: str,
+    sha256: str,
+    size: int,
+    encoding: str | None,
+    error: str | None,
+    moment: datetime,
+) -> int:
+    """The document's row, made or brought up to date; its id."""
+    at = text_from_moment(moment)
+    return int(
+        db.value(
+            """INSERT INTO documents
+                 (source_id, name, sha256, size, encoding, error, first_read_at, read_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+               ON CONFLICT (source_id, name) DO UPDATE SET sha256 = excluded.sha256,
+                 size = excluded.size, encoding = excluded.encoding, error = excluded.error,
+                 read_at = excluded.read_at RETURNING id""",
+            (source_id, name, sha256, size, encoding, error, at, at),
+        )
+    )
+
+
+def forget_documents(db: Database, ids: Sequence[int]) -> None:
+    """What could not be read there is no matter any more; should such a document come back, it is
+    read as if it were new. Call inside a write.
+    """
+    sql = "UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?"
+    db.run_many(sql, [(one,) for one in ids])
+
+
+def entries_of_document(db: Database, document_id: int) -> list[KeptEntry]:
+    """Every entry that the document ever had, in its order, those now gone included."""
+    return _kept(db, "entries.document_id = ?", (document_id,))
+
+
+def entries_of_article(db: Database, article_id: int) -> list[KeptEntry]:
+    return _kept(db, "entries.article_id = ?", (article_id,))
+
+
+def entries_with_opening(
+    db: Database, source_id: int, openings: Collection[str]
+) -> list[KeptEntry]:
+    """Entries of a source that begin with the same words."""
+    if not openings:
+        return []
+    marks = ", ".join("?" * len(openings))
+    return _kept(
+        db, f"documents.source_id = ? AND entries.opening IN ({marks})", (source_id, *openings)
+    )
+
+
+def _kept(db: Database, condition: str, values: Sequence[Any]) -> list[KeptEntry]:
+    sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY entries.document_id, entries.line"
+    return [
+        KeptEntry(row["id"], row["article_id"], entry_from_row(row)) for row in db.rows(sql, values)
+    ]
+
+
+def save_entry(
+    db: Database,
+    document_id: int,
+    article_id: int,
+    entry: Entry,
+    *,
+    opening: str | None,
+    entry_id: int | None,
+) -> int:
+    """One entry as its document now carries it, in place of the row `entry_id` if that is given."""
+    values = {
+        "document_id": document_id,
+        "article_id": article_id,
+        "opening": opening,
+        "line": entry.line,
+        "guid": entry.guid,
+        **copy_values(entry),
+        "gone_at": None,
+    }
+    if entry_id is None:
+        entry_id = db.insert("entries", values)
+    else:
+        _update(db, "entries", values, "id = ?", (entry_id,))
+    db.run("DELETE FROM press_contacts WHERE entry_id = ?", (entry_id,))
+    if entry.contact:
+        db.insert("press_contacts", {"entry_id": entry_id, "contact": entry.contact})
+    return entry_id
+
+
+def mark_gone(db: Database, entry_ids: Collection[int], moment: datetime) -> None:
+    """These entries are no longer in their documents; what they told stays."""
+    sql = "UPDATE entries SET gone_at = ? WHERE id = ? AND gone_at IS NULL"
+    db.run_many(sql, [(text_from_moment(moment), i) for i in entry_ids])
+
+
+def add_article(
+    db: Database,
+    source_id: int,
+    origin: str,
+    document_id: int,
+    entry: Entry,
+    *,
+    archived: bool,
+    moment: datetime,
+) -> int:
+    """A new article in its first version, with a permanent id; its id.
+
+    `origin` names the newsroom and the source, so that no two newsrooms mint the same id.
+    """
+    at = text_from_moment(moment)
+    values = copy_values(entry)
+    article_id = db.insert(
+        "articles",
+        {
+            "atom_id": _mint(db, origin, entry),
+            "source_id": source_id,
+            "document_id": document_id,
+            "line": entry.line,
+            "guid": entry.guid,
+            "version": 1,
+            **values,
+            "archived": int(archived),
+            "first_seen_at": at,
+            "updated_at": at,
+        },
+    )
+    db.insert("article_versions", {"article_id": article_id, "version": 1, **values, "made_at": at})
+    _index(db, article_id, entry)
+    return article_id
+
+
+def revise_article(
+    db: Database, article_id: int, document_id: int, entry: Entry, moment: datetime
+) -> bool:
+    """Keep what the article now says; True when people read a difference: a new version."""
+    kept = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
+    if kept is None:
+        raise LookupError(f"article {article_id}")
+    values = copy_values(entry)
+    place = {"document_id": document_id, "line": entry.line}
+    if all(kept[column] == value for column, value in {**values, **place}.items()):
+        return False
+    if all(kept[column] == values[column] for column in _READ):
+        _update(db, "articles", {**values, **place}, "id = ?", (article_id,))
+        of_version = (article_id, kept["version"])
+        _update(db, "article_versions", values, "article_id = ? AND version = ?", of_version)
+        return False
+    at = text_from_moment(moment)
+    version = kept["version"] + 1
+    news = {**values, **place, "version": version, "updated_at": at}
+    _update(db, "articles", news, "id = ?", (article_id,))
+    row = {"article_id": article_id, "version": version, **values, "made_at": at}
+    db.insert("article_versions", row)
+    _index(db, article_id, entry)
+    return True
+
+
+def next_moment(db: Database, moment: datetime) -> datetime:
+    """`moment`, but never inside a window that is already closed.
+
+    Articles that come in take it as their `first_seen_at`, inside the same write, so that an
+    article can never fall into an edition that was composed without it, even when the clock of the
+    machine was set back.
+    """
+    latest = db.value("SELECT max(ends_at) FROM editions")
+    return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
+
+
+def _mint(db: Database, origin: str, entry: Entry) -> str:
+    name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
+    for nth in range(1, 10_000):
+        again = "" if nth == 1 else f"\n{nth}"
+        permanent = uuid.uuid5(ATOM_NAMESPACE, f"{origin}\n{name}{again}")
+        atom_id = f"urn:uuid:{permanent}"
+        if db.value("SELECT 1 FROM articles WHERE atom_id = ?", (atom_id,)) is None:
+            return atom_id
+    raise LookupError(f"10,000 articles of one name in {entry.document}")
+
+
+def _index(db: Database, article_id: int, copy: Entry | Article) -> None:
+    db.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
+    forms = [index_forms(part, copy.language) for part in (copy.title, copy.text)]
+    sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
+    db.run(sql, (article_id, *forms))
+
+
+def _update(
+    db: Database, table: str, values: Mapping[str, Any], condition: str, of: Sequence[Any]
+) -> None:
+    sets = ", ".join(f"{column} = ?" for column in values)
+    sql = f"UPDATE {table} SET {sets} WHERE {condition}"  # noqa: S608 - names are ours
+    db.run(sql, (*values.values(), *of))

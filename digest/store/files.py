@@ -1,0 +1,110 @@
+"""Files written whole or not at all, files that only their owner may read, and whether a place can be written."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from digest.errors import StoreError
+
+
+def replace_file(path: Path, data: bytes, *, half: Path | None = None) -> bool:
+    """Write `data` whole or not at all; False, and nothing touched, when `path` already holds it.
+
+    `half` is the folder, on the same disk, in which it is written before it takes its name.
+    """
+    return replace_and_stat(path, data, half or path.parent)[0]
+
+
+def file_state(found: os.stat_result) -> str:
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def replace_and_stat(path: Path, data: bytes, half: Path) -> tuple[bool, str]:
+    """Whether the file was written, and its state then; "" where another publisher's took its place."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if file.read() == data:
+            return False, file_state(found)
+    # The process id keeps two publishers out of each other's half-written file.
+    temporary = half / f".{path.name}.{os.getpid()}"
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            ours = os.fstat(file.fileno()).st_ino
+        temporary.replace(path)
+        found = path.stat()  # the replacing itself is a change of the inode
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True, file_state(found) if found.st_ino == ours else ""
+
+
+def sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """A file to be filled, which takes the name `target` when the block ends well; else nothing
+    of it is left. Only its owner may read it: it holds addresses and the key of tokens.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{target.stem}-", suffix=".part", dir=target.parent
+        )
+    except OSError as e:
+        raise StoreError(f"{target.parent}: cannot be written to: {e.strerror}.") from e
+    os.close(descriptor)
+    made = Path(name)
+    try:
+        yield made
+        sync_file(made)
+        made.replace(target)
+        sync_folder(target.parent)
+    except OSError as e:
+        raise StoreError(f"{target}: cannot be written: {e.strerror}. Nothing was changed.") from e
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            made.with_name(made.name + suffix).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """A new name is on the disk, where the system can say so."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+LEAST_FREE_MB = 200
+
+
+MB = 1_000_000
+
+
+def write_fault(path: Path) -> str | None:
+    """Why that file, or what is in that folder, cannot be written; None where it can."""
+    there = existing(path)
+    folder = there if there.is_dir() else there.parent
+    for one, rights in ((there, os.W_OK), (folder, os.W_OK | os.X_OK)):
+        if not os.access(one, rights):
+            return f"{one} cannot be written to."
+    try:
+        free = shutil.disk_usage(there).free // MB
+    except OSError as e:
+        return f"The disk of {there} does not tell how much is free ({e.strerror or e})."
+    return None if free >= LEAST_FREE_MB else f"Only {free} MB are free on the disk of {there}."
+
+
+def existing(path: Path) -> Path:
+    """The path, or the folder above it that is there and can be seen."""
+    # Not Path.exists, which raises where a folder may not be entered.
+    return next(one for one in (path, *path.parents) if os.path.exists(one))  # noqa: PTH110

@@ -1,0 +1,403 @@
+"""What is stored of an article to find and compare it with others without their texts."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from digest.language import text as prose
+from digest.language.days import dateline_end, month_number
+from digest.language.text import either, word_lists
+from digest.language.words import latin, skeleton, stem
+
+_MONTHS = word_lists("language/languages.toml")["months"]
+
+
+_ENGLISH = either(
+    word.casefold()
+    for word in (*_MONTHS["en"], *_MONTHS["en_short"], *_MONTHS["tk"])
+    if word.isascii()
+)
+
+
+_OTHER = either((*_MONTHS["ru_stems"], *(word for word in _MONTHS["tk"] if not word.isascii())))
+
+
+_MONTH = rf"(?P<month>{_ENGLISH}\b\.?|{_OTHER}\w*\.?)"
+
+
+_TH = r"(?:st|nd|rd|th)?"
+
+
+_UNTIL = rf"(?:\s?(?:[-–—−]|to|and|по|до|и)\s?(?P<until>[0-3]?\d){_TH}\b)?"
+
+
+_YEAR = r"(?:,?\s(?P<y>(?:19|20)\d\d)(?!\d))?"
+
+
+_DAY_FIRST = re.compile(
+    rf"(?<![\d.,/])(?P<d>[0-3]?\d){_TH}{_UNTIL}(?:\sof)?(?:-nj[iy])?\s{_MONTH}{_YEAR}"
+)
+
+
+_MONTH_FIRST = re.compile(rf"\b{_MONTH}\s(?P<d>[0-3]?\d){_TH}\b(?![.,]\d){_UNTIL}{_YEAR}")
+
+
+_NUMERIC = re.compile(
+    r"(?<!\d)(?:(?P<y>(?:19|20)\d\d)-(?P<m>[01]\d)-(?P<d>[0-3]\d)"
+    r"|(?P<d2>[0-3]\d)\.(?P<m2>[01]\d)\.(?P<y2>(?:19|20)\d\d))(?!\d)"
+)
+
+
+def days(text: str, folded: str, near: date | None) -> tuple[str, list[str]]:
+    """`text` with its days blotted out, and those days, in order: YYYY-MM-DD, or --MM-DD.
+
+    Of a span ("2 – 3 October") both ends. A day without a year takes the one that brings it
+    nearest to `near`; where `near` is None it stays without. `folded` is as long as `text`.
+    """
+    found: dict[str, None] = {}
+    for pattern in (_DAY_FIRST, _MONTH_FIRST, _NUMERIC):
+        spans: list[tuple[int, int]] = []
+        for match in pattern.finditer(folded):
+            named = match.groupdict()
+            month = int(named.get("m") or named.get("m2") or month_number(named["month"]) or 0)
+            year = named.get("y") or named.get("y2")
+            for day in (named.get("d") or named.get("d2"), named.get("until")):
+                if day and (
+                    written := _written(int(year) if year else None, month, int(day), near)
+                ):
+                    found[written] = None
+                    spans.append(match.span())
+        text, folded = _blotted(text, spans), _blotted(folded, spans)
+    return text, list(found)
+
+
+def _blotted(text: str, spans: list[tuple[int, int]]) -> str:
+    for start, end in spans:
+        text = text[:start] + " " * (end - start) + text[end:]
+    return text
+
+
+def _written(year: int | None, month: int, day: int, near: date | None) -> str | None:
+    if year is None and near is not None:
+        years = (near.year - 1, near.year, near.year + 1)
+        close = [found for each in years if (found := _day(each, month, day))]
+        return min(close, key=lambda each: abs(each - near)).isoformat() if close else None
+    if year is None:
+        return f"--{month:02}-{day:02}" if _day(2024, month, day) else None
+    found = _day(year, month, day)
+    return found.isoformat() if found else None
+
+
+def _day(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+LISTS = "stories/vocabulary.toml"
+
+
+_YEAR_KEY = re.compile(r"#(?:19|20)\d\d")
+
+
+_SMALL = re.compile(r"#1?\d")
+
+
+@cache
+def notions() -> dict[str, str]:
+    """From the stem of each word, English or Russian, to the name of its notion."""
+    found: dict[str, str] = {}
+    for name, others in word_lists(LISTS)["notions"].items():
+        for word in (name, *others):
+            found.setdefault(stem(word), name)
+    return found
+
+
+@cache
+def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
+    """Under the stem of its first word, each name of an organisation in stems, and its short name.
+
+    The longest of the names with the same first word comes first.
+    """
+    names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for short, others in word_lists(LISTS)["bodies"].items():
+        for name in (short.casefold(), *others):
+            stems = tuple(stem(word) for word in re.findall(r"[^\W\d_]+", name))
+            names.setdefault(stems[0], []).append((stems, short))
+    return {
+        first: tuple(sorted(found, key=lambda one: -len(one[0]))) for first, found in names.items()
+    }
+
+
+@cache
+def word_set(name: str) -> frozenset[str]:
+    """One of the lists "nothing", "towns" and "world_days"."""
+    return frozenset(word_lists(LISTS)["words"][name])
+
+
+@cache
+def _measured() -> dict[str, float]:
+    listed = word_lists(LISTS)["rarity"]
+    return {key: float(rarity) for rarity, keys in listed.items() for key in keys}
+
+
+@lru_cache(maxsize=1 << 16)
+def rarity_of(key: str) -> float:
+    """How much a term's key tells: from 0, in every article, to 1, in hardly any."""
+    if key[0] == "#":
+        if _YEAR_KEY.fullmatch(key):
+            return 0.35
+        return 0.6 if _SMALL.fullmatch(key) else 0.9
+    return _measured().get(key, 1.0)
+
+
+READ = 12_000
+"""Characters of a text that are read: what comes after adds nothing to what the story is."""
+
+
+TERMS = 64
+"""Terms kept of an article: those that tell most."""
+
+
+_OPENING = 40  # words: what a listing's teaser keeps of its article
+
+
+_SKETCH = 16
+
+
+_KEY_TERMS = 24
+
+
+_DAYS = 6
+
+
+_SHORT = 8  # letters of an acronym at most
+
+
+_LONG = 4  # letters of an acronym as a rule
+
+
+_TITLE, _TEXT, _QUOTED = 1.5, 1.0, 0.3
+
+
+_TOKEN = re.compile(r"\d{1,15}(?:[ \u00a0]\d{3}\b){0,3}(?:[.,]\d{1,15}){0,3}|[^\W\d_]{1,40}")
+
+
+_QUOTE = re.compile(r"[«“„\"][^«»“”„\"\n]{40,300}[»”“\"]")
+
+
+_ROMAN = re.compile(r"[IVX]+")
+
+
+_OPENERS = '.!?:…«“„"\n'
+
+
+class Term(NamedTuple):
+    """A word, name, number or organisation as it is compared.
+
+    `key` is the same in each language: a notion ("customs"), "~" and the skeleton of any other
+    word, "#27" for a number, "@OSCE" for an organisation. `form` is how an editor reads a name, ""
+    for a plain word. `weight` is by place alone: more in the title, little in a long quotation,
+    which is mostly the name of a programme or an event.
+    """
+
+    key: str
+    form: str
+    weight: float
+
+    @property
+    def is_name(self) -> bool:
+        return self.key[0] == "~" and self.form[:1].isupper()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What is needed to compare two articles.
+
+    `day` is the one that the article is filed under; `days` are those that its copy names, each
+    YYYY-MM-DD or --MM-DD. `opening` and `sketch` are the smallest hashes (32 bits, ascending) of the
+    shingles of the first 40 words and of the whole text, `size` how many shingles that has.
+    """
+
+    language: str
+    day: date | None
+    days: tuple[str, ...]
+    terms: tuple[Term, ...]
+    opening: tuple[int, ...]
+    sketch: tuple[int, ...]
+    size: int
+
+    def to_json(self) -> str:
+        """One line of JSON, the same for equal fingerprints; about 2 kB of a full page."""
+        kept = {
+            "language": self.language,
+            "day": self.day.isoformat() if self.day else None,
+            "days": self.days,
+            "terms": self.terms,
+            "opening": self.opening,
+            "sketch": self.sketch,
+            "size": self.size,
+        }
+        return json.dumps(kept, separators=(",", ":"))
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """The index entries, at most 48 signed 64-bit integers, under which others find it.
+
+        Two articles on one story share at least one as a rule: a shingle of their opening or text,
+        a rare word, or a day together with an organisation or place.
+        """
+        shingles = (*self.opening[: _SKETCH // 2], *self.sketch[: _SKETCH // 2])
+        found = {_hash(f"shingle {shingle}") for shingle in shingles}
+        telling = sorted(self.terms, key=_telling)
+        found.update(_hash(term.key) for term in telling[:_KEY_TERMS])
+        found.update(
+            _hash(f"{named[-5:]} {term.key}") for named in self.days[:2] for term in telling[:4]
+        )
+        return tuple(sorted(found))
+
+
+def from_json(kept: str) -> Fingerprint:
+    """The fingerprint that `to_json` wrote."""
+    read = json.loads(kept)
+    return Fingerprint(
+        language=read["language"],
+        day=date.fromisoformat(read["day"]) if read["day"] else None,
+        days=tuple(read["days"]),
+        terms=tuple(map(Term._make, read["terms"])),
+        opening=tuple(read["opening"]),
+        sketch=tuple(read["sketch"]),
+        size=read["size"],
+    )
+
+
+def fingerprint(*, title: str, text: str, language: str, day: date | None) -> Fingerprint:
+    """The fingerprint of an article; `day` is the one it is filed under, None when unknown.
+
+    The time it takes grows with the text up to its first 12,000 characters, and no further.
+    """
+    title, text = title[:500], text[:READ]
+    text = text[dateline_end(text) :]
+    title_bare, title_days = days(title, prose.fold_keep(title), day)
+    text_bare, text_days = days(text, prose.fold_keep(text), day)
+    terms: dict[str, Term] = {}
+    for term in (*_terms(title_bare, _TITLE), *_terms(text_bare, _TEXT)):
+        earlier = terms.setdefault(term.key, term)
+        if term.is_name and not earlier.is_name:
+            terms[term.key] = Term(term.key, term.form, earlier.weight)
+    words = prose.words(text)
+    shingles = _shingles(words)
+    return Fingerprint(
+        language=language,
+        day=day,
+        days=tuple(dict.fromkeys((*title_days, *text_days)))[:_DAYS],
+        terms=tuple(sorted(terms.values(), key=_telling)[:TERMS]),
+        opening=tuple(sorted(_shingles(words[:_OPENING]))[:_SKETCH]),
+        sketch=tuple(sorted(shingles)[:_SKETCH]),
+        size=len(shingles),
+    )
+
+
+def _telling(term: Term) -> float:
+    """To sort by: the terms that tell most come first, of equal ones the earlier."""
+    return -term.weight * rarity_of(term.key)
+
+
+def _terms(text: str, weight: float) -> Iterator[Term]:
+    """The terms of a title or a text, in order and perhaps twice."""
+    tokens = list(_TOKEN.finditer(text))
+    stems = [_stemmed(token.group()) for token in tokens]
+    shouted = len(tokens) > 2 and text.isupper()  # a headline in capitals has no acronyms to see
+    quotes = [match.span() for match in _QUOTE.finditer(text)]
+    skip = 0
+    for at, token in enumerate(tokens):
+        if at < skip:
+            continue
+        while quotes and quotes[0][1] <= token.start():
+            quotes.pop(0)
+        here = _QUOTED if quotes and quotes[0][0] < token.start() else weight
+        word = token.group()
+        if name := _body(stems, at, word):
+            length, short = name
+            skip = at + length
+            yield Term(f"@{short}", short, here)
+        elif term := _term(
+            word.capitalize() if shouted else word,
+            word[0].isupper() and _starts(text, token.start()),
+        ):
+            yield Term(*term, here)
+
+
+def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
+    """How many words the organisation's name that starts here has, and its short name."""
+    for name, short in bodies().get(stems[at], ()):
+        if len(name) == 1 and sum(sign.isupper() for sign in word) < 2 and len(word) < _SHORT:
+            continue
+        if stems[at : at + len(name)] == [*name]:
+            return len(name), short
+    return None
+
+
+def _starts(text: str, at: int) -> bool:
+    """Whether the word at `at` starts a sentence; one after the point of an initial does not."""
+    before = text[max(0, at - 3) : at]
+    if before[-1:] == ".":
+        return False
+    before = before.rstrip(" \u00a0")
+    return not before or before[-1] in _OPENERS
+
+
+@lru_cache(maxsize=1 << 16)
+def _stemmed(word: str) -> str:
+    return stem(prose.fold(word))
+
+
+@lru_cache(maxsize=1 << 16)
+def _term(word: str, first: bool) -> tuple[str, str] | None:
+    """Key and form of one word as the copy writes it; None for one that tells nothing."""
+    if word[0].isdigit():
+        number = re.sub(r"[ \u00a0]", "", word)
+        return f"#{number}", number
+    folded = prose.fold(word)
+    if len(folded) < 2 or folded in word_set("nothing"):
+        return None
+    if _ROMAN.fullmatch(word):
+        return f"#{word}", word
+    if word.isupper() and len(word) <= _SHORT and not _is_shouted(folded):
+        short = latin(word).upper()
+        return f"@{short}", short
+    if notion := notions().get(stem(folded)):
+        return notion, notion
+    form = latin(folded)
+    return f"~{skeleton(folded)}", form if first or word.islower() else form.capitalize()
+
+
+def _is_shouted(folded: str) -> bool:
+    """Whether a word in capitals is no acronym: a town, or a longer word that the vocabulary has."""
+    if len(folded) < _LONG:
+        return False
+    return f"~{skeleton(folded)}" in word_set("towns") or (
+        len(folded) > _LONG and stem(folded) in notions()
+    )
+
+
+def _shingles(words: list[str]) -> set[int]:
+    """A hash of 32 bits of each three words in a row, mixed from those of the single words."""
+    hashed = [_hash(word) for word in words]
+    return {
+        ((first * 3 + second) * 5 + third) >> 17 & 0xFFFFFFFF
+        for first, second, third in zip(hashed, hashed[1:], hashed[2:], strict=False)
+    }
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash(text: str) -> int:
+    return int.from_bytes(
+        blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big", signed=True
+    )

@@ -1,0 +1,256 @@
+"""Stories as they are stored: fingerprints to find candidates by, links with their reasons, editors' corrections."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from digest.model import Ruling, Verdict
+from digest.store.articles import ruling_from_row
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
+from digest.stories.fingerprints import Fingerprint, from_json
+from digest.stories.likeness import (
+    Member,
+    lead_of,
+    wanted,
+)
+
+
+def story_rulings(db: Database, article_id: int) -> dict[int, Ruling]:
+    """What editors ruled on an article and others, by the other's id."""
+    sql = """SELECT other_id AS other, story_rulings.* FROM story_rulings WHERE article_id = :id
+              UNION ALL
+             SELECT article_id AS other, story_rulings.* FROM story_rulings WHERE other_id = :id"""
+    rows = db.rows(sql, {"id": article_id})
+    return {row["other"]: ruling_from_row(row) for row in rows}
+
+
+def rule_pair(
+    db: Database, one: int, other: int, verdict: Verdict, by: str, moment: datetime
+) -> None:
+    """Keep an editor's word on two articles; who first said the same stays."""
+    first, second = sorted((one, other))
+    db.run(
+        """INSERT INTO story_rulings VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (article_id, other_id) DO UPDATE SET verdict = excluded.verdict,
+             decided_by = excluded.decided_by, decided_at = excluded.decided_at
+            WHERE story_rulings.verdict != excluded.verdict""",
+        (first, second, verdict.value, by, text_from_moment(moment)),
+    )
+
+
+def forget_story_rulings(db: Database, article_id: int) -> None:
+    """Take back all that editors ruled on an article and others."""
+    sql = "DELETE FROM story_rulings WHERE article_id = :id OR other_id = :id"
+    db.run(sql, {"id": article_id})
+
+
+def forget_splits(db: Database, article_ids: Iterable[int]) -> None:
+    """Take back every split between two of these articles."""
+    ids = sorted(article_ids)
+    marks = ", ".join("?" * len(ids))
+    sql = f"""DELETE FROM story_rulings WHERE verdict = 'split'
+                AND article_id IN ({marks}) AND other_id IN ({marks})"""  # noqa: S608 - marks only
+    db.run(sql, [*ids, *ids])
+
+
+CANDIDATES = """
+WITH near AS (
+  SELECT entry.article_id, count(*) AS shared
+  FROM json_each(:keys) AS wanted CROSS JOIN story_keys AS entry
+  WHERE entry.key = wanted.value AND entry.article_id >= coalesce(
+    (SELECT article_id FROM story_keys WHERE key = wanted.value
+      ORDER BY article_id DESC LIMIT 1 OFFSET 31), 0)
+  GROUP BY entry.article_id HAVING shared >= 2
+)
+SELECT article_id, fingerprint FROM near JOIN fingerprints USING (article_id)
+WHERE article_id <> :article_id AND (day IS NULL OR day BETWEEN :earliest AND :latest)
+ORDER BY shared DESC, article_id DESC LIMIT 16
+"""
+"""Rows (article_id, fingerprint) of the articles that may tell the same story, best first."""
+
+
+LIKENESS = "likeness"
+
+
+EDITOR = "editor"
+"""Who made a link."""
+
+
+def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> None:
+    """What stories are found by, in place of what the article had."""
+    day = None if fingerprint.day is None else fingerprint.day.isoformat()
+    db.run(
+        """INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (?, ?, ?)
+           ON CONFLICT (article_id) DO UPDATE SET day = excluded.day,
+             fingerprint = excluded.fingerprint""",
+        (article_id, day, fingerprint.to_json()),
+    )
+    db.run("DELETE FROM story_keys WHERE article_id = ?", (article_id,))
+    sql = "INSERT INTO story_keys (key, article_id) VALUES (?, ?)"
+    db.run_many(sql, [(key, article_id) for key in set(fingerprint.keys)])
+
+
+def candidates(
+    db: Database, article_id: int, fingerprint: Fingerprint
+) -> list[tuple[int, Fingerprint]]:
+    """The articles that may tell the same story, those that share most first."""
+    found = db.rows(CANDIDATES, {**wanted(fingerprint), "article_id": article_id})
+    return [(row["article_id"], from_json(row["fingerprint"])) for row in found]
+
+
+def save_link(
+    db: Database,
+    article_id: int,
+    other_id: int,
+    *,
+    kind: str,
+    score: float,
+    reasons: Sequence[str],
+    by: str,
+    moment: datetime,
+) -> None:
+    """That two articles tell the same story, and why; kept once for the pair, lower id first.
+
+    `by` is LIKENESS or EDITOR; what an editor joined stays the editor's.
+    """
+    first, second = sorted((article_id, other_id))
+    db.run(
+        """INSERT INTO story_links VALUES (?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (article_id, other_id) DO UPDATE SET kind = excluded.kind,
+             score = excluded.score, reasons = excluded.reasons, decided_by = excluded.decided_by
+            WHERE story_links.decided_by != 'editor' OR excluded.decided_by = 'editor'""",
+        (
+            first,
+            second,
+            kind,
+            score,
+            json.dumps(list(reasons), ensure_ascii=False),
+            by,
+            text_from_moment(moment),
+        ),
+    )
+
+
+def story_of(db: Database, article_id: int) -> int | None:
+    value = db.value("SELECT story_id FROM articles WHERE id = ?", (article_id,))
+    return None if value is None else int(value)
+
+
+def members(db: Database, story_id: int) -> list[int]:
+    sql = "SELECT id FROM articles WHERE story_id = ? ORDER BY id"
+    return [int(row["id"]) for row in db.rows(sql, (story_id,))]
+
+
+def links_of(db: Database, article_id: int) -> set[int]:
+    """The articles that this one is linked to."""
+    sql = """SELECT other_id AS id FROM story_links WHERE article_id = :id
+              UNION SELECT article_id FROM story_links WHERE other_id = :id"""
+    return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
+
+
+def links_by_likeness(db: Database, article_id: int) -> set[int]:
+    """The articles that the engine linked this one to."""
+    sql = """SELECT other_id AS id FROM story_links
+              WHERE article_id = :id AND decided_by = 'likeness'
+              UNION SELECT article_id FROM story_links
+              WHERE other_id = :id AND decided_by = 'likeness'"""
+    return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
+
+
+def unlink(db: Database, article_id: int, others: Iterable[int]) -> None:
+    """Take away the links between an article and others, whoever made them."""
+    sql = "DELETE FROM story_links WHERE article_id = ? AND other_id = ?"
+    db.run_many(sql, [tuple(sorted((article_id, other))) for other in others])
+
+
+def fingerprints_of(db: Database, article_ids: Sequence[int]) -> dict[int, Fingerprint]:
+    """What is kept of these articles to compare them by."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"SELECT article_id, fingerprint FROM fingerprints WHERE article_id IN ({marks})"  # noqa: S608 - marks only
+    return {row["article_id"]: from_json(row["fingerprint"]) for row in db.rows(sql, article_ids)}
+
+
+def new_story(db: Database, moment: datetime) -> int:
+    return db.insert("stories", {"made_at": text_from_moment(moment)})
+
+
+def put_into_story(db: Database, article_id: int, story_id: int, ranks: Sequence[str]) -> None:
+    """Make an article a member of a story and choose anew which member leads.
+
+    `ranks` are the names of the sources in the order of config.toml.
+    """
+    move(db, article_id, story_id)
+    choose_lead(db, story_id, ranks)
+
+
+def move(db: Database, article_id: int, story_id: int) -> None:
+    """Make an article a member of a story; call choose_lead once all are there."""
+    db.run("UPDATE articles SET story_id = ? WHERE id = ?", (story_id, article_id))
+
+
+def take_out(db: Database, article_ids: Iterable[int]) -> None:
+    """These articles stand in no story; call choose_lead on the one that they leave."""
+    db.run_many("UPDATE articles SET story_id = NULL WHERE id = ?", [(i,) for i in article_ids])
+
+
+def choose_lead(db: Database, story_id: int, ranks: Sequence[str]) -> None:
+    """Choose anew which member leads; a story of fewer than two articles is none and goes."""
+    sql = """SELECT articles.id, complete, first_seen_at, sources.name AS source
+               FROM articles JOIN sources ON sources.id = source_id WHERE story_id = ?"""
+    found = db.rows(sql, (story_id,))
+    if len(found) < 2:
+        take_out(db, [row["id"] for row in found])
+        db.run("DELETE FROM stories WHERE id = ?", (story_id,))
+        return
+    lead = lead_of(
+        Member(
+            row["id"],
+            bool(row["complete"]),
+            moment_from_text(row["first_seen_at"]),
+            ranks.index(row["source"]) if row["source"] in ranks else len(ranks),
+        )
+        for row in found
+    )
+    db.run("UPDATE stories SET lead_article_id = ? WHERE id = ?", (lead, story_id))
+
+
+def lead_article(db: Database, story_id: int) -> int | None:
+    value = db.value("SELECT lead_article_id FROM stories WHERE id = ?", (story_id,))
+    return None if value is None else int(value)
+
+
+def list_stories(db: Database, limit: int | None = None) -> list[Row]:
+    """Stories of two articles or more, the newest first, each with its members and links."""
+    sql = """
+    SELECT stories.id, stories.lead_article_id, max(articles.first_seen_at) AS newest
+      FROM stories JOIN articles ON articles.story_id = stories.id
+     GROUP BY stories.id HAVING count(*) > 1 ORDER BY newest DESC, stories.id LIMIT ?
+    """
+    found = db.rows(sql, (-1 if limit is None else limit,))
+    for story in found:
+        story["articles"] = members(db, story["id"])
+        story["links"] = links_within(db, story["articles"])
+    return found
+
+
+def story_by_id(db: Database, story_id: int) -> Row:
+    """One story with its members and links, as list_stories gives them; it must exist."""
+    articles = members(db, story_id)
+    return {
+        "id": story_id,
+        "lead_article_id": lead_article(db, story_id),
+        "articles": articles,
+        "links": links_within(db, articles),
+    }
+
+
+def links_within(db: Database, article_ids: Sequence[int]) -> list[Row]:
+    """The links among these articles, with their reasons."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"""SELECT article_id, other_id, kind, score, reasons, decided_by FROM story_links
+               WHERE article_id IN ({marks}) AND other_id IN ({marks})
+               ORDER BY article_id, other_id"""  # noqa: S608 - marks only
+    found = db.rows(sql, [*article_ids, *article_ids])
+    for link in found:
+        link["reasons"] = json.loads(link["reasons"])
+    return found

@@ -1,0 +1,1 @@
+"""Which subjects an article belongs to, and why."""

@@ -1,0 +1,476 @@
+"""Finds the terms of a lexicon in a text, in one pass and in time linear in its length."""
+
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, repeat
+from typing import NamedTuple, TypeVar
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from digest.errors import LexiconError
+from digest.language.text import fold, word_lists
+from digest.language.words import SUFFIXED_FROM, english_stem
+
+GAP = "..."
+
+
+MOST_BETWEEN = 4
+
+
+MOST_WORDS = 10
+
+
+SHORTEST_BEGINNING = 3
+
+
+LETTERS = re.compile(r"[^\W_]+")
+
+
+_ALTERNATIVE = re.compile(r"(=?)([^\W_]+)(\*?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a term: the form alone (`exact`), a beginning (`open`), or any form of it."""
+
+    text: str
+    exact: bool = False
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in a phrase: any of `words`, after exactly the small words `before`, or after a gap."""
+
+    words: frozenset[Word]
+    before: tuple[str, ...] = ()
+    gap: bool = False
+
+
+def parse_term(written: str, language: str, theme: str) -> tuple[Slot, ...]:
+    """The slots of a term as an editor writes it.
+
+    Raises:
+        LexiconError: the term cannot be read; it names theme, language, term and what is allowed.
+    """
+    try:
+        return _slots(written, word_lists("language/languages.toml")["small_words"][language])
+    except ValueError as e:
+        raise LexiconError(
+            f"theme {theme!r}, language {language!r}, term {written!r}: {e}"
+        ) from None
+
+
+def _slots(written: str, small: Collection[str]) -> tuple[Slot, ...]:
+    slots: list[Slot] = []
+    before: list[str] = []
+    gap = False
+    for piece in _pieces(written):
+        if piece == GAP:
+            if not slots or gap or before:
+                raise ValueError(f"{GAP} may only stand between two words")
+            gap = True
+        elif piece in small:
+            if gap or not slots:
+                raise ValueError(f"{piece!r} is too common to begin with; begin with another word")
+            before.append(piece)
+        else:
+            slots.append(Slot(_alternatives(piece), tuple(before), gap))
+            before, gap = [], False
+    if gap or before:
+        raise ValueError(f"it ends in {GAP if gap else before[-1]!r}; a word must stand last")
+    if not slots:
+        raise ValueError("it is empty; allowed are words, see docs/themes.md")
+    if len(slots) > MOST_WORDS:
+        raise ValueError(f"it has {len(slots)} words; at most {MOST_WORDS} are allowed")
+    return tuple(slots)
+
+
+def _pieces(written: str) -> list[str]:
+    """Parted at spaces, and at hyphens where both sides are words: anti-corruption is two words."""
+    found: list[str] = []
+    for piece in fold(written).replace("…", GAP).split():
+        found += piece.split("-") if "-" in piece and "/" not in piece else [piece]
+    return found
+
+
+def _alternatives(piece: str) -> frozenset[Word]:
+    found = set()
+    for one in piece.split("/"):
+        match = _ALTERNATIVE.fullmatch(one)
+        if match is None:
+            raise ValueError(
+                f"{one!r} is no word; allowed are letters and digits, with = before or * after "
+                f"them, and / between words that may take each other's place"
+            )
+        exact, text, is_open = match.groups()
+        if is_open and (exact or len(text) < SHORTEST_BEGINNING):
+            raise ValueError(
+                f"{one!r}: before * at least {SHORTEST_BEGINNING} letters must stand, without ="
+            )
+        found.add(Word(text, bool(exact), bool(is_open)))
+    return frozenset(found)
+
+
+class Vocabulary:
+    """The words of a lexicon's terms, each a symbol, and the written words that each stands for.
+
+    Args:
+        forms: every folded form of a folded Russian word, itself among them.
+    """
+
+    def __init__(self, forms: Callable[[str], Sequence[str]]) -> None:
+        self._forms = forms
+        self._known: dict[tuple[str, Word], int] = {}
+        self._exact: dict[str, set[int]] = {}
+        self._stems: dict[str, set[int]] = {}
+        self._begins: dict[str, set[int]] = {}
+        self._anchors: dict[int, tuple[str, ...]] = {}
+
+    def symbol(self, language: str, word: Word) -> int:
+        """The symbol of a term's word in that language; the same for the same word."""
+        if (language, word) in self._known:
+            return self._known[language, word]
+        symbol = self._known[language, word] = len(self._known)
+        suffixed = language == "tk" and len(word.text) >= SUFFIXED_FROM
+        anchors: tuple[str, ...] = (word.text,)
+        if word.open or (suffixed and not word.exact):
+            self._begins.setdefault(word.text, set()).add(symbol)
+        elif word.exact or language == "tk":
+            self._exact.setdefault(word.text, set()).add(symbol)
+        elif language == "ru":
+            anchors = tuple(self._forms(word.text))
+            for form in anchors:
+                self._exact.setdefault(form, set()).add(symbol)
+        else:
+            stem = english_stem(word.text)
+            anchors = _beginnings(word.text, stem)
+            self._stems.setdefault(stem, set()).add(symbol)
+        self._anchors[symbol] = anchors
+        return symbol
+
+    def symbols(self, word: str) -> frozenset[int]:
+        """All symbols that a folded word of a text can be."""
+        found = set(self._exact.get(word, ()))
+        if self._stems:
+            found |= self._stems.get(english_stem(word), set())
+        for length in {len(text) for text in self._begins}:
+            found |= self._begins.get(word[:length], set())
+        return frozenset(found)
+
+    def anchors(self, symbols: Iterable[int]) -> list[str]:
+        """Beginnings with which every word of `symbols` begins; none begins with another."""
+        kept: list[str] = []
+        for anchor in sorted({anchor for symbol in symbols for anchor in self._anchors[symbol]}):
+            if not kept or not anchor.startswith(kept[-1]):
+                kept.append(anchor)
+        return kept
+
+
+def _beginnings(word: str, stem: str) -> tuple[str, ...]:
+    """With which of these every form of an English word begins: tries, trying; hopes, hoping;
+    possible, possibility.
+    """
+    if stem.endswith("bl"):
+        return (stem[:-1],)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(word, stem, strict=False))
+    shared = "".join(letter for letter, _ in same)
+    rest = word[len(shared) : len(shared) + 1]
+    if shared[-1:] in ("y", "i") or rest == "y":
+        base = shared if rest == "y" else shared[:-1]
+        return (f"{base}y", f"{base}i")
+    if shared[-1:] == "e":
+        return (shared, f"{shared[:-1]}i", f"{shared[:-1]}a")
+    return (shared,)
+
+
+T = TypeVar("T")
+
+
+REMEMBERED = 100_000
+"""How many different words a finder remembers; later ones are looked up each time."""
+
+
+_LONGEST_WORD = 60
+
+
+_WINDOW = 100  # no gap of MOST_BETWEEN usual words is longer
+
+
+_MOST_SMALL = 3  # small words in a row within a phrase: "by means of the"
+
+
+_HALF = re.compile(r"[\ud800-\udfff]")
+
+
+_PAIR = re.compile(r"([^\W_]++)(?: [^\W_]++)?")
+
+
+_BREAK = re.compile(r"[.!?…;,:]|\n\n")
+
+
+_END = re.compile(r"[.!?…;]\s|\n\n")
+
+
+# After these, most of what a word could begin need not be looked for: _END and _BREAK made cheap.
+_ENDED = frozenset(sign + space for sign in ".!?…;" for space in " \n")
+
+
+_BROKEN = _ENDED | {", ", ",\n", ": ", ":\n"}
+
+
+_FEW = re.compile(r"[\W_]*+([^\W_]*+)" * (MOST_BETWEEN + 1))
+
+
+Found = tuple[int, int, int]
+"""A term in a text: where it starts and ends, and the term's number."""
+
+
+class Step(NamedTuple):
+    """The next word of a phrase: one of these symbols, after these small words or after a gap."""
+
+    symbols: frozenset[int]
+    before: tuple[str, ...]
+    gap: bool
+
+
+Phrase = tuple[int, tuple[Step, ...]]
+"""A term's number and what must follow its first word."""
+
+
+Far = tuple[frozenset[int], tuple[Phrase, ...]] | tuple[()]
+"""The phrases with a gap after their first word, behind all symbols that may follow that gap."""
+
+
+class Meaning(NamedTuple):
+    """What a written word can be: the terms that it is, and the phrases that it begins.
+
+    `near` holds the phrases by the symbol of the word that must follow at once, `far` those with a
+    gap there.
+    """
+
+    terms: tuple[int, ...]
+    near: Mapping[int, Sequence[Phrase]]
+    far: Far
+
+
+class Open(NamedTuple):
+    """Phrases that a written word or two begin, and that go on: from their second, at once or far."""
+
+    begun: tuple[Phrase, ...]
+    near: Mapping[int, Sequence[Phrase]]
+    far: Far
+
+
+Pair = tuple[tuple[int, ...], tuple[int, ...], Open | None]
+"""What two written words, or one, are: the terms of both, of the first, and phrases that go on."""
+
+
+Next = tuple[int, frozenset[int], tuple[str, ...]]
+"""The word after another: where it ends, its symbols, and the small words before it."""
+
+
+class Finder:
+    """Finds terms of one language, or of several at once.
+
+    Args:
+        terms: number, language and slots of each term.
+        forms: every folded form of a folded Russian word, itself among them.
+    """
+
+    def __init__(
+        self,
+        terms: Iterable[tuple[int, str, tuple[Slot, ...]]],
+        forms: Callable[[str], Sequence[str]],
+    ) -> None:
+        self._vocabulary = Vocabulary(forms)
+        self._singles: dict[int, list[int]] = {}
+        self._starts: dict[int, list[Phrase]] = {}
+        small: set[str] = set()
+        for number, language, slots in terms:
+            steps = tuple(self._step(language, slot) for slot in slots)
+            small.update(word for step in steps for word in step.before)
+            for symbol in steps[0].symbols:
+                if len(steps) == 1:
+                    self._singles.setdefault(symbol, []).append(number)
+                else:
+                    self._starts.setdefault(symbol, []).append((number, steps[1:]))
+        self._small = frozenset(small)
+        self._symbols = _Memory(self._symbols_of)
+        self._meanings = _Memory(self._meaning)
+        self._pairs = _Memory(self._pair)
+        anchors = self._vocabulary.anchors({*self._singles, *self._starts})
+        # Leftmost: an anchor inside a word must not hide the one that the word begins with.
+        self._automaton = AhoCorasick(anchors, MatchKind.LeftmostFirst)
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Every term in a text folded by `prose.fold_keep`, by the place of its first word.
+
+        Of those that start together the longer come first, then those of the lower number.
+        """
+        pairs = list(filter(None, map(_PAIR.match, repeat(text), self._starts_in(text))))
+        known = map(self._pairs.__getitem__, map(re.Match.group, pairs))
+        for pair, (both, terms, more) in zip(pairs, known, strict=True):
+            start, end = pair.span(1)
+            longer: list[Found] = []
+            if more is not None and text[end : end + 2] not in _ENDED:
+                longer = self._phrases(text, start, pair, more)
+            if longer:
+                longer += [(start, pair.end(), number) for number in both]
+                longer += [(start, end, number) for number in terms]
+                yield from sorted(longer, key=_longest_first)
+                continue
+            for number in both:
+                yield start, pair.end(), number
+            for number in terms:
+                yield start, end, number
+
+    def _starts_in(self, text: str) -> list[int]:
+        """Where a word starts that may begin a term."""
+        try:
+            found = self._automaton.find_matches_as_indexes(text)
+        except UnicodeEncodeError:  # half of a UTF-16 pair, which no word holds
+            found = self._automaton.find_matches_as_indexes(_HALF.sub(" ", text))
+        return [start for _, start, _ in found if not start or not text[start - 1].isalnum()]
+
+    def _phrases(self, text: str, start: int, pair: re.Match[str], more: Open) -> list[Found]:
+        """Those phrases of `more`, which the words of `pair` begin, that are there to their end."""
+        begun, near, far = more
+        end = pair.end(1)
+        found: list[Found] = []
+        for number, steps in begun:
+            if last := self._followed(text, pair.end(), steps):
+                found.append((start, last, number))
+        if near and text[end : end + 2] not in _BROKEN:
+            found += self._near(text, start, end, near)
+        if far:
+            found += self._far(text, start, end, *far)
+        return found
+
+    def _pair(self, written: str) -> Pair:
+        """What a word is, by the word that follows it after a space, if one does."""
+        word, _, second = written.partition(" ")
+        terms, near, far = self._meanings[word]
+        both: tuple[int, ...] = ()
+        begun: tuple[Phrase, ...] = ()
+        if second in self._small:
+            near = _after(near, second)
+        elif near and second:
+            following = self._symbols[second]
+            phrases = {p for s in following for p in near.get(s, ()) if not p[1][0].before}
+            both = tuple(sorted(number for number, steps in phrases if len(steps) == 1))
+            begun = tuple((number, steps[1:]) for number, steps in phrases if len(steps) > 1)
+            near = {}
+        return both, terms, Open(begun, near, far) if begun or near or far else None
+
+    def _near(
+        self, text: str, start: int, end: int, near: Mapping[int, Sequence[Phrase]]
+    ) -> Iterable[Found]:
+        """The phrases whose first word is [start, end) and whose second follows at once."""
+        following = self._next(text, end)
+        if following is None or not following[1]:
+            return ()
+        phrases = {phrase for symbol in following[1] for phrase in near.get(symbol, ())}
+        ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
+        return [(start, last, number) for last, number in ends if last]
+
+    def _far(
+        self, text: str, start: int, end: int, wanted: frozenset[int], phrases: Sequence[Phrase]
+    ) -> Iterable[Found]:
+        """The phrases whose first word is [start, end) and whose second follows after a gap."""
+        few = _FEW.match(text, end, end + _WINDOW)
+        following = map(self._symbols.__getitem__, few.groups() if few else ())
+        if wanted.isdisjoint(chain.from_iterable(following)):
+            return ()
+        ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
+        return [(start, last, number) for last, number in ends if last]
+
+    def _followed(self, text: str, end: int, steps: tuple[Step, ...]) -> int:
+        """Where the last of `steps` ends if they follow one another from `end`; else 0."""
+        for step in steps:
+            end = self._within_gap(text, end, step) if step.gap else self._at_once(text, end, step)
+            if not end:
+                return 0
+        return end
+
+    def _at_once(self, text: str, end: int, step: Step) -> int:
+        word = self._next(text, end)
+        if word is None or word[2] != step.before or step.symbols.isdisjoint(word[1]):
+            return 0
+        return word[0]
+
+    def _within_gap(self, text: str, end: int, step: Step) -> int:
+        for match in islice(LETTERS.finditer(text, end, end + _WINDOW), MOST_BETWEEN + 1):
+            if _END.search(text[end : match.start()]):
+                return 0
+            end = match.end()
+            if not step.symbols.isdisjoint(self._symbols[match.group()]):
+                return end
+        return 0
+
+    def _next(self, text: str, end: int) -> Next | None:
+        """The next word that is not small, unless a sentence or a part of one ends before it."""
+        if text.startswith("'s", end):
+            end += 2
+        before: tuple[str, ...] = ()
+        while match := LETTERS.search(text, end):
+            start = match.start()
+            if start - end > 1 and _BREAK.search(text[end:start]):
+                return None
+            word = match.group()
+            if word not in self._small or len(before) == _MOST_SMALL:
+                return match.end(), self._symbols[word], before
+            before = (*before, word)
+            end = match.end()
+        return None
+
+    def _step(self, language: str, slot: Slot) -> Step:
+        symbols = frozenset(self._vocabulary.symbol(language, word) for word in slot.words)
+        return Step(symbols, slot.before, slot.gap)
+
+    def _symbols_of(self, word: str) -> frozenset[int]:
+        return self._vocabulary.symbols(word[:_LONGEST_WORD])
+
+    def _meaning(self, word: str) -> Meaning:
+        symbols = self._symbols[word]
+        terms = {term for symbol in symbols for term in self._singles.get(symbol, ())}
+        near: dict[int, list[Phrase]] = {}
+        far: list[Phrase] = []
+        for phrase in {p for symbol in symbols for p in self._starts.get(symbol, ())}:
+            first = phrase[1][0]
+            if first.gap:
+                far.append(phrase)
+            else:
+                for symbol in first.symbols:
+                    near.setdefault(symbol, []).append(phrase)
+        wanted = frozenset(symbol for _, steps in far for symbol in steps[0].symbols)
+        return Meaning(tuple(sorted(terms)), near, (wanted, tuple(far)) if far else ())
+
+
+def _after(near: Mapping[int, Sequence[Phrase]], small: str) -> Mapping[int, Sequence[Phrase]]:
+    """Those phrases of `near` that go on with this small word."""
+    kept = {
+        symbol: [phrase for phrase in phrases if phrase[1][0].before[:1] == (small,)]
+        for symbol, phrases in near.items()
+    }
+    return {symbol: phrases for symbol, phrases in kept.items() if phrases}
+
+
+def _longest_first(found: Found) -> tuple[int, int]:
+    return -found[1], found[2]
+
+
+class _Memory(dict[str, T]):
+    """Looks a word up once and remembers it, for at most REMEMBERED words of usual length."""
+
+    def __init__(self, look_up: Callable[[str], T]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, word: str) -> T:
+        found = self._look_up(word)
+        if len(self) < REMEMBERED and len(word) <= _LONGEST_WORD:
+            self[word] = found
+        return found

@@ -1,0 +1,226 @@
+"""Themes as they are stored: matches, editors' corrections, and the lexicon that filed each article."""
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+
+from digest.model import Match, Ruling, ThemeName, Verdict
+from digest.store.articles import match_values, ruling_from_row
+from digest.store.database import Database, text_from_moment
+
+
+def save_themes(db: Database, themes: Sequence[ThemeName], language: str) -> None:
+    """The themes of config.toml as rows, so that matches can point at them."""
+    db.run_many(
+        """INSERT INTO themes (name, title, position) VALUES (?, ?, ?)
+           ON CONFLICT (name) DO UPDATE SET title = excluded.title, position = excluded.position
+            WHERE title != excluded.title OR position != excluded.position""",
+        [(theme.key, theme.title(language), i) for i, theme in enumerate(themes, 1)],
+    )
+
+
+def save_matches(db: Database, article_id: int, matches: Sequence[Match]) -> None:
+    """The article's themes, best first, in place of those it had."""
+    db.run("DELETE FROM matches WHERE article_id = ?", (article_id,))
+    language = db.value("SELECT language FROM articles WHERE id = ?", (article_id,))
+    for rank, match in enumerate(matches, 1):
+        row = {"article_id": article_id, "language": language, "rank": rank, **match_values(match)}
+        db.insert("matches", row)
+
+
+_COLUMNS = (
+    "article_id, theme, language, rank, score, threshold, decided_by, lexicon_version, evidence"
+)
+
+
+_MATCHES = """(
+  article_id INTEGER NOT NULL, theme TEXT NOT NULL, language TEXT NOT NULL,
+  rank INTEGER NOT NULL, score REAL NOT NULL, threshold REAL NOT NULL, decided_by TEXT NOT NULL, lexicon_version TEXT NOT NULL,
+  evidence TEXT NOT NULL, PRIMARY KEY (article_id, theme)) WITHOUT ROWID
+"""
+
+
+_RULINGS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_rulings
+  WHERE article_id = articles.id), '')"""
+
+
+_NO_EVIDENCE = '{"hits": [], "blotted": []}'
+
+
+def save_filing(db: Database, article_id: int, matches: Sequence[Match], version: str) -> None:
+    """The article's themes, best first, as the lexicon of this version files it."""
+    save_matches(db, article_id, matches)
+    sql = "UPDATE articles SET lexicon_version = ? WHERE id = ?"
+    db.run(sql, (version, article_id))
+
+
+def filed_otherwise(db: Database, version: str, since: datetime | None = None) -> list[int]:
+    """Articles that came in since then and that another lexicon filed, by id."""
+    sql = (
+        "SELECT id FROM articles WHERE lexicon_version IS NOT ? AND first_seen_at >= ? ORDER BY id"
+    )
+    earliest = "" if since is None else text_from_moment(since)
+    return [int(row["id"]) for row in db.rows(sql, (version, earliest))]
+
+
+def count_filed_otherwise(db: Database, version: str) -> int:
+    # Ranges of the index, which are empty where all were filed by this one.
+    sql = """SELECT (SELECT count(*) FROM articles WHERE lexicon_version < ?)
+                  + (SELECT count(*) FROM articles WHERE lexicon_version > ?)
+                  + (SELECT count(*) FROM articles WHERE lexicon_version IS NULL)"""
+    return int(db.value(sql, (version, version)))
+
+
+def filed_by(db: Database, article_ids: Sequence[int]) -> dict[int, str | None]:
+    """The version of the lexicon that filed each article; None where it is not known."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"SELECT id, lexicon_version FROM articles WHERE id IN ({marks})"  # noqa: S608 - marks only
+    return {row["id"]: row["lexicon_version"] for row in db.rows(sql, article_ids)}
+
+
+def keep_lexicon(
+    db: Database,
+    version: str,
+    thresholds: Sequence[tuple[str, float]],
+    terms: Sequence[tuple[str, str, str, float]],
+) -> None:
+    """What a lexicon holds, so that a later one can say what it changes.
+
+    `terms` are theme, term as written, role and weight.
+    """
+    if db.value("SELECT 1 FROM lexicons WHERE version = ?", (version,)) is None:
+        held = json.dumps({"thresholds": dict(thresholds), "terms": terms}, ensure_ascii=False)
+        db.run("INSERT INTO lexicons VALUES (?, ?)", (version, held))
+
+
+def kept_lexicon(
+    db: Database, version: str | None
+) -> tuple[dict[str, float], list[tuple[str, str, str, float]]] | None:
+    """The thresholds and the terms of a lexicon, as keep_lexicon was given them; None: not known."""
+    text = db.value("SELECT contents FROM lexicons WHERE version = ?", (version,))
+    if text is None:
+        return None
+    held = json.loads(text)
+    return held["thresholds"], [tuple(term) for term in held["terms"]]
+
+
+@contextlib.contextmanager
+def spool(db: Database) -> Iterator[None]:
+    """An empty spool, gone afterwards."""
+    db.run(
+        """CREATE TEMP TABLE refiled (article_id INTEGER PRIMARY KEY, version INTEGER NOT NULL,
+             lexicon_version TEXT, rulings TEXT NOT NULL)"""
+    )
+    db.run(f"CREATE TEMP TABLE refiled_matches {_MATCHES}")
+    try:
+        yield
+    finally:
+        db.run("DROP TABLE temp.refiled")
+        db.run("DROP TABLE temp.refiled_matches")
+
+
+def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]]) -> None:
+    """Articles with the themes that they would have, in place of what the spool has of them."""
+    ids = [(article_id,) for article_id, _ in filings]
+    db.run_many("DELETE FROM temp.refiled_matches WHERE article_id = ?", ids)
+    db.run_many(
+        f"""REPLACE INTO temp.refiled SELECT id, version, lexicon_version, {_RULINGS}
+              FROM articles WHERE id = ?""",  # noqa: S608 - our own words
+        ids,
+    )
+    db.run_many(
+        """INSERT INTO temp.refiled_matches VALUES (:article_id, :theme,
+             (SELECT language FROM articles WHERE id = :article_id), :rank, :score, :threshold,
+             :decided_by, :lexicon_version, :evidence)""",
+        [
+            {"article_id": article_id, "rank": rank, **match_values(match)}
+            for article_id, matches in filings
+            for rank, match in enumerate(matches, 1)
+        ],
+    )
+
+
+def changed_since_spooled(db: Database) -> list[int]:
+    """Articles that were revised, refiled or ruled on by somebody else after the spool took them."""
+    sql = f"""
+    SELECT article_id FROM temp.refiled JOIN articles ON articles.id = article_id
+     WHERE refiled.version != articles.version
+        OR refiled.lexicon_version IS NOT articles.lexicon_version
+        OR refiled.rulings != {_RULINGS}
+     ORDER BY article_id
+    """  # noqa: S608 - our own words
+    return [int(row["article_id"]) for row in db.rows(sql)]
+
+
+def keep_spool(db: Database, version: str) -> None:
+    """File every article of the spool as it stands there. Call inside a write."""
+    db.run("DELETE FROM matches WHERE article_id IN (SELECT article_id FROM temp.refiled)")
+    db.run(f"INSERT INTO matches ({_COLUMNS}) SELECT {_COLUMNS} FROM temp.refiled_matches")  # noqa: S608 - our own words
+    sql = """UPDATE articles SET lexicon_version = ?
+              WHERE id IN (SELECT article_id FROM temp.refiled)"""
+    db.run(sql, (version,))
+
+
+@contextlib.contextmanager
+def supposing(db: Database) -> Iterator[None]:
+    """Within it every query on matches sees the store as if the spool were kept, without evidence.
+
+    A temporary table hides the one of the same name; nothing of the database itself changes.
+    """
+    columns = _COLUMNS.removesuffix("evidence") + f"'{_NO_EVIDENCE}'"
+    db.run(f"CREATE TEMP TABLE matches {_MATCHES}")
+    db.run("CREATE INDEX temp.supposed_by_theme ON matches (theme, language, article_id)")
+    try:
+        db.run(
+            f"""INSERT INTO temp.matches SELECT {columns} FROM main.matches
+                 WHERE article_id NOT IN (SELECT article_id FROM temp.refiled)
+                 UNION ALL SELECT {columns} FROM temp.refiled_matches"""  # noqa: S608 - our own words
+        )
+        yield
+    finally:
+        db.run("DROP TABLE temp.matches")
+
+
+def kept_themes(db: Database) -> list[str]:
+    """Every theme that config.toml has had, as far as articles were filed since."""
+    return [str(row["name"]) for row in db.rows("SELECT name FROM themes ORDER BY position, name")]
+
+
+def theme_rulings(db: Database, article_id: int) -> dict[str, Ruling]:
+    """What editors ruled on an article, by theme."""
+    return theme_rulings_of(db, [article_id]).get(article_id, {})
+
+
+def theme_rulings_of(db: Database, article_ids: Sequence[int]) -> dict[int, dict[str, Ruling]]:
+    """What editors ruled on each of these articles, by theme; none: no key."""
+    marks = ", ".join("?" * len(article_ids))
+    sql = f"SELECT * FROM theme_rulings WHERE article_id IN ({marks})"  # noqa: S608 - marks only
+    found: dict[int, dict[str, Ruling]] = {}
+    for row in db.rows(sql, article_ids):
+        found.setdefault(row["article_id"], {})[row["theme"]] = ruling_from_row(row)
+    return found
+
+
+def ruled_articles(db: Database) -> list[int]:
+    """The articles on whose themes an editor ruled, by id."""
+    sql = "SELECT DISTINCT article_id FROM theme_rulings ORDER BY article_id"
+    return [int(row["article_id"]) for row in db.rows(sql)]
+
+
+def rule_theme(
+    db: Database, article_id: int, theme: str, verdict: Verdict, by: str, moment: datetime
+) -> None:
+    """Keep an editor's word on a theme; who first said the same stays."""
+    db.run(
+        """INSERT INTO theme_rulings VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (article_id, theme) DO UPDATE SET verdict = excluded.verdict,
+             decided_by = excluded.decided_by, decided_at = excluded.decided_at
+            WHERE theme_rulings.verdict != excluded.verdict""",
+        (article_id, theme, verdict.value, by, text_from_moment(moment)),
+    )
+
+
+def forget_theme_rulings(db: Database, article_id: int) -> int:
+    """Take back all that editors ruled on an article's themes; on how many."""
+    return db.run("DELETE FROM theme_rulings WHERE article_id = ?", (article_id,))

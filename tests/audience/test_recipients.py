@@ -1,0 +1,89 @@
+"""What a recipient may choose is what config.toml has."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from digest.audience.recipients import check_recipient
+from digest.errors import RecipientError
+from digest.model import Choice, Recipient, RecipientStatus
+from tests.factories import make_settings
+
+SETTINGS = make_settings()
+
+
+def test_what_is_not_chosen_is_everything() -> None:
+    """For the operator who gives an address and nothing else."""
+    chosen = check_recipient(SETTINGS, address="ann@example.org")
+    assert (chosen.languages, chosen.themes, chosen.digests) == (("en", "ru"), None, ("weekly",))
+
+
+def test_a_choice_keeps_its_order_and_counts_once() -> None:
+    """For the recipient: the first language is that of the mail."""
+    chosen = check_recipient(
+        SETTINGS,
+        address="ann@example.org",
+        name=" Ann ",
+        languages=["ru", "en", "ru"],
+        themes=["youth", "other"],
+    )
+    assert (chosen.name, chosen.languages, chosen.themes) == (
+        "Ann",
+        ("ru", "en"),
+        ("youth", "other"),
+    )
+
+
+def test_an_international_domain_is_kept_in_ascii() -> None:
+    """For the recipient at пример.test: servers that know ASCII only reach them too."""
+    chosen = check_recipient(SETTINGS, address="ann@пример.test")
+    assert chosen.address == "ann@xn--e1afmkfd.test"
+
+
+def test_what_is_not_given_stays_as_it_was() -> None:
+    """For a recipient who is there: only what is said anew changes."""
+    before = Recipient(
+        id=1,
+        address="ann@example.org",
+        choice=Choice("ru", ("ru",), ("drugs",)),
+        digests=("weekly",),
+        status=RecipientStatus.ACTIVE,
+        added_at=datetime(2026, 11, 1, tzinfo=UTC),
+    )
+    kept = check_recipient(SETTINGS, address="ann@example.org", name="Ann", before=before)
+    assert (kept.languages, kept.themes, kept.digests) == (("ru",), ("drugs",), ("weekly",))
+    given = check_recipient(
+        SETTINGS,
+        address="ann@example.org",
+        languages=["en"],
+        themes=["everything"],
+        before=before,
+    )
+    assert (given.languages, given.themes) == (("en",), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"address": "ann"}, "'ann' is not an e-mail address", id="no address"),
+        pytest.param(
+            {"address": "иван@пример.рф"}, "'иван@пример.рф'.*ASCII", id="a mailbox in Cyrillic"
+        ),
+        pytest.param(
+            {"address": f"{'a' * 65}@example.org"}, "too long before the @", id="65 octets"
+        ),
+        pytest.param({"address": "ann@example.org\nBcc: x@y.test"}, "address", id="a header in it"),
+        pytest.param(
+            {"name": "Ann\r\nBcc: x@example.org"}, "line break", id="a header in the name"
+        ),
+        pytest.param({"name": "  "}, "nothing", id="a blank name"),
+        pytest.param({"languages": ["de"]}, "language 'de'.*allowed are en, ru", id="language"),
+        pytest.param({"themes": ["sport"]}, "theme 'sport'.*drugs, youth, other", id="theme"),
+        pytest.param({"themes": ["drugs", "everything"]}, "everything alone", id="both at once"),
+        pytest.param({"digests": ["daily"]}, "digest 'daily'.*allowed are weekly", id="digest"),
+    ],
+)
+def test_what_config_does_not_have_is_refused(given: dict[str, object], said: str) -> None:
+    """For the operator: what was found and what is allowed."""
+    with pytest.raises(RecipientError, match=said):
+        check_recipient(SETTINGS, **({"address": "ann@example.org"} | given))  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""Recipients: added once, changed at will, and never revived after they left."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from digest.audience.store import add_recipient, list_recipients, raw_choices, recipient_by_address
+from digest.audience.suppressions import end_recipient
+from digest.errors import NotFoundError, RecipientError
+from digest.model import Choice, RecipientStatus
+from digest.store.database import Database
+
+ADDED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def add(
+    db: Database,
+    address: str = "ann@example.org",
+    *,
+    name: str | None = None,
+    languages: Sequence[str] = ("en", "ru"),
+    themes: Sequence[str] | None = None,
+    digests: Sequence[str] = ("weekly",),
+    moment: datetime = ADDED_AT,
+) -> tuple[int, bool]:
+    with db.write():
+        return add_recipient(
+            db,
+            address=address,
+            name=name,
+            languages=languages,
+            themes=themes,
+            digests=digests,
+            moment=moment,
+        )
+
+
+def test_a_recipient_is_kept_with_the_choice(db: Database) -> None:
+    """For the recipient: address, name, languages in their order, themes and digests."""
+    assert add(db, name="Ann", languages=["ru", "en"], themes=["youth", "drugs"]) == (1, True)
+    [ann] = list_recipients(db)
+    assert (ann.address, ann.name, ann.status) == ("ann@example.org", "Ann", RecipientStatus.ACTIVE)
+    assert ann.choice == Choice("ru", ("ru", "en"), ("drugs", "youth"))
+    assert (ann.digests, ann.added_at) == (("weekly",), ADDED_AT)
+
+
+def test_an_address_is_one_recipient_however_it_is_written(db: Database) -> None:
+    """For the recipient: nobody is mailed twice because of a capital letter."""
+    first, _ = add(db, "Ann@Example.org")
+    assert add(db, " ann@example.ORG ") == (first, False)
+    assert recipient_by_address(db, "ANN@example.org") == first
+    assert len(list_recipients(db)) == 1
+
+
+def test_a_second_add_is_a_new_choice(db: Database) -> None:
+    """For the recipient: the last word counts, the name stays, and so does the day they came."""
+    add(db, name="Ann", themes=["drugs"])
+    add(db, languages=["en"], themes=["youth"], digests=["weekly", "daily"], moment=LATER)
+    [ann] = list_recipients(db)
+    assert ann.choice == Choice("en", ("en",), ("youth",))
+    assert (ann.name, ann.digests, ann.added_at) == ("Ann", ("daily", "weekly"), ADDED_AT)
+
+
+def test_a_choice_of_everything_is_no_list(db: Database) -> None:
+    """For the recipient of everything: a theme that is added later is theirs too."""
+    add(db, themes=["drugs"])
+    add(db, themes=None)
+    [row] = raw_choices(db, "weekly")
+    assert row["themes"] is None
+
+
+def test_whoever_left_is_not_added_again(db: Database) -> None:
+    """For whoever left: no list and no slip of the hand brings the mail back."""
+    number, _ = add(db, themes=["drugs"])
+    with db.write():
+        db.run("UPDATE recipients SET status = 'ended' WHERE id = ?", (number,))
+    with pytest.raises(RecipientError, match=f"recipient {number} ended the subscription"):
+        add(db, "ANN@example.org", themes=["youth"])
+    [ann] = list_recipients(db)
+    assert (ann.status, ann.choice.themes) == (RecipientStatus.ENDED, ("drugs",))
+    assert list(raw_choices(db, "weekly")) == []
+
+
+def test_whoever_asked_anew_is_a_recipient_from_then_on(db: Database) -> None:
+    """For whoever left and came back: mailed again, and the day of the new word is kept."""
+    number, _ = add(db)
+    with db.write():
+        end_recipient(db, number, "by hand", ADDED_AT)
+        again = add_recipient(
+            db,
+            address="ANN@example.org",
+            name=None,
+            languages=["ru"],
+            themes=None,
+            digests=["weekly"],
+            moment=LATER,
+            anew=True,
+        )
+    assert again == (number, False)
+    [ann] = list_recipients(db, recipient_id=number)
+    assert (ann.status, ann.added_at) == (RecipientStatus.ACTIVE, LATER)
+    assert db.row("SELECT ended_at, ended_reason FROM recipients") == {
+        "ended_at": None,
+        "ended_reason": None,
+    }
+    assert [row["id"] for row in raw_choices(db, "weekly")] == [number]
+
+
+def test_one_recipient_is_found_among_others(db: Database) -> None:
+    """For who changes one: the choice is theirs alone."""
+    add(db, themes=["drugs"])
+    other, _ = add(db, "bob@example.org", languages=["ru"], themes=["youth"])
+    [bob] = list_recipients(db, recipient_id=other)
+    assert (bob.address, bob.choice) == ("bob@example.org", Choice("ru", ("ru",), ("youth",)))
+
+
+@pytest.mark.parametrize("status", ["pending", "ended"])
+def test_only_active_recipients_are_mailed(db: Database, status: str) -> None:
+    """For whoever has not confirmed, and for whoever left."""
+    add(db)
+    other, _ = add(db, "bob@example.org")
+    with db.write():
+        db.run("UPDATE recipients SET status = ? WHERE id = ?", (status, other))
+    assert [row["id"] for row in raw_choices(db, "weekly")] == [1]
+    assert [one.id for one in list_recipients(db, status=RecipientStatus(status))] == [other]
+
+
+def test_only_recipients_of_the_digest_get_it(db: Database) -> None:
+    """For the recipient of another digest."""
+    add(db)
+    add(db, "bob@example.org", digests=["daily"])
+    assert [row["id"] for row in raw_choices(db, "daily")] == [2]
+
+
+def test_nobody_of_an_address_is_told(db: Database) -> None:
+    """For the operator who mistyped --to."""
+    with pytest.raises(NotFoundError, match="digest recipients list"):
+        recipient_by_address(db, "nobody@example.org")

@@ -1,0 +1,152 @@
+"""Addresses that must not be mailed, and what came back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from digest.audience.store import add_recipient
+from digest.audience.suppressions import (
+    SOFT_LIMIT,
+    SOFT_MEMORY,
+    end_recipient,
+    keep_report,
+    list_suppressions,
+    raw_return,
+    soft_bounces,
+    suppress,
+    unsuppress,
+    unsuppress_cause,
+)
+from digest.store.database import Database, sqlite3, text_from_moment
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def anna(db: Database) -> int:
+    """A recipient's id."""
+    with db.write():
+        return add_recipient(
+            db,
+            address="anna@reader.example",
+            name=None,
+            languages=("en",),
+            themes=None,
+            digests=("weekly",),
+            moment=NOW,
+        )[0]
+
+
+def soft(db: Database, recipient_id: int, moment: datetime, name: str) -> bool:
+    return keep_report(
+        db,
+        sha256=name,
+        kind="soft",
+        found_by="verp",
+        recipient_id=recipient_id,
+        edition_id=None,
+        status_code="5.2.2",
+        diagnostic="full",
+        raw=name.encode(),
+        moment=moment,
+    )
+
+
+def test_an_address_is_suppressed_once_however_it_is_written(db: Database) -> None:
+    """Capitals and blanks make no other mailbox."""
+    assert suppress(db, "Anna@Reader.Example", "hard", NOW, detail="550 5.1.1")
+    assert not suppress(db, " anna@reader.example ", "hard", NOW)
+    (one,) = list_suppressions(db)
+    assert (one["address_key"], one["cause"], one["detail"]) == (
+        "anna@reader.example",
+        "hard",
+        "550 5.1.1",
+    )
+    assert unsuppress(db, ["ANNA@reader.example", "nobody@reader.example"]) == 1
+    assert list_suppressions(db) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [
+        pytest.param("anna@пример.example", "anna@xn--e1afmkfd.example", id="Cyrillic"),
+        pytest.param("Anna@ПРИМЕР.example", "anna@xn--e1afmkfd.example", id="capitals"),
+        pytest.param("anna@XN--E1AFMKFD.example", "anna@пример.example", id="as DNS knows it"),
+        pytest.param("анна@пример.example", "анна@xn--e1afmkfd.example", id="name, too"),
+    ],
+)
+def test_a_domain_is_one_in_every_script(db: Database, typed: str, known: str) -> None:
+    """For the recipient under xn--, whose domain a person types as people read it."""
+    assert suppress(db, typed, "manual", NOW)
+    assert not suppress(db, known, "manual", NOW)
+    assert unsuppress(db, [known]) == 1
+
+
+@pytest.mark.parametrize("address", ["no address", "a@-.пример", "a@" + "ы" * 70, "@пример", ""])
+def test_what_is_no_address_is_kept_as_it_was_typed(db: Database, address: str) -> None:
+    """A list from elsewhere may hold anything."""
+    assert suppress(db, address, "import", NOW)
+    assert unsuppress(db, [address]) == 1
+
+
+GRAVER = ("soft", "hard", "complaint", "import", "manual")
+
+
+@pytest.mark.parametrize("before", GRAVER)
+@pytest.mark.parametrize("after", GRAVER)
+def test_the_graver_cause_stays(db: Database, before: str, after: str) -> None:
+    """Whoever lifts all full mailboxes lifts no complaint, and no rule lifts a person's word."""
+    suppress(db, "anna@reader.example", before, NOW, detail=before)
+    assert not suppress(db, "anna@reader.example", after, NOW + DAY, detail=after)
+    (one,) = list_suppressions(db)
+    graver = max(before, after, key=GRAVER.index)
+    assert (one["cause"], one["detail"]) == (graver, graver)
+    raised = graver != before
+    assert one["since"] == text_from_moment(NOW + DAY if raised else NOW)
+
+
+def test_only_known_causes_are_kept(db: Database) -> None:
+    """What can be undone in bulk must have a name."""
+    with pytest.raises(sqlite3.IntegrityError):
+        suppress(db, "anna@reader.example", "whim", NOW)
+
+
+def test_one_cause_is_undone_from_a_moment_on(db: Database) -> None:
+    """A relay that answered 550 to everything on Monday costs nobody who was dead before."""
+    suppress(db, "old@reader.example", "hard", NOW - DAY)
+    suppress(db, "new@reader.example", "hard", NOW)
+    suppress(db, "full@reader.example", "soft", NOW)
+    assert unsuppress_cause(db, "hard", since=NOW) == 1
+    assert [one["address_key"] for one in list_suppressions(db)] == [
+        "full@reader.example",
+        "old@reader.example",
+    ]
+    assert [one["cause"] for one in list_suppressions(db, cause="soft")] == ["soft"]
+
+
+def test_soft_bounces_add_up_and_are_forgotten(db: Database, anna: int) -> None:
+    """Three in two months are too many; one a season is not."""
+    for n in range(SOFT_LIMIT):
+        soft(db, anna, NOW + n * DAY, f"report {n}")
+    assert soft_bounces(db, anna, NOW + 3 * DAY) == SOFT_LIMIT
+    assert soft_bounces(db, anna, NOW + SOFT_MEMORY + DAY) == 1
+    assert soft_bounces(db, anna, NOW + SOFT_MEMORY + 3 * DAY) == 0
+    assert soft_bounces(db, anna + 1, NOW + 3 * DAY) == 0
+
+
+def test_a_report_is_kept_once_as_it_arrived(db: Database, anna: int) -> None:
+    """Read twice, counted once."""
+    assert soft(db, anna, NOW, "report")
+    assert not soft(db, anna, NOW + DAY, "report")
+    assert soft_bounces(db, anna, NOW + DAY) == 1
+    assert raw_return(db, 1) == b"report"
+    assert raw_return(db, 2) is None
+
+
+def test_a_subscription_ends_once(db: Database, anna: int) -> None:
+    """The first reason stays, so that it can be told why."""
+    assert end_recipient(db, anna, "complaint", NOW)
+    assert not end_recipient(db, anna, "mail to the address for leaving", NOW + DAY)
+    row = db.row("SELECT status, ended_reason FROM recipients")
+    assert row == {"status": "ended", "ended_reason": "complaint"}

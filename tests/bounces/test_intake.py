@@ -1,0 +1,128 @@
+"""The verb `subscribe`: who is believed, and when a letter counts as read."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from digest.audience.suppressions import list_suppressions
+from digest.bounces.intake import ReturnsReport, take_returns
+from digest.mail.maildir import MaildirTransport
+from digest.mail.tokens import token_for
+from tests.desks import Desk
+from tests.mailing import KEY, Office
+
+ANNA = "anna@reader.example"
+STRANGER = b"another key of the same length.."
+
+
+@pytest.fixture
+def office(filled: Desk) -> Iterator[Office]:
+    """Anna was sent an edition just now."""
+    with filled.open() as db:
+        made = Office(filled, db, transport=MaildirTransport(filled.folder / "outbox"))
+        made.add(ANNA)
+        made.compose()
+        made.deliver()
+        yield made
+
+
+def take(office: Office, *letters: bytes) -> ReturnsReport:
+    named = [(str(n), letter) for n, letter in enumerate(letters)]
+    settings = office.desk.settings
+    return take_returns(office.db, settings, named, lambda _: None, lambda: office.now, key=KEY)
+
+
+def report(*, to: str = "bounces@news.example.org", original: str = ANNA, n: int = 1) -> bytes:
+    return (
+        f"From: MAILER-DAEMON@mx.example\nTo: {to}\nDelivered-To: {to}\nSubject: Failed {n}\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
+        f"Original-Recipient: rfc822; {original}\nFinal-Recipient: rfc822; {original}\n"
+        "Action: failed\nStatus: 5.1.1\n\n--b--\n"
+    ).encode()
+
+
+def causes(office: Office) -> list[str]:
+    return [one["cause"] for one in list_suppressions(office.db)]
+
+
+def test_a_report_without_a_token_counts_for_whom_we_mailed_lately(office: Office) -> None:
+    """Others could have written it; right after our mail it is most likely true."""
+    office.later(days=29)
+    assert take(office, report()).suppressed == 1
+    assert causes(office) == ["hard"]
+
+
+def test_a_report_without_a_token_out_of_the_blue_is_kept_only(office: Office) -> None:
+    """Nobody silences a recipient by a letter that names the address."""
+    office.later(days=31)
+    told = take(office, report())
+    assert (told.suppressed, told.kinds.total()) == (0, 1)
+    assert causes(office) == []
+
+
+def test_a_token_counts_whenever_it_comes(office: Office) -> None:
+    """Some systems give up after months, and only we can have made it."""
+    office.later(days=400)
+    token = token_for(KEY, 1, 1)
+    assert take(office, report(to=f"bounces+{token}@news.example.org", original="")).suppressed == 1
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(token_for(STRANGER, 1, 1), id="made with another key"),
+        pytest.param(token_for(KEY, 1, 999), id="of a recipient that is not there"),
+    ],
+)
+def test_a_token_that_is_not_ours_names_nobody(office: Office, token: str) -> None:
+    """Neither a forged one nor one of another database."""
+    letter = report(to=f"bounces+{token}@news.example.org", original="")
+    assert take(office, letter).suppressed == 0
+    assert causes(office) == []
+
+
+def test_a_letter_is_done_only_when_it_is_on_disk(office: Office) -> None:
+    """A crash between two letters loses neither: the mailbox marks what the store has."""
+    seen: list[tuple[str, int]] = []
+
+    def done(name: str) -> None:
+        with office.desk.open(read_only=True) as other:
+            seen.append((name, other.value("SELECT count(*) FROM bounces")))
+
+    letters = [("one", report(n=1)), ("two", report(n=2))]
+    take_returns(office.db, office.desk.settings, letters, done, lambda: office.now, key=KEY)
+    assert seen == [("one", 1), ("two", 2)]
+
+
+def test_a_letter_in_two_mailboxes_counts_once(office: Office) -> None:
+    """The same bytes are the same letter."""
+    told = take(office, report(), report())
+    assert (told.known, told.suppressed, told.kinds.total()) == (1, 1, 1)
+
+
+def test_a_plain_mail_to_leave_ends_its_sender(office: Office) -> None:
+    """Who writes by hand, to the address without a token."""
+    letter = f"From: {ANNA}\nTo: leave@news.example.org\nSubject: please\n\n\n".encode()
+    assert take(office, letter).ended == 1
+    row = office.db.row("SELECT status, ended_reason FROM recipients")
+    assert row == {"status": "ended", "ended_reason": "mail to the address for leaving"}
+
+
+def test_who_left_is_not_sent_what_was_queued(office: Office) -> None:
+    """Leaving holds for what is already queued."""
+    office.add("boris@reader.example")
+    (office.desk.seeds / "900.txt").write_text("Новости\n\nВ Ашхабаде прошла встреча.\n", "utf-8")
+    office.later(days=7)
+    office.desk.ingest(office.now)
+    office.now += timedelta(hours=1)
+    office.compose()
+    token = token_for(KEY, 1, 1)
+    letter = f"From: x@y.example\nTo: leave+{token}@news.example.org\nSubject: bye\n\n\n".encode()
+    assert take(office, letter).ended == 1
+    office.deliver()
+    assert office.counts(2) == {"sent": 1, "skipped": 1}
+    assert office.db.value("SELECT reason FROM deliveries WHERE status = 'skipped'") == (
+        "subscription ended"
+    )

@@ -1,0 +1,89 @@
+"""Rules of repetition: what is taken, what is refused, and which wall-clock times they name."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.config.values import parse_rule
+
+RULES = ("0 8 * * mon", "30 2 * * *", "*/15 9-17 * * mon-fri", "0 6 1,15 * *", "0 7 last feb *")
+
+START = datetime.fromisoformat("1980-01-01T00:00")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        pytest.param("0 8 * *", "found 4 fields", id="a field is missing"),
+        pytest.param("", "found 0 fields", id="empty"),
+        pytest.param("60 8 * * mon", "allowed is 0 to 59 for the minute, found '60'", id="minute"),
+        pytest.param("0 24 * * mon", "allowed is 0 to 23 for the hour, found '24'", id="hour"),
+        pytest.param("0 8 32 * *", "allowed is 1 to 31, or last for the day", id="day"),
+        pytest.param("0 8 * 13 *", "jan to dec for the month, found '13'", id="month"),
+        pytest.param("0 8 * maj *", "jan to dec for the month, found 'maj'", id="month's name"),
+        pytest.param("0 8 * * 1", "no digits, for the weekday, found '1'", id="weekday in digits"),
+        pytest.param(
+            "0 8 * * mon,0", "no digits, for the weekday, found 'mon,0'", id="hidden digit"
+        ),
+        pytest.param("0 8 * * fri-mon", "found 'fri-mon'", id="range that wraps"),
+        pytest.param("0 8 * * mon#1", "found 'mon#1'", id="no trailing signs"),
+        pytest.param("*/0 8 * * mon", "found '*/0'", id="step of nothing"),
+        pytest.param("0 8 1 * mon", "a day of the month or a weekday", id="and, or or"),
+        pytest.param("0 8 31 feb *", "a day that the calendar has", id="never"),
+    ],
+)
+def test_a_rule_that_could_be_misread_is_refused_with_what_is_allowed(rule: str, message: str):
+    """The operator reads what is allowed and what was found; nothing is guessed."""
+    with pytest.raises(ValueError, match=r"^allowed is .*, found ") as caught:
+        parse_rule(rule)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "after", "expected"),
+    [
+        pytest.param("0 8 * * mon", "2026-11-22T12:00", "2026-11-23T08:00", id="weekly"),
+        pytest.param("0 8 * * MON", "2026-11-22T12:00", "2026-11-23T08:00", id="capitals"),
+        pytest.param("0 8 * * mon", "2026-11-23T08:00", "2026-11-30T08:00", id="strictly after"),
+        pytest.param("0 8 * * sun", "2026-11-21T12:00", "2026-11-22T08:00", id="sunday is sunday"),
+        pytest.param("0 8 * * mon-fri", "2026-11-20T09:00", "2026-11-23T08:00", id="weekdays"),
+        pytest.param(
+            "0 8 * * tue,thu", "2026-11-24T09:00", "2026-11-26T08:00", id="a list of days"
+        ),
+        pytest.param("0 8 last * *", "2026-02-10T09:00", "2026-02-28T08:00", id="end of the month"),
+        pytest.param("0 8 29 feb *", "2026-03-01T09:00", "2028-02-29T08:00", id="leap day"),
+        pytest.param(
+            "0 8 1 jan-mar *", "2026-03-01T09:00", "2027-01-01T08:00", id="months by name"
+        ),
+        pytest.param("*/20 * * * *", "2026-03-01T09:41", "2026-03-01T10:00", id="steps"),
+    ],
+)
+def test_a_rule_names_wall_clock_times(rule: str, after: str, expected: str):
+    """Fields mean what cron says, weekdays by name, without any zone."""
+    assert parse_rule(rule).after(datetime.fromisoformat(after)) == datetime.fromisoformat(expected)
+
+
+def test_spacing_and_capitals_make_no_other_rule():
+    """The same rule written twice compares equal."""
+    assert parse_rule(" 0  8 * * Mon") == parse_rule("0 8 * * mon")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rule=st.sampled_from(RULES),
+    wall=st.integers(0, 63_000_000).map(lambda minutes: START + timedelta(minutes=minutes)),
+)
+def test_before_is_the_inverse_of_after(rule: str, wall: datetime):
+    """Going on from the time before leads past `wall`, with nothing left out between."""
+    parsed = parse_rule(rule)
+    before = parsed.before(wall)
+    assert before is not None
+    assert before < wall <= parsed.after(before)
+    assert parsed.before(before + timedelta(microseconds=1)) == before
+
+
+def test_before_1970_there_are_no_times():
+    """A machine whose clock lost its battery gets an answer, not a crash."""
+    assert parse_rule("0 8 * * mon").before(datetime.fromisoformat("1970-01-02")) is None

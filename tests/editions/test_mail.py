@@ -1,0 +1,316 @@
+"""What a reader of the mail sees, in HTML and in text."""
+
+import dataclasses
+import re
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from digest.editions.mail import Item
+from digest.errors import ConfigError
+from digest.mail.tokens import PLACEHOLDER
+from digest.model import OTHER, UNDATED, Article, Choice, Entry
+from tests.factories import make_article
+from tests.mail.sample import (
+    EVERYTHING,
+    EVERYTHING_RU,
+    make_sample,
+    many_articles,
+    on,
+    sample_articles,
+    under,
+)
+
+VOID = {"meta", "br", "hr", "img", "link"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and text, in order; refuses tags that do not nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], str]] = []
+        self._open: list[int] = []
+        self.feed(html)
+        self.close()
+        assert not self._open, "an element is left open"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), ""))
+        if tag not in VOID:
+            self._open.append(len(self.elements) - 1)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.elements[self._open.pop()][0] == tag
+
+    def handle_data(self, data: str) -> None:
+        for at in self._open:
+            tag, attrs, text = self.elements[at]
+            self.elements[at] = (tag, attrs, text + data)
+
+    def texts(self, *tags: str) -> list[str]:
+        return [" ".join(text.split()) for tag, _, text in self.elements if tag in tags]
+
+    def attrs(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs, _ in self.elements if name == tag]
+
+
+def underlined(text: str, rule: str) -> list[str]:
+    """The headings of a text part that stand over a line of `rule`."""
+    found = re.findall(rf"(?:^|\n\n)((?:[^\n]+\n)+?)(?:{re.escape(rule)})+\n", text)
+    return [" ".join(heading.split()) for heading in found]
+
+
+@pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
+def test_both_parts_show_the_same_items_in_the_same_order(choice: Choice) -> None:
+    """RFC 2046 §5.1.4: who reads the text misses nothing."""
+    mail = make_sample(choice=choice).mail
+    page = Page(mail.html)
+    assert page.texts("h3") == underlined(mail.text, "-")
+    assert page.texts("h1", "h2") == underlined(mail.text, "=")
+    assert len(page.texts("h3")) == 4
+
+
+def test_titles_are_shown_as_they_are() -> None:
+    """Signs that mean something to HTML are escaped once, and a title is not touched."""
+    titles = Page(make_sample().mail.html).texts("h3")
+    assert titles[0] == sample_articles()[0].title
+
+
+def test_the_first_mail_in_words() -> None:
+    """The whole text part of the sample edition, as a reader without HTML has it."""
+    text = make_sample(per_theme=1).mail.text.replace("\u00a0", " ")
+    assert text == (
+        Path(__file__).parent.parent.joinpath("data", "mail", "sample.txt").read_text("utf-8")
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "subject", "preheader"),
+    [
+        pytest.param(
+            EVERYTHING,
+            "Border guards & customs officers seize <two> tonnes of… and 3 more",
+            "Drugs 2 · Youth 1 · Other news 1",
+            id="en",
+        ),
+        pytest.param(
+            EVERYTHING_RU,
+            "Border guards & customs officers seize <two> tonnes of… и ещё 3 новости",
+            "Наркотики 2 · Молодёжь 1 · Другие новости 1",
+            id="ru",
+        ),
+    ],
+)
+def test_the_inbox_shows_headline_and_counts(choice: Choice, subject: str, preheader: str) -> None:
+    """Subject and preheader tell in five seconds what is in it."""
+    mail = make_sample(choice=choice).mail
+    assert (mail.subject, mail.preheader) == (subject, preheader)
+    first_words = re.search(r"<body[^>]*>\s*<div[^>]*display:\s*none[^>]*>([^<]*)<", mail.html)
+    assert first_words is not None
+    assert first_words[1] == preheader
+
+
+def test_each_article_says_where_it_comes_from() -> None:
+    """Source, byline, day without a known year, teaser, other themes, other language."""
+    notes = [
+        text.replace("\u00a0", " ")
+        for tag, attrs, text in Page(make_sample().mail.html).elements
+        if tag == "p" and attrs.get("class") == "m"
+    ]
+    assert notes == [
+        "Wire copy · 20 November · also Youth",
+        "Wire copy · 18 November · also in Russian",
+        "Wire copy · summary",
+        "Wire copy · by Эльвира Кадырова · 4 March 2025",
+    ]
+
+
+def test_an_undated_article_shows_no_date() -> None:
+    """No day is invented."""
+    mail = make_sample([make_article(published=UNDATED)]).mail
+    assert "\nWire copy\n" in mail.text
+
+
+def test_a_title_of_ours_is_not_set_as_the_sources() -> None:
+    """It is italic, ends with "…", and the lead goes on where it stops."""
+    mail = make_sample().mail
+    [made] = [
+        attrs for attrs in Page(mail.html).attrs("h3") if "made" in str(attrs.get("class")).split()
+    ]
+    assert "italic" in str(made["style"])
+    assert "In an inspiring initiative aimed at the younger…\n---" in mail.text
+    assert "\n…generation, a session was held…\n" in mail.text
+
+
+@pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
+def test_an_item_in_another_language_says_so(choice: Choice) -> None:
+    """Screen readers and spell checkers need the language of each headline and lead."""
+    page = Page(make_sample(choice=choice).mail.html)
+    assert page.attrs("html")[0]["lang"] == choice.language
+    other = "ru" if choice.language == "en" else "en"
+    for tag, attrs, text in page.elements:
+        if tag == "h3":
+            russian = bool(re.search("[а-я]", text))
+            assert attrs.get("lang") == (other if russian != (choice.language == "ru") else None)
+
+
+def test_more_under_a_theme_leads_to_its_page() -> None:
+    """The count is true and the page holds the rest, in the languages that the reader reads."""
+    articles = many_articles(30)
+    both = Page(make_sample(articles, EVERYTHING, per_theme=4).mail.html)
+    english = Page(make_sample(articles, Choice("en", ("en",), ("drugs",)), per_theme=4).mail.html)
+    links = [
+        (text, attrs["href"])
+        for tag, attrs, text in both.elements
+        if " more under " in text and tag == "a"
+    ]
+    assert links == [
+        ("6 more under Drugs", "https://news.example.org/feeds/drugs.html"),
+        ("6 more under Youth", "https://news.example.org/feeds/youth.html"),
+        ("6 more under Other news", "https://news.example.org/feeds/all.html"),
+    ]
+    hrefs = [attrs["href"] for attrs in english.attrs("a")]
+    assert "https://news.example.org/feeds/drugs.en.html" in hrefs
+
+
+def test_the_contents_lead_to_the_sections() -> None:
+    """Each name in the line of contents is a link to its heading."""
+    page = Page(make_sample().mail.html)
+    anchors = {attrs["id"] for attrs in page.attrs("h2")}
+    assert anchors == {"theme-drugs", "theme-youth", f"theme-{OTHER}"}
+    assert anchors <= {str(attrs["href"]).lstrip("#") for attrs in page.attrs("a")}
+
+
+def test_nothing_is_fetched_and_nothing_runs() -> None:
+    """No picture, font, style sheet, script or tracker."""
+    html = make_sample().mail.html
+    page = Page(html)
+    assert not [tag for tag, _, _ in page.elements if tag in {"img", "link", "script", "iframe"}]
+    assert not re.search(r"url\(|@import|@font-face|src=", html)
+
+
+def test_the_html_is_made_for_mail_programs() -> None:
+    """Layout tables say that they are none, grounds stand in attributes too, the dark has its rules."""
+    page = Page(make_sample().mail.html)
+    assert all(attrs.get("role") == "presentation" for attrs in page.attrs("table"))
+    assert page.attrs("table")[0]["bgcolor"] == "#faf8f4"
+    assert {"name": "color-scheme", "content": "light dark"} in page.attrs("meta")
+    assert any("prefers-color-scheme:dark" in text for text in page.texts("style"))
+    assert all("style" in attrs for tag in ("h1", "h2", "h3", "p") for attrs in page.attrs(tag))
+
+
+def test_the_footer_says_why_how_and_who() -> None:
+    """Why you get this, how to change, how to leave, who we are and where; in both parts."""
+    sample = make_sample()
+    for part in (sample.mail.text.replace("\n", " "), sample.mail.html):
+        assert "You get this mail because you subscribed to it." in part
+        assert "Themes: Drugs, Youth, Other news. Languages: English, Russian." in part
+        assert f"leave+{PLACEHOLDER}@news.example.org" in part
+        assert part.count(PLACEHOLDER) == 2
+        assert "1 Garashsyzlyk Street" in part
+        assert "desk@news.example.org" in part
+
+
+def test_the_text_keeps_to_72_columns() -> None:
+    """Only an address may be longer, and it stands on its own line."""
+    for line in make_sample(many_articles(12, "ru")).mail.text.splitlines():
+        assert len(line) <= 72 or re.fullmatch(r"(https?|mailto):\S+", line)
+        assert re.fullmatch(r"(https?|mailto):\S+", line) or "://" not in line
+
+
+def test_an_edition_without_news_says_so() -> None:
+    """With empty = "send" a reader still gets a mail that makes sense."""
+    mail = make_sample([]).mail
+    assert mail.subject == "The week: nothing new this time"
+    assert "Nothing new this time." in mail.text
+    assert "Nothing new this time." in mail.html
+
+
+def test_two_renderings_are_the_same_bytes() -> None:
+    """What the dry run showed is what is sent."""
+    assert make_sample().mail == make_sample().mail
+
+
+def test_a_page_for_preferences_gets_the_token_in_its_query() -> None:
+    """As soon as there is a page, the link leads there."""
+    mail = make_sample(web={"preferences_url": "https://news.example.org/me"}).mail
+    assert f"https://news.example.org/me?t={PLACEHOLDER}\n" in mail.text
+
+
+def test_an_operators_block_replaces_ours(tmp_path: Path) -> None:
+    """One block can be changed; the rest stays."""
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "edition.html").write_text(
+        '{% extends "builtin/mail/edition.html" %}{% block masthead %}'
+        "<tr><td><h1>Mine: {{ mail.newsroom }}</h1></td></tr>{% endblock %}",
+        "utf-8",
+    )
+    page = Page(make_sample(operator=tmp_path, web={"templates": tmp_path}).mail.html)
+    assert page.texts("h1") == ["Mine: Ashgabat Desk"]
+    assert len(page.texts("h3")) == 4
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        pytest.param("\n{{ mail.newsrom }}", "mail/edition.html, line 2", id="misspelt"),
+        pytest.param("{% if %}", "mail/edition.html, line 1", id="syntax"),
+        pytest.param("\n\n{{ 1 / 0 }}", "mail/edition.html, line 3", id="what Python refuses"),
+        pytest.param("{% include 'mine.html' %}", "mail/edition.html, line 1", id="not there"),
+        pytest.param("<p>News</p>", "no way to leave", id="no way to leave"),
+    ],
+)
+def test_a_faulty_template_of_the_operator_is_named(
+    tmp_path: Path, template: str, fault: str
+) -> None:
+    """The operator reads which template is wrong, and no mail goes out that nobody can leave."""
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "edition.html").write_text(template, "utf-8")
+    with pytest.raises(ConfigError, match=re.escape(fault)):
+        make_sample(operator=tmp_path, web={"templates": tmp_path})
+
+
+def test_a_date_of_this_year_leaves_the_year_out() -> None:
+    """Old news shows its year, this week's does not need it."""
+    articles = [
+        make_article(id=1, published=on(date(2026, 11, 20)), matches=under("drugs")),
+        make_article(id=2, published=on(date(2021, 7, 14)), matches=under("drugs")),
+    ]
+    text = make_sample(articles).mail.text.replace("\u00a0", " ")
+    assert "Wire copy · 20 November\n" in text
+    assert "Wire copy · 14 July 2021\n" in text
+
+
+def test_a_press_contact_cannot_come_into_a_mail() -> None:
+    """Names and telephone numbers of press contacts stay with the entry; an article has none."""
+    assert "contact" in {field.name for field in dataclasses.fields(Entry)}
+    assert "contact" not in {field.name for field in dataclasses.fields(Article)}
+    assert "contact" not in {field.name for field in dataclasses.fields(Item)}
+
+
+def test_a_story_that_stands_once_links_its_other_articles() -> None:
+    """Another outlet, a second piece of the same one, another language: each can be read."""
+    wire = {"name": "wire", "title": "Wire copy", "path": "/newsroom/wire"}
+    radio = {"name": "radio", "title": "Radio Ashgabat", "path": "/newsroom/radio"}
+    articles = [
+        make_article(id=1, story_id=7, matches=under("drugs")),
+        make_article(id=2, story_id=7, matches=under("drugs")),
+        make_article(id=3, story_id=7, matches=under("drugs"), source="radio"),
+        make_article(id=4, story_id=7, matches=under("drugs"), language="ru"),
+        make_article(id=5, story_id=7, matches=under("drugs"), language="ru"),
+    ]
+    page = Page(make_sample(articles, sources=[wire, radio]).mail.html)
+    links = [
+        (text, str(attrs["href"]).rpartition("/")[2])
+        for tag, attrs, text in page.elements
+        if tag == "a" and "hreflang" in attrs
+    ]
+    assert links == [
+        ("more on this", "2.html"),
+        ("also from Radio Ashgabat", "3.html"),
+        ("also in Russian", "4.html"),
+    ]
+    assert len(page.texts("h3")) == 1

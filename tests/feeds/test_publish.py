@@ -1,0 +1,375 @@
+"""The verb `publish` on a real store: what is written, what is left alone, what is removed."""
+
+from digest.sources.store import add_article, revise_article, save_document, save_entry, save_source
+from digest.themes.store import save_matches, save_themes
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import feedparser
+import pytest
+
+from digest.config.settings import Settings
+from digest.errors import PublishError
+from digest.feeds.files import MANIFEST
+from digest.model import Entry
+from digest.feeds.publish import PublishReport, publish
+from digest.store.database import Database, open_database, text_from_moment
+from digest.store.backups import backup
+from digest.newsroom import make_environment
+from tests.desks import MADE_AT
+from tests.factories import make_entry, make_match, make_settings
+
+CAME_IN = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
+CHANGED = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
+NEWS = (
+    (make_entry(line=1, title="Meeting on drugs", contact="A. Person, +993 12 345678"), ("drugs",)),
+    (make_entry(line=2, title="Встреча о наркотиках", language="ru"), ("drugs",)),
+    (make_entry(line=3, title="Camp for the young"), ("youth",)),
+    (make_entry(line=4, title="Something else"), ()),
+)
+PAGES = make_environment()
+
+
+class Newsroom:
+    """A store with a few articles, the first two of them one story, and a folder for feeds."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.db = db
+        self.settings = settings
+        with db.write():
+            self.source = save_source(db, "wire", "documents", "Wire copy", CAME_IN)
+            save_themes(db, list(settings.theme_names.values()), "en")
+            self.document = save_document(
+                db,
+                self.source,
+                name="001.txt",
+                sha256="x",
+                size=1,
+                encoding="utf-8",
+                error=None,
+                moment=CAME_IN,
+            )
+
+    def keep(self, entry: Entry, themes: tuple[str, ...]) -> int:
+        with self.db.write():
+            kept = add_article(
+                self.db, self.source, "wire", self.document, entry, archived=False, moment=CAME_IN
+            )
+            save_entry(self.db, self.document, kept, entry, opening=None, entry_id=None)
+            save_matches(self.db, kept, [make_match(theme) for theme in themes])
+        return kept
+
+    def publish(self, settings: Settings | None = None) -> PublishReport:
+        return publish(self.db, settings or self.settings, PAGES)
+
+    def files(self) -> dict[str, bytes]:
+        folder = self.settings.feeds.path
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != MANIFEST
+        }
+
+
+@pytest.fixture
+def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
+    settings = make_settings(tmp_path)
+    with open_database(settings.store.path, now=MADE_AT) as db:
+        room = Newsroom(db, settings)
+        for entry, themes in NEWS:
+            room.keep(entry, themes)
+        with db.write():
+            story = db.insert("stories", {"made_at": text_from_moment(CAME_IN)})
+            db.run("UPDATE articles SET story_id = ? WHERE id IN (1, 2)", (story,))
+        yield room
+
+
+def test_every_channel_is_written_in_every_form(newsroom: Newsroom) -> None:
+    """Nine channels in four forms, a page for each article, the list of feeds and the style."""
+    report = newsroom.publish()
+    slugs = ["all", "drugs", "youth", "en", "ru", "drugs.en", "drugs.ru", "youth.en", "youth.ru"]
+    assert set(report.written) == {
+        *(f"{slug}.{form}" for slug in slugs for form in ("atom", "rss", "json", "html")),
+        *(f"articles/{number}.html" for number in (1, 2, 3, 4)),
+        "feeds.opml",
+        "style.css",
+    }
+    assert (report.unchanged, report.removed) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("slug", "titles"),
+    [
+        pytest.param("all", [entry.title for entry, _ in NEWS], id="everything, themes or none"),
+        pytest.param("drugs", ["Meeting on drugs", "Встреча о наркотиках"], id="a theme"),
+        pytest.param("ru", ["Встреча о наркотиках"], id="a language"),
+        pytest.param("drugs.en", ["Meeting on drugs"], id="a theme in a language"),
+        pytest.param("youth.ru", [], id="an empty one"),
+    ],
+)
+def test_each_channel_holds_its_articles(newsroom: Newsroom, slug: str, titles: list[str]) -> None:
+    """A subscriber gets what was chosen, in whichever form."""
+    newsroom.publish()
+    folder = newsroom.settings.feeds.path
+    for form in ("atom", "rss"):
+        parsed = feedparser.parse(io.BytesIO((folder / f"{slug}.{form}").read_bytes()))
+        assert not parsed.bozo
+        assert [entry.title for entry in parsed.entries] == titles
+    feed = json.loads((folder / f"{slug}.json").read_bytes())
+    assert [item["title"] for item in feed["items"]] == titles
+
+
+def test_translations_are_linked_in_both_directions(newsroom: Newsroom) -> None:
+    """A reader of either feed finds the other language."""
+    newsroom.publish()
+    feed = json.loads(newsroom.files()["all.json"])
+    linked = [item["_newsroom"]["translations"] for item in feed["items"]]
+    assert [[one["language"] for one in each] for each in linked] == [["ru"], ["en"], [], []]
+
+
+def test_a_second_publish_writes_nothing(newsroom: Newsroom) -> None:
+    """Must show 6: the same bytes, and not even a new time of change."""
+    first = newsroom.publish()
+    folder = newsroom.settings.feeds.path
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    second = newsroom.publish()
+    assert second == PublishReport((), len(first.written), ())
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_the_same_articles_give_the_same_bytes_in_another_folder(
+    newsroom: Newsroom, tmp_path: Path
+) -> None:
+    """Nothing of the clock or of the place is in a file."""
+    newsroom.publish()
+    elsewhere = make_settings(tmp_path, feeds={"path": tmp_path / "elsewhere"})
+    newsroom.publish(elsewhere)
+    again = {
+        str(path.relative_to(tmp_path / "elsewhere")): path.read_bytes()
+        for path in (tmp_path / "elsewhere").rglob("*")
+        if path.is_file() and path.name != MANIFEST
+    }
+    assert again == newsroom.files()
+
+
+def test_a_changed_article_rewrites_only_the_files_that_hold_it(newsroom: Newsroom) -> None:
+    """Must show 6: one word changed, and a subscriber of another theme sees no change."""
+    newsroom.publish()
+    changed = make_entry(line=3, title="Camp for the young", text="They met by the lake.")
+    with newsroom.db.write():
+        assert revise_article(newsroom.db, 3, newsroom.document, changed, CHANGED)
+    report = newsroom.publish()
+    forms = ("atom", "rss", "json", "html")
+    assert set(report.written) == {
+        "articles/3.html",
+        *(f"{slug}.{form}" for slug in ("all", "en", "youth", "youth.en") for form in forms),
+    }
+    assert report.removed == ()
+    feed = feedparser.parse(io.BytesIO(newsroom.files()["youth.atom"]))
+    assert feed.feed.updated == feed.entries[0].updated == "2026-11-18T06:30:00Z"
+
+
+class Rendered:
+    """Pages whose template tells which article it is rendered for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.template = folder / "web" / "article.html"
+        self.template.parent.mkdir(parents=True)
+        self.template.write_text("{{ told(headline.item.article.id) }}", encoding="utf-8")
+        self.seen: list[int] = []
+        self.environment = make_environment(folder)
+        self.environment.globals["told"] = self.told
+
+    def told(self, article: int) -> str:
+        self.seen.append(article)
+        return f"article {article}"
+
+    def publish(self, newsroom: Newsroom, settings: Settings | None = None) -> list[int]:
+        """The articles whose pages were rendered."""
+        self.seen = []
+        publish(newsroom.db, settings or newsroom.settings, self.environment)
+        return self.seen
+
+
+@pytest.fixture
+def rendered(newsroom: Newsroom, tmp_path: Path) -> Rendered:
+    """All four pages were published once."""
+    pages = Rendered(tmp_path / "own")
+    assert pages.publish(newsroom) == [1, 2, 3, 4]
+    return pages
+
+
+def test_pages_that_nothing_changed_are_not_rendered_again(
+    newsroom: Newsroom, rendered: Rendered
+) -> None:
+    """One changed article among 100,000 is published in seconds."""
+    assert rendered.publish(newsroom) == []
+    changed = make_entry(line=3, title="Camp for the young", text="They met by the lake.")
+    with newsroom.db.write():
+        assert revise_article(newsroom.db, 3, newsroom.document, changed, CHANGED)
+    assert rendered.publish(newsroom) == [3]
+    assert rendered.publish(newsroom) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "pages"),
+    [
+        pytest.param("UPDATE articles SET title = 'New' WHERE id = 1", [1, 2], id="its versions"),
+        pytest.param("DELETE FROM matches WHERE article_id = 3", [3], id="a theme"),
+        pytest.param("UPDATE articles SET story_id = 1 WHERE id = 4", [1, 2, 4], id="a story"),
+        pytest.param("UPDATE stories SET lead_article_id = 2", [1, 2], id="who leads it"),
+    ],
+)
+def test_what_a_page_shows_renders_it_again(
+    newsroom: Newsroom, rendered: Rendered, sql: str, pages: list[int]
+) -> None:
+    """A reader never finds a page that is behind the store, however that was changed."""
+    with newsroom.db.write():
+        newsroom.db.run(sql)
+    assert rendered.publish(newsroom) == pages
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"site": {"title": "Another Desk"}}, id="the newsroom's name"),
+        pytest.param({"web": {"feeds_url": "https://other.example.org/f"}}, id="the address"),
+        pytest.param({"feeds": {"content": "summary"}}, id="how much of a text"),
+    ],
+)
+def test_other_settings_render_every_page_again(
+    newsroom: Newsroom, rendered: Rendered, settings: dict[str, dict[str, str]]
+) -> None:
+    """A new title stands over old articles, too."""
+    path = newsroom.settings.path.parent
+    assert rendered.publish(newsroom, make_settings(path, **settings)) == [1, 2, 3, 4]
+
+
+def test_settings_that_no_page_shows_render_none(newsroom: Newsroom, rendered: Rendered) -> None:
+    """Another relay is no reason to read 100,000 articles."""
+    other = make_settings(newsroom.settings.path.parent, mail={"budget_kb": 50})
+    assert rendered.publish(newsroom, other) == []
+
+
+def test_another_template_renders_every_page_again(newsroom: Newsroom, rendered: Rendered) -> None:
+    """An operator who changes the look sees it everywhere."""
+    rendered.template.write_text("{{ told(headline.item.article.id) }}!", encoding="utf-8")
+    rendered.environment = make_environment(rendered.template.parents[1])
+    rendered.environment.globals["told"] = rendered.told
+    assert rendered.publish(newsroom) == [1, 2, 3, 4]
+    assert newsroom.files()["articles/4.html"] == b"article 4!"
+
+
+def test_what_a_hand_did_to_a_page_is_mended(newsroom: Newsroom, rendered: Rendered) -> None:
+    """Changed, emptied or removed: the next run puts it right, and renders no other page."""
+    before = newsroom.files()
+    folder = newsroom.settings.feeds.path / "articles"
+    (folder / "1.html").write_bytes(b"ARTICLE 1")
+    (folder / "2.html").unlink()
+    (folder / "3.html").write_bytes(b"")
+    assert rendered.publish(newsroom) == [1, 2, 3]
+    assert newsroom.files() == before
+
+
+def test_a_store_that_was_put_back_is_published_as_it_is(
+    newsroom: Newsroom, rendered: Rendered, tmp_path: Path
+) -> None:
+    """After a restore and another change, no page stays as the lost store had it."""
+    backup(newsroom.db, tmp_path / "copies", CHANGED, keep=1)
+    with newsroom.db.write():
+        newsroom.db.run("UPDATE articles SET title = 'Lost' WHERE id = 3")
+    assert rendered.publish(newsroom) == [3]
+    [copy] = (tmp_path / "copies").iterdir()
+    with open_database(copy) as newsroom.db:
+        with newsroom.db.write():
+            newsroom.db.run("UPDATE articles SET title = 'Other' WHERE id = 3")
+        assert rendered.publish(newsroom) == [3]
+
+
+def test_articles_that_appear_are_told(newsroom: Newsroom) -> None:
+    """For who measures how long news takes: new pages, but not those of a folder that is all new."""
+    assert newsroom.publish().appeared == ()
+    newsroom.keep(make_entry(line=5, title="News"), ())
+    assert newsroom.publish().appeared == (5,)
+    assert newsroom.publish().appeared == ()
+
+
+def test_a_theme_that_is_gone_takes_its_feeds_along(newsroom: Newsroom) -> None:
+    """Files of ours that no longer belong are removed; the operator's own are not."""
+    newsroom.publish()
+    folder = newsroom.settings.feeds.path
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    (folder / "about.html").write_text("mine", encoding="utf-8")
+    fewer = make_settings(
+        newsroom.settings.path.parent, themes=[{"name": "drugs", "title": {"en": "Drugs"}}]
+    )
+    removed = newsroom.publish(fewer).removed
+    assert set(removed) == {
+        f"{slug}.{form}"
+        for slug in ("youth", "youth.en", "youth.ru")
+        for form in ("atom", "rss", "json", "html")
+    }
+    assert {".gitignore", "about.html"} <= newsroom.files().keys()
+
+
+def test_a_feed_holds_no_more_than_the_newest(newsroom: Newsroom) -> None:
+    """feeds.entries bounds every feed; the pages of older articles stay."""
+    short = make_settings(newsroom.settings.path.parent, feeds={"entries": 1})
+    newsroom.publish(short)
+    assert len(json.loads(newsroom.files()["all.json"])["items"]) == 1
+    assert "articles/4.html" in newsroom.files()
+
+
+def test_a_withdrawn_article_is_replaced_by_a_notice(newsroom: Newsroom) -> None:
+    """Its text leaves every file, and it is no longer offered as a translation."""
+    newsroom.publish()
+    with newsroom.db.write():
+        sql = "UPDATE articles SET withdrawn_at = '2026-11-19T00:00:00.000000Z' WHERE id = 1"
+        newsroom.db.run(sql)
+    newsroom.publish()
+    feed = json.loads(newsroom.files()["drugs.json"])
+    assert feed["items"][0]["title"] == "Withdrawn: Meeting on drugs"
+    assert feed["items"][1]["_newsroom"]["translations"] == []
+    assert b"They agreed" not in newsroom.files()["articles/1.html"]
+
+
+def test_no_press_contact_is_in_any_file(newsroom: Newsroom) -> None:
+    """Must show 2: people's names and numbers are kept, never published."""
+    newsroom.publish()
+    assert newsroom.db.value("SELECT count(*) FROM press_contacts") == 1
+    for name, data in newsroom.files().items():
+        assert b"A. Person" not in data, name
+        assert b"345678" not in data, name
+
+
+def test_publishing_changes_nothing_in_the_store(newsroom: Newsroom) -> None:
+    """It can read a database that it may not write."""
+    with open_database(newsroom.settings.store.path, read_only=True) as db:
+        assert publish(db, newsroom.settings, PAGES).written
+
+
+def test_more_articles_do_not_take_more_queries(newsroom: Newsroom) -> None:
+    """Hundreds of pages are made of a few reads, not of one for each page."""
+
+    def statements() -> int:
+        seen: list[str] = []
+        newsroom.db.connection.set_trace_callback(seen.append)
+        newsroom.publish()
+        newsroom.db.connection.set_trace_callback(None)
+        return len(seen)
+
+    few = statements()
+    for number in range(60):
+        newsroom.keep(make_entry(line=10 + number, title=f"More {number}"), ("drugs",))
+    assert statements() <= few + 4
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(newsroom: Newsroom) -> None:
+    """The operator reads which path it is and what to do."""
+    newsroom.settings.feeds.path.write_text("a file", encoding="utf-8")
+    with pytest.raises(PublishError, match=r"feeds\.path"):
+        newsroom.publish()

@@ -1,0 +1,388 @@
+"""`digest doctor` finds what can go wrong, and `digest send` holds back what it finds wrong."""
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from digest.service.plan import LEASE
+from digest.store.owner import take_lease
+from tests.desks import Desk
+from tests.mail.fault_server import FaultServer, running
+from tests.mailing import Office, use_smtp
+
+
+def findings(desk: Desk) -> dict[str, tuple[str, str]]:
+    """Grade and words by name."""
+    found = json.loads(desk.run("doctor", "--json").stdout)
+    return {one["name"]: (one["grade"], one["said"] + " " + one["advice"]) for one in found}
+
+
+def grade(desk: Desk, name: str) -> str:
+    return findings(desk)[name][0]
+
+
+def test_a_new_newsroom_is_well(filled: Desk) -> None:
+    """For a newcomer: nothing is red, and each advice is a thing to do."""
+    found = findings(filled)
+    assert {name for name, (mark, _) in found.items() if mark == "red"} == set()
+    assert {"configuration", "store", "database", "clock", "relay", "leaving"} <= set(found)
+    assert filled.run("doctor").exit_code == 0
+
+
+def test_a_backup_that_is_missing_or_old_is_told(filled: Desk) -> None:
+    """For the operator whose cron died."""
+    assert grade(filled, "backup") == "green"
+    with filled.open() as db, db.write():
+        db.run("UPDATE meta SET value = '2020-01-01T00:00:00.000000Z' WHERE key = 'created_at'")
+    mark, said = findings(filled)["backup"]
+    assert mark == "yellow"
+    assert "there is none" in said
+    filled.run("backup")
+    assert grade(filled, "backup") == "green"
+    (copy,) = (filled.folder / "backups").iterdir()
+    for made in ("2020", "2999"):  # one that a clock made that ran ahead is no copy of today
+        copy = copy.rename(copy.with_name(f"digest-{made}0101T000000Z.db"))
+        assert findings(filled)["backup"][0] == "yellow"
+
+
+def test_what_waits_for_a_person_is_counted(filled: Desk) -> None:
+    """For the operator: held, uncertain and overdue, each with the command that settles it."""
+    with filled.open() as db:
+        office = Office(filled, db, now=datetime(2026, 11, 19, tzinfo=UTC))
+        office.add("a@reader.example", "b@reader.example", "c@reader.example")
+        edition = office.compose()
+        early = "2020-01-01T00:00:00.000000Z"
+        with db.write():
+            db.run("UPDATE deliveries SET due_at = ?", (early,))
+            db.run("UPDATE deliveries SET status = 'uncertain' WHERE id = 1")
+        found = findings(filled)
+        assert found["overdue deliveries"][1].startswith("2 ")
+        assert found["uncertain deliveries"][1].startswith("1 ")
+        assert "digest deliveries settle" in found["uncertain deliveries"][1]
+        assert found["held editions"][0] == "green"
+        assert filled.run("editions", "hold", str(edition)).exit_code == 0
+        found = findings(filled)
+        assert found["held editions"][1].startswith("1 ")
+        assert found["overdue deliveries"][0] == "green"
+
+
+@pytest.mark.parametrize(
+    ("address", "mark"),
+    [
+        pytest.param("leave@news.example.org", "green", id="ours"),
+        pytest.param("leave@lists.news.example.org", "green", id="below ours"),
+        pytest.param("leave@elsewhere.example", "yellow", id="another's"),
+    ],
+)
+def test_mail_to_leave_comes_to_our_domain(filled: Desk, address: str, mark: str) -> None:
+    """For the recipients: who wants to leave must be heard."""
+    filled.configure(unsubscribe_address=f'"{address}"')
+    assert grade(filled, "leaving") == mark
+
+
+def test_a_mail_over_its_budget_is_told(filled: Desk) -> None:
+    """For readers in Gmail, which clips it."""
+    filled.configure(budget_kb="10")
+    mark, said = findings(filled)["digest weekly"]
+    assert mark == "yellow"
+    assert "per_theme" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "item", "line"),
+    [
+        pytest.param("mail/edition.html", "\n{% if %}", "templates", 2, id="syntax"),
+        pytest.param("mail/edition.txt", "\n\n{{ mail.nam }}", "sample mail", 3, id="misspelt"),
+        pytest.param("web/feed.html", "{{ 1 / 0 }}", "sample pages", 1, id="what Python refuses"),
+        pytest.param("web/article.html", "{{ x.y }}", "sample pages", 1, id="page of an article"),
+        pytest.param("mail/edition.txt", "News", "sample mail", None, id="no way to leave"),
+    ],
+)
+def test_a_broken_template_of_the_operator_is_found_before_any_news(
+    desk: Desk, name: str, text: str, item: str, line: int | None
+) -> None:
+    """For who wrote it: its file and line, while the store is still empty; and no command ends in a
+    trace."""
+    place = desk.folder / "mine" / name
+    place.parent.mkdir(parents=True)
+    place.write_text(text, "utf-8")
+    config = desk.config.read_text("utf-8").replace("# templates =", "templates =")
+    desk.config.write_text(config.replace('"my-templates"', '"mine"'), "utf-8")
+    mark, said = findings(desk)[item]
+    assert mark == "red"
+    assert name in said
+    assert line is None or f"{place}, line {line}:" in said
+    if name.startswith("web/"):
+        desk.run("ingest")
+        told = desk.run("publish")
+        assert told.exit_code == 1
+        assert f"{place}, line {line}:" in told.stderr
+
+
+def test_a_folder_of_templates_that_is_gone_is_found(filled: Desk) -> None:
+    """For who moved it: red, and no command sets mail or pages in our look instead."""
+    mine = filled.folder / "mine"
+    (mine / "mail").mkdir(parents=True)
+    (mine / "mail" / "edition.txt").write_text("{{ mail.footer.leave.url }}\n", "utf-8")
+    config = filled.config.read_text("utf-8").replace('# templates = "my-', 'templates = "')
+    filled.config.write_text(config.replace('"templates"', '"mine"'), "utf-8")
+    assert findings(filled)["templates"] == ("green", f"15 can be read, 1 of them in {mine} ")
+    mine.rename(filled.folder / "moved")
+    mark, said = findings(filled)["templates"]
+    assert mark == "red"
+    assert f"{mine}: the folder of web.templates cannot be read: No such file" in said
+    for command in (("send", "--dry-run"), ("publish",)):
+        told = filled.run(*command)
+        assert told.exit_code == 1
+        assert f"Error: {mine}: the folder of web.templates cannot be read" in told.stderr
+
+
+AS_NOBODY = """
+import json, os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from digest.service.mail_checks import folder
+from digest.config.load import load_settings
+from digest.store.database import open_database
+from digest.service.troubles import find_troubles, places
+settings = load_settings(Path(sys.argv[1]))
+with open_database(settings.store.path) as db:
+    if os.geteuid() == 0:
+        os.setgid(65534); os.setuid(65534)
+    found = [folder(name, path) for name, path in places(settings).items()]
+    troubles = find_troubles(db, settings, datetime(2026, 11, 18, tzinfo=UTC))
+    print(json.dumps([
+        {one.name: (one.grade, one.said) for one in found},
+        {one.key: one.said for one in troubles},
+    ]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+@pytest.mark.parametrize(
+    ("closed", "wrong"),
+    [
+        pytest.param("", [], id="all is open"),
+        pytest.param("outbox", ["outbox"], id="a folder"),
+        pytest.param("digest.db", ["store"], id="the file of the database"),
+        pytest.param(".", ["store", "feeds"], id="the folder in which they are made"),
+    ],
+)
+def test_what_cannot_be_written_is_found(desk: Desk, closed: str, wrong: list[str]) -> None:
+    """For who installed it as root: the doctor says of the service's user what status says."""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        shutil.copytree(desk.folder, folder, dirs_exist_ok=True)
+        (folder / "outbox").mkdir()
+        Desk(folder).ingest(datetime(2026, 11, 18, tzinfo=UTC))
+        for one in (folder, *folder.iterdir()):
+            one.chmod(0o777)
+        if closed:
+            (folder / closed).chmod(0o555)
+        words = [sys.executable, "-c", AS_NOBODY, str(folder / "config.toml")]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+        found, troubles = json.loads(done.stdout)
+        folder.chmod(0o755)
+        assert [name for name, (mark, _) in found.items() if mark == "red"] == wrong
+        told = {f"disk {name}": f"{found[name][1]}." for name in wrong}
+        assert {key: said for key, said in troubles.items() if key.startswith("disk")} == told
+        assert all(said == f"{folder / closed} cannot be written to." for said in troubles.values())
+
+
+def test_the_service_that_died_is_named(filled: Desk) -> None:
+    """For the operator who finds old feeds: since when, and who it was."""
+    assert findings(filled)["service"][0] == "green"
+    now = datetime.now(UTC)  # noqa: TID251 - the command reads the real clock
+    length = timedelta(seconds=30)
+    for moment, mark, word in (
+        (now, "green", "desk, process 7"),
+        (now - timedelta(days=2), "yellow", "without a word"),
+        (now + timedelta(days=2), "yellow", "put back"),
+    ):
+        with filled.open() as db:
+            take_lease(db, LEASE, "desk, process 7", "aa", moment, length)
+        found = findings(filled)["service"]
+        assert found[0] == mark
+        assert word in found[1]
+
+
+def test_published_feeds_are_looked_at(filled: Desk) -> None:
+    """For the readers: missing, for another address, cut short, too large; each with what to do."""
+    assert findings(filled)["published feeds"][0] == "yellow"
+    filled.publish()
+    assert findings(filled)["published feeds"] == ("green", "45 are whole ")
+    filled.configure(entries="51", base_url='"https://news.ashgabat.test"')
+    config = filled.config.read_text("utf-8")
+    filled.config.write_text(config.replace("news.example.org/feeds", "news.elsewhere.test/feeds"))
+    mark, said = findings(filled)["published feeds"]
+    assert mark == "yellow"
+    assert "is for https://news.example.org/feeds/" in said
+    filled.publish()
+    assert grade(filled, "published feeds") == "green"
+    feeds = filled.folder / "feeds"
+    whole = (feeds / "all.json").read_bytes()
+    (feeds / "all.json").write_bytes(whole + b" " * 1_000_000)
+    assert "feeds.entries" in findings(filled)["published feeds"][1]
+    (feeds / "all.json").write_bytes(whole)
+    (feeds / "ru.json").unlink()
+    assert "ru.json is not there" in findings(filled)["published feeds"][1]
+    (feeds / "en.json").write_text("[]")
+    (feeds / "all.rss").write_bytes((feeds / "all.rss").read_bytes()[:500])
+    mark, said = findings(filled)["published feeds"]
+    assert mark == "red"
+    assert "all.rss" in said
+    assert "en.json" in said
+    assert filled.run("send", "--dry-run").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "webhook", "mark", "said"),
+    [
+        pytest.param("", None, "yellow", "nobody is told", id="nobody"),
+        pytest.param('mail_to = ["op@example.org"]', None, "green", "told by mail", id="mail"),
+        pytest.param('webhook_file = "hook"', b"https://hook.test/1", "green", "told by the webhook", id="webhook"),
+        pytest.param('webhook_env = "NOT_SET"', None, "red", "is not there", id="a variable that is not set"),
+        pytest.param('webhook_file = "hook"', b"hook.test", "red", "no absolute http", id="no address"),
+        pytest.param('webhook_file = "hook"', b"\xff", "red", "not UTF-8", id="no text"),
+    ],
+)  # fmt: skip
+def test_whether_somebody_is_told_is_looked_at(
+    filled: Desk, named: str, webhook: bytes | None, mark: str, said: str
+) -> None:
+    """For the years in which nobody looks: an alarm that cannot be told is found before it is needed."""
+    text = filled.config.read_text("utf-8")
+    filled.config.write_text(text.replace("[alarms]\nmail_to = []", f"[alarms]\n{named}"), "utf-8")
+    if webhook is not None:
+        (filled.folder / "hook").write_bytes(webhook)
+    found = findings(filled)["alarms"]
+    assert found[0] == mark
+    assert said in found[1]
+    assert "hook.test" not in found[1]
+
+
+def test_the_rules_of_the_clock_are_told(filled: Desk) -> None:
+    """For who reads times: which zones, by which release."""
+    mark, said = findings(filled)["zones"]
+    assert mark == "green"
+    assert said.startswith("Asia/Ashgabat, by the rules of ")
+
+
+def test_a_damaged_database_does_not_end_the_doctor(filled: Desk) -> None:
+    """For the operator: it is named with what to do, and the other checks are made."""
+    whole = bytearray(filled.store.read_bytes())
+    whole[40_960:81_920] = b"\xa5" * 40_960
+    filled.store.write_bytes(whole)
+    found = findings(filled)
+    assert found["database"][0] == "red"
+    assert "backup" in found["database"][1]
+    assert found["leaving"][0] == "green"
+
+
+def test_a_relay_that_lets_us_in_is_green(filled: Desk) -> None:
+    """For the operator before the first edition; no message is sent."""
+    with running(FaultServer()) as server:
+        use_smtp(filled, server.port)
+        assert grade(filled, f"relay 127.0.0.1:{server.port}") == "green"
+        assert server.taken == []
+        assert "QUIT" in [command.upper() for command in server.commands] or server.connections
+
+
+def test_a_relay_that_refuses_our_login_is_red(filled: Desk, tmp_path: Path) -> None:
+    """For the operator with a wrong password: what the server said, and never the password."""
+    (tmp_path / "password").write_text("hunter22")
+    server = FaultServer(extensions=("AUTH PLAIN LOGIN",))
+    with running(server):
+        use_smtp(filled, server.port, username="digest", password_file=str(tmp_path / "password"))
+        mark, said = findings(filled)[f"relay 127.0.0.1:{server.port}"]
+    assert mark == "red"
+    assert "535" in said
+    assert "hunter22" not in said
+
+
+def test_a_relay_that_is_not_there_is_red(filled: Desk) -> None:
+    """For the operator with a wrong port, or without the password."""
+    with running(FaultServer()) as server:
+        port = server.port
+    use_smtp(filled, port)
+    assert grade(filled, f"relay 127.0.0.1:{port}") == "red"
+    text = filled.config.read_text("utf-8")
+    filled.config.write_text(text + 'username = "digest"\npassword_env = "NO_SUCH_NAME"\n', "utf-8")
+    assert "no password" in findings(filled)["relay"][1]
+
+
+def test_a_relay_that_says_nothing_is_not_waited_for_long() -> None:
+    """For the operator: a limit, whatever the server does."""
+    import socket
+
+    from digest.config.settings import ServerSettings
+    from digest.mail.smtp.transport import reach
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        settings = ServerSettings(host="127.0.0.1", port=port, tls="none")
+        ((name, fault),) = reach([settings], helo_name="desk", seconds=0.2)
+    assert name == f"127.0.0.1:{port}"
+    assert fault is not None
+
+
+def test_links_to_nowhere_are_not_mailed(filled: Desk) -> None:
+    """For the readers: an address of the example leaves by no server but one on this machine."""
+    assert grade(filled, "site") == "yellow"
+    use_smtp(filled, 25, host="127.0.0.1")
+    assert grade(filled, "site") == "yellow"
+    config = filled.config.read_text("utf-8")
+    config = config.replace('host = "127.0.0.1"\nport = 25', 'host = "192.0.2.1"\nport = 1')
+    config = config.replace('tls = "none"\nconn', 'tls = "none"\nallow_plaintext = true\nconn')
+    filled.config.write_text(config, "utf-8")
+    filled.run("recipients", "add", "a@reader.example")
+    before = filled.files()
+    refused = filled.run("send", "--yes")
+    assert refused.exit_code == 1
+    assert "Nothing was sent" in refused.stderr
+    assert "--despite site" in refused.stderr
+    assert filled.files() == before
+
+
+def test_a_clock_that_went_back_holds_the_mail(filled: Desk) -> None:
+    """For the recipients, and the operator who knows better names it."""
+    soon = datetime.now(UTC) + timedelta(days=400)  # noqa: TID251 - the command reads the real clock
+    with filled.open() as db:
+        office = Office(filled, db, now=soon)
+        office.add("a@reader.example")
+        office.compose()
+        with db.write():
+            db.run("UPDATE deliveries SET due_at = '2020-01-01T00:00:00.000000Z'")
+    assert grade(filled, "clock") == "red"
+    assert filled.run("doctor").exit_code == 1
+    refused = filled.run("send", "--yes")
+    assert refused.exit_code == 1
+    assert "digest send --despite clock" in refused.stderr
+    assert filled.run("send", "--yes", "--despite", "site").exit_code == 1
+    assert filled.run("send", "--yes", "--despite", "clock").exit_code == 0
+
+
+def test_a_dkim_key_is_shown_as_dns_must_hold_it(filled: Desk) -> None:
+    """For who edits the zone: the name and the text, to be pasted; a missing key is red."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    table = '\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n'
+    text = filled.config.read_text("utf-8")
+    filled.config.write_text(text + table, "utf-8")
+    assert grade(filled, "dkim") == "red"
+    key = generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (filled.folder / "key.pem").write_bytes(pem)
+    mark, said = findings(filled)["dkim"]
+    assert mark == "green"
+    assert 'one._domainkey.news.example.org TXT "v=DKIM1; k=rsa; p=MII' in said

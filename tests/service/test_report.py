@@ -1,0 +1,466 @@
+"""The editors get one mail about each week, the very one that the dry run shows."""
+
+import email
+import email.policy
+import json
+import re
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+
+import pytest
+
+from digest.audience.store import add_recipient
+from digest.audience.suppressions import suppress
+from digest.editions.compose import compose_due
+from digest.editions.deliver import recover
+from digest.editions.store import hold_edition
+from digest.mail.maildir import MaildirTransport
+from digest.mail.outgoing import OutcomeKind, Transport
+from digest.mail.smtp.transport import SmtpTransport
+from digest.model import Window
+from digest.service.plan import Verb, rhythms
+from digest.service.report import (
+    closed_week,
+    deliveries,
+    gather,
+    is_due,
+    render_week,
+    send_report,
+    view_desk,
+)
+from digest.service.troubles import find_troubles
+from digest.store.database import Database, text_from_moment
+from tests.desks import PAGES, Desk, shipped_lexicon
+from tests.mail.fault_server import CLOSE, HANG, FaultServer
+from tests.mail.fault_server import running as running_server
+from tests.mailing import HASTE, use_smtp
+
+BEFORE = datetime(2026, 11, 16, 4, 0, tzinfo=UTC)
+HOUR = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+"""Monday at nine in Ashgabat."""
+FIRST, SECOND = "first.a@news.example.org", "second.b@news.example.org"
+
+
+@dataclass
+class Room:
+    desk: Desk
+    db: Database
+    now: datetime = HOUR + timedelta(minutes=1)
+    transport: Transport | None = None
+
+    def send(self) -> Counter[OutcomeKind]:
+        settings = self.desk.settings
+        transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
+        recover(self.db, settings, transport, self.now)
+        _, outcomes = send_report(
+            self.db,
+            settings,
+            transport,
+            PAGES,
+            shipped_lexicon(),
+            lambda: self.now,
+        )
+        return outcomes
+
+    def states(self) -> list[str]:
+        return [row["status"] for row in deliveries(self.db)]
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with running_server(FaultServer()) as running:
+        yield running
+
+
+def name_editors(desk: Desk) -> None:
+    text = desk.config.read_text("utf-8")
+    named = f'[desk]\nmail_to = ["{FIRST}", "{SECOND}"]'
+    desk.config.write_text(text.replace("[desk]\nmail_to = []", named), "utf-8")
+
+
+@pytest.fixture
+def room(filled: Desk, server: FaultServer) -> Iterator[Room]:
+    """A desk of some weeks, whose seeds came in on Wednesday, and that mails two editors."""
+    use_smtp(filled, server.port)
+    name_editors(filled)
+    with filled.open() as db:
+        with db.write():
+            db.run(
+                "UPDATE meta SET value = ? WHERE key = 'created_at'", (text_from_moment(BEFORE),)
+            )
+        yield Room(filled, db)
+
+
+def mails(server: FaultServer) -> list[EmailMessage]:
+    return [
+        email.message_from_bytes(one, _class=EmailMessage, policy=email.policy.default)
+        for one in server.messages
+    ]
+
+
+def test_each_editor_gets_the_week_once(room: Room, server: FaultServer) -> None:
+    """However often the service looks, until the next week is over."""
+    assert not is_due(room.db, room.desk.settings, HOUR - timedelta(seconds=1))
+    for _ in range(3):
+        room.send()
+        room.now += timedelta(minutes=2)
+    first, second = mails(server)
+    assert [first["To"], second["To"]] == [FIRST, SECOND]
+    assert first["Message-ID"] != second["Message-ID"]
+    assert first["Date"] == "Mon, 23 Nov 2026 09:00:00 +0500"
+    assert [part.get_content_type() for part in first.iter_parts()] == ["text/plain", "text/html"]
+    room.now = HOUR + timedelta(days=7)
+    room.send()
+    assert len(server.messages) == 4
+
+
+def test_after_an_outage_one_mail_covers_all(room: Room, server: FaultServer) -> None:
+    """Three weeks without a service are one mail, not three."""
+    room.send()
+    room.now = HOUR + timedelta(days=22)
+    assert closed_week(room.db, room.desk.settings, room.now) == Window(
+        HOUR, HOUR + timedelta(days=21)
+    )
+    room.send()
+    assert len(server.messages) == 4
+
+
+def test_a_week_before_the_store_is_not_told(desk: Desk) -> None:
+    """Who begins on a Wednesday gets no mail about last Monday."""
+    name_editors(desk)
+    with desk.open() as db:
+        db.run("UPDATE meta SET value = ? WHERE key = 'created_at'", (text_from_moment(HOUR),))
+        assert not is_due(db, desk.settings, HOUR + timedelta(days=2))
+        assert is_due(db, desk.settings, HOUR + timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("act", "states", "again"),
+    [
+        pytest.param(("rcpt", "451 4.3.0 later"), ["queued", "sent"], ["sent", "sent"], id="put off, then taken"),
+        pytest.param(("rcpt", "550 5.1.1 nobody"), ["failed", "sent"], ["failed", "sent"], id="a final no"),
+        pytest.param(("end", HANG), ["uncertain", "sent"], ["uncertain", "sent"], id="no answer is not sent again"),
+        pytest.param(("data", CLOSE), ["queued", "sent"], ["sent", "sent"], id="lost before its end"),
+    ],
+)  # fmt: skip
+def test_each_mail_ends_as_a_delivery_does(
+    room: Room, server: FaultServer, act: tuple[str, str], states: list[str], again: list[str]
+) -> None:
+    """Nobody is mailed twice, whatever the server does."""
+    server.acts["first"] = act
+    room.send()
+    assert room.states() == states
+    server.acts.clear()
+    room.now += timedelta(hours=1)
+    room.send()
+    assert room.states() == again
+    assert len([one for one in mails(server) if one["To"] == SECOND]) == 1
+
+
+@pytest.fixture
+def nobody_there() -> Iterator[int]:
+    """A port at which nobody answers."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_the_days_of_its_tries_begin_with_the_first_answer(
+    room: Room, server: FaultServer, nobody_there: int
+) -> None:
+    """A relay that was away for two days takes no try from an editor; meanwhile it is a trouble."""
+    there = room.desk.config.read_text("utf-8")
+    room.desk.config.write_text(there.replace(str(server.port), str(nobody_there)), "utf-8")
+    room.send()
+    room.now += timedelta(minutes=31)
+    room.send()
+    troubles = find_troubles(room.db, room.desk.settings, room.now)
+    [relay] = [one for one in troubles if one.key == "relay"]
+    assert relay.since == HOUR + timedelta(minutes=1)
+    room.now += timedelta(hours=49)
+    room.send()
+    room.desk.config.write_text(there, "utf-8")
+    server.acts["first"] = ("rcpt", "451 4.7.1 greylisted")
+    room.now += timedelta(hours=1)
+    room.send()
+    assert room.states() == ["queued", "sent"]
+    server.acts.clear()
+    room.now += timedelta(hours=1)
+    room.send()
+    assert room.states() == ["sent", "sent"]
+
+
+def test_who_is_no_editor_any_more_gets_nothing(room: Room, server: FaultServer) -> None:
+    """What is queued for an address that has left config.toml is given up, and is no trouble."""
+    named = room.desk.config.read_text("utf-8")
+    server.acts["first"] = ("rcpt", "451 4.3.0 later")
+    room.send()
+    server.acts.clear()
+    room.now += timedelta(hours=1)
+    for left in (f'"{SECOND}"', ""):
+        text = named.replace(f'["{FIRST}", "{SECOND}"]', f"[{left}]")
+        room.desk.config.write_text(text, "utf-8")
+        troubles = find_troubles(room.db, room.desk.settings, room.now)
+        assert "relay" not in [one.key for one in troubles]
+        room.send()
+        assert room.states() == ["failed", "sent"]
+    assert [one["To"] for one in mails(server)] == [SECOND]
+
+
+def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer) -> None:
+    """`handed` is on disk before the end of the body: who comes next does not send it again."""
+
+    class Dies(SmtpTransport):
+        def deliver(self, messages, *, handed, settled, stop):  # type: ignore[no-untyped-def]
+            handed([next(messages).delivery_id])
+            raise KeyboardInterrupt
+
+    room.transport = Dies(room.desk.settings.mail)
+    with pytest.raises(KeyboardInterrupt):
+        room.send()
+    assert room.states() == ["handed", "queued"]
+    room.transport = None
+    assert room.send() == {OutcomeKind.SENT: 1}
+    assert room.states() == ["uncertain", "sent"]
+
+
+def died(room: Room) -> None:
+    """A sender that ended with the first editor's mail under way."""
+    recover(
+        room.db,
+        room.desk.settings,
+        room.transport or SmtpTransport(room.desk.settings.mail),
+        room.now,
+    )
+    with room.db.write():
+        room.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "state"),
+    [
+        pytest.param("maildir", "maildir", "sent", id="a maildir knows what it has written"),
+        pytest.param("smtp", "maildir", "uncertain", id="but not what a server was given"),
+        pytest.param("maildir", "smtp", "uncertain", id="nor does a server know of files"),
+    ],
+)
+def test_it_is_sent_again_only_the_way_that_it_went(
+    room: Room, server: FaultServer, before: str, after: str, state: str
+) -> None:
+    """Config that changed between a crash and the next run mails nobody twice, as with a digest."""
+    server.acts = {"first": ("rcpt", "451 later"), "second": ("rcpt", "451 later")}
+    room.send()
+    server.acts.clear()
+    ways = {
+        "smtp": room.desk.config.read_text("utf-8"),
+        "maildir": room.desk.config.read_text("utf-8").replace(
+            'transport = "smtp"', 'transport = "maildir"'
+        ),
+    }
+    for way in (before, after):
+        room.desk.config.write_text(ways[way], "utf-8")
+        mail = room.desk.settings.mail
+        room.transport = MaildirTransport(mail.outbox) if way == "maildir" else None
+        if way == before:
+            died(room)
+        room.now += timedelta(hours=1)
+    room.send()
+    assert room.states()[0] == state
+
+
+def test_what_a_later_try_sends_was_frozen(room: Room, server: FaultServer) -> None:
+    """The second editor, an hour later, reads what the first one reads."""
+    server.acts["second"] = ("rcpt", "451 4.3.0 later")
+    room.send()
+    server.acts.clear()
+    room.desk.seeds.rename(room.desk.folder / "elsewhere")
+    room.now += timedelta(hours=1)
+    room.send()
+    first, second = (one.get_body(("plain",)) for one in mails(server))
+    assert first is not None
+    assert second is not None
+    assert first.get_content() == second.get_content()
+
+
+def hold(room: Room) -> None:
+    with room.db.write():
+        add_recipient(
+            room.db,
+            address="a@reader.test",
+            name=None,
+            languages=("en",),
+            themes=None,
+            digests=("weekly",),
+            moment=HOUR,
+        )
+    compose_due(room.db, room.desk.settings, lambda: HOUR)
+    hold_edition(room.db, 1, "relay.test:25: auth: 535 no")
+
+
+def unread(room: Room) -> None:
+    (room.desk.seeds / "empty.txt").write_text("")
+    room.desk.ingest(HOUR)
+
+
+def unfiled(room: Room) -> None:
+    """Two articles came in, and nobody has filed them."""
+    room.db.run("UPDATE articles SET archived = 1 WHERE id NOT IN (1, 8)")
+    room.db.run("DELETE FROM matches")
+
+
+def weak(room: Room) -> None:
+    """Of three matches one is near its threshold, and one is an editor's word."""
+    unfiled(room)
+    for article, theme, score, by in (
+        (1, "drugs", 1.25, "lexicon"),
+        (1, "youth", 1.0, "editor"),
+        (8, "youth", 1.24, "lexicon"),
+    ):
+        hit = {
+            "term": "youth",
+            "form": "молодёжь",
+            "place": "lead",
+            "start": 0,
+            "end": 8,
+            "weight": score,
+        }
+        room.db.insert(
+            "matches",
+            {
+                "article_id": article,
+                "theme": theme,
+                "language": "ru",
+                "rank": 1,
+                "score": score,
+                "threshold": 1.0,
+                "decided_by": by,
+                "lexicon_version": "1",
+                "evidence": json.dumps({"hits": [hit], "blotted": []}),
+            },
+        )
+
+
+def bounce(room: Room) -> None:
+    for number, cause in enumerate(("hard", "hard", "complaint")):
+        suppress(room.db, f"{number}@reader.test", cause, HOUR - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("breaks", "kind", "count", "told"),
+    [
+        pytest.param(hold, "trouble", "1", ["Edition held weekly/1", "digest editions release 1"], id="what stands still"),
+        pytest.param(unread, "document", "1", ["empty.txt", "is empty"], id="a document"),
+        pytest.param(unfiled, "unfiled", "2", ["Spoke for it: “", "digest articles theme 8 --add "], id="without a theme"),
+        pytest.param(weak, "weak", "1", ["Youth 1.24 of 1", "“молодёжь”", "digest articles theme 8 --remove youth"], id="weakly filed"),
+        pytest.param(bounce, "bounce", "3", ["Hard: 2 addresses", "digest suppressions list --cause complaint"], id="what came back"),
+        pytest.param(hold, "edition", "", ["Weekly/1: 0 of 1 sent, 1 queued", "digest editions show 1"], id="the last edition"),
+    ],
+)  # fmt: skip
+def test_the_week_tells_what_to_look_at(
+    room: Room, breaks: Callable[[Room], None], kind: str, count: str, told: list[str]
+) -> None:
+    """Each kind in its place, in both parts, with the command to type."""
+    breaks(room)
+    settings, window = room.desk.settings, Window(BEFORE, HOUR)
+    week = gather(room.db, settings, shipped_lexicon(), window, room.now)
+    [part] = [one for one in view_desk(settings, week).parts if one.key == kind]
+    assert part.count == count
+    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
+    flat, html = " ".join(mail.text.split()), re.sub(r"<[^>]+>", "", mail.html)
+    for words in told:
+        assert words in flat
+        assert words in " ".join(html.split())
+
+
+def test_both_parts_tell_the_same_in_the_same_order(room: Room) -> None:
+    """For who reads plain text: nothing is only in the HTML, and nothing is fetched by it."""
+    hold(room)
+    unread(room)
+    bounce(room)
+    settings, window = room.desk.settings, Window(BEFORE, HOUR)
+    week = gather(room.db, settings, shipped_lexicon(), window, room.now)
+    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
+    flat = " ".join(mail.text.split())
+    bare = " ".join(re.sub(r"<[^>]+>", " ", mail.html.partition("<h2")[2]).split())
+    behind = flat.index("What stands still 1 ====")
+    before = 0
+    for part in view_desk(settings, week).parts:
+        for item in part.items:
+            for words in (item.title, *item.notes, item.text, item.command):
+                behind = flat.index(" ".join(words.split()), behind)
+                before = bare.index(" ".join(words.split()), before)
+    assert not re.search(r"<(img|link|script)|url\(|@import", mail.html)
+
+
+def test_a_quiet_week_is_two_lines(room: Room) -> None:
+    """An editor sees at a glance that nothing waits."""
+    settings = room.desk.settings
+    hold(room)
+    room.db.run("UPDATE editions SET status = 'cancelled'")
+    window = Window(HOUR, HOUR + timedelta(days=7))
+    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, window.ends_at)
+    assert mail.subject.endswith("2026: nothing to look at")
+    assert mail.text.split("\n\n")[1].splitlines() == [
+        "Nothing came in, stands still or came back.",
+        "Edition weekly/1: 0 of 1 sent, 1 queued.",
+    ]
+
+
+def test_a_long_list_is_cut_and_says_so(room: Room) -> None:
+    """Twenty of a kind are shown, and the command that shows the rest."""
+    with room.db.write():
+        room.db.run("DELETE FROM matches")
+    week = gather(room.db, room.desk.settings, shipped_lexicon(), Window(BEFORE, HOUR), room.now)
+    [part] = [one for one in view_desk(room.desk.settings, week).parts if one.key == "unfiled"]
+    assert (part.count, len(part.items)) == ("36", 20)
+    assert part.more == "and 16 more: digest articles list --theme other"
+
+
+def test_the_dry_run_is_what_is_sent(filled: Desk) -> None:
+    """Byte for byte, on an operator's own desk; and sending again sends nothing."""
+    name_editors(filled)
+    with filled.open() as db:
+        db.run(
+            "UPDATE meta SET value = ? WHERE key = 'created_at'", ("2020-01-01T00:00:00.000000Z",)
+        )
+    out = filled.folder / "preview"
+    before = filled.files()
+    rehearsed = filled.run("desk", "send", "--dry-run", "--out", str(out))
+    assert rehearsed.exit_code == 0
+    assert filled.files() == before
+    [shown] = out.glob("desk-*.eml")
+    assert filled.run("desk", "send").exit_code == 0
+    assert filled.run("desk", "send").stdout.startswith(
+        f"{FIRST}: sent\n{SECOND}: sent\n2 editors have"
+    )
+    sent = [path.read_bytes() for path in (filled.folder / "outbox" / "new").iterdir()]
+    assert len(sent) == 2
+    assert shown.read_bytes() in sent
+    assert filled.json("desk", "show")["due"] is False
+    assert [path.suffix for path in sorted(out.iterdir())] == [".eml", ".html", ".txt"]
+
+
+def test_nobody_named_is_an_error_that_says_where(filled: Desk) -> None:
+    """The mail is off by default, in the service and by hand."""
+    found = filled.run("desk", "send")
+    assert found.exit_code == 1
+    assert "[desk] mail_to names nobody" in found.stderr
+    assert Verb.DESK not in {one.verb for one in rhythms(filled.settings)}
+    name_editors(filled)
+    causes = {one.cause for one in rhythms(filled.settings) if one.verb is Verb.DESK}
+    assert causes == {"every 2 min", "schedule of the desk"}
+
+
+def test_a_copy_of_the_database_mails_no_editor(filled: Desk) -> None:
+    """The clone guard holds this mail, too."""
+    name_editors(filled)
+    filled.run("backup")
+    [copy] = (filled.folder / "backups").glob("*.db")
+    copy.replace(filled.store)
+    found = filled.run("desk", "send")
+    assert found.exit_code == 1
+    assert "digest adopt" in found.stderr

@@ -1,0 +1,450 @@
+"""The verb `ingest` on the seeds: nothing lost, nothing twice, and nothing written without need."""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from digest.model import Article, DateSource
+from digest.sources.folder import FoundDocument
+from digest.sources.ingest import ingest
+from digest.store.articles import all_article_ids, article_versions, articles_by_id, latest_articles
+from digest.stories.store import list_stories
+from tests.conftest import INGESTED_AT
+from tests.desks import FULL_TEXT, LISTING, Desk, sha256, shipped_lexicon
+
+TRUTH = json.loads((Path(__file__).parents[1] / "data/seeds.json").read_text("utf-8"))
+YEARS_LATER = datetime(2029, 3, 5, 9, 0, tzinfo=UTC)
+LINE_48 = "UNODC Delegation visits Turkmenistan"
+WINDOWS_1251 = (
+    "Встреча в таможенной службе\n\nВ Ашхабаде прошла встреча о контроле грузов на границе.\n"
+)
+
+
+def place(known: dict[str, Any]) -> tuple[str, int]:
+    return known["seed"], known["line"]
+
+
+@pytest.fixture(scope="module")
+def articles(ingested_store: Path) -> dict[tuple[str, int], Article]:
+    """Each article of the seeds by the document and line that the truth names."""
+    desk = Desk(ingested_store.parent)
+    with desk.open(read_only=True) as db:
+        rows = db.rows(
+            """SELECT documents.name, entries.line, article_id FROM entries
+                 JOIN documents ON documents.id = entries.document_id"""
+        )
+        by_id = {one.id: one for one in latest_articles(db)}
+        return {(row["name"], row["line"]): by_id[row["article_id"]] for row in rows}
+
+
+def kept(desk: Desk) -> list[Article]:
+    with desk.open(read_only=True) as db:
+        return articles_by_id(db, all_article_ids(db))
+
+
+def titled(desk: Desk, title: str) -> Article:
+    [found] = [one for one in kept(desk) if one.title == title]
+    return found
+
+
+def test_the_store_holds_the_36_articles(articles: dict[tuple[str, int], Article]) -> None:
+    """For the newsroom: none lost, none twice."""
+    assert {place(known) for known in TRUTH["articles"]} <= set(articles)
+    assert len({one.id for one in articles.values()}) == len(TRUTH["articles"]) == 36
+
+
+@pytest.mark.parametrize("known", TRUTH["articles"], ids=lambda k: f"{k['seed'][:3]}-{k['line']}")
+def test_an_article_is_kept_as_a_person_reads_it(
+    articles: dict[tuple[str, int], Article], known: dict[str, Any]
+) -> None:
+    """For the reader: title, language, byline, completeness and the stated day; no day is invented."""
+    article = articles[place(known)]
+    assert article.title_made == (known["title"] is None)
+    assert known["title"] in (None, article.title)
+    assert (article.language, article.byline, article.complete) == (
+        known["lang"],
+        known["byline"],
+        known["complete"],
+    )
+    if known["date_in_copy"] is None:
+        assert article.published.source in (DateSource.UNKNOWN, DateSource.NEIGHBOURS)
+    else:
+        assert article.published.iso == known["date_in_copy"]
+
+
+def test_the_seeds_are_filed_as_a_person_files_them(
+    articles: dict[tuple[str, int], Article],
+) -> None:
+    """For the recipient of one theme: at least 33 of the 35 judged articles exactly right."""
+    judged = [known for known in TRUTH["articles"] if known["themes"] is not None]
+    right = 0
+    for known in judged:
+        allowed = set(known["themes_allowed"])
+        right += set(articles[place(known)].themes) - allowed == set(known["themes"]) - allowed
+    assert len(judged) == 35
+    assert right >= 33
+
+
+def test_the_full_text_stands_under_the_listings_title(
+    articles: dict[tuple[str, int], Article],
+) -> None:
+    """For the reader: the teaser of line 48 and the document 000 are one article."""
+    article = articles[LISTING, 48]
+    assert article == articles[FULL_TEXT, 1]
+    assert (article.title, article.document, article.complete) == (LINE_48, FULL_TEXT, True)
+    assert article.text.startswith("Meeting at the Foreign Ministry\n\nOn April 3, 2023")
+    assert "Meeting at the State Customs Service" in article.text
+
+
+def test_translations_and_one_event_are_linked_and_nothing_else(
+    articles: dict[tuple[str, int], Article], ingested_store: Path
+) -> None:
+    """For the reader of either language: both translations, the two outlets of one event, no more."""
+    expected = {
+        frozenset(articles[LISTING, line].id for line in pair): kind
+        for kind, pairs in (
+            ("translation", TRUTH["translations"]),
+            ("same-story", TRUTH["same_event"]),
+        )
+        for pair in pairs
+    }
+    with Desk(ingested_store.parent).open(read_only=True) as db:
+        stories = list_stories(db)
+    assert {frozenset(story["articles"]) for story in stories} == set(expected)
+    links = [link for story in stories for link in story["links"]]
+    assert {
+        frozenset((link["article_id"], link["other_id"])): link["kind"] for link in links
+    } == expected
+    assert all(link["reasons"] for link in links)
+
+
+def test_every_match_tells_its_evidence(articles: dict[tuple[str, int], Article]) -> None:
+    """For the editor: each filing names the words that it rests on, where the article has them."""
+    for article in articles.values():
+        for match in article.matches:
+            assert match.hits
+            for hit in match.hits:
+                copy = article.title if hit.place == "title" else article.text
+                assert copy[hit.start : hit.end] == hit.form
+
+
+def test_a_second_ingest_adds_nothing_and_writes_nothing(filled: Desk) -> None:
+    """For the operator: ingest may run every minute."""
+    before = sha256(filled.store)
+    report = filled.ingest(YEARS_LATER)
+    assert (report.documents, report.unchanged) == (5, 5)
+    assert (report.added, report.revised, report.linked, report.faults) == ([], [], 0, [])
+    assert sha256(filled.store) == before
+
+
+def test_a_changed_word_makes_a_second_version_of_one_article(filled: Desk) -> None:
+    """For the subscriber: one article is new in the reader, and it is the same article."""
+    before = {one.id: one for one in kept(filled)}
+    filled.publish()
+    fed = filled.files("feeds")
+    filled.edit_seed(LISTING, "to mark the World Drug Day", "to honour the World Drug Day")
+    report = filled.ingest(YEARS_LATER)
+    assert (report.added, len(report.revised)) == ([], 1)
+    changed = {one.id: one for one in kept(filled) if one != before[one.id]}
+    assert list(changed) == report.revised
+    [(number, now)] = changed.items()
+    was = before[number]
+    assert (now.atom_id, now.first_seen_at, now.version) == (was.atom_id, was.first_seen_at, 2)
+    assert now.updated_at == YEARS_LATER
+    with filled.open(read_only=True) as db:
+        texts = [row["text"] for row in article_versions(db, number)]
+    assert texts == [was.text, now.text]
+
+    slugs = {"all", "en", *now.themes, *(f"{theme}.en" for theme in now.themes)}
+    forms = ("atom", "rss", "json", "html")
+    expected = {f"{slug}.{form}" for slug in slugs for form in forms} | {f"articles/{number}.html"}
+    assert set(filled.publish().written) == expected
+    after = filled.files("feeds")
+    changed_files = {name for name in fed if fed[name] != after[name]} - {
+        "digest.db",
+        "feeds/.published",
+    }
+    assert changed_files == {f"feeds/{name}" for name in expected}
+
+
+def test_a_teaser_becomes_its_full_text_years_later(desk: Desk) -> None:
+    """For the newsroom: the article of the listing grows; its id and its title stay."""
+    full = desk.seeds / FULL_TEXT
+    text = full.read_bytes()
+    full.unlink()
+    desk.ingest(INGESTED_AT)
+    teaser = titled(desk, LINE_48)
+    assert not teaser.complete
+    full.write_bytes(text)
+    report = desk.ingest(YEARS_LATER)
+    assert (report.added, report.revised) == ([], [teaser.id])
+    whole = titled(desk, LINE_48)
+    assert (whole.id, whole.atom_id, whole.complete) == (teaser.id, teaser.atom_id, True)
+    assert (whole.document, whole.version) == (FULL_TEXT, 2)
+    assert whole.text.startswith("Meeting at the Foreign Ministry\n\n")
+    assert len(kept(desk)) == 36
+
+
+def test_a_full_text_takes_the_listings_title_years_later(desk: Desk) -> None:
+    """For the newsroom: the other order ends in the same article."""
+    listing = desk.seeds / LISTING
+    text = listing.read_bytes()
+    listing.unlink()
+    desk.ingest(INGESTED_AT)
+    [whole] = [one for one in kept(desk) if one.document == FULL_TEXT]
+    assert whole.title != LINE_48
+    listing.write_bytes(text)
+    report = desk.ingest(YEARS_LATER)
+    assert report.revised == [whole.id]
+    now = titled(desk, LINE_48)
+    assert (now.id, now.atom_id, now.text) == (whole.id, whole.atom_id, whole.text)
+    assert (now.complete, now.document) == (True, FULL_TEXT)
+    assert len(kept(desk)) == 36
+
+
+def test_either_order_ends_in_the_same_words(desk: Desk, filled: Desk) -> None:
+    """For the newsroom: what readers see does not hang on the order of arrival."""
+    at_once = titled(filled, LINE_48)
+    filled.store.unlink()
+    listing = desk.seeds / LISTING
+    text = listing.read_bytes()
+    listing.unlink()
+    desk.ingest(INGESTED_AT)
+    listing.write_bytes(text)
+    desk.ingest(YEARS_LATER)
+    later = titled(desk, LINE_48)
+    for field in ("title", "title_made", "text", "lead", "content_html", "published", "themes"):
+        assert getattr(later, field) == getattr(at_once, field), field
+
+
+def test_a_document_that_vanishes_loses_nothing(filled: Desk) -> None:
+    """For the archive: an emptied folder takes no article away, and nothing is written."""
+    before, digest = kept(filled), sha256(filled.store)
+    for path in filled.seeds.iterdir():
+        path.unlink()
+    report = filled.ingest(YEARS_LATER)
+    assert (report.documents, report.faults) == (0, [])
+    assert kept(filled) == before
+    assert sha256(filled.store) == digest
+
+
+def test_an_item_that_leaves_the_listing_stays_an_article(filled: Desk) -> None:
+    """For the archive: what a source no longer carries is still told; when it is back, it is the same."""
+    before = kept(filled)
+    path = filled.seeds / LISTING
+    text = path.read_text("utf-8")
+    lines = text.splitlines(keepends=True)
+    path.write_text("".join(lines[:7] + lines[9:]), "utf-8")
+    assert filled.ingest(YEARS_LATER).added == []
+    assert kept(filled) == before
+    path.write_text(text, "utf-8")
+    report = filled.ingest(YEARS_LATER + timedelta(days=1))
+    assert (report.added, report.revised) == ([], [])
+    assert kept(filled) == before
+
+
+def test_a_renamed_document_makes_no_second_article(filled: Desk) -> None:
+    """For the newsroom that tidies its folder: the copy is known by its words."""
+    (filled.seeds / FULL_TEXT).rename(filled.seeds / "renamed.txt")
+    report = filled.ingest(YEARS_LATER)
+    assert (report.added, report.revised) == ([], [])
+    assert len(kept(filled)) == 36
+
+
+def test_two_processes_that_ingest_at_once_make_no_double(desk: Desk) -> None:
+    """For a service beside a command: together they keep what one alone keeps."""
+    together = Barrier(2)
+
+    def run(_: int) -> tuple[int, int]:
+        together.wait()
+        report = desk.ingest(INGESTED_AT)
+        return len(report.added), len(report.revised)
+
+    with ThreadPoolExecutor(2) as pool:
+        done = sorted(pool.map(run, range(2)))
+    assert done == [(0, 0), (36, 0)]
+    with desk.open(read_only=True) as db:
+        assert db.value("SELECT count(*) FROM articles") == 36
+        assert db.value("SELECT count(*) FROM article_versions") == 36
+        assert db.value("SELECT count(*) FROM entries") == 37
+
+
+def test_what_comes_in_is_never_inside_a_closed_window(filled: Desk) -> None:
+    """For the recipient: with the clock set back, news falls into the next edition, not into none."""
+    ends_at = INGESTED_AT + timedelta(hours=3)
+    with filled.open() as db, db.write():
+        db.insert(
+            "editions",
+            {
+                "digest": "weekly",
+                "number": 1,
+                "starts_at": "2026-11-16T03:00:00.000000Z",
+                "ends_at": ends_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                "status": "composed",
+                "hash": "0" * 64,
+                "composed_at": "2026-11-18T09:30:00.000000Z",
+            },
+        )
+    (filled.seeds / "005.txt").write_text("A new headline\n\nSomething happened in Ashgabat.\n")
+    filled.ingest(INGESTED_AT - timedelta(days=1))
+    assert titled(filled, "A new headline").first_seen_at == ends_at
+
+
+def test_an_archive_run_marks_what_is_new(filled: Desk) -> None:
+    """For the newsroom that brings its old copy: in feeds and search, in no edition."""
+    (filled.seeds / "005.txt").write_text("An old headline\n\nSomething happened in Ashgabat.\n")
+    filled.ingest(YEARS_LATER, archive=True)
+    assert [one.title for one in kept(filled) if one.archived] == ["An old headline"]
+
+
+@pytest.fixture
+def mixed(desk: Desk) -> Iterator[Desk]:
+    """A folder with what people put into folders."""
+    for path in desk.seeds.iterdir():
+        path.unlink()
+    (desk.seeds / "a-picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
+    (desk.seeds / "b-empty.txt").touch()
+    (desk.seeds / "c-windows.txt").write_bytes(WINDOWS_1251.encode("windows-1251"))
+    (desk.seeds / "d-large.txt").write_bytes(b"A word and a word. " * (6 * 1024 * 1024 // 19 + 1))
+    (desk.seeds / "e-marked.txt").write_bytes(b"\xef\xbb\xbfA headline\n\nIt began in Ashgabat.\n")
+    return desk
+
+
+def test_a_faulty_document_is_named_and_the_others_go_on(mixed: Desk) -> None:
+    """For the operator: one clear error for each, each time; and the second time writes nothing."""
+    first = mixed.ingest(INGESTED_AT)
+    assert [line.partition(": is ")[0] for line in first.faults] == [
+        "source seeds: a-picture.txt",
+        "source seeds: b-empty.txt",
+        "source seeds: d-large.txt",
+    ]
+    for line, word in zip(
+        first.faults, ("a picture", "empty", "6.0 MiB, the limit is 5 MiB"), strict=True
+    ):
+        assert word in line
+    assert {(one.title, one.language) for one in kept(mixed)} == {
+        ("Встреча в таможенной службе", "ru"),
+        ("A headline", "en"),
+    }
+    before = sha256(mixed.store)
+    second = mixed.ingest(YEARS_LATER)
+    assert second.faults == first.faults
+    assert second.unchanged == second.documents == 5
+    assert sha256(mixed.store) == before
+
+
+def test_a_document_that_is_mended_is_read(mixed: Desk) -> None:
+    """For the operator: once the file is right, the error is gone."""
+    mixed.ingest(INGESTED_AT)
+    (mixed.seeds / "b-empty.txt").write_text("Another headline\n\nIt went on in Mary.\n")
+    report = mixed.ingest(YEARS_LATER)
+    assert len(report.added) == 1
+    assert "b-empty.txt" not in " ".join(report.faults)
+
+
+def errors(desk: Desk) -> set[str]:
+    with desk.open(read_only=True) as db:
+        return {
+            row["name"] for row in db.rows("SELECT name FROM documents WHERE error IS NOT NULL")
+        }
+
+
+def test_a_faulty_document_that_is_taken_away_is_no_fault(mixed: Desk) -> None:
+    """For the operator: no report names it any more, until it comes back."""
+    mixed.ingest(INGESTED_AT)
+    picture = mixed.seeds / "a-picture.txt"
+    data = picture.read_bytes()
+    picture.unlink()
+    assert "picture" not in " ".join(mixed.ingest(YEARS_LATER).faults)
+    assert errors(mixed) == {"b-empty.txt", "d-large.txt"}
+    before = sha256(mixed.store)
+    mixed.ingest(YEARS_LATER)
+    assert sha256(mixed.store) == before
+    picture.write_bytes(data)
+    assert "picture" in " ".join(mixed.ingest(YEARS_LATER).faults)
+    assert "a-picture.txt" in errors(mixed)
+
+
+@pytest.mark.parametrize("text", ["====\n", "😀", "...", "//// TASS ////\n"], ids=str.strip)
+def test_a_document_without_an_article_is_a_fault(desk: Desk, text: str) -> None:
+    """For the operator: what came to nothing is named like what is empty, until it is mended."""
+    path = desk.seeds / "nothing.txt"
+    path.write_text(text, "utf-8")
+    for _ in range(2):
+        [fault] = desk.ingest(INGESTED_AT).faults
+        assert (
+            fault == "source seeds: nothing.txt: holds no article; write one into it or remove it"
+        )
+        assert errors(desk) == {"nothing.txt"}
+    path.write_text("A piece\n\nOn customs and their officers.\n", "utf-8")
+    report = desk.ingest(INGESTED_AT)
+    assert (len(report.added), report.faults) == (1, [])
+    assert errors(desk) == set()
+
+
+def test_a_document_that_goes_while_others_are_read_is_no_fault(desk: Desk) -> None:
+    """For the operator: who clears a folder out need not stop the service before."""
+
+    def clearing(found: Sequence[FoundDocument]) -> Iterator[FoundDocument]:
+        for document in found:
+            if document.name == FULL_TEXT:
+                document.path.unlink()
+            yield document
+
+    with desk.open() as db:
+        lexicon = shipped_lexicon()
+        report = ingest(db, desk.settings, lexicon, lambda: INGESTED_AT, progress=clearing)
+    assert report.faults == []
+    assert report.added
+    assert errors(desk) == set()
+
+
+def test_an_article_outlives_a_document_that_became_faulty(filled: Desk) -> None:
+    """For the archive: a file that was emptied by accident takes nothing with it."""
+    before = kept(filled)
+    (filled.seeds / FULL_TEXT).write_bytes(b"")
+    assert filled.ingest(YEARS_LATER).faults
+    assert kept(filled) == before
+
+
+def test_a_missing_source_spoils_no_other(filled: Desk) -> None:
+    """For the operator with several sources: a folder that is away is named, the rest is read."""
+    text = filled.config.read_text("utf-8")
+    more = '[[sources]]\nname = "away"\npath = "not-here"\n\n[[sources]]\nname = "near"\npath = "near"\n\n'
+    filled.config.write_text(text.replace("[[themes]]", more + "[[themes]]", 1), "utf-8")
+    near = filled.folder / "near"
+    near.mkdir()
+    (near / "1.txt").write_text("A headline from near\n\nIt happened in Dashoguz.\n")
+    report = filled.ingest(YEARS_LATER)
+    assert len(report.added) == 1
+    assert report.faults == [report.faults[0]]
+    assert "source away" in report.faults[0]
+    assert "there is no such folder" in report.faults[0]
+    assert titled(filled, "A headline from near").source == "near"
+
+
+def test_a_source_that_the_disk_does_not_give_spoils_no_other(desk: Desk) -> None:
+    """For the operator whose file server is away: named, and the rest is read."""
+    text = desk.config.read_text("utf-8")
+    away = '[[sources]]\nname = "away"\npath = "away"\n\n[[sources]]\n'
+    desk.config.write_text(text.replace("[[sources]]\n", away, 1), "utf-8")
+    (desk.folder / "away").symlink_to("x" * 300)  # no disk can tell what lies there
+    report = desk.ingest(YEARS_LATER)
+    assert len(report.added) == 36
+    [fault] = report.faults
+    assert fault.startswith("source away: ")
+    assert "cannot be read" in fault
+
+
+def test_the_press_contact_is_kept_apart(filled: Desk) -> None:
+    """For the editor who wants to ring them: kept, in a table that nothing publishes."""
+    with filled.open(read_only=True) as db:
+        contacts = " ".join(row["contact"] for row in db.rows("SELECT contact FROM press_contacts"))
+    for private in ("Shakhnoza Zafari", "+998935547895", "Nurangez Abdulhamidova"):
+        assert private in contacts

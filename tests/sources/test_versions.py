@@ -1,0 +1,223 @@
+"""A teaser and its full text become one article, in any order, and a revised entry is known again."""
+
+import itertools
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.model import DateSource, Entry, KnownDate
+from digest.sources.documents import read_entries
+from digest.sources.versions import is_teaser_of, join, match_entries, opening, pair_up
+
+BODY = (
+    "On 3 April 2023, the State Customs Service of Turkmenistan hosted a meeting with a delegation"
+    " of the United Nations.\n\nThe parties welcomed the joint projects and agreed on new ones."
+)
+FULL = Entry(
+    document="full.txt",
+    line=1,
+    title="On 3 April 2023, the State Customs Service of Turkmenistan hosted a meeting…",
+    title_made=True,
+    language="en",
+    lead=BODY.partition("\n")[0],
+    text=BODY,
+    content_html="<p>…</p>",
+    complete=True,
+    wire_tag="nCa, 4 April 2023",
+    contact="Jane Roe",
+    published=KnownDate(date(2023, 4, 4), DateSource.STATED, "nCa, 4 April 2023"),
+)
+TEASER = replace(
+    FULL,
+    document="listing.txt",
+    line=48,
+    title="A delegation visits Turkmenistan",
+    title_made=False,
+    text=" ".join(BODY.split()[:20]),
+    lead=" ".join(BODY.split()[:20]),
+    complete=False,
+    byline="Elvira Kadyrova",
+    wire_tag=None,
+    contact=None,
+    published=KnownDate(date(2023, 4, 3), DateSource.TEXT, "3 April 2023"),
+)
+OTHER = replace(
+    TEASER, line=50, title="Another story", text=TEASER.text.replace("meeting", "seminar")
+)
+
+
+def test_a_teaser_and_its_full_text_share_their_opening():
+    """For the store: the key finds the other half, years later, in either order."""
+    assert opening(TEASER) == opening(FULL) == "on 3 april 2023 the state customs service"
+    assert opening(replace(TEASER, text="Too short to tell.")) is None
+    dated = replace(FULL, dateline="Ashgabat, 3 April", text=f"Ashgabat, 3 April – {BODY}")
+    assert opening(dated) == opening(FULL)
+
+
+@pytest.mark.parametrize(
+    ("teaser", "full", "expected"),
+    [
+        pytest.param(TEASER, FULL, True, id="its own"),
+        pytest.param(FULL, TEASER, False, id="the other way round"),
+        pytest.param(replace(TEASER, text=TEASER.text[:-4]), FULL, True, id="last word cut"),
+        pytest.param(OTHER, FULL, False, id="one word differs"),
+        pytest.param(
+            replace(TEASER, text="On 3 April 2023, the State"), FULL, False, id="too short"
+        ),
+        pytest.param(
+            replace(TEASER, text=f"At the customs {TEASER.text}"),
+            replace(FULL, title="At the customs", title_made=False),
+            True,
+            id="the title run in",
+        ),
+        pytest.param(
+            replace(TEASER, text=f"Elvira Kadyrova {TEASER.text}", byline=None),
+            replace(FULL, byline="Elvira Kadyrova"),
+            True,
+            id="the byline run in",
+        ),
+        pytest.param(
+            replace(TEASER, text=TEASER.text.upper().replace("’", "'")), FULL, True, id="case"
+        ),
+        pytest.param(TEASER, replace(TEASER, text=FULL.text), True, id="a longer teaser"),
+        pytest.param(TEASER, replace(OTHER, text=FULL.text), False, id="another title's teaser"),
+        pytest.param(FULL, replace(FULL, document="copy.txt"), True, id="a copy"),
+        pytest.param(FULL, replace(FULL, text=f"{BODY} More."), False, id="two whole texts"),
+    ],
+)
+def test_a_teaser_is_the_beginning_of_its_text(teaser, full, expected):
+    """For the editor: they are joined only where every word agrees."""
+    assert is_teaser_of(teaser, full) is expected
+
+
+def test_joined_in_any_order_they_are_the_same_article():
+    """For the reader: the listing's title, the full body, and the best of what each knows."""
+    joined = join([TEASER, FULL])
+    assert joined == join([FULL, TEASER])
+    assert (joined.title, joined.title_made) == (TEASER.title, False)
+    assert (joined.text, joined.document, joined.line) == (BODY, "full.txt", 1)
+    assert joined.complete
+    assert joined.byline == "Elvira Kadyrova"
+    assert joined.contact == "Jane Roe"
+    assert joined.published.source is DateSource.STATED
+
+
+def test_an_article_alone_stays_as_it_is():
+    """For most of the news."""
+    assert join([FULL]) == FULL
+    assert join([FULL, FULL]) == FULL
+    with pytest.raises(ValueError, match="at least one"):
+        join([])
+
+
+def test_a_title_that_only_heads_a_part_becomes_its_heading():
+    """For a full text whose first heading was taken for its title: the teaser shows that it is none."""
+    full = replace(FULL, title="At the customs", title_made=False)
+    joined = join([full, replace(TEASER, text=f"At the customs {TEASER.text}")])
+    assert joined.title == TEASER.title
+    assert joined.text == f"At the customs\n\n{BODY}"
+    assert joined.content_html.startswith("<h2>At the customs</h2>\n")
+    assert join([full, TEASER]).text == BODY
+
+
+def test_pairs_are_found_in_one_run_and_nothing_else():
+    """For ingest: each article once, in the order of its first entry."""
+    twice = replace(TEASER, document="second.txt")
+    groups = pair_up([OTHER, TEASER, FULL, twice])
+    assert groups == [[OTHER], [TEASER, FULL, twice]]
+    assert pair_up([]) == []
+    for order in itertools.permutations([OTHER, TEASER, FULL, twice]):
+        found = {frozenset((one.document, one.line) for one in group) for group in pair_up(order)}
+        assert found == {
+            frozenset({("listing.txt", 50)}),
+            frozenset({("listing.txt", 48), ("full.txt", 1), ("second.txt", 48)}),
+        }
+
+
+def test_translations_and_like_titles_stay_apart():
+    """For the newsroom: the same title over other words is another article."""
+    russian = replace(TEASER, language="ru", text="В понедельник состоялась встреча на таможне.")
+    assert len(pair_up([TEASER, russian, replace(russian, title="Встреча")])) == 3
+
+
+OLD = [
+    replace(
+        FULL,
+        line=1,
+        title="First",
+        title_made=False,
+        text="The first text is about customs and ports.",
+    ),
+    replace(
+        FULL,
+        line=3,
+        title="Second",
+        title_made=False,
+        text="The second text is about youth and sport in town.",
+    ),
+    replace(
+        FULL,
+        line=5,
+        title="Third",
+        title_made=False,
+        text="The third text is about drugs and nothing else.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param(OLD, [0, 1, 2], id="unchanged"),
+        pytest.param([OLD[2], OLD[0]], [2, 0], id="moved and removed"),
+        pytest.param(
+            [replace(OLD[0], text="Wholly other words."), OLD[1]], [0, 1], id="same title"
+        ),
+        pytest.param([replace(OLD[1], title="A new title")], [1], id="same text"),
+        pytest.param(
+            [
+                replace(
+                    OLD[1], title="New", text="The second text is about youth and sport in cities."
+                )
+            ],
+            [1],
+            id="title and a word changed",
+        ),
+        pytest.param(
+            [
+                replace(OLD[0], title="News", text="Something that nobody has told before now."),
+                *OLD,
+            ],
+            [None, 0, 1, 2],
+            id="a new one on top",
+        ),
+        pytest.param([OLD[0], OLD[0]], [0, None], id="each is used once"),
+        pytest.param([], [], id="nothing left"),
+    ],
+)
+def test_a_changed_document_knows_its_entries_again(new, expected):
+    """For permanent ids: an entry keeps its article through a change of place, title or words."""
+    assert match_entries(OLD, new) == expected
+
+
+def test_a_guid_beats_everything():
+    """For feeds: the source's own id decides."""
+    old = [replace(OLD[0], guid="a"), replace(OLD[1], guid="b")]
+    new = [replace(OLD[0], guid="b"), replace(OLD[1], guid="a")]
+    assert match_entries(old, new) == [1, 0]
+
+
+@given(st.lists(st.text(alphabet="ab \n[…]T.", max_size=60), max_size=6))
+def test_every_entry_stays_in_exactly_one_group(texts):
+    """For the promise that nothing is lost."""
+    entries = [one for i, text in enumerate(texts) for one in read_entries(f"{i}.txt", text)]
+    groups = pair_up(entries)
+    assert sorted((one.document, one.line) for group in groups for one in group) == sorted(
+        (one.document, one.line) for one in entries
+    )
+    for group in groups:
+        assert join(group) == join(group[::-1])
+    assert match_entries(entries, entries) == list(range(len(entries)))

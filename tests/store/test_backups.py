@@ -1,0 +1,341 @@
+"""Backups are whole, checked and few; a restored database is sound and sends for nobody unasked."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from digest.errors import SenderError, StoreError
+from digest.store.backups import (
+    backup,
+    backup_is_due,
+    backup_made_at,
+    backups_in,
+    restore,
+    row_counts,
+    verify,
+)
+from digest.store.database import Database, open_database
+from digest.store.files import new_file
+from digest.store.owner import adopt, check_home, sole_sender
+from tests.desks import Desk
+
+NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+HERE = "machine:/newsroom/digest.db"
+WRITER = """
+import sys
+from pathlib import Path
+from digest.store.database import open_database
+with open_database(Path(sys.argv[1])) as db:
+    print("open", flush=True)
+    for i in range(100_000):
+        with db.write():
+            db.insert("themes", {"name": f"a{i}", "title": "{}", "position": i})
+            db.insert("themes", {"name": f"b{i}", "title": "{}", "position": i})
+"""
+FULL = """
+import resource, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from digest.errors import StoreError
+from digest.store.database import open_database
+from digest.store.backups import backup, restore
+store, folder, copy = map(Path, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+moment = datetime(2026, 11, 23, tzinfo=UTC)
+with open_database(store, read_only=True) as db:
+    try:
+        backup(db, folder, moment, keep=1)
+    except StoreError as e:
+        print(e)
+try:
+    restore(copy, store, moment)
+except StoreError as e:
+    print(e)
+"""
+
+
+def keep(db: Database, folder: Path, *, days: int = 0, most: int = 14) -> Path:
+    return backup(db, folder, NOW + timedelta(days=days), keep=most).path
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def put_away(db: Database, folder: Path) -> Path:
+    """A copy, after which the database is closed."""
+    path = keep(db, folder)
+    db.close()
+    return path
+
+
+def damage(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[8192 : 8192 + 16_384] = b"\xa5" * 16_384
+    path.write_bytes(whole)
+
+
+def test_a_backup_is_one_file_with_every_row(filled: Desk, tmp_path: Path) -> None:
+    """For the operator: named by time, nothing beside it, nobody else may read it."""
+    folder = tmp_path / "far" / "away"
+    with filled.open(read_only=True) as db:
+        made = backup(db, folder, NOW, keep=3)
+        assert made.path == folder / "digest-20261122T040000Z.db"
+        assert made.rows == row_counts(db)
+    assert made.rows["articles"] > 30
+    assert files(folder) == {made.path.name}
+    assert made.path.stat().st_size == made.size
+    if sys.platform != "win32":
+        assert made.path.stat().st_mode & 0o077 == 0
+    assert verify(made.path)["articles"] == made.rows["articles"]
+    assert backup_made_at(made.path) == NOW
+
+
+def test_a_backup_is_of_one_moment_while_others_write(db: Database, tmp_path: Path) -> None:
+    """For the operator whose service runs on: no half of anything is in the copy."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(db.path)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        seen = []
+        for day in range(8):
+            with open_database(keep(db, tmp_path / "kept", days=day), read_only=True) as copy:
+                a, b = (
+                    copy.value("SELECT count(*) FROM themes WHERE name GLOB ?", (kind,))
+                    for kind in ("a*", "b*")
+                )
+                assert a == b
+                seen.append(a)
+        writer.kill()
+    assert seen == sorted(seen)
+    assert seen[-1] > seen[0]
+
+
+def test_only_the_newest_copies_are_kept(db: Database, tmp_path: Path) -> None:
+    """For the operator's disk; and no file that is not ours is touched."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    others = {"notes.txt", "digest-old.db", "other-20200101T000000Z.db", "digest.db"}
+    for name in others:
+        (folder / name).write_text("mine")
+    for day in range(5):
+        keep(db, folder, days=day, most=2)
+    ours = [f"digest-202611{day}T040000Z.db" for day in (25, 26)]
+    assert files(folder) == others | set(ours)
+    assert [path.name for path in backups_in(db.path, folder)] == ours
+
+
+def test_a_copy_is_kept_whatever_the_clock_was_before(db: Database, tmp_path: Path) -> None:
+    """For the operator who put the clock back: copies of the future count for nothing, and the one
+    that was just made is there."""
+    folder = tmp_path / "kept"
+    ahead = [keep(db, folder, days=day, most=2) for day in (1, 2)]
+    today, later = (backup(db, folder, NOW + timedelta(hours=h), keep=2) for h in (0, 1))
+    assert (today.removed, later.removed) == ((), ())
+    assert set(backups_in(db.path, folder)) == {today.path, later.path, *ahead}
+    assert not backup_is_due(db.path, folder, NOW + timedelta(hours=2))
+    last = backup(db, folder, NOW + timedelta(hours=2), keep=2)
+    assert last.removed == (today.path,)
+    assert set(backups_in(db.path, folder)) == {later.path, last.path, *ahead}
+
+
+def test_what_a_killed_backup_left_is_swept_after_a_day(db: Database, tmp_path: Path) -> None:
+    """For the operator's disk: half a copy is of no use, but one under way is left alone."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / ".digest-1.part").write_text("half")
+    today = datetime.fromtimestamp((folder / ".digest-1.part").stat().st_mtime, UTC)
+    backup(db, folder, today, keep=1)
+    assert ".digest-1.part" in files(folder)
+    backup(db, folder, today + timedelta(days=2), keep=1)
+    assert ".digest-1.part" not in files(folder)
+
+
+def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    """For who loses power after an export or a backup: the name never stands for half of it."""
+    calls: list[str] = []
+
+    def note(_: FrameType, event: str, call: object) -> None:
+        if event == "c_call" and call in (os.fsync, os.replace):
+            calls.append("replace" if call is os.replace else "fsync")
+
+    sys.setprofile(note)
+    try:
+        with new_file(tmp_path / "out") as made:
+            made.write_text("all of it")
+    finally:
+        sys.setprofile(None)
+    assert calls[:2] == ["fsync", "replace"]
+    assert (tmp_path / "out").read_text() == "all of it"
+
+
+def test_a_backup_beside_another_is_made(db: Database, tmp_path: Path) -> None:
+    """For who runs the command beside the service: what is listed may be gone when it is looked at."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / ".digest-1.part").symlink_to("gone")
+    assert keep(db, folder).is_file()
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away"
+)
+def test_what_root_restores_belongs_to_the_service(filled: Desk) -> None:
+    """On a new machine, where nothing but an empty folder is the service's: it can send."""
+    with filled.open() as db:
+        copy = put_away(db, filled.folder / "backups")
+    new = filled.folder / "new"
+    new.mkdir()
+    os.chown(new, 65534, 65534)
+    restore(copy, new / "digest.db", NOW)
+    assert files(new) == {"digest.db", "digest.db.sender"}
+    owners = {(one.stat().st_uid, one.stat().st_gid) for one in new.iterdir()}
+    assert owners == {(65534, 65534)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_changes_nothing(filled: Desk, tmp_path: Path) -> None:
+    """For the operator: the old copies and the database are as they were, and nothing lies about."""
+    folder = tmp_path / "kept"
+    with filled.open() as db:
+        copy = put_away(db, folder)
+    before = {path: path.read_bytes() for path in (copy, filled.store)}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(filled.store), str(folder), str(copy)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = done.stdout.splitlines()
+    assert len(said) == 2
+    assert [line for line in said if "whether the disk is full" not in line] == []
+    assert files(folder) == {copy.name}
+    assert {path: path.read_bytes() for path in before} == before
+    assert not [name for name in files(filled.folder) if ".part" in name or "before" in name]
+
+
+def test_a_restored_database_is_the_copy_and_the_old_one_is_kept(filled: Desk) -> None:
+    """For the operator after a disaster that was none: both are there, whole."""
+    with filled.open() as db:
+        articles = db.value("SELECT count(*) FROM articles")
+        copy = keep(db, filled.folder / "backups")
+        with db.write():
+            db.insert("meta", {"key": "later", "value": "1"})
+    made = restore(copy, filled.store, NOW)
+    assert made.kept == filled.folder / "digest-before-20261122T040000Z.db"
+    with filled.open() as db:
+        assert db.value("SELECT count(*) FROM articles") == articles
+        assert db.value("SELECT count(*) FROM meta WHERE key = 'later'") == 0
+    assert verify(made.kept)["articles"] == articles
+    with open_database(made.kept, read_only=True) as old:
+        assert old.value("SELECT value FROM meta WHERE key = 'later'") == "1"
+    assert verify(copy)["articles"] == articles
+
+
+def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -> None:
+    """For the recipients: even at the same path, the copy knows not what was sent after it."""
+    path = db.path
+    with db.write():
+        adopt(db, HERE)
+    copy = put_away(db, tmp_path / "kept")
+    restore(copy, path, NOW)
+    with open_database(path) as restored:
+        with pytest.raises(SenderError, match=r"copy of machine.*digest adopt"), restored.write():
+            check_home(restored, HERE)
+        with restored.write():
+            adopt(restored, HERE)
+        with restored.write():
+            check_home(restored, HERE)
+
+
+def test_a_copy_put_in_place_by_hand_waits_too(db: Database, tmp_path: Path) -> None:
+    """For who restores with cp, and even for a database that had not sent when it was copied."""
+    copy = put_away(db, tmp_path / "kept")
+    with (
+        open_database(copy) as found,
+        pytest.raises(SenderError, match="digest adopt"),
+        found.write(),
+    ):
+        check_home(found, HERE)
+
+
+def test_a_database_that_is_gone_can_be_restored(db: Database, tmp_path: Path) -> None:
+    """For the operator whose disk died."""
+    copy = put_away(db, tmp_path / "kept")
+    made = restore(copy, tmp_path / "digest-new.db", NOW)
+    assert made.kept is None
+    assert verify(tmp_path / "digest-new.db") == made.rows | {"meta": made.rows["meta"]}
+
+
+def test_a_damaged_database_is_kept_as_it_is_with_its_log(filled: Desk) -> None:
+    """For a rescue later: nothing of the damaged one is lost, and no log of it meets the new one."""
+    with filled.open() as db:
+        copy = keep(db, filled.folder / "backups")
+    filled.store.write_bytes(b"\xa5" * 4096 + filled.store.read_bytes()[4096:])
+    broken = filled.store.read_bytes()
+    filled.store.with_name("digest.db-wal").write_bytes(b"a log")
+    made = restore(copy, filled.store, NOW)
+    assert made.kept is not None
+    assert made.kept.read_bytes() == broken
+    assert made.kept.with_name(made.kept.name + "-wal").read_bytes() == b"a log"
+    with filled.open() as db:
+        assert db.value("SELECT count(*) FROM articles") > 30
+
+
+def test_nothing_is_restored_while_another_sends(filled: Desk) -> None:
+    """For the recipients: the sender's ledger is not taken from under it."""
+    with filled.open() as db:
+        copy = put_away(db, filled.folder / "backups")
+    before = filled.store.read_bytes()
+    said = pytest.raises(SenderError, match="is sending")
+    with sole_sender(filled.store, NOW), said:
+        restore(copy, filled.store, NOW)
+    assert filled.store.read_bytes() == before
+
+
+def test_nothing_is_restored_while_another_has_it_open(filled: Desk) -> None:
+    """For a service that runs: what it writes would go into the file that is put aside."""
+    with filled.open() as db:
+        copy = keep(db, filled.folder / "backups")
+        with pytest.raises(StoreError, match=r"another process has it open.*nothing was changed"):
+            restore(copy, filled.store, NOW, busy_timeout_seconds=0.05)
+        assert db.value("SELECT count(*) FROM articles") > 30
+    assert not [name for name in files(filled.folder) if ".part" in name or "before" in name]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda path: path.unlink(), "there is no such file", id="missing"),
+        pytest.param(lambda path: path.write_text("x" * 5000), "not a database", id="no database"),
+        pytest.param(lambda path: path.write_bytes(b""), "no database of this", id="empty"),
+        pytest.param(damage, "damaged|not sound|malformed", id="damaged"),
+        pytest.param(
+            lambda path: path.write_bytes(path.read_bytes()[:40_000]),
+            "damaged|not sound|malformed",
+            id="cut off",
+        ),
+    ],
+)
+def test_a_copy_that_is_not_sound_is_refused(filled: Desk, spoil, said: str) -> None:
+    """For the operator: the present database is worth more than half a copy."""
+    with filled.open() as db:
+        copy = put_away(db, filled.folder / "backups")
+    spoil(copy)
+    before = filled.store.read_bytes()
+    with pytest.raises(StoreError, match=said):
+        restore(copy, filled.store, NOW)
+    assert filled.store.read_bytes() == before
+
+
+def test_the_database_itself_is_no_copy_of_it(filled: Desk) -> None:
+    """For a slip of the hand."""
+    with pytest.raises(StoreError, match="is the database itself"):
+        restore(filled.store, filled.store, NOW)

@@ -1,0 +1,333 @@
+"""Stories as articles come, change and go, and as an editor says."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from digest.errors import NotFoundError
+from digest.model import Verdict
+from digest.sources.store import add_article, revise_article, save_document, save_source
+from digest.store.articles import articles_by_id, latest_articles, siblings_of
+from digest.store.database import Database, Row
+from digest.stories import store as stories
+from digest.stories.linking import (
+    explain_article,
+    explain_pair,
+    join_articles,
+    link_article,
+    split_article,
+    take_back,
+)
+from digest.stories.store import story_rulings
+from digest.themes.store import save_matches, save_themes
+from tests.conftest import INGESTED_AT
+from tests.desks import Desk
+from tests.factories import make_entry, make_match, make_settings
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+RANKS = ["wire", "other"]
+SEIZED = (
+    "On 4 April 2023 customs officers of the Farap post seized 27 kilograms of heroin on the border "
+    "with Uzbekistan, Batyr Geldiyev of the State Customs Service said.\n\nA dog named Akbilek found "
+    "the bags under the seats of a lorry that came from Mazar-i-Sharif."
+)
+REWRITTEN = (
+    "Farap customs officers found 27 kilograms of heroin in a lorry from Mazar-i-Sharif on 4 April "
+    "2023.\n\nThe dog Akbilek led Batyr Geldiyev's officers to the bags under the seats."
+)
+SHORTER = "On 4 April 2023 officers at Farap seized 27 kilograms of heroin, Batyr Geldiyev said."
+ELSEWHERE = "A choir of schoolchildren sang at the opening of a library in Mary on 4 April 2023."
+
+
+class Wire:
+    """A store into which articles come, one at a time."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        with db.write():
+            self.source = save_source(db, "wire", "documents", "Wire", INGESTED_AT)
+            names = list(make_settings().theme_names.values())
+            save_themes(db, names, "en")
+            self.document = save_document(
+                db,
+                self.source,
+                name="1.txt",
+                sha256="x",
+                size=1,
+                encoding="utf-8",
+                error=None,
+                moment=INGESTED_AT,
+            )
+
+    def comes(self, text: str, *, complete: bool = True, themes: tuple[str, ...] = ()) -> int:
+        line = 1 + len(latest_articles(self.db))
+        title = text.split(".")[0][:60]
+        entry = make_entry(line=line, title=title, text=text, complete=complete)
+        with self.db.write():
+            number = add_article(
+                self.db,
+                self.source,
+                "wire",
+                self.document,
+                entry,
+                archived=False,
+                moment=INGESTED_AT,
+            )
+            save_matches(self.db, number, [make_match(theme) for theme in themes])
+            self.link(number)
+        return number
+
+    def changes(self, number: int, text: str) -> None:
+        with self.db.write():
+            entry = make_entry(line=number, title=text.split(".")[0][:60], text=text)
+            assert revise_article(self.db, number, self.document, entry, NOW)
+            self.link(number)
+
+    def link(self, number: int) -> None:
+        [article] = articles_by_id(self.db, [number])
+        link_article(self.db, article, NOW, RANKS)
+
+    def join(self, *numbers: int) -> int:
+        with self.db.write():
+            return join_articles(self.db, numbers, by="Maral", moment=NOW, ranks=RANKS)
+
+    def split(self, number: int) -> list[int]:
+        with self.db.write():
+            return split_article(self.db, number, by="Maral", moment=NOW, ranks=RANKS)
+
+    def clear(self, number: int) -> set[int]:
+        with self.db.write():
+            return set(take_back(self.db, number, moment=NOW, ranks=RANKS))
+
+    def everything(self) -> list[list[Row]]:
+        """Every row that has to do with stories."""
+        names = (
+            "articles",
+            "stories",
+            "story_links",
+            "story_keys",
+            "fingerprints",
+            "story_rulings",
+        )
+        return [self.db.rows(f"SELECT * FROM {name}") for name in names]  # noqa: S608 - ours
+
+    def stories(self) -> list[tuple[int, list[int]]]:
+        """Of each story its lead and its articles."""
+        found = stories.list_stories(self.db)
+        return sorted((story["lead_article_id"], story["articles"]) for story in found)
+
+
+@pytest.fixture
+def wire(db: Database) -> Wire:
+    return Wire(db)
+
+
+def test_three_outlets_are_one_story(wire: Wire) -> None:
+    """For the reader: one event is one story, and the first whole text leads it."""
+    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
+        wire.comes(text)
+    assert wire.stories() == [(1, [1, 2, 3])]
+
+
+def test_a_whole_text_takes_the_lead_from_a_teaser(wire: Wire) -> None:
+    """For the reader: the story leads to what can be read."""
+    wire.comes(SHORTER, complete=False)
+    wire.comes(SEIZED)
+    assert wire.stories() == [(2, [1, 2])]
+
+
+def test_an_article_that_comes_to_tell_something_else_leaves_its_story(wire: Wire) -> None:
+    """For the reader: a corrected text is not held by what it said before."""
+    wire.comes(SEIZED)
+    wire.comes(REWRITTEN)
+    wire.changes(2, ELSEWHERE)
+    assert wire.stories() == []
+    assert wire.db.value("SELECT count(*) FROM stories") == 0
+    assert stories.links_of(wire.db, 2) == set()
+    wire.changes(2, REWRITTEN)
+    assert wire.stories() == [(1, [1, 2])]
+
+
+def test_what_only_the_leaver_held_comes_apart(wire: Wire) -> None:
+    """For the reader: two articles that nothing links are no story."""
+    for text in (SEIZED, REWRITTEN, SHORTER):
+        wire.comes(text)
+    wire.db.run("DELETE FROM story_links WHERE article_id = 2 AND other_id = 3")
+    wire.changes(1, ELSEWHERE)
+    assert wire.stories() == []
+
+
+def test_linking_again_changes_nothing(wire: Wire) -> None:
+    """For whoever runs ingest twice."""
+    for text in (SEIZED, REWRITTEN, SHORTER):
+        wire.comes(text)
+    wire.split(3)
+    wire.join(1, 2)
+    before = wire.everything()
+    for number in (1, 2, 3):
+        wire.link(number)
+    assert wire.everything() == before
+
+
+def test_a_split_article_stays_out(wire: Wire) -> None:
+    """For the editor: neither a new version of either text nor a newcomer takes the word back."""
+    for text in (SEIZED, REWRITTEN, SHORTER):
+        wire.comes(text)
+    assert wire.split(3) == [1, 2]
+    assert wire.stories() == [(1, [1, 2])]
+    wire.changes(3, SHORTER.replace("officers", "customs officers"))
+    wire.changes(1, SEIZED.replace("lorry", "truck"))
+    assert wire.stories() == [(1, [1, 2])]
+    wire.comes(SEIZED.replace("lorry", "car"))
+    assert 3 not in wire.stories()[0][1]
+    assert {ruling.by for ruling in story_rulings(wire.db, 3).values()} == {"Maral"}
+    assert wire.split(3) == []
+
+
+def test_the_lead_that_is_split_off_is_followed_by_the_next(wire: Wire) -> None:
+    """For the reader: the others stay one story and one of them leads it."""
+    for text in (SEIZED, REWRITTEN, SHORTER):
+        wire.comes(text)
+    wire.split(1)
+    assert wire.stories() == [(2, [2, 3])]
+
+
+def test_a_joined_pair_stays_joined(wire: Wire) -> None:
+    """For the editor: however little the engine sees in common, now or in a new version."""
+    wire.comes(SEIZED)
+    wire.comes(ELSEWHERE)
+    assert wire.stories() == []
+    wire.join(2, 1)
+    assert wire.stories() == [(1, [1, 2])]
+    wire.changes(2, ELSEWHERE.replace("library", "museum"))
+    wire.changes(1, SEIZED.replace("lorry", "truck"))
+    assert wire.stories() == [(1, [1, 2])]
+    [link] = stories.links_within(wire.db, [1, 2])
+    assert link["decided_by"] == "editor"
+
+
+def test_joining_brings_whole_stories_together_and_takes_splits_back(wire: Wire) -> None:
+    """For the editor: the later word stands, and it is on the story, not on two of its members."""
+    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
+        wire.comes(text)
+    wire.comes(ELSEWHERE.replace("A choir", "The choir"))
+    assert wire.stories() == [(1, [1, 2, 3]), (4, [4, 5])]
+    wire.split(3)
+    wire.join(3, 5)
+    assert wire.stories() == [(1, [1, 2]), (3, [3, 4, 5])]
+    wire.join(4, 2)
+    assert wire.stories() == [(1, [1, 2, 3, 4, 5])]
+    verdicts = {r.verdict for i in range(1, 6) for r in story_rulings(wire.db, i).values()}
+    assert verdicts == {Verdict.JOIN}
+    wire.changes(3, SHORTER.replace("officers", "customs officers"))
+    assert wire.stories() == [(1, [1, 2, 3, 4, 5])]
+
+
+def test_a_split_that_is_taken_back_leaves_no_trace(wire: Wire) -> None:
+    """For the editor who was wrong: the article is where the engine had put it."""
+    for text in (SEIZED, REWRITTEN, SHORTER):
+        wire.comes(text)
+    before = [wire.stories(), stories.links_within(wire.db, [1, 2, 3])]
+    wire.split(3)
+    assert wire.clear(3) == {1, 2}
+    assert [wire.stories(), stories.links_within(wire.db, [1, 2, 3])] == before
+    assert story_rulings(wire.db, 3) == {}
+
+
+def test_a_join_that_is_taken_back_brings_both_stories_back(wire: Wire) -> None:
+    """For the editor who was wrong: what only the word held together comes apart."""
+    for text in (SEIZED, REWRITTEN, ELSEWHERE, ELSEWHERE.replace("A choir", "The choir")):
+        wire.comes(text)
+    apart = [(1, [1, 2]), (3, [3, 4])]
+    assert wire.stories() == apart
+    wire.join(1, 3)
+    assert wire.stories() == [(1, [1, 2, 3, 4])]
+    assert wire.clear(3) == {1}
+    assert wire.stories() == apart
+    assert {link["decided_by"] for link in stories.links_within(wire.db, [1, 2, 3, 4])} == {
+        "likeness"
+    }
+
+
+def test_taking_back_what_nobody_said_changes_nothing(wire: Wire) -> None:
+    """For whoever types another number: not a row is written."""
+    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
+        wire.comes(text)
+    wire.split(3)
+    before = wire.everything()
+    assert wire.clear(4) == set()
+    assert wire.everything() == before
+
+
+def test_a_word_on_nothing_is_refused(wire: Wire) -> None:
+    """For whoever mistypes: what is missing is named, and nothing is written."""
+    wire.comes(SEIZED)
+    with pytest.raises(NotFoundError, match="no article 9"):
+        wire.join(1, 9)
+    with pytest.raises(NotFoundError, match="two articles"):
+        wire.join(1, 1)
+    with pytest.raises(NotFoundError, match="no article 9"):
+        wire.split(9)
+    with pytest.raises(NotFoundError, match="no article 9"):
+        wire.clear(9)
+    assert story_rulings(wire.db, 1) == {}
+
+
+def test_an_explanation_has_the_reasons_and_the_editors_word(wire: Wire) -> None:
+    """For the editor: why two are linked, why two are not, and who said so."""
+    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
+        wire.comes(text)
+    wire.split(3)
+    first, second = explain_article(wire.db, 1)[:2]
+    assert {first.other_id, second.other_id} == {2, 3}
+    by_id = {pair.other_id: pair for pair in (first, second)}
+    assert by_id[2].comparison.linked
+    assert by_id[2].same_story
+    assert any("Akbilek" in reason for reason in by_id[2].comparison.reasons)
+    assert not by_id[3].same_story
+    assert by_id[3].ruling is not None
+    assert by_id[3].ruling.verdict is Verdict.SPLIT
+    apart = explain_pair(wire.db, 1, 4)
+    assert not apart.comparison.linked
+    assert explain_pair(wire.db, 4, 1).comparison == apart.comparison
+    with pytest.raises(NotFoundError, match="given twice"):
+        explain_pair(wire.db, 1, 1)
+
+
+def shown(wire: Wire, theme: str | None = None, language: str | None = "en") -> list[int]:
+    found = latest_articles(wire.db, theme=theme, language=language, story_once=True)
+    return sorted(article.id for article in found)
+
+
+def test_a_language_shows_a_story_once(wire: Wire) -> None:
+    """For the subscriber of one language: the leading article, and under a theme the best of it."""
+    wire.comes(SHORTER, complete=False, themes=("drugs", "youth"))
+    wire.comes(SEIZED, themes=("drugs",))
+    wire.comes(REWRITTEN, themes=("drugs", "youth"))
+    wire.comes(ELSEWHERE)
+    assert wire.stories() == [(2, [1, 2, 3])]
+    assert shown(wire) == [2, 4]
+    assert shown(wire, "drugs") == [2]
+    assert shown(wire, "youth") == [3]
+    assert [sibling.id for sibling in siblings_of(wire.db, [3])[3]] == [2, 1]
+
+
+def test_a_withdrawn_article_neither_leads_nor_hides(wire: Wire) -> None:
+    """For the subscriber: the notice is seen, and so is the story that goes on."""
+    wire.comes(SEIZED)
+    wire.comes(REWRITTEN)
+    wire.db.run("UPDATE articles SET withdrawn_at = '2026-11-19T00:00:00.000000Z' WHERE id = 1")
+    assert shown(wire) == [1, 2]
+
+
+def test_feeds_of_one_language_show_a_story_once(filled: Desk) -> None:
+    """For subscribers: the two outlets of one event stand once in English, twice in everything."""
+    filled.publish()
+    second = "UNODC conducts training in Ashgabat for border and migration officers"
+    feeds = {one: (filled.folder / f"feeds/{one}.atom").read_text("utf-8") for one in ("all", "en")}
+    counts = {one: text.count(f"<title>{second}") for one, text in feeds.items()}
+    assert counts == {"all": 1, "en": 0}
+    items = json.loads((filled.folder / "feeds/en.json").read_text("utf-8"))["items"]
+    [first] = [one for one in items if one["title"].startswith("UNODC enhances the capacities")]
+    assert [one["language"] for one in first["_newsroom"]["related"]] == ["en"]

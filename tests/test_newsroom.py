@@ -1,0 +1,58 @@
+"""The only wiring and the only clock."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from digest.errors import ConfigError
+from digest.mail.maildir import MaildirTransport
+from digest.newsroom import Clock, Runtime
+from tests.desks import Desk
+
+
+def test_the_clock_is_aware_and_in_utc(desk: Desk) -> None:
+    """For everything below: no moment without a zone."""
+    assert Runtime(desk.settings).now().utcoffset() == timedelta(0)
+
+
+def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
+    """For the soak: a year passes in an hour, from a day of its own; else every moment is the machine's."""
+    machine = datetime(2026, 11, 22, 8, 0, 0, 123_457, tzinfo=UTC)
+    assert Clock().at(machine) == Clock().machine_at(machine) == machine
+    starts = datetime(2031, 1, 1, tzinfo=UTC)
+    fast = Clock(10_000.0, starts, machine)
+    assert fast.at(machine + timedelta(hours=1)) == starts + timedelta(hours=10_000)
+    assert fast.machine_at(starts + timedelta(hours=10_000)) == machine + timedelta(hours=1)
+
+
+def test_parts_are_made_from_config(desk: Desk) -> None:
+    """For every command: the store, the templates and the way out for mail."""
+    room = Runtime.from_file(desk.config)
+    with room.open() as db:
+        assert db.path == desk.store
+        assert db.value("PRAGMA busy_timeout") == 15_000
+    assert room.templates.get_template("mail/edition.html")
+    assert isinstance(room.transport, MaildirTransport)
+    assert room.signer is None
+
+
+def test_a_copy_of_the_database_is_at_another_place(desk: Desk) -> None:
+    """For the sole sender: a restored copy is told from the one that sends."""
+    here = Runtime(desk.settings).here
+    assert here == Runtime(desk.settings).here
+    config = desk.config.read_text("utf-8")
+    desk.config.write_text(config.replace('path = "digest.db"', 'path = "elsewhere.db"'), "utf-8")
+    assert Runtime(desk.settings).here != here
+
+
+def test_randomness_is_long_enough() -> None:
+    """For the tokens of whoever wants to leave: nobody can guess them."""
+    assert len(Runtime.random_bytes()) == 32
+    assert Runtime.random_bytes() != Runtime.random_bytes()
+
+
+def test_a_faulty_config_is_told(desk: Desk) -> None:
+    """For the operator: nothing is made from half a configuration."""
+    desk.configure(time_zone='"Nowhere"')
+    with pytest.raises(ConfigError, match="time_zone"):
+        Runtime.from_file(desk.config)

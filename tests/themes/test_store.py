@@ -1,0 +1,72 @@
+"""The editors' word as it is kept."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from digest.model import Ruling, Verdict
+from digest.store.database import sqlite3
+from digest.stories.store import forget_splits, rule_pair, story_rulings
+from digest.themes.store import forget_theme_rulings, rule_theme, ruled_articles, theme_rulings
+from tests.desks import Desk
+
+AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+ON_THEME = "INSERT INTO theme_rulings VALUES (?, ?, ?, ?, ?)"
+ON_STORY = "INSERT INTO story_rulings VALUES (?, ?, ?, ?, ?)"
+LATER = AT + timedelta(days=1)
+
+
+def test_a_word_is_kept_with_who_and_when(filled: Desk) -> None:
+    """For the next editor: who said so, and since when."""
+    with filled.open() as db:
+        rule_theme(db, 3, "customs", Verdict.ADD, "Maral", AT)
+        rule_theme(db, 3, "youth", Verdict.REMOVE, "Jan", LATER)
+        assert theme_rulings(db, 3) == {
+            "customs": Ruling(Verdict.ADD, "Maral", AT),
+            "youth": Ruling(Verdict.REMOVE, "Jan", LATER),
+        }
+        assert ruled_articles(db) == [3]
+        assert forget_theme_rulings(db, 3) == 2
+        assert theme_rulings(db, 3) == {}
+
+
+def test_the_same_word_again_changes_nothing_and_another_word_does(filled: Desk) -> None:
+    """For whoever runs a command twice: the first to say it stays named."""
+    with filled.open() as db:
+        for by, at in (("Maral", AT), ("Jan", LATER)):
+            rule_theme(db, 3, "customs", Verdict.ADD, by, at)
+            rule_pair(db, 5, 3, Verdict.JOIN, by, at)
+        assert theme_rulings(db, 3)["customs"] == Ruling(Verdict.ADD, "Maral", AT)
+        assert story_rulings(db, 3) == {5: Ruling(Verdict.JOIN, "Maral", AT)}
+        rule_theme(db, 3, "customs", Verdict.REMOVE, "Jan", LATER)
+        rule_pair(db, 3, 5, Verdict.SPLIT, "Jan", LATER)
+        assert theme_rulings(db, 3)["customs"].by == "Jan"
+        assert story_rulings(db, 5) == {3: Ruling(Verdict.SPLIT, "Jan", LATER)}
+
+
+def test_only_splits_among_the_given_are_taken_back(filled: Desk) -> None:
+    """For the editor who joins: what was said of other articles stays."""
+    with filled.open() as db:
+        rule_pair(db, 1, 2, Verdict.SPLIT, "Maral", AT)
+        rule_pair(db, 2, 3, Verdict.SPLIT, "Maral", AT)
+        rule_pair(db, 1, 4, Verdict.JOIN, "Maral", AT)
+        forget_splits(db, {1, 2, 4})
+        assert story_rulings(db, 1).keys() == {4}
+        assert story_rulings(db, 2).keys() == {3}
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        pytest.param(ON_THEME, (3, "customs", "perhaps", "M", "t"), id="no such verdict"),
+        pytest.param(ON_THEME, (3, "unknown", "add", "M", "t"), id="no such theme"),
+        pytest.param(ON_STORY, (5, 3, "join", "M", "t"), id="the lower id comes first"),
+        pytest.param(ON_STORY, (3, 999, "join", "M", "t"), id="no such article"),
+    ],
+)
+def test_the_tables_refuse_what_makes_no_sense(
+    filled: Desk, sql: str, values: tuple[object, ...]
+) -> None:
+    """For whoever writes into the file with other tools."""
+    with filled.open() as db, pytest.raises(sqlite3.IntegrityError):
+        db.run(sql, values)
