@@ -94,18 +94,19 @@ def test_a_database_that_cannot_be_used_is_told(
 
 
 def test_both_mails_pass_a_submission_server(
-    filled: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By hand, over STARTTLS with a login, as a mail server of the trade takes them."""
     monkeypatch.setenv(VARIABLE, LOGIN_WORD)
-    filled.configure(mail_to=f'["{EXAMPLE_ADDRESS}"]', after_minutes="0.0")
-    with filled.open() as db:
+    desk.configure(mail_to=f'["{EXAMPLE_ADDRESS}"]', after_minutes="0.0")
+    assert desk.run("ingest").exit_code == 0  # now, so that no edition of the past is late
+    with desk.open() as db:
         db.run("UPDATE meta SET value = '2020-01-01T00:00:00.000000Z' WHERE key = 'created_at'")
-    filled.seeds.rename(filled.folder / "elsewhere")
+    desk.seeds.rename(desk.folder / "elsewhere")
     certificate = write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
     with submitting(certificate) as server:
         use_smtp(
-            filled,
+            desk,
             server.port,
             host="localhost",
             tls="starttls",
@@ -113,8 +114,8 @@ def test_both_mails_pass_a_submission_server(
             username=USER,
             password_env=VARIABLE,
         )
-        assert filled.run("alarms", "check").exit_code == 1  # there is trouble
-        assert filled.run("desk", "send").exit_code == 0
+        assert desk.run("alarms", "check").exit_code == 1  # there is trouble
+        assert desk.run("desk", "send").exit_code == 0
     (alarm_from, alarm_to, alarm), (desk_from, desk_to, week) = server.mails
     assert (alarm_to, desk_to) == (EXAMPLE_ADDRESS, EXAMPLE_ADDRESS)
     assert alarm_from.startswith("bounces+alarm-")
