@@ -1,5 +1,6 @@
 """Stores and desks for tests: real SQLite, the real config.toml and the real seeds, each test its own."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,6 +12,28 @@ from digest.store.database import Database, open_database
 from tests.desks import MADE_AT, ROOT, Desk
 
 INGESTED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
+
+
+def theirs() -> dict[str, tuple[int, int]]:
+    """Size and time of each file that belongs to the person whose checkout this is."""
+    files = [ROOT / "digest.db"]
+    for folder in ("preview", "outbox", "feeds"):
+        files += (ROOT / folder).rglob("*")
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in files
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _away_from_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes into the checkout: not by a path of its own, nor by a command's default."""
+    before, here = theirs(), Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("away"))
+    yield
+    os.chdir(here)
+    assert theirs() == before, "a test wrote into the checkout"
 
 
 @pytest.fixture
