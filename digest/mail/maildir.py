@@ -19,9 +19,9 @@ GROUP = 100
 
 
 def file_name(message: Outgoing) -> str:
-    """The message's name in new/, without ":" and "/": always the same for the same delivery."""
+    """The name in new/, always the same for the same delivery; by its ending mail programs open it."""
     who = f"{message.sender}\n{message.recipient}".encode()
-    return f"{message.delivery_id:012d}.{blake2b(who, digest_size=8).hexdigest()}.digest"
+    return f"{message.delivery_id:012d}.{blake2b(who, digest_size=8).hexdigest()}.eml"
 
 
 class MaildirTransport:
