@@ -86,6 +86,9 @@ def check(desk: Desk, articles: int) -> None:
 
 
 @pytest.mark.faketime
+@pytest.mark.timeout(
+    240
+)  # libfaketime reads its file at each look at the clock: slow on a busy machine
 @pytest.mark.skipif(LIBRARY is None, reason="there is no libfaketime on this machine")
 def test_a_clock_that_jumps_by_a_day_makes_nothing_twice_and_nothing_late(desk: Desk) -> None:
     """Forward, back, and forward again: wake-ups heal within seconds, whatever the clock says."""
