@@ -240,3 +240,23 @@ def test_the_changelog_is_of_this_version() -> None:
     """Its newest version is the one that `digest --version` prints."""
     headings = re.findall(r"^## \[([^\]]+)\]", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert headings[:2] == ["Unreleased", __version__]
+
+
+def test_the_tree_of_the_packages_is_whole_and_true():
+    """For newcomers to the code: CONTRIBUTING.md names every module, and no other."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = page.partition("```\ndigest/\n")[2].partition("```")[0]
+    folders: list[str] = []
+    named = []
+    for line in tree.splitlines():
+        name, _, words = line.strip().partition(" ")
+        assert words.strip(), f"no words for {name}"
+        del folders[(len(line) - len(line.lstrip())) // 2 - 1 :]
+        if name.endswith("/"):
+            folders.append(name)
+        else:
+            named.append("".join([*folders, name]))
+    modules = [path.relative_to(ROOT / "digest") for path in (ROOT / "digest").rglob("*.py")]
+    assert sorted(named) == sorted(
+        path.as_posix() for path in modules if not path.name.startswith("__")
+    )
