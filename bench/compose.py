@@ -44,12 +44,14 @@ def main() -> None:
 
 def compose(work: Path) -> None:
     from digest.editions.compose import compose_now, find_digest
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
 
-    room = Runtime.from_file(work / "plain.toml")
+    newsroom = Newsroom.from_file(work / "plain.toml")
     began = time.perf_counter()
-    with room.open() as db:
-        edition = compose_now(db, room.settings, find_digest(room.settings, None), room.now)
+    with newsroom.open() as db:
+        edition = compose_now(
+            db, newsroom.settings, find_digest(newsroom.settings, None), newsroom.now
+        )
         if edition is None:
             sys.exit("nothing was composed")
         seconds = time.perf_counter() - began

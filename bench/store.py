@@ -187,11 +187,11 @@ def add_editions(db: Database, editions: int, recipients: int, now: datetime) ->
 
 def build(folder: Path, articles: int, editions: int, recipients: int, signs: int) -> None:
     """A store whose triggers and indexes are made last, which is faster and comes to the same."""
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
 
-    room = Runtime.from_file(folder / "config.toml")
-    now = room.now().replace(microsecond=0)
-    with room.open() as db:
+    newsroom = Newsroom.from_file(folder / "config.toml")
+    now = newsroom.now().replace(microsecond=0)
+    with newsroom.open() as db:
         db.run("PRAGMA synchronous = OFF")
         db.run("PRAGMA cache_size = -1000000")  # the default is 2 MB
         made = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index')"
@@ -204,13 +204,13 @@ def build(folder: Path, articles: int, editions: int, recipients: int, signs: in
             db.run("INSERT INTO sources VALUES (1, 'seeds', 'documents', 'Wire copy', ?)", (at,))
             db.run_many("INSERT INTO themes VALUES (?, ?, ?)", themes)
             documents = add_documents(db, folder, articles, now)
-            add_articles(db, articles, documents, room.lexicon.version, now, signs)
+            add_articles(db, articles, documents, newsroom.lexicon.version, now, signs)
         with db.write():
             add_editions(db, editions, recipients, now)
         db.run("INSERT INTO article_marks SELECT id, random() FROM articles")
         for row in later:
             db.run(row["sql"])
-    size = room.settings.store.path.stat().st_size / 1e9
+    size = newsroom.settings.store.path.stat().st_size / 1e9
     print(f"built {articles:,} articles, {editions * recipients:,} deliveries: {size:.1f} GB")
 
 
@@ -329,13 +329,13 @@ def exposing(folder: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.health import of_store
-room = Runtime.from_file(Path(sys.argv[1]))
+newsroom = Newsroom.from_file(Path(sys.argv[1]))
 for _ in range(2):
     began = time.perf_counter()
-    with room.open(read_only=True) as db, db.snapshot():
-        found = list(of_store(db, room.settings, room.now()))
+    with newsroom.open(read_only=True) as db, db.snapshot():
+        found = list(of_store(db, newsroom.settings, newsroom.now()))
     seconds = time.perf_counter() - began
 print(seconds)
 """
@@ -348,10 +348,10 @@ def ticking(folder: Path) -> None:
     code = """
 import json, resource, sys
 from pathlib import Path
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.plan import Verb
 from digest.service.jobs import Worker
-worker = Worker(Runtime.from_file(Path(sys.argv[1])))
+worker = Worker(Newsroom.from_file(Path(sys.argv[1])))
 def spent():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime

@@ -150,14 +150,14 @@ class Clock:
 
 
 @dataclass
-class Runtime:
+class Newsroom:
     """What a command works with; each part is made when it is first asked for."""
 
     settings: Settings
     clock: Clock = Clock()
 
     @classmethod
-    def from_file(cls, path: Path) -> "Runtime":
+    def from_file(cls, path: Path) -> "Newsroom":
         return cls(load_settings(path))
 
     def now(self) -> datetime:

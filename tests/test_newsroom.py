@@ -6,13 +6,13 @@ import pytest
 
 from digest.errors import ConfigError
 from digest.mail.maildir import MaildirTransport
-from digest.newsroom import Clock, Runtime
+from digest.newsroom import Clock, Newsroom
 from tests.desks import Desk
 
 
 def test_the_clock_is_aware_and_in_utc(desk: Desk) -> None:
     """For everything below: no moment without a zone."""
-    assert Runtime(desk.settings).now().utcoffset() == timedelta(0)
+    assert Newsroom(desk.settings).now().utcoffset() == timedelta(0)
 
 
 def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
@@ -27,32 +27,32 @@ def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
 
 def test_parts_are_made_from_config(desk: Desk) -> None:
     """For every command: the store, the templates and the way out for mail."""
-    room = Runtime.from_file(desk.config)
-    with room.open() as db:
+    newsroom = Newsroom.from_file(desk.config)
+    with newsroom.open() as db:
         assert db.path == desk.store
         assert db.value("PRAGMA busy_timeout") == 15_000
-    assert room.templates.get_template("mail/edition.html")
-    assert isinstance(room.transport, MaildirTransport)
-    assert room.signer is None
+    assert newsroom.templates.get_template("mail/edition.html")
+    assert isinstance(newsroom.transport, MaildirTransport)
+    assert newsroom.signer is None
 
 
 def test_a_copy_of_the_database_is_at_another_place(desk: Desk) -> None:
     """For the sole sender: a restored copy is told from the one that sends."""
-    here = Runtime(desk.settings).here
-    assert here == Runtime(desk.settings).here
+    here = Newsroom(desk.settings).here
+    assert here == Newsroom(desk.settings).here
     config = desk.config.read_text("utf-8")
     desk.config.write_text(config.replace('path = "digest.db"', 'path = "elsewhere.db"'), "utf-8")
-    assert Runtime(desk.settings).here != here
+    assert Newsroom(desk.settings).here != here
 
 
 def test_randomness_is_long_enough() -> None:
     """For the tokens of whoever wants to leave: nobody can guess them."""
-    assert len(Runtime.random_bytes()) == 32
-    assert Runtime.random_bytes() != Runtime.random_bytes()
+    assert len(Newsroom.random_bytes()) == 32
+    assert Newsroom.random_bytes() != Newsroom.random_bytes()
 
 
 def test_a_faulty_config_is_told(desk: Desk) -> None:
     """For the operator: nothing is made from half a configuration."""
     desk.configure(time_zone='"Nowhere"')
     with pytest.raises(ConfigError, match="time_zone"):
-        Runtime.from_file(desk.config)
+        Newsroom.from_file(desk.config)

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import COUNT, ID, runtime
+from digest.cli.options import COUNT, ID, current_newsroom
 from digest.cli.output import counted_to, done, emit_json, heading, json_option, local, table
 
 if TYPE_CHECKING:
     from digest.model import Article, Ruling
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
 
 
 @click.command()
@@ -24,10 +24,10 @@ def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
     from digest.store.articles import readmit_article, withdraw_article
     from digest.themes.filing import find_article
 
-    room = runtime()
-    with room.open() as db, db.write():
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
         find_article(db, article_id)
-        changed = (readmit_article if undo else withdraw_article)(db, article_id, room.now())
+        changed = (readmit_article if undo else withdraw_article)(db, article_id, newsroom.now())
         article = find_article(db, article_id)
         held_in = unfinished_editions(db, article_id=article_id)
     if as_json:
@@ -124,9 +124,9 @@ def list_articles(
     from digest.store.articles import latest_articles
     from digest.themes.store import kept_themes
 
-    room = runtime()
-    with room.open(read_only=True) as db:
-        known = {*room.settings.theme_names, *kept_themes(db)}
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
+        known = {*newsroom.settings.theme_names, *kept_themes(db)}
         if theme is not None and theme not in known:
             raise NotFoundError(
                 f"there is no theme {theme!r}; allowed are {', '.join(sorted(known))}"
@@ -151,8 +151,8 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
     """Articles with these words in any of their forms, in English and Russian."""
     from digest.store.articles import search_articles
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         found = search_articles(db, " ".join(query), language=language, limit=limit + 1)
     _show(found, limit, as_json, "No article has all of these words. Next: try fewer of them.")
 
@@ -166,8 +166,8 @@ def show(article_id: int, as_json: bool) -> None:
     from digest.themes.filing import find_article
     from digest.themes.store import theme_rulings
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         article = find_article(db, article_id)
         rulings = theme_rulings(db, article_id)
         siblings = siblings_of(db, [article_id]).get(article_id, [])
@@ -187,7 +187,7 @@ def show(article_id: int, as_json: bool) -> None:
             }
         )
         return
-    zone = room.settings.site.time_zone
+    zone = newsroom.settings.site.time_zone
     _print_facts(article, zone)
     heading("Themes")
     _print_themes(article, rulings, zone)
@@ -291,15 +291,15 @@ def rule_themes(
         raise click.UsageError("Give --add or --remove with a THEME, or --clear.")
     if both := set(add) & set(remove):
         raise click.UsageError(f"{', '.join(sorted(both))}: give it to --add or to --remove.")
-    room = runtime()
-    before, after, rulings = _rule(room, article_id, add, remove, by)
+    newsroom = current_newsroom()
+    before, after, rulings = _rule(newsroom, article_id, add, remove, by)
     if as_json:
         said = [_ruling_data(theme, rulings[theme]) for theme in rulings]
         emit_json({**as_data(after), "rulings": said})
         return
     was, now = (", ".join(one.themes) or "no theme" for one in (before, after))
     click.echo(f"{after.id}  {after.language}  {after.title}")
-    _print_themes(after, rulings, room.settings.site.time_zone)
+    _print_themes(after, rulings, newsroom.settings.site.time_zone)
     done(
         f"{now}, as before. Next: digest articles show {after.id}."
         if was == now
@@ -308,7 +308,7 @@ def rule_themes(
 
 
 def _rule(
-    room: "Runtime",
+    newsroom: "Newsroom",
     article_id: int,
     add: tuple[str, ...],
     remove: tuple[str, ...],
@@ -321,21 +321,21 @@ def _rule(
     from digest.themes.store import theme_rulings
 
     words = dict.fromkeys(add, Verdict.ADD) | dict.fromkeys(remove, Verdict.REMOVE)
-    who = by or room.person
-    with room.open() as db:
+    who = by or newsroom.person
+    with newsroom.open() as db:
         with db.write():
             if words:
                 before, after = rule(
                     db,
-                    room.settings,
-                    lexicon_of(room.settings.themes),
+                    newsroom.settings,
+                    lexicon_of(newsroom.settings.themes),
                     article_id,
                     words,
                     by=who,
-                    moment=room.now(),
+                    moment=newsroom.now(),
                 )
             else:
                 before, after = take_back(
-                    db, room.settings, lexicon_of(room.settings.themes), article_id
+                    db, newsroom.settings, lexicon_of(newsroom.settings.themes), article_id
                 )
         return before, after, theme_rulings(db, article_id)

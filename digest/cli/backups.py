@@ -8,11 +8,11 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from digest.cli.options import runtime
+from digest.cli.options import current_newsroom
 from digest.cli.output import counted, done, emit_json, json_option
 
 if TYPE_CHECKING:
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
 
 
@@ -35,17 +35,17 @@ def adopt_database(hold: bool | None) -> None:
     from digest.editions.deliver import settle_handed
     from digest.store.owner import adopt, is_copy
 
-    room = runtime()
+    newsroom = current_newsroom()
     held: list[int] = []
-    with room.open() as db, db.write():
+    with newsroom.open() as db, db.write():
         if is_copy(db):
             if hold is None:
-                _refuse_to_guess(db, room)
+                _refuse_to_guess(db, newsroom)
             # What was under way when the copy was made went out by the original, or did not.
-            settle_handed(db, repeatable=False, now=room.now())
-            held = _hold(db, room) if hold else []
-        adopt(db, room.here)
-    said = f"{room.settings.store.path} now sends from here."
+            settle_handed(db, repeatable=False, now=newsroom.now())
+            held = _hold(db, newsroom) if hold else []
+        adopt(db, newsroom.here)
+    said = f"{newsroom.settings.store.path} now sends from here."
     if held:
         numbers = ", ".join(map(str, held))
         done(
@@ -56,13 +56,13 @@ def adopt_database(hold: bool | None) -> None:
         done(f"{said} Next: digest send --dry-run.")
 
 
-def _refuse_to_guess(db: "Database", room: "Runtime") -> None:
+def _refuse_to_guess(db: "Database", newsroom: "Newsroom") -> None:
     from digest.editions.compose import count_waiting
     from digest.editions.store import unfinished_editions
     from digest.errors import NotReadyError
 
-    settings = room.settings
-    waiting = sum(count_waiting(db, settings, one, room.now()) for one in settings.digests)
+    settings = newsroom.settings
+    waiting = sum(count_waiting(db, settings, one, newsroom.now()) for one in settings.digests)
     queued = len(unfinished_editions(db))
     if waiting or queued:
         raise NotReadyError(
@@ -73,14 +73,14 @@ def _refuse_to_guess(db: "Database", room: "Runtime") -> None:
         )
 
 
-def _hold(db: "Database", room: "Runtime") -> list[int]:
+def _hold(db: "Database", newsroom: "Newsroom") -> list[int]:
     from digest.editions.compose import compose_held
     from digest.editions.store import hold_edition, unfinished_editions
 
     begun = unfinished_editions(db)
     for edition_id in begun:
         hold_edition(db, edition_id, NOTE)
-    return [*begun, *compose_held(db, room.settings, room.now(), NOTE)]
+    return [*begun, *compose_held(db, newsroom.settings, newsroom.now(), NOTE)]
 
 
 @click.command()
@@ -102,10 +102,10 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
     """Copy the database while others use it, check the copy, let go of the oldest copies."""
     from digest.store.backups import backup as run
 
-    room = runtime()
-    store = room.settings.store
-    with room.open(read_only=True) as db:
-        made = run(db, folder or store.backups, room.now(), keep=keep or store.keep_backups)
+    newsroom = current_newsroom()
+    store = newsroom.settings.store
+    with newsroom.open(read_only=True) as db:
+        made = run(db, folder or store.backups, newsroom.now(), keep=keep or store.keep_backups)
     if as_json:
         emit_json(
             {
@@ -134,9 +134,9 @@ def restore(file: Path, yes: bool) -> None:
     from digest.store.backups import restore as run
     from digest.store.backups import verify
 
-    room = runtime()
-    store = room.settings.store
-    _refuse_beside_a_service(room)
+    newsroom = current_newsroom()
+    store = newsroom.settings.store
+    _refuse_beside_a_service(newsroom)
     rows = verify(file)
     if not yes:
         click.echo(
@@ -145,7 +145,7 @@ def restore(file: Path, yes: bool) -> None:
             f"{counted(rows.get('deliveries', 0), 'delivery', 'deliveries')}."
         )
         click.confirm(f"Put it in the place of {store.path}?", abort=True)
-    made = run(file, store.path, room.now(), busy_timeout_seconds=store.busy_timeout_seconds)
+    made = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
     kept = f" What was there lies in {made.kept}." if made.kept else ""
     done(
         f"Restored {store.path} from {file}.{kept} It does not know what was sent and who left "
@@ -154,21 +154,21 @@ def restore(file: Path, yes: bool) -> None:
     )
 
 
-def _refuse_beside_a_service(room: "Runtime") -> None:
+def _refuse_beside_a_service(newsroom: "Newsroom") -> None:
     """It opens the database only now and then, so that nothing else shows that it is at work."""
     from digest.errors import NotReadyError, StoreError
     from digest.service.plan import LEASE
     from digest.store.owner import current_lease
 
     try:
-        with room.open(read_only=True) as db:
+        with newsroom.open(read_only=True) as db:
             lease = current_lease(db, LEASE)
     except StoreError:  # not there, or not to be read: what a restore is for
         return
-    length = timedelta(seconds=room.settings.service.lease_seconds)
-    if lease is not None and lease.holds(room.now(), length):
+    length = timedelta(seconds=newsroom.settings.service.lease_seconds)
+    if lease is not None and lease.holds(newsroom.now(), length):
         raise NotReadyError(
-            f"{room.settings.store.path}: the service {lease.holder} works on it. Stop it, then "
+            f"{newsroom.settings.store.path}: the service {lease.holder} works on it. Stop it, then "
             f"restore. If it was killed, wait until {lease.expires_at:%H:%M:%S} UTC. Nothing was "
             "changed."
         )
@@ -190,9 +190,9 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
     """
     from digest.store.backups import export_lines, sweep
 
-    room = runtime()
+    newsroom = current_newsroom()
     with (
-        room.open(read_only=True) as db,
+        newsroom.open(read_only=True) as db,
         contextlib.closing(export_lines(db, with_secrets=with_secrets)) as lines,
     ):
         if file is None:
@@ -200,7 +200,7 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
                 out.writelines(f"{line}\n" for line in lines)
             return
         count = 0
-        sweep(file.parent, file.stem, room.now())
+        sweep(file.parent, file.stem, newsroom.now())
         with _whole_file(file) as out:
             for line in lines:
                 out.write(f"{line}\n")
@@ -218,9 +218,9 @@ def import_store(file: Path) -> None:
     from digest.errors import StoreError
     from digest.store.backups import import_lines
 
-    room = runtime()
+    newsroom = current_newsroom()
     try:
-        with click.open_file(str(file), encoding="utf-8") as lines, room.open() as db:
+        with click.open_file(str(file), encoding="utf-8") as lines, newsroom.open() as db:
             count = import_lines(db, lines, "standard input" if str(file) == "-" else str(file))
     except (OSError, UnicodeDecodeError) as e:
         raise StoreError(f"{file}: cannot be read: {e}. Nothing was written.") from e
@@ -241,11 +241,11 @@ def tidy(dry_run: bool, as_json: bool) -> None:
     from digest.store.backups import tidy as run
     from digest.store.backups import would_tidy
 
-    room = runtime()
-    keeping = room.settings.keeping
+    newsroom = current_newsroom()
+    keeping = newsroom.settings.keeping
     days = {"letters_days": keeping.letters_days, "answers_days": keeping.answers_days}
-    with room.open(read_only=dry_run) as db:
-        found = (would_tidy if dry_run else run)(db, room.now(), **days)
+    with newsroom.open(read_only=dry_run) as db:
+        found = (would_tidy if dry_run else run)(db, newsroom.now(), **days)
     if as_json:
         emit_json(
             {

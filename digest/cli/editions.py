@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import COUNT, ID, runtime
+from digest.cli.options import COUNT, ID, current_newsroom
 from digest.cli.output import (
     counted,
     done,
@@ -53,8 +53,8 @@ def list_deliveries(
     from digest.mail.outgoing import DeliveryStatus
 
     one_form(as_csv=as_csv, as_json=as_json)
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         if edition_id is not None:
             edition_by_id(db, edition_id)
         state = DeliveryStatus(status) if status else None
@@ -113,8 +113,8 @@ def show_delivery(delivery_id: int, as_json: bool) -> None:
     """One delivery: its state, its tries, and what the server said last."""
     from digest.editions.deliveries import delivery_by_id
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         row = delivery_by_id(db, delivery_id)
     data = {column: row[column] for column in COLUMNS}
     if as_json:
@@ -142,8 +142,8 @@ def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: 
     if sent == resend:
         also = ", not both" if sent else ""
         raise click.UsageError(f"Give --sent or --resend{also}.")
-    room = runtime()
-    with room.open() as db, db.write():
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
         if delivery_id is not None:
             status = delivery_by_id(db, delivery_id)["status"]
             if status != DeliveryStatus.UNCERTAIN:
@@ -154,7 +154,7 @@ def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: 
         if edition_id is not None:
             edition_by_id(db, edition_id)
         count = settle_uncertain(
-            db, delivery_id=delivery_id, edition_id=edition_id, sent=sent, now=room.now()
+            db, delivery_id=delivery_id, edition_id=edition_id, sent=sent, now=newsroom.now()
         )
     what = "sent" if sent else "queued again"
     follow = "digest editions list" if sent else "digest send"
@@ -177,13 +177,13 @@ def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
     from digest.editions.store import list_editions as stored
     from digest.store.database import moment_from_text
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         found = stored(db, digest=digest, limit=limit)
     if as_json:
         emit_json(found)
         return
-    zone = room.settings.site.time_zone
+    zone = newsroom.settings.site.time_zone
     if found:
         table(
             ("id", "digest", "no.", "until", "status", "articles", "deliveries"),
@@ -226,8 +226,8 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
     )
 
     one_form(as_csv=as_csv, as_json=as_json)
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         edition = edition_by_id(db, edition_id)
         if as_csv:
             print_csv(list_deliveries(db, edition_id=edition_id))
@@ -239,8 +239,8 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
     if as_json:
         emit_json({**_as_data(edition, recipients, counts, segments), "note": note})
         return
-    config = room.settings.digest(edition.digest)
-    zone = room.settings.digest_zone(config) if config else room.settings.site.time_zone
+    config = newsroom.settings.digest(edition.digest)
+    zone = newsroom.settings.digest_zone(config) if config else newsroom.settings.site.time_zone
     window = edition.window
     table(
         ("", ""),
@@ -337,10 +337,10 @@ def cancel(edition_id: int) -> None:
     """Never send what is still queued of an edition; what was sent stays sent."""
     from digest.editions.store import cancel_edition, edition_by_id
 
-    room = runtime()
-    with room.open() as db, db.write():
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
         edition_by_id(db, edition_id)
-        skipped = cancel_edition(db, edition_id, room.now())
+        skipped = cancel_edition(db, edition_id, newsroom.now())
     done(
         f"Edition {edition_id} is cancelled; {counted(skipped, 'delivery', 'deliveries')} will not "
         "be sent. Next: digest editions list."
@@ -350,8 +350,8 @@ def cancel(edition_id: int) -> None:
 def _change(edition_id: int, change: "Callable[[Database], bool]", what: str, follow: str) -> None:
     from digest.editions.store import edition_by_id
 
-    room = runtime()
-    with room.open() as db, db.write():
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
         edition = edition_by_id(db, edition_id)
         changed = change(db)
     if changed:

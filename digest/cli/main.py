@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,6 +11,7 @@ from digest import __version__
 from digest.cli.articles import articles, withdraw
 from digest.cli.backups import adopt_database, backup, export_store, import_store, restore, tidy
 from digest.cli.editions import deliveries, editions
+from digest.cli.options import NewsroomOfCommand
 from digest.cli.recipients import bounces, recipients, suppressions
 from digest.cli.send import send
 from digest.cli.service import alarms, desk, schedule, serve
@@ -20,26 +21,6 @@ from digest.cli.stories import stories
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
 from digest.errors import DigestError
-
-if TYPE_CHECKING:
-    from digest.newsroom import Runtime
-
-
-class Desk:
-    """What the commands share: which config.toml, and the runtime made from it when asked for."""
-
-    def __init__(self, option: Path | None) -> None:
-        self._option = option
-        self._runtime: Runtime | None = None
-
-    @property
-    def runtime(self) -> "Runtime":
-        if self._runtime is None:
-            from digest.config.load import find_config
-            from digest.newsroom import Runtime
-
-            self._runtime = Runtime.from_file(find_config(self._option))
-        return self._runtime
 
 
 class DigestGroup(click.Group):
@@ -68,7 +49,7 @@ class DigestGroup(click.Group):
 @click.pass_context
 def main(ctx: click.Context, config: Path | None) -> None:
     """A newsroom's feed and digest service: copy in; feeds and a weekly mail out."""
-    ctx.obj = Desk(config)
+    ctx.obj = NewsroomOfCommand(config)
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         ctx.color = False
 

@@ -3,28 +3,39 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
 
 if TYPE_CHECKING:
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
 
 
-class HasRuntime(Protocol):
-    @property
-    def runtime(self) -> "Runtime": ...
+class NewsroomOfCommand:
+    """What the commands share: which config.toml, and the newsroom made from it when asked for."""
+
+    def __init__(self, option: Path | None) -> None:
+        self._option = option
+
+    @cached_property
+    def newsroom(self) -> "Newsroom":
+        from digest.config.load import find_config
+        from digest.newsroom import Newsroom
+
+        return Newsroom.from_file(find_config(self._option))
 
 
-def runtime() -> "Runtime":
-    """The runtime of the command that runs now.
+def current_newsroom() -> "Newsroom":
+    """The newsroom of the command that runs now.
 
     Raises:
         ConfigError: config.toml cannot be used.
     """
-    desk: HasRuntime = click.get_current_context().obj
-    return desk.runtime
+    newsroom: Newsroom = click.get_current_context().obj.newsroom
+    return newsroom
 
 
 LARGEST = 2**63 - 1

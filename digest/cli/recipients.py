@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from digest.cli.options import COUNT, ID, runtime, since_moment
+from digest.cli.options import COUNT, ID, current_newsroom, since_moment
 from digest.cli.output import (
     counted,
     counted_to,
@@ -65,11 +65,11 @@ def add(
     """Add a recipient, or change what is given of one that is there."""
     from digest.audience.recipients import changes, doubts, keep
 
-    room = runtime()
+    newsroom = current_newsroom()
     given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
-    with room.open() as db, db.write():
-        before, after = keep(db, room.settings, room.now(), address, given, anew=anew)
-        warnings = doubts(db, room.settings, after)
+    with newsroom.open() as db, db.write():
+        before, after = keep(db, newsroom.settings, newsroom.now(), address, given, anew=anew)
+        warnings = doubts(db, newsroom.settings, after)
     changed = changes(before, after)
     for line in warnings:
         warn(line)
@@ -92,10 +92,10 @@ def end(address: str) -> None:
     from digest.audience.store import recipient_by_address
     from digest.audience.suppressions import end_recipient
 
-    room = runtime()
-    with room.open() as db, db.write():
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
         recipient_id = recipient_by_address(db, address)
-        ended = end_recipient(db, recipient_id, "by hand", room.now())
+        ended = end_recipient(db, recipient_id, "by hand", newsroom.now())
     if ended:
         done(
             f"Recipient {recipient_id} has left: nothing more is mailed, what is queued is skipped. "
@@ -111,8 +111,8 @@ def list_recipients(as_json: bool) -> None:
     """Every recipient with status and choice."""
     from digest.audience.store import list_recipients as stored
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         found = stored(db)
     if as_json:
         emit_json(
@@ -133,7 +133,7 @@ def list_recipients(as_json: bool) -> None:
         )
         return
     if found:
-        zone = room.settings.site.time_zone
+        zone = newsroom.settings.site.time_zone
         table(
             ("id", "address", "status", "languages", "themes", "digests", "added"),
             [
@@ -175,14 +175,14 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
     from digest.audience.suppressions import list_suppressions as stored
     from digest.store.database import moment_from_text
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         found = stored(db, cause=cause)
     if as_json:
         emit_json(found)
         return
     if found:
-        zone = room.settings.site.time_zone
+        zone = newsroom.settings.site.time_zone
         table(
             ("address", "cause", "since", "detail"),
             [
@@ -240,9 +240,9 @@ def _add(addresses: Sequence[str], cause: str, detail: str | None) -> str:
     """Keep them; what was done, in words."""
     from digest.audience.suppressions import suppress
 
-    room = runtime()
-    with room.open() as db, db.write():
-        moment = room.now()
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
+        moment = newsroom.now()
         new = sum(suppress(db, one, cause, moment, detail=detail) for one in addresses)
     before = len(addresses) - new
     return (
@@ -267,10 +267,10 @@ def remove_suppression(
 
     if bool(addresses) == (cause is not None):
         raise click.UsageError("Give addresses, or --cause.")
-    room = runtime()
-    with room.open() as db, db.write():
+    newsroom = current_newsroom()
+    with newsroom.open() as db, db.write():
         if cause is not None:
-            moment = since_moment(since, room.now(), room.settings.site.time_zone)
+            moment = since_moment(since, newsroom.now(), newsroom.settings.site.time_zone)
             count = unsuppress_cause(db, cause, since=moment)
         else:
             count = unsuppress(db, addresses)
@@ -314,11 +314,13 @@ def read_bounces(
     from digest.bounces.intake import take_returns
     from digest.store.owner import token_key
 
-    room = runtime()
-    with _open(place, host, port, user, password_env, folder) as mailbox, room.open() as db:
+    newsroom = current_newsroom()
+    with _open(place, host, port, user, password_env, folder) as mailbox, newsroom.open() as db:
         with db.write():
-            key = token_key(db, room.random_bytes)
-        report = take_returns(db, room.settings, mailbox.letters, mailbox.done, room.now, key=key)
+            key = token_key(db, newsroom.random_bytes)
+        report = take_returns(
+            db, newsroom.settings, mailbox.letters, mailbox.done, newsroom.now, key=key
+        )
     if as_json:
         emit_json(
             {
@@ -373,15 +375,15 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
     from digest.audience.suppressions import list_returns
     from digest.store.database import moment_from_text
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         rows = list_returns(db, kind=kind, limit=limit + 1)
     found = rows[:limit]
     if as_json:
         emit_json(found)
         return
     if found:
-        zone = room.settings.site.time_zone
+        zone = newsroom.settings.site.time_zone
         table(
             ("id", "read_bounces", "kind", "found by", "address", "said"),
             [
@@ -408,8 +410,8 @@ def show_bounce(letter_id: int) -> None:
     from digest.audience.suppressions import raw_return
     from digest.errors import NotFoundError
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         raw = raw_return(db, letter_id)
     if raw is None:
         raise NotFoundError(f"there is no letter {letter_id}; see `digest bounces list`")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import runtime
+from digest.cli.options import current_newsroom
 from digest.cli.output import (
     counted,
     counter,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from digest.editions.deliver import EditionReport, Portion
     from digest.mail.outgoing import Outcome
     from digest.model import Edition, Preview, Segment
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
 
 
@@ -54,7 +54,7 @@ class Planned:
 
 
 def plan(
-    db: Database, room: Runtime, config: DigestConfig, expect: Expected | None = None
+    db: Database, newsroom: Newsroom, config: DigestConfig, expect: Expected | None = None
 ) -> list[Planned]:
     """What `digest send` would send: what is still queued, the oldest first, then what is new; with
     `expect` that edition alone.
@@ -62,21 +62,21 @@ def plan(
     from digest.editions.compose import is_worth_sending, preview, segments
     from digest.editions.store import edition_by_id, pending_editions, queued_segments
 
-    now = room.now()
+    now = newsroom.now()
     planned = [
         Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now)), frozen=True)
         for i in pending_editions(db, digest=config.name, now=now)
     ]
-    fresh = preview(db, room.settings, config, now, expect=expect)
-    if fresh is not None and is_worth_sending(db, room.settings, config, fresh, now):
-        audience = tuple(segments(db, room.settings, config))
+    fresh = preview(db, newsroom.settings, config, now, expect=expect)
+    if fresh is not None and is_worth_sending(db, newsroom.settings, config, fresh, now):
+        audience = tuple(segments(db, newsroom.settings, config))
         planned.append(Planned(fresh, audience, frozen=False))
     return [one for one in planned if expect is None or expect.means(one.edition)]
 
 
 def send_editions(
     db: Database,
-    room: Runtime,
+    newsroom: Newsroom,
     config: DigestConfig,
     *,
     expect: Expected | None,
@@ -97,30 +97,30 @@ def send_editions(
     from digest.editions.deliver import begin_sending, deliver
     from digest.store.owner import sole_sender, token_key
 
-    with sole_sender(room.settings.store.path, room.now()), stopping() as stop:
-        begin_sending(db, room.settings, room.transport, room.here, room.now())
+    with sole_sender(newsroom.settings.store.path, newsroom.now()), stopping() as stop:
+        begin_sending(db, newsroom.settings, newsroom.transport, newsroom.here, newsroom.now())
         with db.write():
-            key = token_key(db, room.random_bytes)
+            key = token_key(db, newsroom.random_bytes)
         only: set[int] | None = None
         composed: Edition | None = None
         if expect is not None:
-            only = _expected_frozen(db, room, config, expect)
+            only = _expected_frozen(db, newsroom, config, expect)
         if only is None and (shown is None or not all(one.frozen for one in shown)):
             exact = expect or _as_shown(shown or ())
-            composed = compose_now(db, room.settings, config, room.now, expect=exact)
+            composed = compose_now(db, newsroom.settings, config, newsroom.now, expect=exact)
         if only is None and (expect is not None or shown is not None):
             seen = [one.edition for one in shown or () if one.frozen]
             only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
         return deliver(
             db,
-            room.settings,
-            room.transport,
-            room.templates,
-            room.now,
+            newsroom.settings,
+            newsroom.transport,
+            newsroom.templates,
+            newsroom.now,
             key=key,
             editions=only,
             digest=config.name,
-            signer=room.signer,
+            signer=newsroom.signer,
             portion=portion,
             stop=stop,
             progress=progress,
@@ -128,12 +128,12 @@ def send_editions(
 
 
 def _expected_frozen(
-    db: Database, room: Runtime, config: DigestConfig, expect: Expected
+    db: Database, newsroom: Newsroom, config: DigestConfig, expect: Expected
 ) -> set[int] | None:
     """The frozen edition with the expected hash that still has mail to send."""
     from digest.editions.store import edition_by_id, pending_editions
 
-    for edition_id in pending_editions(db, digest=config.name, now=room.now()):
+    for edition_id in pending_editions(db, digest=config.name, now=newsroom.now()):
         if expect.means(edition_by_id(db, edition_id)):
             return {edition_id}
     return None
@@ -169,7 +169,7 @@ def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
     return "".join(told)
 
 
-def send_test(room: Runtime, config: DigestConfig, planned: Planned, address: str) -> None:
+def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
     """The very mail of the largest segment to one address; no delivery is recorded.
 
     Its links to leave lead nowhere, so that a test ends nobody's subscription.
@@ -184,24 +184,26 @@ def send_test(room: Runtime, config: DigestConfig, planned: Planned, address: st
     from digest.mail.outgoing import OutcomeKind, Outgoing
     from digest.mail.tokens import return_path
 
-    choice = planned.segments[0].choice if planned.segments else everything(room.settings, config)
+    choice = (
+        planned.segments[0].choice if planned.segments else everything(newsroom.settings, config)
+    )
     layout = lay_out(planned.edition.placements, choice, per_theme=config.per_theme)
     _, maker = make_segment(
-        settings=room.settings,
+        settings=newsroom.settings,
         digest=config,
         edition=planned.edition,
         layout=layout,
-        environment=room.templates,
-        signer=room.signer,
+        environment=newsroom.templates,
+        signer=newsroom.signer,
     )
     message = Outgoing(
         TEST_DELIVERY,
-        return_path(room.settings, EXAMPLE_TOKEN),
+        return_path(newsroom.settings, EXAMPLE_TOKEN),
         address,
         maker.make(address, None, EXAMPLE_TOKEN),
     )
     told: list[Outcome] = []
-    room.transport.deliver(
+    newsroom.transport.deliver(
         iter([message]), handed=lambda _: None, settled=told.extend, stop=lambda: False
     )
     if not told or told[0].kind is not OutcomeKind.SENT:
@@ -282,7 +284,7 @@ def tell(reports: Sequence[EditionReport]) -> bool:
 
 
 def rehearse(
-    room: Runtime,
+    newsroom: Newsroom,
     config: DigestConfig,
     planned: Sequence[Planned],
     out: Path,
@@ -302,14 +304,19 @@ def rehearse(
     files: list[Path] = []
     for one in planned:
         previews = preview_segments(
-            room.settings, config, one.edition, one.segments, room.templates, room.signer
+            newsroom.settings,
+            config,
+            one.edition,
+            one.segments,
+            newsroom.templates,
+            newsroom.signer,
         )
         written = [path for each in previews for path in write_preview(out, each)]
         files += written
         if as_json:
             told.append(_as_data(one, previews, written))
         else:
-            _print(room, config, one, previews)
+            _print(newsroom, config, one, previews)
     if as_json:
         emit_json({**told[-1], "queued_before": told[:-1]})
         return
@@ -320,16 +327,18 @@ def rehearse(
 
 
 def _print(
-    room: Runtime, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
+    newsroom: Newsroom, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
 ) -> None:
     from digest.editions.compose import expectation
 
     edition = planned.edition
-    zone = room.settings.digest_zone(config)
+    zone = newsroom.settings.digest_zone(config)
     window = edition.window
     frozen = " (composed; some of it is still queued)" if planned.frozen else ""
     click.echo(
-        click.style(f"{room.settings.site.title}: {edition.digest} no. {edition.number}", bold=True)
+        click.style(
+            f"{newsroom.settings.site.title}: {edition.digest} no. {edition.number}", bold=True
+        )
         + frozen
     )
     click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
@@ -337,7 +346,7 @@ def _print(
     click.echo(f"expect  {expectation(edition)}")
     click.echo(f"holds   {counted(len(edition.placements), 'article')}")
     if previews:
-        _print_sections(room, previews[0])
+        _print_sections(newsroom, previews[0])
     heading("Segments")
     if not planned.segments:
         click.echo("No recipients yet: this is the mail that a recipient of everything would get.")
@@ -363,9 +372,9 @@ def _print(
             warn(f"{one.name}: {warning}")
 
 
-def _print_sections(room: Runtime, preview: Preview) -> None:
+def _print_sections(newsroom: Newsroom, preview: Preview) -> None:
     """The digest itself, as its largest segment reads it."""
-    name = room.settings.theme_name
+    name = newsroom.settings.theme_name
     language = preview.segment.choice.language
     for section in preview.layout.sections:
         heading(f"{name(section.theme).title(language)} ({section.total})")
@@ -484,17 +493,17 @@ def send(
     from digest.errors import ExpectationError
     from digest.service.mail_checks import refuse_what_is_red
 
-    room = runtime()
-    config = find_digest(room.settings, digest)
+    newsroom = current_newsroom()
+    config = find_digest(newsroom.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
-    with room.open(read_only=True) as db, db.snapshot():
-        planned = plan(db, room, config, expected)
+    with newsroom.open(read_only=True) as db, db.snapshot():
+        planned = plan(db, newsroom, config, expected)
         if queued:
             planned = [one for one in planned if one.frozen]
-        waits = what_waits(db, config, room.settings.digest_zone(config))
-        warn_of_unserved(db, room)
+        waits = what_waits(db, config, newsroom.settings.digest_zone(config))
+        warn_of_unserved(db, newsroom)
     if dry_run:
-        rehearse(room, config, planned, out, as_json)
+        rehearse(newsroom, config, planned, out, as_json)
         return
     if expected is not None and not planned:
         raise ExpectationError(
@@ -506,15 +515,15 @@ def send(
         _tell_nothing(queued, waits, as_json)
         return
     if test_address is not None:
-        send_test(room, config, planned[-1], test_address)
+        send_test(newsroom, config, planned[-1], test_address)
         done("Sent the test mail; no delivery was recorded. Next: digest send.")
         return
-    with room.open(read_only=True) as db:
-        refuse_what_is_red(db, room, despite)
+    with newsroom.open(read_only=True) as db:
+        refuse_what_is_red(db, newsroom, despite)
     shown = None if yes and not queued else planned
     if not yes:
-        _ask(room, planned)
-    if _send(room, config, expected, shown, limit, addresses, as_json):
+        _ask(newsroom, planned)
+    if _send(newsroom, config, expected, shown, limit, addresses, as_json):
         ctx.exit(1)
 
 
@@ -530,20 +539,20 @@ def _tell_nothing(queued: bool, waits: str, as_json: bool) -> None:
         )
 
 
-def _ask(room: Runtime, planned: Sequence[Planned]) -> None:
+def _ask(newsroom: Newsroom, planned: Sequence[Planned]) -> None:
     for one in planned:
         what = "still queued" if one.frozen else "new"
         click.echo(
             f"{one.edition.digest} no. {one.edition.number} ({what}): "
             f"{counted(len(one.edition.placements), 'article')} to "
-            f"{counted(one.recipients, 'recipient')} by {room.settings.mail.transport}; "
+            f"{counted(one.recipients, 'recipient')} by {newsroom.settings.mail.transport}; "
             f"hash {one.edition.hash[:16]}"
         )
     click.confirm("Send?", abort=True)
 
 
 def _send(
-    room: Runtime,
+    newsroom: Newsroom,
     config: DigestConfig,
     expected: Expected | None,
     shown: Sequence[Planned] | None,
@@ -555,12 +564,12 @@ def _send(
     from digest.audience.store import recipient_by_address
     from digest.editions.deliver import Portion
 
-    with room.open() as db:
+    with newsroom.open() as db:
         only = frozenset(recipient_by_address(db, one) for one in addresses) or None
         with counter("Sending") as progress:
             reports = send_editions(
                 db,
-                room,
+                newsroom,
                 config,
                 expect=expected,
                 shown=shown,
@@ -589,7 +598,7 @@ def _send(
         )
     act = tell(reports)
     if any(one.outcomes for one in reports) and not act:
-        where = room.settings.mail
+        where = newsroom.settings.mail
         lies = f" The messages lie in {where.outbox}." if where.transport == "maildir" else ""
         done(f"Done.{lies} Next: digest editions list.")
     return act

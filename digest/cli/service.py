@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import COUNT, runtime
+from digest.cli.options import COUNT, current_newsroom
 from digest.cli.output import counted, done, emit_json, json_option, local, table
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import socket
 
     from digest.model import RenderedMail, Window
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
 
 
 SOON = 10
@@ -35,14 +35,14 @@ def serve(host: str | None, port: int | None) -> None:
     from digest.service.service import open_journal, tell
     from digest.web.app import listen
 
-    room = runtime()
-    web = room.settings.web
-    with room.open():  # made before anybody asks for it
+    newsroom = current_newsroom()
+    web = newsroom.settings.web
+    with newsroom.open():  # made before anybody asks for it
         pass
     listener = listen(host or web.host, port or web.port)
     open_journal()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        ended = runner.run(_serve(room, listener))
+        ended = runner.run(_serve(newsroom, listener))
         tell("ended", whole=ended)
         if not ended:
             # A thread that is still at work cannot be ended, and Python would wait for it. What it
@@ -58,7 +58,7 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-async def _serve(room: "Runtime", listener: "socket.socket") -> bool:
+async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     import asyncio
     import time
 
@@ -68,7 +68,7 @@ async def _serve(room: "Runtime", listener: "socket.socket") -> bool:
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
 
-    def files(of: "Runtime") -> FileCache:
+    def files(of: "Newsroom") -> FileCache:
         web = of.settings.web
         return FileCache(
             of.settings.feeds.path,
@@ -77,11 +77,11 @@ async def _serve(room: "Runtime", listener: "socket.socket") -> bool:
             seconds=time.monotonic,
         )
 
-    service = Service(room, lambda new: app.serve(files(new), new.settings.feeds_url))
+    service = Service(newsroom, lambda new: app.serve(files(new), new.settings.feeds_url))
     health = Health(service)
     app = FeedApp(
-        files(room),
-        room.settings.feeds_url,
+        files(newsroom),
+        newsroom.settings.feeds_url,
         {"/readyz": health.ready, "/metrics": health.metrics},
     )
     health.app = app
@@ -135,11 +135,11 @@ def schedule(as_json: bool) -> None:
     """The next ten times that `digest serve` wakes, and what each would find to do now."""
     from digest.service.plan import holder, outlook, wakeups
 
-    room = runtime()
-    coming = wakeups(room.settings, room.now(), SOON)
-    with room.open(read_only=True) as db:
-        lease = holder(db, room.settings, room.now())
-        found = outlook(db, room.settings, room.now())
+    newsroom = current_newsroom()
+    coming = wakeups(newsroom.settings, newsroom.now(), SOON)
+    with newsroom.open(read_only=True) as db:
+        lease = holder(db, newsroom.settings, newsroom.now())
+        found = outlook(db, newsroom.settings, newsroom.now())
     if as_json:
         emit_json(
             {
@@ -151,7 +151,7 @@ def schedule(as_json: bool) -> None:
             }
         )
         return
-    zone = room.settings.site.time_zone
+    zone = newsroom.settings.site.time_zone
     table(
         ("at", "verb", "because", "now it would"),
         [(local(one.at, zone), one.verb, one.cause, found[one.verb]) for one in coming],
@@ -173,13 +173,13 @@ def list_alarms(limit: int, as_json: bool) -> None:
     from digest.service.alarms import list_alarms as stored
     from digest.store.database import moment_from_text
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         found = stored(db, limit)
     if as_json:
         emit_json(found)
         return
-    zone = room.settings.site.time_zone
+    zone = newsroom.settings.site.time_zone
     if found:
         table(
             ("since", "over", "told", "key", "what"),
@@ -223,17 +223,17 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     from digest.service.alarms import WatchReport, is_raised, places, watch
     from digest.service.troubles import Memory, find_troubles
 
-    room = runtime()
-    settings = room.settings
+    newsroom = current_newsroom()
+    settings = newsroom.settings
     if dry_run:
-        with room.open(read_only=True) as db, db.snapshot():
-            now = room.now()
+        with newsroom.open(read_only=True) as db, db.snapshot():
+            now = newsroom.now()
             troubles = find_troubles(db, settings, now)
         report = WatchReport([one.key for one in troubles if is_raised(settings, one, now)])
     else:
-        with room.open() as db:
-            ways = Ways(lambda: room.transport, lambda: room.signer)
-            troubles, report = watch(db, settings, ways, room.now, Memory())
+        with newsroom.open() as db:
+            ways = Ways(lambda: newsroom.transport, lambda: newsroom.signer)
+            troubles, report = watch(db, settings, ways, newsroom.now, Memory())
     if as_json:
         emit_json(
             {
@@ -274,8 +274,8 @@ def desk() -> None:
 @json_option
 def show_report(as_json: bool) -> None:
     """The mail as it would be sent now: of the week that is due, else of the one that runs."""
-    room = runtime()
-    window, mail, due = _set(room)
+    newsroom = current_newsroom()
+    window, mail, due = _set(newsroom)
     if as_json:
         emit_json(
             {
@@ -289,7 +289,7 @@ def show_report(as_json: bool) -> None:
         return
     click.echo(f"{click.style(mail.subject, bold=True)}\n")
     click.echo(mail.text)
-    done(f"{_when(room, window, due)} Next: digest desk send --dry-run.")
+    done(f"{_when(newsroom, window, due)} Next: digest desk send --dry-run.")
 
 
 @desk.command("send")
@@ -305,9 +305,9 @@ def show_report(as_json: bool) -> None:
 @click.pass_context
 def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool) -> None:
     """Send the mail of the week that is over, to each editor once, and what is still queued of it."""
-    room = runtime()
+    newsroom = current_newsroom()
     if dry_run:
-        _rehearse(room, out, as_json)
+        _rehearse(newsroom, out, as_json)
         return
     from digest.cli.send import stopping
     from digest.editions.deliver import begin_sending
@@ -315,18 +315,18 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
     from digest.store.owner import sole_sender
     from digest.themes.lexicon import lexicon_of
 
-    settings, now = room.settings, room.now
+    settings, now = newsroom.settings, newsroom.now
     check_wanted(settings)
-    with room.open() as db, sole_sender(settings.store.path, now()), stopping() as stop:
-        begin_sending(db, settings, room.transport, room.here, now())
+    with newsroom.open() as db, sole_sender(settings.store.path, now()), stopping() as stop:
+        begin_sending(db, settings, newsroom.transport, newsroom.here, now())
         send_report(
             db,
             settings,
-            room.transport,
-            room.templates,
-            lexicon_of(room.settings.themes),
+            newsroom.transport,
+            newsroom.templates,
+            lexicon_of(newsroom.settings.themes),
             now,
-            signer=room.signer,
+            signer=newsroom.signer,
             stop=stop,
         )
         rows = deliveries(db)
@@ -347,44 +347,49 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
         ctx.exit(1)
 
 
-def _set(room: "Runtime") -> "tuple[Window, RenderedMail, bool]":
+def _set(newsroom: "Newsroom") -> "tuple[Window, RenderedMail, bool]":
     """The week, its mail, and whether it is due. Nothing is changed."""
     from digest.service.report import closed_week, render_week, running_week
     from digest.themes.lexicon import lexicon_of
 
-    with room.open(read_only=True) as db, db.snapshot():
-        now = room.now()
-        window = closed_week(db, room.settings, now)
-        shown = window or running_week(db, room.settings, now)
+    with newsroom.open(read_only=True) as db, db.snapshot():
+        now = newsroom.now()
+        window = closed_week(db, newsroom.settings, now)
+        shown = window or running_week(db, newsroom.settings, now)
         mail = render_week(
-            db, room.settings, room.templates, lexicon_of(room.settings.themes), shown, now
+            db,
+            newsroom.settings,
+            newsroom.templates,
+            lexicon_of(newsroom.settings.themes),
+            shown,
+            now,
         )
     return shown, mail, window is not None
 
 
-def _when(room: "Runtime", window: "Window", due: bool) -> str:
-    zone = room.settings.desk_zone
+def _when(newsroom: "Newsroom", window: "Window", due: bool) -> str:
+    zone = newsroom.settings.desk_zone
     if due:
         return f"The week until {local(window.ends_at, zone)} is over, and due."
     return "This is the week that runs: its mail is sent when it is over."
 
 
-def _rehearse(room: "Runtime", out: Path, as_json: bool) -> None:
+def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
     from digest.editions.preview import EXAMPLE_ADDRESS, write_parts
     from digest.mail.notices import notice_message
     from digest.service.report import report_notice
 
-    window, mail, due = _set(room)
-    addresses = room.settings.desk.mail_to or (EXAMPLE_ADDRESS,)
+    window, mail, due = _set(newsroom)
+    addresses = newsroom.settings.desk.mail_to or (EXAMPLE_ADDRESS,)
     notice = report_notice(window, mail)
-    message = notice_message(room.settings, notice, addresses[0], room.signer)
+    message = notice_message(newsroom.settings, notice, addresses[0], newsroom.signer)
     name = f"desk-{window.ends_at:%Y-%m-%d}"
     files = write_parts(out, name, message, mail)
     if as_json:
         emit_json({"due": due, "bytes": len(message), "files": [str(path) for path in files]})
         return
-    whom = counted(len(room.settings.desk.mail_to), "editor")
+    whom = counted(len(newsroom.settings.desk.mail_to), "editor")
     done(
-        f"{_when(room, window, due)} {mail.subject}: {len(message) / 1000:.1f} kB to {whom}. "
+        f"{_when(newsroom, window, due)} {mail.subject}: {len(message) / 1000:.1f} kB to {whom}. "
         f"Nothing was sent and nothing was changed. Next: open {files[1]}."
     )

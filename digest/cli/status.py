@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import runtime
+from digest.cli.options import current_newsroom
 from digest.cli.output import counted, done, emit_json, heading, json_option, local, table, warn
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
 
 
@@ -41,11 +41,11 @@ def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, A
     return rows
 
 
-def warn_of_unserved(db: Database, room: Runtime) -> None:
+def warn_of_unserved(db: Database, newsroom: Newsroom) -> None:
     """Who gets no mail because of what config.toml no longer has, whatever else a command says."""
     from digest.service.troubles import NEWEST, unserved
 
-    for one in unserved(db, room.settings, room.now(), newest=NEWEST):
+    for one in unserved(db, newsroom.settings, newsroom.now(), newest=NEWEST):
         warn(f"{one.said} {one.advice}")
 
 
@@ -55,7 +55,7 @@ def config(as_json: bool) -> None:
     """What is in force, with every default filled in and secrets hidden."""
     from digest.config.load import as_lines, in_force
 
-    settings = runtime().settings
+    settings = current_newsroom().settings
     if as_json:
         emit_json(in_force(settings))
         return
@@ -76,7 +76,7 @@ def doctor(ctx: click.Context, nameserver: str | None, as_json: bool) -> None:
     from digest.service.doctor import examine
     from digest.service.mail_checks import parse_nameserver
 
-    findings = examine(runtime(), parse_nameserver(nameserver))
+    findings = examine(current_newsroom(), parse_nameserver(nameserver))
     if as_json:
         emit_json([finding.as_data() for finding in findings])
     else:
@@ -132,13 +132,15 @@ def status(as_json: bool) -> None:
     """
     from digest.themes.lexicon import lexicon_version
 
-    room = runtime()
-    with room.open(read_only=True) as db, db.snapshot():
-        found = _look(db, room.settings, lexicon_version(room.settings.themes), room.now())
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db, db.snapshot():
+        found = _look(
+            db, newsroom.settings, lexicon_version(newsroom.settings.themes), newsroom.now()
+        )
     if as_json:
         emit_json(found)
         return
-    settings = room.settings
+    settings = newsroom.settings
     click.echo(click.style(settings.site.title, bold=True))
     click.echo(
         f"{counted(found['articles'], 'article')}, {found['summaries']:,} of them summaries, "

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import COUNT, ID, runtime
+from digest.cli.options import COUNT, ID, current_newsroom
 from digest.cli.output import counted, done, emit_json, json_option, local
 
 if TYPE_CHECKING:
     from digest.model import Article, Ruling
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
     from digest.stories.linking import Pair
 
@@ -35,14 +35,14 @@ def list_stories(limit: int | None, as_json: bool) -> None:
     """Stories of two articles or more, with what links them."""
     from digest.stories.store import list_stories as stored
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         found = stored(db, limit)
         told = _told(db, found)
     if as_json:
         emit_json(told)
         return
-    zone = room.settings.site.time_zone
+    zone = newsroom.settings.site.time_zone
     for story in told:
         _print_story(story, zone)
     done(f"{counted(len(told), 'story', 'stories')}. Next: digest stories explain ID.")
@@ -57,8 +57,8 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
     from digest.store.articles import articles_by_id
     from digest.stories.linking import explain_article, explain_pair
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         if other_id is None:
             pairs = explain_article(db, article_id)
         else:
@@ -77,7 +77,7 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
             near += 1
             if near > NEAR:
                 continue
-        _print_pair(pair, by_id[pair.other_id], room.settings.site.time_zone)
+        _print_pair(pair, by_id[pair.other_id], newsroom.settings.site.time_zone)
     if not pairs:
         click.echo("No other article shares enough with it to be compared.")
     if near > NEAR:
@@ -96,17 +96,21 @@ def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
 
     if len(set(article_ids)) < 2:
         raise click.UsageError("Give two articles or more.")
-    room = runtime()
-    with room.open() as db:
+    newsroom = current_newsroom()
+    with newsroom.open() as db:
         with db.write():
             story_id = join_articles(
-                db, article_ids, by=by or room.person, moment=room.now(), ranks=_ranks(room)
+                db,
+                article_ids,
+                by=by or newsroom.person,
+                moment=newsroom.now(),
+                ranks=_ranks(newsroom),
             )
         [told] = _told(db, [story_by_id(db, story_id)])
     if as_json:
         emit_json(told)
         return
-    _print_story(told, room.settings.site.time_zone)
+    _print_story(told, newsroom.settings.site.time_zone)
     done("They stay one story. Next: digest publish.")
 
 
@@ -119,11 +123,15 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
     from digest.stories.linking import split_article
     from digest.stories.store import story_of
 
-    room = runtime()
-    with room.open() as db:
+    newsroom = current_newsroom()
+    with newsroom.open() as db:
         with db.write():
             others = split_article(
-                db, article_id, by=by or room.person, moment=room.now(), ranks=_ranks(room)
+                db,
+                article_id,
+                by=by or newsroom.person,
+                moment=newsroom.now(),
+                ranks=_ranks(newsroom),
             )
         left = None if not others else story_of(db, others[0])
     if as_json:
@@ -145,10 +153,10 @@ def clear(article_id: int, as_json: bool) -> None:
     from digest.stories.linking import take_back
     from digest.stories.store import story_by_id, story_of
 
-    room = runtime()
-    with room.open() as db:
+    newsroom = current_newsroom()
+    with newsroom.open() as db:
         with db.write():
-            said = take_back(db, article_id, moment=room.now(), ranks=_ranks(room))
+            said = take_back(db, article_id, moment=newsroom.now(), ranks=_ranks(newsroom))
         story = story_of(db, article_id)
         told = [] if story is None else _told(db, [story_by_id(db, story)])
     if as_json:
@@ -156,7 +164,7 @@ def clear(article_id: int, as_json: bool) -> None:
         emit_json({"id": article_id, "cleared": cleared, "story": told[0] if told else None})
         return
     for one in told:
-        _print_story(one, room.settings.site.time_zone)
+        _print_story(one, newsroom.settings.site.time_zone)
     words = ", ".join(f"{said[other].verdict} with {other}" for other in sorted(said))
     words = words.replace("split with", "split from")
     place = f"in story {story}" if story is not None else "in no story"
@@ -166,8 +174,8 @@ def clear(article_id: int, as_json: bool) -> None:
         done(f"No editor ruled on article {article_id}, which is {place}. Nothing was changed.")
 
 
-def _ranks(room: "Runtime") -> list[str]:
-    return [source.name for source in room.settings.sources]
+def _ranks(newsroom: "Newsroom") -> list[str]:
+    return [source.name for source in newsroom.settings.sources]
 
 
 def _told(db: "Database", found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import ID, runtime, since_moment, since_option
+from digest.cli.options import ID, current_newsroom, since_moment, since_option
 from digest.cli.output import bar, counted, done, emit_json, heading, json_option, table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from digest.config.settings import DigestConfig, Settings
     from digest.feeds.items import FeedView
     from digest.model import ThemeScore
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
     from digest.themes.evaluation import Evaluation, Figure, JudgedItem, Measure
     from digest.themes.filing import Refiled, Refiling, Turn
@@ -61,7 +61,7 @@ class Trial:
     editions: tuple[EditionChange, ...]
 
 
-def try_lexicon(db: Database, room: Runtime, now: datetime, since: datetime | None) -> Trial:
+def try_lexicon(db: Database, newsroom: Newsroom, now: datetime, since: datetime | None) -> Trial:
     """Hold config.toml as it is on disk against the stored matches. Nothing is changed."""
     from digest.feeds.channels import MEDIA_TYPES
     from digest.feeds.publish import feed_views
@@ -69,9 +69,9 @@ def try_lexicon(db: Database, room: Runtime, now: datetime, since: datetime | No
     from digest.themes.lexicon import lexicon_of
     from digest.themes.store import spool, supposing
 
-    settings, templates = room.settings, room.templates
+    settings, templates = newsroom.settings, newsroom.templates
     with db.snapshot(), spool(db):
-        refiled = rehearse(db, lexicon_of(room.settings.themes), since, progress=bar("Filing"))
+        refiled = rehearse(db, lexicon_of(newsroom.settings.themes), since, progress=bar("Filing"))
         if not refiled.changes:
             return Trial(refiled, (), len(feed_views(db, settings)) * len(MEDIA_TYPES), (), ())
         before = feed_views(db, settings)
@@ -338,10 +338,10 @@ def list_themes(as_json: bool) -> None:
     """Every theme of config.toml with its articles by language."""
     from digest.service.store import articles_by_theme
 
-    room = runtime()
-    with room.open(read_only=True) as db:
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
         counts = articles_by_theme(db)
-    languages = room.settings.site.languages
+    languages = newsroom.settings.site.languages
     rows = [
         {
             "name": key,
@@ -350,7 +350,7 @@ def list_themes(as_json: bool) -> None:
             "colour_dark": name.colour_dark,
             "articles": {code: counts.get((key, code), 0) for code in languages},
         }
-        for key, name in room.settings.theme_names.items()
+        for key, name in newsroom.settings.theme_names.items()
     ]
     if as_json:
         emit_json(rows)
@@ -360,7 +360,7 @@ def list_themes(as_json: bool) -> None:
         [
             (
                 str(row["name"]),
-                room.settings.theme_names[str(row["name"])].title(languages[0]),
+                newsroom.settings.theme_names[str(row["name"])].title(languages[0]),
                 *(str(counts.get((str(row["name"]), code), 0)) for code in languages),
             )
             for row in rows
@@ -391,9 +391,9 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
 
     if (article_id is None) == (file is None):
         raise click.UsageError("Give the ID of an article, or --text FILE.")
-    room = runtime()
+    newsroom = current_newsroom()
     if article_id is not None:
-        with room.open(read_only=True) as db:
+        with newsroom.open(read_only=True) as db:
             found = articles_by_id(db, [article_id])
         if not found:
             raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
@@ -403,9 +403,11 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
         title, _, text = copy.partition("\n")
         text = text.strip()
         language = detect(f"{title}\n{text}")
-    scores = classify(lexicon_of(room.settings.themes), title=title, text=text, language=language)
+    scores = classify(
+        lexicon_of(newsroom.settings.themes), title=title, text=text, language=language
+    )
     if as_json:
-        emit_json(_as_data(title, language, room, scores))
+        emit_json(_as_data(title, language, newsroom, scores))
         return
     _print_marked(title, text, scores)
     for score in scores:
@@ -413,7 +415,7 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
 
 
 def _as_data(
-    title: str, language: str, room: Runtime, scores: tuple[ThemeScore, ...]
+    title: str, language: str, newsroom: Newsroom, scores: tuple[ThemeScore, ...]
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -422,7 +424,7 @@ def _as_data(
     return {
         "title": title,
         "language": language,
-        "lexicon_version": lexicon_of(room.settings.themes).version,
+        "lexicon_version": lexicon_of(newsroom.settings.themes).version,
         "themes": [{**asdict(score), "matched": score.matched} for score in scores],
     }
 
@@ -475,20 +477,20 @@ def try_out(since: timedelta | date | None, as_json: bool) -> None:
     from digest.cli.status import warn_of_unserved
     from digest.themes.lexicon import lexicon_of
 
-    room = runtime()
-    now = room.now()
-    moment = since_moment(since, now, room.settings.site.time_zone)
-    with room.open(read_only=True) as db:
-        found = try_lexicon(db, room, now, moment)
-        warn_of_unserved(db, room)
+    newsroom = current_newsroom()
+    now = newsroom.now()
+    moment = since_moment(since, now, newsroom.settings.site.time_zone)
+    with newsroom.open(read_only=True) as db:
+        found = try_lexicon(db, newsroom, now, moment)
+        warn_of_unserved(db, newsroom)
     if as_json:
-        emit_json(trial_data(found, lexicon_of(room.settings.themes).version, moment))
+        emit_json(trial_data(found, lexicon_of(newsroom.settings.themes).version, moment))
         return
     if not found.refiled.looked_at:
         done("Every article is filed by this lexicon. Next: change a term in config.toml.")
         return
-    print_changes(found.refiled, room.settings)
-    print_effects(found, room.settings.digests)
+    print_changes(found.refiled, newsroom.settings)
+    print_effects(found, newsroom.settings.digests)
     done(f"\n{summed(found.refiled)} Nothing was changed. Next: digest themes apply.")
 
 
@@ -501,22 +503,26 @@ def apply(since: timedelta | date | None, as_json: bool) -> None:
     from digest.themes.filing import apply as run
     from digest.themes.lexicon import lexicon_of
 
-    room = runtime()
-    moment = since_moment(since, room.now(), room.settings.site.time_zone)
-    with room.open() as db:
+    newsroom = current_newsroom()
+    moment = since_moment(since, newsroom.now(), newsroom.settings.site.time_zone)
+    with newsroom.open() as db:
         refiled = run(
-            db, room.settings, lexicon_of(room.settings.themes), moment, progress=bar("Filing")
+            db,
+            newsroom.settings,
+            lexicon_of(newsroom.settings.themes),
+            moment,
+            progress=bar("Filing"),
         )
-        warn_of_unserved(db, room)
+        warn_of_unserved(db, newsroom)
     if as_json:
-        emit_json(refiled_data(refiled, lexicon_of(room.settings.themes).version, moment))
+        emit_json(refiled_data(refiled, lexicon_of(newsroom.settings.themes).version, moment))
         return
     if not refiled.looked_at:
         done("Every article was filed by this lexicon before. Nothing was changed.")
         return
-    print_changes(refiled, room.settings)
+    print_changes(refiled, newsroom.settings)
     done(
-        f"\nFiled {counted(refiled.looked_at, 'article')} by lexicon {lexicon_of(room.settings.themes).version}. "
+        f"\nFiled {counted(refiled.looked_at, 'article')} by lexicon {lexicon_of(newsroom.settings.themes).version}. "
         f"{summed(refiled)} Next: digest publish."
     )
 
@@ -538,10 +544,10 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
     from digest.themes.filing import corrections
     from digest.themes.lexicon import lexicon_of
 
-    room = runtime()
+    newsroom = current_newsroom()
     if file is None:
-        with room.open(read_only=True) as db:
-            items = corrections(db, lexicon_of(room.settings.themes))
+        with newsroom.open(read_only=True) as db:
+            items = corrections(db, lexicon_of(newsroom.settings.themes))
         if not items and not as_json:
             done(
                 "No editor has ruled on an article yet. Next: digest articles theme ID --add THEME, "
@@ -552,8 +558,8 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
         with file.open(encoding="utf-8") as lines:
             items = read_labels(lines, file.name)
     print_evaluation(
-        run(lexicon_of(room.settings.themes), items),
-        lexicon_of(room.settings.themes).version,
+        run(lexicon_of(newsroom.settings.themes), items),
+        lexicon_of(newsroom.settings.themes).version,
         errors=errors,
         as_json=as_json,
     )

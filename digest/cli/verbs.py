@@ -2,7 +2,7 @@
 
 import click
 
-from digest.cli.options import runtime
+from digest.cli.options import current_newsroom
 from digest.cli.output import bar, counted, done, emit_json, fault, json_option
 
 
@@ -17,13 +17,13 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
     from digest.sources.ingest import ingest as run
     from digest.themes.lexicon import lexicon_of
 
-    room = runtime()
-    with room.open() as db:
+    newsroom = current_newsroom()
+    with newsroom.open() as db:
         report = run(
             db,
-            room.settings,
-            lexicon_of(room.settings.themes),
-            room.now,
+            newsroom.settings,
+            lexicon_of(newsroom.settings.themes),
+            newsroom.now,
             archive=archive,
             progress=bar("Reading"),
         )
@@ -58,9 +58,9 @@ def publish(as_json: bool) -> None:
     """Write the feeds and pages whose articles changed, and no others."""
     from digest.feeds.publish import publish as run
 
-    room = runtime()
-    with room.open(read_only=True) as db:
-        report = run(db, room.settings, room.templates)
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as db:
+        report = run(db, newsroom.settings, newsroom.templates)
     if as_json:
         emit_json(
             {
@@ -70,7 +70,7 @@ def publish(as_json: bool) -> None:
             }
         )
         return
-    folder = room.settings.feeds.path
+    folder = newsroom.settings.feeds.path
     done(
         f"Wrote {counted(len(report.written), 'file')} to {folder}, left {report.unchanged} "
         f"unchanged, removed {len(report.removed)}. Next: digest send --dry-run."
@@ -84,11 +84,11 @@ def compose(digest: str | None, as_json: bool) -> None:
     """Close every edition that is due by its schedule and queue its deliveries."""
     from digest.editions.compose import compose_due, find_digest
 
-    room = runtime()
+    newsroom = current_newsroom()
     if digest is not None:
-        find_digest(room.settings, digest)
-    with room.open() as db:
-        editions = compose_due(db, room.settings, room.now, digest=digest)
+        find_digest(newsroom.settings, digest)
+    with newsroom.open() as db:
+        editions = compose_due(db, newsroom.settings, newsroom.now, digest=digest)
     if as_json:
         emit_json(
             [

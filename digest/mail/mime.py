@@ -152,12 +152,12 @@ def _encoded_words(text: str, used: int) -> list[str]:
     """`text` as encoded words, none cut inside a character; the first fits beside `used`."""
     binary = sum(sign.isascii() for sign in text) * 3 < len(text) * 2  # mostly Latin stays legible
     words: list[str] = []
-    room = ENCODED_LINE - used if ENCODED_LINE - used >= len(_WRAP) + 12 else ENCODED_WORD
+    newsroom = ENCODED_LINE - used if ENCODED_LINE - used >= len(_WRAP) + 12 else ENCODED_WORD
     held = ""
     for sign in text:
-        if held and _length(held + sign, binary=binary) > room:
+        if held and _length(held + sign, binary=binary) > newsroom:
             words.append(_encoded(held, binary=binary))
-            held, room = "", ENCODED_WORD
+            held, newsroom = "", ENCODED_WORD
         held += sign
     return [*words, _encoded(held, binary=binary)]
 

@@ -26,7 +26,7 @@ from digest.model import (
     Sibling,
     Window,
 )
-from digest.newsroom import BUILTIN, Runtime
+from digest.newsroom import BUILTIN, Newsroom
 from digest.service import mail_checks
 from digest.service.mail_checks import Finding, Nameserver, checked
 from digest.service.plan import LEASE
@@ -213,54 +213,56 @@ COPY = {
 }
 
 
-def templates(room: Runtime) -> Iterator[Finding]:
+def templates(newsroom: Newsroom) -> Iterator[Finding]:
     """Whatever stands in the store: with every theme, a story, a summary, an article without a date."""
     advice = "Mend the template that it names, in the folder of web.templates."
-    yield checked("templates", lambda: _read(room), advice)
-    yield checked("sample mail", lambda: _mails(room), advice)
-    yield checked("sample pages", lambda: _pages(room), advice)
+    yield checked("templates", lambda: _read(newsroom), advice)
+    yield checked("sample mail", lambda: _mails(newsroom), advice)
+    yield checked("sample pages", lambda: _pages(newsroom), advice)
 
 
-def _read(room: Runtime) -> str:
+def _read(newsroom: Newsroom) -> str:
     names = [
         name
-        for name in room.templates.list_templates(extensions=["html", "txt", "css"])
+        for name in newsroom.templates.list_templates(extensions=["html", "txt", "css"])
         if not name.startswith(f"{BUILTIN}/")
     ]
     for name in names:
-        room.templates.get_template(name)
-    theirs = room.settings.web.templates
+        newsroom.templates.get_template(name)
+    theirs = newsroom.settings.web.templates
     if theirs is None:
         return f"{len(names)} can be read"
     own = sum((theirs / name).is_file() for name in names)
     return f"{len(names)} can be read, {own} of them in {theirs}"
 
 
-def _mails(room: Runtime) -> str:
+def _mails(newsroom: Newsroom) -> str:
     sizes = []
-    for digest in room.settings.digests:
-        edition = sample_edition(room.settings, digest, room.now())
+    for digest in newsroom.settings.digests:
+        edition = sample_edition(newsroom.settings, digest, newsroom.now())
         segments = [
-            Segment(everything(room.settings, digest, language), 0)
-            for language in room.settings.digest_languages(digest)
+            Segment(everything(newsroom.settings, digest, language), 0)
+            for language in newsroom.settings.digest_languages(digest)
         ]
-        for one in preview_segments(room.settings, digest, edition, segments, room.templates):
+        for one in preview_segments(
+            newsroom.settings, digest, edition, segments, newsroom.templates
+        ):
             language = one.segment.choice.language
             sizes.append(f"{digest.name} {language} {len(one.message) / 1000:.0f} kB")
     return "renders: " + ", ".join(sizes)
 
 
-def _pages(room: Runtime) -> str:
-    settings = room.settings
-    articles = sample_articles(settings, room.now())
+def _pages(newsroom: Newsroom) -> str:
+    settings = newsroom.settings
+    articles = sample_articles(settings, newsroom.now())
     siblings = [_sibling(article, settings) for article in articles[:2]]
     items = [item_of(article, siblings[1:], settings) for article in articles]
-    style_bytes(room.templates, settings)
+    style_bytes(newsroom.templates, settings)
     for item in items:
-        article_page_bytes(room.templates, item, settings)
+        article_page_bytes(newsroom.templates, item, settings)
     listed = channels(settings)
     for channel in listed:
-        feed_page_bytes(room.templates, feed_view(channel, items, room.now()), settings)
+        feed_page_bytes(newsroom.templates, feed_view(channel, items, newsroom.now()), settings)
     return f"{len(listed)} pages of feeds and {len(items)} of articles render"
 
 
@@ -343,28 +345,28 @@ SOUND_SQLITE = (3, 51, 3)
 """Before it, two connections that write and checkpoint at once can damage a WAL database."""
 
 
-def examine(room: Runtime, nameserver: Nameserver | None = None) -> list[Finding]:
+def examine(newsroom: Newsroom, nameserver: Nameserver | None = None) -> list[Finding]:
     """Every finding, in the order in which news travels. The configuration itself was read before.
 
     `nameserver` is asked instead of this machine's own.
     """
-    settings = room.settings
+    settings = newsroom.settings
     return [
         Finding("configuration", "green", f"{settings.path} has no fault"),
         *mail_checks.site(settings),
         _sqlite(),
         *_sources(settings),
         *(mail_checks.folder(name, path) for name, path in places(settings).items()),
-        *_lexicon(room),
+        *_lexicon(newsroom),
         *mail_checks.addresses(settings),
-        *mail_checks.dkim(room),
+        *mail_checks.dkim(newsroom),
         *mail_checks.relay(settings),
-        *mail_checks.sender(room, nameserver),
+        *mail_checks.sender(newsroom, nameserver),
         mail_checks.alarms(settings),
-        *templates(room),
+        *templates(newsroom),
         feeds(settings),
         mail_checks.zones(settings),
-        *_with_store(room),
+        *_with_store(newsroom),
     ]
 
 
@@ -394,29 +396,29 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"source {source.name}", grade, said)
 
 
-def _lexicon(room: Runtime) -> Iterator[Finding]:
+def _lexicon(newsroom: Newsroom) -> Iterator[Finding]:
     from digest.themes.lexicon import lexicon_of
 
     yield checked(
         "themes",
         lambda: (
-            f"lexicon {lexicon_of(room.settings.themes).version} of {len(room.settings.themes)} themes compiles"
+            f"lexicon {lexicon_of(newsroom.settings.themes).version} of {len(newsroom.settings.themes)} themes compiles"
         ),
         "Mend the terms in config.toml.",
     )
 
 
-def _with_store(room: Runtime) -> Iterator[Finding]:
-    if not room.settings.store.path.exists():
+def _with_store(newsroom: Newsroom) -> Iterator[Finding]:
+    if not newsroom.settings.store.path.exists():
         yield Finding(
             "database",
             "yellow",
-            f"{room.settings.store.path} is not there yet",
+            f"{newsroom.settings.store.path} is not there yet",
             "digest ingest makes it.",
         )
         return
     try:
-        db = room.open(read_only=True)
+        db = newsroom.open(read_only=True)
     except DigestError as e:
         yield Finding("database", "red", str(e), "See docs/operating.md, “The database”.")
         return
@@ -425,14 +427,14 @@ def _with_store(room: Runtime) -> Iterator[Finding]:
         yield sound
         if sound.grade == "red":
             return
-        yield mail_checks.clock(db, room.now())
-        yield lease(db, room.settings, room.now())
-        yield backups(db, room.settings, room.now())
+        yield mail_checks.clock(db, newsroom.now())
+        yield lease(db, newsroom.settings, newsroom.now())
+        yield backups(db, newsroom.settings, newsroom.now())
         yield from _documents(db)
-        yield from sending(db, room.now())
-        yield from choices(db, room.settings, room.now())
-        yield from _filing(db, room)
-        yield from _mail(db, room)
+        yield from sending(db, newsroom.now())
+        yield from choices(db, newsroom.settings, newsroom.now())
+        yield from _filing(db, newsroom)
+        yield from _mail(db, newsroom)
 
 
 def _documents(db: Database) -> Iterator[Finding]:
@@ -445,12 +447,12 @@ def _documents(db: Database) -> Iterator[Finding]:
         )
 
 
-def _filing(db: Database, room: Runtime) -> Iterator[Finding]:
+def _filing(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
     """Whether the themes in force filed what is stored; where they do not compile, that was said."""
     from digest.themes.lexicon import lexicon_of
 
     try:
-        count = count_filed_otherwise(db, lexicon_of(room.settings.themes).version)
+        count = count_filed_otherwise(db, lexicon_of(newsroom.settings.themes).version)
     except LexiconError:
         return
     if count:
@@ -462,28 +464,28 @@ def _filing(db: Database, room: Runtime) -> Iterator[Finding]:
         )
 
 
-def _mail(db: Database, room: Runtime) -> Iterator[Finding]:
+def _mail(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
     """Renders each digest's mail as it would go out now, in each language."""
-    for digest in room.settings.digests:
-        edition = preview(db, room.settings, digest, room.now())
+    for digest in newsroom.settings.digests:
+        edition = preview(db, newsroom.settings, digest, newsroom.now())
         if edition is None:
             yield Finding(f"digest {digest.name}", "green", "nothing has come in yet")
         else:
             heavy: list[str] = []
-            rendering = partial(_render, room, digest, edition, heavy)
+            rendering = partial(_render, newsroom, digest, edition, heavy)
             found = checked(f"digest {digest.name}", rendering, "Mend the template it names.")
             advice = "Lower per_theme of the digest: some mail programs cut what is larger."
             yield replace(found, grade="yellow", advice=advice) if heavy else found
 
 
-def _render(room: Runtime, digest: DigestConfig, edition: Edition, heavy: list[str]) -> str:
+def _render(newsroom: Newsroom, digest: DigestConfig, edition: Edition, heavy: list[str]) -> str:
     """What to say of the mails; `heavy` gets the languages of those over the budget."""
     segments = [
-        Segment(everything(room.settings, digest, language), 0)
-        for language in room.settings.digest_languages(digest)
+        Segment(everything(newsroom.settings, digest, language), 0)
+        for language in newsroom.settings.digest_languages(digest)
     ]
-    previews = preview_segments(room.settings, digest, edition, segments, room.templates)
-    budget = room.settings.mail.budget_kb * 1000
+    previews = preview_segments(newsroom.settings, digest, edition, segments, newsroom.templates)
+    budget = newsroom.settings.mail.budget_kb * 1000
     heavy += [one.segment.choice.language for one in previews if len(one.message) > budget]
     sizes = ", ".join(
         f"{one.segment.choice.language} {len(one.message) / 1000:.0f} kB" for one in previews

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from digest.config.settings import Settings
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
     from digest.store.owner import Lease
 
@@ -217,7 +217,7 @@ class Pulse(Protocol):
     @property
     def tally(self) -> Tally: ...
     @property
-    def room(self) -> "Runtime": ...
+    def newsroom(self) -> "Newsroom": ...
     @property
     def planned_at(self) -> datetime: ...
     @property
@@ -270,14 +270,14 @@ class Health:
 
     def _database(self) -> str | None:
         try:
-            with self.pulse.room.open(read_only=True) as db:
+            with self.pulse.newsroom.open(read_only=True) as db:
                 check_readable(db)
         except (StoreError, sqlite3.Error) as e:
             return str(e)
         return None
 
     def _disk(self) -> str | None:
-        folder = self.pulse.room.settings.store.path.parent
+        folder = self.pulse.newsroom.settings.store.path.parent
         if not os.access(folder, os.W_OK):
             return f"{folder}: cannot be written to"
         try:
@@ -291,7 +291,7 @@ class Health:
         lease = self.pulse.lease
         if lease is None or not self.pulse.leads:
             return None
-        now = self.pulse.room.now()
+        now = self.pulse.newsroom.now()
         # A rhythm that config.toml has just got is not late by what was in force before.
         begun = max(lease.taken_at, self.pulse.planned_at)
         late = [
@@ -303,7 +303,7 @@ class Health:
         return f"late: {', '.join(late)}" if late else None
 
     def _ticks(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        now = self.pulse.room.now()
+        now = self.pulse.newsroom.now()
         for verb, tick in self.pulse.ticks.items():
             age = None if tick.done_at is None else round((now - tick.done_at).total_seconds(), 1)
             yield (
@@ -331,11 +331,11 @@ class Health:
         yield from of_work(self.pulse.tally)
         if self.app is not None:
             yield from of_web(self.app)
-        room = self.pulse.room
+        newsroom = self.pulse.newsroom
         try:
-            with room.open(read_only=True) as db, db.snapshot():
+            with newsroom.open(read_only=True) as db, db.snapshot():
                 # Whole before the first is given away: a database that fails midway has none.
-                found = list(of_store(db, room.settings, room.now()))
+                found = list(of_store(db, newsroom.settings, newsroom.now()))
         except (StoreError, sqlite3.Error):
-            found = list(of_store(None, room.settings, room.now()))
+            found = list(of_store(None, newsroom.settings, newsroom.now()))
         yield from found

@@ -19,7 +19,7 @@ from digest.store.database import sqlite3
 
 if TYPE_CHECKING:
     from digest.editions.deliver import EditionReport
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import Database
 
 
@@ -35,16 +35,16 @@ or a disk did to the files."""
 
 
 class Worker:
-    """The verbs over one `room`. Each may run in another thread; none runs twice at a time."""
+    """The verbs over one `newsroom`. Each may run in another thread; none runs twice at a time."""
 
     def __init__(
         self,
-        room: "Runtime",
+        newsroom: "Newsroom",
         memory: Callable[[], Memory] = Memory,
         unrecorded: "Unrecorded | None" = None,
         tally: Tally | None = None,
     ) -> None:
-        self.room = room
+        self.newsroom = newsroom
         self.memory = memory
         self.unrecorded = unrecorded or Unrecorded()
         self.tally = tally or Tally()
@@ -71,9 +71,11 @@ class Worker:
         from digest.sources.ingest import ingest
         from digest.themes.lexicon import lexicon_of
 
-        room = self.room
-        with room.open() as db:
-            report = ingest(db, room.settings, lexicon_of(room.settings.themes), room.now)
+        newsroom = self.newsroom
+        with newsroom.open() as db:
+            report = ingest(
+                db, newsroom.settings, lexicon_of(newsroom.settings.themes), newsroom.now
+            )
         facts: Facts = {
             "documents": report.documents,
             "added": len(report.added),
@@ -86,16 +88,16 @@ class Worker:
         from digest.feeds.publish import publish
         from digest.store.articles import content_mark, first_seen_of
 
-        room = self.room
-        now = room.now()
-        with room.open(read_only=True) as db:
+        newsroom = self.newsroom
+        now = newsroom.now()
+        with newsroom.open(read_only=True) as db:
             mark = content_mark(db)
             if self._published is not None:
                 before, at = self._published
                 if before == mark and at <= now < at + PUBLISH_ANYWAY:
                     return {}
-            report = publish(db, room.settings, room.templates)
-            done = room.now()
+            report = publish(db, newsroom.settings, newsroom.templates)
+            done = newsroom.now()
             self.tally.appeared(done - seen for seen in first_seen_of(db, report.appeared))
         self._published = mark, now
         return {"written": len(report.written), "removed": len(report.removed)}
@@ -103,9 +105,9 @@ class Worker:
     def _compose(self, stop: Stop) -> Facts:
         from digest.editions.compose import compose_due
 
-        room = self.room
-        with room.open() as db:
-            composed = compose_due(db, room.settings, room.now)
+        newsroom = self.newsroom
+        with newsroom.open() as db:
+            composed = compose_due(db, newsroom.settings, newsroom.now)
         return {
             "editions": [
                 {
@@ -122,12 +124,12 @@ class Worker:
         from digest.editions.store import pending_editions
         from digest.service.store import has_handed
 
-        room = self.room
-        with room.open() as db:
+        newsroom = self.newsroom
+        with newsroom.open() as db:
             names = [
                 digest.name
-                for digest in room.settings.digests
-                if pending_editions(db, digest=digest.name, now=room.now())
+                for digest in newsroom.settings.digests
+                if pending_editions(db, digest=digest.name, now=newsroom.now())
             ]
             if not names and not has_handed(db):
                 return {}
@@ -139,7 +141,9 @@ class Worker:
 
         with ExitStack() as alone:
             try:
-                alone.enter_context(sole_sender(self.room.settings.store.path, self.room.now()))
+                alone.enter_context(
+                    sole_sender(self.newsroom.settings.store.path, self.newsroom.now())
+                )
             except SenderError as e:
                 return {"waits": str(e)}
             return work()
@@ -148,23 +152,25 @@ class Worker:
         from digest.editions.deliver import begin_sending, deliver
         from digest.store.owner import token_key
 
-        room = self.room
-        recovered = begin_sending(db, room.settings, room.transport, room.here, room.now())
+        newsroom = self.newsroom
+        recovered = begin_sending(
+            db, newsroom.settings, newsroom.transport, newsroom.here, newsroom.now()
+        )
         with db.write():
-            key = token_key(db, room.random_bytes)
+            key = token_key(db, newsroom.random_bytes)
         reports: list[EditionReport] = []
         faults: list[Exception] = []
         for name in names:
             try:
                 reports += deliver(
                     db,
-                    room.settings,
-                    room.transport,
-                    room.templates,
-                    room.now,
+                    newsroom.settings,
+                    newsroom.transport,
+                    newsroom.templates,
+                    newsroom.now,
                     key=key,
                     digest=name,
-                    signer=room.signer,
+                    signer=newsroom.signer,
                     stop=stop,
                     told=partial(self.tally.answered, name),
                 )
@@ -190,15 +196,15 @@ class Worker:
         from digest.mail.mailboxes import read_maildir
         from digest.store.owner import token_key
 
-        room = self.room
-        place = room.settings.service.bounces
+        newsroom = self.newsroom
+        place = newsroom.settings.service.bounces
         if place is None:
             return {}
-        with read_maildir(place) as mailbox, room.open() as db:
+        with read_maildir(place) as mailbox, newsroom.open() as db:
             with db.write():
-                key = token_key(db, room.random_bytes)
+                key = token_key(db, newsroom.random_bytes)
             report = take_returns(
-                db, room.settings, mailbox.letters, mailbox.done, room.now, key=key
+                db, newsroom.settings, mailbox.letters, mailbox.done, newsroom.now, key=key
             )
         return {
             "letters": report.kinds.total(),
@@ -218,23 +224,23 @@ class Worker:
     def _back_up(self) -> Facts:
         from digest.store.backups import backup, backup_is_due
 
-        room = self.room
-        store, now = room.settings.store, room.now()
-        daily = room.settings.keeping.daily_backup
+        newsroom = self.newsroom
+        store, now = newsroom.settings.store, newsroom.now()
+        daily = newsroom.settings.keeping.daily_backup
         if not daily or not backup_is_due(store.path, store.backups, now):
             return {}
-        with room.open(read_only=True) as db:
+        with newsroom.open(read_only=True) as db:
             made = backup(db, store.backups, now, keep=store.keep_backups)
         return {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
 
     def _let_go(self, stop: Stop) -> Facts:
         from digest.store.backups import tidy
 
-        keeping = self.room.settings.keeping
-        with self.room.open() as db:
+        keeping = self.newsroom.settings.keeping
+        with self.newsroom.open() as db:
             let_go = tidy(
                 db,
-                self.room.now(),
+                self.newsroom.now(),
                 letters_days=keeping.letters_days,
                 answers_days=keeping.answers_days,
                 stop=stop,
@@ -242,21 +248,21 @@ class Worker:
         return {"letters": let_go.letters, "answers": let_go.answers}
 
     def _watch(self, stop: Stop) -> Facts:
-        room, memory = self.room, self.memory()
-        ways = Ways(lambda: room.transport, lambda: room.signer)
+        newsroom, memory = self.newsroom, self.memory()
+        ways = Ways(lambda: newsroom.transport, lambda: newsroom.signer)
         fault, facts = memory.fault, Facts()
         if fault is None:
             try:
                 facts = self._watch_store(memory, ways, stop)
             except (StoreError, sqlite3.Error) as e:
                 fault = str(e)
-        told = self.unrecorded.watch(room.settings, ways, fault, room.now(), stop)
+        told = self.unrecorded.watch(newsroom.settings, ways, fault, newsroom.now(), stop)
         return facts | ({"database": fault} if fault else {}) | ({"told": told} if told else {})
 
     def _watch_store(self, memory: Memory, ways: Ways, stop: Stop) -> Facts:
-        room = self.room
-        with room.open() as db:
-            _, report = watch(db, room.settings, ways, room.now, memory, stop=stop)
+        newsroom = self.newsroom
+        with newsroom.open() as db:
+            _, report = watch(db, newsroom.settings, ways, newsroom.now, memory, stop=stop)
         return {
             "raised": report.raised,
             "closed": report.closed,
@@ -267,8 +273,8 @@ class Worker:
     def _desk(self, stop: Stop) -> Facts:
         from digest.service.report import is_due
 
-        with self.room.open() as db:
-            if not is_due(db, self.room.settings, self.room.now()):
+        with self.newsroom.open() as db:
+            if not is_due(db, self.newsroom.settings, self.newsroom.now()):
                 return {}
             return self._alone(lambda: self._send_report(db, stop))
 
@@ -277,16 +283,16 @@ class Worker:
         from digest.service.report import send_report
         from digest.themes.lexicon import lexicon_of
 
-        room = self.room
-        begin_sending(db, room.settings, room.transport, room.here, room.now())
+        newsroom = self.newsroom
+        begin_sending(db, newsroom.settings, newsroom.transport, newsroom.here, newsroom.now())
         composed, outcomes = send_report(
             db,
-            room.settings,
-            room.transport,
-            room.templates,
-            lexicon_of(room.settings.themes),
-            room.now,
-            signer=room.signer,
+            newsroom.settings,
+            newsroom.transport,
+            newsroom.templates,
+            lexicon_of(newsroom.settings.themes),
+            newsroom.now,
+            signer=newsroom.signer,
             stop=stop,
         )
         return {"composed": composed, **{kind.value: n for kind, n in outcomes.items()}}

@@ -18,7 +18,7 @@ import click
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError, SigningError, template_fault
 from digest.mail.notices import is_usable
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.store import last_window_end
 from digest.store.database import Database, damaged_pages, moment_from_text
 from digest.store.files import existing, write_fault
@@ -248,9 +248,9 @@ def parse_nameserver(text: str | None) -> Nameserver | None:
     return address, int(found[3] or 53)
 
 
-def sender(room: Runtime, nameserver: Nameserver | None) -> Iterator[Finding]:
+def sender(newsroom: Newsroom, nameserver: Nameserver | None) -> Iterator[Finding]:
     """SPF, DKIM and DMARC of the sender's domain; at most some seconds where nobody answers."""
-    mail = room.settings.mail
+    mail = newsroom.settings.mail
     domain = mail.from_address.rpartition("@")[2].lower()
     if mail.transport != "smtp":
         yield Finding("dns", "green", "not asked: mail does not leave this machine")
@@ -260,12 +260,12 @@ def sender(room: Runtime, nameserver: Nameserver | None) -> Iterator[Finding]:
             "dns", "yellow", f"not asked: {domain} is an example", "Set mail.from_address."
         )
         return
-    yield from _records(room, domain, nameserver)
+    yield from _records(newsroom, domain, nameserver)
 
 
-def _records(room: Runtime, domain: str, nameserver: Nameserver | None) -> Iterator[Finding]:
+def _records(newsroom: Newsroom, domain: str, nameserver: Nameserver | None) -> Iterator[Finding]:
 
-    keys = _keys(room, domain)
+    keys = _keys(newsroom, domain)
     policies = [f"_dmarc.{one}" for one in _and_above(domain)]
     texts = text_records([domain, *keys, *policies], nameserver=nameserver)
     yield _finding("spf", domain, texts[domain] is not None, judge_spf(texts[domain] or ()))
@@ -277,10 +277,10 @@ def _records(room: Runtime, domain: str, nameserver: Nameserver | None) -> Itera
     yield _finding("dmarc", name, texts[name] is not None, judged)
 
 
-def _keys(room: Runtime, domain: str) -> "dict[str, SigningKey]":
+def _keys(newsroom: Newsroom, domain: str) -> "dict[str, SigningKey]":
     """Our keys by where DNS has them; none where they cannot be used, which the item dkim says."""
     try:
-        signer = room.signer
+        signer = newsroom.signer
     except SigningError:
         return {}
     return {f"{key.selector}._domainkey.{domain}": key for key in signer.keys} if signer else {}
@@ -310,13 +310,13 @@ SLACK = timedelta(minutes=5)
 """A window ends at a whole second, and the clock of a machine is set by some seconds now and then."""
 
 
-def refuse_what_is_red(db: Database, room: Runtime, despite: tuple[str, ...]) -> None:
+def refuse_what_is_red(db: Database, newsroom: Newsroom, despite: tuple[str, ...]) -> None:
     """Hold back mail that the doctor would not let out; only checks that ask no network.
 
     Raises:
         NotReadyError: something is wrong that concerns sending, and is not named in `despite`.
     """
-    for finding in concerning_sending(db, room):
+    for finding in concerning_sending(db, newsroom):
         if finding.grade == "red" and finding.name not in despite:
             raise NotReadyError(
                 f"{finding.name}: {finding.said}. {finding.advice} Nothing was sent. "
@@ -324,13 +324,13 @@ def refuse_what_is_red(db: Database, room: Runtime, despite: tuple[str, ...]) ->
             )
 
 
-def concerning_sending(db: Database, room: Runtime) -> Iterator[Finding]:
+def concerning_sending(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
     """The checks that `digest send` makes, too: site, store, database, dkim, clock."""
-    yield from site(room.settings)
-    yield folder("store", room.settings.store.path)
+    yield from site(newsroom.settings)
+    yield folder("store", newsroom.settings.store.path)
     yield pages(db)
-    yield from dkim(room)
-    yield clock(db, room.now())
+    yield from dkim(newsroom)
+    yield clock(db, newsroom.now())
 
 
 def pages(db: Database) -> Finding:
@@ -371,14 +371,14 @@ def folder(name: str, path: Path) -> Finding:
     return Finding(name, "green", f"{path}, {free:,} MB free")
 
 
-def dkim(room: Runtime) -> Iterator[Finding]:
+def dkim(newsroom: Newsroom) -> Iterator[Finding]:
     """Whether the keys can sign, and the records that DNS must hold for them."""
-    if room.settings.mail.dkim is None:
+    if newsroom.settings.mail.dkim is None:
         return
 
     def records() -> str:
-        domain = room.settings.mail.from_address.rpartition("@")[2]
-        keys = room.signer.keys if room.signer is not None else ()
+        domain = newsroom.settings.mail.from_address.rpartition("@")[2]
+        keys = newsroom.signer.keys if newsroom.signer is not None else ()
         return "DNS must hold " + "; ".join(
             f'{key.selector}._domainkey.{domain} TXT "{key.dns_record}"' for key in keys
         )

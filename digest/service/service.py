@@ -29,7 +29,7 @@ from digest.store.database import sqlite3
 from digest.store.owner import Lease, leave_lease, take_lease
 
 if TYPE_CHECKING:
-    from digest.newsroom import Clock, Runtime
+    from digest.newsroom import Clock, Newsroom
 
 
 def notify(*lines: str) -> None:
@@ -163,20 +163,20 @@ class Service:
 
     All but the verbs runs in the event loop; each verb in a thread, one run of it at a time.
     `lease` is whose turn it is, as last seen; `planned_at` is when the rhythms came into force.
-    `reloaded` is told of each new runtime.
+    `reloaded` is told of each new newsroom.
     """
 
-    def __init__(self, room: "Runtime", reloaded: Callable[["Runtime"], None]) -> None:
-        self.room = room
+    def __init__(self, newsroom: "Newsroom", reloaded: Callable[["Newsroom"], None]) -> None:
+        self.newsroom = newsroom
         self.reloaded = reloaded
         self.lease: Lease | None = None
         self.ticks: dict[Verb, Tick] = {}
-        self.planned_at = room.now()
-        self.mark = room.random_bytes()[:8].hex()
+        self.planned_at = newsroom.now()
+        self.mark = newsroom.random_bytes()[:8].hex()
         self.holder = f"{socket.gethostname()}, process {os.getpid()}"
         self.tally = Tally()
-        self._worker = Worker(room, self._memory, tally=self.tally)
-        self._config = _state(room.settings.path)
+        self._worker = Worker(newsroom, self._memory, tally=self.tally)
+        self._config = _state(newsroom.settings.path)
         self._stopped = False
         self._fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
@@ -192,21 +192,23 @@ class Service:
     def leads(self) -> bool:
         """Whether this process wakes the verbs."""
         lease = self.lease
-        return lease is not None and lease.mark == self.mark and self.room.now() < lease.expires_at
+        return (
+            lease is not None and lease.mark == self.mark and self.newsroom.now() < lease.expires_at
+        )
 
     @property
     def rhythm(self) -> Mapping[Verb, timedelta]:
         """The longest that each verb should go without waking."""
-        return {verb: due_within(self.room.settings, verb) for verb in self.ticks}
+        return {verb: due_within(self.newsroom.settings, verb) for verb in self.ticks}
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Work until `stopping`; then whether all came to its end within the time for it."""
         self._scheduler.start(paused=True)
-        self._plan(_triggers(self.room))
+        self._plan(_triggers(self.newsroom))
         await self._beat()
         self._scheduler.resume()
         while not stopping.is_set():
-            pause = self.room.settings.service.lease_seconds / BEATS / self.room.clock.pace
+            pause = self.newsroom.settings.service.lease_seconds / BEATS / self.newsroom.clock.pace
             try:
                 await asyncio.wait_for(stopping.wait(), pause)
             except TimeoutError:
@@ -215,24 +217,24 @@ class Service:
 
     def reload(self) -> None:
         """Read config.toml again. Where it cannot be used, what was read before stays in force."""
-        from digest.newsroom import Runtime
+        from digest.newsroom import Newsroom
 
-        self._config = _state(self.room.settings.path)
+        self._config = _state(self.newsroom.settings.path)
         try:
-            new = Runtime.from_file(self.room.settings.path)
-            settings, fixed = with_fixed_keys(self.room.settings, new.settings)
-            room = Runtime(settings, self.room.clock)
-            triggers = _triggers(room)
+            new = Newsroom.from_file(self.newsroom.settings.path)
+            settings, fixed = with_fixed_keys(self.newsroom.settings, new.settings)
+            newsroom = Newsroom(settings, self.newsroom.clock)
+            triggers = _triggers(newsroom)
         except ConfigError as e:
             tell("config refused", level=logging.ERROR, faults=list(e.faults))
             return
         except Exception:
             log.exception("config refused")
             return
-        self.room = room
-        self._worker = Worker(self.room, self._memory, self._worker.unrecorded, self.tally)
+        self.newsroom = newsroom
+        self._worker = Worker(self.newsroom, self._memory, self._worker.unrecorded, self.tally)
         self._plan(triggers)
-        self.reloaded(self.room)
+        self.reloaded(self.newsroom)
         tell("config reloaded", needs_restart=fixed)
 
     def _plan(self, triggers: list[tuple[Verb, WhenDue]]) -> None:
@@ -240,7 +242,7 @@ class Service:
         for i, (verb, trigger) in enumerate(triggers):
             self._scheduler.add_job(self._wake, trigger, args=(verb,), id=f"{verb} {i}")
         self.ticks = {verb: self.ticks.get(verb) or Tick() for verb, _ in triggers}
-        self.planned_at = self.room.now()
+        self.planned_at = self.newsroom.now()
 
     async def _beat(self) -> None:
         """Renew the lease, or look whose it is and begin where it has become ours; read config.toml
@@ -263,22 +265,22 @@ class Service:
             tell("no longer leading", level=logging.WARNING)
         elif self.lease is not None and before is None:
             tell("waiting", holder=self.lease.holder)
-        if _state(self.room.settings.path) != self._config:
+        if _state(self.newsroom.settings.path) != self._config:
             self.reload()
         self._mend_times()
 
     def _take(self) -> Lease:
-        length = timedelta(seconds=self.room.settings.service.lease_seconds)
-        with self.room.open() as db:
-            return take_lease(db, LEASE, self.holder, self.mark, self.room.now(), length)
+        length = timedelta(seconds=self.newsroom.settings.service.lease_seconds)
+        with self.newsroom.open() as db:
+            return take_lease(db, LEASE, self.holder, self.mark, self.newsroom.now(), length)
 
     def _mend_times(self) -> None:
         """After the clock was put back, wake-ups would wait until it is where it was; after the
         machine slept, until timers that slept with it have run out.
         """
-        now = self.room.now()
+        now = self.newsroom.now()
         for job in self._scheduler.get_jobs():
-            due = self.room.clock.machine_at(job.trigger.after(now))
+            due = self.newsroom.clock.machine_at(job.trigger.after(now))
             if job.next_run_time > due:
                 job.modify(next_run_time=due)
         self._scheduler.wakeup()
@@ -286,7 +288,7 @@ class Service:
     def _soon(self, verb: Verb) -> None:
         for job in self._scheduler.get_jobs():
             if job.args[0] is verb:
-                job.modify(next_run_time=self.room.clock.machine_at(self.room.now()))
+                job.modify(next_run_time=self.newsroom.clock.machine_at(self.newsroom.now()))
                 return
 
     async def _wake(self, verb: Verb) -> None:
@@ -294,19 +296,19 @@ class Service:
         blind = verb is Verb.WATCH and self._blind
         if tick.running or self._stopped or not (self.leads or blind):
             return
-        RUN.set(run_id(self.room.random_bytes))
-        tick.running, tick.woken_at, tick.runs = True, self.room.now(), tick.runs + 1
+        RUN.set(run_id(self.newsroom.random_bytes))
+        tick.running, tick.woken_at, tick.runs = True, self.newsroom.now(), tick.runs + 1
         stop = (lambda: self._stopped) if blind else self._must_stop
         try:
             facts = await asyncio.shield(self._begun(verb, stop))
         except DigestError as e:
-            tick.failed(verb, e, self.room.now())
+            tick.failed(verb, e, self.newsroom.now())
             tell(verb, level=logging.ERROR, fault=str(e))
         except Exception as e:
-            tick.failed(verb, e, self.room.now())
+            tick.failed(verb, e, self.newsroom.now())
             log.exception(verb)
         else:
-            tick.done(self.room.now())
+            tick.done(self.newsroom.now())
             tell(verb, level=logging.INFO if any(facts.values()) else logging.DEBUG, **facts)
             if verb is Verb.COMPOSE and facts["editions"]:
                 self._soon(Verb.SEND)
@@ -346,7 +348,7 @@ class Service:
         left: set[asyncio.Future[Facts]] = set()
         if self._runs:
             tell("draining", runs=len(self._runs))
-            seconds = self.room.settings.service.drain_seconds
+            seconds = self.newsroom.settings.service.drain_seconds
             _, left = await asyncio.wait(self._runs, timeout=seconds)
             await asyncio.sleep(0)  # who waited for them tells how they went
         self._scheduler.shutdown(wait=False)
@@ -358,17 +360,17 @@ class Service:
 
     def _leave(self) -> None:
         try:
-            with self.room.open() as db:
+            with self.newsroom.open() as db:
                 leave_lease(db, LEASE, self.mark)
         except (StoreError, sqlite3.Error, OSError) as e:
             tell("lease not given up", level=logging.ERROR, fault=str(e))
 
 
-def _triggers(room: "Runtime") -> list[tuple[Verb, WhenDue]]:
-    """When `room` wakes each verb; each was asked once, so that none fails where it is in force."""
-    found = [(one.verb, WhenDue(one.after, room.clock)) for one in rhythms(room.settings)]
+def _triggers(newsroom: "Newsroom") -> list[tuple[Verb, WhenDue]]:
+    """When `newsroom` wakes each verb; each was asked once, so that none fails where it is in force."""
+    found = [(one.verb, WhenDue(one.after, newsroom.clock)) for one in rhythms(newsroom.settings)]
     for _, trigger in found:
-        trigger.after(room.now())
+        trigger.after(newsroom.now())
     return found
 
 

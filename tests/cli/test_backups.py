@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.plan import LEASE
 from digest.store.owner import leave_lease, take_lease
 from tests.desks import Desk
@@ -80,7 +80,7 @@ def test_nothing_is_restored_under_a_service(filled: Desk) -> None:
     """It has the database open only now and then: its lease tells that it is at work."""
     filled.run("backup")
     (copy,) = copies(filled)
-    now = Runtime.from_file(filled.config).now()
+    now = Newsroom.from_file(filled.config).now()
     with filled.open() as db:
         take_lease(db, LEASE, "machine, process 7", "m", now, timedelta(seconds=30))
     before = filled.store.read_bytes()

@@ -73,11 +73,11 @@ def test_what_came_in_is_counted_in_its_week(filled: Desk) -> None:
 
 def filled_now() -> str:
     """An instant of this week, whenever the test runs."""
-    from digest.newsroom import Runtime
+    from digest.newsroom import Newsroom
     from digest.store.database import text_from_moment
     from tests.desks import ROOT
 
-    return text_from_moment(Runtime.from_file(ROOT / "config.toml").now())
+    return text_from_moment(Newsroom.from_file(ROOT / "config.toml").now())
 
 
 def test_what_is_wrong_is_told_with_what_to_do(filled: Desk) -> None:

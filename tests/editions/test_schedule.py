@@ -259,15 +259,15 @@ def test_every_article_is_in_exactly_one_edition(
     zone: str, rule: str, events: list[tuple[int, str, int]]
 ):
     """A year of articles, outages, editions by hand and clocks that jump: nothing lost, nothing twice."""
-    room = Newsroom(rule, zone)
+    newsroom = Newsroom(rule, zone)
     for second, event, amount in sorted(events):
-        room.live_through(second, event, amount)
-    latest = max([NEW_YEAR + timedelta(days=365), *room.seen])
-    room.close(boundary_after(parse_rule(rule), zone, latest))
-    windows = [window for window, _ in room.editions]
+        newsroom.live_through(second, event, amount)
+    latest = max([NEW_YEAR + timedelta(days=365), *newsroom.seen])
+    newsroom.close(boundary_after(parse_rule(rule), zone, latest))
+    windows = [window for window, _ in newsroom.editions]
     assert all(window.starts_at < window.ends_at for window in windows)
     assert all(a.ends_at == b.starts_at for a, b in pairwise(windows))
-    placed = [article for _, articles in room.editions for article in articles]
-    assert sorted(placed) == list(range(len(room.seen)))
-    for window, articles in room.editions:
-        assert articles == [i for i, seen in enumerate(room.seen) if seen in window]
+    placed = [article for _, articles in newsroom.editions for article in articles]
+    assert sorted(placed) == list(range(len(newsroom.seen)))
+    for window, articles in newsroom.editions:
+        assert articles == [i for i, seen in enumerate(newsroom.seen) if seen in window]

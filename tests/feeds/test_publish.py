@@ -79,13 +79,13 @@ class Newsroom:
 def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
     settings = make_settings(tmp_path)
     with open_database(settings.store.path, now=MADE_AT) as db:
-        room = Newsroom(db, settings)
+        newsroom = Newsroom(db, settings)
         for entry, themes in NEWS:
-            room.keep(entry, themes)
+            newsroom.keep(entry, themes)
         with db.write():
             story = db.insert("stories", {"made_at": text_from_moment(CAME_IN)})
             db.run("UPDATE articles SET story_id = ? WHERE id IN (1, 2)", (story,))
-        yield room
+        yield newsroom
 
 
 def test_every_channel_is_written_in_every_form(newsroom: Newsroom) -> None:

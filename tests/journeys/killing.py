@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.config.load import load_settings
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
 from tests.desks import ROOT, Desk, shipped_lexicon
@@ -47,33 +47,33 @@ STEPS = frozenset(
 """Names of the calls that are counted."""
 
 
-def _command(*words: str) -> Callable[[Runtime], None]:
-    def run(room: Runtime) -> None:
+def _command(*words: str) -> Callable[[Newsroom], None]:
+    def run(newsroom: Newsroom) -> None:
         from digest.cli.main import main
 
-        folder = room.settings.path.parent
+        folder = newsroom.settings.path.parent
         given = [word.replace("FOLDER", str(folder)) for word in words]
-        main(["--config", str(room.settings.path), *given], standalone_mode=False)
+        main(["--config", str(newsroom.settings.path), *given], standalone_mode=False)
 
     return run
 
 
-def _woken(verb: Verb) -> Callable[[Runtime], None]:
-    return lambda room: void(Worker(room).run(verb, lambda: False))
+def _woken(verb: Verb) -> Callable[[Newsroom], None]:
+    return lambda newsroom: void(Worker(newsroom).run(verb, lambda: False))
 
 
 def void(_: object) -> None:
     """Nothing of it is needed."""
 
 
-def _restore(room: Runtime) -> None:
+def _restore(newsroom: Newsroom) -> None:
     from digest.store.backups import restore
 
-    folder = room.settings.path.parent
-    restore(folder / "copy.db", room.settings.store.path, room.now())
+    folder = newsroom.settings.path.parent
+    restore(folder / "copy.db", newsroom.settings.store.path, newsroom.now())
 
 
-WORK: dict[str, Callable[[Runtime], None]] = {
+WORK: dict[str, Callable[[Newsroom], None]] = {
     "read": _woken(Verb.READ),
     "compose": _woken(Verb.COMPOSE),
     "send": _woken(Verb.SEND),
@@ -157,13 +157,13 @@ def _work(order: dict[str, Any], told: int) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    room = Runtime(
+    newsroom = Newsroom(
         load_settings(Path(order["config"])), lambda: datetime.fromisoformat(order["now"])
     )
-    room.__dict__["lexicon"] = shipped_lexicon()
+    newsroom.__dict__["lexicon"] = shipped_lexicon()
     sys.setprofile(count)
     try:
-        WORK[order["verb"]](room)
+        WORK[order["verb"]](newsroom)
     except BaseException:  # noqa: BLE001 - told to the parent
         fault = traceback.format_exc()
     finally:

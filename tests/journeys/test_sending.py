@@ -16,7 +16,7 @@ from digest.cli.send import plan, send_editions
 from digest.editions.compose import compose_now
 from digest.editions.deliver import Portion
 from digest.editions.preview import EXAMPLE_TOKEN
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from tests.desks import LISTING, Desk
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying
@@ -243,8 +243,8 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
     (newsroom.seeds / "late.txt").write_text("Late\n\nA late piece on customs.\n", "utf-8")
     newsroom.run("ingest")
     with newsroom.open(read_only=True) as db, db.snapshot():
-        room = Runtime.from_file(newsroom.config)
-        seen = [one for one in plan(db, room, room.settings.digests[0], None) if one.frozen]
+        ours = Newsroom.from_file(newsroom.config)
+        seen = [one for one in plan(db, ours, ours.settings.digests[0], None) if one.frozen]
     assert len(seen) == 1
     with newsroom.open() as db:
         with db.write():  # else both windows might end in one second
@@ -252,11 +252,11 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
                 "UPDATE editions SET starts_at = '2026-01-01T00:00:00.000000Z', "
                 "ends_at = '2026-01-02T00:00:00.000000Z'"
             )
-        compose_now(db, room.settings, room.settings.digests[0], room.now)
+        compose_now(db, ours.settings, ours.settings.digests[0], ours.now)
         send_editions(
             db,
-            room,
-            room.settings.digests[0],
+            ours,
+            ours.settings.digests[0],
             expect=None,
             shown=seen,
             portion=Portion(),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from digest.editions.compose import compose_now
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
 from tests.desks import Desk
@@ -26,12 +26,12 @@ def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
         re.sub(r"^# templates = .*$", 'templates = "own"', text, flags=re.M), "utf-8"
     )
     filled.run("recipients", "add", "anna@reader.example")
-    room = Runtime.from_file(filled.config)
+    newsroom = Newsroom.from_file(filled.config)
     with filled.open() as db:
-        for digest in room.settings.digests:
-            compose_now(db, room.settings, digest, room.now)
+        for digest in newsroom.settings.digests:
+            compose_now(db, newsroom.settings, digest, newsroom.now)
     with pytest.raises(Exception, match="of_that"):
-        Worker(room).run(Verb.SEND, lambda: False)
+        Worker(newsroom).run(Verb.SEND, lambda: False)
     with filled.open(read_only=True) as db:
         sql = "SELECT digest, deliveries.status FROM deliveries JOIN editions ON editions.id = edition_id"
         found = {row["digest"]: row["status"] for row in db.rows(sql)}

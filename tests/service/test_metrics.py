@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from digest.mail.outgoing import OutcomeKind
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.health import Health, Tally
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
@@ -29,12 +29,14 @@ NOW = datetime(2026, 11, 18, 6, 40, tzinfo=UTC)
 
 def exposed(desk: Desk, tally: Tally | None = None) -> dict[str, Metric]:
     """The families of /metrics, as Prometheus' own parser reads them, by name."""
-    room = Runtime.from_file(desk.config)
-    service = Service(room, lambda _: None)
+    newsroom = Newsroom.from_file(desk.config)
+    service = Service(newsroom, lambda _: None)
     service.tally = tally or service.tally
     health = Health(service)
-    files = FileCache(room.settings.feeds.path, limit=1, cache_seconds=1, seconds=time.monotonic)
-    health.app = FeedApp(files, room.settings.feeds_url, {})
+    files = FileCache(
+        newsroom.settings.feeds.path, limit=1, cache_seconds=1, seconds=time.monotonic
+    )
+    health.app = FeedApp(files, newsroom.settings.feeds_url, {})
     report = asyncio.run(health.metrics())
     assert report.status == 200
     return {one.name: one for one in text_string_to_metric_families(report.body.decode())}
@@ -105,7 +107,7 @@ def test_answers_and_delays_are_counted_since_the_start(filled: Desk) -> None:
 
 def test_the_service_measures_how_long_news_take_to_the_feeds(filled: Desk) -> None:
     """For the newsroom: what came in ten minutes before it was published took ten minutes."""
-    worker = Worker(Runtime(filled.settings, lambda: NOW))
+    worker = Worker(Newsroom(filled.settings, lambda: NOW))
     worker.run(Verb.READ, lambda: False)
     assert worker.tally.delayed == 0  # the folder is all new: nobody waited for it
     (filled.seeds / "news.txt").write_text("News\n\nCustoms officers met in Ashgabat.\n", "utf-8")
@@ -120,7 +122,7 @@ def test_the_service_counts_what_it_sends(mailed: Desk) -> None:
     assert mailed.run("ingest").exit_code == 0
     with mailed.open() as db, db.write():
         db.run("UPDATE deliveries SET status = 'queued', due_at = '2026-01-01T00:00:00.000000Z'")
-    worker = Worker(Runtime.from_file(mailed.config))
+    worker = Worker(Newsroom.from_file(mailed.config))
     worker.run(Verb.SEND, lambda: False)
     assert worker.tally.answers == {("weekly", "sent"): 2}
 

@@ -83,7 +83,7 @@ def name_editors(desk: Desk) -> None:
 
 
 @pytest.fixture
-def room(filled: Desk, server: FaultServer) -> Iterator[Room]:
+def newsroom(filled: Desk, server: FaultServer) -> Iterator[Room]:
     """A desk of some weeks, whose seeds came in on Wednesday, and that mails two editors."""
     use_smtp(filled, server.port)
     name_editors(filled)
@@ -102,30 +102,30 @@ def mails(server: FaultServer) -> list[EmailMessage]:
     ]
 
 
-def test_each_editor_gets_the_week_once(room: Room, server: FaultServer) -> None:
+def test_each_editor_gets_the_week_once(newsroom: Room, server: FaultServer) -> None:
     """However often the service looks, until the next week is over."""
-    assert not is_due(room.db, room.desk.settings, HOUR - timedelta(seconds=1))
+    assert not is_due(newsroom.db, newsroom.desk.settings, HOUR - timedelta(seconds=1))
     for _ in range(3):
-        room.send()
-        room.now += timedelta(minutes=2)
+        newsroom.send()
+        newsroom.now += timedelta(minutes=2)
     first, second = mails(server)
     assert [first["To"], second["To"]] == [FIRST, SECOND]
     assert first["Message-ID"] != second["Message-ID"]
     assert first["Date"] == "Mon, 23 Nov 2026 09:00:00 +0500"
     assert [part.get_content_type() for part in first.iter_parts()] == ["text/plain", "text/html"]
-    room.now = HOUR + timedelta(days=7)
-    room.send()
+    newsroom.now = HOUR + timedelta(days=7)
+    newsroom.send()
     assert len(server.messages) == 4
 
 
-def test_after_an_outage_one_mail_covers_all(room: Room, server: FaultServer) -> None:
+def test_after_an_outage_one_mail_covers_all(newsroom: Room, server: FaultServer) -> None:
     """Three weeks without a service are one mail, not three."""
-    room.send()
-    room.now = HOUR + timedelta(days=22)
-    assert closed_week(room.db, room.desk.settings, room.now) == Window(
+    newsroom.send()
+    newsroom.now = HOUR + timedelta(days=22)
+    assert closed_week(newsroom.db, newsroom.desk.settings, newsroom.now) == Window(
         HOUR, HOUR + timedelta(days=21)
     )
-    room.send()
+    newsroom.send()
     assert len(server.messages) == 4
 
 
@@ -148,16 +148,16 @@ def test_a_week_before_the_store_is_not_told(desk: Desk) -> None:
     ],
 )  # fmt: skip
 def test_each_mail_ends_as_a_delivery_does(
-    room: Room, server: FaultServer, act: tuple[str, str], states: list[str], again: list[str]
+    newsroom: Room, server: FaultServer, act: tuple[str, str], states: list[str], again: list[str]
 ) -> None:
     """Nobody is mailed twice, whatever the server does."""
     server.acts["first"] = act
-    room.send()
-    assert room.states() == states
+    newsroom.send()
+    assert newsroom.states() == states
     server.acts.clear()
-    room.now += timedelta(hours=1)
-    room.send()
-    assert room.states() == again
+    newsroom.now += timedelta(hours=1)
+    newsroom.send()
+    assert newsroom.states() == again
     assert len([one for one in mails(server) if one["To"] == SECOND]) == 1
 
 
@@ -170,48 +170,48 @@ def nobody_there() -> Iterator[int]:
 
 
 def test_the_days_of_its_tries_begin_with_the_first_answer(
-    room: Room, server: FaultServer, nobody_there: int
+    newsroom: Room, server: FaultServer, nobody_there: int
 ) -> None:
     """A relay that was away for two days takes no try from an editor; meanwhile it is a trouble."""
-    there = room.desk.config.read_text("utf-8")
-    room.desk.config.write_text(there.replace(str(server.port), str(nobody_there)), "utf-8")
-    room.send()
-    room.now += timedelta(minutes=31)
-    room.send()
-    troubles = find_troubles(room.db, room.desk.settings, room.now)
+    there = newsroom.desk.config.read_text("utf-8")
+    newsroom.desk.config.write_text(there.replace(str(server.port), str(nobody_there)), "utf-8")
+    newsroom.send()
+    newsroom.now += timedelta(minutes=31)
+    newsroom.send()
+    troubles = find_troubles(newsroom.db, newsroom.desk.settings, newsroom.now)
     [relay] = [one for one in troubles if one.key == "relay"]
     assert relay.since == HOUR + timedelta(minutes=1)
-    room.now += timedelta(hours=49)
-    room.send()
-    room.desk.config.write_text(there, "utf-8")
+    newsroom.now += timedelta(hours=49)
+    newsroom.send()
+    newsroom.desk.config.write_text(there, "utf-8")
     server.acts["first"] = ("rcpt", "451 4.7.1 greylisted")
-    room.now += timedelta(hours=1)
-    room.send()
-    assert room.states() == ["queued", "sent"]
+    newsroom.now += timedelta(hours=1)
+    newsroom.send()
+    assert newsroom.states() == ["queued", "sent"]
     server.acts.clear()
-    room.now += timedelta(hours=1)
-    room.send()
-    assert room.states() == ["sent", "sent"]
+    newsroom.now += timedelta(hours=1)
+    newsroom.send()
+    assert newsroom.states() == ["sent", "sent"]
 
 
-def test_who_is_no_editor_any_more_gets_nothing(room: Room, server: FaultServer) -> None:
+def test_who_is_no_editor_any_more_gets_nothing(newsroom: Room, server: FaultServer) -> None:
     """What is queued for an address that has left config.toml is given up, and is no trouble."""
-    named = room.desk.config.read_text("utf-8")
+    named = newsroom.desk.config.read_text("utf-8")
     server.acts["first"] = ("rcpt", "451 4.3.0 later")
-    room.send()
+    newsroom.send()
     server.acts.clear()
-    room.now += timedelta(hours=1)
+    newsroom.now += timedelta(hours=1)
     for left in (f'"{SECOND}"', ""):
         text = named.replace(f'["{FIRST}", "{SECOND}"]', f"[{left}]")
-        room.desk.config.write_text(text, "utf-8")
-        troubles = find_troubles(room.db, room.desk.settings, room.now)
+        newsroom.desk.config.write_text(text, "utf-8")
+        troubles = find_troubles(newsroom.db, newsroom.desk.settings, newsroom.now)
         assert "relay" not in [one.key for one in troubles]
-        room.send()
-        assert room.states() == ["failed", "sent"]
+        newsroom.send()
+        assert newsroom.states() == ["failed", "sent"]
     assert [one["To"] for one in mails(server)] == [SECOND]
 
 
-def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer) -> None:
+def test_a_sender_that_died_leaves_it_uncertain(newsroom: Room, server: FaultServer) -> None:
     """`handed` is on disk before the end of the body: who comes next does not send it again."""
 
     class Dies(SmtpTransport):
@@ -219,25 +219,25 @@ def test_a_sender_that_died_leaves_it_uncertain(room: Room, server: FaultServer)
             handed([next(messages).delivery_id])
             raise KeyboardInterrupt
 
-    room.transport = Dies(room.desk.settings.mail)
+    newsroom.transport = Dies(newsroom.desk.settings.mail)
     with pytest.raises(KeyboardInterrupt):
-        room.send()
-    assert room.states() == ["handed", "queued"]
-    room.transport = None
-    assert room.send() == {OutcomeKind.SENT: 1}
-    assert room.states() == ["uncertain", "sent"]
+        newsroom.send()
+    assert newsroom.states() == ["handed", "queued"]
+    newsroom.transport = None
+    assert newsroom.send() == {OutcomeKind.SENT: 1}
+    assert newsroom.states() == ["uncertain", "sent"]
 
 
-def died(room: Room) -> None:
+def died(newsroom: Room) -> None:
     """A sender that ended with the first editor's mail under way."""
     recover(
-        room.db,
-        room.desk.settings,
-        room.transport or SmtpTransport(room.desk.settings.mail),
-        room.now,
+        newsroom.db,
+        newsroom.desk.settings,
+        newsroom.transport or SmtpTransport(newsroom.desk.settings.mail),
+        newsroom.now,
     )
-    with room.db.write():
-        room.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
+    with newsroom.db.write():
+        newsroom.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
 
 
 @pytest.mark.parametrize(
@@ -249,47 +249,47 @@ def died(room: Room) -> None:
     ],
 )
 def test_it_is_sent_again_only_the_way_that_it_went(
-    room: Room, server: FaultServer, before: str, after: str, state: str
+    newsroom: Room, server: FaultServer, before: str, after: str, state: str
 ) -> None:
     """Config that changed between a crash and the next run mails nobody twice, as with a digest."""
     server.acts = {"first": ("rcpt", "451 later"), "second": ("rcpt", "451 later")}
-    room.send()
+    newsroom.send()
     server.acts.clear()
     ways = {
-        "smtp": room.desk.config.read_text("utf-8"),
-        "maildir": room.desk.config.read_text("utf-8").replace(
+        "smtp": newsroom.desk.config.read_text("utf-8"),
+        "maildir": newsroom.desk.config.read_text("utf-8").replace(
             'transport = "smtp"', 'transport = "maildir"'
         ),
     }
     for way in (before, after):
-        room.desk.config.write_text(ways[way], "utf-8")
-        mail = room.desk.settings.mail
-        room.transport = MaildirTransport(mail.outbox) if way == "maildir" else None
+        newsroom.desk.config.write_text(ways[way], "utf-8")
+        mail = newsroom.desk.settings.mail
+        newsroom.transport = MaildirTransport(mail.outbox) if way == "maildir" else None
         if way == before:
-            died(room)
-        room.now += timedelta(hours=1)
-    room.send()
-    assert room.states()[0] == state
+            died(newsroom)
+        newsroom.now += timedelta(hours=1)
+    newsroom.send()
+    assert newsroom.states()[0] == state
 
 
-def test_what_a_later_try_sends_was_frozen(room: Room, server: FaultServer) -> None:
+def test_what_a_later_try_sends_was_frozen(newsroom: Room, server: FaultServer) -> None:
     """The second editor, an hour later, reads what the first one reads."""
     server.acts["second"] = ("rcpt", "451 4.3.0 later")
-    room.send()
+    newsroom.send()
     server.acts.clear()
-    room.desk.seeds.rename(room.desk.folder / "elsewhere")
-    room.now += timedelta(hours=1)
-    room.send()
+    newsroom.desk.seeds.rename(newsroom.desk.folder / "elsewhere")
+    newsroom.now += timedelta(hours=1)
+    newsroom.send()
     first, second = (one.get_body(("plain",)) for one in mails(server))
     assert first is not None
     assert second is not None
     assert first.get_content() == second.get_content()
 
 
-def hold(room: Room) -> None:
-    with room.db.write():
+def hold(newsroom: Room) -> None:
+    with newsroom.db.write():
         add_recipient(
-            room.db,
+            newsroom.db,
             address="a@reader.test",
             name=None,
             languages=("en",),
@@ -297,24 +297,24 @@ def hold(room: Room) -> None:
             digests=("weekly",),
             moment=HOUR,
         )
-    compose_due(room.db, room.desk.settings, lambda: HOUR)
-    hold_edition(room.db, 1, "relay.test:25: auth: 535 no")
+    compose_due(newsroom.db, newsroom.desk.settings, lambda: HOUR)
+    hold_edition(newsroom.db, 1, "relay.test:25: auth: 535 no")
 
 
-def unread(room: Room) -> None:
-    (room.desk.seeds / "empty.txt").write_text("")
-    room.desk.ingest(HOUR)
+def unread(newsroom: Room) -> None:
+    (newsroom.desk.seeds / "empty.txt").write_text("")
+    newsroom.desk.ingest(HOUR)
 
 
-def unfiled(room: Room) -> None:
+def unfiled(newsroom: Room) -> None:
     """Two articles came in, and nobody has filed them."""
-    room.db.run("UPDATE articles SET archived = 1 WHERE id NOT IN (1, 8)")
-    room.db.run("DELETE FROM matches")
+    newsroom.db.run("UPDATE articles SET archived = 1 WHERE id NOT IN (1, 8)")
+    newsroom.db.run("DELETE FROM matches")
 
 
-def weak(room: Room) -> None:
+def weak(newsroom: Room) -> None:
     """Of three matches one is near its threshold, and one is an editor's word."""
-    unfiled(room)
+    unfiled(newsroom)
     for article, theme, score, by in (
         (1, "drugs", 1.25, "lexicon"),
         (1, "youth", 1.0, "editor"),
@@ -328,7 +328,7 @@ def weak(room: Room) -> None:
             "end": 8,
             "weight": score,
         }
-        room.db.insert(
+        newsroom.db.insert(
             "matches",
             {
                 "article_id": article,
@@ -344,9 +344,9 @@ def weak(room: Room) -> None:
         )
 
 
-def bounce(room: Room) -> None:
+def bounce(newsroom: Room) -> None:
     for number, cause in enumerate(("hard", "hard", "complaint")):
-        suppress(room.db, f"{number}@reader.test", cause, HOUR - timedelta(days=1))
+        suppress(newsroom.db, f"{number}@reader.test", cause, HOUR - timedelta(days=1))
 
 
 @pytest.mark.parametrize(
@@ -361,29 +361,29 @@ def bounce(room: Room) -> None:
     ],
 )  # fmt: skip
 def test_the_week_tells_what_to_look_at(
-    room: Room, breaks: Callable[[Room], None], kind: str, count: str, told: list[str]
+    newsroom: Room, breaks: Callable[[Room], None], kind: str, count: str, told: list[str]
 ) -> None:
     """Each kind in its place, in both parts, with the command to type."""
-    breaks(room)
-    settings, window = room.desk.settings, Window(BEFORE, HOUR)
-    week = gather(room.db, settings, shipped_lexicon(), window, room.now)
+    breaks(newsroom)
+    settings, window = newsroom.desk.settings, Window(BEFORE, HOUR)
+    week = gather(newsroom.db, settings, shipped_lexicon(), window, newsroom.now)
     [part] = [one for one in view_desk(settings, week).parts if one.key == kind]
     assert part.count == count
-    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
+    mail = render_week(newsroom.db, settings, PAGES, shipped_lexicon(), window, newsroom.now)
     flat, html = " ".join(mail.text.split()), re.sub(r"<[^>]+>", "", mail.html)
     for words in told:
         assert words in flat
         assert words in " ".join(html.split())
 
 
-def test_both_parts_tell_the_same_in_the_same_order(room: Room) -> None:
+def test_both_parts_tell_the_same_in_the_same_order(newsroom: Room) -> None:
     """For who reads plain text: nothing is only in the HTML, and nothing is fetched by it."""
-    hold(room)
-    unread(room)
-    bounce(room)
-    settings, window = room.desk.settings, Window(BEFORE, HOUR)
-    week = gather(room.db, settings, shipped_lexicon(), window, room.now)
-    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, room.now)
+    hold(newsroom)
+    unread(newsroom)
+    bounce(newsroom)
+    settings, window = newsroom.desk.settings, Window(BEFORE, HOUR)
+    week = gather(newsroom.db, settings, shipped_lexicon(), window, newsroom.now)
+    mail = render_week(newsroom.db, settings, PAGES, shipped_lexicon(), window, newsroom.now)
     flat = " ".join(mail.text.split())
     bare = " ".join(re.sub(r"<[^>]+>", " ", mail.html.partition("<h2")[2]).split())
     behind = flat.index("What stands still 1 ====")
@@ -396,13 +396,13 @@ def test_both_parts_tell_the_same_in_the_same_order(room: Room) -> None:
     assert not re.search(r"<(img|link|script)|url\(|@import", mail.html)
 
 
-def test_a_quiet_week_is_two_lines(room: Room) -> None:
+def test_a_quiet_week_is_two_lines(newsroom: Room) -> None:
     """An editor sees at a glance that nothing waits."""
-    settings = room.desk.settings
-    hold(room)
-    room.db.run("UPDATE editions SET status = 'cancelled'")
+    settings = newsroom.desk.settings
+    hold(newsroom)
+    newsroom.db.run("UPDATE editions SET status = 'cancelled'")
     window = Window(HOUR, HOUR + timedelta(days=7))
-    mail = render_week(room.db, settings, PAGES, shipped_lexicon(), window, window.ends_at)
+    mail = render_week(newsroom.db, settings, PAGES, shipped_lexicon(), window, window.ends_at)
     assert mail.subject.endswith("2026: nothing to look at")
     assert mail.text.split("\n\n")[1].splitlines() == [
         "Nothing came in, stands still or came back.",
@@ -410,12 +410,14 @@ def test_a_quiet_week_is_two_lines(room: Room) -> None:
     ]
 
 
-def test_a_long_list_is_cut_and_says_so(room: Room) -> None:
+def test_a_long_list_is_cut_and_says_so(newsroom: Room) -> None:
     """Twenty of a kind are shown, and the command that shows the rest."""
-    with room.db.write():
-        room.db.run("DELETE FROM matches")
-    week = gather(room.db, room.desk.settings, shipped_lexicon(), Window(BEFORE, HOUR), room.now)
-    [part] = [one for one in view_desk(room.desk.settings, week).parts if one.key == "unfiled"]
+    with newsroom.db.write():
+        newsroom.db.run("DELETE FROM matches")
+    week = gather(
+        newsroom.db, newsroom.desk.settings, shipped_lexicon(), Window(BEFORE, HOUR), newsroom.now
+    )
+    [part] = [one for one in view_desk(newsroom.desk.settings, week).parts if one.key == "unfiled"]
     assert (part.count, len(part.items)) == ("36", 20)
     assert part.more == "and 16 more: digest articles list --theme other"
 

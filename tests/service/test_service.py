@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.health import Health
 from digest.service.plan import LEASE, Verb
 from digest.service.service import Service
@@ -18,13 +18,13 @@ DAYS = timedelta(days=2)
 @pytest.fixture
 def leading(desk: Desk) -> Service:
     """A service that has held the lease for two days, with every verb done just now."""
-    room = Runtime.from_file(desk.config)
-    with room.open() as db:
+    newsroom = Newsroom.from_file(desk.config)
+    with newsroom.open() as db:
         pass
-    service = Service(room, lambda _: None)
+    service = Service(newsroom, lambda _: None)
     service.reload()
-    now = room.now()
-    with room.open() as db:
+    now = newsroom.now()
+    with newsroom.open() as db:
         service.lease = take_lease(db, LEASE, "here", service.mark, now - DAYS, 2 * DAYS)
     service.planned_at = now - DAYS
     for tick in service.ticks.values():

@@ -8,14 +8,14 @@ from pathlib import Path
 from digest.cli.main import DigestGroup
 from digest.cli.service import serve
 from digest.config.load import load_settings
-from digest.newsroom import Clock, Runtime
+from digest.newsroom import Clock, Newsroom
 
 
 class FastDesk:
     """What the commands work with, on that clock."""
 
     def __init__(self, clock: Clock, config: Path) -> None:
-        self.runtime = Runtime(load_settings(config), clock)
+        self.newsroom = Newsroom(load_settings(config), clock)
 
 
 def write_clock(path: Path, clock: Clock) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from digest.audience.suppressions import keep_report, raw_return
 from digest.errors import StoreError
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
 from digest.store.backups import Tidied, backups_in, export_lines, tidy, would_tidy
@@ -125,7 +125,7 @@ def test_a_dry_run_changes_nothing(filled: Desk) -> None:
 
 
 def worker(desk: Desk, now: datetime) -> Worker:
-    return Worker(Runtime(desk.settings, lambda: now))
+    return Worker(Newsroom(desk.settings, lambda: now))
 
 
 def test_the_service_makes_one_backup_a_day(filled: Desk) -> None:

@@ -8,7 +8,7 @@ from digest.cli.themes import Trial, try_lexicon
 from digest.editions.compose import preview
 from digest.errors import NotFoundError
 from digest.model import Verdict
-from digest.newsroom import Runtime
+from digest.newsroom import Newsroom
 from digest.store.articles import all_article_ids, articles_by_id
 from digest.store.database import Database
 from digest.themes import store as filings
@@ -32,13 +32,13 @@ def change_youth(desk: Desk, lines: str) -> None:
     desk.config.write_text(text.replace(YOUTH, YOUTH + lines), "utf-8")
 
 
-def room(desk: Desk) -> Runtime:
-    return Runtime(desk.settings, lambda: NOW)
+def newsroom(desk: Desk) -> Newsroom:
+    return Newsroom(desk.settings, lambda: NOW)
 
 
 def tried(desk: Desk, since: datetime | None = None) -> Trial:
     with desk.open(read_only=True) as db:
-        return try_lexicon(db, room(desk), NOW, since)
+        return try_lexicon(db, newsroom(desk), NOW, since)
 
 
 def applied(desk: Desk, since: datetime | None = None) -> Refiled:
