@@ -5,8 +5,6 @@ import re
 from digest.errors import RecipientError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
 
 

@@ -7,17 +7,12 @@ from datetime import date
 from digest.language.text import either, word_lists
 
 _FIRST_YEAR = 1980
-
-
 _LAST_YEAR = 2099
-
 
 _APART = 31
 """Two days joined by "and" or a dash are one span if no more than this many days lie between."""
 
-
 _MONTHS = word_lists("language/languages.toml")["months"]
-
 
 _NUMBER_OF = {"май": 5} | {
     word.casefold()[:letters]: number
@@ -26,49 +21,33 @@ _NUMBER_OF = {"май": 5} | {
     for letters in (3, 4)
 }
 
-
 _ENGLISH, _SHORT = (
     either((*_MONTHS[case], *map(str.upper, _MONTHS[case]))) for case in ("en", "en_short")
 )
 
-
 _ENGLISH = rf"(?:{_ENGLISH}|{_SHORT}\.?)(?![^\W_])"
-
-
 _RUSSIAN = rf"(?i:{either(_MONTHS['ru'])}|{either(_MONTHS['ru_short'])}\.?)(?![^\W_])"
-
-
 _TURKMEN = rf"(?i:{either(_MONTHS['tk'])})[a-zäňşžýöüç]{{0,8}}(?![^\W_])"
-
-
 _MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
-
 
 _NUMBER = (
     r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
     r"(?:\s?(?:st|nd|rd|th)(?![^\W_])|-(?:го|е|ое|ого)(?![^\W_])|-(?:nji|njy|nj[iy]den|nj[iy]ne)(?![^\W_]))?"
 )
 
-
 _DASH = r"[-–—‒−‑]"
-
 
 _JOIN = (
     rf"\s{{0,2}}(?:{_DASH}|,|&|(?:to|and|through|until|till|и|по|до|we|bilen)(?![^\W_]))"
     r"\s{0,2}(?:(?:and|the|to|и|по)\s)?"
 )
 
-
 _JOIN_AFTER = (
     rf"\s{{0,2}}(?:{_DASH}|&|,?\s?and|(?:to|through|until|till)(?![^\W_]))\s{{0,2}}(?:the\s)?"
 )
 
-
 _YEAR = r"(?:19|20)\d\d(?!\d)(?:\s?(?:года|году|год|гг?\.)|-nj[iy]\sýyl\w{0,4})?"
-
-
 _YEAR_FIRST = r"(?:(?P<year_first>(?:19|20)\d\d)-nj[iy]\s{1,2}ýyl\w{0,4}\s{1,2})?"
-
 
 _DAY_MONTH = re.compile(
     rf"(?<![\d/]){_YEAR_FIRST}(?P<days>{_NUMBER}(?:{_JOIN}{_NUMBER}){{0,6}})"
@@ -76,22 +55,18 @@ _DAY_MONTH = re.compile(
     rf"(?:,?\s{{0,2}}{_DASH}?(?P<year>{_YEAR}))?"
 )
 
-
 _MONTH_DAY = re.compile(
     rf"(?<![^\W_])(?P<month>{_ENGLISH})\s{{1,2}}(?:the\s)?"
     rf"(?P<days>{_NUMBER}(?:{_JOIN_AFTER}{_NUMBER}){{0,6}})(?!\s{{1,2}}(?:of\s)?{_ENGLISH})"
     rf"(?:,?\s{{1,2}}(?P<year>{_YEAR}))?"
 )
 
-
 _NUMERIC = re.compile(
     r"(?<![\d.])(?P<day>\d{1,2})[./](?P<month>\d{1,2})[./](?P<year>(?:19|20)\d\d)(?![\d/])"
     r"|(?<![\d-])(?P<iso_year>(?:19|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?![\d-])"
 )
 
-
 _NUMBERS = re.compile(r"\d{1,2}")
-
 
 _SPAN = re.compile(
     rf"\s{{0,3}}(?:{_DASH}|(?:to|through|until|till|and|&|по|до|и|we)(?![^\W_]))\s{{0,3}}(?:the\s)?"
@@ -214,54 +189,37 @@ def _as_span(text: str, one: Mention, two: Mention) -> Mention | None:
 
 
 _LISTS = word_lists("language/languages.toml")
-
-
 CAPITAL = "A-ZА-ЯЁÄÇŇÖŞÜÝŽ"
-
 
 STARTERS = either(word for words in _LISTS["starters"].values() for word in words)
 """Words with a capital that start a sentence and no name."""
 
-
 WEEKDAY = f"(?i:{either(day for days in _LISTS['weekdays'].values() for day in days)})"
-
-
 _WORD = rf"[{CAPITAL}](?:\.[{CAPITAL}]\.|[\w’'-]{{1,30}})"
-
-
 PLACE = rf"(?:г\.\s?|St\.\s)?{_WORD}(?:[\s/-]\(?{_WORD}\)?){{0,3}}(?:,\s{_WORD})?"
-
 
 _DATELINE_AT_MOST = 160
 """Characters within which a dateline ends."""
 
-
 _AGENCY = r"(?:\s?\([^()\n]{1,40}\)|\s?/[^/\n]{1,40}/)"
-
 
 _BEFORE_DAY = re.compile(
     rf"(?:{PLACE}{_AGENCY}?[,.]\s|[{CAPITAL}]{{4,30}}{_AGENCY}?\s)?(?:{WEEKDAY},?\s)?"
 )
-
 
 _OPENS = re.compile(
     rf"(?:{_BEFORE_DAY.pattern})(?:\d|(?i:{either(name[:3] for name in _LISTS['months']['en'])})[A-Za-z]{{0,6}}\.?\s\d)"
 )
 """What must be so where a day follows: to look for days takes longer than this."""
 
-
 _CLOSING_DASH = r"\.?\s{0,2}[-–—]{1,2}\s"
-
-
 _STOP = r"[.:]\s|\.?\s?\n"
-
 
 _AFTER_DAY = re.compile(
     rf"(?P<place>,\s(?:in\s)?{PLACE}|\.\s[{CAPITAL}]{{3,20}}(?={_CLOSING_DASH})"
     rf"|\s(?:in\s)?{PLACE}(?={_CLOSING_DASH}|{_AGENCY}))?"
     rf"(?P<agency>[.,]?{_AGENCY})?(?:(?P<dash>{_CLOSING_DASH})|{_STOP})"
 )
-
 
 # Without a day a place of one or two words alone: no "The Container Control Programme (CCP) –".
 _UNDATED = re.compile(
@@ -270,9 +228,7 @@ _UNDATED = re.compile(
     rf"(?:,\s{_WORD})?,?\s?\([^()\n]{{2,30}}\)(?={_CLOSING_DASH})"
 )
 
-
 _RUN_IN = re.compile(rf"(?:\s?г\.)?\s{STARTERS}\s")
-
 
 _CARRIED_BY = re.compile(
     r"[\s.:–—-]*(?:(?:РИА\sНовости|(?:ИТАР-)?ТАСС|(?i:интерфакс|sputnik)|ТДХ|TDH)[.,]\s)?[\s–—-]*"

@@ -35,16 +35,9 @@ def either(words: Iterable[str]) -> str:
 
 
 UTF_8 = "utf-8"
-
-
 UTF_8_MARKED = "utf-8-sig"
-
-
 UTF_16 = "utf-16"
-
-
 WINDOWS_1251 = "windows-1251"
-
 
 _KNOWN_FORMATS = (
     (b"%PDF", "a PDF"),
@@ -58,22 +51,11 @@ _KNOWN_FORMATS = (
     (b"SQLite format 3", "a database"),
 )
 
-
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-
-
 _CYRILLIC = re.compile(r"[а-яёіїєґў]", re.IGNORECASE)
-
-
 _COMMON = re.compile(r"[оеаинтслрв]", re.IGNORECASE)
-
-
 _TYPOGRAPHY = frozenset("«»“”„‘’–—…•·№°§©®™ \u00ad±€")
-
-
 _GLUED = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
-
-
 _CASE_TURNED = re.compile(r"[а-яё][А-ЯЁ]")
 
 
@@ -149,23 +131,15 @@ def _no_text(name: str, why: str) -> DocumentError:
 
 
 ELLIPSIS = "…"
-
-
 NO_BREAK = "\u00a0"
-
-
 _WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
-
 
 _SENTENCE_END = re.compile(
     r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?P<gap>\s++)(?!(?:[\"“‘«(\[]|[–—-]\s)?[a-zа-яёäçňöşüýž])"
     r"|(?<!\s)(?P<break>[^\S\n]*+\n\s++)"
 )
 
-
 _LONGEST_SHORTENED = 40
-
-
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 

@@ -17,13 +17,10 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "ru")
 """The languages that have words; mails and pages in any other use those of one of these."""
 
-
 FOLDER = Path(__file__).with_name("wording")
-
 
 OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
 """Each language as it calls itself."""
-
 
 STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 """A headline that ends so needs no other sign before what follows; a bracket or a quote ends none."""

@@ -19,14 +19,11 @@ _LATIN_FOR_CYRILLIC = str.maketrans(
     }
 )  # fmt: skip
 
-
 _TURKIC = str.maketrans(
     {"ý": "y", "ş": "sh", "ž": "zh", "ň": "n", "ä": "a", "ö": "o", "ü": "u", "ç": "ch", "ı": "i"}
 )
 
-
 _SOFT_C = re.compile(r"c(?=[eiy])")
-
 
 # Spellings of one sound; capital letters stand for sounds without a letter.
 _SOUND = {
@@ -35,24 +32,16 @@ _SOUND = {
     "c": "k", "q": "k", "x": "ks", "w": "v",
 }  # fmt: skip
 
-
 _SOUNDS = re.compile("|".join(sorted(_SOUND, key=len, reverse=True)))
-
-
 _VOWELS = re.compile(r"[aeiouy]+")
-
-
 _DOUBLED = re.compile(r"(.)\1+")
-
 
 # Endings by case of Russian surnames, and of the other words that travel between languages.
 _SURNAME = re.compile(r"(ов|ев|ин|ын)(?:а|у|ым|ой|е|ы|ых|ыми)$")
 
-
 _ADJECTIVE = re.compile(
     r"(?:ическ|альн|ск|н)(?:ий|ый|ая|ое|ие|ые|ого|ому|им|ым|ом|ой|ую|их|ых|ими|ыми)$"
 )
-
 
 _NOUN = re.compile(r"(?:ци[яиюей]|ци[яе](?:м|х|ми)|ами|ями|ого|ому|ах|ях|ом|ем|ам|ям|ов|ей)$")
 
@@ -119,35 +108,19 @@ def _kind(vowels: str) -> str:
 
 _SAMPLE = 4000
 
-
 _NAMES = 10
 """One word in so many may have letters that Russian has not: names stand in Russian copy too."""
-
 
 _SHORTEST = 6
 """From so many words on, one such name is allowed in any case."""
 
-
 _CYRILLIC_LETTER = re.compile(r"[\u0400-\u04ff\u0500-\u052f]")
-
-
 _LATIN = re.compile(r"[a-z\u00c0-\u024f]")
-
-
 _OTHER_LETTER = re.compile(r"[^\W\d_a-z\u00c0-\u024f\u0400-\u052f]")
-
-
 _NOT_RUSSIAN = re.compile(r"[^\W\d_а-яё]")
-
-
 _TURKMEN_LETTER = re.compile(r"[äňşžýöüç]")
-
-
 _TURKMEN_ONLY = re.compile(r"[ňžý]")
-
-
 _NOT_TURKMEN = re.compile(r"[ığəâîûßàèéêëáíóúñøåæœãõčšřěůľťďąęłńśźż]")
-
 
 _TURKMEN_ENDING = re.compile(
     r".{2}(?:lary|leri|lar|ler|lyk|lik|nda|nde|ynda|inde|ynyň|iniň|nyň|niň|dyr|dir|dy|di|ýar|ýär|ýän"
@@ -213,10 +186,7 @@ def _small_words(alphabet: str) -> dict[str, frozenset[str]]:
 SUFFIXED_FROM = 4
 """A Turkmen word shorter than this many letters stands for itself alone."""
 
-
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
-
-
 _LONGEST = 40  # no word of a language is longer; what is longer is left as it is
 
 

@@ -8,11 +8,9 @@ from digest.sources.lines import Line
 
 _LISTS = word_lists("sources/copy.toml")["contact"]
 
-
 _MAIL = re.compile(
     r"[^\s@<>()\[\]]{1,64}\s?(?:@|\[\s?at\s?\]|\(\s?at\s?\)|\[\s?собака\s?\])", re.IGNORECASE
 )
-
 
 _PHONE = re.compile(
     r"(?<![\w+])\+\s?\(?\d(?:[\s().–-]{0,2}\d){7,14}(?!\d)"
@@ -22,15 +20,9 @@ _PHONE = re.compile(
     re.IGNORECASE,
 )
 
-
 _LABELLED = re.compile(rf"{either(_LISTS['labels'])}\s?[.:]", re.IGNORECASE)
-
-
 _REACH = rf"{either(_LISTS['reach'])}(?![^\W_])"
-
-
 _REACH_RU = either(_LISTS["reach_ru"])
-
 
 _OPENING = re.compile(
     r"(?<![^\W_])(?:"
@@ -54,24 +46,14 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 
-
 _PERSON = re.compile(
     r"\w{0,6}[\s:,]{0,3}(?:(?:the|our|к|с|со|по)\s)?(?:(?:г-н[уа]|г-же|Mr|Ms|Mrs|Dr)(?![^\W_])|[A-ZА-ЯЁ][a-zа-яё]{1,20}\s[A-ZА-ЯЁ])"
 )
 
-
 _SHORT = 160
-
-
 _SIGNATURE = 120
-
-
 _NAMES_ABOVE = 4
-
-
 _AHEAD = 8
-
-
 _SENTENCE_START = re.compile(r"(?<=[.!?…])\s+")
 
 

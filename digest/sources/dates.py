@@ -13,24 +13,16 @@ from digest.model import UNDATED, DateSource, Entry, KnownDate
 _REACH = 90
 """Characters on either side of a day in which the words that belong to it are looked for."""
 
-
 _OLDEST = 1995
 """No wire copy is older; an older year is history."""
 
-
 _END = r"(?![^\W_])"
-
-
 _LISTS = word_lists("sources/dates.toml")
-
-
 _BEFORE = either(word for words in _LISTS["before"].values() for word in words)
-
 
 _JUST_BEFORE = re.compile(
     rf"(?<![^\W_]){_BEFORE}(?:\s(?:the|on|{WEEKDAY}),?)?\s{{0,2}}$", re.IGNORECASE
 )
-
 
 _PARTICIPLE = re.compile(
     rf"(?<![^\W_]){either(_LISTS['decided']['things'])}"
@@ -39,11 +31,9 @@ _PARTICIPLE = re.compile(
     re.IGNORECASE,
 )
 
-
 _PASSIVE = re.compile(
     r"(?<![^\W_])(?:was|were|is|are|been|being)\s(?:\w{1,15}ly\s)?\w{3,14}(?:ed|t|n)\s[^,;.]{0,70}$"
 )
-
 
 _RELATIVE = re.compile(
     r"(?<![^\W_])(?:which|that|who)\s(?:(?:was|were|had been|has been)\s)?(?:\w{1,15}ly\s)?"
@@ -51,12 +41,10 @@ _RELATIVE = re.compile(
     re.IGNORECASE,
 )
 
-
 _PARTICIPLE_RU = re.compile(
     rf"(?<![^\W_]){either(_LISTS['decided']['how_ru'])}\w{{2,3}}(?:\s[^,;.]{{1,60}}?)?\s(?:с\s)?$",
     re.IGNORECASE,
 )
-
 
 _RELATIVE_RU = re.compile(
     r"(?<![^\W_])котор\w{2,3}\s(?:был\w?\s)?(?:принят|утвержд|подписан|учрежд|создан|вступил|введен|введён)"
@@ -64,13 +52,11 @@ _RELATIVE_RU = re.compile(
     re.IGNORECASE,
 )
 
-
 _NUMBERED = re.compile(
     r"(?:№\s?[\w/-]{1,15}|(?<![^\W_])no\.?\s?\d[\w/-]{0,12}|(?<![^\W_])resolution\s[\w/-]{1,15}|резолюци\w\s[\w/-]{1,15})"
     r"\s(?:of|от|dated)\s$",
     re.IGNORECASE,
 )
-
 
 _EVERY_YEAR = re.compile(
     r"(?<![^\W_])(?:every|each)\s(?:single\s)?year|(?<![^\W_])annually"
@@ -78,7 +64,6 @@ _EVERY_YEAR = re.compile(
     + r"|(?<![^\W_])(?:ежегодно|каждый год|каждого года)|her ýyl",
     re.IGNORECASE,
 )
-
 
 _OBSERVED = re.compile(
     r"(?<![^\W_])(?:is|are)\s(?:\w{1,15}ly\s)?(?:marked|celebrated|observed|commemorated|held)"
@@ -88,22 +73,14 @@ _OBSERVED = re.compile(
     re.IGNORECASE,
 )
 
-
 _INTERNATIONAL_DAY = re.compile(
     r"(?:\bday|\bдня|\bдень|\bдню|\bднём|\bднем)(?:\s[^,;.()]{0,80}?)?,?\s?(?:on|[(–—-]|—)?\s?$",
     re.IGNORECASE,
 )
 
-
 _WILL = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['ahead'])}{_END}", re.IGNORECASE)
-
-
 _PAST = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['past'])}{_END}", re.IGNORECASE)
-
-
 _BE_DONE = re.compile(r"(?<![^\W_])be\s\w{3,15}", re.IGNORECASE)
-
-
 _CLAUSE = re.compile(r"[;:]|,\s(?:and|but|а|но|и)\s")
 
 
@@ -169,18 +146,14 @@ def _is_subordinate(words: str) -> bool:
 _LEAD = 3000
 """Characters of the lead that are read for a date."""
 
-
 _SHORT_LEAD = 25
 """Words below which the lead is only a standfirst, and the next paragraph is read as well."""
-
 
 _EVENT_DAYS = 14
 """An event that goes on "followed by ... on 4 October" goes on at most so long."""
 
-
 _NEAR_DAYS = 60
 """A day without its year takes the year of another day of the same text that is so near."""
-
 
 _GOES_ON, _STOPS = (
     re.compile(

@@ -30,7 +30,6 @@ from digest.sources.lines import (
 MADE_TITLE = 90
 """Characters of a title that is made from the first sentence."""
 
-
 _SENTENCE_SPAN = 2000
 
 
@@ -155,16 +154,9 @@ def _without_asides(
 _FULL_ITEMS = 3
 """So many titles, each with one paragraph, make a listing even if no text is cut."""
 
-
 _TITLE_WORDS = 6
-
-
 _TEASER_WORDS = 15
-
-
 _SECTION_WORDS = 3
-
-
 Uncut = Callable[[str], str | None]
 
 

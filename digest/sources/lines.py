@@ -9,24 +9,15 @@ from digest.language.days import CAPITAL, PLACE, STARTERS, WEEKDAY, mentions
 from digest.language.text import either, word_lists
 
 TITLE_LIMIT = 350
-
-
 _HEADING_LIMIT = 120
-
-
 _HEADING_WORDS = 14
-
-
 _TAIL = 80
-
 
 _NARROWEST, _WIDEST = 50, 100
 """Widths at which copy is broken into lines."""
 
-
 _FULL_LINE = 0.7
 """A line of at least this share of the width may run on into the next."""
-
 
 _CUT = re.compile(
     r"\s{0,4}(?:\[\s?(?:…|\.{2,5}|\. \. \.|&hellip;)\s?\]|\(\s?(?:…|\.{3})\s?\))"
@@ -35,15 +26,9 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 
-
 _ELLIPSIS_CUT = re.compile(r"(?<=[^\W_])[,;]?\s?(?:…|\.{3})$")
-
-
 _LISTS = word_lists("sources/copy.toml")
-
-
 _LANGUAGES = either(_LISTS["version"]["languages"])
-
 
 _OTHER_VERSION = re.compile(
     r"[\W_]{0,4}(?:"
@@ -58,25 +43,15 @@ _OTHER_VERSION = re.compile(
     re.IGNORECASE,
 )
 
-
 _READ_ON, _LABEL = (
     re.compile(rf"[\W_]{{0,4}}{either(_LISTS['line'][name])}[\W_]{{0,4}}", re.IGNORECASE)
     for name in ("read_on", "labels")
 )
 
-
 _RULE = re.compile(r"[\W_]+")
-
-
 _CLOSERS = "\"”’»)]'“ "
-
-
 _SENTENCE_ENDS = (".", "…")
-
-
 _BREAKS = re.compile(r"[.!?…][\"”’»)\]]?\s")
-
-
 _BULLET = re.compile(r"(?:[-–—•·*▪●○◦]|\d{1,2}[.)]|[a-zа-я]\))\s")
 
 
@@ -203,42 +178,21 @@ def _close(together: list[Line], parts: Sequence[str]) -> None:
 
 
 _NAME = rf"(?:[{CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{CAPITAL}]?[^\W\d_]{{1,20}})?)"
-
-
 _INITIAL = rf"(?:[{CAPITAL}]\.\s?)"
-
-
 _PERSON = rf"{_NAME}(?:\s{_INITIAL}{{0,2}}{_NAME}){{1,2}}|{_INITIAL}{{1,2}}\s?{_NAME}"
-
-
 _BY = r"(?:(?i:by|written by|text by|text and photos by|story by)\s|(?i:author|автор(?: текста)?|текст)\s?[:–—-]\s?)"
-
-
 _GLUED_BYLINE = re.compile(rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?={STARTERS}\s)")
-
-
 _GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{CAPITAL}\"“«])")
-
 
 _BYLINE = re.compile(
     rf"(?P<by>{_BY})?(?P<person>{_PERSON})(?P<more>(?:,\s|\sи\s|\sand\s)[^.]{{1,60}})?\.?"
 )
 
-
 _COPY_LISTS = word_lists("sources/copy.toml")
-
-
 _NO_NAMES = frozenset(_COPY_LISTS["byline"]["no_names"])
-
-
 _TAG = re.compile(r"(?:^|(?<=[\s.!?…\"”’»)\]]))/{2,5}\s{0,3}([^/\n]{1,100}?)[\s/]{0,4}$")
-
-
 _TAG_TAIL = 130
-
-
 _DAY_LABEL = re.compile(rf"{either(_COPY_LISTS['day']['labels'])}\s?:?\s", re.IGNORECASE)
-
 
 _BESIDE_DAY = re.compile(
     rf"[\s,.|·–—-]*(?:(?:{PLACE}|{WEEKDAY}"

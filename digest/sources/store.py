@@ -20,14 +20,12 @@ from digest.store.database import Database, text_from_moment
 ATOM_NAMESPACE = uuid.UUID("6f0f2a0e-6b0c-5d0a-9d7e-2d9a4b1f6c11")
 """Permanent ids are minted in it; it never changes."""
 
-
 _SELECT_ENTRIES = """
 SELECT entries.*, documents.name AS document, press_contacts.contact
   FROM entries
   JOIN documents ON documents.id = entries.document_id
   LEFT JOIN press_contacts ON press_contacts.entry_id = entries.id
 """
-
 
 _READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"published_at"}
 """A change in these is one that people read: it makes a new version."""

@@ -12,17 +12,13 @@ from digest.model import DateSource, Entry, KnownDate
 OPENING_WORDS = 8
 """Words of the text that make the key by which a teaser and its full text find each other."""
 
-
 _TEASER_WORDS = 12
 """A teaser shorter than this could open two texts by chance."""
 
-
 _SAMPLE_WORDS = 400
-
 
 _ALIKE = 0.6
 """Share of common word pairs above which a text is the earlier one, revised."""
-
 
 _SURENESS = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
 
