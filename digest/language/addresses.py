@@ -15,7 +15,7 @@ def ascii_address(address: str) -> str:
         ValueError: not an address, or its local part is not ASCII.
     """
     if not _ADDRESS.fullmatch(address) or len(address) > 254:
-        raise ValueError(f"{address[:60]!r} is not an address that can stand in a header")
+        raise ValueError(f"{address[:60]!r} is not a valid address for a header")
     if address.isascii():
         return address
     from email_validator import EmailNotValidError, validate_email

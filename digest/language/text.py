@@ -77,7 +77,7 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
             raise _not_text(name, f"its mark says {encoding}, its bytes are not") from None
         text, encoding = _as_windows_1251(name, data), "windows-1251"
     else:
-        _refuse_control_signs(name, text)
+        _refuse_control_characters(name, text)
     text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
         raise DocumentError(name, "is empty: it holds only blank space; fill it or remove it")
@@ -89,16 +89,16 @@ def _as_windows_1251(name: str, data: bytes) -> str:
         text = data.decode("windows-1251")
     except UnicodeDecodeError:
         raise _not_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
-    _refuse_control_signs(name, text)
+    _refuse_control_characters(name, text)
     if not _reads_as_text(text):
-        raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they make no words")
+        raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they are not words")
     return text
 
 
-def _refuse_control_signs(name: str, text: str) -> None:
+def _refuse_control_characters(name: str, text: str) -> None:
     controls = len(_CONTROL.findall(text))
     if "\x00" in text or controls > len(text) / 500:
-        raise _not_text(name, "it holds control signs, as programs and pictures do")
+        raise _not_text(name, "it has control characters, as programs and pictures do")
 
 
 def _reads_as_text(text: str) -> bool:
@@ -116,7 +116,7 @@ def _reads_as_text(text: str) -> bool:
 
 
 def _not_text(name: str, why: str) -> DocumentError:
-    return DocumentError(name, f"is no text: {why}; save it as plain text in UTF-8, or remove it")
+    return DocumentError(name, f"is not readable as text: {why}; save it as UTF-8, or remove it")
 
 
 ELLIPSIS = "…"

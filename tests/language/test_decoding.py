@@ -1,4 +1,4 @@
-"""Bytes become text in the encoding that they are in, and what is no text is refused by name."""
+"""Bytes become text in the encoding that they are in, and what is not text is refused by name."""
 
 import hashlib
 
@@ -56,7 +56,7 @@ def test_text_is_read_in_its_own_encoding(data, text, encoding):
 )
 def test_what_is_no_text_is_refused_by_name(data):
     """For the operator: the document is named and what to do is said."""
-    with pytest.raises(DocumentError, match=r"^odd\.txt: is (no text|empty)") as caught:
+    with pytest.raises(DocumentError, match=r"^odd\.txt: is (not readable as text|empty)") as caught:
         decode("odd.txt", data)
     assert "remove it" in str(caught.value)
 
