@@ -1,12 +1,10 @@
-"""Mail addresses: what is one, and the one key under which a mailbox is looked up."""
+"""Mail addresses: which are valid, their form for mail servers, and the key that finds a mailbox."""
 
 import re
 
 from digest.errors import RecipientError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
 
 
@@ -14,10 +12,10 @@ def ascii_address(address: str) -> str:
     """The address with its domain as A-labels (RFC 5891), which every mail server understands.
 
     Raises:
-        ValueError: it is no address, or its local part is not ASCII.
+        ValueError: not an address, or its local part is not ASCII.
     """
     if not _ADDRESS.fullmatch(address) or len(address) > 254:
-        raise ValueError(f"{address[:60]!r} is not an address that can stand in a header")
+        raise ValueError(f"{address[:60]!r} is not a valid address for a header")
     if address.isascii():
         return address
     from email_validator import EmailNotValidError, validate_email
@@ -32,9 +30,9 @@ def ascii_address(address: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """The address in small letters, its domain as DNS knows it (RFC 5890 §2.3.2.1: xn--).
+    """The address in small letters, its domain as in DNS (RFC 5890 §2.3.2.1: xn--).
 
-    A domain that cannot be one stays as it was typed: such an address is in nobody's way.
+    An impossible domain stays as typed: it does no harm, since no mail reaches it.
     """
     mailbox, at, domain = address.strip().casefold().rpartition("@")
     if domain.isascii():
@@ -48,10 +46,10 @@ def address_key(address: str) -> str:
 
 
 def check_address(address: str) -> str:
-    """The address as it is kept, its domain in small letters; it may hold any script.
+    """The address as it is stored, in any script, its domain in small letters.
 
     Raises:
-        RecipientError: it is none (RFC 5321 §4.1.2, RFC 6531 §3.3).
+        RecipientError: not an address (RFC 5321 §4.1.2, RFC 6531 §3.3).
     """
     from email_validator import EmailNotValidError, validate_email
 

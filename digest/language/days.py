@@ -6,18 +6,12 @@ from datetime import date
 
 from digest.language.text import either, word_lists
 
-_FIRST_YEAR = 1980
+_LISTS = word_lists("language/languages.toml")
+_MONTHS = _LISTS["months"]
+_FIRST_YEAR, _LAST_YEAR = 1980, 2099
 
-
-_LAST_YEAR = 2099
-
-
-_APART = 31
-"""Two days joined by "and" or a dash are one span if no more than this many days lie between."""
-
-
-_MONTHS = word_lists("language/languages.toml")["months"]
-
+_LONGEST_SPAN = 31
+"""Two days joined by "and" or a dash are one span if they are at most this many days apart."""
 
 _NUMBER_OF = {"май": 5} | {
     word.casefold()[:letters]: number
@@ -26,49 +20,33 @@ _NUMBER_OF = {"май": 5} | {
     for letters in (3, 4)
 }
 
-
 _ENGLISH, _SHORT = (
     either((*_MONTHS[case], *map(str.upper, _MONTHS[case]))) for case in ("en", "en_short")
 )
 
-
 _ENGLISH = rf"(?:{_ENGLISH}|{_SHORT}\.?)(?![^\W_])"
-
-
 _RUSSIAN = rf"(?i:{either(_MONTHS['ru'])}|{either(_MONTHS['ru_short'])}\.?)(?![^\W_])"
-
-
 _TURKMEN = rf"(?i:{either(_MONTHS['tk'])})[a-zäňşžýöüç]{{0,8}}(?![^\W_])"
-
-
 _MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
-
 
 _NUMBER = (
     r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
     r"(?:\s?(?:st|nd|rd|th)(?![^\W_])|-(?:го|е|ое|ого)(?![^\W_])|-(?:nji|njy|nj[iy]den|nj[iy]ne)(?![^\W_]))?"
 )
 
-
 _DASH = r"[-–—‒−‑]"
-
 
 _JOIN = (
     rf"\s{{0,2}}(?:{_DASH}|,|&|(?:to|and|through|until|till|и|по|до|we|bilen)(?![^\W_]))"
     r"\s{0,2}(?:(?:and|the|to|и|по)\s)?"
 )
 
-
 _JOIN_AFTER = (
     rf"\s{{0,2}}(?:{_DASH}|&|,?\s?and|(?:to|through|until|till)(?![^\W_]))\s{{0,2}}(?:the\s)?"
 )
 
-
 _YEAR = r"(?:19|20)\d\d(?!\d)(?:\s?(?:года|году|год|гг?\.)|-nj[iy]\sýyl\w{0,4})?"
-
-
 _YEAR_FIRST = r"(?:(?P<year_first>(?:19|20)\d\d)-nj[iy]\s{1,2}ýyl\w{0,4}\s{1,2})?"
-
 
 _DAY_MONTH = re.compile(
     rf"(?<![\d/]){_YEAR_FIRST}(?P<days>{_NUMBER}(?:{_JOIN}{_NUMBER}){{0,6}})"
@@ -76,22 +54,18 @@ _DAY_MONTH = re.compile(
     rf"(?:,?\s{{0,2}}{_DASH}?(?P<year>{_YEAR}))?"
 )
 
-
 _MONTH_DAY = re.compile(
     rf"(?<![^\W_])(?P<month>{_ENGLISH})\s{{1,2}}(?:the\s)?"
     rf"(?P<days>{_NUMBER}(?:{_JOIN_AFTER}{_NUMBER}){{0,6}})(?!\s{{1,2}}(?:of\s)?{_ENGLISH})"
     rf"(?:,?\s{{1,2}}(?P<year>{_YEAR}))?"
 )
 
-
 _NUMERIC = re.compile(
     r"(?<![\d.])(?P<day>\d{1,2})[./](?P<month>\d{1,2})[./](?P<year>(?:19|20)\d\d)(?![\d/])"
     r"|(?<![\d-])(?P<iso_year>(?:19|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?![\d-])"
 )
 
-
 _NUMBERS = re.compile(r"\d{1,2}")
-
 
 _SPAN = re.compile(
     rf"\s{{0,3}}(?:{_DASH}|(?:to|through|until|till|and|&|по|до|и|we)(?![^\W_]))\s{{0,3}}(?:the\s)?"
@@ -100,10 +74,9 @@ _SPAN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A day, or the last day of a span, where the text names it.
+    """A day, or the last day of a span, that `text[start:end]` names.
 
     `year` is None where it is left out; `first` is the (month, day) on which the span begins.
-    `text[start:end]` are the words.
     """
 
     start: int
@@ -126,7 +99,7 @@ class Mention:
 
 
 def mentions(text: str) -> list[Mention]:
-    """Every day that `text` names, in order, spans as one: "30 October - 3 November 2023"."""
+    """Every day that `text` names, in order; a span counts as one: "30 October - 3 November 2023"."""
     found: list[Mention] = []
     for pattern in (_DAY_MONTH, _MONTH_DAY, _NUMERIC):
         read = _read_numeric if pattern is _NUMERIC else _read_words
@@ -144,7 +117,7 @@ def mentions(text: str) -> list[Mention]:
 
 
 def month_number(word: str) -> int | None:
-    """1 to 12 for the name of a month in any of the three languages, in any case, or shortened."""
+    """1 to 12 for the name of a month in English, Russian or Turkmen, in any case, or shortened."""
     folded = word.casefold()
     return _NUMBER_OF.get(folded[:4]) or _NUMBER_OF.get(folded[:3])
 
@@ -194,67 +167,51 @@ def _read_numeric(match: re.Match[str]) -> Mention | None:
 
 
 def _checked(mention: Mention) -> Mention | None:
-    """None for a day that no calendar has and for a year that no newsroom's copy has."""
+    """None for a day that no calendar has or a year too far away for news."""
     if mention.year is not None and not _FIRST_YEAR <= mention.year <= _LAST_YEAR:
         return None
     return mention if mention.on(mention.year or 2000) is not None else None
 
 
 def _as_span(text: str, one: Mention, two: Mention) -> Mention | None:
+    """Both as one mention, where the text joins them as the first and last day of a span."""
     if two.start - one.end > 12 or not _SPAN.fullmatch(text, one.end, two.start):
         return None
     year = two.year or one.year
     last = two.on(year or 2001)
-    first_month, first_day = one.first
-    first_year = one.year or ((year or 2001) - (first_month > two.month))
-    first = Mention(0, 0, first_day, first_month, None, one.first).on(first_year)
-    if last is None or first is None or not 0 < (last - first).days <= _APART:
+    month, day = one.first
+    first_year = one.year or ((year or 2001) - (month > two.month))
+    first = Mention(0, 0, day, month, None, one.first).on(first_year)
+    if last is None or first is None or not 0 < (last - first).days <= _LONGEST_SPAN:
         return None
     return Mention(one.start, two.end, two.day, two.month, year, one.first)
 
 
-_LISTS = word_lists("language/languages.toml")
-
-
 CAPITAL = "A-ZА-ЯЁÄÇŇÖŞÜÝŽ"
 
-
 STARTERS = either(word for words in _LISTS["starters"].values() for word in words)
-"""Words with a capital that start a sentence and no name."""
-
+"""Words that start a sentence, not a name."""
 
 WEEKDAY = f"(?i:{either(day for days in _LISTS['weekdays'].values() for day in days)})"
-
-
 _WORD = rf"[{CAPITAL}](?:\.[{CAPITAL}]\.|[\w’'-]{{1,30}})"
-
-
 PLACE = rf"(?:г\.\s?|St\.\s)?{_WORD}(?:[\s/-]\(?{_WORD}\)?){{0,3}}(?:,\s{_WORD})?"
 
-
-_DATELINE_AT_MOST = 160
-"""Characters within which a dateline ends."""
-
+_LONGEST_DATELINE = 160
+"""Characters."""
 
 _AGENCY = r"(?:\s?\([^()\n]{1,40}\)|\s?/[^/\n]{1,40}/)"
-
 
 _BEFORE_DAY = re.compile(
     rf"(?:{PLACE}{_AGENCY}?[,.]\s|[{CAPITAL}]{{4,30}}{_AGENCY}?\s)?(?:{WEEKDAY},?\s)?"
 )
 
-
 _OPENS = re.compile(
     rf"(?:{_BEFORE_DAY.pattern})(?:\d|(?i:{either(name[:3] for name in _LISTS['months']['en'])})[A-Za-z]{{0,6}}\.?\s\d)"
 )
-"""What must be so where a day follows: to look for days takes longer than this."""
-
+"""Matches wherever a dateline with a day may begin: a quick test before the slow search for days."""
 
 _CLOSING_DASH = r"\.?\s{0,2}[-–—]{1,2}\s"
-
-
 _STOP = r"[.:]\s|\.?\s?\n"
-
 
 _AFTER_DAY = re.compile(
     rf"(?P<place>,\s(?:in\s)?{PLACE}|\.\s[{CAPITAL}]{{3,20}}(?={_CLOSING_DASH})"
@@ -262,17 +219,14 @@ _AFTER_DAY = re.compile(
     rf"(?P<agency>[.,]?{_AGENCY})?(?:(?P<dash>{_CLOSING_DASH})|{_STOP})"
 )
 
-
-# Without a day a place of one or two words alone: no "The Container Control Programme (CCP) –".
+# Without a day only a place of one or two words, so not "The Container Control Programme (CCP) –".
 _UNDATED = re.compile(
     rf"(?!{STARTERS}\s)[{CAPITAL}](?:[{CAPITAL}’'-]{{1,30}}(?:\s[{CAPITAL}]{{2,30}})?"
     rf"|[a-zа-яёäçňöşüýž’'-]{{1,30}}(?:[\s-][{CAPITAL}][a-zа-яёäçňöşüýž’'-]{{1,30}})?)"
     rf"(?:,\s{_WORD})?,?\s?\([^()\n]{{2,30}}\)(?={_CLOSING_DASH})"
 )
 
-
 _RUN_IN = re.compile(rf"(?:\s?г\.)?\s{STARTERS}\s")
-
 
 _CARRIED_BY = re.compile(
     r"[\s.:–—-]*(?:(?:РИА\sНовости|(?:ИТАР-)?ТАСС|(?i:интерфакс|sputnik)|ТДХ|TDH)[.,]\s)?[\s–—-]*"
@@ -280,21 +234,21 @@ _CARRIED_BY = re.compile(
 
 
 def leading_dateline(text: str) -> str | None:
-    """The dateline with which the copy begins, as it stands there without its dash, or None.
+    """The dateline at the start of the copy, as written but without its dash, or None.
 
     "18 September, Ashgabat –", "ASHGABAT, 3 April (nCa) —", "АШХАБАД, 3 апреля. /ТАСС/."
     """
-    head = text[:_DATELINE_AT_MOST]
+    head = text[:_LONGEST_DATELINE]
     day = next(iter(mentions(head)), None) if _OPENS.match(head) else None
     if day is None or not _BEFORE_DAY.fullmatch(head, 0, day.start):
         undated = _UNDATED.match(head)
         return undated.group() if undated else None
-    end = _end(head, day)
+    end = _dateline_end(head, day)
     return head[:end].rstrip(" ,.:\n") if end else None
 
 
 def dateline_end(text: str) -> int:
-    """Where the copy's own first word stands; 0 where no dateline is before it, or nothing after."""
+    """Where the copy after the dateline begins; 0 without a dateline, or with nothing after it."""
     found = leading_dateline(text)
     if found is None:
         return 0
@@ -303,11 +257,11 @@ def dateline_end(text: str) -> int:
     return end if end < len(text) else 0
 
 
-def _end(head: str, day: Mention) -> int:
-    """Where the dateline around that day ends, before its dash or stop; 0 where it is a sentence's."""
+def _dateline_end(head: str, day: Mention) -> int:
+    """Where the dateline around that day ends, before its dash; 0 where the day is part of a sentence."""
     after = _AFTER_DAY.match(head, day.end)
     if after is None and day.start and head[day.end - 1] == ".":
-        after = _AFTER_DAY.match(head, day.end - 1)  # the stop of "22 Nov." is the dateline's too
+        after = _AFTER_DAY.match(head, day.end - 1)  # the stop of "22 Nov." also ends the dateline
     if after is None:
         run_in = day.year is not None and 0 < head.count(" ", 0, day.start) <= 3
         return day.end if run_in and _RUN_IN.match(head, day.end) else 0

@@ -1,4 +1,4 @@
-"""Plain text as people read it: decoding, folding, words, sentences, and cutting without harm; and the package's word lists."""
+"""Plain text: decoding, cleaning, folding, words, sentences, shortening; and the word lists that the rules use."""
 
 import codecs
 import re
@@ -17,7 +17,7 @@ WordLists = dict[str, dict[str, tuple[str, ...]]]
 def word_lists(path: str) -> WordLists:
     """The tables of a file, each with its lists by name; `path` is relative to the package.
 
-    In the file a string is a list of words, an array one of phrases.
+    In the file a string is a list of words, an array is a list of phrases.
     """
     tables = tomllib.loads(Path(__file__).parents[1].joinpath(path).read_text(encoding="utf-8"))
     return {
@@ -30,23 +30,11 @@ def word_lists(path: str) -> WordLists:
 
 
 def either(words: Iterable[str]) -> str:
-    """A pattern that matches any of the words, or of the patterns; of two that fit, the first."""
+    """A pattern that matches any of the words or patterns; the first that fits wins."""
     return f"(?:{'|'.join(words)})"
 
 
-UTF_8 = "utf-8"
-
-
-UTF_8_MARKED = "utf-8-sig"
-
-
-UTF_16 = "utf-16"
-
-
-WINDOWS_1251 = "windows-1251"
-
-
-_KNOWN_FORMATS = (
+_OTHER_FORMATS = (
     (b"%PDF", "a PDF"),
     (b"PK\x03\x04", "a ZIP or an Office document"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
@@ -58,140 +46,108 @@ _KNOWN_FORMATS = (
     (b"SQLite format 3", "a database"),
 )
 
-
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-
-
-_CYRILLIC = re.compile(r"[а-яёіїєґў]", re.IGNORECASE)
-
-
-_COMMON = re.compile(r"[оеаинтслрв]", re.IGNORECASE)
-
-
+_CYRILLIC_LETTER = re.compile(r"[а-яёіїєґў]", re.IGNORECASE)
+_COMMON_LETTER = re.compile(r"[оеаинтслрв]", re.IGNORECASE)
 _TYPOGRAPHY = frozenset("«»“”„‘’–—…•·№°§©®™ \u00ad±€")
-
-
-_GLUED = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
-
-
-_CASE_TURNED = re.compile(r"[а-яё][А-ЯЁ]")
+_MIXED_SCRIPTS = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
+_CAPITAL_INSIDE = re.compile(r"[а-яё][А-ЯЁ]")
 
 
 def decode(name: str, data: bytes) -> tuple[str, str]:
     """The text, cleaned and with "\\n" as its only line end, and the name of the encoding.
 
-    Windows-1251 is taken only where the result reads as text: Cyrillic letters in the frequency and
-    the case that Russian has, or Latin text whose only other signs are quotes and dashes.
+    Windows-1251 counts only where the result looks like text: Cyrillic letters as frequent and in
+    the case as in Russian, or Latin text with no other signs than quotes and dashes.
 
     Raises:
-        DocumentError: no text, or nothing but blank space.
+        DocumentError: not text, or only blank space.
     """
-    text, encoding = _decode(name, data)
+    for start, what in _OTHER_FORMATS:
+        if data.startswith(start):
+            raise _not_text(name, f"it is {what}")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    else:
+        encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise _not_text(name, f"its mark says {encoding}, its bytes are not") from None
+        text, encoding = _as_windows_1251(name, data), "windows-1251"
+    else:
+        _refuse_control_characters(name, text)
     text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
         raise DocumentError(name, "is empty: it holds only blank space; fill it or remove it")
     return text, encoding
 
 
-def _decode(name: str, data: bytes) -> tuple[str, str]:
-    for start, what in _KNOWN_FORMATS:
-        if data.startswith(start):
-            raise _no_text(name, f"it is {what}")
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = UTF_16
-    elif data.startswith(codecs.BOM_UTF8):
-        encoding = UTF_8_MARKED
-    else:
-        encoding = UTF_8
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        if encoding != UTF_8:
-            raise _no_text(name, f"its mark says {encoding}, its bytes are not") from None
-        return _as_windows_1251(name, data), WINDOWS_1251
-    _refuse_control_signs(name, text)
-    return text, encoding
-
-
 def _as_windows_1251(name: str, data: bytes) -> str:
     try:
-        text = data.decode(WINDOWS_1251)
+        text = data.decode("windows-1251")
     except UnicodeDecodeError:
-        raise _no_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
-    _refuse_control_signs(name, text)
+        raise _not_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
+    _refuse_control_characters(name, text)
     if not _reads_as_text(text):
-        raise _no_text(name, "its bytes are not UTF-8, and as Windows-1251 they make no words")
+        raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they are not words")
     return text
 
 
-def _refuse_control_signs(name: str, text: str) -> None:
+def _refuse_control_characters(name: str, text: str) -> None:
     controls = len(_CONTROL.findall(text))
     if "\x00" in text or controls > len(text) / 500:
-        raise _no_text(name, "it holds control signs, as programs and pictures do")
+        raise _not_text(name, "it has control characters, as programs and pictures do")
 
 
 def _reads_as_text(text: str) -> bool:
-    letters = len(_CYRILLIC.findall(text))
+    letters = len(_CYRILLIC_LETTER.findall(text))
     foreign = sum(1 for sign in text if ord(sign) > 0x7F and sign not in _TYPOGRAPHY) - letters
     if foreign > letters / 20:
         return False
     if not letters:
         return True
     return (
-        len(_COMMON.findall(text)) >= 0.5 * letters
-        and len(_GLUED.findall(text)) <= letters / 40
-        and len(_CASE_TURNED.findall(text)) <= letters / 25
+        len(_COMMON_LETTER.findall(text)) >= 0.5 * letters
+        and len(_MIXED_SCRIPTS.findall(text)) <= letters / 40
+        and len(_CAPITAL_INSIDE.findall(text)) <= letters / 25
     )
 
 
-def _no_text(name: str, why: str) -> DocumentError:
-    return DocumentError(name, f"is no text: {why}; save it as plain text in UTF-8, or remove it")
+def _not_text(name: str, why: str) -> DocumentError:
+    return DocumentError(name, f"is not readable as text: {why}; save it as UTF-8, or remove it")
 
 
 ELLIPSIS = "…"
-
-
 NO_BREAK = "\u00a0"
-
-
 _WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
-
 
 _SENTENCE_END = re.compile(
     r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?P<gap>\s++)(?!(?:[\"“‘«(\[]|[–—-]\s)?[a-zа-яёäçňöşüýž])"
     r"|(?<!\s)(?P<break>[^\S\n]*+\n\s++)"
 )
 
-
-_LONGEST_SHORTENED = 40
-
-
-_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+_LONGEST_ABBREVIATION = 40
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
     """Text in NFC without the characters that XML 1.0 forbids and without a byte-order mark."""
-    return unicodedata.normalize("NFC", _ILLEGAL.sub("", text).replace("\ufeff", ""))
+    return unicodedata.normalize("NFC", _FORBIDDEN.sub("", text).replace("\ufeff", ""))
 
 
 def fold(text: str) -> str:
     """For comparing: case folded, ё as е, typographic apostrophes and hyphens as plain ones.
 
-    Keeps the length for Latin and Cyrillic copy, so that offsets stay true; use `fold_keep` where
-    they must.
+    Keeps the length of most Latin and Cyrillic copy; where offsets must stay true use `fold_keep`.
     """
-    return (
-        text.casefold()
-        .replace("ё", "е")
-        .replace("’", "'")
-        .replace("ʼ", "'")
-        .replace("‑", "-")
-        .replace("‐", "-")
-    )
+    folded = text.casefold().replace("ё", "е")
+    return folded.replace("’", "'").replace("ʼ", "'").replace("‑", "-").replace("‐", "-")
 
 
 def fold_keep(text: str) -> str:
-    """As `fold`, but always as long as `text`: a sign that would grow in folding stays as it is."""
+    """As `fold`, but always as long as `text`: a character that would become longer stays as it is."""
     folded = fold(text)
     if len(folded) == len(text):
         return folded
@@ -199,17 +155,12 @@ def fold_keep(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The folded words of a text, in order; punctuation is left out."""
+    """The folded words of a text, in order, without punctuation."""
     return _WORD.findall(fold(text))
 
 
-def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where each word of `text` starts and ends."""
-    return [match.span() for match in _WORD.finditer(text)]
-
-
 def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a kept text, which are parted by an empty line."""
+    """The paragraphs of a stored text, which an empty line separates."""
     return [part for part in text.split("\n\n") if part]
 
 
@@ -221,14 +172,14 @@ def sentences(text: str) -> list[str]:
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Where each sentence of `text` starts and ends, without the space around it.
 
-    A paragraph ends a sentence with or without a full stop. A full stop ends none after an initial
-    or an abbreviation ("U.S."), and no punctuation does before a small letter.
+    The end of a paragraph always ends a sentence. A full stop after an initial or an abbreviation
+    ("U.S.") does not, nor does any punctuation before a small letter.
     """
     spans: list[tuple[int, int]] = []
     start = len(text) - len(text.lstrip())
     for match in _SENTENCE_END.finditer(text, start):
         if match["mark"] == ".":
-            before = text[max(start, match.start() - _LONGEST_SHORTENED) : match.start()]
+            before = text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start()]
             word = before.rsplit(None, 1)[-1].strip('("“«[') if before.strip() else ""
             initial = word[-1:].isupper() and not word[-2:-1].isalnum()
             if initial or fold(word) in _abbreviations():
@@ -247,7 +198,7 @@ def _abbreviations() -> frozenset[str]:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters: whole sentences if at least half fits, else words and "…"."""
+    """At most `limit` characters: whole sentences if they fill half of it, else words and "…"."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
@@ -257,9 +208,7 @@ def cut(text: str, limit: int) -> str:
         if len(longer) > limit:
             break
         kept = longer
-    if len(kept) >= limit / 2:
-        return kept
-    return cut_at_word(text, limit)
+    return kept if len(kept) >= limit / 2 else cut_at_word(text, limit)
 
 
 def cut_at_word(text: str, limit: int) -> str:

@@ -1,4 +1,4 @@
-"""What our mails, pages and feeds say themselves: one file of words for each language."""
+"""The texts of our mails, pages and feeds: one file for each language, with its plurals, numbers and days."""
 
 import functools
 import tomllib
@@ -15,26 +15,23 @@ if TYPE_CHECKING:
 
 
 LANGUAGES = ("en", "ru")
-"""The languages that have words; mails and pages in any other use those of one of these."""
-
+"""The languages with a wording; mails and pages in any other language borrow one of these."""
 
 FOLDER = Path(__file__).with_name("wording")
 
-
 OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
-"""Each language as it calls itself."""
-
+"""The name of each language in that language."""
 
 STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
-"""A headline that ends so needs no other sign before what follows; a bracket or a quote ends none."""
+"""After a headline that ends with one of these no comma follows; after a bracket or a quote it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """The words of one language, a field for each key of its file.
+    """The texts of one language, a field for each key of its file; placeholders are in braces.
 
-    In `articles`, `more_subject` and `more_theme` a text is keyed by CLDR plural category, in
-    `in_language` and `also_in` by language. Places to fill are in braces.
+    `articles`, `more_subject` and `more_theme` have a text for each CLDR plural category,
+    `in_language` and `also_in` for each language.
     """
 
     language: str
@@ -80,7 +77,7 @@ class Wording:
     leave: str
 
     def day(self, day: date, pattern: str = "d MMMM y") -> str:
-        """4 April 2023, 4 апреля 2023, or as a pattern of babel has it; with no-break spaces."""
+        """4 April 2023, 4 апреля 2023, or in another pattern of Babel; with no-break spaces."""
         from babel.dates import format_date
 
         return _no_break(format_date(day, pattern, locale=self.locale))
@@ -100,12 +97,12 @@ class Wording:
         return _no_break(format_decimal(number, locale=self.locale))
 
     def count(self, plural: Mapping[str, str], number: int, **values: str) -> str:
-        """One of the plurals with its places filled: 36 articles, 3 статьи."""
+        """The plural for this number, filled in: 36 articles, 3 статьи."""
         form = self._babel.plural_form(number)
         return plural[form].format(n=self.number(number), **values)
 
     def headline_and_more(self, headline: str, more: int) -> str:
-        """The subject of a mail: a headline, and how many items come after it."""
+        """The subject of a mail: a headline, and how many more items the mail has."""
         if not more:
             return headline
         rest = self.count(self.more_subject, more)
@@ -124,14 +121,14 @@ class Wording:
 
 
 def wording_for(language: str, site_languages: Sequence[str] = ()) -> Wording:
-    """The words in `language`, else in the first of the site's languages that has them, else in English."""
+    """The wording in `language`, else in the first of the site's languages that has one, else in English."""
     found = next((one for one in (language, *site_languages) if one in LANGUAGES), "en")
     return load_wording(FOLDER / f"{found}.toml")
 
 
 @functools.cache
 def load_wording(path: Path) -> Wording:
-    """The words of the language that the file is named after.
+    """The wording of the language that the file is named after.
 
     Raises:
         ValueError: a key is missing or unknown, or its value is of the wrong kind.
@@ -146,5 +143,5 @@ def load_wording(path: Path) -> Wording:
 
 
 def _no_break(text: str) -> str:
-    """Every space as a plain no-break space: not every mail program has the narrow one."""
+    """Every space as a plain no-break space: some mail programs lack the narrow one."""
     return "".join(NO_BREAK if sign.isspace() else sign for sign in text)

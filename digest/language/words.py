@@ -8,146 +8,22 @@ from typing import Any
 
 from digest.language.text import fold, word_lists, words
 
-_LATIN_FOR_CYRILLIC = str.maketrans(
-    {
-        "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z",
-        "и": "i", "й": "y", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
-        "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh",
-        "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu", "я": "ya",
-        "ә": "a", "җ": "j", "ң": "n", "ө": "o", "ү": "u", "ў": "u", "қ": "k", "ғ": "g", "ҳ": "h",
-        "ұ": "u", "һ": "h", "і": "i", "ї": "yi", "є": "ye", "ґ": "g",
-    }
-)  # fmt: skip
-
-
-_TURKIC = str.maketrans(
-    {"ý": "y", "ş": "sh", "ž": "zh", "ň": "n", "ä": "a", "ö": "o", "ü": "u", "ç": "ch", "ı": "i"}
-)
-
-
-_SOFT_C = re.compile(r"c(?=[eiy])")
-
-
-# Spellings of one sound; capital letters stand for sounds without a letter.
-_SOUND = {
-    "shch": "S", "sch": "S", "sh": "S", "zh": "J", "dzh": "J", "dj": "J", "j": "J", "ch": "C",
-    "tch": "C", "kh": "h", "gh": "g", "ph": "f", "th": "t", "ts": "s", "tz": "s", "ck": "k",
-    "c": "k", "q": "k", "x": "ks", "w": "v",
-}  # fmt: skip
-
-
-_SOUNDS = re.compile("|".join(sorted(_SOUND, key=len, reverse=True)))
-
-
-_VOWELS = re.compile(r"[aeiouy]+")
-
-
-_DOUBLED = re.compile(r"(.)\1+")
-
-
-# Endings by case of Russian surnames, and of the other words that travel between languages.
-_SURNAME = re.compile(r"(ов|ев|ин|ын)(?:а|у|ым|ой|е|ы|ых|ыми)$")
-
-
-_ADJECTIVE = re.compile(
-    r"(?:ическ|альн|ск|н)(?:ий|ый|ая|ое|ие|ые|ого|ому|им|ым|ом|ой|ую|их|ых|ими|ыми)$"
-)
-
-
-_NOUN = re.compile(r"(?:ци[яиюей]|ци[яе](?:м|х|ми)|ами|ями|ого|ому|ах|ях|ом|ем|ам|ям|ов|ей)$")
-
-
-def starts_cyrillic(word: str) -> bool:
-    return "Ѐ" <= word[:1] <= "ӿ"
-
-
-def latin(word: str) -> str:
-    """`word` in lower-case Latin letters without marks; other alphabets stay as they are."""
-    plain = word.casefold().translate(_LATIN_FOR_CYRILLIC).translate(_TURKIC)
-    if plain.isascii():
-        return plain
-    parts = unicodedata.normalize("NFD", plain)
-    return "".join(sign for sign in parts if not unicodedata.combining(sign))
-
-
-def bare(word: str) -> str:
-    """A folded word without the ending that its case or number gives it."""
-    if starts_cyrillic(word):
-        if (surname := _SURNAME.sub(r"\1", word)) != word or word.endswith(("ов", "ев")):
-            return surname
-        shorter = _ADJECTIVE.sub("", word)
-        shorter = _NOUN.sub("", word) if shorter == word else shorter
-        return shorter if len(shorter) >= 3 else word
-    for ending in ("tions", "tion", "ical", "ing", "ed", "es", "s", "ic", "al"):
-        if word.endswith(ending) and len(word) - len(ending) > 4:
-            return word.removesuffix(ending)
-    return word
-
-
-@lru_cache(maxsize=1 << 16)
-def stem(word: str) -> str:
-    """A folded word's stem by its alphabet: Snowball for Russian, else for English."""
-    return snowball("russian" if starts_cyrillic(word) else "english")(word)
-
-
-@lru_cache(maxsize=1 << 16)
-def skeleton(word: str) -> str:
-    """The sounds of a name or loan word: consonants, and in short ones the kind of each vowel.
-
-    Equal for the spellings of one name in Russian, English and Turkmen as a rule; never empty for
-    a word with a letter.
-    """
-    plain = latin(bare(word.casefold()))
-    sounds = _SOUNDS.sub(lambda found: _SOUND[found.group()], _SOFT_C.sub("s", plain))
-    opening = "a" if _VOWELS.match(sounds) else ""
-    consonants = _DOUBLED.sub(r"\1", _VOWELS.sub("", sounds))
-    if len(consonants) > 3:
-        return opening + consonants
-    inner = _VOWELS.sub(lambda found: _kind(found.group()), sounds.strip("aeiouy"))
-    return (opening + _DOUBLED.sub(r"\1", inner)) or plain
-
-
-def _kind(vowels: str) -> str:
-    """Open, close or rounded: the vowel's kind that transliterations keep."""
-    for vowel in vowels:
-        if vowel in "ao":
-            return "o"
-        if vowel == "u":
-            return "u"
-    return "i"
-
-
 _SAMPLE = 4000
+"""Characters of a text that are read to detect its language."""
 
+_WORDS_FOR_A_NAME = 10
+"""One word of this many may have letters that Russian lacks: Russian copy has foreign names, too."""
 
-_NAMES = 10
-"""One word in so many may have letters that Russian has not: names stand in Russian copy too."""
-
-
-_SHORTEST = 6
-"""From so many words on, one such name is allowed in any case."""
-
+_WORDS_WITH_A_NAME = 6
+"""Copy of at least this many words may always have one such name."""
 
 _CYRILLIC_LETTER = re.compile(r"[\u0400-\u04ff\u0500-\u052f]")
-
-
-_LATIN = re.compile(r"[a-z\u00c0-\u024f]")
-
-
+_LATIN_LETTER = re.compile(r"[a-z\u00c0-\u024f]")
 _OTHER_LETTER = re.compile(r"[^\W\d_a-z\u00c0-\u024f\u0400-\u052f]")
-
-
 _NOT_RUSSIAN = re.compile(r"[^\W\d_а-яё]")
-
-
 _TURKMEN_LETTER = re.compile(r"[äňşžýöüç]")
-
-
 _TURKMEN_ONLY = re.compile(r"[ňžý]")
-
-
 _NOT_TURKMEN = re.compile(r"[ığəâîûßàèéêëáíóúñøåæœãõčšřěůľťďąęłńśźż]")
-
 
 _TURKMEN_ENDING = re.compile(
     r".{2}(?:lary|leri|lar|ler|lyk|lik|nda|nde|ynda|inde|ynyň|iniň|nyň|niň|dyr|dir|dy|di|ýar|ýär|ýän"
@@ -156,30 +32,31 @@ _TURKMEN_ENDING = re.compile(
 
 
 def detect(text: str) -> str:
-    """ "en", "ru" or "tk"; "" for any other language and for what has no words to tell by."""
+    """ "en", "ru" or "tk"; "" for any other language and for text that does not show its language."""
     sample = text[:_SAMPLE].lower()
-    cyrillic = len(_CYRILLIC_LETTER.findall(sample))
-    latin = len(_LATIN.findall(sample))
-    if len(_OTHER_LETTER.findall(sample)) > cyrillic + latin or not cyrillic + latin:
+    cyrillic_letters = len(_CYRILLIC_LETTER.findall(sample))
+    latin_letters = len(_LATIN_LETTER.findall(sample))
+    known_letters = cyrillic_letters + latin_letters
+    if not known_letters or len(_OTHER_LETTER.findall(sample)) > known_letters:
         return ""
     found = words(sample)
-    if cyrillic > latin:
-        return _by_cyrillic(found)
-    return _by_latin(sample, found, latin)
+    if cyrillic_letters > latin_letters:
+        return _cyrillic_language(found)
+    return _latin_language(sample, found, latin_letters)
 
 
-def _by_cyrillic(found: list[str]) -> str:
-    strange = sum(
+def _cyrillic_language(found: list[str]) -> str:
+    foreign = sum(
         1 for word in found if _CYRILLIC_LETTER.search(word) and _NOT_RUSSIAN.search(word)
     )
-    if strange > max(len(found) / _NAMES, len(found) >= _SHORTEST):
+    if foreign > max(len(found) / _WORDS_FOR_A_NAME, len(found) >= _WORDS_WITH_A_NAME):
         return ""
-    counts = _count(found, "cyrillic")
+    counts = _count_small_words(found, "cyrillic")
     return "ru" if counts["ru"] >= max(counts.values()) else ""
 
 
-def _by_latin(sample: str, found: list[str], letters: int) -> str:
-    counts = _count(found, "latin")
+def _latin_language(sample: str, found: list[str], letters: int) -> str:
+    counts = _count_small_words(found, "latin")
     turkmen = len(_TURKMEN_LETTER.findall(sample))
     strange = len(_NOT_TURKMEN.findall(sample))
     if strange <= letters / 100 and turkmen > letters / 40:
@@ -196,12 +73,10 @@ def _by_latin(sample: str, found: list[str], letters: int) -> str:
     return "en" if turkmen + strange <= letters / 40 else ""
 
 
-def _count(found: list[str], alphabet: str) -> dict[str, int]:
+def _count_small_words(found: list[str], alphabet: str) -> dict[str, int]:
     """How many of the words are small words of each language with that alphabet."""
-    return {
-        language: sum(1 for word in found if word in small)
-        for language, small in _small_words(alphabet).items()
-    }
+    small_words = _small_words(alphabet).items()
+    return {language: sum(word in small for word in found) for language, small in small_words}
 
 
 @cache
@@ -210,14 +85,105 @@ def _small_words(alphabet: str) -> dict[str, frozenset[str]]:
     return {language: frozenset(small) for language, small in listed.items()}
 
 
-SUFFIXED_FROM = 4
-"""A Turkmen word shorter than this many letters stands for itself alone."""
+_TRANSLITERATION = str.maketrans(
+    {
+        "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z",
+        "и": "i", "й": "y", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
+        "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh",
+        "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu", "я": "ya",
+        "ә": "a", "җ": "j", "ң": "n", "ө": "o", "ү": "u", "ў": "u", "қ": "k", "ғ": "g", "ҳ": "h",
+        "ұ": "u", "һ": "h", "і": "i", "ї": "yi", "є": "ye", "ґ": "g",
+    }
+)  # fmt: skip
 
+_TURKIC = str.maketrans(
+    {"ý": "y", "ş": "sh", "ž": "zh", "ň": "n", "ä": "a", "ö": "o", "ü": "u", "ç": "ch", "ı": "i"}
+)
+
+_SOFT_C = re.compile(r"c(?=[eiy])")
+
+# Spellings of one sound; a capital is a sound that has no Latin letter.
+_SOUND = {
+    "shch": "S", "sch": "S", "sh": "S", "zh": "J", "dzh": "J", "dj": "J", "j": "J", "ch": "C",
+    "tch": "C", "kh": "h", "gh": "g", "ph": "f", "th": "t", "ts": "s", "tz": "s", "ck": "k",
+    "c": "k", "q": "k", "x": "ks", "w": "v",
+}  # fmt: skip
+
+_SOUNDS = re.compile("|".join(sorted(_SOUND, key=len, reverse=True)))
+_VOWELS = re.compile(r"[aeiouy]+")
+_DOUBLED = re.compile(r"(.)\1+")
+
+# Case endings of Russian surnames, and of the other words that languages share.
+_SURNAME = re.compile(r"(ов|ев|ин|ын)(?:а|у|ым|ой|е|ы|ых|ыми)$")
+
+_ADJECTIVE = re.compile(
+    r"(?:ическ|альн|ск|н)(?:ий|ый|ая|ое|ие|ые|ого|ому|им|ым|ом|ой|ую|их|ых|ими|ыми)$"
+)
+
+_NOUN = re.compile(r"(?:ци[яиюей]|ци[яе](?:м|х|ми)|ами|ями|ого|ому|ах|ях|ом|ем|ам|ям|ов|ей)$")
+
+
+def latin(word: str) -> str:
+    """`word` in lower-case Latin letters without marks; other alphabets stay as they are."""
+    plain = word.casefold().translate(_TRANSLITERATION).translate(_TURKIC)
+    if plain.isascii():
+        return plain
+    parts = unicodedata.normalize("NFD", plain)
+    return "".join(sign for sign in parts if not unicodedata.combining(sign))
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """A folded word's stem by its alphabet: Snowball for Russian, else for English."""
+    return _snowball("russian" if _starts_cyrillic(word) else "english")(word)
+
+
+@lru_cache(maxsize=1 << 16)
+def skeleton(word: str) -> str:
+    """The sounds of a name or loan word: consonants, and in short ones the kind of each vowel.
+
+    Equal for the spellings of one name in Russian, English and Turkmen as a rule; never empty for
+    a word with a letter.
+    """
+    plain = latin(_without_ending(word.casefold()))
+    sounds = _SOUNDS.sub(lambda found: _SOUND[found.group()], _SOFT_C.sub("s", plain))
+    opening = "a" if _VOWELS.match(sounds) else ""
+    consonants = _DOUBLED.sub(r"\1", _VOWELS.sub("", sounds))
+    if len(consonants) > 3:
+        return opening + consonants
+    inner = _VOWELS.sub(lambda found: _vowel_kind(found.group()), sounds.strip("aeiouy"))
+    return (opening + _DOUBLED.sub(r"\1", inner)) or plain
+
+
+def _vowel_kind(vowels: str) -> str:
+    """The kind of vowel that transliterations keep: "o" open, "u" rounded, "i" close."""
+    for vowel in vowels:
+        if vowel in "ao":
+            return "o"
+        if vowel == "u":
+            return "u"
+    return "i"
+
+
+def _without_ending(word: str) -> str:
+    """A folded word without the ending of its case or number."""
+    if _starts_cyrillic(word):
+        if (surname := _SURNAME.sub(r"\1", word)) != word or word.endswith(("ов", "ев")):
+            return surname
+        shorter = _ADJECTIVE.sub("", word)
+        shorter = _NOUN.sub("", word) if shorter == word else shorter
+        return shorter if len(shorter) >= 3 else word
+    for ending in ("tions", "tion", "ical", "ing", "ed", "es", "s", "ic", "al"):
+        if word.endswith(ending) and len(word) - len(ending) > 4:
+            return word.removesuffix(ending)
+    return word
+
+
+SUFFIXED_FROM = 4
+"""A Turkmen word shorter than this many letters has no other forms."""
 
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
-
-
-_LONGEST = 40  # no word of a language is longer; what is longer is left as it is
+_LONGEST_WORD = 40  # anything longer is no word and stays as it is
 
 
 def is_cyrillic(word: str) -> bool:
@@ -225,34 +191,33 @@ def is_cyrillic(word: str) -> bool:
 
 
 def index_forms(text: str, language: str) -> str:
-    """The normal form of every word of `text`, parted by spaces, for a full-text index.
+    """The normal form of every word of `text`, joined by spaces, for a full-text index.
 
-    The script of a word decides, not the text's language, since names stand in both; a Turkmen text
-    ("tk") keeps its Latin words as they are.
+    The script of each word decides, not the text's language: copy in one script has names in the
+    other. A Turkmen text ("tk") keeps its Latin words as they are.
     """
     return " ".join(_index_form(word, language) for word in words(text))
 
 
 def query_forms(query: str) -> list[list[str]]:
-    """For each word of `query`, in order, the normal forms under which an index may hold it.
+    """For each word of `query`, in order, the normal forms that an index may have for it.
 
-    A word finds a text when the text's `index_forms` hold any one of its forms.
+    A word finds a text when any of its forms is among the text's `index_forms`.
     """
     return [_query_forms(word) for word in words(query)]
 
 
 @lru_cache(maxsize=50_000)
-def russian_lemmas(word: str) -> tuple[str, ...]:
-    """The folded normal forms that a Russian word may have, the likeliest first."""
+def _russian_lemmas(word: str) -> tuple[str, ...]:
+    """The folded normal forms that a Russian word may have, the most likely first."""
     parses = _morphology().parse(word.casefold())
     return tuple(dict.fromkeys(fold(parse.normal_form) for parse in parses)) or (fold(word),)
 
 
 def russian_forms(word: str) -> tuple[str, ...]:
-    """Every folded form of the word of which `word` is one, sorted.
+    """Every folded form of the word that `word` is a form of, sorted.
 
-    Where `word` can be read as several words, those count of which it is the normal form; where it
-    is the normal form of none, the likeliest.
+    If `word` is ambiguous, the words with it as normal form count, else only the most likely one.
     """
     given = fold(word)
     parses = _morphology().parse(word.casefold())
@@ -263,26 +228,30 @@ def russian_forms(word: str) -> tuple[str, ...]:
 
 def english_stem(word: str) -> str:
     """The Snowball stem of a folded English word."""
-    return snowball("english")(word)
+    return _snowball("english")(word)
 
 
 def _index_form(word: str, language: str) -> str:
-    if len(word) > _LONGEST:
+    if len(word) > _LONGEST_WORD:
         return word
     if is_cyrillic(word):
-        return russian_lemmas(word)[0]
+        return _russian_lemmas(word)[0]
     return word if language == "tk" else _english_form(word)
 
 
 def _query_forms(word: str) -> list[str]:
-    if len(word) > _LONGEST:
+    if len(word) > _LONGEST_WORD:
         return [word]
-    found = russian_lemmas(word) if is_cyrillic(word) else (_english_form(word), word)
+    found = _russian_lemmas(word) if is_cyrillic(word) else (_english_form(word), word)
     return list(dict.fromkeys(found))
 
 
 def _english_form(word: str) -> str:
     return english_stem(word.removesuffix("'s"))
+
+
+def _starts_cyrillic(word: str) -> bool:
+    return "Ѐ" <= word[:1] <= "ӿ"
 
 
 @cache
@@ -293,7 +262,7 @@ def _morphology() -> Any:
 
 
 @cache
-def snowball(language: str) -> Callable[[str], str]:
+def _snowball(language: str) -> Callable[[str], str]:
     """The stemmer for folded words of "english" or "russian"."""
     from Stemmer import Stemmer
 

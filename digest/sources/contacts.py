@@ -1,4 +1,4 @@
-"""The press contact: found wherever it is, and kept out of what is published."""
+"""The press contact: found anywhere in the copy, and taken out of what is published."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,9 @@ from digest.sources.lines import Line
 
 _LISTS = word_lists("sources/copy.toml")["contact"]
 
-
 _MAIL = re.compile(
     r"[^\s@<>()\[\]]{1,64}\s?(?:@|\[\s?at\s?\]|\(\s?at\s?\)|\[\s?собака\s?\])", re.IGNORECASE
 )
-
 
 _PHONE = re.compile(
     r"(?<![\w+])\+\s?\(?\d(?:[\s().–-]{0,2}\d){7,14}(?!\d)"
@@ -22,15 +20,9 @@ _PHONE = re.compile(
     re.IGNORECASE,
 )
 
-
 _LABELLED = re.compile(rf"{either(_LISTS['labels'])}\s?[.:]", re.IGNORECASE)
-
-
 _REACH = rf"{either(_LISTS['reach'])}(?![^\W_])"
-
-
 _REACH_RU = either(_LISTS["reach_ru"])
-
 
 _OPENING = re.compile(
     r"(?<![^\W_])(?:"
@@ -54,32 +46,22 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 
-
 _PERSON = re.compile(
     r"\w{0,6}[\s:,]{0,3}(?:(?:the|our|к|с|со|по)\s)?(?:(?:г-н[уа]|г-же|Mr|Ms|Mrs|Dr)(?![^\W_])|[A-ZА-ЯЁ][a-zа-яё]{1,20}\s[A-ZА-ЯЁ])"
 )
 
-
-_SHORT = 160
-
-
-_SIGNATURE = 120
-
-
+_SHORT = 160  # characters of a line in a contact
+_SIGNATURE = 120  # characters of a line in a signature
 _NAMES_ABOVE = 4
-
-
 _AHEAD = 8
-
-
 _SENTENCE_START = re.compile(r"(?<=[.!?…])\s+")
 
 
 def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
-    """The copy without its press contact, and the contact whole (its lines parted by "\\n").
+    """The copy without its press contact, and the whole contact, its lines joined by "\\n".
 
-    A block begins with its opening words, or is a run of short lines at the end that hold an
-    address or a telephone number; in a paragraph, the contact is from the opening words' sentence on.
+    A block begins with its opening words, or is a run of short lines at the end with an address or
+    a telephone number. In a paragraph the contact begins with the sentence of the opening words.
     """
     copy: list[Line] = []
     contact: list[str] = []
@@ -101,7 +83,7 @@ def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
 
 
 def _block_end(lines: Sequence[Line], start: int) -> int:
-    """Where the block that opens at `start` ends; `start` itself if none does."""
+    """Where the block that begins at `start` ends; `start` itself if no block begins there."""
     first = lines[start].text
     if len(first) > _SHORT or _OPENING.match(first.lstrip("*-–—•# ")) is None:
         return start
@@ -110,18 +92,12 @@ def _block_end(lines: Sequence[Line], start: int) -> int:
     unfinished = not bare.endswith((".", "!", "?")) and (start > 0 or len(lines) > 1)
     if not unfinished and not any(_is_reach(line.text) for line in (lines[start], *following)):
         return start
-    if bare.endswith((".", "!", "?")) and _is_reach(first):
-        return _end_of_run(lines, start + 1, only_marked=True)
-    return _end_of_run(lines, start + 1, only_marked=False)
-
-
-def _end_of_run(lines: Sequence[Line], position: int, *, only_marked: bool) -> int:
-    while position < len(lines):
+    is_whole = bare.endswith((".", "!", "?")) and _is_reach(first)
+    for position in range(start + 1, len(lines)):
         text = lines[position].text
-        if not _is_reach(text) and (only_marked or _resumes_copy(text)):
-            break
-        position += 1
-    return position
+        if not _is_reach(text) and (is_whole or _resumes_copy(text)):
+            return position
+    return len(lines)
 
 
 def _resumes_copy(text: str) -> bool:
@@ -131,9 +107,10 @@ def _resumes_copy(text: str) -> bool:
 
 
 def _is_reach(text: str) -> bool:
-    if len(text) > 2 * _SHORT:
-        return False
-    return bool(_MAIL.search(text) or _PHONE.search(text) or _LABELLED.match(text))
+    """A line with a mail address, a telephone number, or a label such as "Tel.:"."""
+    return len(text) <= 2 * _SHORT and bool(
+        _MAIL.search(text) or _PHONE.search(text) or _LABELLED.match(text)
+    )
 
 
 def _split_paragraph(text: str) -> tuple[str, list[str]]:
@@ -150,16 +127,14 @@ def _split_paragraph(text: str) -> tuple[str, list[str]]:
 
 
 def _names_someone(text: str, opening: re.Match[str]) -> bool:
-    """ "please contact Ms. Name, Officer": a person follows the verb, not a page of a site."""
-    if len(text) - opening.end() > 2 * _SHORT:
-        return False
-    return _PERSON.match(text, opening.end()) is not None
+    """ "please contact Ms. Name, Officer": a person follows the verb, not a web page."""
+    near_end = len(text) - opening.end() <= 2 * _SHORT
+    return near_end and _PERSON.match(text, opening.end()) is not None
 
 
 def _signature_start(copy: Sequence[Line]) -> int:
-    """Where short lines at the end begin that hold an address or a number; len(copy) if none."""
-    position = len(copy)
-    marked = position
+    """Where the short lines at the end with an address or a number begin; len(copy) if none."""
+    position = marked = len(copy)
     while position > 1 and len(copy[position - 1].text) <= _SIGNATURE:
         position -= 1
         if _is_reach(copy[position].text):

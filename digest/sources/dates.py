@@ -1,4 +1,4 @@
-"""The day of an article, and how it is known: stated, in the lead, from neighbours, or unknown."""
+"""The language and the day of each entry; a day is stated, in the lead, from neighbours, or unknown."""
 
 import re
 from collections.abc import Sequence
@@ -10,27 +10,37 @@ from digest.language.text import either, paragraphs, sentences, word_lists
 from digest.language.words import detect
 from digest.model import UNDATED, DateSource, Entry, KnownDate
 
-_REACH = 90
-"""Characters on either side of a day in which the words that belong to it are looked for."""
-
-
-_OLDEST = 1995
-"""No wire copy is older; an older year is history."""
-
-
-_END = r"(?![^\W_])"
-
-
 _LISTS = word_lists("sources/dates.toml")
 
+_LEAD = 3000
+"""Characters of the lead that are searched for a date."""
 
+_SHORT_LEAD = 25
+"""A lead of fewer words is a standfirst: the next paragraph is searched, too."""
+
+_EVENT_DAYS = 14
+"""The longest that an event may continue ("followed by ... on 4 October")."""
+
+_NEAR_DAYS = 60
+"""A day without a year takes the year of another day in the same text at most this many days away."""
+
+_GOES_ON, _STOPS = (
+    re.compile(rf"(?<![^\W_]){either(_LISTS['between'][name])}(?![^\W_])", re.IGNORECASE)
+    for name in ("goes_on", "stops")
+)
+
+_REACH = 90
+"""Characters on either side of a day that are searched for words about it."""
+
+_OLDEST = 1995
+"""Anything before this year is history, not news."""
+
+_END = r"(?![^\W_])"
 _BEFORE = either(word for words in _LISTS["before"].values() for word in words)
-
 
 _JUST_BEFORE = re.compile(
     rf"(?<![^\W_]){_BEFORE}(?:\s(?:the|on|{WEEKDAY}),?)?\s{{0,2}}$", re.IGNORECASE
 )
-
 
 _PARTICIPLE = re.compile(
     rf"(?<![^\W_]){either(_LISTS['decided']['things'])}"
@@ -39,11 +49,9 @@ _PARTICIPLE = re.compile(
     re.IGNORECASE,
 )
 
-
 _PASSIVE = re.compile(
     r"(?<![^\W_])(?:was|were|is|are|been|being)\s(?:\w{1,15}ly\s)?\w{3,14}(?:ed|t|n)\s[^,;.]{0,70}$"
 )
-
 
 _RELATIVE = re.compile(
     r"(?<![^\W_])(?:which|that|who)\s(?:(?:was|were|had been|has been)\s)?(?:\w{1,15}ly\s)?"
@@ -51,12 +59,10 @@ _RELATIVE = re.compile(
     re.IGNORECASE,
 )
 
-
 _PARTICIPLE_RU = re.compile(
     rf"(?<![^\W_]){either(_LISTS['decided']['how_ru'])}\w{{2,3}}(?:\s[^,;.]{{1,60}}?)?\s(?:с\s)?$",
     re.IGNORECASE,
 )
-
 
 _RELATIVE_RU = re.compile(
     r"(?<![^\W_])котор\w{2,3}\s(?:был\w?\s)?(?:принят|утвержд|подписан|учрежд|создан|вступил|введен|введён)"
@@ -64,13 +70,11 @@ _RELATIVE_RU = re.compile(
     re.IGNORECASE,
 )
 
-
 _NUMBERED = re.compile(
     r"(?:№\s?[\w/-]{1,15}|(?<![^\W_])no\.?\s?\d[\w/-]{0,12}|(?<![^\W_])resolution\s[\w/-]{1,15}|резолюци\w\s[\w/-]{1,15})"
     r"\s(?:of|от|dated)\s$",
     re.IGNORECASE,
 )
-
 
 _EVERY_YEAR = re.compile(
     r"(?<![^\W_])(?:every|each)\s(?:single\s)?year|(?<![^\W_])annually"
@@ -78,7 +82,6 @@ _EVERY_YEAR = re.compile(
     + r"|(?<![^\W_])(?:ежегодно|каждый год|каждого года)|her ýyl",
     re.IGNORECASE,
 )
-
 
 _OBSERVED = re.compile(
     r"(?<![^\W_])(?:is|are)\s(?:\w{1,15}ly\s)?(?:marked|celebrated|observed|commemorated|held)"
@@ -88,112 +91,24 @@ _OBSERVED = re.compile(
     re.IGNORECASE,
 )
 
-
 _INTERNATIONAL_DAY = re.compile(
     r"(?:\bday|\bдня|\bдень|\bдню|\bднём|\bднем)(?:\s[^,;.()]{0,80}?)?,?\s?(?:on|[(–—-]|—)?\s?$",
     re.IGNORECASE,
 )
 
-
 _WILL = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['ahead'])}{_END}", re.IGNORECASE)
-
-
 _PAST = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['past'])}{_END}", re.IGNORECASE)
-
-
 _BE_DONE = re.compile(r"(?<![^\W_])be\s\w{3,15}", re.IGNORECASE)
-
+_SUBORDINATE = re.compile(
+    rf"(?<![^\W_])(?:which|that|what|who|что|котор\w{{2,3}}){_END}", re.IGNORECASE
+)
 
 _CLAUSE = re.compile(r"[;:]|,\s(?:and|but|а|но|и)\s")
 
 
-def is_background(sentence: str, mention: Mention) -> bool:
-    """Whether the day is not that of the news: its sentence says that it is history, recurs or is ahead."""
-    before = sentence[max(0, mention.start - _REACH) : mention.start]
-    after = sentence[mention.end : mention.end + _REACH]
-    if mention.year is not None and mention.year < _OLDEST:
-        return True
-    if _JUST_BEFORE.search(before) or _NUMBERED.search(before):
-        return not _opens_span(before)
-    return (
-        _is_decided(before)
-        or _recurs(sentence, mention)
-        or _is_ahead(before, after)
-        or (mention.year is None and _INTERNATIONAL_DAY.search(before) is not None)
-    )
-
-
-def _opens_span(before: str) -> bool:
-    """ "с 5 мая до 10 мая", "from 5 May until 10 May": the word joins the two ends of a span."""
-    return (
-        re.search(r"(?:from|с|со)\s[^,;.]{1,30}(?:until|till|до)\s$", before, re.IGNORECASE)
-        is not None
-    )
-
-
-def _is_decided(before: str) -> bool:
-    """A thing "adopted on" the day, told in passing: a participle without its own verb, or a relative."""
-    if _RELATIVE.search(before) is not None:
-        return True
-    if _PARTICIPLE.search(before) is not None and _PASSIVE.search(before) is None:
-        return True
-    return _PARTICIPLE_RU.search(before) is not None or _RELATIVE_RU.search(before) is not None
-
-
-def _recurs(sentence: str, mention: Mention) -> bool:
-    near = sentence[max(0, mention.start - 2 * _REACH) : mention.end + _REACH]
-    if _EVERY_YEAR.search(near) and mention.year is None:
-        return True
-    return mention.year is None and _OBSERVED.search(near) is not None
-
-
-def _is_ahead(before: str, after: str) -> bool:
-    """A plan: the clause speaks of the future, and no past verb says that the day has come."""
-    clause = _CLAUSE.split(before)[-1]
-    if plan := _WILL.search(clause):
-        return not _PAST.search(_BE_DONE.sub("", clause[plan.start() :]))
-    plan = _WILL.search(_CLAUSE.split(after)[0])
-    if plan is None or _PAST.search(clause):
-        return False
-    between = after[: plan.start()]
-    return not _PAST.search(between) and not _is_subordinate(between)
-
-
-def _is_subordinate(words: str) -> bool:
-    return (
-        re.search(r"(?<![^\W_])(?:which|that|what|who|что|котор\w{2,3})(?![^\W_])", words, re.I)
-        is not None
-    )
-
-
-_LEAD = 3000
-"""Characters of the lead that are read for a date."""
-
-
-_SHORT_LEAD = 25
-"""Words below which the lead is only a standfirst, and the next paragraph is read as well."""
-
-
-_EVENT_DAYS = 14
-"""An event that goes on "followed by ... on 4 October" goes on at most so long."""
-
-
-_NEAR_DAYS = 60
-"""A day without its year takes the year of another day of the same text that is so near."""
-
-
-_GOES_ON, _STOPS = (
-    re.compile(
-        rf"(?<![^\W_]){either(word_lists('sources/dates.toml')['between'][name])}(?![^\W_])",
-        re.IGNORECASE,
-    )
-    for name in ("goes_on", "stops")
-)
-
-
 @dataclass(frozen=True, slots=True)
 class FoundDay:
-    """A day that the copy gives as its own, perhaps without its year, and the words that say so."""
+    """The day that the copy states, perhaps without its year, and the words that state it."""
 
     mention: Mention
     year: int | None
@@ -201,37 +116,34 @@ class FoundDay:
     evidence: str
 
     def known(self) -> KnownDate | None:
-        """The date, once its year is known."""
+        """The date; None without a year."""
         if self.year is None or (day := self.mention.on(self.year)) is None:
             return None
         return KnownDate(day, self.source, self.evidence)
 
 
-def find_date(entry: Entry) -> FoundDay | None:
-    """The day that the copy itself states; None where it states none.
+def read_copy(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one document in its order, each with its language and its date.
 
-    A dateline or a wire tag comes first, then the last day of the event in the lead. A day that only
-    gives the background (a resolution adopted, a day marked every year, a plan) is no date.
+    What an entry already has from its source stays.
     """
-    lead = _lead(entry)
-    stated = _stated(entry, lead)
-    if stated is not None:
-        return stated
-    for sentence in sentences(lead):
-        found = mentions(sentence)
-        event = [one for one in found if not is_background(sentence, one)]
-        if event:
-            last = _last_of_event(sentence, event)
-            year = last.year or _near_year(last, found)
-            return FoundDay(last, year, DateSource.TEXT, _evidence(sentence, event[0], last))
-    return None
+    dates = date_entries(entries)
+    return [
+        replace(entry, language=entry.language or _language(entry), published=published)
+        for entry, published in zip(entries, dates, strict=True)
+    ]
+
+
+def _language(entry: Entry) -> str:
+    """By the text, which has more words; the title counts only where the text does not decide."""
+    return detect(entry.text) or detect(f"{entry.title}\n{entry.text}")
 
 
 def date_entries(entries: Sequence[Entry]) -> list[KnownDate]:
     """The dates of one document's entries, in their order.
 
-    An entry that brings its date keeps it. A year left out is the one that brings the day nearest to
-    the dated entries before and after; it is found among the neighbours only, never invented.
+    An entry that has a date keeps it. A missing year is the one that puts the day nearest to the
+    dated entries before and after; without such neighbours the date stays unknown.
     """
     found = [None if _is_dated(entry) else find_date(entry) for entry in entries]
     dates = [
@@ -254,7 +166,7 @@ def _is_dated(entry: Entry) -> bool:
 
 
 def _nearest(dates: Sequence[KnownDate]) -> list[date | None]:
-    """For each place the nearest day that is known before it."""
+    """For each position the last known day before it."""
     nearest: list[date | None] = []
     last: date | None = None
     for known in dates:
@@ -269,6 +181,26 @@ def _in_nearest_year(mention: Mention, anchors: Sequence[date]) -> date | None:
     if not days:
         return None
     return min(days, key=lambda day: sum(abs((day - anchor).days) for anchor in anchors))
+
+
+def find_date(entry: Entry) -> FoundDay | None:
+    """The day that the copy itself states; None where it states none.
+
+    A dateline or a wire tag comes first, then the last day of the event in the lead. Background (a
+    resolution adopted, a yearly observance, a plan) does not count.
+    """
+    lead = _lead(entry)
+    stated = _stated(entry, lead)
+    if stated is not None:
+        return stated
+    for sentence in sentences(lead):
+        found = mentions(sentence)
+        event = [one for one in found if not _is_background(sentence, one)]
+        if event:
+            last = _last_of_event(sentence, event)
+            year = last.year or _near_year(last, found)
+            return FoundDay(last, year, DateSource.TEXT, _evidence(sentence, event[0], last))
+    return None
 
 
 def _stated(entry: Entry, lead: str) -> FoundDay | None:
@@ -302,7 +234,7 @@ def _lead(entry: Entry) -> str:
 
 
 def _last_of_event(sentence: str, event: Sequence[Mention]) -> Mention:
-    """The first day of the event, or a later one on which the same sentence lets it go on."""
+    """The first day of the event, or a later one to which the same sentence extends it."""
     last = event[0]
     for one in event[1:]:
         between = sentence[last.end : one.start]
@@ -314,16 +246,12 @@ def _last_of_event(sentence: str, event: Sequence[Mention]) -> Mention:
             break
         if not _GOES_ON.search(between) or _STOPS.search(between):
             break
-        last = one if one.year else _with_year(one, last.year)
+        last = one if one.year else replace(one, year=last.year)
     return last
 
 
-def _with_year(mention: Mention, year: int | None) -> Mention:
-    return Mention(mention.start, mention.end, mention.day, mention.month, year, mention.first)
-
-
 def _near_year(mention: Mention, others: Sequence[Mention]) -> int | None:
-    """The year of a fully named day that lies near this one in the calendar."""
+    """The year of a day with a year that is near this one in the calendar."""
     for other in others:
         if other.date is not None:
             near = _in_nearest_year(mention, [other.date])
@@ -338,18 +266,43 @@ def _evidence(sentence: str, first: Mention, last: Mention) -> str:
     return f"{sentence[first.start : first.end]} … {sentence[last.start : last.end]}"
 
 
-def read_copy(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries of one document in its order, each with its language and its date.
+def _is_background(sentence: str, mention: Mention) -> bool:
+    """Whether the day is not that of the news but, by its sentence, history, yearly or in the future."""
+    before = sentence[max(0, mention.start - _REACH) : mention.start]
+    after = sentence[mention.end : mention.end + _REACH]
+    if mention.year is not None and mention.year < _OLDEST:
+        return True
+    if _JUST_BEFORE.search(before) or _NUMBERED.search(before):
+        return not _opens_span(before)
+    if mention.year is None and (_INTERNATIONAL_DAY.search(before) or _recurs(sentence, mention)):
+        return True
+    return _is_decided(before) or _is_ahead(before, after)
 
-    What an entry already knows from its source stays as it is.
-    """
-    dates = date_entries(entries)
-    return [
-        replace(entry, language=entry.language or _language(entry), published=published)
-        for entry, published in zip(entries, dates, strict=True)
-    ]
+
+def _opens_span(before: str) -> bool:
+    """ "с 5 мая до 10 мая", "from 5 May until 10 May": the word joins the two ends of a span."""
+    return re.search(r"(?:from|с|со)\s[^,;.]{1,30}(?:until|till|до)\s$", before, re.I) is not None
 
 
-def _language(entry: Entry) -> str:
-    """By the text, which has more words to tell by; the title counts where there is little else."""
-    return detect(entry.text) or detect(f"{entry.title}\n{entry.text}")
+def _is_decided(before: str) -> bool:
+    """Something "adopted on" the day, in passing: a participle without a verb, or a relative clause."""
+    if _PARTICIPLE.search(before) and not _PASSIVE.search(before):
+        return True
+    return any(one.search(before) for one in (_RELATIVE, _PARTICIPLE_RU, _RELATIVE_RU))
+
+
+def _recurs(sentence: str, mention: Mention) -> bool:
+    near = sentence[max(0, mention.start - 2 * _REACH) : mention.end + _REACH]
+    return bool(_EVERY_YEAR.search(near) or _OBSERVED.search(near))
+
+
+def _is_ahead(before: str, after: str) -> bool:
+    """A plan: the clause is about the future, and no past verb says that the day has come."""
+    clause = _CLAUSE.split(before)[-1]
+    if plan := _WILL.search(clause):
+        return not _PAST.search(_BE_DONE.sub("", clause[plan.start() :]))
+    plan = _WILL.search(_CLAUSE.split(after)[0])
+    if plan is None or _PAST.search(clause):
+        return False
+    between = after[: plan.start()]
+    return not _PAST.search(between) and not _SUBORDINATE.search(between)

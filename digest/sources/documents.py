@@ -1,4 +1,4 @@
-"""The entries of one document, by its form: an article, or a listing of items."""
+"""The entries of one document, which is either one article or a listing of several items."""
 
 import html
 import re
@@ -27,19 +27,26 @@ from digest.sources.lines import (
     without_ellipsis,
 )
 
-MADE_TITLE = 90
-"""Characters of a title that is made from the first sentence."""
-
+_MADE_TITLE = 90
+"""Characters of a title made from the first sentence."""
 
 _SENTENCE_SPAN = 2000
 
+_FULL_ITEMS = 3
+"""This many titles with one paragraph each are a listing even if no text is cut."""
+
+_TITLE_WORDS = 6
+_TEASER_WORDS = 15
+_SECTION_WORDS = 3
+_SMALL_WORD = re.compile(r"(?<![^\W_])[a-zа-яёäňşžýöüç]{2,}(?![^\W_])")
+
+_Uncut = Callable[[str], str | None]
+"""Takes a text without the mark that cuts it; None where it has none."""
+
 
 @dataclass(slots=True)
-class Draft:
-    """An item as its lines say it, before it becomes an entry.
-
-    `body` holds its paragraphs in order, headings among them. `line` is where the item starts.
-    """
+class _Draft:
+    """What the lines of an item say. `body` has its paragraphs and headings in order."""
 
     line: int
     title: str | None = None
@@ -51,130 +58,81 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
+class _Paragraph:
     text: str
     heading: bool = False
 
 
-def to_entry(document: str, draft: Draft, lowercase: Collection[str]) -> Entry | None:
-    """The draft as an entry, without language and date; None if it says nothing.
+def read_entries(name: str, text: str) -> list[Entry]:
+    """The news items of a document in its order, each complete or a teaser that "[…]" cuts.
 
-    `lowercase` are the words that the document writes small somewhere.
+    `name` is the document's name in its source. Language and date are still missing.
     """
-    bare, tags = _without_tags(draft)
-    lines, byline, dateline = _without_asides(draft, bare, lowercase)
-    if not draft.complete and lines:
-        lines[0], glued = take_glued_byline(lines[0], lowercase)
-        byline = byline or glued
-    if not lines and draft.title:
-        lines = [draft.title]
-    lines = [line for line in lines if line]
+    lines, contact = split_contact(split_lines(text))
     if not lines:
-        return None
-    paragraphs = mark_headings(lines)
-    lead = next((one.text for one in paragraphs if not one.heading), lines[0])
-    return Entry(
-        document=document,
-        line=draft.line,
-        title=draft.title or made_title(lead),
-        title_made=draft.title is None,
-        language="",
-        lead=lead,
-        text="\n\n".join(one.text for one in paragraphs),
-        content_html=content_html(paragraphs),
-        complete=draft.complete,
-        byline=byline,
-        dateline=dateline or leading_dateline(lead),
-        wire_tag=last_tag(tags),
-        contact=draft.contact,
+        return []
+    if _is_listing(lines):
+        drafts = _read_listing(lines)
+        if drafts:
+            drafts[-1].contact = contact
+    else:
+        drafts = [_read_article(lines, contact)]
+    lowercase = frozenset(_SMALL_WORD.findall(text))
+    entries = [_to_entry(name, draft, lowercase) for draft in drafts]
+    return [entry for entry in entries if entry is not None]
+
+
+def _read_article(lines: Sequence[Line], contact: str | None) -> _Draft:
+    """One article: its title if it has one, and everything below."""
+    draft = _Draft(lines[0].number, contact=contact)
+    rest = list(lines)
+    while len(rest) > 1 and _is_aside(rest[0].text, rest[1].text, draft):
+        del rest[0]
+    if len(rest) > 1 and _has_title(rest):
+        draft.title = rest[0].text
+        del rest[0]
+    draft.body = [line.text for line in rest]
+    return draft
+
+
+def _is_aside(text: str, below: str, draft: _Draft) -> bool:
+    """A line above the title: a label, a day, a clear byline. Its content goes into the draft."""
+    if is_label(text):
+        return True
+    if draft.dateline is None and (dateline := as_dateline(text)):
+        draft.dateline = dateline
+        return True
+    if draft.byline is None and (byline := as_byline(text, (), bare=False)) and is_title(below):
+        draft.byline = byline
+        return True
+    return False
+
+
+def _has_title(lines: Sequence[Line]) -> bool:
+    """Whether the first line is the title, not a paragraph or the heading of a first part.
+
+    Where parts each end with their own wire tag, the line above each is the heading of that part.
+    """
+    first = lines[0].text
+    if not is_title(first) or leading_dateline(first) or take_wire_tags(first)[1]:
+        return False
+    if not is_heading(first) or not is_prose(lines[1].text):
+        return True
+    return not any(
+        is_heading(lines[position].text)
+        and is_prose(lines[position + 1].text)
+        and take_wire_tags(lines[position - 1].text)[1]
+        for position in range(2, len(lines) - 1)
     )
 
 
-def made_title(lead: str) -> str:
-    """A title out of the first sentence, at most MADE_TITLE characters, cut between words."""
-    start = dateline_end(lead)
-    copy = lead[start : start + _SENTENCE_SPAN]
-    first = next(iter(sentences(copy)), copy)
-    bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
-    return cut_at_word(bare or first, MADE_TITLE)
-
-
-def content_html(paragraphs: Sequence[Paragraph]) -> str:
-    """Escaped paragraphs as <p>, headings as <h2>, a line each."""
-    return "\n".join(
-        f"<{tag}>{html.escape(one.text, quote=False)}</{tag}>"
-        for one in paragraphs
-        for tag in ["h2" if one.heading else "p"]
-    )
-
-
-def mark_headings(lines: Sequence[str]) -> list[Paragraph]:
-    """Which paragraphs head a part: short, no sentence, and prose or another heading below them."""
-    marked: list[Paragraph] = []
-    below_is_copy = False
-    for text in reversed(lines):
-        heading = below_is_copy and is_heading(text)
-        below_is_copy = heading or is_prose(text) or ends_sentence(text)
-        marked.append(Paragraph(text, heading))
-    marked.reverse()
-    return marked
-
-
-def _without_tags(draft: Draft) -> tuple[list[str], list[str]]:
-    bare: list[str] = []
-    tags: list[str] = []
-    for text in draft.body:
-        kept, found = take_wire_tags(text)
-        tags += found
-        if kept:
-            bare.append(kept)
-    return bare, tags
-
-
-def _without_asides(
-    draft: Draft, lines: Sequence[str], lowercase: Collection[str]
-) -> tuple[list[str], str | None, str | None]:
-    """The paragraphs without the lines at either end that only say who, where or when."""
-    byline, dateline = draft.byline, draft.dateline
-    kept: list[str] = []
-    last = len(lines) - 1
-    for position, text in enumerate(lines):
-        at_start, at_end = not kept and position < 3, position >= last - 1
-        if (at_start or (at_end and kept)) and last > 0:
-            beneath_title = at_start and draft.title is not None
-            if byline is None and (found := as_byline(text, lowercase, bare=beneath_title)):
-                byline = found
-                continue
-            if dateline is None and (found := as_dateline(text)):
-                dateline = found
-                continue
-        kept.append(text)
-    return kept, byline, dateline
-
-
-_FULL_ITEMS = 3
-"""So many titles, each with one paragraph, make a listing even if no text is cut."""
-
-
-_TITLE_WORDS = 6
-
-
-_TEASER_WORDS = 15
-
-
-_SECTION_WORDS = 3
-
-
-Uncut = Callable[[str], str | None]
-
-
-def is_listing(lines: Sequence[Line]) -> bool:
-    """Whether the document's form is that of a listing: texts cut with "[…]", in turns with titles."""
+def _is_listing(lines: Sequence[Line]) -> bool:
+    """Whether titles alternate with texts that "[…]" cuts, or with single paragraphs."""
     return _mark_of(lines) is not None or _is_listing_of_full_items(lines)
 
 
-def read_listing(lines: Sequence[Line]) -> list[Draft]:
-    """The items in order. A title without a text of its own is an item of which no more is known."""
+def _read_listing(lines: Sequence[Line]) -> list[_Draft]:
+    """The items in order. A title without text is an item, too."""
     reader = _Reader(_mark_of(lines) or without_cut)
     for position, line in enumerate(lines):
         below = lines[position + 1].text if position + 1 < len(lines) else None
@@ -182,8 +140,8 @@ def read_listing(lines: Sequence[Line]) -> list[Draft]:
     return reader.finish()
 
 
-def _mark_of(lines: Sequence[Line]) -> Uncut | None:
-    """How texts are cut here; None if they are not."""
+def _mark_of(lines: Sequence[Line]) -> _Uncut | None:
+    """What removes the mark that cuts the texts here; None if none is cut."""
     cut = [position for position, line in enumerate(lines) if without_cut(line.text) is not None]
     whole = sum(1 for line in lines if without_cut(line.text) is None and _is_text(line.text))
     if len(cut) >= 2 and len(cut) * 3 >= whole:
@@ -201,7 +159,7 @@ def _is_text(text: str) -> bool:
 
 
 def _is_listing_of_full_items(lines: Sequence[Line]) -> bool:
-    """Titles and single paragraphs strictly in turns, parted as items, with headlines for titles."""
+    """Headlines and single paragraphs strictly alternate, with gaps only between items."""
     titles, texts = lines[::2], lines[1::2]
     if len(lines) % 2 or len(titles) < _FULL_ITEMS:
         return False
@@ -215,12 +173,12 @@ def _is_listing_of_full_items(lines: Sequence[Line]) -> bool:
 
 
 class _Reader:
-    """Takes the lines of a listing one by one."""
+    """Reads a listing line by line."""
 
-    def __init__(self, uncut: Uncut) -> None:
+    def __init__(self, uncut: _Uncut) -> None:
         self.uncut = uncut
-        self.drafts: list[Draft] = []
-        self.open: Draft | None = None
+        self.drafts: list[_Draft] = []
+        self.open: _Draft | None = None
         self.day_for_next: str | None = None
         self.days_follow = False
 
@@ -240,7 +198,7 @@ class _Reader:
             item = self.open or self._begin(line, title=None)
             item.body.append(text)
 
-    def finish(self) -> list[Draft]:
+    def finish(self) -> list[_Draft]:
         for draft in self.drafts:
             draft.complete = draft.complete and bool(draft.body)
         return [one for one in self.drafts if one.body or not _names_section(one, self.drafts[0])]
@@ -270,82 +228,105 @@ class _Reader:
         above_teaser = below is not None and self.uncut(below) is not None
         return self.open is None and above_teaser and len(text) <= TITLE_LIMIT
 
-    def _begin(self, line: Line, title: str | None) -> Draft:
-        draft = Draft(line.number, title=title, dateline=self.day_for_next)
+    def _begin(self, line: Line, title: str | None) -> _Draft:
+        draft = _Draft(line.number, title=title, dateline=self.day_for_next)
         self.day_for_next = None
         self.drafts.append(draft)
         self.open = draft
         return draft
 
 
-def _names_section(draft: Draft, first: Draft) -> bool:
-    """A title without text that only heads the listing, or a few words that head a part of it."""
+def _names_section(draft: _Draft, first: _Draft) -> bool:
+    """A title without text that heads the listing, or a few words that head a part of it."""
     return draft is first or len((draft.title or "").split()) <= _SECTION_WORDS
 
 
-_SMALL_WORD = re.compile(r"(?<![^\W_])[a-zа-яёäňşžýöüç]{2,}(?![^\W_])")
+def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry | None:
+    """The draft as an entry without language and date; None if it is empty.
 
-
-def read_entries(name: str, text: str) -> list[Entry]:
-    """The news items of a document in its order, each complete or, cut with "[…]", a teaser.
-
-    `name` is the document's name in its source. Language and date are left for others to find.
-    A document that holds no copy gives no entry.
+    `lowercase` are the words that the document writes in small letters somewhere.
     """
-    lines, contact = split_contact(split_lines(text))
+    bare, tags = _without_tags(draft)
+    lines, byline, dateline = _without_asides(draft, bare, lowercase)
+    if not draft.complete and lines:
+        lines[0], glued = take_glued_byline(lines[0], lowercase)
+        byline = byline or glued
+    if not lines and draft.title:
+        lines = [draft.title]
+    lines = [line for line in lines if line]
     if not lines:
-        return []
-    if is_listing(lines):
-        drafts = read_listing(lines)
-        if drafts:
-            drafts[-1].contact = contact
-    else:
-        drafts = [_read_article(lines, contact)]
-    lowercase = frozenset(_SMALL_WORD.findall(text))
-    entries = [to_entry(name, draft, lowercase) for draft in drafts]
-    return [entry for entry in entries if entry is not None]
-
-
-def _read_article(lines: Sequence[Line], contact: str | None) -> Draft:
-    """One article: its title if it has one, and everything below."""
-    draft = Draft(lines[0].number, contact=contact)
-    rest = list(lines)
-    while len(rest) > 1 and _is_aside(rest[0].text, rest[1].text, draft):
-        del rest[0]
-    if len(rest) > 1 and _has_title(rest):
-        draft.title = rest[0].text
-        del rest[0]
-    draft.body = [line.text for line in rest]
-    return draft
-
-
-def _is_aside(text: str, below: str, draft: Draft) -> bool:
-    """A line above the title: a label, a day, a byline that says so. The draft takes what it says."""
-    if is_label(text):
-        return True
-    if draft.dateline is None and (dateline := as_dateline(text)):
-        draft.dateline = dateline
-        return True
-    if draft.byline is None and (byline := as_byline(text, (), bare=False)) and is_title(below):
-        draft.byline = byline
-        return True
-    return False
-
-
-def _has_title(lines: Sequence[Line]) -> bool:
-    """Whether the first line is the title, not a paragraph and not the heading of a first part.
-
-    Parts that each end with a wire tag of their own stand side by side: the line above the first
-    heads that part only, as the lines above the others do.
-    """
-    first = lines[0].text
-    if not is_title(first) or leading_dateline(first) or take_wire_tags(first)[1]:
-        return False
-    if not is_heading(first) or not is_prose(lines[1].text):
-        return True
-    return not any(
-        is_heading(lines[position].text)
-        and is_prose(lines[position + 1].text)
-        and take_wire_tags(lines[position - 1].text)[1]
-        for position in range(2, len(lines) - 1)
+        return None
+    paragraphs = _mark_headings(lines)
+    lead = next((one.text for one in paragraphs if not one.heading), lines[0])
+    return Entry(
+        document=document,
+        line=draft.line,
+        title=draft.title or _made_title(lead),
+        title_made=draft.title is None,
+        language="",
+        lead=lead,
+        text="\n\n".join(one.text for one in paragraphs),
+        content_html="\n".join(
+            f"<{tag}>{html.escape(one.text, quote=False)}</{tag}>"
+            for one in paragraphs
+            for tag in ["h2" if one.heading else "p"]
+        ),
+        complete=draft.complete,
+        byline=byline,
+        dateline=dateline or leading_dateline(lead),
+        wire_tag=last_tag(tags),
+        contact=draft.contact,
     )
+
+
+def _made_title(lead: str) -> str:
+    """A title from the first sentence, at most _MADE_TITLE characters, cut between words."""
+    start = dateline_end(lead)
+    copy = lead[start : start + _SENTENCE_SPAN]
+    first = next(iter(sentences(copy)), copy)
+    bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
+    return cut_at_word(bare or first, _MADE_TITLE)
+
+
+def _mark_headings(lines: Sequence[str]) -> list[_Paragraph]:
+    """Marks as headings the short paragraphs that are no sentence and have copy or a heading below."""
+    marked: list[_Paragraph] = []
+    below_is_copy = False
+    for text in reversed(lines):
+        heading = below_is_copy and is_heading(text)
+        below_is_copy = heading or is_prose(text) or ends_sentence(text)
+        marked.append(_Paragraph(text, heading))
+    marked.reverse()
+    return marked
+
+
+def _without_tags(draft: _Draft) -> tuple[list[str], list[str]]:
+    bare: list[str] = []
+    tags: list[str] = []
+    for text in draft.body:
+        kept, found = take_wire_tags(text)
+        tags += found
+        if kept:
+            bare.append(kept)
+    return bare, tags
+
+
+def _without_asides(
+    draft: _Draft, lines: Sequence[str], lowercase: Collection[str]
+) -> tuple[list[str], str | None, str | None]:
+    """The paragraphs without the lines at either end that only say who, where or when; byline; dateline."""
+    byline, dateline = draft.byline, draft.dateline
+    kept: list[str] = []
+    last = len(lines) - 1
+    for position, text in enumerate(lines):
+        at_start, at_end = not kept and position < 3, position >= last - 1
+        if (at_start or (at_end and kept)) and last > 0:
+            beneath_title = at_start and draft.title is not None
+            if byline is None and (found := as_byline(text, lowercase, bare=beneath_title)):
+                byline = found
+                continue
+            if dateline is None and (found := as_dateline(text)):
+                dateline = found
+                continue
+        kept.append(text)
+    return kept, byline, dateline

@@ -1,4 +1,4 @@
-"""A folder of documents: which there are, and their bytes."""
+"""The documents of a folder, and their bytes."""
 
 import os
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ class FoundDocument:
 
 
 def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
-    """The regular files of `folder` that match the glob `pattern`, by name; hidden ones left out.
+    """The regular files of `folder` that match the glob `pattern`, by name, without hidden ones.
 
-    A link that leads nowhere is a document, too: one that cannot be read.
+    A broken link counts as a document that cannot be read.
 
     Raises:
-        DocumentError: the folder is missing or cannot be read, or the pattern is none.
+        DocumentError: the folder is missing or cannot be read, or the pattern is invalid.
     """
     check_folder(folder)
     try:
         paths = list(folder.glob(pattern))
-        regular = [path for path in paths if path.is_file() or _leads_nowhere(path)]
+        regular = [path for path in paths if path.is_file() or _is_broken_link(path)]
         documents = [one for path in regular if (one := _document(folder, path)) is not None]
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
@@ -37,12 +37,16 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(str(folder), reason) from error
-    visible = [found for found in documents if not _is_hidden(found.name)]
+    visible = [
+        found
+        for found in documents
+        if not any(part.startswith(".") and part != ".." for part in found.name.split("/"))
+    ]
     return sorted(visible, key=lambda found: found.name)
 
 
 def check_folder(folder: Path) -> None:
-    """Only whether the folder can be looked into, however much lies in it.
+    """Check that the folder can be opened, in the same time whatever its size.
 
     Raises:
         DocumentError: it is missing or cannot be read.
@@ -54,13 +58,13 @@ def check_folder(folder: Path) -> None:
                 str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
             )
         os.scandir(folder).close()
-    except OSError as error:  # a glob would only find nothing
+    except OSError as error:  # a glob would find nothing instead
         reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(str(folder), reason) from error
 
 
 def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
-    """The document's bytes; None where it was taken away since it was found.
+    """The document's bytes; None if it was deleted since it was found.
 
     Raises:
         DocumentError: larger than `limit_bytes`, empty, or unreadable.
@@ -70,8 +74,8 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
             data = file.read(limit_bytes + 1)
             size = len(data) if len(data) <= limit_bytes else found.path.stat().st_size
     except OSError as error:
-        if _leads_nowhere(found.path):
-            reason = "is a link that leads to nothing; mend or remove it"
+        if _is_broken_link(found.path):
+            reason = "is a broken link; correct or remove it"
             raise DocumentError(found.name, reason) from error
         if isinstance(error, FileNotFoundError):
             return None
@@ -89,11 +93,11 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
 
 
 def _document(folder: Path, path: Path) -> FoundDocument | None:
-    """None where it was taken away just now."""
+    """None if it was just deleted."""
     try:
         size = path.stat().st_size
     except OSError as error:
-        if not _leads_nowhere(path):
+        if not _is_broken_link(path):
             if isinstance(error, FileNotFoundError):
                 return None
             raise
@@ -101,10 +105,6 @@ def _document(folder: Path, path: Path) -> FoundDocument | None:
     return FoundDocument(path.relative_to(folder).as_posix(), path, size)
 
 
-def _leads_nowhere(path: Path) -> bool:
-    """Whether it is a link to what is not there, or in the end to itself."""
+def _is_broken_link(path: Path) -> bool:
+    """Whether it is a link to a missing file, or a loop of links."""
     return path.is_symlink() and not path.exists()
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") and part != ".." for part in name.split("/"))

@@ -1,4 +1,4 @@
-"""Lines of a document and what their form says: prose, a heading, a teaser's cut, an aside, a byline, a wire tag."""
+"""The lines of a document, and what each one is: prose, title, heading, cut teaser, day, byline or wire tag."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -9,24 +9,16 @@ from digest.language.days import CAPITAL, PLACE, STARTERS, WEEKDAY, mentions
 from digest.language.text import either, word_lists
 
 TITLE_LIMIT = 350
-
-
 _HEADING_LIMIT = 120
-
-
 _HEADING_WORDS = 14
-
-
-_TAIL = 80
-
+_CUT_TAIL, _TAG_TAIL = 80, 130
+"""Characters at the end of a text that are searched for the mark of a cut, for a wire tag."""
 
 _NARROWEST, _WIDEST = 50, 100
 """Widths at which copy is broken into lines."""
 
-
 _FULL_LINE = 0.7
-"""A line of at least this share of the width may run on into the next."""
-
+"""A line of at least this share of the width may continue in the next."""
 
 _CUT = re.compile(
     r"\s{0,4}(?:\[\s?(?:…|\.{2,5}|\. \. \.|&hellip;)\s?\]|\(\s?(?:…|\.{3})\s?\))"
@@ -35,15 +27,9 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 
-
 _ELLIPSIS_CUT = re.compile(r"(?<=[^\W_])[,;]?\s?(?:…|\.{3})$")
-
-
 _LISTS = word_lists("sources/copy.toml")
-
-
 _LANGUAGES = either(_LISTS["version"]["languages"])
-
 
 _OTHER_VERSION = re.compile(
     r"[\W_]{0,4}(?:"
@@ -58,31 +44,40 @@ _OTHER_VERSION = re.compile(
     re.IGNORECASE,
 )
 
-
 _READ_ON, _LABEL = (
     re.compile(rf"[\W_]{{0,4}}{either(_LISTS['line'][name])}[\W_]{{0,4}}", re.IGNORECASE)
     for name in ("read_on", "labels")
 )
 
-
 _RULE = re.compile(r"[\W_]+")
-
-
 _CLOSERS = "\"”’»)]'“ "
-
-
 _SENTENCE_ENDS = (".", "…")
-
-
 _BREAKS = re.compile(r"[.!?…][\"”’»)\]]?\s")
-
-
 _BULLET = re.compile(r"(?:[-–—•·*▪●○◦]|\d{1,2}[.)]|[a-zа-я]\))\s")
+_NAME = rf"(?:[{CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{CAPITAL}]?[^\W\d_]{{1,20}})?)"
+_INITIAL = rf"(?:[{CAPITAL}]\.\s?)"
+_PERSON = rf"{_NAME}(?:\s{_INITIAL}{{0,2}}{_NAME}){{1,2}}|{_INITIAL}{{1,2}}\s?{_NAME}"
+_BY = r"(?:(?i:by|written by|text by|text and photos by|story by)\s|(?i:author|автор(?: текста)?|текст)\s?[:–—-]\s?)"
+_GLUED_BYLINE = re.compile(rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?={STARTERS}\s)")
+_GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{CAPITAL}\"“«])")
+
+_BYLINE = re.compile(
+    rf"(?P<by>{_BY})?(?P<person>{_PERSON})(?P<more>(?:,\s|\sи\s|\sand\s)[^.]{{1,60}})?\.?"
+)
+
+_NO_NAMES = frozenset(_LISTS["byline"]["no_names"])
+_TAG = re.compile(r"(?:^|(?<=[\s.!?…\"”’»)\]]))/{2,5}\s{0,3}([^/\n]{1,100}?)[\s/]{0,4}$")
+_DAY_LABEL = re.compile(rf"{either(_LISTS['day']['labels'])}\s?:?\s", re.IGNORECASE)
+
+_BESIDE_DAY = re.compile(
+    rf"[\s,.|·–—-]*(?:(?:{PLACE}|{WEEKDAY}"
+    r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s?(?i:am|pm|utc|gmt))?|\([^()]{1,30}\)|г\.|года)[\s,.|·–—-]*){0,4}"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not blank: its number from 1, its text, and if a blank line stands before it."""
+    """A line that is not blank: its number from 1, its text, and whether a gap is above it."""
 
     number: int
     text: str
@@ -90,16 +85,16 @@ class Line:
 
 
 def split_lines(text: str) -> list[Line]:
-    """The lines that carry copy, in order: without links to other versions, "Read more" and rules.
+    """The lines of copy, in order, without links to other versions, "Read more" and rules.
 
-    Copy that was broken at a column width is put together again into paragraphs.
+    Lines that were wrapped at a column width become paragraphs again.
     """
     lines: list[Line] = []
     gap = False
     raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for number, content in enumerate(raw, start=1):
         stripped = " ".join(content.split())
-        is_rule = _RULE.fullmatch(stripped[:200]) and not _CUT.search(stripped[-_TAIL:])
+        is_rule = _RULE.fullmatch(stripped[:200]) and not _CUT.search(stripped[-_CUT_TAIL:])
         if not stripped or is_rule:
             gap = True
             continue
@@ -109,8 +104,8 @@ def split_lines(text: str) -> list[Line]:
 
 
 def without_cut(text: str) -> str | None:
-    """The text without the mark that cut it, or None where it bears none."""
-    tail = text[-_TAIL:]
+    """The text without the "[…]" that cuts it, or None where there is none."""
+    tail = text[-_CUT_TAIL:]
     found = _CUT.search(tail)
     if found is None:
         return None
@@ -118,15 +113,12 @@ def without_cut(text: str) -> str | None:
 
 
 def without_ellipsis(text: str) -> str | None:
-    """The same for a plain ellipsis at the end, which cuts only where the whole listing says so."""
-    found = _ELLIPSIS_CUT.search(text[-8:])
-    if found is None:
-        return None
-    return text.rstrip("….").rstrip(" ,;")
+    """The same for a plain ellipsis at the end, which is a cut only if the whole listing uses it so."""
+    return text.rstrip("….").rstrip(" ,;") if _ELLIPSIS_CUT.search(text[-8:]) else None
 
 
 def is_prose(text: str) -> bool:
-    """Sentences rather than a title: ends as they do or with a wire tag, holds several, is long."""
+    """Sentences rather than a title: ends like one or with a wire tag, has several, or is long."""
     if len(text) > TITLE_LIMIT or text[0].islower() or _BULLET.match(text):
         return True
     bare = text.rstrip(_CLOSERS)
@@ -161,17 +153,17 @@ def ends_sentence(text: str) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """A label that stands above the title and says nothing of the news: "Press release"."""
+    """A label above the title without any news: "Press release"."""
     return len(text) <= 60 and _LABEL.fullmatch(text) is not None
 
 
 def _is_link(text: str) -> bool:
-    if len(text) > 120:
-        return False
-    return bool(_OTHER_VERSION.fullmatch(text) or _READ_ON.fullmatch(text))
+    """A link to another version of the copy, or to more of it."""
+    return len(text) <= 120 and bool(_OTHER_VERSION.fullmatch(text) or _READ_ON.fullmatch(text))
 
 
 def _unwrapped(lines: Sequence[Line]) -> list[Line]:
+    """The lines; where copy was wrapped at a column width, its paragraphs."""
     longest = max((len(line.text) for line in lines), default=0)
     runs = [
         (above.text, line.text)
@@ -183,71 +175,18 @@ def _unwrapped(lines: Sequence[Line]) -> list[Line]:
         return list(lines)
     together: list[Line] = []
     previous = 0
-    parts: list[str] = []
     for line in lines:
-        if parts and not line.after_gap and previous >= _FULL_LINE * longest:
-            parts.append(line.text)
+        if together and not line.after_gap and previous >= _FULL_LINE * longest:
+            first = together.pop()
+            together.append(Line(first.number, f"{first.text} {line.text}", first.after_gap))
         else:
-            _close(together, parts)
-            parts = [line.text]
             together.append(line)
         previous = len(line.text)
-    _close(together, parts)
     return together
 
 
-def _close(together: list[Line], parts: Sequence[str]) -> None:
-    if parts:
-        first = together[-1]
-        together[-1] = Line(first.number, " ".join(parts), first.after_gap)
-
-
-_NAME = rf"(?:[{CAPITAL}][^\W\d_]{{1,20}}(?:[-’'][{CAPITAL}]?[^\W\d_]{{1,20}})?)"
-
-
-_INITIAL = rf"(?:[{CAPITAL}]\.\s?)"
-
-
-_PERSON = rf"{_NAME}(?:\s{_INITIAL}{{0,2}}{_NAME}){{1,2}}|{_INITIAL}{{1,2}}\s?{_NAME}"
-
-
-_BY = r"(?:(?i:by|written by|text by|text and photos by|story by)\s|(?i:author|автор(?: текста)?|текст)\s?[:–—-]\s?)"
-
-
-_GLUED_BYLINE = re.compile(rf"(?P<by>{_BY})?(?P<person>{_PERSON})[,.:]?\s{{1,2}}(?={STARTERS}\s)")
-
-
-_GLUED_BY = re.compile(rf"{_BY}(?P<person>{_NAME}\s{_INITIAL}{{0,2}}{_NAME})\s(?=[{CAPITAL}\"“«])")
-
-
-_BYLINE = re.compile(
-    rf"(?P<by>{_BY})?(?P<person>{_PERSON})(?P<more>(?:,\s|\sи\s|\sand\s)[^.]{{1,60}})?\.?"
-)
-
-
-_COPY_LISTS = word_lists("sources/copy.toml")
-
-
-_NO_NAMES = frozenset(_COPY_LISTS["byline"]["no_names"])
-
-
-_TAG = re.compile(r"(?:^|(?<=[\s.!?…\"”’»)\]]))/{2,5}\s{0,3}([^/\n]{1,100}?)[\s/]{0,4}$")
-
-
-_TAG_TAIL = 130
-
-
-_DAY_LABEL = re.compile(rf"{either(_COPY_LISTS['day']['labels'])}\s?:?\s", re.IGNORECASE)
-
-
-_BESIDE_DAY = re.compile(
-    rf"[\s,.|·–—-]*(?:(?:{PLACE}|{WEEKDAY}"
-    r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s?(?i:am|pm|utc|gmt))?|\([^()]{1,30}\)|г\.|года)[\s,.|·–—-]*){0,4}"
-)
-
-
 def take_wire_tags(text: str) -> tuple[str, list[str]]:
-    """The paragraph without the wire tags at its end, and their text in order."""
+    """The paragraph without the wire tags at its end, and the text of these in order."""
     tags: list[str] = []
     while found := _TAG.search(text[-_TAG_TAIL:]):
         tags.insert(0, found[1].strip(" .").strip())
@@ -257,13 +196,13 @@ def take_wire_tags(text: str) -> tuple[str, list[str]]:
 
 
 def last_tag(tags: list[str]) -> str | None:
-    """The tag that speaks for the article: the last one with a day, else the last."""
+    """The wire tag of the article: the last one with a day, else the last."""
     dated = [tag for tag in tags if mentions(tag)]
     return next(reversed(dated or tags), None)
 
 
 def as_dateline(text: str) -> str | None:
-    """A line that holds nothing but a day and perhaps a place: the line without its label."""
+    """A line with only a day and perhaps a place, without its label; None for any other line."""
     if len(text) > 80:
         return None
     label = _DAY_LABEL.match(text)
@@ -290,9 +229,9 @@ def as_byline(text: str, lowercase: Collection[str], *, bare: bool) -> str | Non
 
 
 def take_glued_byline(text: str, lowercase: Collection[str]) -> tuple[str, str | None]:
-    """A teaser without the name that was run into its first sentence, and the name.
+    """A teaser without the name that runs into its first sentence, and the name.
 
-    `lowercase` are the words that the document also writes small: none of them is a name.
+    `lowercase` are the words that the document also writes in small letters: none of them is a name.
     """
     found = _GLUED_BYLINE.match(text)
     if found is None or not (found["by"] or _is_person(found["person"], lowercase)):

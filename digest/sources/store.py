@@ -1,4 +1,4 @@
-"""What ingest stores: documents, their entries, articles and their versions."""
+"""The SQL of ingest: sources, documents, their entries, articles and their versions."""
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -7,19 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from digest.language.words import index_forms
-from digest.model import Article, Entry
-from digest.store.articles import (
-    COPY_COLUMNS,
-    DATE_COLUMNS,
-    copy_values,
-    entry_from_row,
-    seen_at,
-)
+from digest.model import Entry
+from digest.store.articles import COPY_COLUMNS, DATE_COLUMNS, copy_values, entry_from_row, seen_at
 from digest.store.database import Database, text_from_moment
 
 ATOM_NAMESPACE = uuid.UUID("6f0f2a0e-6b0c-5d0a-9d7e-2d9a4b1f6c11")
-"""Permanent ids are minted in it; it never changes."""
-
+"""The namespace of all permanent ids; it never changes."""
 
 _SELECT_ENTRIES = """
 SELECT entries.*, documents.name AS document, press_contacts.contact
@@ -28,14 +21,13 @@ SELECT entries.*, documents.name AS document, press_contacts.contact
   LEFT JOIN press_contacts ON press_contacts.entry_id = entries.id
 """
 
-
 _READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"published_at"}
-"""A change in these is one that people read: it makes a new version."""
+"""The columns that people read: a change in one of them makes a new version."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptEntry:
-    """An entry as it was kept, with the article that it tells."""
+    """A stored entry and its article."""
 
     id: int
     article_id: int
@@ -44,7 +36,7 @@ class KeptEntry:
 
 @dataclass(frozen=True, slots=True)
 class DocumentState:
-    """A document as it was last read; `error` says why it could not be."""
+    """A document as last read; `error` says why it could not be read."""
 
     id: int
     sha256: str
@@ -52,7 +44,7 @@ class DocumentState:
 
 
 def save_source(db: Database, name: str, kind: str, title: str, moment: datetime) -> int:
-    """The source's row, made or brought up to date; its id."""
+    """Insert or update the source; its id."""
     return int(
         db.value(
             """INSERT INTO sources (name, kind, title, last_changed_at) VALUES (?, ?, ?, ?)
@@ -84,7 +76,7 @@ def save_document(
     error: str | None,
     moment: datetime,
 ) -> int:
-    """The document's row, made or brought up to date; its id."""
+    """Insert or update the document; its id."""
     at = text_from_moment(moment)
     return int(
         db.value(
@@ -100,15 +92,16 @@ def save_document(
 
 
 def forget_documents(db: Database, ids: Sequence[int]) -> None:
-    """What could not be read there is no matter any more; should such a document come back, it is
-    read as if it were new. Call inside a write.
+    """Clear the errors of faulty documents that were deleted; if one comes back, it is read again.
+
+    Call inside a write.
     """
     sql = "UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?"
     db.run_many(sql, [(one,) for one in ids])
 
 
 def entries_of_document(db: Database, document_id: int) -> list[KeptEntry]:
-    """Every entry that the document ever had, in its order, those now gone included."""
+    """Every entry that the document ever had, in its order, even those now gone."""
     return _kept(db, "entries.document_id = ?", (document_id,))
 
 
@@ -119,7 +112,7 @@ def entries_of_article(db: Database, article_id: int) -> list[KeptEntry]:
 def entries_with_opening(
     db: Database, source_id: int, openings: Collection[str]
 ) -> list[KeptEntry]:
-    """Entries of a source that begin with the same words."""
+    """Entries of a source with one of these openings."""
     if not openings:
         return []
     marks = ", ".join("?" * len(openings))
@@ -144,7 +137,7 @@ def save_entry(
     opening: str | None,
     entry_id: int | None,
 ) -> int:
-    """One entry as its document now carries it, in place of the row `entry_id` if that is given."""
+    """Insert the entry, or replace the row `entry_id` if given; its id."""
     values = {
         "document_id": document_id,
         "article_id": article_id,
@@ -165,7 +158,7 @@ def save_entry(
 
 
 def mark_gone(db: Database, entry_ids: Collection[int], moment: datetime) -> None:
-    """These entries are no longer in their documents; what they told stays."""
+    """Note that these entries left their documents; their articles stay."""
     sql = "UPDATE entries SET gone_at = ? WHERE id = ? AND gone_at IS NULL"
     db.run_many(sql, [(text_from_moment(moment), i) for i in entry_ids])
 
@@ -209,7 +202,7 @@ def add_article(
 def revise_article(
     db: Database, article_id: int, document_id: int, entry: Entry, moment: datetime
 ) -> bool:
-    """Keep what the article now says; True when people read a difference: a new version."""
+    """Store what the article now says; True if people see a change, which makes a new version."""
     kept = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
     if kept is None:
         raise LookupError(f"article {article_id}")
@@ -235,9 +228,8 @@ def revise_article(
 def next_moment(db: Database, moment: datetime) -> datetime:
     """`moment`, but never inside a window that is already closed.
 
-    Articles that come in take it as their `first_seen_at`, inside the same write, so that an
-    article can never fall into an edition that was composed without it, even when the clock of the
-    machine was set back.
+    New articles take it as `first_seen_at` in the same write. So none falls into an edition that
+    was composed without it, even when the machine's clock is set back.
     """
     latest = db.value("SELECT max(ends_at) FROM editions")
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
@@ -254,7 +246,7 @@ def _mint(db: Database, origin: str, entry: Entry) -> str:
     raise LookupError(f"10,000 articles of one name in {entry.document}")
 
 
-def _index(db: Database, article_id: int, copy: Entry | Article) -> None:
+def _index(db: Database, article_id: int, copy: Entry) -> None:
     db.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
     forms = [index_forms(part, copy.language) for part in (copy.title, copy.text)]
     sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"

@@ -10,34 +10,30 @@ from digest.language.text import words
 from digest.model import DateSource, Entry, KnownDate
 
 OPENING_WORDS = 8
-"""Words of the text that make the key by which a teaser and its full text find each other."""
-
+"""Words of the text in the key that a teaser and its full text share."""
 
 _TEASER_WORDS = 12
-"""A teaser shorter than this could open two texts by chance."""
-
+"""A shorter teaser may be the beginning of two texts by chance."""
 
 _SAMPLE_WORDS = 400
 
-
 _ALIKE = 0.6
-"""Share of common word pairs above which a text is the earlier one, revised."""
+"""Share of common word pairs from which a text is a revision of the earlier one."""
 
-
-_SURENESS = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
+_BY_CERTAINTY = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
 
 
 def opening(entry: Entry) -> str | None:
-    """A key that a teaser and its full text share; None for a text too short to tell by."""
+    """A key that a teaser and its full text share; None for a text that is too short."""
     first = _own_words(entry)[:OPENING_WORDS]
     return " ".join(first) if len(first) == OPENING_WORDS else None
 
 
 def is_teaser_of(teaser: Entry, full: Entry) -> bool:
-    """Whether `full` tells on what `teaser` begins: every word of it, the last one perhaps cut.
+    """Whether `full` begins with every word of `teaser`, the last one perhaps cut.
 
-    Of two texts that are both cut, or both whole, one is the other's only under the same title, or
-    where one has none of its own; and two whole ones only if they are the same to the word.
+    If both are cut or both whole, their titles must agree or one be made by us; two whole texts
+    must be the same word for word.
     """
     if teaser.complete:
         return full.complete and _same_text(teaser, full) and _titles_agree(teaser, full)
@@ -46,21 +42,21 @@ def is_teaser_of(teaser: Entry, full: Entry) -> bool:
     begun = _own_words(teaser)
     if len(begun) < _TEASER_WORDS:
         return _same_text(teaser, full) and _same_title(teaser, full)
-    return any(_begins_with(told, begun) for told in _tellings(full, len(begun)))
+    return any(_begins_with(one, begun) for one in _beginnings(full, len(begun)))
 
 
 def join(entries: Sequence[Entry]) -> Entry:
-    """One article out of all the entries that tell it, the same in whatever order they come.
+    """One article from all its entries, the same in whatever order they come.
 
     The body is that of the whole text; the title the listing's own, else the text's own, else a made
-    one; everything else is the best that any of them knows.
+    one; everything else is the best that any entry has.
 
     Raises:
         ValueError: there is no entry.
     """
     ordered = sorted(entries, key=_completeness)
     if not ordered:
-        raise ValueError("an article is told by at least one entry")
+        raise ValueError("an article needs at least one entry")
     base = ordered[0]
     headline = _headline(ordered)
     body = _with_first_heading(base, headline, ordered)
@@ -75,14 +71,14 @@ def join(entries: Sequence[Entry]) -> Entry:
         contact=_first(ordered, lambda one: one.contact),
         guid=_first(ordered, lambda one: one.guid),
         url=_first(ordered, lambda one: one.url),
-        published=_best_date(ordered),
+        published=min((one.published for one in ordered), key=_uncertainty),
     )
 
 
 def pair_up(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """The entries of one source in groups that each tell one article.
+    """The entries of one source, grouped by article, in their order.
 
-    Groups stand in the order of their first entry, and so do the entries within a group.
+    Groups are in the order of their first entry.
     """
     copies: dict[Hashable, list[int]] = defaultdict(list)
     for position, entry in enumerate(entries):
@@ -97,7 +93,7 @@ def pair_up(entries: Sequence[Entry]) -> list[list[Entry]]:
     for bucket in _buckets({place: entries[place] for place in leaders}):
         for one, other in combinations(bucket, 2):
             first, second = sorted((leader(one), leader(other)))
-            if first != second and _tell_the_same(entries[one], entries[other]):
+            if first != second and _same_article(entries[one], entries[other]):
                 leaders[second] = first
     groups: dict[int, list[int]] = defaultdict(list)
     for places in copies.values():
@@ -106,7 +102,7 @@ def pair_up(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def match_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[int | None]:
-    """For each entry of a document that changed, the place in `old` of what it was before, or None.
+    """For each entry of a changed document the position of its earlier form in `old`, or None.
 
     By guid, address, title or text, else by the most similar text; each of `old` is used once.
     """
@@ -162,13 +158,13 @@ def _share(one: Counter[tuple[str, str]], other: Counter[tuple[str, str]]) -> fl
 
 
 def _buckets(entries: Mapping[int, Entry]) -> Iterable[list[int]]:
-    """Places of entries that may tell the same: each pair that does is together in some bucket."""
+    """Positions of entries that may be one article: each such pair shares a bucket."""
     buckets: dict[Hashable, list[int]] = defaultdict(list)
     for position, entry in entries.items():
         keys: set[Hashable] = {(tuple(words(entry.title)), tuple(words(entry.text)))}
-        for told in _tellings(entry, OPENING_WORDS):
-            if len(told) >= OPENING_WORDS:
-                keys.add(tuple(told[:OPENING_WORDS]))
+        for beginning in _beginnings(entry, OPENING_WORDS):
+            if len(beginning) >= OPENING_WORDS:
+                keys.add(tuple(beginning[:OPENING_WORDS]))
         if entry.guid:
             keys.add(("guid", entry.guid))
         for key in keys:
@@ -176,12 +172,13 @@ def _buckets(entries: Mapping[int, Entry]) -> Iterable[list[int]]:
     return (bucket for bucket in buckets.values() if len(bucket) > 1)
 
 
-def _tell_the_same(one: Entry, other: Entry) -> bool:
-    if one.guid and one.guid == other.guid:
-        return True
-    if _same_title(one, other) and _same_text(one, other):
-        return True
-    return is_teaser_of(one, other) or is_teaser_of(other, one)
+def _same_article(one: Entry, other: Entry) -> bool:
+    return (
+        bool(one.guid and one.guid == other.guid)
+        or (_same_title(one, other) and _same_text(one, other))
+        or is_teaser_of(one, other)
+        or is_teaser_of(other, one)
+    )
 
 
 def _same_text(one: Entry, other: Entry) -> bool:
@@ -197,61 +194,53 @@ def _titles_agree(one: Entry, other: Entry) -> bool:
 
 
 def _own_words(entry: Entry) -> list[str]:
-    """The words of the text from where the dateline ends."""
+    """The words of the text after the dateline."""
     found = words(entry.text)
     dateline = words(entry.dateline or "")
     return found[len(dateline) :] if dateline and found[: len(dateline)] == dateline else found
 
 
-def _tellings(full: Entry, count: int) -> list[list[str]]:
-    """How a teaser may begin that was cut from `full`: with the text, or with what stands above it."""
+def _beginnings(full: Entry, count: int) -> list[list[str]]:
+    """How a teaser of `full` may begin: with the text, or with the title or other lines above it."""
     enough = 24 * (count + OPENING_WORDS)
     text = words(full.text[: max(enough, 4000)])
     own = _own_words(full) if full.dateline else text
-    title, byline, dateline = (
-        words(full.title),
-        words(full.byline or ""),
-        words(full.dateline or ""),
-    )
-    tellings = [text, own, [*title, *text], [*dateline, *own], [*byline, *own]]
+    title, byline = words(full.title), words(full.byline or "")
+    dateline = words(full.dateline or "")
     return [
-        *tellings,
+        text,
+        own,
+        [*title, *text],
+        [*dateline, *own],
+        [*byline, *own],
         [*title, *byline, *text],
         [*title, *dateline, *own],
         [*byline, *dateline, *own],
     ]
 
 
-def _begins_with(told: Sequence[str], begun: Sequence[str]) -> bool:
-    if len(told) < len(begun):
-        return False
-    sure = len(begun) - 1
-    return list(told[:sure]) == list(begun[:sure]) and told[sure].startswith(begun[sure])
+def _begins_with(text: list[str], begun: list[str]) -> bool:
+    """Whether `text` begins with the words of `begun`, the last of them perhaps cut."""
+    last = len(begun) - 1
+    return len(text) > last and text[:last] == begun[:last] and text[last].startswith(begun[last])
 
 
 def _completeness(entry: Entry) -> tuple[object, ...]:
     """Sorts the whole text first, the longest of several, then by place: the same every time."""
-    return (
-        not entry.complete,
-        -len(entry.text),
-        entry.document,
-        entry.line,
-        entry.title_made,
-        entry.title,
-        entry.text,
-        entry.guid or "",
-    )
+    place = (entry.document, entry.line)
+    copy = (entry.title_made, entry.title, entry.text, entry.guid or "")
+    return not entry.complete, -len(entry.text), *place, *copy
 
 
 def _headline(ordered: Sequence[Entry]) -> Entry:
-    """The entry whose title the article takes: a listing's own, else the whole text's, else made."""
+    """The entry with the article's title: a listing's own, else the whole text's, else a made one."""
     own = [one for one in ordered if not one.title_made]
     listed = [one for one in own if not one.complete]
     return next(iter(listed or own), ordered[0])
 
 
 def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) -> Entry:
-    """The base; where its title turns out to head only its first part, with that heading above it."""
+    """The base; if its title is only the heading of its first part, with that heading in the text."""
     above = words(base.title)
     if base.title_made or headline is base or words(headline.title) == above or not base.complete:
         return base
@@ -268,8 +257,8 @@ def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) 
     )
 
 
-def _best_date(ordered: Sequence[Entry]) -> KnownDate:
-    return min((one.published for one in ordered), key=lambda known: _SURENESS.index(known.source))
+def _uncertainty(known: KnownDate) -> int:
+    return _BY_CERTAINTY.index(known.source)
 
 
 def _first(ordered: Sequence[Entry], known: Callable[[Entry], str | None]) -> str | None:

@@ -1,10 +1,87 @@
-"""Sentences: one splitter for dates, headlines, summaries and themes."""
+"""Text: bytes decode in their own encoding, and sentences end where a reader ends them."""
 
+import hashlib
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from digest.language.text import sentence_spans, sentences
+from digest.errors import DocumentError
+from digest.language.text import clean, decode, sentence_spans, sentences
+
+RUSSIAN = (
+    "В таможенной службе прошла встреча с представителем УНП ООН — «Фарап», № 5.\n\nСтороны ёмко"
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "encoding"),
+    [
+        pytest.param("Наркотики".encode(), "Наркотики", "utf-8", id="UTF-8"),
+        pytest.param("\ufeffCopy\r\nend".encode(), "Copy\nend", "utf-8-sig", id="mark and CRLF"),
+        pytest.param("Copy".encode("utf-16"), "Copy", "utf-16", id="UTF-16 with its mark"),
+        pytest.param(RUSSIAN.encode("cp1251"), RUSSIAN, "windows-1251", id="Windows-1251"),
+        pytest.param(
+            b"a \x93quote\x94 \x96 and more", "a “quote” – and more", "windows-1251", id="quotes"
+        ),
+        pytest.param(
+            "Наркоторговцы".encode("cp1251"), "Наркоторговцы", "windows-1251", id="a word"
+        ),
+        pytest.param(b"one\rtwo", "one\ntwo", "utf-8", id="old Mac line ends"),
+        pytest.param("и\u0306".encode(), "й", "utf-8", id="composed to NFC"),
+    ],
+)
+def test_text_is_read_in_its_own_encoding(data, text, encoding):
+    """For people who save a file from any editor into the folder."""
+    assert decode("copy.txt", data) == (text, encoding)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(hashlib.shake_256(b"seed").digest(4000), id="random bytes"),
+        pytest.param(bytes(range(256)), id="every byte"),
+        pytest.param(b"%PDF-1.7\n" + b"text " * 100, id="PDF"),
+        pytest.param(b"PK\x03\x04" + b"a" * 50, id="ZIP"),
+        pytest.param(b"text with\x00nothing", id="NUL"),
+        pytest.param("Таможня изъяла крупную партию наркотиков".encode("koi8-r"), id="KOI8-R"),
+        pytest.param(
+            "Déjà vu à l’été: élève, forêt, crème brûlée".encode("latin-1", "replace"), id="Latin-1"
+        ),
+        pytest.param(b"\xff\xfea", id="half a UTF-16 sign"),
+        pytest.param(b"\xef\xbb\xbf\xff\xfe\xfd", id="UTF-8 mark on other bytes"),
+        pytest.param(b" \r\n\t\n", id="blank"),
+        pytest.param(b"\xef\xbb\xbf", id="a mark and nothing"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_name(data):
+    """For the operator: the document is named and what to do is said."""
+    with pytest.raises(
+        DocumentError, match=r"^odd\.txt: is (not readable as text|empty)"
+    ) as caught:
+        decode("odd.txt", data)
+    assert "remove it" in str(caught.value)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1))
+@settings(max_examples=100)
+def test_utf8_comes_back_as_it_was(text):
+    """For every writer: nothing but forbidden signs is lost on the way in."""
+    if text.strip().strip("\ufeff").strip():
+        assert decode("copy.txt", text.encode())[0] == clean(text)
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=100)
+def test_no_bytes_surprise_the_decoder(data):
+    """For the operator: any bytes give text or one DocumentError."""
+    try:
+        text, _ = decode("copy.txt", data)
+    except DocumentError:
+        return
+    assert text.strip()
+    assert "\r" not in text
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_link_that_leads_nowhere_is_a_document_that_cannot_be_read(tmp_path, t
     found = {one.name: one for one in list_documents(tmp_path, "*.txt")}
     assert set(found) == {"copy.txt", "good.txt", "link.txt"}
     assert read_bytes(found["good.txt"], 100) == b"Copy."
-    with pytest.raises(DocumentError, match=r"link\.txt: is a link that leads to nothing; mend"):
+    with pytest.raises(DocumentError, match=r"link\.txt: is a broken link; correct"):
         read_bytes(found["link.txt"], 100)
     found["link.txt"].path.unlink()
     assert read_bytes(found["link.txt"], 100) is None

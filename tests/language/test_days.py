@@ -1,4 +1,4 @@
-"""A dateline is told from the copy that follows it, in each form that wires use."""
+"""A dateline is separated from the copy after it, in each form that wires use."""
 
 import pytest
 from hypothesis import given, settings
