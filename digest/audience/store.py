@@ -35,7 +35,7 @@ def add_recipient(
     if kept is not None and ended and not anew:
         raise RecipientError(
             f"recipient {kept['id']} ended the subscription; whoever left is not added again "
-            "without asking anew. Who has asked: digest recipients add ADDRESS --anew."
+            "without asking anew. Who has asked: digest recipients add ADDRESS --resubscribe."
         )
     if kept is None:
         recipient_id = db.insert(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOTE = "the database was restored: it may have been sent before"
 
 
-@click.command("adopt")
+@click.command("activate")
 @click.option(
     "--hold/--send",
     default=None,
@@ -129,7 +129,7 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
 def restore(file: Path, yes: bool) -> None:
     """Put a backup in the place of the database; the present one is kept aside.
 
-    It sends only after `digest adopt`.
+    It sends only after `digest activate`.
     """
     from digest.store.backups import restore as run
     from digest.store.backups import verify
@@ -150,7 +150,7 @@ def restore(file: Path, yes: bool) -> None:
     done(
         f"Restored {store.path} from {file}.{kept} It does not know what was sent and who left "
         "after the copy was made, and does not send before you say so. Next: digest editions list, "
-        "then digest adopt --hold, or --send if nothing was sent since."
+        "then digest activate --hold, or --send if nothing was sent since."
     )
 
 
@@ -213,7 +213,7 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
 def import_store(file: Path) -> None:
     """Fill an empty database from an export; `-` reads the standard input.
 
-    It sends only after `digest adopt`.
+    It sends only after `digest activate`.
     """
     from digest.errors import StoreError
     from digest.store.backups import import_lines
@@ -226,15 +226,15 @@ def import_store(file: Path) -> None:
         raise StoreError(f"{file}: cannot be read: {e}. Nothing was written.") from e
     done(
         f"Took in {counted(count, 'row')}. It does not send before you say so. "
-        "Next: digest doctor, digest publish, then digest adopt."
+        "Next: digest doctor, digest publish, then digest activate."
     )
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, default=False, help="Only tell what would be let go.")
+@click.option("--dry-run", is_flag=True, default=False, help="Only show what would be deleted.")
 @json_option
-def tidy(dry_run: bool, as_json: bool) -> None:
-    """Let go of what is too old: the bytes of letters that came back, what servers said.
+def prune(dry_run: bool, as_json: bool) -> None:
+    """Delete old bounces and server answers.
 
     Articles, editions and how each delivery ended stay for ever. `digest serve` does it by itself.
     """
@@ -261,7 +261,7 @@ def tidy(dry_run: bool, as_json: bool) -> None:
         f"{keeping.letters_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and of what servers "
         f"said of {counted(found.answers, 'delivery', 'deliveries')} in editions older than "
         f"{keeping.answers_days} days. How each ended stays."
-        + (" Next: digest tidy." if dry_run else "")
+        + (" Next: digest prune." if dry_run else "")
     )
 
 

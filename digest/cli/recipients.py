@@ -51,7 +51,9 @@ def recipients() -> None:
 @click.option(
     "--digest", "digests", multiple=True, metavar="NAME", help="A digest they get. Default: all."
 )
-@click.option("--anew", is_flag=True, default=False, help="Who had left has asked for it anew.")
+@click.option(
+    "--resubscribe", is_flag=True, default=False, help="They unsubscribed, and asked to come back."
+)
 @json_option
 def add(
     address: str,
@@ -59,7 +61,7 @@ def add(
     languages: tuple[str, ...],
     themes: tuple[str, ...],
     digests: tuple[str, ...],
-    anew: bool,
+    resubscribe: bool,
     as_json: bool,
 ) -> None:
     """Add a recipient, or change what is given of one that is there."""
@@ -68,7 +70,9 @@ def add(
     newsroom = current_newsroom()
     given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
     with newsroom.open() as db, db.write():
-        before, after = keep(db, newsroom.settings, newsroom.now(), address, given, anew=anew)
+        before, after = keep(
+            db, newsroom.settings, newsroom.now(), address, given, anew=resubscribe
+        )
         warnings = doubts(db, newsroom.settings, after)
     changed = changes(before, after)
     for line in warnings:

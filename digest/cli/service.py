@@ -265,7 +265,7 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     ctx.exit(bool(troubles))
 
 
-@click.group()
+@click.group("report")
 def desk() -> None:
     """The editors' weekly report."""
 
@@ -289,7 +289,7 @@ def show_report(as_json: bool) -> None:
         return
     click.echo(f"{click.style(mail.subject, bold=True)}\n")
     click.echo(mail.text)
-    done(f"{_when(newsroom, window, due)} Next: digest desk send --dry-run.")
+    done(f"{_when(newsroom, window, due)} Next: digest report send --dry-run.")
 
 
 @desk.command("send")
@@ -339,9 +339,9 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
             click.echo(f"{row['address']}: {row['status']}{why}")
         done(
             f"{counted(sum(row['status'] == 'sent' for row in rows), 'editor has', 'editors have')} "
-            "the newest mail. Next: digest desk show."
+            "the newest mail. Next: digest report show."
             if rows
-            else "No week is over yet. Next: digest desk show."
+            else "No week is over yet. Next: digest report show."
         )
     if any(row["status"] not in ("sent", "queued") for row in rows):
         ctx.exit(1)

@@ -475,5 +475,5 @@ def check_wanted(settings: Settings) -> None:
     if not settings.desk.mail_to:
         raise NotReadyError(
             f"{settings.path}: [desk] mail_to names nobody. Name the editors there; "
-            "`digest desk show` shows the mail all the same."
+            "`digest report show` shows the mail all the same."
         )

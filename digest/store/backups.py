@@ -74,7 +74,7 @@ def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
 def import_lines(db: Database, lines: Iterable[str], name: str) -> int:
     """Fill the empty store from the lines of an export, all or nothing; how many rows came in.
 
-    The store then sends only after `digest adopt`. `name` is the file, for the words of errors.
+    The store then sends only after `digest activate`. `name` is the file, for the words of errors.
 
     Raises:
         StoreError: the store is not empty, or a line is not as `export_lines` writes it; which
@@ -245,7 +245,7 @@ def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup
     `keep` copies. Others may write meanwhile. Copies that the future made, before the clock was put
     back, are neither counted nor let go.
 
-    The copy needs `digest adopt` before it sends, wherever it is put.
+    The copy needs `digest activate` before it sends, wherever it is put.
 
     Raises:
         StoreError: the folder cannot be written, the disk is full, or the copy is not sound;
@@ -311,7 +311,7 @@ def restore(
     """Put the copy at `source` in the place of the database at `path`, which is kept aside.
 
     `source` stays as it is. What is put in place was checked whole, and
-    sends only after `digest adopt`.
+    sends only after `digest activate`.
 
     Raises:
         StoreError: the copy is not sound, or another process has the database open; nothing was

@@ -107,7 +107,7 @@ def check_home(db: Database, here: str) -> None:
     `here` names this machine and the file's place on it. Call inside a write.
 
     Raises:
-        SenderError: the database was copied or restored here; `digest adopt` lets it send.
+        SenderError: the database was copied or restored here; `digest activate` lets it send.
     """
     home = _meta(db, HOME)
     if home is None:
@@ -115,7 +115,7 @@ def check_home(db: Database, here: str) -> None:
     elif home != here:
         raise SenderError(
             f"{db.path}: this database last sent from another place ({home}), so it may be a copy of "
-            "one that still sends. If it is the only one now, run `digest adopt`."
+            "one that still sends. If it is the only one now, run `digest activate`."
         )
 
 

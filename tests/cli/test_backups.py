@@ -24,13 +24,13 @@ def test_a_backup_can_be_restored_and_waits_to_be_adopted(filled: Desk) -> None:
     filled.store.unlink()
     restored = filled.run("restore", str(copy), "--yes")
     assert restored.exit_code == 0, restored.output
-    assert "digest adopt" in restored.stdout
+    assert "digest activate" in restored.stdout
     assert filled.run("doctor").exit_code == 0
     refused = filled.run("send", "--yes")
     assert refused.exit_code == 1
-    assert "digest adopt" in refused.stderr
+    assert "digest activate" in refused.stderr
     assert not (filled.folder / "outbox").exists()
-    assert filled.run("adopt", "--send").exit_code == 0
+    assert filled.run("activate", "--send").exit_code == 0
     assert filled.run("send", "--yes").exit_code == 0
     assert len(list((filled.folder / "outbox" / "new").iterdir())) == 1
 
@@ -44,13 +44,13 @@ def test_what_may_have_been_sent_after_a_backup_is_not_sent_again(filled: Desk) 
     filled.run("send", "--yes")
     (copy,) = copies(filled)
     filled.run("restore", str(copy), "--yes")
-    unsaid = filled.run("adopt")
+    unsaid = filled.run("activate")
     assert unsaid.exit_code == 1
     assert "36 articles for the next editions" in unsaid.stderr
     assert "--hold" in unsaid.stderr
     assert filled.run("send", "--yes").exit_code == 1
     before = {path.name: path.read_bytes() for path in outbox.iterdir()}
-    assert "Held: 1 edition (1)" in filled.run("adopt", "--hold").stdout
+    assert "Held: 1 edition (1)" in filled.run("activate", "--hold").stdout
     assert "is held" in filled.run("send", "--yes").stdout
     assert "may have been sent before" in filled.run("editions", "show", "1").stdout
     assert filled.run("editions", "cancel", "1").exit_code == 0
@@ -69,8 +69,8 @@ def test_a_backup_amid_an_edition_is_held_too(filled: Desk) -> None:
     filled.run("backup")
     (copy,) = copies(filled)
     filled.run("restore", str(copy), "--yes")
-    assert "1 edition with mail still queued" in filled.run("adopt").stderr
-    filled.run("adopt", "--hold")
+    assert "1 edition with mail still queued" in filled.run("activate").stderr
+    filled.run("activate", "--hold")
     filled.run("send", "--yes")
     counts = filled.json("editions", "show", "1")["deliveries"]
     assert counts == {"sent": 1, "uncertain": 1, "queued": 1}

@@ -2,13 +2,15 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from digest.cli.main import main
+from digest.cli.main import GROUPS, main
 from tests.desks import Desk
 
 HEAVY = (
@@ -178,3 +180,13 @@ def test_a_narrow_terminal_cuts_only_the_title(filled: Desk) -> None:
     assert all(len(line) <= 80 for line in lines)
     assert {line.split()[0] for line in lines[1:-1]} == {str(number) for number in range(1, 37)}
     assert any("…" in line for line in lines)
+
+
+def test_every_command_has_a_whole_line_in_a_group() -> None:
+    """For newcomers: `digest --help` names each command once, and cuts none of their lines."""
+    named = [name for lines in GROUPS.values() for name in lines]
+    assert sorted(named) == sorted(main.commands)
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    for lines in GROUPS.values():
+        for name, line in lines.items():
+            assert re.search(rf"^  {name} +{re.escape(line)}$", shown, re.MULTILINE)

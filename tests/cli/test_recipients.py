@@ -43,7 +43,7 @@ def test_a_second_add_of_the_same_says_so(filled: Desk) -> None:
     """For the operator who runs it twice: nothing is written."""
     choice = ("recipients", "add", "ann@example.org", "--theme", "youth", "--theme", "drugs")
     filled.run(*choice)
-    for words in (choice, choice[:3], (*choice[:3], "--anew")):
+    for words in (choice, choice[:3], (*choice[:3], "--resubscribe")):
         assert "already there, nothing changed" in filled.run(*words).stdout
     assert [one["themes"] for one in filled.json("recipients", "list")] == [["drugs", "youth"]]
 
@@ -71,9 +71,9 @@ def test_whoever_left_comes_back_only_by_asking_anew(filled: Desk) -> None:
     refused = filled.run("recipients", "add", "ann@example.org")
     assert refused.exit_code == 1
     assert "ended the subscription" in refused.stderr
-    assert "digest recipients add ADDRESS --anew" in refused.stderr
+    assert "digest recipients add ADDRESS --resubscribe" in refused.stderr
     assert [one["status"] for one in filled.json("recipients", "list")] == ["ended"]
-    back = filled.run("recipients", "add", "ann@example.org", "--anew")
+    back = filled.run("recipients", "add", "ann@example.org", "--resubscribe")
     assert "status: ended became active" in back.stdout
     [ann] = filled.json("recipients", "list")
     assert (ann["status"], ann["themes"]) == ("active", ["drugs"])

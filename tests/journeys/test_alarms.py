@@ -115,7 +115,7 @@ def test_both_mails_pass_a_submission_server(
             password_env=VARIABLE,
         )
         assert desk.run("alarms", "check").exit_code == 1  # there is trouble
-        assert desk.run("desk", "send").exit_code == 0
+        assert desk.run("report", "send").exit_code == 0
     (alarm_from, alarm_to, alarm), (desk_from, desk_to, week) = server.mails
     assert (alarm_to, desk_to) == (EXAMPLE_ADDRESS, EXAMPLE_ADDRESS)
     assert alarm_from.startswith("bounces+alarm-")

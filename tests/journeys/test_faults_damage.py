@@ -112,6 +112,6 @@ def test_a_restored_backup_goes_on_where_the_damage_stopped_it(filled: Desk) -> 
     copy = next((filled.folder / "backups").glob("*.db"))
     assert filled.run("restore", str(copy), "--yes").exit_code == 0
     assert next(filled.folder.glob("digest-before-*.db")).read_bytes()[100:] == ruin
-    assert filled.run("adopt", "--send").exit_code == 0
+    assert filled.run("activate", "--send").exit_code == 0
     assert filled.run("send", "--yes", "--despite", "clock").exit_code == 0
     assert len(list((filled.folder / "outbox" / "new").iterdir())) == 30

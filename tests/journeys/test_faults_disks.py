@@ -94,7 +94,7 @@ WRITERS = {
     "compose": (people, ("send", "--yes", "--despite", "store")),
     "send": (go_out, ("send", "--yes", "--queued", "--despite", "store")),
     "bounces": (letters, ("bounces", "read", "FOLDER/bounces")),
-    "tidy": (old, ("tidy",)),
+    "prune": (old, ("prune",)),
     "suppressions": (write_list, ("suppressions", "import", "FOLDER/list.csv")),
     "recipients": (people, ("recipients", "add", "new@reader.example")),
     "import": (export_beside, ("import", "FOLDER/in.jsonl")),

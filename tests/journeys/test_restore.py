@@ -134,13 +134,13 @@ def test_a_backup_under_load_is_of_one_moment(drilled: Drilled) -> None:
 
 def test_a_restored_copy_mails_nobody_until_it_is_told(drilled: Drilled) -> None:
     """The clone guard: the newsroom that it was copied from may be sending, too. What the page says
-    to do before `digest adopt` keeps everybody from a second letter."""
+    to do before `digest activate` keeps everybody from a second letter."""
     drill = drilled.drill
     refused = drill.run("send", "--yes")
     assert refused.exit_code == 1
-    assert "digest adopt" in refused.stderr
+    assert "digest activate" in refused.stderr
     assert drill.run("editions", "hold", "1").exit_code == 0
-    assert drill.run("adopt", "--hold").exit_code == 0
+    assert drill.run("activate", "--hold").exit_code == 0
     assert drill.run("send", "--yes").exit_code == 0
     assert set(drilled.relay.taken.values()) == {1}
     assert drill.run("editions", "cancel", "1").exit_code == 0

@@ -299,16 +299,16 @@ def test_without_recipients_the_news_waits(desk: Desk, server: Submission) -> No
 
 
 def test_a_copy_of_the_database_does_not_send(newsroom: Desk, server: Submission) -> None:
-    """For who restored a backup beside the one that runs: not before `digest adopt`."""
+    """For who restored a backup beside the one that runs: not before `digest activate`."""
     sent(newsroom, "--limit", "1")
     elsewhere = newsroom.folder.parent / "elsewhere"
     shutil.copytree(newsroom.folder, elsewhere)
     copy = Desk(elsewhere)
     result = copy.run("send", "--yes")
     assert result.exit_code == 1
-    assert "digest adopt" in result.output
+    assert "digest activate" in result.output
     assert len(server.mails) == 1
-    assert copy.run("adopt").exit_code == 0
+    assert copy.run("activate").exit_code == 0
     sent(copy)
     assert len(server.mails) == 3
 

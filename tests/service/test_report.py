@@ -431,24 +431,24 @@ def test_the_dry_run_is_what_is_sent(filled: Desk) -> None:
         )
     out = filled.folder / "preview"
     before = filled.files()
-    rehearsed = filled.run("desk", "send", "--dry-run", "--out", str(out))
+    rehearsed = filled.run("report", "send", "--dry-run", "--out", str(out))
     assert rehearsed.exit_code == 0
     assert filled.files() == before
     [shown] = out.glob("desk-*.eml")
-    assert filled.run("desk", "send").exit_code == 0
-    assert filled.run("desk", "send").stdout.startswith(
+    assert filled.run("report", "send").exit_code == 0
+    assert filled.run("report", "send").stdout.startswith(
         f"{FIRST}: sent\n{SECOND}: sent\n2 editors have"
     )
     sent = [path.read_bytes() for path in (filled.folder / "outbox" / "new").iterdir()]
     assert len(sent) == 2
     assert shown.read_bytes() in sent
-    assert filled.json("desk", "show")["due"] is False
+    assert filled.json("report", "show")["due"] is False
     assert [path.suffix for path in sorted(out.iterdir())] == [".eml", ".html", ".txt"]
 
 
 def test_nobody_named_is_an_error_that_says_where(filled: Desk) -> None:
     """The mail is off by default, in the service and by hand."""
-    found = filled.run("desk", "send")
+    found = filled.run("report", "send")
     assert found.exit_code == 1
     assert "[desk] mail_to names nobody" in found.stderr
     assert Verb.DESK not in {one.verb for one in rhythms(filled.settings)}
@@ -463,6 +463,6 @@ def test_a_copy_of_the_database_mails_no_editor(filled: Desk) -> None:
     filled.run("backup")
     [copy] = (filled.folder / "backups").glob("*.db")
     copy.replace(filled.store)
-    found = filled.run("desk", "send")
+    found = filled.run("report", "send")
     assert found.exit_code == 1
-    assert "digest adopt" in found.stderr
+    assert "digest activate" in found.stderr

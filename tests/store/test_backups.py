@@ -247,7 +247,10 @@ def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -
     copy = put_away(db, tmp_path / "kept")
     restore(copy, path, NOW)
     with open_database(path) as restored:
-        with pytest.raises(SenderError, match=r"copy of machine.*digest adopt"), restored.write():
+        with (
+            pytest.raises(SenderError, match=r"copy of machine.*digest activate"),
+            restored.write(),
+        ):
             check_home(restored, HERE)
         with restored.write():
             adopt(restored, HERE)
@@ -260,7 +263,7 @@ def test_a_copy_put_in_place_by_hand_waits_too(db: Database, tmp_path: Path) -> 
     copy = put_away(db, tmp_path / "kept")
     with (
         open_database(copy) as found,
-        pytest.raises(SenderError, match="digest adopt"),
+        pytest.raises(SenderError, match="digest activate"),
         found.write(),
     ):
         check_home(found, HERE)

@@ -92,7 +92,7 @@ def test_an_import_waits_to_be_adopted(office: Office, tmp_path: Path) -> None:
     """For the recipients: two stores with the same deliveries must not both send."""
     with open_database(tmp_path / "new.db", now=MADE_AT) as new:
         import_lines(new, exported(office.db), "export.jsonl")
-        with pytest.raises(SenderError, match="digest adopt"), new.write():
+        with pytest.raises(SenderError, match="digest activate"), new.write():
             check_home(new, HERE)
 
 

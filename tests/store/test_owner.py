@@ -47,7 +47,7 @@ def test_the_first_to_send_makes_its_place_the_home(db: Database) -> None:
     with db.write():
         check_home(db, "this machine:/srv/digest.db")
         check_home(db, "this machine:/srv/digest.db")
-        with pytest.raises(SenderError, match="digest adopt"):
+        with pytest.raises(SenderError, match="digest activate"):
             check_home(db, "that machine:/srv/digest.db")
         adopt(db, "that machine:/srv/digest.db")
         check_home(db, "that machine:/srv/digest.db")

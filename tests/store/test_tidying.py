@@ -109,16 +109,16 @@ def test_articles_and_editions_stay(mailed: Database) -> None:
 
 
 def test_a_dry_run_changes_nothing(filled: Desk) -> None:
-    """`digest tidy --dry-run` tells what `digest tidy` does."""
+    """`digest prune --dry-run` tells what `digest prune` does."""
     with filled.open() as db:
         letter(db, b"x" * 100, NOW - 900 * DAY)
     before = filled.files()
-    told = filled.json("tidy", "--dry-run")
+    told = filled.json("prune", "--dry-run")
     assert filled.files() == before
-    done = filled.json("tidy")
+    done = filled.json("prune")
     assert told == {**done, "dry_run": True}
     assert done["letters"] == 1
-    assert "Let go of 0 letters" in filled.run("tidy").stdout
+    assert "Let go of 0 letters" in filled.run("prune").stdout
     gone = filled.run("bounces", "show", "1")
     assert gone.exit_code == 1
     assert "letters_days" in gone.stderr
