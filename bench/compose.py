@@ -48,14 +48,14 @@ def compose(work: Path) -> None:
 
     newsroom = Newsroom.from_file(work / "plain.toml")
     began = time.perf_counter()
-    with newsroom.open() as db:
-        edition = compose_now(
-            db, newsroom.settings, find_digest(newsroom.settings, None), newsroom.now
-        )
+    with newsroom.open() as newsroom:
+        edition = compose_now(newsroom, find_digest(newsroom.settings, None))
         if edition is None:
             sys.exit("nothing was composed")
         seconds = time.perf_counter() - began
-        count = db.value("SELECT count(*) FROM deliveries WHERE edition_id = ?", (edition.id,))
+        count = newsroom.db.value(
+            "SELECT count(*) FROM deliveries WHERE edition_id = ?", (edition.id,)
+        )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"deliveries": count, "seconds": seconds, "peak": peak}))
 

@@ -191,7 +191,8 @@ def build(folder: Path, articles: int, editions: int, recipients: int, signs: in
 
     newsroom = Newsroom.from_file(folder / "config.toml")
     now = newsroom.now().replace(microsecond=0)
-    with newsroom.open() as db:
+    with newsroom.open() as newsroom:
+        db = newsroom.db
         db.run("PRAGMA synchronous = OFF")
         db.run("PRAGMA cache_size = -1000000")  # the default is 2 MB
         made = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index')"
@@ -334,8 +335,8 @@ from digest.service.health import of_store
 newsroom = Newsroom.from_file(Path(sys.argv[1]))
 for _ in range(2):
     began = time.perf_counter()
-    with newsroom.open(read_only=True) as db, db.snapshot():
-        found = list(of_store(db, newsroom.settings, newsroom.now()))
+    with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
+        found = list(of_store(newsroom, newsroom.now()))
     seconds = time.perf_counter() - began
 print(seconds)
 """

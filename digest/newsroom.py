@@ -6,13 +6,13 @@ import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digest.config.load import load_settings
 from digest.config.settings import Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from digest.mail.dkim import Signer
+    from digest.mail.notices import Ways
     from digest.mail.outgoing import Transport
     from digest.store.database import Database
 
@@ -149,12 +150,18 @@ class Clock:
         return found if self.at(found) >= moment else found + timedelta.resolution
 
 
-@dataclass
+@dataclass(frozen=True)
 class Newsroom:
-    """What a command works with; each part is made when it is first asked for."""
+    """What a verb works with: the settings, the clock, the open database, and parts that are made
+    when they are first asked for and kept.
+
+    Made once by a command or the service. `parts` are what a test puts in place of its own making.
+    """
 
     settings: Settings
     clock: Clock = Clock()
+    parts: dict[str, Any] = field(default_factory=dict, repr=False)
+    database: "Database | None" = None
 
     @classmethod
     def from_file(cls, path: Path) -> "Newsroom":
@@ -164,30 +171,49 @@ class Newsroom:
         """Aware UTC; everything below takes it, or a moment from it, as an argument."""
         return self.clock()
 
-    def open(self, *, read_only: bool = False) -> "Database":
-        """The database; the caller closes it, best by `with`."""
+    @contextmanager
+    def open(self, *, read_only: bool = False) -> Iterator["Newsroom"]:
+        """The same newsroom with its database open: one for each thread."""
         from digest.store.database import open_database
 
         store = self.settings.store
-        return open_database(
+        with open_database(
             store.path,
             now=self.now(),
             busy_timeout_seconds=store.busy_timeout_seconds,
             read_only=read_only,
-        )
+        ) as database:
+            yield replace(self, database=database)
 
-    @cached_property
+    @property
+    def db(self) -> "Database":
+        if self.database is None:
+            raise RuntimeError("the database is not open: use `with newsroom.open()`")
+        return self.database
+
+    def _part(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self.parts:
+            self.parts[name] = make()
+        return self.parts[name]
+
+    @property
     def templates(self) -> "Environment":
+        environment: Environment = self._part(
+            "templates", lambda: make_environment(self.settings.web.templates)
+        )
+        return environment
 
-        return make_environment(self.settings.web.templates)
-
-    @cached_property
+    @property
     def transport(self) -> "Transport":
         """The way out for mail that config.toml names.
 
         Raises:
             NotReadyError: a password or a certificate that it names is not there.
         """
+        transport: Transport = self._part("transport", self._make_transport)
+        return transport
+
+    def _make_transport(self) -> "Transport":
         if self.settings.mail.transport == "smtp":
             from digest.mail.smtp.transport import SmtpTransport
 
@@ -196,13 +222,17 @@ class Newsroom:
 
         return MaildirTransport(self.settings.mail.outbox)
 
-    @cached_property
+    @property
     def signer(self) -> "Signer | None":
         """What signs our mail; None where the relay does.
 
         Raises:
             SigningError: a key cannot be read or used, or the extra `dkim` is not installed.
         """
+        signer: Signer | None = self._part("signer", self._make_signer)
+        return signer
+
+    def _make_signer(self) -> "Signer | None":
         dkim = self.settings.mail.dkim
         if dkim is None:
             return None
@@ -212,6 +242,25 @@ class Newsroom:
         if dkim.ed25519_key_file is not None and dkim.ed25519_selector is not None:
             keys.append(load_key(dkim.ed25519_key_file, dkim.ed25519_selector))
         return Signer(self.settings.mail.from_address.rpartition("@")[2], keys)
+
+    @property
+    def ways(self) -> "Ways":
+        """The ways out for notices; each is made when a notice needs it."""
+        from digest.mail.notices import Ways
+
+        ways: Ways = self._part("ways", lambda: Ways(lambda: self.transport, lambda: self.signer))
+        return ways
+
+    @property
+    def token_key(self) -> bytes:
+        """The key of the tokens in our mail; made in a database that has none. Not inside a write."""
+        from digest.store.owner import token_key
+
+        if "token_key" in self.parts:
+            key: bytes = self.parts["token_key"]
+            return key
+        with self.db.write():
+            return token_key(self.db, self.random_bytes)
 
     @property
     def here(self) -> str:

@@ -14,7 +14,7 @@ from digest.cli.main import main
 from digest.config.load import load_settings
 from digest.config.settings import Settings
 from digest.feeds.publish import PublishReport, publish
-from digest.newsroom import Clock, make_environment
+from digest.newsroom import Clock, Newsroom, make_environment
 from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
 from digest.themes.lexicon import Lexicon, compile_lexicon
@@ -27,6 +27,9 @@ MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 """When the stores of tests are made."""
 
 
+MACHINE = Clock()
+
+
 @cache
 def shipped_lexicon() -> Lexicon:
     """The lexicon of config.toml as it is in the project."""
@@ -35,6 +38,14 @@ def shipped_lexicon() -> Lexicon:
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def opened(
+    db: Database | None, settings: Settings, *, clock: Any = MACHINE, **parts: Any
+) -> Newsroom:
+    """A newsroom over an open database: its clock gives or is a moment, its parts are those given."""
+    now = (lambda: clock) if isinstance(clock, datetime) else clock
+    return Newsroom(settings, now, parts, db)
 
 
 @dataclass(frozen=True)
@@ -64,11 +75,11 @@ class Desk:
     def ingest(self, now: datetime, *, archive: bool = False) -> IngestReport:
         """The verb, at a known hour."""
         with self.open() as db:
-            return ingest(db, self.settings, shipped_lexicon(), lambda: now, archive=archive)
+            return ingest(opened(db, self.settings, clock=lambda: now), archive=archive)
 
     def publish(self) -> PublishReport:
         with self.open(read_only=True) as db:
-            return publish(db, self.settings, PAGES)
+            return publish(opened(db, self.settings, templates=PAGES))
 
     def configure(self, **changes: str) -> None:
         """Set keys of config.toml: a key is replaced wherever a line begins with it."""

@@ -12,7 +12,7 @@ from digest.mail.outgoing import Transport
 from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
 from digest.store.database import Database
-from tests.desks import PAGES, Desk
+from tests.desks import PAGES, Desk, opened
 
 KEY = b"a key of 32 bytes for the tests."
 HASTE = Patience(first=0.005, longest=0.01, tries=50)
@@ -67,7 +67,8 @@ class Office:
 
     def compose(self) -> int:
         edition = compose_now(
-            self.db, self.desk.settings, self.desk.settings.digests[0], lambda: self.now
+            opened(self.db, self.desk.settings, clock=lambda: self.now),
+            self.desk.settings.digests[0],
         )
         assert edition is not None
         assert edition.id is not None
@@ -77,14 +78,16 @@ class Office:
         """One run; the report of the first edition that it had."""
         settings = self.desk.settings
         transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
-        recover(self.db, settings, transport, self.now)
+        recover(opened(self.db, settings, transport=transport, clock=self.now))
         self.reports = deliver(
-            self.db,
-            settings,
-            transport,
-            PAGES,
-            lambda: self.now,
-            key=KEY,
+            opened(
+                self.db,
+                settings,
+                transport=transport,
+                templates=PAGES,
+                clock=lambda: self.now,
+                token_key=KEY,
+            ),
             portion=portion,
         )
         return self.reports[0] if self.reports else None

@@ -28,7 +28,8 @@ def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
 def test_parts_are_made_from_config(desk: Desk) -> None:
     """For every command: the store, the templates and the way out for mail."""
     newsroom = Newsroom.from_file(desk.config)
-    with newsroom.open() as db:
+    with newsroom.open() as inside:
+        db = inside.db
         assert db.path == desk.store
         assert db.value("PRAGMA busy_timeout") == 15_000
     assert newsroom.templates.get_template("mail/edition.html")

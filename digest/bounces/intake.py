@@ -20,6 +20,7 @@ from digest.audience.suppressions import (
 from digest.bounces.reports import FoundBy, ReturnAddresses, ReturnedMail, ReturnKind, read_report
 from digest.config.settings import Settings
 from digest.mail.tokens import BOUNCES
+from digest.newsroom import Newsroom
 from digest.store.database import Database
 
 PROVEN = frozenset({FoundBy.VERP, FoundBy.ENVELOPE, FoundBy.MESSAGE_ID})
@@ -48,18 +49,13 @@ def return_addresses(settings: Settings, key: bytes) -> ReturnAddresses:
 
 
 def take_returns(
-    db: Database,
-    settings: Settings,
-    letters: Iterable[tuple[str, bytes]],
-    done: Callable[[str], None],
-    now: Callable[[], datetime],
-    *,
-    key: bytes,
+    newsroom: Newsroom, letters: Iterable[tuple[str, bytes]], done: Callable[[str], None]
 ) -> ReturnsReport:
     """Act on each letter and keep it; `done` is called with its name once that is on disk.
 
     A letter that was read before changes nothing, so that a mailbox may be read again.
     """
+    db, settings, now, key = newsroom.db, newsroom.settings, newsroom.now, newsroom.token_key
     ours = return_addresses(settings, key)
     report = ReturnsReport()
     for name, raw in letters:

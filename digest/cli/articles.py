@@ -25,11 +25,13 @@ def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
     from digest.themes.filing import find_article
 
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
-        find_article(db, article_id)
-        changed = (readmit_article if undo else withdraw_article)(db, article_id, newsroom.now())
-        article = find_article(db, article_id)
-        held_in = unfinished_editions(db, article_id=article_id)
+    with newsroom.open() as newsroom, newsroom.db.write():
+        find_article(newsroom.db, article_id)
+        changed = (readmit_article if undo else withdraw_article)(
+            newsroom.db, article_id, newsroom.now()
+        )
+        article = find_article(newsroom.db, article_id)
+        held_in = unfinished_editions(newsroom.db, article_id=article_id)
     if as_json:
         emit_json(
             {
@@ -125,14 +127,14 @@ def list_articles(
     from digest.themes.store import kept_themes
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        known = {*newsroom.settings.theme_names, *kept_themes(db)}
+    with newsroom.open(read_only=True) as newsroom:
+        known = {*newsroom.settings.theme_names, *kept_themes(newsroom.db)}
         if theme is not None and theme not in known:
             raise NotFoundError(
                 f"there is no theme {theme!r}; allowed are {', '.join(sorted(known))}"
             )
         found = latest_articles(
-            db, theme=theme, language=language, source=source, limit=limit and limit + 1
+            newsroom.db, theme=theme, language=language, source=source, limit=limit and limit + 1
         )
     _show(
         found,
@@ -152,8 +154,8 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
     from digest.store.articles import search_articles
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        found = search_articles(db, " ".join(query), language=language, limit=limit + 1)
+    with newsroom.open(read_only=True) as newsroom:
+        found = search_articles(newsroom.db, " ".join(query), language=language, limit=limit + 1)
     _show(found, limit, as_json, "No article has all of these words. Next: try fewer of them.")
 
 
@@ -167,11 +169,11 @@ def show(article_id: int, as_json: bool) -> None:
     from digest.themes.store import theme_rulings
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        article = find_article(db, article_id)
-        rulings = theme_rulings(db, article_id)
-        siblings = siblings_of(db, [article_id]).get(article_id, [])
-        versions = article_versions(db, article_id)
+    with newsroom.open(read_only=True) as newsroom:
+        article = find_article(newsroom.db, article_id)
+        rulings = theme_rulings(newsroom.db, article_id)
+        siblings = siblings_of(newsroom.db, [article_id]).get(article_id, [])
+        versions = article_versions(newsroom.db, article_id)
     if as_json:
         emit_json(
             {
@@ -317,25 +319,14 @@ def _rule(
     """The article before and after the word was kept, and all that editors said of it."""
     from digest.model import Verdict
     from digest.themes.filing import rule, take_back
-    from digest.themes.lexicon import lexicon_of
     from digest.themes.store import theme_rulings
 
     words = dict.fromkeys(add, Verdict.ADD) | dict.fromkeys(remove, Verdict.REMOVE)
     who = by or newsroom.person
-    with newsroom.open() as db:
-        with db.write():
+    with newsroom.open() as newsroom:
+        with newsroom.db.write():
             if words:
-                before, after = rule(
-                    db,
-                    newsroom.settings,
-                    lexicon_of(newsroom.settings.themes),
-                    article_id,
-                    words,
-                    by=who,
-                    moment=newsroom.now(),
-                )
+                before, after = rule(newsroom, article_id, words, by=who, moment=newsroom.now())
             else:
-                before, after = take_back(
-                    db, newsroom.settings, lexicon_of(newsroom.settings.themes), article_id
-                )
-        return before, after, theme_rulings(db, article_id)
+                before, after = take_back(newsroom, article_id)
+        return before, after, theme_rulings(newsroom.db, article_id)

@@ -37,14 +37,14 @@ def adopt_database(hold: bool | None) -> None:
 
     newsroom = current_newsroom()
     held: list[int] = []
-    with newsroom.open() as db, db.write():
-        if is_copy(db):
+    with newsroom.open() as newsroom, newsroom.db.write():
+        if is_copy(newsroom.db):
             if hold is None:
-                _refuse_to_guess(db, newsroom)
+                _refuse_to_guess(newsroom.db, newsroom)
             # What was under way when the copy was made went out by the original, or did not.
-            settle_handed(db, repeatable=False, now=newsroom.now())
-            held = _hold(db, newsroom) if hold else []
-        adopt(db, newsroom.here)
+            settle_handed(newsroom.db, repeatable=False, now=newsroom.now())
+            held = _hold(newsroom.db, newsroom) if hold else []
+        adopt(newsroom.db, newsroom.here)
     said = f"{newsroom.settings.store.path} now sends from here."
     if held:
         numbers = ", ".join(map(str, held))
@@ -62,7 +62,7 @@ def _refuse_to_guess(db: "Database", newsroom: "Newsroom") -> None:
     from digest.errors import NotReadyError
 
     settings = newsroom.settings
-    waiting = sum(count_waiting(db, settings, one, newsroom.now()) for one in settings.digests)
+    waiting = sum(count_waiting(newsroom, one, newsroom.now()) for one in settings.digests)
     queued = len(unfinished_editions(db))
     if waiting or queued:
         raise NotReadyError(
@@ -80,7 +80,7 @@ def _hold(db: "Database", newsroom: "Newsroom") -> list[int]:
     begun = unfinished_editions(db)
     for edition_id in begun:
         hold_edition(db, edition_id, NOTE)
-    return [*begun, *compose_held(db, newsroom.settings, newsroom.now(), NOTE)]
+    return [*begun, *compose_held(newsroom, newsroom.now(), NOTE)]
 
 
 @click.command()
@@ -104,8 +104,10 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     store = newsroom.settings.store
-    with newsroom.open(read_only=True) as db:
-        made = run(db, folder or store.backups, newsroom.now(), keep=keep or store.keep_backups)
+    with newsroom.open(read_only=True) as newsroom:
+        made = run(
+            newsroom.db, folder or store.backups, newsroom.now(), keep=keep or store.keep_backups
+        )
     if as_json:
         emit_json(
             {
@@ -161,8 +163,8 @@ def _refuse_beside_a_service(newsroom: "Newsroom") -> None:
     from digest.store.owner import current_lease
 
     try:
-        with newsroom.open(read_only=True) as db:
-            lease = current_lease(db, LEASE)
+        with newsroom.open(read_only=True) as newsroom:
+            lease = current_lease(newsroom.db, LEASE)
     except StoreError:  # not there, or not to be read: what a restore is for
         return
     length = timedelta(seconds=newsroom.settings.service.lease_seconds)
@@ -192,8 +194,8 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
 
     newsroom = current_newsroom()
     with (
-        newsroom.open(read_only=True) as db,
-        contextlib.closing(export_lines(db, with_secrets=with_secrets)) as lines,
+        newsroom.open(read_only=True) as newsroom,
+        contextlib.closing(export_lines(newsroom.db, with_secrets=with_secrets)) as lines,
     ):
         if file is None:
             with click.open_file("-", "w", encoding="utf-8") as out:
@@ -220,8 +222,10 @@ def import_store(file: Path) -> None:
 
     newsroom = current_newsroom()
     try:
-        with click.open_file(str(file), encoding="utf-8") as lines, newsroom.open() as db:
-            count = import_lines(db, lines, "standard input" if str(file) == "-" else str(file))
+        with click.open_file(str(file), encoding="utf-8") as lines, newsroom.open() as newsroom:
+            count = import_lines(
+                newsroom.db, lines, "standard input" if str(file) == "-" else str(file)
+            )
     except (OSError, UnicodeDecodeError) as e:
         raise StoreError(f"{file}: cannot be read: {e}. Nothing was written.") from e
     done(
@@ -244,8 +248,8 @@ def prune(dry_run: bool, as_json: bool) -> None:
     newsroom = current_newsroom()
     keeping = newsroom.settings.keeping
     days = {"letters_days": keeping.letters_days, "answers_days": keeping.answers_days}
-    with newsroom.open(read_only=dry_run) as db:
-        found = (would_tidy if dry_run else run)(db, newsroom.now(), **days)
+    with newsroom.open(read_only=dry_run) as newsroom:
+        found = (would_tidy if dry_run else run)(newsroom.db, newsroom.now(), **days)
     if as_json:
         emit_json(
             {

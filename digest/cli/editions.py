@@ -54,11 +54,11 @@ def list_deliveries(
 
     one_form(as_csv=as_csv, as_json=as_json)
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
+    with newsroom.open(read_only=True) as newsroom:
         if edition_id is not None:
-            edition_by_id(db, edition_id)
+            edition_by_id(newsroom.db, edition_id)
         state = DeliveryStatus(status) if status else None
-        rows = stored(db, edition_id=edition_id, status=state, limit=limit)
+        rows = stored(newsroom.db, edition_id=edition_id, status=state, limit=limit)
         if as_csv:
             print_csv(rows)
             return
@@ -114,8 +114,8 @@ def show_delivery(delivery_id: int, as_json: bool) -> None:
     from digest.editions.deliveries import delivery_by_id
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        row = delivery_by_id(db, delivery_id)
+    with newsroom.open(read_only=True) as newsroom:
+        row = delivery_by_id(newsroom.db, delivery_id)
     data = {column: row[column] for column in COLUMNS}
     if as_json:
         emit_json(data)
@@ -143,18 +143,22 @@ def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: 
         also = ", not both" if sent else ""
         raise click.UsageError(f"Give --sent or --resend{also}.")
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
+    with newsroom.open() as newsroom, newsroom.db.write():
         if delivery_id is not None:
-            status = delivery_by_id(db, delivery_id)["status"]
+            status = delivery_by_id(newsroom.db, delivery_id)["status"]
             if status != DeliveryStatus.UNCERTAIN:
                 raise NotFoundError(
                     f"delivery {delivery_id} is {status}, and only an uncertain one is settled; see "
                     "`digest deliveries list --status uncertain`"
                 )
         if edition_id is not None:
-            edition_by_id(db, edition_id)
+            edition_by_id(newsroom.db, edition_id)
         count = settle_uncertain(
-            db, delivery_id=delivery_id, edition_id=edition_id, sent=sent, now=newsroom.now()
+            newsroom.db,
+            delivery_id=delivery_id,
+            edition_id=edition_id,
+            sent=sent,
+            now=newsroom.now(),
         )
     what = "sent" if sent else "queued again"
     follow = "digest editions list" if sent else "digest send"
@@ -178,8 +182,8 @@ def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        found = stored(db, digest=digest, limit=limit)
+    with newsroom.open(read_only=True) as newsroom:
+        found = stored(newsroom.db, digest=digest, limit=limit)
     if as_json:
         emit_json(found)
         return
@@ -227,15 +231,15 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
 
     one_form(as_csv=as_csv, as_json=as_json)
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        edition = edition_by_id(db, edition_id)
+    with newsroom.open(read_only=True) as newsroom:
+        edition = edition_by_id(newsroom.db, edition_id)
         if as_csv:
-            print_csv(list_deliveries(db, edition_id=edition_id))
+            print_csv(list_deliveries(newsroom.db, edition_id=edition_id))
             return
-        counts = delivery_counts(db, edition_id)
-        recipients = audience_of(db, edition_id)
-        segments = segments_of(db, edition_id)
-        note = edition_note(db, edition_id)
+        counts = delivery_counts(newsroom.db, edition_id)
+        recipients = audience_of(newsroom.db, edition_id)
+        segments = segments_of(newsroom.db, edition_id)
+        note = edition_note(newsroom.db, edition_id)
     if as_json:
         emit_json({**_as_data(edition, recipients, counts, segments), "note": note})
         return
@@ -338,9 +342,9 @@ def cancel(edition_id: int) -> None:
     from digest.editions.store import cancel_edition, edition_by_id
 
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
-        edition_by_id(db, edition_id)
-        skipped = cancel_edition(db, edition_id, newsroom.now())
+    with newsroom.open() as newsroom, newsroom.db.write():
+        edition_by_id(newsroom.db, edition_id)
+        skipped = cancel_edition(newsroom.db, edition_id, newsroom.now())
     done(
         f"Edition {edition_id} is cancelled; {counted(skipped, 'delivery', 'deliveries')} will not "
         "be sent. Next: digest editions list."
@@ -351,9 +355,9 @@ def _change(edition_id: int, change: "Callable[[Database], bool]", what: str, fo
     from digest.editions.store import edition_by_id
 
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
-        edition = edition_by_id(db, edition_id)
-        changed = change(db)
+    with newsroom.open() as newsroom, newsroom.db.write():
+        edition = edition_by_id(newsroom.db, edition_id)
+        changed = change(newsroom.db)
     if changed:
         verb = f"digest editions release {edition_id}" if follow == "release" else "digest send"
         done(f"Edition {edition_id} is {what}. Next: {verb}.")

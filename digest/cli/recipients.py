@@ -69,11 +69,11 @@ def add(
 
     newsroom = current_newsroom()
     given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
-    with newsroom.open() as db, db.write():
+    with newsroom.open() as newsroom, newsroom.db.write():
         before, after = keep(
-            db, newsroom.settings, newsroom.now(), address, given, anew=resubscribe
+            newsroom.db, newsroom.settings, newsroom.now(), address, given, anew=resubscribe
         )
-        warnings = doubts(db, newsroom.settings, after)
+        warnings = doubts(newsroom.db, newsroom.settings, after)
     changed = changes(before, after)
     for line in warnings:
         warn(line)
@@ -97,9 +97,9 @@ def end(address: str) -> None:
     from digest.audience.suppressions import end_recipient
 
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
-        recipient_id = recipient_by_address(db, address)
-        ended = end_recipient(db, recipient_id, "by hand", newsroom.now())
+    with newsroom.open() as newsroom, newsroom.db.write():
+        recipient_id = recipient_by_address(newsroom.db, address)
+        ended = end_recipient(newsroom.db, recipient_id, "by hand", newsroom.now())
     if ended:
         done(
             f"Recipient {recipient_id} has left: nothing more is mailed, what is queued is skipped. "
@@ -116,8 +116,8 @@ def list_recipients(as_json: bool) -> None:
     from digest.audience.store import list_recipients as stored
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        found = stored(db)
+    with newsroom.open(read_only=True) as newsroom:
+        found = stored(newsroom.db)
     if as_json:
         emit_json(
             [
@@ -180,8 +180,8 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        found = stored(db, cause=cause)
+    with newsroom.open(read_only=True) as newsroom:
+        found = stored(newsroom.db, cause=cause)
     if as_json:
         emit_json(found)
         return
@@ -245,9 +245,9 @@ def _add(addresses: Sequence[str], cause: str, detail: str | None) -> str:
     from digest.audience.suppressions import suppress
 
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
+    with newsroom.open() as newsroom, newsroom.db.write():
         moment = newsroom.now()
-        new = sum(suppress(db, one, cause, moment, detail=detail) for one in addresses)
+        new = sum(suppress(newsroom.db, one, cause, moment, detail=detail) for one in addresses)
     before = len(addresses) - new
     return (
         f"{counted(new, 'new address', 'new addresses')} suppressed, {before:,} "
@@ -272,12 +272,12 @@ def remove_suppression(
     if bool(addresses) == (cause is not None):
         raise click.UsageError("Give addresses, or --cause.")
     newsroom = current_newsroom()
-    with newsroom.open() as db, db.write():
+    with newsroom.open() as newsroom, newsroom.db.write():
         if cause is not None:
             moment = since_moment(since, newsroom.now(), newsroom.settings.site.time_zone)
-            count = unsuppress_cause(db, cause, since=moment)
+            count = unsuppress_cause(newsroom.db, cause, since=moment)
         else:
-            count = unsuppress(db, addresses)
+            count = unsuppress(newsroom.db, addresses)
     done(f"{counted(count, 'address', 'addresses')} may be mailed again.")
 
 
@@ -316,15 +316,13 @@ def read_bounces(
     letter is kept; one that was read before changes nothing.
     """
     from digest.bounces.intake import take_returns
-    from digest.store.owner import token_key
 
     newsroom = current_newsroom()
-    with _open(place, host, port, user, password_env, folder) as mailbox, newsroom.open() as db:
-        with db.write():
-            key = token_key(db, newsroom.random_bytes)
-        report = take_returns(
-            db, newsroom.settings, mailbox.letters, mailbox.done, newsroom.now, key=key
-        )
+    with (
+        _open(place, host, port, user, password_env, folder) as mailbox,
+        newsroom.open() as newsroom,
+    ):
+        report = take_returns(newsroom, mailbox.letters, mailbox.done)
     if as_json:
         emit_json(
             {
@@ -380,8 +378,8 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        rows = list_returns(db, kind=kind, limit=limit + 1)
+    with newsroom.open(read_only=True) as newsroom:
+        rows = list_returns(newsroom.db, kind=kind, limit=limit + 1)
     found = rows[:limit]
     if as_json:
         emit_json(found)
@@ -415,8 +413,8 @@ def show_bounce(letter_id: int) -> None:
     from digest.errors import NotFoundError
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        raw = raw_return(db, letter_id)
+    with newsroom.open(read_only=True) as newsroom:
+        raw = raw_return(newsroom.db, letter_id)
     if raw is None:
         raise NotFoundError(f"there is no letter {letter_id}; see `digest bounces list`")
     if not raw:

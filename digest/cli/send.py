@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from digest.config.settings import DigestConfig
     from digest.editions.compose import Expected
     from digest.editions.deliver import EditionReport, Portion
-    from digest.mail.outgoing import Outcome
+    from digest.mail.outgoing import Outcome, OutcomeKind
     from digest.model import Edition, Preview, Segment
     from digest.newsroom import Newsroom
     from digest.store.database import Database
@@ -53,9 +53,7 @@ class Planned:
         return sum(segment.recipients for segment in self.segments)
 
 
-def plan(
-    db: Database, newsroom: Newsroom, config: DigestConfig, expect: Expected | None = None
-) -> list[Planned]:
+def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = None) -> list[Planned]:
     """What `digest send` would send: what is still queued, the oldest first, then what is new; with
     `expect` that edition alone.
     """
@@ -64,25 +62,26 @@ def plan(
 
     now = newsroom.now()
     planned = [
-        Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now)), frozen=True)
-        for i in pending_editions(db, digest=config.name, now=now)
+        Planned(
+            edition_by_id(newsroom.db, i), tuple(queued_segments(newsroom.db, i, now)), frozen=True
+        )
+        for i in pending_editions(newsroom.db, digest=config.name, now=now)
     ]
-    fresh = preview(db, newsroom.settings, config, now, expect=expect)
-    if fresh is not None and is_worth_sending(db, newsroom.settings, config, fresh, now):
-        audience = tuple(segments(db, newsroom.settings, config))
+    fresh = preview(newsroom, config, now, expect=expect)
+    if fresh is not None and is_worth_sending(newsroom, config, fresh, now):
+        audience = tuple(segments(newsroom, config))
         planned.append(Planned(fresh, audience, frozen=False))
     return [one for one in planned if expect is None or expect.means(one.edition)]
 
 
 def send_editions(
-    db: Database,
     newsroom: Newsroom,
     config: DigestConfig,
     *,
     expect: Expected | None,
     shown: Sequence[Planned] | None,
     portion: Portion,
-    progress: Callable[[int], None],
+    told: Callable[[OutcomeKind], None],
 ) -> list[EditionReport]:
     """Compose what is new, and deliver it and what was still queued, as the only sender.
 
@@ -95,46 +94,36 @@ def send_editions(
     """
     from digest.editions.compose import compose_now
     from digest.editions.deliver import begin_sending, deliver
-    from digest.store.owner import sole_sender, token_key
+    from digest.store.owner import sole_sender
 
     with sole_sender(newsroom.settings.store.path, newsroom.now()), stopping() as stop:
-        begin_sending(db, newsroom.settings, newsroom.transport, newsroom.here, newsroom.now())
-        with db.write():
-            key = token_key(db, newsroom.random_bytes)
+        begin_sending(newsroom)
         only: set[int] | None = None
         composed: Edition | None = None
         if expect is not None:
-            only = _expected_frozen(db, newsroom, config, expect)
+            only = _expected_frozen(newsroom, config, expect)
         if only is None and (shown is None or not all(one.frozen for one in shown)):
             exact = expect or _as_shown(shown or ())
-            composed = compose_now(db, newsroom.settings, config, newsroom.now, expect=exact)
+            composed = compose_now(newsroom, config, expect=exact)
         if only is None and (expect is not None or shown is not None):
             seen = [one.edition for one in shown or () if one.frozen]
             only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
         return deliver(
-            db,
-            newsroom.settings,
-            newsroom.transport,
-            newsroom.templates,
-            newsroom.now,
-            key=key,
+            newsroom,
             editions=only,
             digest=config.name,
-            signer=newsroom.signer,
             portion=portion,
             stop=stop,
-            progress=progress,
+            told=told,
         )
 
 
-def _expected_frozen(
-    db: Database, newsroom: Newsroom, config: DigestConfig, expect: Expected
-) -> set[int] | None:
+def _expected_frozen(newsroom: Newsroom, config: DigestConfig, expect: Expected) -> set[int] | None:
     """The frozen edition with the expected hash that still has mail to send."""
     from digest.editions.store import edition_by_id, pending_editions
 
-    for edition_id in pending_editions(db, digest=config.name, now=newsroom.now()):
-        if expect.means(edition_by_id(db, edition_id)):
+    for edition_id in pending_editions(newsroom.db, digest=config.name, now=newsroom.now()):
+        if expect.means(edition_by_id(newsroom.db, edition_id)):
             return {edition_id}
     return None
 
@@ -303,14 +292,7 @@ def rehearse(
     told: list[dict[str, Any]] = []
     files: list[Path] = []
     for one in planned:
-        previews = preview_segments(
-            newsroom.settings,
-            config,
-            one.edition,
-            one.segments,
-            newsroom.templates,
-            newsroom.signer,
-        )
+        previews = preview_segments(newsroom, config, one.edition, one.segments)
         written = [path for each in previews for path in write_preview(out, each)]
         files += written
         if as_json:
@@ -488,20 +470,23 @@ def send(
     as_json: bool,
 ) -> None:
     """Send what is new and what is still queued; with --dry-run show it and change nothing."""
+    from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
     from digest.editions.compose import Expected, find_digest
+    from digest.editions.deliver import Portion
     from digest.errors import ExpectationError
+    from digest.mail.outgoing import OutcomeKind
     from digest.service.mail_checks import refuse_what_is_red
 
     newsroom = current_newsroom()
     config = find_digest(newsroom.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
-    with newsroom.open(read_only=True) as db, db.snapshot():
-        planned = plan(db, newsroom, config, expected)
+    with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
+        planned = plan(newsroom, config, expected)
         if queued:
             planned = [one for one in planned if one.frozen]
-        waits = what_waits(db, config, newsroom.settings.digest_zone(config))
-        warn_of_unserved(db, newsroom)
+        waits = what_waits(newsroom.db, config, newsroom.settings.digest_zone(config))
+        warn_of_unserved(newsroom)
     if dry_run:
         rehearse(newsroom, config, planned, out, as_json)
         return
@@ -518,12 +503,50 @@ def send(
         send_test(newsroom, config, planned[-1], test_address)
         done("Sent the test mail; no delivery was recorded. Next: digest send.")
         return
-    with newsroom.open(read_only=True) as db:
-        refuse_what_is_red(db, newsroom, despite)
+    with newsroom.open(read_only=True) as newsroom:
+        refuse_what_is_red(newsroom.db, newsroom, despite)
     shown = None if yes and not queued else planned
     if not yes:
         _ask(newsroom, planned)
-    if _send(newsroom, config, expected, shown, limit, addresses, as_json):
+    with newsroom.open() as newsroom:
+        only = frozenset(recipient_by_address(newsroom.db, one) for one in addresses) or None
+        with counter("Sending") as progress:
+            reports = send_editions(
+                newsroom,
+                config,
+                expect=expected,
+                shown=shown,
+                portion=Portion(limit, only),
+                told=lambda kind: progress(kind is not OutcomeKind.UNSENT),
+            )
+    if as_json:
+        emit_json(
+            [
+                {
+                    "edition": one.edition_id,
+                    "number": one.number,
+                    "outcomes": {kind.value: count for kind, count in one.outcomes.items()},
+                    "skipped": one.skipped,
+                    "left": one.left,
+                    "fault": one.fault,
+                }
+                for one in reports
+            ]
+        )
+        if any(one.fault is not None for one in reports):
+            ctx.exit(1)
+        return
+    if not reports:
+        done(
+            f"There is nobody to send it to: no recipient follows {config.name}. Next: digest recipients "
+            "list, digest recipients add ADDRESS."
+        )
+    act = tell(reports)
+    if any(one.outcomes for one in reports) and not act:
+        where = newsroom.settings.mail
+        lies = f" The messages lie in {where.outbox}." if where.transport == "maildir" else ""
+        done(f"Done.{lies} Next: digest editions list.")
+    if act:
         ctx.exit(1)
 
 
@@ -549,56 +572,3 @@ def _ask(newsroom: Newsroom, planned: Sequence[Planned]) -> None:
             f"hash {one.edition.hash[:16]}"
         )
     click.confirm("Send?", abort=True)
-
-
-def _send(
-    newsroom: Newsroom,
-    config: DigestConfig,
-    expected: Expected | None,
-    shown: Sequence[Planned] | None,
-    limit: int | None,
-    addresses: Sequence[str],
-    as_json: bool,
-) -> bool:
-    """True when a person must act."""
-    from digest.audience.store import recipient_by_address
-    from digest.editions.deliver import Portion
-
-    with newsroom.open() as db:
-        only = frozenset(recipient_by_address(db, one) for one in addresses) or None
-        with counter("Sending") as progress:
-            reports = send_editions(
-                db,
-                newsroom,
-                config,
-                expect=expected,
-                shown=shown,
-                portion=Portion(limit, only),
-                progress=progress,
-            )
-    if as_json:
-        emit_json(
-            [
-                {
-                    "edition": one.edition_id,
-                    "number": one.number,
-                    "outcomes": {kind.value: count for kind, count in one.outcomes.items()},
-                    "skipped": one.skipped,
-                    "left": one.left,
-                    "fault": one.fault,
-                }
-                for one in reports
-            ]
-        )
-        return any(one.fault is not None for one in reports)
-    if not reports:
-        done(
-            f"There is nobody to send it to: no recipient follows {config.name}. Next: digest recipients "
-            "list, digest recipients add ADDRESS."
-        )
-    act = tell(reports)
-    if any(one.outcomes for one in reports) and not act:
-        where = newsroom.settings.mail
-        lies = f" The messages lie in {where.outbox}." if where.transport == "maildir" else ""
-        done(f"Done.{lies} Next: digest editions list.")
-    return act

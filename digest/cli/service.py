@@ -137,9 +137,9 @@ def schedule(as_json: bool) -> None:
 
     newsroom = current_newsroom()
     coming = wakeups(newsroom.settings, newsroom.now(), SOON)
-    with newsroom.open(read_only=True) as db:
-        lease = holder(db, newsroom.settings, newsroom.now())
-        found = outlook(db, newsroom.settings, newsroom.now())
+    with newsroom.open(read_only=True) as newsroom:
+        lease = holder(newsroom.db, newsroom.settings, newsroom.now())
+        found = outlook(newsroom, newsroom.now())
     if as_json:
         emit_json(
             {
@@ -174,8 +174,8 @@ def list_alarms(limit: int, as_json: bool) -> None:
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        found = stored(db, limit)
+    with newsroom.open(read_only=True) as newsroom:
+        found = stored(newsroom.db, limit)
     if as_json:
         emit_json(found)
         return
@@ -219,21 +219,19 @@ def _notified(row: dict[str, Any]) -> str:
 @click.pass_context
 def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     """Look now as the service does, and tell what is due. Exit code 1 where there is trouble."""
-    from digest.mail.notices import Ways
     from digest.service.alarms import WatchReport, is_raised, places, watch
     from digest.service.troubles import Memory, find_troubles
 
     newsroom = current_newsroom()
     settings = newsroom.settings
     if dry_run:
-        with newsroom.open(read_only=True) as db, db.snapshot():
+        with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
             now = newsroom.now()
-            troubles = find_troubles(db, settings, now)
+            troubles = find_troubles(newsroom, now)
         report = WatchReport([one.key for one in troubles if is_raised(settings, one, now)])
     else:
-        with newsroom.open() as db:
-            ways = Ways(lambda: newsroom.transport, lambda: newsroom.signer)
-            troubles, report = watch(db, settings, ways, newsroom.now, Memory())
+        with newsroom.open() as newsroom:
+            troubles, report = watch(newsroom, Memory())
     if as_json:
         emit_json(
             {
@@ -313,23 +311,13 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
     from digest.editions.deliver import begin_sending
     from digest.service.report import check_wanted, deliveries, send_report
     from digest.store.owner import sole_sender
-    from digest.themes.lexicon import lexicon_of
 
     settings, now = newsroom.settings, newsroom.now
     check_wanted(settings)
-    with newsroom.open() as db, sole_sender(settings.store.path, now()), stopping() as stop:
-        begin_sending(db, settings, newsroom.transport, newsroom.here, now())
-        send_report(
-            db,
-            settings,
-            newsroom.transport,
-            newsroom.templates,
-            lexicon_of(newsroom.settings.themes),
-            now,
-            signer=newsroom.signer,
-            stop=stop,
-        )
-        rows = deliveries(db)
+    with newsroom.open() as newsroom, sole_sender(settings.store.path, now()), stopping() as stop:
+        begin_sending(newsroom)
+        send_report(newsroom, stop=stop)
+        rows = deliveries(newsroom.db)
     if as_json:
         emit_json(rows)
     else:
@@ -350,20 +338,12 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
 def _set(newsroom: "Newsroom") -> "tuple[Window, RenderedMail, bool]":
     """The week, its mail, and whether it is due. Nothing is changed."""
     from digest.service.report import closed_week, render_week, running_week
-    from digest.themes.lexicon import lexicon_of
 
-    with newsroom.open(read_only=True) as db, db.snapshot():
+    with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
         now = newsroom.now()
-        window = closed_week(db, newsroom.settings, now)
-        shown = window or running_week(db, newsroom.settings, now)
-        mail = render_week(
-            db,
-            newsroom.settings,
-            newsroom.templates,
-            lexicon_of(newsroom.settings.themes),
-            shown,
-            now,
-        )
+        window = closed_week(newsroom, now)
+        shown = window or running_week(newsroom, now)
+        mail = render_week(newsroom, shown, now)
     return shown, mail, window is not None
 
 

@@ -15,11 +15,11 @@ from digest.cli.output import counted, done, emit_json, heading, json_option, lo
 if TYPE_CHECKING:
     from digest.config.settings import Settings
     from digest.newsroom import Newsroom
-    from digest.store.database import Database
 
 
-def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, Any]]:
+def outlook(newsroom: Newsroom, now: datetime) -> list[dict[str, Any]]:
     """One row a digest: name, next number, articles that wait, when it is due, in which zone."""
+    db, settings = newsroom.db, newsroom.settings
     from digest.config.values import parse_rule
     from digest.editions.compose import count_waiting
     from digest.editions.schedule import boundary_after
@@ -33,7 +33,7 @@ def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, A
             {
                 "digest": digest.name,
                 "number": 1 if last is None else last[0] + 1,
-                "articles": count_waiting(db, settings, digest, now),
+                "articles": count_waiting(newsroom, digest, now),
                 "due_at": boundary_after(parse_rule(digest.schedule), zone, now),
                 "zone": zone,
             }
@@ -41,11 +41,11 @@ def outlook(db: Database, settings: Settings, now: datetime) -> list[dict[str, A
     return rows
 
 
-def warn_of_unserved(db: Database, newsroom: Newsroom) -> None:
+def warn_of_unserved(newsroom: Newsroom) -> None:
     """Who gets no mail because of what config.toml no longer has, whatever else a command says."""
     from digest.service.troubles import NEWEST, unserved
 
-    for one in unserved(db, newsroom.settings, newsroom.now(), newest=NEWEST):
+    for one in unserved(newsroom.db, newsroom.settings, newsroom.now(), newest=NEWEST):
         warn(f"{one.said} {one.advice}")
 
 
@@ -130,13 +130,9 @@ def status(as_json: bool) -> None:
     """What is kept, how the last editions went, what comes next, and what to do where something is
     wrong.
     """
-    from digest.themes.lexicon import lexicon_version
-
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db, db.snapshot():
-        found = _look(
-            db, newsroom.settings, lexicon_version(newsroom.settings.themes), newsroom.now()
-        )
+    with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
+        found = _look(newsroom, newsroom.now())
     if as_json:
         emit_json(found)
         return
@@ -159,7 +155,7 @@ def status(as_json: bool) -> None:
     _print_next(found, settings)
 
 
-def _look(db: Database, settings: Settings, lexicon: str, now: datetime) -> dict[str, Any]:
+def _look(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
     """All that the page shows, from queries that take as long on any store."""
     from digest.service.store import (
         articles_by_theme,
@@ -169,8 +165,10 @@ def _look(db: Database, settings: Settings, lexicon: str, now: datetime) -> dict
         totals,
     )
     from digest.service.troubles import find_troubles
+    from digest.themes.lexicon import lexicon_version
     from digest.themes.store import count_filed_otherwise
 
+    db, settings = newsroom.db, newsroom.settings
     counts = articles_by_theme(db)
     mondays = _mondays(now)
     weekly = articles_by_week(db, mondays[0])
@@ -188,9 +186,9 @@ def _look(db: Database, settings: Settings, lexicon: str, now: datetime) -> dict
             },
         },
         "last_editions": newest_editions(db, EDITIONS),
-        "digests": outlook(db, settings, now),
-        "filed_by_another_lexicon": count_filed_otherwise(db, lexicon),
-        "troubles": [asdict(one) for one in find_troubles(db, settings, now)],
+        "digests": outlook(newsroom, now),
+        "filed_by_another_lexicon": count_filed_otherwise(db, lexicon_version(settings.themes)),
+        "troubles": [asdict(one) for one in find_troubles(newsroom, now)],
     }
 
 

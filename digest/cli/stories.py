@@ -36,9 +36,9 @@ def list_stories(limit: int | None, as_json: bool) -> None:
     from digest.stories.store import list_stories as stored
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        found = stored(db, limit)
-        told = _told(db, found)
+    with newsroom.open(read_only=True) as newsroom:
+        found = stored(newsroom.db, limit)
+        told = _told(newsroom.db, found)
     if as_json:
         emit_json(told)
         return
@@ -58,13 +58,13 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
     from digest.stories.linking import explain_article, explain_pair
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
+    with newsroom.open(read_only=True) as newsroom:
         if other_id is None:
-            pairs = explain_article(db, article_id)
+            pairs = explain_article(newsroom.db, article_id)
         else:
-            pairs = [explain_pair(db, article_id, other_id)]
+            pairs = [explain_pair(newsroom.db, article_id, other_id)]
         ids = [article_id, *(pair.other_id for pair in pairs)]
-        by_id = {article.id: article for article in articles_by_id(db, ids)}
+        by_id = {article.id: article for article in articles_by_id(newsroom.db, ids)}
     if as_json:
         shown = [_pair_data(pair, by_id[pair.other_id]) for pair in pairs]
         article = by_id[article_id]
@@ -97,16 +97,16 @@ def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
     if len(set(article_ids)) < 2:
         raise click.UsageError("Give two articles or more.")
     newsroom = current_newsroom()
-    with newsroom.open() as db:
-        with db.write():
+    with newsroom.open() as newsroom:
+        with newsroom.db.write():
             story_id = join_articles(
-                db,
+                newsroom.db,
                 article_ids,
                 by=by or newsroom.person,
                 moment=newsroom.now(),
                 ranks=_ranks(newsroom),
             )
-        [told] = _told(db, [story_by_id(db, story_id)])
+        [told] = _told(newsroom.db, [story_by_id(newsroom.db, story_id)])
     if as_json:
         emit_json(told)
         return
@@ -124,16 +124,16 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
     from digest.stories.store import story_of
 
     newsroom = current_newsroom()
-    with newsroom.open() as db:
-        with db.write():
+    with newsroom.open() as newsroom:
+        with newsroom.db.write():
             others = split_article(
-                db,
+                newsroom.db,
                 article_id,
                 by=by or newsroom.person,
                 moment=newsroom.now(),
                 ranks=_ranks(newsroom),
             )
-        left = None if not others else story_of(db, others[0])
+        left = None if not others else story_of(newsroom.db, others[0])
     if as_json:
         emit_json({"id": article_id, "split_from": others, "story_left": left})
         return
@@ -154,11 +154,11 @@ def clear(article_id: int, as_json: bool) -> None:
     from digest.stories.store import story_by_id, story_of
 
     newsroom = current_newsroom()
-    with newsroom.open() as db:
-        with db.write():
-            said = take_back(db, article_id, moment=newsroom.now(), ranks=_ranks(newsroom))
-        story = story_of(db, article_id)
-        told = [] if story is None else _told(db, [story_by_id(db, story)])
+    with newsroom.open() as newsroom:
+        with newsroom.db.write():
+            said = take_back(newsroom.db, article_id, moment=newsroom.now(), ranks=_ranks(newsroom))
+        story = story_of(newsroom.db, article_id)
+        told = [] if story is None else _told(newsroom.db, [story_by_id(newsroom.db, story)])
     if as_json:
         cleared = [{"other_id": other, **_ruling_data(said[other])} for other in sorted(said)]
         emit_json({"id": article_id, "cleared": cleared, "story": told[0] if told else None})

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from digest.feeds.items import FeedView
     from digest.model import ThemeScore
     from digest.newsroom import Newsroom
-    from digest.store.database import Database
     from digest.themes.evaluation import Evaluation, Figure, JudgedItem, Measure
     from digest.themes.filing import Refiled, Refiling, Turn
 
@@ -61,24 +60,23 @@ class Trial:
     editions: tuple[EditionChange, ...]
 
 
-def try_lexicon(db: Database, newsroom: Newsroom, now: datetime, since: datetime | None) -> Trial:
+def try_lexicon(newsroom: Newsroom, now: datetime, since: datetime | None) -> Trial:
     """Hold config.toml as it is on disk against the stored matches. Nothing is changed."""
     from digest.feeds.channels import MEDIA_TYPES
     from digest.feeds.publish import feed_views
     from digest.themes.filing import rehearse
-    from digest.themes.lexicon import lexicon_of
     from digest.themes.store import spool, supposing
 
-    settings, templates = newsroom.settings, newsroom.templates
+    db, settings, templates = newsroom.db, newsroom.settings, newsroom.templates
     with db.snapshot(), spool(db):
-        refiled = rehearse(db, lexicon_of(newsroom.settings.themes), since, progress=bar("Filing"))
+        refiled = rehearse(newsroom, since, progress=bar("Filing"))
         if not refiled.changes:
-            return Trial(refiled, (), len(feed_views(db, settings)) * len(MEDIA_TYPES), (), ())
-        before = feed_views(db, settings)
-        planned = _editions(db, settings, now)
+            return Trial(refiled, (), len(feed_views(newsroom)) * len(MEDIA_TYPES), (), ())
+        before = feed_views(newsroom)
+        planned = _editions(newsroom, now)
         with supposing(db):
-            after = feed_views(db, settings)
-            editions = tuple(_changed(planned, _editions(db, settings, now)))
+            after = feed_views(newsroom)
+            editions = tuple(_changed(planned, _editions(newsroom, now)))
     return Trial(
         refiled,
         tuple(_changed_files(before, after, settings, templates)),
@@ -119,16 +117,15 @@ def _pages(changes: Iterable[Refiling], settings: Settings) -> Iterator[str]:
             yield article_name(change.article_id)
 
 
-def _editions(
-    db: Database, settings: Settings, now: datetime
-) -> dict[str, tuple[int, str, Sections]]:
+def _editions(newsroom: Newsroom, now: datetime) -> dict[str, tuple[int, str, Sections]]:
     """The next edition of each digest: its number, its hash, what stands where."""
+    settings = newsroom.settings
     from digest.editions.compose import preview
     from digest.editions.selection import section_of
 
     found = {}
     for digest in settings.digests:
-        edition = preview(db, settings, digest, now)
+        edition = preview(newsroom, digest, now)
         if edition is not None:
             articles = [placement.article for placement in edition.placements]
             themes = settings.digest_themes(digest)
@@ -339,8 +336,8 @@ def list_themes(as_json: bool) -> None:
     from digest.service.store import articles_by_theme
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        counts = articles_by_theme(db)
+    with newsroom.open(read_only=True) as newsroom:
+        counts = articles_by_theme(newsroom.db)
     languages = newsroom.settings.site.languages
     rows = [
         {
@@ -393,8 +390,8 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
         raise click.UsageError("Give the ID of an article, or --text FILE.")
     newsroom = current_newsroom()
     if article_id is not None:
-        with newsroom.open(read_only=True) as db:
-            found = articles_by_id(db, [article_id])
+        with newsroom.open(read_only=True) as newsroom:
+            found = articles_by_id(newsroom.db, [article_id])
         if not found:
             raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
         title, text, language = found[0].title, found[0].text, found[0].language
@@ -480,9 +477,9 @@ def try_out(since: timedelta | date | None, as_json: bool) -> None:
     newsroom = current_newsroom()
     now = newsroom.now()
     moment = since_moment(since, now, newsroom.settings.site.time_zone)
-    with newsroom.open(read_only=True) as db:
-        found = try_lexicon(db, newsroom, now, moment)
-        warn_of_unserved(db, newsroom)
+    with newsroom.open(read_only=True) as newsroom:
+        found = try_lexicon(newsroom, now, moment)
+        warn_of_unserved(newsroom)
     if as_json:
         emit_json(trial_data(found, lexicon_of(newsroom.settings.themes).version, moment))
         return
@@ -505,15 +502,9 @@ def apply(since: timedelta | date | None, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     moment = since_moment(since, newsroom.now(), newsroom.settings.site.time_zone)
-    with newsroom.open() as db:
-        refiled = run(
-            db,
-            newsroom.settings,
-            lexicon_of(newsroom.settings.themes),
-            moment,
-            progress=bar("Filing"),
-        )
-        warn_of_unserved(db, newsroom)
+    with newsroom.open() as newsroom:
+        refiled = run(newsroom, moment, progress=bar("Filing"))
+        warn_of_unserved(newsroom)
     if as_json:
         emit_json(refiled_data(refiled, lexicon_of(newsroom.settings.themes).version, moment))
         return
@@ -546,8 +537,8 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     if file is None:
-        with newsroom.open(read_only=True) as db:
-            items = corrections(db, lexicon_of(newsroom.settings.themes))
+        with newsroom.open(read_only=True) as newsroom:
+            items = corrections(newsroom)
         if not items and not as_json:
             done(
                 "No editor has ruled on an article yet. Next: digest articles theme ID --add THEME, "
@@ -557,9 +548,10 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
     else:
         with file.open(encoding="utf-8") as lines:
             items = read_labels(lines, file.name)
+    lexicon = lexicon_of(newsroom.settings.themes)
     print_evaluation(
-        run(lexicon_of(newsroom.settings.themes), items),
-        lexicon_of(newsroom.settings.themes).version,
+        run(lexicon, items),
+        lexicon.version,
         errors=errors,
         as_json=as_json,
     )

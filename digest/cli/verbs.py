@@ -15,15 +15,11 @@ from digest.cli.output import bar, counted, done, emit_json, fault, json_option
 def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
     """Read every source: keep what is new, a new version of what changed."""
     from digest.sources.ingest import ingest as run
-    from digest.themes.lexicon import lexicon_of
 
     newsroom = current_newsroom()
-    with newsroom.open() as db:
+    with newsroom.open() as newsroom:
         report = run(
-            db,
-            newsroom.settings,
-            lexicon_of(newsroom.settings.themes),
-            newsroom.now,
+            newsroom,
             archive=archive,
             progress=bar("Reading"),
         )
@@ -59,8 +55,8 @@ def publish(as_json: bool) -> None:
     from digest.feeds.publish import publish as run
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as db:
-        report = run(db, newsroom.settings, newsroom.templates)
+    with newsroom.open(read_only=True) as newsroom:
+        report = run(newsroom)
     if as_json:
         emit_json(
             {
@@ -87,8 +83,8 @@ def compose(digest: str | None, as_json: bool) -> None:
     newsroom = current_newsroom()
     if digest is not None:
         find_digest(newsroom.settings, digest)
-    with newsroom.open() as db:
-        editions = compose_due(db, newsroom.settings, newsroom.now, digest=digest)
+    with newsroom.open() as newsroom:
+        editions = compose_due(newsroom, digest=digest)
     if as_json:
         emit_json(
             [

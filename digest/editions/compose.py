@@ -6,7 +6,7 @@ is the edition's.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -21,16 +21,17 @@ from digest.editions.selection import edition_hash, order_placements
 from digest.editions.store import last_edition
 from digest.errors import ExpectationError, NotFoundError
 from digest.model import OTHER, Article, Choice, Edition, EditionStatus, Segment, Window
+from digest.newsroom import Newsroom
 from digest.store.articles import articles_in_window, count_in_window, first_seen, siblings_of
-from digest.store.database import Database
 
 
 def next_window(
-    db: Database, settings: Settings, digest: DigestConfig, now: datetime, *, by_hand: bool = False
+    newsroom: Newsroom, digest: DigestConfig, now: datetime, *, by_hand: bool = False
 ) -> Window | None:
     """The window that is due, or with `by_hand` the one that a person would close now; None where
     there is none.
     """
+    db, settings = newsroom.db, newsroom.settings
     last = last_edition(db, digest.name)
     return (window_now if by_hand else due_window)(
         parse_rule(digest.schedule),
@@ -103,34 +104,30 @@ def find_digest(settings: Settings, name: str | None) -> DigestConfig:
 
 
 def preview(
-    db: Database,
-    settings: Settings,
-    digest: DigestConfig,
-    now: datetime,
-    *,
-    expect: Expected | None = None,
+    newsroom: Newsroom, digest: DigestConfig, now: datetime, *, expect: Expected | None = None
 ) -> Edition | None:
     """The edition that would be sent at `now`, not frozen; None while nothing has come in. Its window
     ends where that of `expect` does.
     """
-    window = _by_hand(db, settings, digest, now, expect)
-    return None if window is None else _edition(db, settings, digest, window)
+    window = _by_hand(newsroom, digest, now, expect)
+    return None if window is None else _edition(newsroom, digest, window)
 
 
 def is_worth_sending(
-    db: Database, settings: Settings, digest: DigestConfig, edition: Edition, now: datetime
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, now: datetime
 ) -> bool:
     """Whether a person who sends now sends this edition: one without articles only where such are
     sent and one is due, or each command by hand would mail that there is no news.
     """
     if edition.placements:
         return True
-    return digest.empty == "send" and next_window(db, settings, digest, now) is not None
+    return digest.empty == "send" and next_window(newsroom, digest, now) is not None
 
 
-def count_waiting(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> int:
+def count_waiting(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> int:
     """How many articles `preview` would show."""
-    window = _by_hand(db, settings, digest, now, None)
+    db, settings = newsroom.db, newsroom.settings
+    window = _by_hand(newsroom, digest, now, None)
     if window is None:
         return 0
     return count_in_window(
@@ -143,12 +140,7 @@ def count_waiting(db: Database, settings: Settings, digest: DigestConfig, now: d
 
 
 def compose_now(
-    db: Database,
-    settings: Settings,
-    digest: DigestConfig,
-    now: Callable[[], datetime],
-    *,
-    expect: Expected | None = None,
+    newsroom: Newsroom, digest: DigestConfig, *, expect: Expected | None = None
 ) -> Edition | None:
     """Close the digest's window by hand; None where it is not worth sending, and where there is
     nobody to mail it to: what came in then waits for the first recipient.
@@ -158,80 +150,80 @@ def compose_now(
     Raises:
         ExpectationError: the edition would not be the one expected; nothing was composed.
     """
+    db, now = newsroom.db, newsroom.now
     with db.write():
         moment = now()
-        window = _by_hand(db, settings, digest, moment, expect)
+        window = _by_hand(newsroom, digest, moment, expect)
         if window is None:
             if expect is not None:
                 raise ExpectationError("nothing new has come in, so no edition has that hash")
             return None
-        edition = _edition(db, settings, digest, window)
+        edition = _edition(newsroom, digest, window)
         if expect is not None and not expect.means(edition):
             raise ExpectationError(
                 f"expected the edition {expect.hash}, but now it would be {edition.hash}: something "
                 "came in or was changed. Nothing was sent. Next: digest send --dry-run."
             )
-        if next(_choices(db, settings, digest), None) is None:
+        if next(_choices(newsroom, digest), None) is None:
             return None
-        if not is_worth_sending(db, settings, digest, edition, moment):
+        if not is_worth_sending(newsroom, digest, edition, moment):
             return None
-        return _freeze(db, settings, digest, edition, moment)
+        return _freeze(newsroom, digest, edition, moment)
 
 
-def compose_due(
-    db: Database, settings: Settings, now: Callable[[], datetime], *, digest: str | None = None
-) -> list[Edition]:
+def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Edition]:
     """Close every edition that is due by its rule, each in one write; those that were frozen.
 
     After an outage one edition covers all the time missed. One that is later than
     `max_lateness_hours` is held for a person.
     """
+    db, settings, now = newsroom.db, newsroom.settings, newsroom.now
     composed: list[Edition] = []
     for config in settings.digests:
         if digest is not None and config.name != digest:
             continue
         with db.write():
             moment = now()
-            window = next_window(db, settings, config, moment)
+            window = next_window(newsroom, config, moment)
             if window is None:
                 continue
-            edition = _edition(db, settings, config, window)
+            edition = _edition(newsroom, config, window)
             if is_late(window, moment, config.max_lateness_hours):
                 edition = replace(edition, status=EditionStatus.HELD)
-            frozen = _freeze(db, settings, config, edition, moment)
+            frozen = _freeze(newsroom, config, edition, moment)
             if frozen is not None:
                 composed.append(frozen)
     return composed
 
 
-def compose_held(db: Database, settings: Settings, now: datetime, note: str) -> list[int]:
+def compose_held(newsroom: Newsroom, now: datetime, note: str) -> list[int]:
     """Close what waits of each digest as an edition that is held with `note`; their ids. Call inside a
     write.
     """
+    db, settings = newsroom.db, newsroom.settings
     held: list[int] = []
     for digest in settings.digests:
-        edition = preview(db, settings, digest, now)
+        edition = preview(newsroom, digest, now)
         if edition is None or not edition.placements:
             continue
-        frozen = _freeze(db, settings, digest, edition, now)
+        frozen = _freeze(newsroom, digest, edition, now)
         if frozen is not None and frozen.id is not None:
             edition_store.hold_edition(db, frozen.id, note)
             held.append(frozen.id)
     return held
 
 
-def segments(db: Database, settings: Settings, digest: DigestConfig) -> list[Segment]:
+def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
     """The digest's active recipients by equal choices, the largest segment first."""
-    counts = Counter(choice for _, choice in _choices(db, settings, digest))
+    counts = Counter(choice for _, choice in _choices(newsroom, digest))
     return [
         Segment(choice, count)
         for choice, count in sorted(counts.items(), key=lambda item: (-item[1], _sortable(item[0])))
     ]
 
 
-def _choices(
-    db: Database, settings: Settings, digest: DigestConfig
-) -> Iterator[tuple[int, Choice]]:
+def _choices(newsroom: Newsroom, digest: DigestConfig) -> Iterator[tuple[int, Choice]]:
+    db, settings = newsroom.db, newsroom.settings
     known: dict[tuple[str, str | None, str | None], Choice] = {}
     for row in raw_choices(db, digest.name):
         kept = (row["language"], row["languages"], row["themes"])
@@ -245,21 +237,18 @@ def _sortable(choice: Choice) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 
 def _by_hand(
-    db: Database,
-    settings: Settings,
-    digest: DigestConfig,
-    now: datetime,
-    expect: Expected | None,
+    newsroom: Newsroom, digest: DigestConfig, now: datetime, expect: Expected | None
 ) -> Window | None:
     """What a person would close at `now`, no later than the end of what is expected."""
-    window = next_window(db, settings, digest, now, by_hand=True)
+    window = next_window(newsroom, digest, now, by_hand=True)
     if window is None or expect is None or expect.ends_at is None:
         return window
     ends_at = min(expect.ends_at, window.ends_at)
     return Window(window.starts_at, ends_at) if window.starts_at < ends_at else None
 
 
-def _edition(db: Database, settings: Settings, digest: DigestConfig, window: Window) -> Edition:
+def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Edition:
+    db, settings = newsroom.db, newsroom.settings
     themes = settings.digest_themes(digest)
     found = [
         _under_known_themes(article, settings)
@@ -302,11 +291,12 @@ def _under_known_themes(article: Article, settings: Settings) -> Article:
 
 
 def _freeze(
-    db: Database, settings: Settings, digest: DigestConfig, edition: Edition, moment: datetime
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, moment: datetime
 ) -> Edition | None:
+    db = newsroom.db
     if not edition.placements and digest.empty == "skip":
         return None
     edition_id = edition_store.save_edition(db, edition, moment)
-    queue_deliveries(db, edition_id, _choices(db, settings, digest), moment)
+    queue_deliveries(db, edition_id, _choices(newsroom, digest), moment)
     skip_unwanted(db, edition_id, moment)
     return replace(edition, id=edition_id)

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
-from digest.config.settings import DigestConfig, Settings
+from digest.config.settings import DigestConfig
 from digest.editions.deliveries import due_deliveries, has_unwanted, skip_segment, skip_unwanted
 from digest.editions.mail import make_segment
 from digest.editions.selection import lay_out
@@ -37,40 +37,43 @@ from digest.mail.outgoing import (
     OutcomeKind,
     Outgoing,
     Phase,
-    Transport,
 )
 from digest.mail.store import TABLE, mark_handed, recover_handed, settle
 from digest.mail.tokens import return_path, token_for
 from digest.model import Edition
+from digest.newsroom import Newsroom
 from digest.store.database import Database
 from digest.store.owner import check_home, set_way_out, way_out
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
-    from digest.mail.dkim import Signer
+    pass
 
 
-def begin_sending(
-    db: Database, settings: Settings, transport: Transport, here: str, now: datetime
-) -> int:
+def begin_sending(newsroom: Newsroom) -> int:
     """What every sender does first: refuse where the database is not at home, then `recover`.
 
     Raises:
         SenderError: the database was copied or restored here.
     """
+    db, here = newsroom.db, newsroom.here
     with db.write():
         check_home(db, here)
-    return recover(db, settings, transport, now)
+    return recover(newsroom)
 
 
-def recover(db: Database, settings: Settings, transport: Transport, now: datetime) -> int:
+def recover(newsroom: Newsroom) -> int:
     """Settle the deliveries and reports that were handed over without an answer; how many. Only the
     sole sender may call it, and must before it sends.
 
     They may be sent again only where the same transport would, that knows what it has written. All
     are settled at once, since the way out is noted once for all.
     """
+    db, settings, transport, now = (
+        newsroom.db,
+        newsroom.settings,
+        newsroom.transport,
+        newsroom.now(),
+    )
     mail = settings.mail
     way = f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
     with db.write():
@@ -119,7 +122,6 @@ class Ledger:
         db: Database,
         now: Callable[[], datetime],
         stop: Callable[[], bool],
-        progress: Callable[[int], None],
         told: Callable[[OutcomeKind], None] = lambda _: None,
     ) -> None:
         self.db = db
@@ -129,7 +131,6 @@ class Ledger:
         self._asked_to_stop = stop
         self._seen = db.version()
         self._overtaken = False
-        self._progress = progress
         self._told = told
         self._under_way: dict[int, Due] = {}
         self._answered: list[Outcome] = []
@@ -162,7 +163,6 @@ class Ledger:
         self.outcomes.update(outcome.kind for outcome in outcomes)
         for outcome in outcomes:
             self._told(outcome.kind)
-        self._progress(sum(outcome.kind is not OutcomeKind.UNSENT for outcome in outcomes))
         refused = self.outcomes[OutcomeKind.POLICY]
         if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
             self.fault = (
@@ -268,42 +268,32 @@ class Portion:
 
 
 def deliver(
-    db: Database,
-    settings: Settings,
-    transport: Transport,
-    environment: "Environment",
-    now: Callable[[], datetime],
+    newsroom: Newsroom,
     *,
-    key: bytes,
     editions: Collection[int] | None = None,
     digest: str | None = None,
-    signer: "Signer | None" = None,
     portion: Portion | None = None,
     stop: Callable[[], bool] = lambda: False,
-    progress: Callable[[int], None] = lambda _: None,
     told: Callable[[OutcomeKind], None] = lambda _: None,
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
-    Call as the sole sender, after `recovery.recover`. `key` makes the tokens. `progress` is told how many
-    deliveries were settled, `told` of each outcome. When the fault is ours the edition is held and
-    its recipients stay queued.
+    Call as the sole sender, after `begin_sending`. `told` gets each outcome. When the fault is ours
+    the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
-    for edition_id in pending_editions(db, digest=digest, now=now()):
+    for edition_id in pending_editions(newsroom.db, digest=digest, now=newsroom.now()):
         if stop() or (editions is not None and edition_id not in editions):
             continue
-        edition = edition_by_id(db, edition_id)
-        config = settings.digest(edition.digest)
+        edition = edition_by_id(newsroom.db, edition_id)
+        config = newsroom.settings.digest(edition.digest)
         if config is None:
             raise NotFoundError(
                 f"edition {edition_id} is of the digest {edition.digest!r}, which config.toml no "
                 "longer has; put it back, or cancel the edition."
             )
-        run = _Run(
-            db, settings, config, edition, environment, now, key, signer, portion or Portion()
-        )
-        reports.append(run.through(transport, stop, progress, told))
+        run = _Run(newsroom, config, edition, portion or Portion())
+        reports.append(run.through(stop, told))
     return reports
 
 
@@ -311,41 +301,27 @@ class _Run:
     """One edition's deliveries in one run."""
 
     def __init__(
-        self,
-        db: Database,
-        settings: Settings,
-        config: DigestConfig,
-        edition: Edition,
-        environment: "Environment",
-        now: Callable[[], datetime],
-        key: bytes,
-        signer: "Signer | None",
-        portion: Portion,
+        self, newsroom: Newsroom, config: DigestConfig, edition: Edition, portion: Portion
     ) -> None:
         if edition.id is None:
             raise ValueError("only a frozen edition can be delivered")
-        self.db = db
-        self.settings = settings
+        self.newsroom = newsroom
+        self.db = newsroom.db
+        self.now = newsroom.now
+        self.signer = newsroom.signer
+        self.key = newsroom.token_key
         self.config = config
         self.edition = edition
         self.edition_id = edition.id
-        self.environment = environment
-        self.now = now
-        self.key = key
-        self.signer = signer
         self.portion = portion
 
     def through(
-        self,
-        transport: Transport,
-        stop: Callable[[], bool],
-        progress: Callable[[int], None],
-        told: Callable[[OutcomeKind], None],
+        self, stop: Callable[[], bool], told: Callable[[OutcomeKind], None]
     ) -> EditionReport:
         report = EditionReport(self.edition_id, self.edition.digest, self.edition.number)
         makers = self._makers(report)
-        ledger = Ledger(self.db, self.now, stop, progress, told)
-        fault = self._send(transport, makers, ledger, report)
+        ledger = Ledger(self.db, self.now, stop, told)
+        fault = self._send(makers, ledger, report)
         report.outcomes = ledger.outcomes
         report.fault = without_addresses(fault or ledger.fault)
         report.stopped = stop()
@@ -358,7 +334,6 @@ class _Run:
 
     def _send(
         self,
-        transport: Transport,
         makers: dict[int, MessageMaker],
         ledger: Ledger,
         report: EditionReport,
@@ -369,7 +344,7 @@ class _Run:
             with self.db.write():
                 report.skipped += skip_unwanted(self.db, self.edition_id, self.now())
             try:
-                return transport.deliver(
+                return self.newsroom.transport.deliver(
                     self._outgoing(makers, ledger),
                     handed=ledger.handed,
                     settled=ledger.settled,
@@ -397,11 +372,11 @@ class _Run:
                     report.skipped += skip_segment(self.db, segment_id, reason, self.now())
                 continue
             _, makers[segment_id] = make_segment(
-                settings=self.settings,
+                settings=self.newsroom.settings,
                 digest=self.config,
                 edition=self.edition,
                 layout=layout,
-                environment=self.environment,
+                environment=self.newsroom.templates,
                 signer=self.signer,
             )
         return makers
@@ -413,7 +388,7 @@ class _Run:
                 message = makers[due.segment_id].make(due.address, due.name, token)
             except ValueError as e:  # this address or name can stand in no header
                 return Outcome(due.id, OutcomeKind.REFUSED, text=str(e))
-            sender = return_path(self.settings, token)
+            sender = return_path(self.newsroom.settings, token)
             return Outgoing(due.id, sender, due.address, message, wire_ready=True)
 
         made = (

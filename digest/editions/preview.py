@@ -10,12 +10,11 @@ from digest.editions.mail import make_segment
 from digest.editions.selection import lay_out
 from digest.errors import PublishError
 from digest.model import Choice, Edition, Preview, RenderedMail, Segment
+from digest.newsroom import Newsroom
 from digest.store.files import replace_file
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
-    from digest.mail.dkim import Signer
+    pass
 
 
 EXAMPLE_ADDRESS = "recipient@example.org"
@@ -39,16 +38,12 @@ def everything(settings: Settings, digest: DigestConfig, language: str | None = 
 
 
 def preview_segments(
-    settings: Settings,
-    digest: DigestConfig,
-    edition: Edition,
-    segments: Sequence[Segment],
-    environment: "Environment",
-    signer: "Signer | None" = None,
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, segments: Sequence[Segment]
 ) -> list[Preview]:
     """Each segment's mail as it would be sent, to an example recipient; without segments that of a
     recipient of everything.
     """
+    settings, environment, signer = newsroom.settings, newsroom.templates, newsroom.signer
     previews: list[Preview] = []
     names: set[str] = set()
     for segment in segments or [Segment(everything(settings, digest), 0)]:

@@ -13,6 +13,7 @@ from digest.store.articles import article_marks, articles_by_id, latest_articles
 from digest.store.database import Database, created_at
 from digest.newsroom import fingerprint
 from typing import TYPE_CHECKING
+from digest.newsroom import Newsroom
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -40,7 +41,7 @@ class PublishReport:
     appeared: tuple[int, ...] = ()
 
 
-def publish(db: Database, settings: Settings, environment: "Environment") -> PublishReport:
+def publish(newsroom: Newsroom) -> PublishReport:
     """Bring the folder of feeds up to the store, all of it read as of one moment.
 
     The page of an article is made anew where something that it shows has changed, or the settings,
@@ -50,13 +51,14 @@ def publish(db: Database, settings: Settings, environment: "Environment") -> Pub
     Raises:
         PublishError: the folder cannot be written; files written until then are whole.
     """
+    db, settings = newsroom.db, newsroom.settings
     with db.snapshot():
-        views = feed_views(db, settings)
+        views = feed_views(newsroom)
         files = {f"{view.channel.slug}.{form}": "" for view in views for form in MEDIA_TYPES}
         laid = lay_out(
             settings.feeds.path,
-            {STYLE_NAME: "", **_pages(db, settings, environment), **files, OPML_NAME: ""},
-            lambda names: _files(db, settings, environment, views, names),
+            {STYLE_NAME: "", **_pages(newsroom), **files, OPML_NAME: ""},
+            lambda names: _files(newsroom, views, names),
         )
     numbers = (article_of(name) for name in laid.appeared)
     return PublishReport(
@@ -64,8 +66,9 @@ def publish(db: Database, settings: Settings, environment: "Environment") -> Pub
     )
 
 
-def _pages(db: Database, settings: Settings, environment: "Environment") -> dict[str, str]:
+def _pages(newsroom: Newsroom) -> dict[str, str]:
     """Every article's page, and a mark of all that it is made from."""
+    db, settings, environment = newsroom.db, newsroom.settings, newsroom.templates
     rest = settings.model_dump_json(include=SHOWN) + fingerprint(environment)
     basis = int.from_bytes(hashlib.sha256(rest.encode()).digest()[:8])
     # Of two numbers drawn at random, so the one may hide the other without hiding a change.
@@ -74,10 +77,11 @@ def _pages(db: Database, settings: Settings, environment: "Environment") -> dict
     }
 
 
-def feed_views(db: Database, settings: Settings) -> list[FeedView]:
+def feed_views(newsroom: Newsroom) -> list[FeedView]:
     """Every channel as the store has it. That of one language shows a story once, as it is led there;
     the others show every article with its versions.
     """
+    db, settings = newsroom.db, newsroom.settings
     listed = channels(settings)
     articles = [
         latest_articles(
@@ -98,20 +102,15 @@ def feed_views(db: Database, settings: Settings) -> list[FeedView]:
     ]
 
 
-def _files(
-    db: Database,
-    settings: Settings,
-    environment: "Environment",
-    views: Sequence[FeedView],
-    names: Sequence[str],
-) -> Iterator[tuple[str, bytes]]:
+def _files(newsroom: Newsroom, views: Sequence[FeedView], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """The style, these pages, and the feeds that lead to them: one file made at a time."""
+    db, settings, environment = newsroom.db, newsroom.settings, newsroom.templates
     from digest.feeds.channels import opml_bytes
     from digest.feeds.pages import article_page_bytes, style_bytes
 
     yield STYLE_NAME, style_bytes(environment, settings)
     ids = [i for name in names if (i := article_of(name)) is not None]
-    for item in _items(db, settings, ids):
+    for item in _items(newsroom, ids):
         yield article_name(item.article.id), article_page_bytes(environment, item, settings)
     for view in views:
         yield from feed_files(view, settings, environment)
@@ -134,7 +133,8 @@ def feed_files(
     yield f"{slug}.{JSON}", json_bytes(view, settings)
 
 
-def _items(db: Database, settings: Settings, ids: Sequence[int]) -> Iterator[Item]:
+def _items(newsroom: Newsroom, ids: Sequence[int]) -> Iterator[Item]:
+    db, settings = newsroom.db, newsroom.settings
     for start in range(0, len(ids), _BATCH):
         articles = articles_by_id(db, ids[start : start + _BATCH])
         siblings = siblings_of(db, [article.id for article in articles])

@@ -16,6 +16,7 @@ from digest.mail.notices import Ways, outgoing, post_notice, send_due
 from digest.mail.outgoing import ALARMS, WEBHOOK, Kind, Notice, Outcome, OutcomeKind
 from digest.mail.store import deliveries_of, give_up, has_open, queue
 from digest.model import RenderedMail, Trouble
+from digest.newsroom import Newsroom
 from digest.service import store as kept
 from digest.service.store import Alarm
 from digest.service.troubles import Memory, find_troubles, store_trouble, verb_key
@@ -51,35 +52,25 @@ def is_raised(settings: Settings, trouble: Trouble, now: datetime) -> bool:
 
 
 def watch(
-    db: Database,
-    settings: Settings,
-    ways: Ways,
-    now: Callable[[], datetime],
-    memory: Memory,
-    *,
-    stop: Callable[[], bool] = lambda: False,
+    newsroom: Newsroom, memory: Memory, *, stop: Callable[[], bool] = lambda: False
 ) -> tuple[tuple[Trouble, ...], WatchReport]:
     """Look, keep what is seen, and send what is due."""
-    moment = now()
-    troubles = find_troubles(db, settings, moment, failing=memory.failing)
-    report = look(db, settings, troubles, moment, sound=memory.sound)
-    send_alarms(db, settings, ways, now, report, stop=stop)
+    moment = newsroom.now()
+    troubles = find_troubles(newsroom, moment, failing=memory.failing)
+    report = look(newsroom, troubles, moment, sound=memory.sound)
+    send_alarms(newsroom, report, stop=stop)
     return troubles, report
 
 
 def look(
-    db: Database,
-    settings: Settings,
-    troubles: Sequence[Trouble],
-    now: datetime,
-    *,
-    sound: Collection[str] = (),
+    newsroom: Newsroom, troubles: Sequence[Trouble], now: datetime, *, sound: Collection[str] = ()
 ) -> WatchReport:
     """Keep what is seen now, and queue its notices. A second look changes nothing.
 
     A trouble that has gone counts as over only once it has stayed away for `quiet_minutes`; one that
     is back before is the same. `sound` are the keys of MEMORY that are known to be well.
     """
+    db, settings = newsroom.db, newsroom.settings
     report = WatchReport()
     if not troubles and not kept.open_alarms(db) and not has_open(db, ALARMS):
         return report
@@ -102,17 +93,16 @@ def look(
                 kept.miss(db, alarm, now)
                 gone_at = min(alarm.gone_at or now, now)
                 if gone_at <= now - quiet:
-                    _close(db, settings, alarm, gone_at, now)
+                    _close(newsroom, alarm, gone_at, now)
                     report.closed += [] if alarm.raised_at is None else [key]
         give_up(db, ALARMS, "no longer named in [alarms]", now, but_for=named)
         give_up(db, [Kind.OVER], "tries used up", now, tried_before=now - LAST_TRY)
     return report
 
 
-def _close(
-    db: Database, settings: Settings, alarm: Alarm, gone_at: datetime, now: datetime
-) -> None:
+def _close(newsroom: Newsroom, alarm: Alarm, gone_at: datetime, now: datetime) -> None:
     """It is over: places that were to get the alarm hear that it is over, and nothing else."""
+    db, settings = newsroom.db, newsroom.settings
     kept.mark_closed(db, alarm, now)
     begun = _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
     alarmed = {row["place"] for row in deliveries_of(db, [begun])}
@@ -122,15 +112,10 @@ def _close(
 
 
 def send_alarms(
-    db: Database,
-    settings: Settings,
-    ways: Ways,
-    now: Callable[[], datetime],
-    report: WatchReport,
-    *,
-    stop: Callable[[], bool] = lambda: False,
+    newsroom: Newsroom, report: WatchReport, *, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Hand over every notice that is due, but none of a trouble that has just gone."""
+    db, settings, ways, now = newsroom.db, newsroom.settings, newsroom.ways, newsroom.now
     gone = [
         _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
         for alarm in kept.open_alarms(db).values()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -244,9 +245,7 @@ def _mails(newsroom: Newsroom) -> str:
             Segment(everything(newsroom.settings, digest, language), 0)
             for language in newsroom.settings.digest_languages(digest)
         ]
-        for one in preview_segments(
-            newsroom.settings, digest, edition, segments, newsroom.templates
-        ):
+        for one in preview_segments(newsroom, digest, edition, segments):
             language = one.segment.choice.language
             sizes.append(f"{digest.name} {language} {len(one.message) / 1000:.0f} kB")
     return "renders: " + ", ".join(sizes)
@@ -417,24 +416,25 @@ def _with_store(newsroom: Newsroom) -> Iterator[Finding]:
             "digest ingest makes it.",
         )
         return
-    try:
-        db = newsroom.open(read_only=True)
-    except DigestError as e:
-        yield Finding("database", "red", str(e), "See docs/operating.md, “The database”.")
-        return
-    with db:
+    with ExitStack() as stack:
+        try:
+            newsroom = stack.enter_context(newsroom.open(read_only=True))
+        except DigestError as e:
+            yield Finding("database", "red", str(e), "See docs/operating.md, “The database”.")
+            return
+        db, settings, now = newsroom.db, newsroom.settings, newsroom.now()
         sound = database(db)
         yield sound
         if sound.grade == "red":
             return
-        yield mail_checks.clock(db, newsroom.now())
-        yield lease(db, newsroom.settings, newsroom.now())
-        yield backups(db, newsroom.settings, newsroom.now())
+        yield mail_checks.clock(db, now)
+        yield lease(db, settings, now)
+        yield backups(db, settings, now)
         yield from _documents(db)
-        yield from sending(db, newsroom.now())
-        yield from choices(db, newsroom.settings, newsroom.now())
-        yield from _filing(db, newsroom)
-        yield from _mail(db, newsroom)
+        yield from sending(db, now)
+        yield from choices(db, settings, now)
+        yield from _filing(newsroom)
+        yield from _mail(newsroom)
 
 
 def _documents(db: Database) -> Iterator[Finding]:
@@ -447,12 +447,12 @@ def _documents(db: Database) -> Iterator[Finding]:
         )
 
 
-def _filing(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
+def _filing(newsroom: Newsroom) -> Iterator[Finding]:
     """Whether the themes in force filed what is stored; where they do not compile, that was said."""
     from digest.themes.lexicon import lexicon_of
 
     try:
-        count = count_filed_otherwise(db, lexicon_of(newsroom.settings.themes).version)
+        count = count_filed_otherwise(newsroom.db, lexicon_of(newsroom.settings.themes).version)
     except LexiconError:
         return
     if count:
@@ -464,10 +464,10 @@ def _filing(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
         )
 
 
-def _mail(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
+def _mail(newsroom: Newsroom) -> Iterator[Finding]:
     """Renders each digest's mail as it would go out now, in each language."""
     for digest in newsroom.settings.digests:
-        edition = preview(db, newsroom.settings, digest, newsroom.now())
+        edition = preview(newsroom, digest, newsroom.now())
         if edition is None:
             yield Finding(f"digest {digest.name}", "green", "nothing has come in yet")
         else:
@@ -484,7 +484,7 @@ def _render(newsroom: Newsroom, digest: DigestConfig, edition: Edition, heavy: l
         Segment(everything(newsroom.settings, digest, language), 0)
         for language in newsroom.settings.digest_languages(digest)
     ]
-    previews = preview_segments(newsroom.settings, digest, edition, segments, newsroom.templates)
+    previews = preview_segments(newsroom, digest, edition, segments)
     budget = newsroom.settings.mail.budget_kb * 1000
     heavy += [one.segment.choice.language for one in previews if len(one.message) > budget]
     sizes = ", ".join(

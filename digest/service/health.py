@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from digest.config.settings import Settings
     from digest.newsroom import Newsroom
-    from digest.store.database import Database
     from digest.store.owner import Lease
 
 
@@ -124,8 +123,9 @@ def of_web(app: FeedApp) -> Iterator[Metric]:
     yield held
 
 
-def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iterator[Metric]:
-    """What the database knows; `db` is None where it cannot be read."""
+def of_store(newsroom: "Newsroom", now: datetime) -> Iterator[Metric]:
+    """What the database knows; nothing but that it cannot be read where it is not open."""
+    db, settings = newsroom.database, newsroom.settings
     usable = GaugeMetricFamily("digest_database_up", "1 where the database can be read")
     usable.add_metric([], float(db is not None))
     yield usable
@@ -152,7 +152,7 @@ def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iter
         for labels, count in sorted(counts.items()):
             family.add_metric(labels, count)
         yield family
-    yield from _of_troubles(db, settings, now)
+    yield from _of_troubles(newsroom, now)
     yield _of_backups(settings, now)
     due = oldest_due(db)
     age = 0.0 if due is None else max(0.0, (now - due).total_seconds())
@@ -161,18 +161,18 @@ def of_store(db: "Database | None", settings: "Settings", now: datetime) -> Iter
     yield oldest
 
 
-def _of_troubles(db: "Database", settings: "Settings", now: datetime) -> Iterator[Metric]:
+def _of_troubles(newsroom: "Newsroom", now: datetime) -> Iterator[Metric]:
     """What waits for an operator, as `digest status` tells it, and what was raised as an alarm."""
-    keys = [trouble.key for trouble in find_troubles(db, settings, now)]
+    keys = [trouble.key for trouble in find_troubles(newsroom, now)]
     failing = GaugeMetricFamily(
         "digest_source_failing", "1 where a source fails for long", labels=["source"]
     )
-    for source in settings.sources:
+    for source in newsroom.settings.sources:
         failing.add_metric([source.name], float(f"source {source.name}" in keys))
     troubles = GaugeMetricFamily("digest_troubles", "What waits for an operator")
     troubles.add_metric([], len(keys))
     alarms = GaugeMetricFamily("digest_alarms_open", "Alarms that are not over")
-    alarms.add_metric([], len(open_alarms(db)))
+    alarms.add_metric([], len(open_alarms(newsroom.db)))
     yield from (failing, troubles, alarms)
 
 
@@ -270,8 +270,8 @@ class Health:
 
     def _database(self) -> str | None:
         try:
-            with self.pulse.newsroom.open(read_only=True) as db:
-                check_readable(db)
+            with self.pulse.newsroom.open(read_only=True) as newsroom:
+                check_readable(newsroom.db)
         except (StoreError, sqlite3.Error) as e:
             return str(e)
         return None
@@ -333,9 +333,9 @@ class Health:
             yield from of_web(self.app)
         newsroom = self.pulse.newsroom
         try:
-            with newsroom.open(read_only=True) as db, db.snapshot():
+            with newsroom.open(read_only=True) as opened, opened.db.snapshot():
                 # Whole before the first is given away: a database that fails midway has none.
-                found = list(of_store(db, newsroom.settings, newsroom.now()))
+                found = list(of_store(opened, opened.now()))
         except (StoreError, sqlite3.Error):
-            found = list(of_store(None, newsroom.settings, newsroom.now()))
+            found = list(of_store(newsroom, newsroom.now()))
         yield from found

@@ -20,7 +20,6 @@ from digest.store.database import sqlite3
 if TYPE_CHECKING:
     from digest.editions.deliver import EditionReport
     from digest.newsroom import Newsroom
-    from digest.store.database import Database
 
 
 Facts = dict[str, Any]
@@ -69,13 +68,10 @@ class Worker:
 
     def _read(self, stop: Stop) -> Facts:
         from digest.sources.ingest import ingest
-        from digest.themes.lexicon import lexicon_of
 
         newsroom = self.newsroom
-        with newsroom.open() as db:
-            report = ingest(
-                db, newsroom.settings, lexicon_of(newsroom.settings.themes), newsroom.now
-            )
+        with newsroom.open() as newsroom:
+            report = ingest(newsroom)
         facts: Facts = {
             "documents": report.documents,
             "added": len(report.added),
@@ -90,15 +86,15 @@ class Worker:
 
         newsroom = self.newsroom
         now = newsroom.now()
-        with newsroom.open(read_only=True) as db:
-            mark = content_mark(db)
+        with newsroom.open(read_only=True) as newsroom:
+            mark = content_mark(newsroom.db)
             if self._published is not None:
                 before, at = self._published
                 if before == mark and at <= now < at + PUBLISH_ANYWAY:
                     return {}
-            report = publish(db, newsroom.settings, newsroom.templates)
+            report = publish(newsroom)
             done = newsroom.now()
-            self.tally.appeared(done - seen for seen in first_seen_of(db, report.appeared))
+            self.tally.appeared(done - seen for seen in first_seen_of(newsroom.db, report.appeared))
         self._published = mark, now
         return {"written": len(report.written), "removed": len(report.removed)}
 
@@ -106,8 +102,8 @@ class Worker:
         from digest.editions.compose import compose_due
 
         newsroom = self.newsroom
-        with newsroom.open() as db:
-            composed = compose_due(db, newsroom.settings, newsroom.now)
+        with newsroom.open() as newsroom:
+            composed = compose_due(newsroom)
         return {
             "editions": [
                 {
@@ -125,15 +121,15 @@ class Worker:
         from digest.service.store import has_handed
 
         newsroom = self.newsroom
-        with newsroom.open() as db:
+        with newsroom.open() as newsroom:
             names = [
                 digest.name
                 for digest in newsroom.settings.digests
-                if pending_editions(db, digest=digest.name, now=newsroom.now())
+                if pending_editions(newsroom.db, digest=digest.name, now=newsroom.now())
             ]
-            if not names and not has_handed(db):
+            if not names and not has_handed(newsroom.db):
                 return {}
-            return self._alone(lambda: self._deliver(db, names, stop))
+            return self._alone(lambda: self._deliver(newsroom, names, stop))
 
     def _alone(self, work: Callable[[], Facts]) -> Facts:
         """Work as the sole sender; while a person sends by hand, leave it to the next tick."""
@@ -148,31 +144,16 @@ class Worker:
                 return {"waits": str(e)}
             return work()
 
-    def _deliver(self, db: "Database", names: list[str], stop: Stop) -> Facts:
+    def _deliver(self, newsroom: "Newsroom", names: list[str], stop: Stop) -> Facts:
         from digest.editions.deliver import begin_sending, deliver
-        from digest.store.owner import token_key
 
-        newsroom = self.newsroom
-        recovered = begin_sending(
-            db, newsroom.settings, newsroom.transport, newsroom.here, newsroom.now()
-        )
-        with db.write():
-            key = token_key(db, newsroom.random_bytes)
+        recovered = begin_sending(newsroom)
         reports: list[EditionReport] = []
         faults: list[Exception] = []
         for name in names:
             try:
                 reports += deliver(
-                    db,
-                    newsroom.settings,
-                    newsroom.transport,
-                    newsroom.templates,
-                    newsroom.now,
-                    key=key,
-                    digest=name,
-                    signer=newsroom.signer,
-                    stop=stop,
-                    told=partial(self.tally.answered, name),
+                    newsroom, digest=name, stop=stop, told=partial(self.tally.answered, name)
                 )
             except Exception as e:  # noqa: BLE001 - stops no other digest; raised below
                 faults.append(e)
@@ -194,18 +175,13 @@ class Worker:
     def _bounces(self, stop: Stop) -> Facts:
         from digest.bounces.intake import take_returns
         from digest.mail.mailboxes import read_maildir
-        from digest.store.owner import token_key
 
         newsroom = self.newsroom
         place = newsroom.settings.service.bounces
         if place is None:
             return {}
-        with read_maildir(place) as mailbox, newsroom.open() as db:
-            with db.write():
-                key = token_key(db, newsroom.random_bytes)
-            report = take_returns(
-                db, newsroom.settings, mailbox.letters, mailbox.done, newsroom.now, key=key
-            )
+        with read_maildir(place) as mailbox, newsroom.open() as newsroom:
+            report = take_returns(newsroom, mailbox.letters, mailbox.done)
         return {
             "letters": report.kinds.total(),
             "suppressed": report.suppressed,
@@ -229,17 +205,17 @@ class Worker:
         daily = newsroom.settings.keeping.daily_backup
         if not daily or not backup_is_due(store.path, store.backups, now):
             return {}
-        with newsroom.open(read_only=True) as db:
-            made = backup(db, store.backups, now, keep=store.keep_backups)
+        with newsroom.open(read_only=True) as newsroom:
+            made = backup(newsroom.db, store.backups, now, keep=store.keep_backups)
         return {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
 
     def _let_go(self, stop: Stop) -> Facts:
         from digest.store.backups import tidy
 
         keeping = self.newsroom.settings.keeping
-        with self.newsroom.open() as db:
+        with self.newsroom.open() as newsroom:
             let_go = tidy(
-                db,
+                newsroom.db,
                 self.newsroom.now(),
                 letters_days=keeping.letters_days,
                 answers_days=keeping.answers_days,
@@ -261,8 +237,8 @@ class Worker:
 
     def _watch_store(self, memory: Memory, ways: Ways, stop: Stop) -> Facts:
         newsroom = self.newsroom
-        with newsroom.open() as db:
-            _, report = watch(db, newsroom.settings, ways, newsroom.now, memory, stop=stop)
+        with newsroom.open() as newsroom:
+            _, report = watch(newsroom, memory, stop=stop)
         return {
             "raised": report.raised,
             "closed": report.closed,
@@ -273,26 +249,15 @@ class Worker:
     def _desk(self, stop: Stop) -> Facts:
         from digest.service.report import is_due
 
-        with self.newsroom.open() as db:
-            if not is_due(db, self.newsroom.settings, self.newsroom.now()):
+        with self.newsroom.open() as newsroom:
+            if not is_due(newsroom, newsroom.now()):
                 return {}
-            return self._alone(lambda: self._send_report(db, stop))
+            return self._alone(lambda: self._send_report(newsroom, stop))
 
-    def _send_report(self, db: "Database", stop: Stop) -> Facts:
+    def _send_report(self, newsroom: "Newsroom", stop: Stop) -> Facts:
         from digest.editions.deliver import begin_sending
         from digest.service.report import send_report
-        from digest.themes.lexicon import lexicon_of
 
-        newsroom = self.newsroom
-        begin_sending(db, newsroom.settings, newsroom.transport, newsroom.here, newsroom.now())
-        composed, outcomes = send_report(
-            db,
-            newsroom.settings,
-            newsroom.transport,
-            newsroom.templates,
-            lexicon_of(newsroom.settings.themes),
-            newsroom.now,
-            signer=newsroom.signer,
-            stop=stop,
-        )
+        begin_sending(newsroom)
+        composed, outcomes = send_report(newsroom, stop=stop)
         return {"composed": composed, **{kind.value: n for kind, n in outcomes.items()}}

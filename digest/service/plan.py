@@ -15,6 +15,7 @@ from digest.editions.schedule import EPOCH, boundary_after, is_late
 from digest.editions.store import last_edition, pending_editions
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
+from digest.newsroom import Newsroom
 from digest.service.report import is_due
 from digest.service.troubles import find_troubles
 from digest.sources.folder import list_documents, read_bytes
@@ -151,10 +152,11 @@ def holder(db: Database, settings: Settings, now: datetime) -> str | None:
     return lease.holder if lease is not None and lease.holds(now, length) else None
 
 
-def outlook(db: Database, settings: Settings, now: datetime) -> dict[Verb, str]:
+def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
     """In words, for each verb."""
+    db, settings = newsroom.db, newsroom.settings
     news = [one for source in settings.sources if (one := _news(db, source)) is not None]
-    due = [one for digest in settings.digests if (one := _due(db, settings, digest, now))]
+    due = [one for digest in settings.digests if (one := _due(newsroom, digest, now))]
     pending = [
         str(edition)
         for digest in settings.digests
@@ -168,11 +170,8 @@ def outlook(db: Database, settings: Settings, now: datetime) -> dict[Verb, str]:
         else "find nothing due",
         Verb.BOUNCES: _letters(settings),
         Verb.TIDY: _tidying(db, settings, now),
-        Verb.WATCH: "; ".join(one.key for one in find_troubles(db, settings, now))
-        or "find no trouble",
-        Verb.DESK: "send the mail to the editors"
-        if is_due(db, settings, now)
-        else "find nothing due",
+        Verb.WATCH: "; ".join(one.key for one in find_troubles(newsroom, now)) or "find no trouble",
+        Verb.DESK: "send the mail to the editors" if is_due(newsroom, now) else "find nothing due",
     }
 
 
@@ -193,8 +192,9 @@ def _news(db: Database, source: SourceSettings) -> str | None:
     return f"read {new} new and {changed} changed of {source.name}" if new or changed else None
 
 
-def _due(db: Database, settings: Settings, digest: DigestConfig, now: datetime) -> str | None:
-    window = next_window(db, settings, digest, now)
+def _due(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> str | None:
+    db = newsroom.db
+    window = next_window(newsroom, digest, now)
     if window is None:
         return None
     last = last_edition(db, digest.name)

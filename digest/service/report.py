@@ -22,20 +22,21 @@ from digest.editions.store import delivery_counts
 from digest.errors import NotReadyError
 from digest.language.wording import Wording, wording_for
 from digest.mail.notices import Ways, send_due
-from digest.mail.outgoing import Kind, Notice, OutcomeKind, Transport
+from digest.mail.outgoing import Kind, Notice, OutcomeKind
 from digest.mail.store import deliveries_of, give_up, has_open, last_dated_at, queue
 from digest.model import OTHER, Article, RenderedMail, Trouble, Window
+from digest.newsroom import Newsroom
 from digest.service import store as desk_week
 from digest.service.store import open_alarms
 from digest.service.troubles import find_troubles, verb_key
 from digest.store.articles import articles_by_id
 from digest.store.database import Database, Row, created_at, moment_from_text
 from digest.themes.classify import classify
+from digest.themes.lexicon import lexicon_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from digest.mail.dkim import Signer
     from digest.themes.lexicon import Lexicon
 
 
@@ -314,12 +315,13 @@ REPORTS = (Kind.REPORT,)
 WORDS = 5
 
 
-def closed_week(db: Database, settings: Settings, now: datetime) -> Window | None:
+def closed_week(newsroom: Newsroom, now: datetime) -> Window | None:
     """The week that is over and has no report yet; None where the newest has one.
 
     It starts where the last one ended, so that after an outage one report covers all; the first one,
     a period of the rule before its end, unless that was before this store.
     """
+    db, settings = newsroom.db, newsroom.settings
     ends_at = _boundary(settings, now)
     last = last_dated_at(db, Kind.REPORT)
     if ends_at <= (last or created_at(db)):
@@ -327,8 +329,9 @@ def closed_week(db: Database, settings: Settings, now: datetime) -> Window | Non
     return Window(last or _boundary(settings, ends_at - timedelta(microseconds=1)), ends_at)
 
 
-def running_week(db: Database, settings: Settings, now: datetime) -> Window:
+def running_week(newsroom: Newsroom, now: datetime) -> Window:
     """From the end of the last week until now: what a look before its end shows."""
+    db, settings = newsroom.db, newsroom.settings
     end = now.replace(microsecond=0) + timedelta(seconds=1)
     last = last_dated_at(db, Kind.REPORT)
     return Window(last if last is not None and last < end else _boundary(settings, now), end)
@@ -338,22 +341,15 @@ def _boundary(settings: Settings, moment: datetime) -> datetime:
     return boundary_before_or_at(parse_rule(settings.desk.schedule), settings.desk_zone, moment)
 
 
-def render_week(
-    db: Database,
-    settings: Settings,
-    environment: "Environment",
-    lexicon: "Lexicon",
-    window: Window,
-    now: datetime,
-) -> RenderedMail:
+def render_week(newsroom: Newsroom, window: Window, now: datetime) -> RenderedMail:
     """The report of that week as it would be sent now. Nothing is changed."""
-    return render_desk(settings, environment, gather(db, settings, lexicon, window, now))
+    settings, environment = newsroom.settings, newsroom.templates
+    return render_desk(settings, environment, gather(newsroom, window, now))
 
 
-def gather(
-    db: Database, settings: Settings, lexicon: "Lexicon", window: Window, now: datetime
-) -> DeskWeek:
+def gather(newsroom: Newsroom, window: Window, now: datetime) -> DeskWeek:
     """All that the report says."""
+    db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     week = desk_week.week_of(db, window)
     ids = [*week.unfiled_ids, *(article_id for article_id, _ in week.weak_matches)]
     articles = {article.id: article for article in articles_by_id(db, ids)}
@@ -366,7 +362,7 @@ def gather(
     return DeskWeek(
         window=window,
         articles=week.articles,
-        troubles=(*find_troubles(db, settings, now), *of_the_service),
+        troubles=(*find_troubles(newsroom, now), *of_the_service),
         documents=documents,
         documents_shown=tuple((row["source"], row["document"], row["error"]) for row in shown),
         unfiled=week.unfiled,
@@ -432,34 +428,34 @@ def deliveries(db: Database) -> list[Row]:
     ]
 
 
-def is_due(db: Database, settings: Settings, now: datetime) -> bool:
+def is_due(newsroom: Newsroom, now: datetime) -> bool:
     """Whether a week has no report yet, or an editor was not sent the last one yet."""
-    wanted = bool(settings.desk.mail_to) and closed_week(db, settings, now) is not None
+    db, settings = newsroom.db, newsroom.settings
+    wanted = bool(settings.desk.mail_to) and closed_week(newsroom, now) is not None
     return wanted or has_open(db, REPORTS)
 
 
 def send_report(
-    db: Database,
-    settings: Settings,
-    transport: Transport,
-    environment: "Environment",
-    lexicon: "Lexicon",
-    now: Callable[[], datetime],
-    *,
-    signer: "Signer | None" = None,
-    stop: Callable[[], bool] = lambda: False,
+    newsroom: Newsroom, *, stop: Callable[[], bool] = lambda: False
 ) -> tuple[int | None, Counter[OutcomeKind]]:
     """Close the week that is due, and send what is; the id of the report that was composed, if one was,
     and how the tries ended. Call as the sole sender, at home, after `recovery.recover`.
 
     What is still queued of an earlier week, or for somebody who is no longer named, is given up.
     """
+    db, settings, transport, now, signer = (
+        newsroom.db,
+        newsroom.settings,
+        newsroom.transport,
+        newsroom.now,
+        newsroom.signer,
+    )
     composed, moment, editors = None, now(), settings.desk.mail_to
-    window = closed_week(db, settings, moment) if editors else None
+    window = closed_week(newsroom, moment) if editors else None
     if window is not None:
         # The sole sender alone composes a week, so nobody waits for its lock meanwhile.
         with db.snapshot():
-            mail = render_week(db, settings, environment, lexicon, window, moment)
+            mail = render_week(newsroom, window, moment)
         with db.write():
             give_up(db, REPORTS, "the next week came", moment)
             composed = queue(db, report_notice(window, mail), editors, moment)

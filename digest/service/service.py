@@ -271,8 +271,10 @@ class Service:
 
     def _take(self) -> Lease:
         length = timedelta(seconds=self.newsroom.settings.service.lease_seconds)
-        with self.newsroom.open() as db:
-            return take_lease(db, LEASE, self.holder, self.mark, self.newsroom.now(), length)
+        with self.newsroom.open() as newsroom:
+            return take_lease(
+                newsroom.db, LEASE, self.holder, self.mark, self.newsroom.now(), length
+            )
 
     def _mend_times(self) -> None:
         """After the clock was put back, wake-ups would wait until it is where it was; after the
@@ -360,8 +362,8 @@ class Service:
 
     def _leave(self) -> None:
         try:
-            with self.newsroom.open() as db:
-                leave_lease(db, LEASE, self.mark)
+            with self.newsroom.open() as newsroom:
+                leave_lease(newsroom.db, LEASE, self.mark)
         except (StoreError, sqlite3.Error, OSError) as e:
             tell("lease not given up", level=logging.ERROR, fault=str(e))
 

@@ -14,6 +14,7 @@ from digest.editions.compose import next_window
 from digest.errors import DocumentError
 from digest.mail.ledger import without_addresses
 from digest.model import OTHER, Trouble
+from digest.newsroom import Newsroom
 from digest.service import store as watching
 from digest.service.store import editions_of_others, open_alarms, without_any_of
 from digest.sources.folder import check_folder
@@ -110,20 +111,21 @@ def verb_key(verb: str) -> str:
 
 
 def find_troubles(
-    db: Database, settings: Settings, now: datetime, *, failing: Sequence[Failing] = ()
+    newsroom: Newsroom, now: datetime, *, failing: Sequence[Failing] = ()
 ) -> tuple[Trouble, ...]:
     """Everything that waits for an operator, each with a key of its own, in a fixed order.
 
     Where the data do not tell since when, it is since the watch first saw it, else since `now`. Takes
     as long on a store of millions as on an empty one.
     """
+    db, settings = newsroom.db, newsroom.settings
     seen = {key: alarm.trouble.since for key, alarm in open_alarms(db).items()}
     found = [
         *_disks(settings, now),
         *_sources(db, settings, now),
         *_verbs(failing),
         *_editions(db, settings, now),
-        *_not_composed(db, settings, now),
+        *_not_composed(newsroom, now),
         *unserved(db, settings, now, newest=NEWEST),
         *_relay(db, settings, now),
     ]
@@ -269,12 +271,13 @@ def _queued(db: Database, row: Row, *, last: bool) -> list[Row]:
     return watching.queued_sample(db, row["id"], last=last)
 
 
-def _not_composed(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
+def _not_composed(newsroom: Newsroom, now: datetime) -> Iterator[Trouble]:
     """Editions that nobody has closed although their hour has come."""
+    settings = newsroom.settings
     if not settings.service.send:
         return
     for digest in settings.digests:
-        ends_at = _missed(db, settings, digest, now)
+        ends_at = _missed(newsroom, digest, now)
         if ends_at is not None:
             yield Trouble(
                 f"edition late {digest.name}",
@@ -285,10 +288,9 @@ def _not_composed(db: Database, settings: Settings, now: datetime) -> Iterator[T
             )
 
 
-def _missed(
-    db: Database, settings: Settings, digest: DigestConfig, now: datetime
-) -> datetime | None:
-    window = next_window(db, settings, digest, now)
+def _missed(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> datetime | None:
+    db, settings = newsroom.db, newsroom.settings
+    window = next_window(newsroom, digest, now)
     if window is None or now - window.ends_at < timedelta(hours=settings.alarms.late_hours):
         return None
     themes, languages = settings.digest_themes(digest), settings.digest_languages(digest)

@@ -16,6 +16,7 @@ from digest.config.settings import Settings, SourceSettings
 from digest.errors import DocumentError
 from digest.language.text import decode
 from digest.model import Entry
+from digest.newsroom import Newsroom
 from digest.sources.dates import read_copy
 from digest.sources.documents import read_entries
 from digest.sources.folder import FoundDocument, list_documents, read_bytes
@@ -40,7 +41,7 @@ from digest.store.articles import articles_by_id
 from digest.store.database import Database
 from digest.stories.linking import link_article
 from digest.themes.filing import begin_filing, file_article
-from digest.themes.lexicon import Lexicon
+from digest.themes.lexicon import Lexicon, lexicon_of
 
 MIB = 1024 * 1024
 
@@ -72,20 +73,18 @@ class IngestReport:
     faults: list[str] = field(default_factory=list)
 
 
-def ingest(
-    db: Database,
-    settings: Settings,
-    lexicon: Lexicon,
-    now: Callable[[], datetime],
-    *,
-    archive: bool = False,
-    progress: Progress = iter,
-) -> IngestReport:
+def ingest(newsroom: Newsroom, *, archive: bool = False, progress: Progress = iter) -> IngestReport:
     """Read every source: keep what is new, a new version of what changed, and leave the rest.
 
     `archive` marks what is new as belonging to no edition. A document that cannot be read is named
     in the report and spoils nothing else. A second run over the same documents writes nothing.
     """
+    db, settings, lexicon, now = (
+        newsroom.db,
+        newsroom.settings,
+        lexicon_of(newsroom.settings.themes),
+        newsroom.now,
+    )
     report = IngestReport()
     for source in settings.sources:
         try:

@@ -10,12 +10,13 @@ from typing import TypeVar
 from digest.config.settings import Settings
 from digest.errors import NotFoundError
 from digest.model import Article, Hit, Match, Ruling, ThemeScore, Verdict
+from digest.newsroom import Newsroom
 from digest.store.articles import articles_by_id
 from digest.store.database import Database
 from digest.themes import store as filings
 from digest.themes.classify import classify, matches
 from digest.themes.evaluation import LabelledItem
-from digest.themes.lexicon import Lexicon
+from digest.themes.lexicon import Lexicon, lexicon_of
 from digest.themes.store import (
     forget_theme_rulings,
     rule_theme,
@@ -233,31 +234,28 @@ def file_article(db: Database, lexicon: Lexicon, article: Article) -> None:
 
 
 def rehearse(
-    db: Database, lexicon: Lexicon, since: datetime | None = None, *, progress: Progress = iter
+    newsroom: Newsroom, since: datetime | None = None, *, progress: Progress = iter
 ) -> Refiled:
     """What `apply` would do to the articles that came in since then. Call inside filings.spool.
 
     Afterwards filings.supposing shows the store as it would be; the database stays as it is.
     """
+    db, lexicon = newsroom.db, lexicon_of(newsroom.settings.themes)
     ids = filings.filed_otherwise(db, lexicon.version, since)
     return Refiled(len(ids), tuple(_Desk(db, lexicon).look(ids, progress)))
 
 
 def apply(
-    db: Database,
-    settings: Settings,
-    lexicon: Lexicon,
-    since: datetime | None = None,
-    *,
-    progress: Progress = iter,
+    newsroom: Newsroom, since: datetime | None = None, *, progress: Progress = iter
 ) -> Refiled:
     """File the articles that came in since then, and that another lexicon filed, by this one.
 
     It is all done in one write, which is short: the classifier works before it. What somebody else
     changed in the meantime is looked at again.
     """
+    db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     with filings.spool(db):
-        done = rehearse(db, lexicon, since, progress=progress)
+        done = rehearse(newsroom, since, progress=progress)
         if not done.looked_at:
             return done
         changes = {change.article_id: change for change in done.changes}
@@ -272,9 +270,7 @@ def apply(
 
 
 def rule(
-    db: Database,
-    settings: Settings,
-    lexicon: Lexicon,
+    newsroom: Newsroom,
     article_id: int,
     words: Mapping[str, Verdict],
     *,
@@ -289,6 +285,7 @@ def rule(
     Raises:
         NotFoundError: there is no such article or theme.
     """
+    db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     article = find_article(db, article_id)
     for theme in words:
         if theme not in settings.theme_keys:
@@ -301,9 +298,7 @@ def rule(
     return article, find_article(db, article_id)
 
 
-def take_back(
-    db: Database, settings: Settings, lexicon: Lexicon, article_id: int
-) -> tuple[Article, Article]:
+def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
     """Give an article's themes back to the classifier; the article before and after.
 
     Call inside a write.
@@ -311,6 +306,7 @@ def take_back(
     Raises:
         NotFoundError: there is no such article.
     """
+    db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     article = find_article(db, article_id)
     begin_filing(db, settings, lexicon)
     touched = set(theme_rulings(db, article_id))
@@ -319,10 +315,11 @@ def take_back(
     return article, find_article(db, article_id)
 
 
-def corrections(db: Database, lexicon: Lexicon) -> list[LabelledItem]:
+def corrections(newsroom: Newsroom) -> list[LabelledItem]:
     """Every article on which an editor ruled, as a labelled item: the themes that were added are
     right, those that were removed are wrong, and on the others nobody spoke: they count neither way.
     """
+    db, lexicon = newsroom.db, lexicon_of(newsroom.settings.themes)
     items: list[LabelledItem] = []
     ids = ruled_articles(db)
     for start in range(0, len(ids), BATCH):

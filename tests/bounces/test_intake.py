@@ -9,7 +9,7 @@ from digest.audience.suppressions import list_suppressions
 from digest.bounces.intake import ReturnsReport, take_returns
 from digest.mail.maildir import MaildirTransport
 from digest.mail.tokens import token_for
-from tests.desks import Desk
+from tests.desks import Desk, opened
 from tests.mailing import KEY, Office
 
 ANNA = "anna@reader.example"
@@ -30,7 +30,9 @@ def office(filled: Desk) -> Iterator[Office]:
 def take(office: Office, *letters: bytes) -> ReturnsReport:
     named = [(str(n), letter) for n, letter in enumerate(letters)]
     settings = office.desk.settings
-    return take_returns(office.db, settings, named, lambda _: None, lambda: office.now, key=KEY)
+    return take_returns(
+        opened(office.db, settings, clock=lambda: office.now, token_key=KEY), named, lambda _: None
+    )
 
 
 def report(*, to: str = "bounces@news.example.org", original: str = ANNA, n: int = 1) -> bytes:
@@ -92,7 +94,11 @@ def test_a_letter_is_done_only_when_it_is_on_disk(office: Office) -> None:
             seen.append((name, other.value("SELECT count(*) FROM bounces")))
 
     letters = [("one", report(n=1)), ("two", report(n=2))]
-    take_returns(office.db, office.desk.settings, letters, done, lambda: office.now, key=KEY)
+    take_returns(
+        opened(office.db, office.desk.settings, clock=lambda: office.now, token_key=KEY),
+        letters,
+        done,
+    )
     assert seen == [("one", 1), ("two", 2)]
 
 

@@ -24,7 +24,7 @@ from digest.model import Choice, Edition, EditionStatus, Segment
 from digest.store.articles import all_article_ids
 from digest.store.database import Database
 from tests.conftest import INGESTED_AT
-from tests.desks import LISTING, Desk
+from tests.desks import LISTING, Desk, opened
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """08:00 in Ashgabat, when the first weekly edition is due."""
@@ -58,13 +58,13 @@ def weekly(settings: Settings) -> DigestConfig:
 
 
 def due(db: Database, settings: Settings, now: datetime) -> list[Edition]:
-    return compose_due(db, settings, lambda: now)
+    return compose_due(opened(db, settings, clock=lambda: now))
 
 
 def by_hand(
     db: Database, settings: Settings, now: datetime, expect: Expected | None = None
 ) -> Edition | None:
-    return compose_now(db, settings, weekly(settings), lambda: now, expect=expect)
+    return compose_now(opened(db, settings, clock=lambda: now), weekly(settings), expect=expect)
 
 
 def numbers(edition: Edition) -> set[int]:
@@ -197,7 +197,9 @@ def test_that_there_is_no_news_is_told_once_in_a_period(filled: Desk) -> None:
         due(db, filled.settings, MONDAY)
 
         def by_hand(now: datetime) -> Edition | None:
-            return compose_now(db, filled.settings, weekly(filled.settings), lambda: now)
+            return compose_now(
+                opened(db, filled.settings, clock=lambda: now), weekly(filled.settings)
+            )
 
         assert by_hand(MONDAY + HOUR) is None
         assert by_hand(MONDAY + WEEK + HOUR) is not None
@@ -209,7 +211,7 @@ def test_a_dry_run_shows_the_edition_that_is_frozen(filled: Desk) -> None:
     now = INGESTED_AT + HOUR
     with filled.open() as db:
         subscribe(db, "a@example.org")
-        shown = preview(db, filled.settings, weekly(filled.settings), now)
+        shown = preview(opened(db, filled.settings), weekly(filled.settings), now)
         assert shown is not None
         expected = Expected.parse(expectation(shown))
         later = now + timedelta(minutes=20)
@@ -229,7 +231,7 @@ def test_what_comes_in_after_the_dry_run_is_in_the_next_edition(filled: Desk) ->
     now = INGESTED_AT + HOUR
     with filled.open() as db:
         subscribe(db, "a@example.org")
-        shown = preview(db, filled.settings, weekly(filled.settings), now)
+        shown = preview(opened(db, filled.settings), weekly(filled.settings), now)
         assert shown is not None
         late = add_seed(filled, "late", now + timedelta(minutes=5))
         later = now + timedelta(minutes=10)
@@ -247,7 +249,7 @@ def test_an_edition_that_is_not_expected_is_refused(filled: Desk) -> None:
     now = INGESTED_AT + HOUR
     with filled.open() as db:
         subscribe(db, "a@example.org")
-        shown = preview(db, filled.settings, weekly(filled.settings), now)
+        shown = preview(opened(db, filled.settings), weekly(filled.settings), now)
         assert shown is not None
         filled.edit_seed(LISTING, "to mark the World Drug Day", "to honour the World Drug Day")
         filled.ingest(now)
@@ -259,7 +261,7 @@ def test_an_edition_that_is_not_expected_is_refused(filled: Desk) -> None:
 def test_before_the_first_article_there_is_nothing_to_preview(db: Database, desk: Desk) -> None:
     """For a newcomer: no window without news."""
     settings = desk.settings
-    assert preview(db, settings, weekly(settings), MONDAY) is None
+    assert preview(opened(db, settings), weekly(settings), MONDAY) is None
     assert due(db, settings, MONDAY) == []
     assert by_hand(db, settings, MONDAY) is None
     with pytest.raises(ExpectationError, match="nothing new has come in"):
@@ -309,7 +311,7 @@ def test_recipients_with_equal_choices_are_one_segment(filled: Desk) -> None:
         subscribe(db, "a@example.org", languages=["en"], themes=["drugs", "youth"])
         subscribe(db, "b@example.org", languages=["en"], themes=["youth", "drugs"])
         subscribe(db, "c@example.org", languages=["ru", "en"])
-        seen = segments(db, filled.settings, weekly(filled.settings))
+        seen = segments(opened(db, filled.settings), weekly(filled.settings))
         everything = ("drugs", "customs", "corruption", "youth", "other")
         assert seen == [
             Segment(Choice("en", ("en",), ("drugs", "youth")), 2),
@@ -430,7 +432,7 @@ def test_as_many_articles_are_counted_as_a_preview_shows(
         digest = weekly(filled.settings).model_copy(
             update={"languages": languages, "themes": themes}
         )
-        shown = preview(db, filled.settings, digest, MONDAY + WEEK)
+        shown = preview(opened(db, filled.settings), digest, MONDAY + WEEK)
         assert shown is not None
-        counted = count_waiting(db, filled.settings, digest, MONDAY + WEEK)
+        counted = count_waiting(opened(db, filled.settings), digest, MONDAY + WEEK)
         assert counted == len(shown.placements)

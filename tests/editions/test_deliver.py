@@ -17,7 +17,7 @@ from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Phase
 from digest.mail.store import mark_handed
 from digest.store.database import Database
-from tests.desks import Desk
+from tests.desks import Desk, opened
 from tests.mail.fault_server import FaultServer, running
 from tests.mailing import MONDAY, Office, use_smtp
 
@@ -321,10 +321,10 @@ def test_recovering_settles_what_was_handed_once(office: Office) -> None:
     office.compose()
     settings, transport = office.desk.settings, office.transport
     assert transport is not None
-    assert recover(office.db, settings, transport, office.now) == 0
+    assert recover(opened(office.db, settings, transport=transport, clock=office.now)) == 0
     died(office, 1)
-    assert recover(office.db, settings, transport, office.now) == 1
-    assert recover(office.db, settings, transport, office.now) == 0
+    assert recover(opened(office.db, settings, transport=transport, clock=office.now)) == 1
+    assert recover(opened(office.db, settings, transport=transport, clock=office.now)) == 0
 
 
 def test_a_mailbox_that_is_full_three_times_is_suppressed(office: Office) -> None:
@@ -360,6 +360,9 @@ def test_an_edition_is_sent_though_the_disk_lost_its_copy(office: Office) -> Non
 def test_without_recipients_nothing_is_composed_by_hand(office: Office) -> None:
     """What came in waits for the first of them."""
     settings = office.desk.settings
-    assert compose_now(office.db, settings, settings.digests[0], lambda: office.now) is None
+    assert (
+        compose_now(opened(office.db, settings, clock=lambda: office.now), settings.digests[0])
+        is None
+    )
     office.add("a@reader.example")
     assert office.compose() == 1

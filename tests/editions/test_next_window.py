@@ -11,7 +11,7 @@ from digest.audience.store import add_recipient
 from digest.editions.compose import compose_due, compose_now
 from digest.sources.store import next_moment
 from digest.store.database import open_database, text_from_moment
-from tests.desks import MADE_AT
+from tests.desks import MADE_AT, opened
 from tests.factories import make_settings
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_every_article_is_in_exactly_one_edition(zone, year, tmp_path_factory):
             )
         clock, latest = _live_through(db, newsroom, year)
         end = max(clock, latest, BEGIN + YEAR) + timedelta(days=15)
-        compose_due(db, newsroom, lambda: end)
+        compose_due(opened(db, newsroom, clock=lambda: end))
         ids = [row["id"] for row in db.rows("SELECT id FROM articles ORDER BY id")]
         placed = db.rows("SELECT article_id FROM placements ORDER BY article_id")
         assert [row["article_id"] for row in placed] == ids
@@ -105,8 +105,8 @@ def _live_through(db, newsroom, year):
                     db.run(VERSION, {"id": number})
             continue
         if what == "by hand":
-            compose_now(db, newsroom, newsroom.digests[0], lambda now=clock: now)
+            compose_now(opened(db, newsroom, clock=lambda now=clock: now), newsroom.digests[0])
             continue
         clock += timedelta(hours=much) if what != "outage" else timedelta(days=much)
-        compose_due(db, newsroom, lambda now=clock: now)
+        compose_due(opened(db, newsroom, clock=lambda now=clock: now))
     return clock, latest

@@ -16,7 +16,7 @@ from digest.editions.preview import clear_previews, everything, preview_segments
 from digest.errors import PublishError
 from digest.model import Choice, Edition, Preview, Segment
 from tests.conftest import INGESTED_AT
-from tests.desks import PAGES, Desk
+from tests.desks import PAGES, Desk, opened
 
 ENGLISH_DRUGS = Segment(Choice("en", ("en",), ("drugs",)), 3)
 RUSSIAN_CUSTOMS = Segment(Choice("ru", ("ru",), ("customs", "other")), 2)
@@ -39,7 +39,9 @@ except PublishError as e:
 def edition_of(desk: Desk) -> Edition:
     with desk.open(read_only=True) as db:
         settings = desk.settings
-        found = preview(db, settings, find_digest(settings, None), INGESTED_AT + timedelta(hours=1))
+        found = preview(
+            opened(db, settings), find_digest(settings, None), INGESTED_AT + timedelta(hours=1)
+        )
     assert found is not None
     return found
 
@@ -47,7 +49,9 @@ def edition_of(desk: Desk) -> Edition:
 def previews(desk: Desk, *segments: Segment) -> list[Preview]:
     settings = desk.settings
     digest = find_digest(settings, None)
-    return preview_segments(settings, digest, edition_of(desk), segments, PAGES)
+    return preview_segments(
+        opened(None, settings, templates=PAGES), digest, edition_of(desk), segments
+    )
 
 
 def test_without_recipients_it_shows_the_mail_of_a_recipient_of_everything(filled: Desk) -> None:

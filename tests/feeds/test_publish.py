@@ -1,5 +1,7 @@
 """The verb `publish` on a real store: what is written, what is left alone, what is removed."""
 
+from tests.desks import opened
+
 from digest.sources.store import add_article, revise_article, save_document, save_entry, save_source
 from digest.themes.store import save_matches, save_themes
 
@@ -64,7 +66,7 @@ class Newsroom:
         return kept
 
     def publish(self, settings: Settings | None = None) -> PublishReport:
-        return publish(self.db, settings or self.settings, PAGES)
+        return publish(opened(self.db, settings or self.settings, templates=PAGES))
 
     def files(self) -> dict[str, bytes]:
         folder = self.settings.feeds.path
@@ -191,7 +193,7 @@ class Rendered:
     def publish(self, newsroom: Newsroom, settings: Settings | None = None) -> list[int]:
         """The articles whose pages were rendered."""
         self.seen = []
-        publish(newsroom.db, settings or newsroom.settings, self.environment)
+        publish(opened(newsroom.db, settings or newsroom.settings, templates=self.environment))
         return self.seen
 
 
@@ -349,7 +351,7 @@ def test_no_press_contact_is_in_any_file(newsroom: Newsroom) -> None:
 def test_publishing_changes_nothing_in_the_store(newsroom: Newsroom) -> None:
     """It can read a database that it may not write."""
     with open_database(newsroom.settings.store.path, read_only=True) as db:
-        assert publish(db, newsroom.settings, PAGES).written
+        assert publish(opened(db, newsroom.settings, templates=PAGES)).written
 
 
 def test_more_articles_do_not_take_more_queries(newsroom: Newsroom) -> None:

@@ -14,7 +14,7 @@ from digest.editions.compose import compose_now
 from digest.store.backups import backup, export_lines
 from digest.store.database import open_database
 from digest.store.owner import set_way_out, token_key
-from tests.desks import Desk
+from tests.desks import Desk, opened
 
 WEDNESDAY = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
 ASIDE = "digest-before-"
@@ -60,7 +60,7 @@ def news(desk: Desk) -> None:
 def edition(desk: Desk) -> None:
     people(desk)
     with desk.open() as db:
-        compose_now(db, desk.settings, desk.settings.digests[0], lambda: MONDAY)
+        compose_now(opened(db, desk.settings, clock=lambda: MONDAY), desk.settings.digests[0])
 
 
 def letters(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from digest.editions.compose import compose_now
 from digest.editions.deliver import Portion
 from digest.editions.preview import EXAMPLE_TOKEN
 from digest.newsroom import Newsroom
-from tests.desks import LISTING, Desk
+from tests.desks import LISTING, Desk, opened
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying
 from tests.journeys.submission import LOGIN_WORD, USER, VARIABLE, Submission, submitting
@@ -244,7 +244,13 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
     newsroom.run("ingest")
     with newsroom.open(read_only=True) as db, db.snapshot():
         ours = Newsroom.from_file(newsroom.config)
-        seen = [one for one in plan(db, ours, ours.settings.digests[0], None) if one.frozen]
+        seen = [
+            one
+            for one in plan(
+                opened(db, ours.settings, clock=ours.now), ours.settings.digests[0], None
+            )
+            if one.frozen
+        ]
     assert len(seen) == 1
     with newsroom.open() as db:
         with db.write():  # else both windows might end in one second
@@ -252,15 +258,14 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
                 "UPDATE editions SET starts_at = '2026-01-01T00:00:00.000000Z', "
                 "ends_at = '2026-01-02T00:00:00.000000Z'"
             )
-        compose_now(db, ours.settings, ours.settings.digests[0], ours.now)
+        compose_now(opened(db, ours.settings, clock=ours.now), ours.settings.digests[0])
         send_editions(
-            db,
-            ours,
+            opened(db, ours.settings),
             ours.settings.digests[0],
             expect=None,
             shown=seen,
             portion=Portion(),
-            progress=lambda _: None,
+            told=lambda _: None,
         )
     assert newsroom.json("editions", "show", "1")["deliveries"] == {"sent": 3}
     assert newsroom.json("editions", "show", "2")["deliveries"] == {"queued": 3}

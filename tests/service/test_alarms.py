@@ -20,7 +20,7 @@ from digest.model import Trouble
 from digest.service.alarms import Unrecorded, WatchReport, list_alarms, look, send_alarms
 from digest.service.troubles import find_troubles
 from digest.store.database import Database
-from tests.desks import ROOT, Desk
+from tests.desks import ROOT, Desk, opened
 from tests.hooks import Hook, running_hook
 from tests.mail.fault_server import HANG, FaultServer
 from tests.mail.fault_server import running as running_server
@@ -55,8 +55,10 @@ class Post:
         """One tick, so much later than the last."""
         self.now += timedelta(minutes=minutes)
         settings = self.desk.settings
-        self.report = look(self.db, settings, troubles, self.now, sound=sound)
-        send_alarms(self.db, settings, self.ways(), lambda: self.now, self.report)
+        self.report = look(opened(self.db, settings), troubles, self.now, sound=sound)
+        send_alarms(
+            opened(self.db, settings, ways=self.ways(), clock=lambda: self.now), self.report
+        )
         return self.report
 
     def messages(self) -> list[tuple[str, str, str, int]]:
@@ -251,14 +253,16 @@ def test_two_that_watch_at_once_tell_once(post: Post, server: FaultServer, hook:
     post.now += timedelta(minutes=11)
     with post.desk.open() as other:
         for db in (post.db, other):
-            look(db, settings, [RELAY], post.now)
+            look(opened(db, settings), [RELAY], post.now)
 
         def meanwhile() -> Transport:
-            send_alarms(other, settings, post.ways(), lambda: post.now, WatchReport())
+            send_alarms(
+                opened(other, settings, ways=post.ways(), clock=lambda: post.now), WatchReport()
+            )
             return SmtpTransport(settings.mail, patience=HASTE)
 
         ways = Ways(meanwhile, lambda: None)
-        send_alarms(post.db, settings, ways, lambda: post.now, WatchReport())
+        send_alarms(opened(post.db, settings, ways=ways, clock=lambda: post.now), WatchReport())
     assert (len(server.messages), events(hook)) == (1, ["begun"])
 
 
@@ -460,7 +464,7 @@ def test_a_notice_that_is_put_off_shows_that_the_relay_refuses(
     post.watch(Trouble("disk feeds", "Only 3 MB are free.", START, "Make room."), minutes=11)
 
     def keys() -> list[str]:
-        return [one.key for one in find_troubles(post.db, post.desk.settings, post.now)]
+        return [one.key for one in find_troubles(opened(post.db, post.desk.settings), post.now)]
 
     post.now += timedelta(minutes=29)
     assert "relay" not in keys()
@@ -491,7 +495,7 @@ def test_begun_and_over_take_turns(watch_of_one: Desk, steps: list[tuple[bool, i
                 present_since, absent_since = present_since or now, None
             else:
                 absent_since = absent_since or now
-            report = look(db, settings, [replace(RELAY, since=now)] if present else [], now)
+            report = look(opened(db, settings), [replace(RELAY, since=now)] if present else [], now)
             if report.raised:
                 assert present_since is not None
                 assert now - present_since >= timedelta(minutes=10)

@@ -149,14 +149,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from digest.service.mail_checks import folder
 from digest.config.load import load_settings
-from digest.store.database import open_database
+from digest.newsroom import Newsroom
 from digest.service.troubles import find_troubles, places
 settings = load_settings(Path(sys.argv[1]))
-with open_database(settings.store.path) as db:
+with Newsroom(settings).open() as newsroom:
     if os.geteuid() == 0:
         os.setgid(65534); os.setuid(65534)
     found = [folder(name, path) for name, path in places(settings).items()]
-    troubles = find_troubles(db, settings, datetime(2026, 11, 18, tzinfo=UTC))
+    troubles = find_troubles(newsroom, datetime(2026, 11, 18, tzinfo=UTC))
     print(json.dumps([
         {one.name: (one.grade, one.said) for one in found},
         {one.key: one.said for one in troubles},

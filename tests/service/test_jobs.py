@@ -8,7 +8,7 @@ from digest.editions.compose import compose_now
 from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
-from tests.desks import Desk
+from tests.desks import Desk, opened
 
 
 def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
@@ -29,7 +29,7 @@ def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
     newsroom = Newsroom.from_file(filled.config)
     with filled.open() as db:
         for digest in newsroom.settings.digests:
-            compose_now(db, newsroom.settings, digest, newsroom.now)
+            compose_now(opened(db, newsroom.settings, clock=newsroom.now), digest)
     with pytest.raises(Exception, match="of_that"):
         Worker(newsroom).run(Verb.SEND, lambda: False)
     with filled.open(read_only=True) as db:

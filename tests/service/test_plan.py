@@ -27,7 +27,7 @@ from digest.service.service import (
 from digest.service.troubles import Failing
 from digest.store.database import Database
 from digest.store.owner import leave_lease, take_lease
-from tests.desks import ROOT, Desk
+from tests.desks import ROOT, Desk, opened
 
 NOW = datetime(2026, 11, 22, 8, 0, 30, tzinfo=UTC)
 LENGTH = timedelta(seconds=30)
@@ -140,12 +140,15 @@ def test_a_service_that_must_not_send_wakes_no_sender():
 def test_what_each_would_do_now(desk: Desk):
     """Before the first ingest there is copy to read; on Monday there is an edition to close."""
     with desk.open() as db:
-        assert outlook(db, desk.settings, NOW)[Verb.READ] == "read 5 new and 0 changed of seeds"
+        assert (
+            outlook(opened(db, desk.settings), NOW)[Verb.READ]
+            == "read 5 new and 0 changed of seeds"
+        )
     desk.ingest(NOW)
     with desk.open(read_only=True) as db:
-        found = outlook(db, desk.settings, NOW)
+        found = outlook(opened(db, desk.settings), NOW)
         assert (found[Verb.READ], found[Verb.COMPOSE]) == ("find nothing new", "find nothing due")
-        later = outlook(db, desk.settings, datetime(2026, 11, 23, 3, 0, tzinfo=UTC))
+        later = outlook(opened(db, desk.settings), datetime(2026, 11, 23, 3, 0, tzinfo=UTC))
         assert later[Verb.COMPOSE] == "close weekly no. 1"
 
 

@@ -34,7 +34,7 @@ from digest.service.report import (
 )
 from digest.service.troubles import find_troubles
 from digest.store.database import Database, text_from_moment
-from tests.desks import PAGES, Desk, shipped_lexicon
+from tests.desks import PAGES, Desk, opened
 from tests.mail.fault_server import CLOSE, HANG, FaultServer
 from tests.mail.fault_server import running as running_server
 from tests.mailing import HASTE, use_smtp
@@ -55,14 +55,9 @@ class Room:
     def send(self) -> Counter[OutcomeKind]:
         settings = self.desk.settings
         transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
-        recover(self.db, settings, transport, self.now)
+        recover(opened(self.db, settings, transport=transport, clock=self.now))
         _, outcomes = send_report(
-            self.db,
-            settings,
-            transport,
-            PAGES,
-            shipped_lexicon(),
-            lambda: self.now,
+            opened(self.db, settings, transport=transport, templates=PAGES, clock=lambda: self.now)
         )
         return outcomes
 
@@ -104,7 +99,7 @@ def mails(server: FaultServer) -> list[EmailMessage]:
 
 def test_each_editor_gets_the_week_once(newsroom: Room, server: FaultServer) -> None:
     """However often the service looks, until the next week is over."""
-    assert not is_due(newsroom.db, newsroom.desk.settings, HOUR - timedelta(seconds=1))
+    assert not is_due(opened(newsroom.db, newsroom.desk.settings), HOUR - timedelta(seconds=1))
     for _ in range(3):
         newsroom.send()
         newsroom.now += timedelta(minutes=2)
@@ -122,7 +117,7 @@ def test_after_an_outage_one_mail_covers_all(newsroom: Room, server: FaultServer
     """Three weeks without a service are one mail, not three."""
     newsroom.send()
     newsroom.now = HOUR + timedelta(days=22)
-    assert closed_week(newsroom.db, newsroom.desk.settings, newsroom.now) == Window(
+    assert closed_week(opened(newsroom.db, newsroom.desk.settings), newsroom.now) == Window(
         HOUR, HOUR + timedelta(days=21)
     )
     newsroom.send()
@@ -134,8 +129,8 @@ def test_a_week_before_the_store_is_not_told(desk: Desk) -> None:
     name_editors(desk)
     with desk.open() as db:
         db.run("UPDATE meta SET value = ? WHERE key = 'created_at'", (text_from_moment(HOUR),))
-        assert not is_due(db, desk.settings, HOUR + timedelta(days=2))
-        assert is_due(db, desk.settings, HOUR + timedelta(days=7))
+        assert not is_due(opened(db, desk.settings), HOUR + timedelta(days=2))
+        assert is_due(opened(db, desk.settings), HOUR + timedelta(days=7))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +173,7 @@ def test_the_days_of_its_tries_begin_with_the_first_answer(
     newsroom.send()
     newsroom.now += timedelta(minutes=31)
     newsroom.send()
-    troubles = find_troubles(newsroom.db, newsroom.desk.settings, newsroom.now)
+    troubles = find_troubles(opened(newsroom.db, newsroom.desk.settings), newsroom.now)
     [relay] = [one for one in troubles if one.key == "relay"]
     assert relay.since == HOUR + timedelta(minutes=1)
     newsroom.now += timedelta(hours=49)
@@ -204,7 +199,7 @@ def test_who_is_no_editor_any_more_gets_nothing(newsroom: Room, server: FaultSer
     for left in (f'"{SECOND}"', ""):
         text = named.replace(f'["{FIRST}", "{SECOND}"]', f"[{left}]")
         newsroom.desk.config.write_text(text, "utf-8")
-        troubles = find_troubles(newsroom.db, newsroom.desk.settings, newsroom.now)
+        troubles = find_troubles(opened(newsroom.db, newsroom.desk.settings), newsroom.now)
         assert "relay" not in [one.key for one in troubles]
         newsroom.send()
         assert newsroom.states() == ["failed", "sent"]
@@ -231,10 +226,12 @@ def test_a_sender_that_died_leaves_it_uncertain(newsroom: Room, server: FaultSer
 def died(newsroom: Room) -> None:
     """A sender that ended with the first editor's mail under way."""
     recover(
-        newsroom.db,
-        newsroom.desk.settings,
-        newsroom.transport or SmtpTransport(newsroom.desk.settings.mail),
-        newsroom.now,
+        opened(
+            newsroom.db,
+            newsroom.desk.settings,
+            transport=newsroom.transport or SmtpTransport(newsroom.desk.settings.mail),
+            clock=newsroom.now,
+        )
     )
     with newsroom.db.write():
         newsroom.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
@@ -297,7 +294,7 @@ def hold(newsroom: Room) -> None:
             digests=("weekly",),
             moment=HOUR,
         )
-    compose_due(newsroom.db, newsroom.desk.settings, lambda: HOUR)
+    compose_due(opened(newsroom.db, newsroom.desk.settings, clock=lambda: HOUR))
     hold_edition(newsroom.db, 1, "relay.test:25: auth: 535 no")
 
 
@@ -366,10 +363,10 @@ def test_the_week_tells_what_to_look_at(
     """Each kind in its place, in both parts, with the command to type."""
     breaks(newsroom)
     settings, window = newsroom.desk.settings, Window(BEFORE, HOUR)
-    week = gather(newsroom.db, settings, shipped_lexicon(), window, newsroom.now)
+    week = gather(opened(newsroom.db, settings), window, newsroom.now)
     [part] = [one for one in view_desk(settings, week).parts if one.key == kind]
     assert part.count == count
-    mail = render_week(newsroom.db, settings, PAGES, shipped_lexicon(), window, newsroom.now)
+    mail = render_week(opened(newsroom.db, settings, templates=PAGES), window, newsroom.now)
     flat, html = " ".join(mail.text.split()), re.sub(r"<[^>]+>", "", mail.html)
     for words in told:
         assert words in flat
@@ -382,8 +379,8 @@ def test_both_parts_tell_the_same_in_the_same_order(newsroom: Room) -> None:
     unread(newsroom)
     bounce(newsroom)
     settings, window = newsroom.desk.settings, Window(BEFORE, HOUR)
-    week = gather(newsroom.db, settings, shipped_lexicon(), window, newsroom.now)
-    mail = render_week(newsroom.db, settings, PAGES, shipped_lexicon(), window, newsroom.now)
+    week = gather(opened(newsroom.db, settings), window, newsroom.now)
+    mail = render_week(opened(newsroom.db, settings, templates=PAGES), window, newsroom.now)
     flat = " ".join(mail.text.split())
     bare = " ".join(re.sub(r"<[^>]+>", " ", mail.html.partition("<h2")[2]).split())
     behind = flat.index("What stands still 1 ====")
@@ -402,7 +399,7 @@ def test_a_quiet_week_is_two_lines(newsroom: Room) -> None:
     hold(newsroom)
     newsroom.db.run("UPDATE editions SET status = 'cancelled'")
     window = Window(HOUR, HOUR + timedelta(days=7))
-    mail = render_week(newsroom.db, settings, PAGES, shipped_lexicon(), window, window.ends_at)
+    mail = render_week(opened(newsroom.db, settings, templates=PAGES), window, window.ends_at)
     assert mail.subject.endswith("2026: nothing to look at")
     assert mail.text.split("\n\n")[1].splitlines() == [
         "Nothing came in, stands still or came back.",
@@ -414,9 +411,7 @@ def test_a_long_list_is_cut_and_says_so(newsroom: Room) -> None:
     """Twenty of a kind are shown, and the command that shows the rest."""
     with newsroom.db.write():
         newsroom.db.run("DELETE FROM matches")
-    week = gather(
-        newsroom.db, newsroom.desk.settings, shipped_lexicon(), Window(BEFORE, HOUR), newsroom.now
-    )
+    week = gather(opened(newsroom.db, newsroom.desk.settings), Window(BEFORE, HOUR), newsroom.now)
     [part] = [one for one in view_desk(newsroom.desk.settings, week).parts if one.key == "unfiled"]
     assert (part.count, len(part.items)) == ("36", 20)
     assert part.more == "and 16 more: digest articles list --theme other"

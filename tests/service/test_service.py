@@ -19,13 +19,13 @@ DAYS = timedelta(days=2)
 def leading(desk: Desk) -> Service:
     """A service that has held the lease for two days, with every verb done just now."""
     newsroom = Newsroom.from_file(desk.config)
-    with newsroom.open() as db:
+    with newsroom.open():
         pass
     service = Service(newsroom, lambda _: None)
     service.reload()
     now = newsroom.now()
-    with newsroom.open() as db:
-        service.lease = take_lease(db, LEASE, "here", service.mark, now - DAYS, 2 * DAYS)
+    with newsroom.open() as newsroom:
+        service.lease = take_lease(newsroom.db, LEASE, "here", service.mark, now - DAYS, 2 * DAYS)
     service.planned_at = now - DAYS
     for tick in service.ticks.values():
         tick.done_at = now

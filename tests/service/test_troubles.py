@@ -14,7 +14,7 @@ from digest.editions.store import hold_edition
 from digest.model import Trouble
 from digest.service.troubles import Failing, find_troubles
 from digest.store.database import Database, text_from_moment
-from tests.desks import Desk
+from tests.desks import Desk, opened
 
 HOUR = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """Monday at eight in Ashgabat: the window of the first edition ends."""
@@ -34,7 +34,7 @@ def compose(desk: Desk, db: Database, now: datetime = SOON, recipients: int = 8)
                 digests=("weekly",),
                 moment=HOUR,
             )
-    compose_due(db, desk.settings, lambda: now)
+    compose_due(opened(db, desk.settings, clock=lambda: now))
 
 
 def settle(db: Database, ids: range, status: str, at: datetime, **columns: object) -> None:
@@ -130,7 +130,7 @@ def test_a_trouble_is_found(
     """Alone, with since when it lasts, what it is without an address, and what to do next."""
     with filled.open() as db:
         breaks(filled, db)
-        [found] = find_troubles(db, filled.settings, now)
+        [found] = find_troubles(opened(db, filled.settings), now)
     assert (found.key, found.since) == (key, since)
     assert said in found.said
     assert advice in found.advice
@@ -155,7 +155,7 @@ def test_a_trouble_lasts_however_many_editions_come_after_it(
                 bounds = {"starts_at": f"{number}-a", "ends_at": f"{number}-b"}
                 state = {"status": "composed", "hash": "", "composed_at": ""}
                 db.insert("editions", {"digest": "daily", "number": number, **bounds, **state})
-        found = find_troubles(db, filled.settings, LATER + timedelta(days=1))
+        found = find_troubles(opened(db, filled.settings), LATER + timedelta(days=1))
     assert key in [one.key for one in found]
 
 
@@ -201,22 +201,24 @@ def test_what_is_no_trouble_is_not_found(filled: Desk, breaks: Break, now: datet
     """An operator who is called for nothing stops listening."""
     with filled.open() as db:
         breaks(filled, db)
-        assert find_troubles(db, filled.settings, now) == ()
+        assert find_troubles(opened(db, filled.settings), now) == ()
 
 
 def test_a_digest_that_is_sent_by_hand_is_never_late(filled: Desk) -> None:
     """Where the service does not send, nobody has promised an hour."""
     filled.configure(send="false")
     with filled.open() as db:
-        assert find_troubles(db, filled.settings, LATER) == ()
+        assert find_troubles(opened(db, filled.settings), LATER) == ()
 
 
 def test_a_verb_is_in_trouble_from_its_third_failure(filled: Desk) -> None:
     """One lock that was held too long calls nobody."""
     failing = Failing("send", HOUR, 2, "mail to a@reader.test failed")
     with filled.open() as db:
-        assert find_troubles(db, filled.settings, SOON, failing=[failing]) == ()
-        [found] = find_troubles(db, filled.settings, SOON, failing=[replace(failing, times=3)])
+        assert find_troubles(opened(db, filled.settings), SOON, failing=[failing]) == ()
+        [found] = find_troubles(
+            opened(db, filled.settings), SOON, failing=[replace(failing, times=3)]
+        )
     assert found == Trouble(
         "verb send",
         "The service's work “send” failed 3 times in a row: mail to (address) failed",
@@ -230,7 +232,7 @@ def test_a_folder_that_cannot_be_read_is_a_trouble(filled: Desk, tmp_path: Path)
     config = filled.config.read_text("utf-8").replace('path = "seeds"', 'path = "nowhere"')
     filled.config.write_text(config, "utf-8")
     with filled.open() as db:
-        keys = [one.key for one in find_troubles(db, filled.settings, SOON)]
+        keys = [one.key for one in find_troubles(opened(db, filled.settings), SOON)]
     assert keys == ["source seeds"]
 
 
@@ -241,7 +243,7 @@ def test_a_look_reads_no_table_whole(filled: Desk) -> None:
         forgotten(filled, db)
         put_off(filled, db)
         db.connection.set_trace_callback(asked.append)
-        find_troubles(db, filled.settings, LATER)
+        find_troubles(opened(db, filled.settings), LATER)
         db.connection.set_trace_callback(None)
         plans = [row["detail"] for one in asked for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
     assert len(asked) > 5

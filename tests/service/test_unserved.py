@@ -6,7 +6,7 @@ import pytest
 
 from digest.service.troubles import find_troubles, unserved
 from digest.store.database import Database, text_from_moment
-from tests.desks import Desk
+from tests.desks import Desk, opened
 from tests.mailing import MONDAY, Office
 
 DIGEST = ('name = "weekly"', 'name = "svodka"')
@@ -136,9 +136,12 @@ def test_the_mail_of_a_digest_that_is_gone_is_not_called_late(filled: Desk) -> N
         office.add("a@reader.test")
         office.compose()
         rewrite(filled, DIGEST)
-        keys = [one.key for one in find_troubles(db, filled.settings, MONDAY + timedelta(hours=1))]
+        keys = [
+            one.key
+            for one in find_troubles(opened(db, filled.settings), MONDAY + timedelta(hours=1))
+        ]
         later = MONDAY + timedelta(hours=30)
         assert "edition orphaned weekly/1" in keys
         assert "edition late weekly/1" not in {
-            one.key for one in find_troubles(db, filled.settings, later)
+            one.key for one in find_troubles(opened(db, filled.settings), later)
         }

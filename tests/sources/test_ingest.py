@@ -16,7 +16,7 @@ from digest.sources.ingest import ingest
 from digest.store.articles import all_article_ids, article_versions, articles_by_id, latest_articles
 from digest.stories.store import list_stories
 from tests.conftest import INGESTED_AT
-from tests.desks import FULL_TEXT, LISTING, Desk, sha256, shipped_lexicon
+from tests.desks import FULL_TEXT, LISTING, Desk, opened, sha256
 
 TRUTH = json.loads((Path(__file__).parents[1] / "data/seeds.json").read_text("utf-8"))
 YEARS_LATER = datetime(2029, 3, 5, 9, 0, tzinfo=UTC)
@@ -398,8 +398,7 @@ def test_a_document_that_goes_while_others_are_read_is_no_fault(desk: Desk) -> N
             yield document
 
     with desk.open() as db:
-        lexicon = shipped_lexicon()
-        report = ingest(db, desk.settings, lexicon, lambda: INGESTED_AT, progress=clearing)
+        report = ingest(opened(db, desk.settings, clock=lambda: INGESTED_AT), progress=clearing)
     assert report.faults == []
     assert report.added
     assert errors(desk) == set()

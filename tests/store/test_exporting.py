@@ -11,7 +11,7 @@ from digest.feeds.publish import publish
 from digest.store.backups import PASSING, export_lines, import_lines, own_tables, row_counts
 from digest.store.database import SCHEMA_VERSION, Database, integrity_faults, open_database
 from digest.store.owner import adopt, check_home, token_key
-from tests.desks import MADE_AT, PAGES, Desk
+from tests.desks import MADE_AT, PAGES, Desk, opened
 from tests.mailing import Office
 
 HERE = "machine:/newsroom/digest.db"
@@ -65,7 +65,7 @@ def test_feeds_of_an_import_are_the_same_bytes(filled: Desk, tmp_path: Path) -> 
     del before["feeds/.published"]  # our notes on the files
     with filled.open() as db, open_database(tmp_path / "new.db", now=MADE_AT) as new:
         import_lines(new, export_lines(db), "export.jsonl")
-        report = publish(new, filled.settings, PAGES)
+        report = publish(opened(new, filled.settings, templates=PAGES))
     assert report.written == ()
     assert filled.files("feeds").items() >= before.items()
 

@@ -8,15 +8,14 @@ from digest.cli.themes import Trial, try_lexicon
 from digest.editions.compose import preview
 from digest.errors import NotFoundError
 from digest.model import Verdict
-from digest.newsroom import Newsroom
 from digest.store.articles import all_article_ids, articles_by_id
 from digest.store.database import Database
 from digest.themes import store as filings
 from digest.themes.filing import Refiled, apply, corrections, rule, take_back
-from digest.themes.lexicon import compile_lexicon, lexicon_of
+from digest.themes.lexicon import compile_lexicon
 from digest.themes.store import rule_theme
 from tests.conftest import INGESTED_AT
-from tests.desks import Desk, shipped_lexicon
+from tests.desks import Desk, opened
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 YOUTH = 'title = { en = "Youth", ru = "Молодёжь" }\n'
@@ -32,18 +31,14 @@ def change_youth(desk: Desk, lines: str) -> None:
     desk.config.write_text(text.replace(YOUTH, YOUTH + lines), "utf-8")
 
 
-def newsroom(desk: Desk) -> Newsroom:
-    return Newsroom(desk.settings, lambda: NOW)
-
-
 def tried(desk: Desk, since: datetime | None = None) -> Trial:
     with desk.open(read_only=True) as db:
-        return try_lexicon(db, newsroom(desk), NOW, since)
+        return try_lexicon(opened(db, desk.settings, clock=NOW), NOW, since)
 
 
 def applied(desk: Desk, since: datetime | None = None) -> Refiled:
     with desk.open() as db:
-        return apply(db, desk.settings, lexicon_of(desk.settings.themes), since)
+        return apply(opened(db, desk.settings), since)
 
 
 def themes(db: Database) -> dict[int, tuple[str, ...]]:
@@ -78,7 +73,7 @@ def test_what_is_rehearsed_is_what_is_done(published: Desk, lines: str) -> None:
     assert applied(published) == trial.refiled
     with published.open(read_only=True) as db:
         after = themes(db)
-        edition = preview(db, published.settings, published.settings.digests[0], NOW)
+        edition = preview(opened(db, published.settings), published.settings.digests[0], NOW)
     assert {
         change.article_id: (change.before, change.after) for change in trial.refiled.changes
     } == {i: (before[i], after[i]) for i in before if before[i] != after[i]}
@@ -163,12 +158,9 @@ def test_ingest_files_only_what_is_new_by_a_changed_lexicon(filled: Desk) -> Non
 
 def test_the_editors_word_stands_against_every_lexicon(filled: Desk) -> None:
     """For the editor: neither a changed term nor a new version of the copy takes it back."""
-    lexicon = shipped_lexicon()
     with filled.open() as db, db.write():
         before, after = rule(
-            db,
-            filled.settings,
-            lexicon,
+            opened(db, filled.settings),
             3,
             {"customs": Verdict.ADD, "youth": Verdict.REMOVE},
             by="Maral",
@@ -185,7 +177,7 @@ def test_the_editors_word_stands_against_every_lexicon(filled: Desk) -> None:
     with filled.open() as db:
         assert themes(db)[3] == ("customs",)
         with db.write():
-            _, cleared = take_back(db, filled.settings, lexicon, 3)
+            _, cleared = take_back(opened(db, filled.settings), 3)
     assert cleared.themes == ("youth",)
     assert [match.by for match in cleared.matches] == ["lexicon"]
 
@@ -195,10 +187,9 @@ def test_a_word_on_one_theme_leaves_the_others_as_they_are(filled: Desk) -> None
     with filled.open(read_only=True) as db:
         article = next(i for i, found in themes(db).items() if found == ("youth",))
     change_youth(filled, "threshold = 99.0\n")
-    lexicon = compile_lexicon(filled.settings.themes)
     with filled.open() as db, db.write():
         _, after = rule(
-            db, filled.settings, lexicon, article, {"customs": Verdict.ADD}, by="M", moment=NOW
+            opened(db, filled.settings), article, {"customs": Verdict.ADD}, by="M", moment=NOW
         )
     assert after.themes == ("customs", "youth")
 
@@ -214,7 +205,7 @@ def test_a_word_on_nothing_is_refused(filled: Desk, article: int, theme: str, me
     """For whoever mistypes: what there is, is named."""
     words = {theme: Verdict.ADD}
     with filled.open() as db, pytest.raises(NotFoundError, match=message):
-        rule(db, filled.settings, shipped_lexicon(), article, words, by="M", moment=NOW)
+        rule(opened(db, filled.settings), article, words, by="M", moment=NOW)
 
 
 def test_what_others_changed_meanwhile_is_seen(filled: Desk) -> None:
@@ -234,5 +225,5 @@ def test_corrections_are_labels_for_what_was_ruled_on(filled: Desk) -> None:
     with filled.open() as db:
         rule_theme(db, 3, "customs", Verdict.ADD, "Maral", NOW)
         rule_theme(db, 3, "youth", Verdict.REMOVE, "Maral", NOW)
-        [item] = corrections(db, shipped_lexicon())
+        [item] = corrections(opened(db, filled.settings))
     assert (item.id, item.themes, item.allowed) == ("3", ("customs",), ("drugs", "corruption"))
