@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 
 PACKAGE = Path(__file__).resolve().parent
-
-
 BUILTIN = "builtin"
 """The prefix under which our own templates stay reachable, so that an override can extend them."""
 

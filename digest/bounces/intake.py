@@ -25,8 +25,6 @@ from digest.store.database import Database
 
 PROVEN = frozenset({FoundBy.VERP, FoundBy.ENVELOPE, FoundBy.MESSAGE_ID})
 """Found by a token of ours, which nobody else can make."""
-
-
 MAILED_WITHIN = timedelta(days=30)
 """A report without a token counts only for whom we mailed so lately: others could have written it."""
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 STATES = ("queued", "handed", "sent", "failed", "uncertain", "skipped")
 
-
 COLUMNS = (
     *("id", "digest", "number", "edition_id", "recipient_id", "address", "status", "attempts"),
     *("due_at", "handed_at", "settled_at", "server", "answer", "reason"),

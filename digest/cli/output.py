@@ -11,17 +11,9 @@ from typing import Any, TypeVar
 import click
 
 T = TypeVar("T")
-
-
 Cells = Sequence[str]
-
-
 C = TypeVar("C", bound=Callable[..., Any])
-
-
 GAP = 2
-
-
 NARROWEST = 20
 """A column that may be cut keeps so much, even where the terminal then breaks the line."""
 

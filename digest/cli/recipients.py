@@ -159,8 +159,6 @@ def list_recipients(as_json: bool) -> None:
 
 
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
-
-
 TOLD = 10
 """So many lines that give no address are told one by one."""
 

@@ -102,13 +102,8 @@ def _print_findings(findings: Any) -> None:
 
 
 EDITIONS = 6
-
-
 WEEKS = 8
-
-
 BAR = 16
-
 
 MARKS = {
     "sent": "▇",
@@ -119,8 +114,6 @@ MARKS = {
     "skipped": "·",
 }
 """Each state of a delivery by a sign of its own, so that a bar needs no colour; in its order."""
-
-
 RISING = "▁▂▃▄▅▆▇"
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 NEAR = 5
 """How many of the articles that were not linked are shown to people, the most alike first."""
 
-
 by_option = click.option(
     "--by", metavar="NAME", help="Who says so; else the name you are logged in with."
 )

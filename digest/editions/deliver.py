@@ -95,11 +95,7 @@ def settle_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
 
 FLUSH_AFTER = timedelta(seconds=0.5)
 """Answers wait at most so long for the next `handed` to be written together with it."""
-
-
 POLICY_SHARE = 0.05
-
-
 POLICY_LEAST = 5
 """So many refusals by policy, and this share of all answers, pause the edition."""
 
@@ -236,8 +232,6 @@ def _as_try(outcome: Outcome) -> Outcome:
 
 
 SIGNERS = 2
-
-
 AHEAD = 32
 """Messages that are signed before they are asked for, and the threads that do it."""
 

@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 
 EXAMPLE_ADDRESS = "recipient@example.org"
-
-
 EXAMPLE_TOKEN = "e" * 32
-
-
 KB = 1000
-
-
 LONG_WINDOW_DAYS = 45
 
 

@@ -1,17 +1,17 @@
 """Atom (RFC 4287) and RSS 2.0 with the RSS Board's profile, as bytes: same articles, same bytes."""
 
+import re
 from email.utils import format_datetime
 from typing import Any
+
 import feedgen.entry
 import feedgen.feed
 from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
-import re
-from typing import TYPE_CHECKING
+
 from digest.config.settings import Settings
 from digest.feeds.channels import ATOM, HTML, MEDIA_TYPES, RSS
 from digest.feeds.items import FeedView, Item
-
 
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 

@@ -1,15 +1,14 @@
 """Which feeds there are, and the list of them as OPML 2.0."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from collections.abc import Sequence
-from datetime import datetime
 from email.utils import format_datetime
-from digest.config.settings import Settings
-from digest.language.wording import OWN_NAMES, Wording, wording_for
-from digest.config.urls import feed_slug, feed_url
 
+from digest.config.settings import Settings
+from digest.config.urls import feed_slug, feed_url
+from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"
 

@@ -1,14 +1,13 @@
 """The folder of published files: each written whole or not at all, and only where it changed."""
 
-import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from digest.store.files import file_state, replace_and_stat, replace_file
-from digest.errors import PublishError
 
+from digest.errors import PublishError
+from digest.store.files import file_state, replace_and_stat
 
 MANIFEST = ".published"
 """In the folder itself: a line for each file that is ours, others are not touched. Behind its name may

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
+
 from digest.config.settings import Settings
-from digest.feeds.channels import Channel, feed_id
-from digest.language.wording import wording_for
 from digest.config.urls import article_page
-from digest.model import Article, KnownDate, Sibling
+from digest.feeds.channels import Channel, feed_id
 from digest.language.text import ELLIPSIS, clean, cut, paragraphs
-from typing import TYPE_CHECKING
+from digest.language.wording import wording_for
+from digest.model import Article, KnownDate, Sibling
+
 if TYPE_CHECKING:
     from nh3 import Cleaner
 

@@ -3,10 +3,10 @@
 import json
 from datetime import datetime
 from typing import Any
+
 from digest.config.settings import Settings
 from digest.feeds.channels import HTML, JSON
 from digest.feeds.items import FeedView, Item, Version
-
 
 VERSION = "https://jsonfeed.org/version/1.1"
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
 from digest.config.settings import Settings
+from digest.config.urls import article_page, feed_slug
 from digest.errors import ConfigError, template_fault
-from digest.feeds.channels import ATOM, Channel, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS
+from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS, Channel
 from digest.feeds.items import FeedView, Item, Version
 from digest.language.wording import OWN_NAMES, Wording, wording_for
-from digest.config.urls import article_page, feed_slug
-from typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 

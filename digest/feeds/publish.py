@@ -4,26 +4,22 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
 from digest.config.settings import Settings
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS, channels
 from digest.feeds.files import lay_out
 from digest.feeds.items import FeedView, Item, feed_view, items_of
 from digest.feeds.pages import STYLE_NAME, article_name, article_of
+from digest.newsroom import Newsroom, fingerprint
 from digest.store.articles import article_marks, articles_by_id, latest_articles, siblings_of
-from digest.store.database import Database, created_at
-from digest.newsroom import fingerprint
-from typing import TYPE_CHECKING
-from digest.newsroom import Newsroom
+from digest.store.database import created_at
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
 _BATCH = 500
-
-
 _BITS = (1 << 64) - 1
-
-
 SHOWN = {"site", "sources", "themes", "feeds", "web"}
 """The parts of config.toml that a page may show something of."""
 
@@ -102,7 +98,9 @@ def feed_views(newsroom: Newsroom) -> list[FeedView]:
     ]
 
 
-def _files(newsroom: Newsroom, views: Sequence[FeedView], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _files(
+    newsroom: Newsroom, views: Sequence[FeedView], names: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
     """The style, these pages, and the feeds that lead to them: one file made at a time."""
     db, settings, environment = newsroom.db, newsroom.settings, newsroom.templates
     from digest.feeds.channels import opml_bytes

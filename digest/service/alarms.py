@@ -24,8 +24,6 @@ from digest.store.database import Database, Row, moment_from_text
 
 MEMORY = verb_key("")
 """Only the running service knows of troubles whose keys begin so."""
-
-
 LAST_TRY = timedelta(days=7)
 """That a trouble is over is tried for so long."""
 

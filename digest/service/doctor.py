@@ -40,8 +40,6 @@ from digest.store.owner import current_lease
 from digest.themes.store import count_filed_otherwise
 
 OLDEST_BACKUP = timedelta(days=2)
-
-
 OVERDUE = timedelta(days=1)
 
 
@@ -134,8 +132,6 @@ def choices(db: Database, settings: Settings, now: datetime) -> Iterator[Finding
 
 LARGEST = 1_000_000
 """Bytes; some readers and their services take no larger feed."""
-
-
 ATOM_LINK = "{http://www.w3.org/2005/Atom}link"
 
 

@@ -187,16 +187,10 @@ def _of_backups(settings: "Settings", now: datetime) -> Metric:
 
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes that the database's disk must have left."""
-
-
 OVERDUE = 3
 """A verb that has not come to its end within so many of its intervals is late."""
-
-
 KEPT_FOR = 5.0
 """Figures from the database are counted anew at most so often; seconds."""
-
-
 SLACK = timedelta(minutes=5)
 
 

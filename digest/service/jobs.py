@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 
 Facts = dict[str, Any]
-
-
 Stop = Callable[[], bool]
-
-
 PUBLISH_ANYWAY = timedelta(hours=1)
 """So often the feeds are compared with the store although nothing has changed, to mend what a hand
 or a disk did to the files."""

@@ -55,21 +55,11 @@ def checked(name: str, check: Callable[[], str], advice: str) -> Finding:
 
 MOST_LOOKUPS = 10
 """RFC 7208 §4.6.4: a record that asks for more names is in error."""
-
-
 LEAST_KEY = 100
 """Bytes; no RSA key that anybody still takes is shorter."""
-
-
 _TERM = re.compile(r"(?P<sign>[+\-~?]?)(?P<name>[a-z0-9]+)(?P<rest>[:/].*)?", re.I)
-
-
 _MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9_.-]*)=(?P<value>\S*)", re.I)
-
-
 _ASKS = frozenset({"include", "a", "mx", "ptr", "exists"})
-
-
 _NEEDS = frozenset({"include", "exists", "ip4", "ip6"})
 
 
@@ -215,11 +205,8 @@ def text_records(
 
 
 Nameserver = tuple[str, int]
-
-
 RESERVED = ("example", "test", "invalid", "localhost", "example.org", "example.com", "example.net")
 """RFC 2606: nobody's names."""
-
 
 ADVICE = {
     "spf": "Publish one TXT record, such as v=spf1 include:YOUR-RELAY -all; its operator knows which.",
@@ -301,11 +288,7 @@ def _finding(kind: str, name: str, answered: bool, judged: Judged) -> Finding:
 
 
 SOON_FULL_MB = 1000
-
-
 MB = 1_000_000
-
-
 SLACK = timedelta(minutes=5)
 """A window ends at a whole second, and the clock of a machine is set by some seconds now and then."""
 

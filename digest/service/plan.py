@@ -26,8 +26,6 @@ from digest.store.owner import current_lease
 
 LEASE = "service"
 """The name under which the one service on a database holds it."""
-
-
 TIDY_EVERY_MINUTES = 60.0
 """So often it looks what is to be let go, and whether the day has its backup."""
 

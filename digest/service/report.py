@@ -310,8 +310,6 @@ class _Words:
 
 
 REPORTS = (Kind.REPORT,)
-
-
 WORDS = 5
 
 

@@ -56,8 +56,6 @@ def watchdog_seconds() -> float | None:
 
 RUN: ContextVar[str | None] = ContextVar("run", default=None)
 """The run that the present task or thread works on."""
-
-
 log = logging.getLogger("digest")
 
 
@@ -152,8 +150,6 @@ class Tick:
 
 BEATS = 3
 """The lease is renewed so many times in its length."""
-
-
 FIXED = (("web", "host"), ("web", "port"), ("store", "path"))
 """Keys that only a new start can change."""
 

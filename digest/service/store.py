@@ -82,8 +82,6 @@ def mark_closed(db: Database, alarm: Alarm, now: datetime) -> None:
 
 SHOWN = 20
 """So many of each kind are shown; how many there are is told."""
-
-
 NEAR = 1.25
 """A match whose score is below so many times its threshold is weak."""
 
@@ -103,9 +101,7 @@ class Week:
 _NEW = """articles.first_seen_at >= ? AND articles.first_seen_at < ? AND articles.archived = 0
    AND articles.withdrawn_at IS NULL"""
 
-
 _BARE = "NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)"
-
 
 _WEAK = f"""FROM articles JOIN matches ON matches.article_id = articles.id
  WHERE {_NEW} AND decided_by = 'lexicon' AND score < threshold * {NEAR}"""

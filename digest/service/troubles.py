@@ -74,12 +74,8 @@ def unserved_recipients(
 
 FAILED_OFTEN = 3
 """So many failures of a verb in a row are one trouble."""
-
-
 PUT_OFF = timedelta(minutes=30)
 """Mail put off for longer, with none taken meanwhile, is the relay's trouble, not the recipients'."""
-
-
 PUT_OFF_LEAST = 5
 
 

@@ -44,8 +44,6 @@ from digest.themes.filing import begin_filing, file_article
 from digest.themes.lexicon import Lexicon, lexicon_of
 
 MIB = 1024 * 1024
-
-
 Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
 
 

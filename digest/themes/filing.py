@@ -29,14 +29,8 @@ from digest.themes.store import (
 
 SHOWN = 6
 """Terms named in one reason at most."""
-
-
 _SAME = 0.005
-
-
 T = TypeVar("T")
-
-
 Terms = Mapping[tuple[str, str], frozenset[tuple[str, float]]]
 """By theme and term as written, each role and weight that it has in some language."""
 
@@ -167,8 +161,6 @@ def _threshold(old: float | None, new: float, *, lowered: bool) -> list[str]:
 
 
 LEXICON = "lexicon"
-
-
 EDITOR = "editor"
 """Who filed an article under a theme: `Match.by`."""
 
@@ -206,8 +198,6 @@ def in_order(found: Iterable[Match], themes: Sequence[str]) -> list[Match]:
 
 BATCH = 200
 """Articles held in memory at once."""
-
-
 Progress = Callable[[Sequence[Sequence[int]]], Iterable[Sequence[int]]]
 
 

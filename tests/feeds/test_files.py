@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import PublishError
-from digest.feeds.files import HALF, Laid, MANIFEST, lay_out
+from digest.feeds.files import HALF, MANIFEST, Laid, lay_out
 from digest.store.files import replace_file
 
 

@@ -2,8 +2,7 @@
 
 from lxml import etree
 
-from digest.feeds.channels import channels
-from digest.feeds.channels import opml_bytes
+from digest.feeds.channels import channels, opml_bytes
 from tests.factories import MADE_AT, make_settings
 
 SETTINGS = make_settings()

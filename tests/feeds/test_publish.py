@@ -1,10 +1,5 @@
 """The verb `publish` on a real store: what is written, what is left alone, what is removed."""
 
-from tests.desks import opened
-
-from digest.sources.store import add_article, revise_article, save_document, save_entry, save_source
-from digest.themes.store import save_matches, save_themes
-
 import io
 import json
 from collections.abc import Iterator
@@ -17,12 +12,14 @@ import pytest
 from digest.config.settings import Settings
 from digest.errors import PublishError
 from digest.feeds.files import MANIFEST
-from digest.model import Entry
 from digest.feeds.publish import PublishReport, publish
-from digest.store.database import Database, open_database, text_from_moment
-from digest.store.backups import backup
+from digest.model import Entry
 from digest.newsroom import make_environment
-from tests.desks import MADE_AT
+from digest.sources.store import add_article, revise_article, save_document, save_entry, save_source
+from digest.store.backups import backup
+from digest.store.database import Database, open_database, text_from_moment
+from digest.themes.store import save_matches, save_themes
+from tests.desks import MADE_AT, opened
 from tests.factories import make_entry, make_match, make_settings
 
 CAME_IN = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)

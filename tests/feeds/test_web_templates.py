@@ -10,7 +10,14 @@ from jinja2 import Environment, meta, nodes
 
 from digest.feeds.channels import Channel
 from digest.feeds.items import Item, Version, item_of
-from digest.feeds.pages import Headline, Link, Navigation, article_page_bytes, feed_page_bytes, style_bytes
+from digest.feeds.pages import (
+    Headline,
+    Link,
+    Navigation,
+    article_page_bytes,
+    feed_page_bytes,
+    style_bytes,
+)
 from digest.language.wording import Wording, wording_for
 from digest.newsroom import make_environment, packaged_templates
 from tests.factories import make_article, make_settings
@@ -32,7 +39,11 @@ VIEWS: Mapping[str, type] = {
     "wording": Wording,
 }
 METHODS = {
-    *(f"wording.{name}" for name, made in vars(Wording).items() if name[0] != "_" and callable(made)),
+    *(
+        f"wording.{name}"
+        for name, made in vars(Wording).items()
+        if name[0] != "_" and callable(made)
+    ),
     "headline.withdrawn",
 }
 """What templates may call or ask besides fields."""
@@ -124,7 +135,9 @@ def test_a_page_is_given_what_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_reads_only_fields_that_are_told(template: str) -> None:
     """No template of ours knows more than an operator's can."""
-    told = {name.rpartition(".")[2] for name in re.findall(r"`(\w+\.[\w.]+)(?:\([\w, ]+\))?`", PAGES)}
+    told = {
+        name.rpartition(".")[2] for name in re.findall(r"`(\w+\.[\w.]+)(?:\([\w, ]+\))?`", PAGES)
+    }
     assert set(fields_read(tree(make_environment(), template))) <= told
 
 
