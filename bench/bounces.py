@@ -20,7 +20,6 @@ from digest.bounces.reports import ReturnAddresses, ReturnedMail, ReturnKind, re
 
 OURS = ReturnAddresses("bounces@news.example", "leave@news.example", ())
 FAILED = {ReturnKind.HARD, ReturnKind.SOFT, ReturnKind.POLICY}
-
 Label = tuple[frozenset[str], frozenset[str]]
 """Addresses that fail for good, and addresses that are still being tried."""
 

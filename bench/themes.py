@@ -33,7 +33,6 @@ STEMS = {
 LENGTH = 2_000  # bytes of a text
 FOLDS = 5
 SEED = 1
-
 Judge = Callable[[LabelledItem], set[str]]
 
 

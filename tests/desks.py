@@ -25,8 +25,6 @@ FULL_TEXT = "000_8cb3c00af4f4dce3.txt"
 PAGES = make_environment()
 MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 """When the stores of tests are made."""
-
-
 MACHINE = Clock()
 
 

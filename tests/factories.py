@@ -10,7 +10,6 @@ from digest.model import Article, DateSource, Entry, KnownDate, Match, Sibling
 SEEN_AT = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
 MADE_AT = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
 """When the store of a test was made."""
-
 STATED = KnownDate(date(2023, 4, 4), DateSource.STATED, "4 April 2023")
 
 

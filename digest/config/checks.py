@@ -39,8 +39,6 @@ _ALLOWED = {
     "tuple_type": "a list",
 }
 """What a value must be, by pydantic's name for the fault."""
-
-
 _INPUT = "Input should be "
 
 
@@ -238,11 +236,7 @@ def _default(section: Any, key: str) -> Any:
 
 
 PAPER_LIGHT = "#faf8f4"
-
-
 PAPER_DARK = "#16191c"
-
-
 LOWEST_CONTRAST = 4.5
 
 

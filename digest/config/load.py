@@ -14,8 +14,6 @@ from digest.config.values import Section, secret
 from digest.errors import ConfigError, NotReadyError
 
 S = TypeVar("S", bound=Section)
-
-
 ENVIRONMENT = "DIGEST_CONFIG"
 
 

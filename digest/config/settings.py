@@ -35,7 +35,6 @@ PALETTE = {
     OTHER: ("#575f68", "#b4bcc4"),
 }
 
-
 SPARE = (
     ("#6b3f86", "#cfb0e6"),
     ("#0f6663", "#8ed0cb"),
@@ -45,8 +44,6 @@ SPARE = (
     ("#7d4524", "#e5b391"),
 )
 """Colours on light and on dark ground for themes that the operator adds, in turn."""
-
-
 Weight = Annotated[float, Field(gt=0, le=3)]
 
 
@@ -92,8 +89,6 @@ def _plain(value: str) -> str:
 
 
 PlainAddress = Annotated[Address, AfterValidator(_plain)]
-
-
 Hours = Annotated[float, Field(gt=0, le=8784)]
 
 
@@ -163,8 +158,6 @@ class WebSettings(Section):
 
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
-
-
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 

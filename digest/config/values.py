@@ -18,13 +18,8 @@ from digest.errors import NotReadyError
 from digest.model import OTHER
 
 _NUMBER = r"\*(/\d+)?|\d+(-\d+)?(/\d+)?"
-
-
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-
-
 _WEEKDAYS = "mon|tue|wed|thu|fri|sat|sun"
-
 
 _FIELDS = (
     ("minute", _NUMBER, "0 to 59"),
@@ -34,16 +29,9 @@ _FIELDS = (
     ("weekday", rf"\*|({_WEEKDAYS})(-({_WEEKDAYS}))?", "mon to sun, no digits,"),
 )
 
-
 _SHAPE = "five fields (minute hour day month weekday), such as 0 8 * * mon"
-
-
 _FIRST_YEAR = 1970
-
-
 _MINUTE = timedelta(minutes=1)
-
-
 _SOME_TIME = datetime.fromisoformat("2000-01-01")
 
 
@@ -130,15 +118,10 @@ def parse_rule(rule: str) -> Rule:
 
 
 C = TypeVar("C", bound=Collection[object])
-
-
 YEARS = range(1900, 3000)
 """A moment of config.toml lies in one of them."""
-
-
 LANGUAGES = ("en", "ru", "tk")
 """Languages that the product can tell apart. Mail and pages are set in English and Russian."""
-
 
 PLAIN_ADDRESS = re.compile(
     r"[a-z0-9]+([._-][a-z0-9]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+"
@@ -275,49 +258,21 @@ def _filled(value: C) -> C:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-
-
 WebUrl = Annotated[str, AfterValidator(_web_url)]
-
-
 LinkUrl = Annotated[str, AfterValidator(_link_url)]
-
-
 Address = Annotated[str, AfterValidator(_address)]
-
-
 Colour = Annotated[str, AfterValidator(_colour)]
-
-
 Key = Annotated[str, AfterValidator(_key)]
-
-
 ThemeKey = Annotated[Key, AfterValidator(_theme_key)]
-
-
 LanguageCode = Annotated[str, AfterValidator(_language)]
-
-
 RepeatRule = Annotated[str, AfterValidator(_rule)]
-
-
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
-
-
 OneLine = Annotated[str, AfterValidator(_one_line)]
-
-
 Place = Annotated[Path, AfterValidator(_place)]
 """A file or folder. Paths of config.toml are of this type."""
-
-
 Minutes = Annotated[float, Field(ge=0.01, le=1440)]
 """Between two runs of something: neither none, nor so short that the service does nothing else."""
-
-
 NamePattern = Annotated[OneLine, AfterValidator(_pattern)]
-
-
 Filled = AfterValidator(_filled)
 """At least one entry. pydantic's own `min_length` would also count faulty entries as missing."""
 

@@ -24,13 +24,8 @@ if TYPE_CHECKING:
 
 LEAD_LIMIT = 180
 """Characters of lead: about three lines of the column."""
-
-
 FIRST_LEAD_LIMIT = 260
-
-
 SEPARATOR = " · "
-
 
 _HOLDS_ITS_RIGHT = re.compile(
     r"(?<![\w.])(\d{1,2}|№|No\.|[Аа]рт\.|[Сс]т\.|[Пп]п?\.|[Гг]\.|г-н|г-жа|Mrs?\.|Ms\.|Dr\.)[ ]"

@@ -18,8 +18,6 @@ from digest.config.values import Rule
 from digest.model import Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 _SECOND = timedelta(seconds=1)
 
 

@@ -14,12 +14,8 @@ from digest.feeds.channels import ATOM, HTML, MEDIA_TYPES, RSS
 from digest.feeds.items import FeedView, Item
 
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-
 # feedgen's own one sets the locale of the whole process for each date, which is not thread-safe.
 feedgen.feed.formatRFC2822 = format_datetime
-
-
 feedgen.entry.formatRFC2822 = format_datetime
 
 
@@ -63,8 +59,6 @@ def _zulu(element: Any) -> None:
 
 
 GENERATOR = "newsroom-digest"
-
-
 _TITLE = re.compile(rb"(?<=<title>)[^<]*(?=</title>)")
 
 

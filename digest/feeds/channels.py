@@ -12,7 +12,6 @@ from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"
 
-
 MEDIA_TYPES = {
     ATOM: "application/atom+xml",
     RSS: "application/rss+xml",
@@ -20,8 +19,6 @@ MEDIA_TYPES = {
     HTML: "text/html",
 }
 """The forms in which each channel is published, by the ending of the file."""
-
-
 _NAMESPACE = uuid.UUID("b2f7c0de-57a4-5c2b-8a3f-3f0a6c1d9e44")
 
 

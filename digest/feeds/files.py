@@ -13,11 +13,8 @@ MANIFEST = ".published"
 """In the folder itself: a line for each file that is ours, others are not touched. Behind its name may
 stand what it was made from, and its size, time of change and time of its inode's change then."""
 
-
 HALF = ".half"
 """In the folder itself: files that are being written, each with the id of its process at the end."""
-
-
 _OUR_NAME = re.compile(r"(articles/)?[a-z0-9][a-z0-9.-]*\.(atom|rss|json|html|opml|css)")
 
 

@@ -21,21 +21,15 @@ if TYPE_CHECKING:
 
 
 SUMMARY_SIGNS = 300
-
-
 TEASER_SIGNS = 600
 """A teaser is all that is known, so more of it is shown."""
-
 
 _TAGS = (
     "p br h2 h3 h4 ul ol li dl dt dd blockquote q cite a em strong b i u s sub sup code pre hr "
     "table caption thead tbody tfoot tr th td abbr"
 )
 
-
 _ENDED = re.compile(r"[.!?…][\"”’»)\]]*$")
-
-
 _LINE_BREAKS = re.compile(r"[ \t\r\n]+")
 
 

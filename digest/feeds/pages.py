@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 
 STYLE_NAME = "style.css"
-
-
 _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
 

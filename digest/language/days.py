@@ -9,7 +9,6 @@ from digest.language.text import either, word_lists
 _LISTS = word_lists("language/languages.toml")
 _MONTHS = _LISTS["months"]
 _FIRST_YEAR, _LAST_YEAR = 1980, 2099
-
 _LONGEST_SPAN = 31
 """Two days joined by "and" or a dash are one span if they are at most this many days apart."""
 
@@ -188,17 +187,13 @@ def _as_span(text: str, one: Mention, two: Mention) -> Mention | None:
 
 
 CAPITAL = "A-ZА-ЯЁÄÇŇÖŞÜÝŽ"
-
 STARTERS = either(word for words in _LISTS["starters"].values() for word in words)
 """Words that start a sentence, not a name."""
-
 WEEKDAY = f"(?i:{either(day for days in _LISTS['weekdays'].values() for day in days)})"
 _WORD = rf"[{CAPITAL}](?:\.[{CAPITAL}]\.|[\w’'-]{{1,30}})"
 PLACE = rf"(?:г\.\s?|St\.\s)?{_WORD}(?:[\s/-]\(?{_WORD}\)?){{0,3}}(?:,\s{_WORD})?"
-
 _LONGEST_DATELINE = 160
 """Characters."""
-
 _AGENCY = r"(?:\s?\([^()\n]{1,40}\)|\s?/[^/\n]{1,40}/)"
 
 _BEFORE_DAY = re.compile(
@@ -209,7 +204,6 @@ _OPENS = re.compile(
     rf"(?:{_BEFORE_DAY.pattern})(?:\d|(?i:{either(name[:3] for name in _LISTS['months']['en'])})[A-Za-z]{{0,6}}\.?\s\d)"
 )
 """Matches wherever a dateline with a day may begin: a quick test before the slow search for days."""
-
 _CLOSING_DASH = r"\.?\s{0,2}[-–—]{1,2}\s"
 _STOP = r"[.:]\s|\.?\s?\n"
 

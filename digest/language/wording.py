@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "ru")
 """The languages with a wording; mails and pages in any other language borrow one of these."""
-
 FOLDER = Path(__file__).with_name("wording")
-
 OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
 """The name of each language in that language."""
-
 STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 """After a headline that ends with one of these no comma follows; after a bracket or a quote it does."""
 

@@ -10,13 +10,10 @@ from digest.language.text import fold, word_lists, words
 
 _SAMPLE = 4000
 """Characters of a text that are read to detect its language."""
-
 _WORDS_FOR_A_NAME = 10
 """One word of this many may have letters that Russian lacks: Russian copy has foreign names, too."""
-
 _WORDS_WITH_A_NAME = 6
 """Copy of at least this many words may always have one such name."""
-
 _CYRILLIC_LETTER = re.compile(r"[\u0400-\u04ff\u0500-\u052f]")
 _LATIN_LETTER = re.compile(r"[a-z\u00c0-\u024f]")
 _OTHER_LETTER = re.compile(r"[^\W\d_a-z\u00c0-\u024f\u0400-\u052f]")
@@ -112,7 +109,6 @@ _SOUND = {
 _SOUNDS = re.compile("|".join(sorted(_SOUND, key=len, reverse=True)))
 _VOWELS = re.compile(r"[aeiouy]+")
 _DOUBLED = re.compile(r"(.)\1+")
-
 # Case endings of Russian surnames, and of the other words that languages share.
 _SURNAME = re.compile(r"(ов|ев|ин|ын)(?:а|у|ым|ой|е|ы|ых|ыми)$")
 
@@ -181,7 +177,6 @@ def _without_ending(word: str) -> str:
 
 SUFFIXED_FROM = 4
 """A Turkmen word shorter than this many letters has no other forms."""
-
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 _LONGEST_WORD = 40  # anything longer is no word and stays as it is
 

@@ -11,16 +11,12 @@ from digest.language.words import detect
 from digest.model import UNDATED, DateSource, Entry, KnownDate
 
 _LISTS = word_lists("sources/dates.toml")
-
 _LEAD = 3000
 """Characters of the lead that are searched for a date."""
-
 _SHORT_LEAD = 25
 """A lead of fewer words is a standfirst: the next paragraph is searched, too."""
-
 _EVENT_DAYS = 14
 """The longest that an event may continue ("followed by ... on 4 October")."""
-
 _NEAR_DAYS = 60
 """A day without a year takes the year of another day in the same text at most this many days away."""
 
@@ -31,10 +27,8 @@ _GOES_ON, _STOPS = (
 
 _REACH = 90
 """Characters on either side of a day that are searched for words about it."""
-
 _OLDEST = 1995
 """Anything before this year is history, not news."""
-
 _END = r"(?![^\W_])"
 _BEFORE = either(word for words in _LISTS["before"].values() for word in words)
 

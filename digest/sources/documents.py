@@ -29,17 +29,13 @@ from digest.sources.lines import (
 
 _MADE_TITLE = 90
 """Characters of a title made from the first sentence."""
-
 _SENTENCE_SPAN = 2000
-
 _FULL_ITEMS = 3
 """This many titles with one paragraph each are a listing even if no text is cut."""
-
 _TITLE_WORDS = 6
 _TEASER_WORDS = 15
 _SECTION_WORDS = 3
 _SMALL_WORD = re.compile(r"(?<![^\W_])[a-zа-яёäňşžýöüç]{2,}(?![^\W_])")
-
 _Uncut = Callable[[str], str | None]
 """Takes a text without the mark that cuts it; None where it has none."""
 

@@ -13,10 +13,8 @@ _HEADING_LIMIT = 120
 _HEADING_WORDS = 14
 _CUT_TAIL, _TAG_TAIL = 80, 130
 """Characters at the end of a text that are searched for the mark of a cut, for a wire tag."""
-
 _NARROWEST, _WIDEST = 50, 100
 """Widths at which copy is broken into lines."""
-
 _FULL_LINE = 0.7
 """A line of at least this share of the width may continue in the next."""
 

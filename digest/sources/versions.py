@@ -11,15 +11,11 @@ from digest.model import DateSource, Entry, KnownDate
 
 OPENING_WORDS = 8
 """Words of the text in the key that a teaser and its full text share."""
-
 _TEASER_WORDS = 12
 """A shorter teaser may be the beginning of two texts by chance."""
-
 _SAMPLE_WORDS = 400
-
 _ALIKE = 0.6
 """Share of common word pairs from which a text is a revision of the earlier one."""
-
 _BY_CERTAINTY = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
 
 

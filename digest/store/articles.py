@@ -34,10 +34,7 @@ def seen_at(now: datetime, *, last_end: datetime | None) -> datetime:
 
 
 AnyRow = Mapping[str, Any]
-
-
 DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
-
 
 COPY_COLUMNS = (
     "language",
@@ -180,9 +177,7 @@ SELECT articles.*, sources.name AS source, documents.name AS document
   LEFT JOIN documents ON documents.id = articles.document_id
 """
 
-
 NEWEST_FIRST = " ORDER BY articles.first_seen_at DESC, articles.published_at DESC, articles.id"
-
 
 LEADS = """
  (articles.story_id IS NULL OR articles.withdrawn_at IS NOT NULL OR NOT EXISTS (
@@ -196,15 +191,11 @@ LEADS = """
 """No other article of the same story and language goes before this one: the story's own lead, then a
 whole text, then the one first seen. A withdrawn article neither leads nor is hidden."""
 
-
 SEARCHED = """
  WHERE articles.id IN (SELECT rowid FROM article_search WHERE article_search MATCH ?)
 """
 
-
 _CHUNK = 500
-
-
 FEW = 20
 """So many times as many articles as are asked for are sorted rather than looked for."""
 

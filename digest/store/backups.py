@@ -27,19 +27,11 @@ from digest.store.files import new_file, sync_file
 from digest.store.owner import HOME, TOKEN_KEY, disown, give_to_owner, sole_sender
 
 FORMAT = "newsroom-digest export"
-
-
 VERSION = 1
-
-
 PASSING = frozenset({"leases", "article_marks"})
 """Tables of what runs now, and of what triggers make again."""
-
-
 NEVER = frozenset({HOME})
 """Of `meta`: belongs to one place, and an import is at another."""
-
-
 SECRETS = frozenset({TOKEN_KEY})
 """Of `meta`: who has the key can end anybody's subscription and forge a bounce of anybody."""
 
@@ -195,10 +187,7 @@ def _raw(value: Any) -> Any:
 
 
 STAMP = "%Y%m%dT%H%M%SZ"
-
-
 A_DAY = timedelta(days=1)
-
 
 OWN_TABLES = """
 SELECT name FROM sqlite_master
@@ -426,14 +415,9 @@ def _let_go(paths: list[Path]) -> list[Path]:
 
 
 LETTERS = 200
-
-
 ANSWERS = 5000
 """So many rows a write, so that others need not wait long."""
-
-
 OLD_LETTERS = "FROM bounces WHERE let_go_at IS NULL AND read_at < ?"
-
 
 OLD_ANSWERS = """
   FROM deliveries

@@ -24,12 +24,8 @@ else:
 
 
 Row = dict[str, Any]
-
-
 SCHEMA_VERSION = 20261129
 """The day of the newest change of schema.sql: `PRAGMA user_version` of every store made by it."""
-
-
 _TRIES = 20
 
 
@@ -214,7 +210,6 @@ def open_database(
 
 _NO_DATABASE = "there is no database yet. Run `digest ingest` first."
 
-
 _DISK_FAULTS = {
     "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
     "or raise store.busy_timeout_seconds.",
@@ -232,10 +227,7 @@ _DISK_FAULTS = {
     "with `digest restore`; `digest doctor` looks further.",
 }
 
-
 _DISK_FAULTS["LOCKED"] = _DISK_FAULTS["BUSY"]
-
-
 _DISK_FAULTS["PERM"] = _DISK_FAULTS["READONLY"]
 
 

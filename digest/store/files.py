@@ -85,8 +85,6 @@ def sync_folder(folder: Path) -> None:
 
 
 LEAST_FREE_MB = 200
-
-
 MB = 1_000_000
 
 

@@ -13,15 +13,9 @@ from digest.errors import SenderError, StoreError
 from digest.store.database import Database, moment_from_text, text_from_moment
 
 HOME = "home"
-
-
 COPY_OF = "copy of "
 """Before the home of a database that was backed up or restored: no place is called so."""
-
-
 WAY_OUT = "way_out"
-
-
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
 
 

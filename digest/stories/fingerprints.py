@@ -16,36 +16,23 @@ from digest.language.words import latin, skeleton, stem
 
 _MONTHS = word_lists("language/languages.toml")["months"]
 
-
 _ENGLISH = either(
     word.casefold()
     for word in (*_MONTHS["en"], *_MONTHS["en_short"], *_MONTHS["tk"])
     if word.isascii()
 )
 
-
 _OTHER = either((*_MONTHS["ru_stems"], *(word for word in _MONTHS["tk"] if not word.isascii())))
-
-
 _MONTH = rf"(?P<month>{_ENGLISH}\b\.?|{_OTHER}\w*\.?)"
-
-
 _TH = r"(?:st|nd|rd|th)?"
-
-
 _UNTIL = rf"(?:\s?(?:[-–—−]|to|and|по|до|и)\s?(?P<until>[0-3]?\d){_TH}\b)?"
-
-
 _YEAR = r"(?:,?\s(?P<y>(?:19|20)\d\d)(?!\d))?"
-
 
 _DAY_FIRST = re.compile(
     rf"(?<![\d.,/])(?P<d>[0-3]?\d){_TH}{_UNTIL}(?:\sof)?(?:-nj[iy])?\s{_MONTH}{_YEAR}"
 )
 
-
 _MONTH_FIRST = re.compile(rf"\b{_MONTH}\s(?P<d>[0-3]?\d){_TH}\b(?![.,]\d){_UNTIL}{_YEAR}")
-
 
 _NUMERIC = re.compile(
     r"(?<!\d)(?:(?P<y>(?:19|20)\d\d)-(?P<m>[01]\d)-(?P<d>[0-3]\d)"
@@ -101,11 +88,7 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 
 LISTS = "stories/vocabulary.toml"
-
-
 _YEAR_KEY = re.compile(r"#(?:19|20)\d\d")
-
-
 _SMALL = re.compile(r"#1?\d")
 
 
@@ -159,42 +142,18 @@ def rarity_of(key: str) -> float:
 
 READ = 12_000
 """Characters of a text that are read: what comes after adds nothing to what the story is."""
-
-
 TERMS = 64
 """Terms kept of an article: those that tell most."""
-
-
 _OPENING = 40  # words: what a listing's teaser keeps of its article
-
-
 _SKETCH = 16
-
-
 _KEY_TERMS = 24
-
-
 _DAYS = 6
-
-
 _SHORT = 8  # letters of an acronym at most
-
-
 _LONG = 4  # letters of an acronym as a rule
-
-
 _TITLE, _TEXT, _QUOTED = 1.5, 1.0, 0.3
-
-
 _TOKEN = re.compile(r"\d{1,15}(?:[ \u00a0]\d{3}\b){0,3}(?:[.,]\d{1,15}){0,3}|[^\W\d_]{1,40}")
-
-
 _QUOTE = re.compile(r"[«“„\"][^«»“”„\"\n]{40,300}[»”“\"]")
-
-
 _ROMAN = re.compile(r"[IVX]+")
-
-
 _OPENERS = '.!?:…«“„"\n'
 
 

@@ -11,24 +11,12 @@ from digest.language.text import word_lists
 from digest.stories.fingerprints import Fingerprint, Term, rarity_of, word_set
 
 WINDOW = 21  # days between two articles of one story, at most
-
-
 _NEAR = 10  # days within which one event is reported as a rule
-
-
 # How alike two articles must be, by what is known of their days.
 _SAME_DAY_NAMED = 0.18
-
-
 _NEAR_DAYS = 0.27
-
-
 _UNSURE_DAYS = 0.40
-
-
 _OTHER_DAYS = 0.60
-
-
 _MOST = 2  # named days of an article that count
 
 
@@ -115,32 +103,14 @@ def _spoken(day: str) -> str:
 
 # How alike they must be at least if they share no telling day and no telling term.
 _USUAL_WORDS = 0.45
-
-
 _OTHER_NUMBERS = 0.60  # and each gives other numbers
-
-
 _USUAL = 0.6  # how rare a name, number or word is at most that any two articles may share
-
-
 _LINKED = 0.5  # the score that links
-
-
 _COPIED = 0.5  # share of shingles in common from which one is a copy of the other
-
-
 _TRANSLATED = 0.45  # how alike a translation is to its original; other accounts are less
-
-
 _TELLING = 0.45  # how rare a term must be to be given as a reason
-
-
 _CYRILLIC = ("ru",)  # of two spellings of a name the Latin one is shown
-
-
 _NAME, _WORD, _DAY = 1.25, 0.9, 1.2  # what a name, a word outside the vocabulary and a day weigh
-
-
 Rarity = Callable[[str], float]
 
 

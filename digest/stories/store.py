@@ -67,11 +67,7 @@ WHERE article_id <> :article_id AND (day IS NULL OR day BETWEEN :earliest AND :l
 ORDER BY shared DESC, article_id DESC LIMIT 16
 """
 """Rows (article_id, fingerprint) of the articles that may tell the same story, best first."""
-
-
 LIKENESS = "likeness"
-
-
 EDITOR = "editor"
 """Who made a link."""
 

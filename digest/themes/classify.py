@@ -13,22 +13,14 @@ from digest.model import Hit, Match, Place, ThemeScore
 from digest.themes.lexicon import Lexicon, Role
 
 _COMMA = re.compile(r"[,;]\s")
-
-
 _LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
-
 
 _CLAUSE = re.compile(
     r"\s*(?:who|which|where|when|that|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
 )
 
-
 _LONGEST_ITEM = 45
-
-
 _EDGE_ITEM = 28  # the first and the last member of a list have no comma at their far end
-
-
 _LONGEST_HEADING = 90
 
 
@@ -112,50 +104,28 @@ def _lead_end(text: str, start: int) -> int:
 
 
 TITLE = 1.0
-
-
 FIRST = 1.0
-
-
 SECOND = 0.85
-
-
 LATER = 0.65
 """What a value counts in the title, in the first sentence, in the second, and after it."""
-
-
 LISTED = 0.3
 """What is left of a term's weight where it is one of four or more things listed."""
-
-
 MOST = 1.6
 """The highest value of a title or a sentence."""
-
-
 SHARE = 10
-
-
 EXTRA = 1
 """The values of the best n / SHARE + EXTRA of n sentences are added and divided by n / SHARE, which
 is never less than 1: two sentences decide on up to SHARE, four on three times as many."""
 
-
 _TITLE = -1  # the title as a unit beside the sentences, which count from 0
-
-
 # Read once: a look-up in an Enum costs as much as the rest of the work on a word.
 _COUNTS, _BESIDE, _COMPANION, _IGNORE = Role.COUNTS, Role.BESIDE, Role.COMPANION, Role.IGNORE
-
-
 _IN_TITLE, _IN_LEAD, _IN_BODY = Place.TITLE, Place.LEAD, Place.BODY
-
-
 Mark = tuple[int, int, int, int]
 """A term where it stands: the sentence or _TITLE, start, end, the term's number.
 
 A theme's marks are in the order in which they stand; of two that start together the longer is first.
 """
-
 
 Weighed = list[tuple[Mark, float]]
 """The marks of one title or sentence with what each adds to its value."""

@@ -12,8 +12,6 @@ from digest.themes.classify import classify
 from digest.themes.lexicon import Lexicon
 
 Z = 1.959964  # the normal distribution has 95 % within so many standard deviations
-
-
 _SHAPE = '{"id": "…", "lang": "en", "title": "…", "text": "…", "themes": ["…"], "allowed": []}'
 
 

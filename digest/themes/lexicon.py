@@ -63,11 +63,7 @@ def _folder() -> Traversable:
 
 RULES = 3
 """Number of the rules in terms, scan, reading, prose and themes; another makes another lexicon version."""
-
-
 THRESHOLD = 1.0
-
-
 STRONG, PLAIN, WEAK = 1.0, 0.6, 0.2
 
 

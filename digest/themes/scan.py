@@ -14,20 +14,10 @@ from digest.language.text import fold, word_lists
 from digest.language.words import SUFFIXED_FROM, english_stem
 
 GAP = "..."
-
-
 MOST_BETWEEN = 4
-
-
 MOST_WORDS = 10
-
-
 SHORTEST_BEGINNING = 3
-
-
 LETTERS = re.compile(r"[^\W_]+")
-
-
 _ALTERNATIVE = re.compile(r"(=?)([^\W_]+)(\*?)")
 
 
@@ -187,43 +177,19 @@ def _beginnings(word: str, stem: str) -> tuple[str, ...]:
 
 
 T = TypeVar("T")
-
-
 REMEMBERED = 100_000
 """How many different words a finder remembers; later ones are looked up each time."""
-
-
 _LONGEST_WORD = 60
-
-
 _WINDOW = 100  # no gap of MOST_BETWEEN usual words is longer
-
-
 _MOST_SMALL = 3  # small words in a row within a phrase: "by means of the"
-
-
 _HALF = re.compile(r"[\ud800-\udfff]")
-
-
 _PAIR = re.compile(r"([^\W_]++)(?: [^\W_]++)?")
-
-
 _BREAK = re.compile(r"[.!?…;,:]|\n\n")
-
-
 _END = re.compile(r"[.!?…;]\s|\n\n")
-
-
 # After these, most of what a word could begin need not be looked for: _END and _BREAK made cheap.
 _ENDED = frozenset(sign + space for sign in ".!?…;" for space in " \n")
-
-
 _BROKEN = _ENDED | {", ", ",\n", ": ", ":\n"}
-
-
 _FEW = re.compile(r"[\W_]*+([^\W_]*+)" * (MOST_BETWEEN + 1))
-
-
 Found = tuple[int, int, int]
 """A term in a text: where it starts and ends, and the term's number."""
 
@@ -238,8 +204,6 @@ class Step(NamedTuple):
 
 Phrase = tuple[int, tuple[Step, ...]]
 """A term's number and what must follow its first word."""
-
-
 Far = tuple[frozenset[int], tuple[Phrase, ...]] | tuple[()]
 """The phrases with a gap after their first word, behind all symbols that may follow that gap."""
 
@@ -266,8 +230,6 @@ class Open(NamedTuple):
 
 Pair = tuple[tuple[int, ...], tuple[int, ...], Open | None]
 """What two written words, or one, are: the terms of both, of the first, and phrases that go on."""
-
-
 Next = tuple[int, frozenset[int], tuple[str, ...]]
 """The word after another: where it ends, its symbols, and the small words before it."""
 

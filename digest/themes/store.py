@@ -33,17 +33,14 @@ _COLUMNS = (
     "article_id, theme, language, rank, score, threshold, decided_by, lexicon_version, evidence"
 )
 
-
 _MATCHES = """(
   article_id INTEGER NOT NULL, theme TEXT NOT NULL, language TEXT NOT NULL,
   rank INTEGER NOT NULL, score REAL NOT NULL, threshold REAL NOT NULL, decided_by TEXT NOT NULL, lexicon_version TEXT NOT NULL,
   evidence TEXT NOT NULL, PRIMARY KEY (article_id, theme)) WITHOUT ROWID
 """
 
-
 _RULINGS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_rulings
   WHERE article_id = articles.id), '')"""
-
 
 _NO_EVIDENCE = '{"hits": [], "blotted": []}'
 

@@ -27,32 +27,17 @@ from digest.errors import NotReadyError
 from digest.web.files import SECURITY, FileCache
 
 Scope = MutableMapping[str, Any]
-
-
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
 FRONT = "all.html"
-
-
 NOTHING: dict[str, Any] = {"type": "http.response.body", "body": b""}
-
-
 PLAIN = b"text/plain; charset=utf-8"
-
-
 LONGEST_HEAD = 65_536
 """Bytes that may come before a request is whole; feed readers need a few hundred. A body counts too,
 as nothing here takes one.
 """
 
-
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-
-
 DRAIN_SECONDS = 5
 """How long the end waits for answers under way, and for connections that stay open without a request."""
 

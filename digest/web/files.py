@@ -28,14 +28,9 @@ TYPES = {
     "css": "text/css; charset=utf-8",
 }
 """What may be served, by the ending of the file."""
-
-
 NAME = re.compile(rf"(?:articles/)?[a-z0-9][a-z0-9.-]*\.(?:{'|'.join(TYPES)})")
-
-
 NO_FILE = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG})
 """Errors of the disk that mean: no file has, or can have, this name."""
-
 
 SECURITY = (
     (
@@ -47,28 +42,14 @@ SECURITY = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 """For pages: ours have no script, no form and nothing from elsewhere."""
-
-
 FRESH_FOR = 1.0
 """Seconds in which the disk is not asked again whether a file has changed."""
-
-
 LEAST_SAVING = 0.95
-
-
 CODINGS = (b"br", b"gzip")
 """The codings that a file is also kept in, the smallest first."""
-
-
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-
-
 _QUALITY = re.compile(rb"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
-
-
 Headers = Iterable[tuple[bytes, bytes]]
-
-
 Message = dict[str, Any]
 
 

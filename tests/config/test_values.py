@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from digest.config.values import parse_rule
 
 RULES = ("0 8 * * mon", "30 2 * * *", "*/15 9-17 * * mon-fri", "0 6 1,15 * *", "0 7 last feb *")
-
 START = datetime.fromisoformat("1980-01-01T00:00")
 
 

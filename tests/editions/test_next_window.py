@@ -33,7 +33,6 @@ VERSION = """INSERT INTO article_versions (article_id, version, language, title,
   SELECT id, version, language, title, title_made, lead, text, content_html, complete, date_source,
   date_evidence, updated_at FROM articles WHERE id = :id"""
 
-
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("copy"), st.integers(1, 3)),

@@ -17,7 +17,6 @@ ANSWERED = "answered"
 SETTLED = "settled"
 STEPS = (ENVELOPE, BODY, END, ANSWERED, SETTLED)
 """Where in the life of a delivery the client can be ended, as the server sees it."""
-
 _FINAL_DOT = b"\r\n.\r\n"
 
 

@@ -10,7 +10,6 @@ from tests.journeys.relay import STEPS, Relay, relaying
 from tests.mailing import Office, use_smtp
 
 pytestmark = pytest.mark.drill
-
 KILLS = 20
 
 

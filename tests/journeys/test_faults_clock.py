@@ -23,7 +23,6 @@ from tests.journeys.serving import Running, service
 from tests.mailing import use_smtp
 
 pytestmark = pytest.mark.drill
-
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 EVERY_MINUTE = '"* * * * *"'
 ENTRY = "{http://www.w3.org/2005/Atom}entry/{http://www.w3.org/2005/Atom}id"

@@ -11,7 +11,6 @@ from tests.mailing import Office
 from tests.test_docs import LEAVES
 
 pytestmark = pytest.mark.drill
-
 PAGE = 4096
 WORDS: dict[str, tuple[str, ...]] = {
     "send": ("--yes",),

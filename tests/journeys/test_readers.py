@@ -16,7 +16,6 @@ from tests.desks import ROOT, Desk
 from tests.journeys.serving import Running, service
 
 pytestmark = pytest.mark.drill
-
 NEWSBOAT = shutil.which("newsboat")
 needs_newsboat = [
     pytest.mark.newsboat,

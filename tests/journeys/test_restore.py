@@ -19,7 +19,6 @@ from tests.journeys.serving import Running, service
 from tests.mailing import Office, use_smtp
 
 pytestmark = pytest.mark.drill
-
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 DRILL = runpy.run_path(str(ROOT / "scripts" / "install-drill"))
 RECIPIENTS = 160

@@ -10,7 +10,6 @@ from tests.journeys.returns import bounce, leaving
 from tests.journeys.serving import Running, service
 
 pytestmark = pytest.mark.drill
-
 ANNA, BORIS, CLARA, DORA = (f"{name}@reader.example" for name in ("anna", "boris", "clara", "dora"))
 MANY = 60
 

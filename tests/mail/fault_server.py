@@ -11,7 +11,6 @@ CLOSE = "close"
 HANG = "hang"
 PARTINGS = 100
 """Turns of the loop in which every connection must have come to its end."""
-
 Act = tuple[str, str]
 """Where (mail, rcpt, data, body, end) and what: a reply line, CLOSE or HANG."""
 

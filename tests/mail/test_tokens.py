@@ -18,7 +18,6 @@ from digest.mail.tokens import (
 
 KEY = b"a key of 32 bytes for the tests."
 OLD_KEY = b"the key that was in use before.."
-
 editions = st.integers(0, 2**32 - 1)
 recipients = st.integers(0, 2**40 - 1)
 
