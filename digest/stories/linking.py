@@ -1,6 +1,6 @@
 """Links articles into stories: as the engine finds them, and as an editor says."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
@@ -73,9 +73,8 @@ def link_article(db: Database, article: Article, moment: datetime, ranks: Sequen
     links = [(other, one) for other, one in link(print_, found) if other not in apart]
     stories.unlink(db, article.id, before - {other for other, _ in links})
     for other, comparison in links:
-        _save_link(db, article.id, other, comparison, stories.LIKENESS, moment)
-    joined = [other for other, ruling in said.items() if ruling.verdict is Verdict.JOIN]
-    _find_story(db, article.id, [other for other, _ in links], joined, apart, moment, ranks)
+        stories.save_link(db, article.id, other, comparison, stories.LIKENESS, moment)
+    _find_story(db, article.id, [other for other, _ in links], said, moment, ranks)
     return len(links)
 
 
@@ -98,7 +97,7 @@ def join_articles(
     for one, other in combinations(ids, 2):
         rule_pair(db, one, other, Verdict.JOIN, by, moment)
         comparison = compare(prints[one], prints[other])
-        _save_link(db, one, other, comparison, stories.EDITOR, moment)
+        stories.save_link(db, one, other, comparison, stories.EDITOR, moment)
     held = {story for one in ids if (story := stories.story_of(db, one)) is not None}
     group = {*ids, *(member for story in held for member in stories.members(db, story))}
     forget_splits(db, group)
@@ -216,19 +215,23 @@ def _find_story(
     db: Database,
     article_id: int,
     linked: Sequence[int],
-    joined: Sequence[int],
-    apart: Collection[int],
+    said: Mapping[int, Ruling],
     moment: datetime,
     ranks: Sequence[str],
 ) -> None:
     """Keep an article in its story, or put it into that of its best link which it may join.
 
-    `linked` and `joined` (by an editor) are articles, the best first; it never joins a story that
-    holds one of those `apart`.
+    `linked` are articles, the best first; `said` is what editors said of others, by their ids. It
+    never joins a story with an article from which an editor split it.
     """
+    joined = [other for other, ruling in said.items() if ruling.verdict is Verdict.JOIN]
+    apart = {other for other, ruling in said.items() if ruling.verdict is Verdict.SPLIT}
     story = stories.story_of(db, article_id)
     if story is not None:
-        if _still_fits(db, article_id, story, linked, joined):
+        others = [member for member in stories.members(db, story) if member != article_id]
+        lead = stories.lead_article(db, story)
+        led = others[0] if lead is None or lead == article_id else lead
+        if not set(joined).isdisjoint(others) or may_join(linked, others, led):
             stories.choose_lead(db, story, ranks)
             return
         _leave(db, article_id, story, moment, ranks)
@@ -246,16 +249,6 @@ def _find_story(
             return
 
 
-def _still_fits(
-    db: Database, article_id: int, story: int, linked: Sequence[int], joined: Sequence[int]
-) -> bool:
-    others = [member for member in stories.members(db, story) if member != article_id]
-    if not set(joined).isdisjoint(others):
-        return True
-    lead = stories.lead_article(db, story)
-    return may_join(linked, others, lead if lead is not None and lead != article_id else others[0])
-
-
 def _leave(
     db: Database, article_id: int, story: int, moment: datetime, ranks: Sequence[str]
 ) -> None:
@@ -271,21 +264,6 @@ def _leave(
                 stories.move(db, member, own)
             stories.choose_lead(db, own, ranks)
     stories.choose_lead(db, story, ranks)
-
-
-def _save_link(
-    db: Database, one: int, other: int, comparison: Comparison, by: str, moment: datetime
-) -> None:
-    stories.save_link(
-        db,
-        one,
-        other,
-        kind=comparison.kind,
-        score=comparison.score,
-        reasons=comparison.reasons,
-        by=by,
-        moment=moment,
-    )
 
 
 def _must_exist(db: Database, article_ids: Sequence[int]) -> None:

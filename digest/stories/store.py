@@ -8,11 +8,7 @@ from digest.model import Ruling, Verdict
 from digest.store.articles import ruling_from_row
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 from digest.stories.fingerprints import Fingerprint, from_json
-from digest.stories.likeness import (
-    Member,
-    lead_of,
-    wanted,
-)
+from digest.stories.likeness import Comparison, Member, lead_of, wanted
 
 
 def story_rulings(db: Database, article_id: int) -> dict[int, Ruling]:
@@ -95,32 +91,23 @@ def candidates(
 
 
 def save_link(
-    db: Database,
-    article_id: int,
-    other_id: int,
-    *,
-    kind: str,
-    score: float,
-    reasons: Sequence[str],
-    by: str,
-    moment: datetime,
+    db: Database, one: int, other: int, comparison: Comparison, by: str, moment: datetime
 ) -> None:
-    """That two articles tell the same story, and why; kept once for the pair, lower id first.
+    """That two articles are about the same event, and why; kept once for the pair, lower id first.
 
     `by` is LIKENESS or EDITOR; what an editor joined stays the editor's.
     """
-    first, second = sorted((article_id, other_id))
+    reasons = json.dumps(list(comparison.reasons), ensure_ascii=False)
     db.run(
         """INSERT INTO story_links VALUES (?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (article_id, other_id) DO UPDATE SET kind = excluded.kind,
              score = excluded.score, reasons = excluded.reasons, decided_by = excluded.decided_by
             WHERE story_links.decided_by != 'editor' OR excluded.decided_by = 'editor'""",
         (
-            first,
-            second,
-            kind,
-            score,
-            json.dumps(list(reasons), ensure_ascii=False),
+            *sorted((one, other)),
+            comparison.kind,
+            comparison.score,
+            reasons,
             by,
             text_from_moment(moment),
         ),
