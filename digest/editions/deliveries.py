@@ -54,7 +54,7 @@ def queue_deliveries(
 DUE = """
 SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, name, attempts,
        first_tried_at
-  FROM deliveries INDEXED BY deliveries_by_edition
+  FROM deliveries
   JOIN recipients ON recipients.id = recipient_id
  WHERE deliveries.edition_id = ? AND deliveries.status = 'queued'
    AND deliveries.due_at <= ? AND deliveries.id > ? AND recipients.status = 'active'

@@ -131,7 +131,7 @@ def documents_not_read(db: Database) -> tuple[int, list[Row]]:
     """How many documents cannot be read, and the newest SHOWN of them: source, document, error."""
     sql = """
     SELECT sources.name AS source, documents.name AS document, error
-      FROM documents INDEXED BY documents_unreadable JOIN sources ON sources.id = source_id
+      FROM documents JOIN sources ON sources.id = source_id
      WHERE error IS NOT NULL ORDER BY read_at DESC, documents.id LIMIT ?
     """
     count = db.value("SELECT count(*) FROM documents WHERE error IS NOT NULL")
@@ -345,7 +345,7 @@ def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
     """
     sql = f"""
     SELECT attempts, due_at, first_tried_at, answer, server
-      FROM deliveries INDEXED BY deliveries_by_edition
+      FROM deliveries
      WHERE edition_id = ? AND status = 'queued' ORDER BY id {"DESC" if last else "ASC"} LIMIT ?
     """  # noqa: S608 - the direction is ours
     return db.rows(sql, (edition_id, SAMPLE))
@@ -353,7 +353,7 @@ def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
 
 def last_taken(db: Database, edition_id: int) -> datetime | None:
     """When a server took the last message of an edition; deliveries go out in their order."""
-    sql = """SELECT settled_at FROM deliveries INDEXED BY deliveries_by_edition
+    sql = """SELECT settled_at FROM deliveries
               WHERE edition_id = ? AND status = 'sent' ORDER BY id DESC LIMIT 1"""
     found = db.value(sql, (edition_id,))
     return None if found is None else moment_from_text(str(found))
@@ -364,7 +364,7 @@ def unreadable_documents(db: Database, source: str, before: datetime) -> list[Ro
     is when it was first so; the oldest first, at most SAMPLE.
     """
     sql = """
-    SELECT documents.name, error, read_at FROM documents INDEXED BY documents_unreadable
+    SELECT documents.name, error, read_at FROM documents
      WHERE source_id = (SELECT id FROM sources WHERE name = ?)
        AND error IS NOT NULL AND read_at <= ? ORDER BY read_at, documents.id LIMIT ?
     """

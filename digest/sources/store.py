@@ -247,10 +247,9 @@ def _mint(db: Database, origin: str, entry: Entry) -> str:
 
 
 def _index(db: Database, article_id: int, copy: Entry) -> None:
-    db.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
-    forms = [index_forms(part, copy.language) for part in (copy.title, copy.text)]
-    sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
-    db.run(sql, (article_id, *forms))
+    db.index_text(
+        article_id, *(index_forms(part, copy.language) for part in (copy.title, copy.text))
+    )
 
 
 def _update(

@@ -22,7 +22,7 @@ from digest.model import (
     Verdict,
     Window,
 )
-from digest.store.database import Database, Row, moment_from_text, text_from_moment
+from digest.store.database import FOUND_BY_WORDS, Database, Row, moment_from_text, text_from_moment
 
 
 def seen_at(now: datetime, *, last_end: datetime | None) -> datetime:
@@ -191,9 +191,7 @@ LEADS = """
 """No other article of the same story and language goes before this one: the story's own lead, then a
 whole text, then the one first seen. A withdrawn article neither leads nor is hidden."""
 
-SEARCHED = """
- WHERE articles.id IN (SELECT rowid FROM article_search WHERE article_search MATCH ?)
-"""
+SEARCHED = f" WHERE articles.id IN ({FOUND_BY_WORDS})"
 
 _CHUNK = 500
 FEW = 20

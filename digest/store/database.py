@@ -28,6 +28,9 @@ SCHEMA_VERSION = 20261129
 """The day of the newest change of schema.sql: `PRAGMA user_version` of every store made by it."""
 _TRIES = 20
 
+FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
+"""The ids of the articles that a full-text query finds."""
+
 
 class Database:
     """An open database: plain SQL for the verbs, and sqlite-utils as `tables` for schema work.
@@ -92,6 +95,12 @@ class Database:
         marks = ", ".join("?" for _ in row)
         sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names are ours
         return int(self._execute(sql, list(row.values())).lastrowid)
+
+    def index_text(self, article_id: int, title: str, text: str) -> None:
+        """What FOUND_BY_WORDS finds an article by, in place of what it was."""
+        self.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
+        sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
+        self.run(sql, (article_id, title, text))
 
     def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> None:
         """One statement for each set of parameters."""
