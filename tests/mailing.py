@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
 from digest.editions.deliver import EditionReport, Portion, deliver, recover
 from digest.editions.deliveries import list_deliveries
@@ -57,12 +57,14 @@ class Office:
             for address in addresses:
                 add_recipient(
                     self.db,
-                    address=address,
-                    name=name,
-                    languages=("ru",),
-                    themes=themes,
-                    digests=("weekly",),
-                    moment=self.now,
+                    ChosenRecipient(
+                        address=address,
+                        name=name,
+                        languages=("ru",),
+                        themes=themes,
+                        digests=("weekly",),
+                    ),
+                    self.now,
                 )
 
     def compose(self) -> int:

@@ -1,11 +1,10 @@
 """What recipients may choose, what they chose, and what of it is still offered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from digest.audience.store import add_recipient, find_recipient, list_recipients
+from digest.audience.store import ChosenRecipient, add_recipient, find_recipient, list_recipients
 from digest.audience.suppressions import suppression_of
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import RecipientError
@@ -29,17 +28,6 @@ def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choi
 
 EVERYTHING = "everything"
 """In place of a theme: all themes, those of config.toml to come included."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenRecipient:
-    """A recipient as it may be kept. `themes` None is everything."""
-
-    address: str
-    name: str | None
-    languages: tuple[str, ...]
-    themes: tuple[str, ...] | None
-    digests: tuple[str, ...]
 
 
 def check_recipient(
@@ -114,16 +102,7 @@ def keep(
     known = find_recipient(db, address)
     before = None if known is None else _recipient(db, known)
     chosen = check_recipient(settings, address=address, before=before, **given)
-    recipient_id, _ = add_recipient(
-        db,
-        address=chosen.address,
-        name=chosen.name,
-        languages=chosen.languages,
-        themes=chosen.themes,
-        digests=chosen.digests,
-        moment=moment,
-        anew=anew,
-    )
+    recipient_id, _ = add_recipient(db, chosen, moment, anew=anew)
     return before, _recipient(db, recipient_id)
 
 

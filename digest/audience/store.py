@@ -1,7 +1,8 @@
 """Recipients and what each chose. Addresses stay here: they are in no log and no error page."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from digest.errors import NotFoundError, RecipientError
@@ -10,26 +11,28 @@ from digest.model import Choice, Recipient, RecipientStatus
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenRecipient:
+    """A recipient as it may be kept. `themes` None is everything."""
+
+    address: str
+    name: str | None
+    languages: tuple[str, ...]
+    themes: tuple[str, ...] | None
+    digests: tuple[str, ...]
+
+
 def add_recipient(
-    db: Database,
-    *,
-    address: str,
-    name: str | None,
-    languages: Sequence[str],
-    themes: Sequence[str] | None,
-    digests: Sequence[str],
-    moment: datetime,
-    anew: bool = False,
+    db: Database, chosen: ChosenRecipient, moment: datetime, *, anew: bool = False
 ) -> tuple[int, bool]:
     """A recipient with a choice, in one write: (id, True when new, False when brought up to date).
 
-    `themes` None is everything, themes that are added later included. `anew` takes back somebody who
-    had left, as from `moment`.
+    `anew` takes back somebody who unsubscribed, from `moment` on.
 
     Raises:
         RecipientError: the recipient has ended the subscription and is never revived in silence.
     """
-    key = address_key(address)
+    key = address_key(chosen.address)
     kept = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
     ended = kept is not None and kept["status"] == RecipientStatus.ENDED
     if kept is not None and ended and not anew:
@@ -41,10 +44,10 @@ def add_recipient(
         recipient_id = db.insert(
             "recipients",
             {
-                "address": address,
+                "address": chosen.address,
                 "address_key": key,
-                "name": name,
-                "language": languages[0],
+                "name": chosen.name,
+                "language": chosen.languages[0],
                 "status": RecipientStatus.ACTIVE.value,
                 "added_at": text_from_moment(moment),
             },
@@ -52,10 +55,18 @@ def add_recipient(
     else:
         recipient_id = int(kept["id"])
         sql = "UPDATE recipients SET name = coalesce(?, name), language = ? WHERE id = ?"
-        db.run(sql, (name, languages[0], recipient_id))
+        db.run(sql, (chosen.name, chosen.languages[0], recipient_id))
         if ended:
             _take_back(db, recipient_id, moment)
-    _choose(db, recipient_id, languages, themes, digests)
+    for table, column, values in (
+        ("recipient_languages", "position, language", list(enumerate(chosen.languages, 1))),
+        ("recipient_themes", "theme", [(theme,) for theme in dict.fromkeys(chosen.themes or ())]),
+        ("recipient_digests", "digest", [(digest,) for digest in dict.fromkeys(chosen.digests)]),
+    ):
+        db.run(f"DELETE FROM {table} WHERE recipient_id = ?", (recipient_id,))  # noqa: S608 - ours
+        marks = ", ".join("?" * (column.count(",") + 2))
+        sql = f"INSERT INTO {table} (recipient_id, {column}) VALUES ({marks})"  # noqa: S608 - ours
+        db.run_many(sql, [(recipient_id, *value) for value in values])
     return recipient_id, kept is None
 
 
@@ -63,24 +74,6 @@ def _take_back(db: Database, recipient_id: int, moment: datetime) -> None:
     sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
                     ended_reason = NULL WHERE id = ?"""
     db.run(sql, (text_from_moment(moment), recipient_id))
-
-
-def _choose(
-    db: Database,
-    recipient_id: int,
-    languages: Sequence[str],
-    themes: Sequence[str] | None,
-    digests: Sequence[str],
-) -> None:
-    for table, column, values in (
-        ("recipient_languages", "position, language", list(enumerate(languages, 1))),
-        ("recipient_themes", "theme", [(theme,) for theme in dict.fromkeys(themes or ())]),
-        ("recipient_digests", "digest", [(digest,) for digest in dict.fromkeys(digests)]),
-    ):
-        db.run(f"DELETE FROM {table} WHERE recipient_id = ?", (recipient_id,))  # noqa: S608 - ours
-        marks = ", ".join("?" * (column.count(",") + 2))
-        sql = f"INSERT INTO {table} (recipient_id, {column}) VALUES ({marks})"  # noqa: S608 - ours
-        db.run_many(sql, [(recipient_id, *value) for value in values])
 
 
 def list_recipients(

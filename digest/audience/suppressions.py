@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -83,38 +83,26 @@ def list_suppressions(db: Database, *, cause: str | None = None) -> list[Row]:
     return db.rows(sql, values)
 
 
-def keep_report(
-    db: Database,
-    *,
-    sha256: str,
-    kind: str,
-    found_by: str | None,
-    recipient_id: int | None,
-    edition_id: int | None,
-    status_code: str | None,
-    diagnostic: str | None,
-    raw: bytes,
-    moment: datetime,
-) -> bool:
-    """Keep a raw report; False when it was read before, so that reading twice counts once."""
-    return bool(
-        db.run(
-            """INSERT INTO bounces (sha256, kind, found_by, recipient_id, edition_id, status_code,
-                                    diagnostic, read_at, raw)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING""",
-            (
-                sha256,
-                kind,
-                found_by,
-                recipient_id,
-                edition_id,
-                status_code,
-                diagnostic,
-                text_from_moment(moment),
-                raw,
-            ),
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report about a mail of ours as it came, `raw`, and what was read from it."""
+
+    sha256: str
+    kind: str
+    found_by: str | None
+    recipient_id: int | None
+    edition_id: int | None
+    status_code: str | None
+    diagnostic: str | None
+    raw: bytes
+
+
+def keep_report(db: Database, report: Report, moment: datetime) -> bool:
+    """Keep a report; False when it was read before, so that reading twice counts once."""
+    sql = """INSERT INTO bounces (sha256, kind, found_by, recipient_id, edition_id, status_code,
+                                  diagnostic, raw, read_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING"""
+    return bool(db.run(sql, (*astuple(report), text_from_moment(moment))))
 
 
 def soft_bounces(db: Database, recipient_id: int, moment: datetime) -> int:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from digest.audience.store import find_recipient
 from digest.audience.suppressions import (
     SOFT_LIMIT,
+    Report,
     address_of,
     delivery_of,
     end_recipient,
@@ -69,15 +70,17 @@ def _take(
     recipient_id, edition_id = _whom(db, found)
     fresh = keep_report(
         db,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        kind=found.kind.value,
-        found_by=None if found.found_by is None else found.found_by.value,
-        recipient_id=recipient_id,
-        edition_id=edition_id,
-        status_code=found.status,
-        diagnostic=found.diagnostic or None,
-        raw=raw,
-        moment=moment,
+        Report(
+            sha256=hashlib.sha256(raw).hexdigest(),
+            kind=found.kind.value,
+            found_by=None if found.found_by is None else found.found_by.value,
+            recipient_id=recipient_id,
+            edition_id=edition_id,
+            status_code=found.status,
+            diagnostic=found.diagnostic or None,
+            raw=raw,
+        ),
+        moment,
     )
     if not fresh:
         report.known += 1

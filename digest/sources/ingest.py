@@ -21,6 +21,7 @@ from digest.sources.dates import read_copy
 from digest.sources.documents import read_entries
 from digest.sources.folder import FoundDocument, list_documents, read_bytes
 from digest.sources.store import (
+    Document,
     DocumentState,
     KeptEntry,
     add_article,
@@ -195,12 +196,14 @@ class _Keeper:
         document_id = save_document(
             self.db,
             self.source_id,
-            name=reading.name,
-            sha256=reading.sha256,
-            size=reading.size,
-            encoding=reading.encoding,
-            error=reading.error,
-            moment=self.moment,
+            Document(
+                name=reading.name,
+                sha256=reading.sha256,
+                size=reading.size,
+                encoding=reading.encoding,
+                error=reading.error,
+            ),
+            self.moment,
         )
         if reading.error is not None:
             return []

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -65,15 +65,21 @@ def document_states(db: Database, source: str) -> dict[str, DocumentState]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it was read: its bytes by their hash and size; or why it could not be read."""
+
+    name: str
+    sha256: str
+    size: int
+    encoding: str | None = None
+    error: str | None = None
+
+
 def save_document(
     db: Database,
     source_id: int,
-    *,
-    name: str,
-    sha256: str,
-    size: int,
-    encoding: str | None,
-    error: str | None,
+    document: Document,
     moment: datetime,
 ) -> int:
     """Insert or update the document; its id."""
@@ -86,7 +92,7 @@ def save_document(
                ON CONFLICT (source_id, name) DO UPDATE SET sha256 = excluded.sha256,
                  size = excluded.size, encoding = excluded.encoding, error = excluded.error,
                  read_at = excluded.read_at RETURNING id""",
-            (source_id, name, sha256, size, encoding, error, at, at),
+            (source_id, *astuple(document), at, at),
         )
     )
 

@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from digest.audience.store import add_recipient, list_recipients, raw_choices, recipient_by_address
+from digest.audience.store import (
+    ChosenRecipient,
+    add_recipient,
+    list_recipients,
+    raw_choices,
+    recipient_by_address,
+)
 from digest.audience.suppressions import end_recipient
 from digest.errors import NotFoundError, RecipientError
 from digest.model import Choice, RecipientStatus
@@ -28,12 +34,10 @@ def add(
     with db.write():
         return add_recipient(
             db,
-            address=address,
-            name=name,
-            languages=languages,
-            themes=themes,
-            digests=digests,
-            moment=moment,
+            ChosenRecipient(
+                address=address, name=name, languages=languages, themes=themes, digests=digests
+            ),
+            moment,
         )
 
 
@@ -90,12 +94,14 @@ def test_whoever_asked_anew_is_a_recipient_from_then_on(db: Database) -> None:
         end_recipient(db, number, "by hand", ADDED_AT)
         again = add_recipient(
             db,
-            address="ANN@example.org",
-            name=None,
-            languages=["ru"],
-            themes=None,
-            digests=["weekly"],
-            moment=LATER,
+            ChosenRecipient(
+                address="ANN@example.org",
+                name=None,
+                languages=["ru"],
+                themes=None,
+                digests=["weekly"],
+            ),
+            LATER,
             anew=True,
         )
     assert again == (number, False)

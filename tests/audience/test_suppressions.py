@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.audience.suppressions import (
     SOFT_LIMIT,
     SOFT_MEMORY,
+    Report,
     end_recipient,
     keep_report,
     list_suppressions,
@@ -29,27 +30,31 @@ def anna(db: Database) -> int:
     with db.write():
         return add_recipient(
             db,
-            address="anna@reader.example",
-            name=None,
-            languages=("en",),
-            themes=None,
-            digests=("weekly",),
-            moment=NOW,
+            ChosenRecipient(
+                address="anna@reader.example",
+                name=None,
+                languages=("en",),
+                themes=None,
+                digests=("weekly",),
+            ),
+            NOW,
         )[0]
 
 
 def soft(db: Database, recipient_id: int, moment: datetime, name: str) -> bool:
     return keep_report(
         db,
-        sha256=name,
-        kind="soft",
-        found_by="verp",
-        recipient_id=recipient_id,
-        edition_id=None,
-        status_code="5.2.2",
-        diagnostic="full",
-        raw=name.encode(),
-        moment=moment,
+        Report(
+            sha256=name,
+            kind="soft",
+            found_by="verp",
+            recipient_id=recipient_id,
+            edition_id=None,
+            status_code="5.2.2",
+            diagnostic="full",
+            raw=name.encode(),
+        ),
+        moment,
     )
 
 

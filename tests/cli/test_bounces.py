@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from digest.audience.suppressions import keep_report
+from digest.audience.suppressions import Report, keep_report
 from digest.bounces.reports import ReturnKind
 from digest.cli.recipients import KINDS
 from tests.desks import Desk
@@ -13,15 +13,17 @@ def letters(desk: Desk, count: int) -> None:
         for i in range(count):
             keep_report(
                 db,
-                sha256=str(i),
-                kind="leave",
-                found_by=None,
-                recipient_id=None,
-                edition_id=None,
-                status_code=None,
-                diagnostic=None,
-                raw=b"x",
-                moment=datetime(2026, 11, 22, 20, 30, tzinfo=UTC),
+                Report(
+                    sha256=str(i),
+                    kind="leave",
+                    found_by=None,
+                    recipient_id=None,
+                    edition_id=None,
+                    status_code=None,
+                    diagnostic=None,
+                    raw=b"x",
+                ),
+                datetime(2026, 11, 22, 20, 30, tzinfo=UTC),
             )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.compose import (
     Expected,
@@ -43,12 +43,10 @@ def subscribe(
     with db.write():
         number, _ = add_recipient(
             db,
-            address=address,
-            name=None,
-            languages=languages,
-            themes=themes,
-            digests=["weekly"],
-            moment=INGESTED_AT,
+            ChosenRecipient(
+                address=address, name=None, languages=languages, themes=themes, digests=["weekly"]
+            ),
+            INGESTED_AT,
         )
     return number
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.audience.suppressions import end_recipient, suppress
 from digest.editions.deliveries import (
     delivery_by_id,
@@ -45,12 +45,14 @@ def ledger(db: Database) -> Database:
         for number in range(1, 6):
             add_recipient(
                 db,
-                address=f"r{number}@reader.example",
-                name=None,
-                languages=("ru",),
-                themes=None,
-                digests=("weekly",),
-                moment=NOW,
+                ChosenRecipient(
+                    address=f"r{number}@reader.example",
+                    name=None,
+                    languages=("ru",),
+                    themes=None,
+                    digests=("weekly",),
+                ),
+                NOW,
             )
         edition = Edition(None, "weekly", 1, window, "abc", (), EditionStatus.COMPOSED)
         edition_id = save_edition(db, edition, NOW)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_due, compose_now
 from digest.sources.store import next_moment
 from digest.store.database import open_database, text_from_moment
@@ -72,12 +72,14 @@ def test_every_article_is_in_exactly_one_edition(zone, year, tmp_path_factory):
             db.run("INSERT INTO sources VALUES (1, 'wire', 'folder', 'Wire', NULL)")
             add_recipient(
                 db,
-                address="anna@reader.example",
-                name=None,
-                languages=("en",),
-                themes=None,
-                digests=("weekly",),
-                moment=BEGIN,
+                ChosenRecipient(
+                    address="anna@reader.example",
+                    name=None,
+                    languages=("en",),
+                    themes=None,
+                    digests=("weekly",),
+                ),
+                BEGIN,
             )
         clock, latest = _live_through(db, newsroom, year)
         end = max(clock, latest, BEGIN + YEAR) + timedelta(days=15)

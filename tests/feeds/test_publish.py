@@ -15,7 +15,14 @@ from digest.feeds.files import MANIFEST
 from digest.feeds.publish import PublishReport, publish
 from digest.model import Entry
 from digest.newsroom import make_environment
-from digest.sources.store import add_article, revise_article, save_document, save_entry, save_source
+from digest.sources.store import (
+    Document,
+    add_article,
+    revise_article,
+    save_document,
+    save_entry,
+    save_source,
+)
 from digest.store.backups import backup
 from digest.store.database import Database, open_database, text_from_moment
 from digest.themes.store import save_matches, save_themes
@@ -45,12 +52,8 @@ class Newsroom:
             self.document = save_document(
                 db,
                 self.source,
-                name="001.txt",
-                sha256="x",
-                size=1,
-                encoding="utf-8",
-                error=None,
-                moment=CAME_IN,
+                Document(name="001.txt", sha256="x", size=1, encoding="utf-8", error=None),
+                CAME_IN,
             )
 
     def keep(self, entry: Entry, themes: tuple[str, ...]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
 from digest.store.backups import backup, export_lines
 from digest.store.database import open_database
@@ -36,12 +36,14 @@ def people(desk: Desk, count: int = 30) -> None:
         for n in range(count):
             add_recipient(
                 db,
-                address=f"r{n}@reader.example",
-                name=None,
-                languages=("en", "ru"),
-                themes=None,
-                digests=("weekly",),
-                moment=WEDNESDAY,
+                ChosenRecipient(
+                    address=f"r{n}@reader.example",
+                    name=None,
+                    languages=("en", "ru"),
+                    themes=None,
+                    digests=("weekly",),
+                ),
+                WEDNESDAY,
             )
 
 

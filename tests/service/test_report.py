@@ -13,7 +13,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.audience.suppressions import suppress
 from digest.editions.compose import compose_due
 from digest.editions.deliver import recover
@@ -287,12 +287,14 @@ def hold(newsroom: Room) -> None:
     with newsroom.db.write():
         add_recipient(
             newsroom.db,
-            address="a@reader.test",
-            name=None,
-            languages=("en",),
-            themes=None,
-            digests=("weekly",),
-            moment=HOUR,
+            ChosenRecipient(
+                address="a@reader.test",
+                name=None,
+                languages=("en",),
+                themes=None,
+                digests=("weekly",),
+            ),
+            HOUR,
         )
     compose_due(opened(newsroom.db, newsroom.desk.settings, clock=lambda: HOUR))
     hold_edition(newsroom.db, 1, "relay.test:25: auth: 535 no")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.audience.store import add_recipient
+from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_due
 from digest.editions.store import hold_edition
 from digest.model import Trouble
@@ -27,12 +27,14 @@ def compose(desk: Desk, db: Database, now: datetime = SOON, recipients: int = 8)
         for number in range(recipients):
             add_recipient(
                 db,
-                address=f"{number}@reader.test",
-                name=None,
-                languages=("en",),
-                themes=None,
-                digests=("weekly",),
-                moment=HOUR,
+                ChosenRecipient(
+                    address=f"{number}@reader.test",
+                    name=None,
+                    languages=("en",),
+                    themes=None,
+                    digests=("weekly",),
+                ),
+                HOUR,
             )
     compose_due(opened(db, desk.settings, clock=lambda: now))
 

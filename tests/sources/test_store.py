@@ -8,6 +8,7 @@ import pytest
 
 from digest.model import DateSource, Entry, KnownDate
 from digest.sources.store import (
+    Document,
     add_article,
     next_moment,
     revise_article,
@@ -34,12 +35,8 @@ class Intake:
             self.document = save_document(
                 db,
                 self.source,
-                name="001.txt",
-                sha256="x",
-                size=1,
-                encoding="utf-8",
-                error=None,
-                moment=CAME_IN,
+                Document(name="001.txt", sha256="x", size=1, encoding="utf-8", error=None),
+                CAME_IN,
             )
 
     def add(self, entry: Entry, origin: str = "https://news.example.org\nwire") -> int:

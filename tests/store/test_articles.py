@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.sources.store import (
+    Document,
     add_article,
     document_states,
     revise_article,
@@ -40,12 +41,8 @@ def fill(db: Database) -> None:
         document = save_document(
             db,
             source,
-            name="1.txt",
-            sha256="x",
-            size=1,
-            encoding="utf-8",
-            error=None,
-            moment=INGESTED_AT,
+            Document(name="1.txt", sha256="x", size=1, encoding="utf-8", error=None),
+            INGESTED_AT,
         )
         for line, (title, text, language) in enumerate(COPY, 1):
             entry = make_entry(line=line, title=title, text=text, language=language)

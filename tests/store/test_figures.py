@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digest.service.store import articles_by_theme, articles_by_week, sources_at_a_glance, totals
-from digest.sources.store import add_article, revise_article, save_document, save_source
+from digest.sources.store import Document, add_article, revise_article, save_document, save_source
 from digest.store.backups import export_lines, import_lines
 from digest.store.database import Database, open_database, text_from_moment
 from digest.themes.store import count_filed_otherwise, save_filing, save_matches
@@ -25,7 +25,7 @@ def furnish(db: Database) -> None:
         for i in (1, 2):
             save_source(db, f"wire{i}", "documents", "Wire", START)
             save_document(
-                db, i, name="1", sha256="", size=1, encoding=None, error=None, moment=START
+                db, i, Document(name="1", sha256="", size=1, encoding=None, error=None), START
             )
         for i, theme in enumerate(THEMES):
             db.insert("themes", {"name": theme, "title": theme, "position": i})

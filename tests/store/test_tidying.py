@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.suppressions import keep_report, raw_return
+from digest.audience.suppressions import Report, keep_report, raw_return
 from digest.errors import StoreError
 from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
@@ -23,15 +23,17 @@ def letter(db: Database, raw: bytes, read_at: datetime) -> int:
     with db.write():
         keep_report(
             db,
-            sha256=raw.hex(),
-            kind="hard",
-            found_by="verp",
-            recipient_id=None,
-            edition_id=None,
-            status_code="5.1.1",
-            diagnostic="no such user",
-            raw=raw,
-            moment=read_at,
+            Report(
+                sha256=raw.hex(),
+                kind="hard",
+                found_by="verp",
+                recipient_id=None,
+                edition_id=None,
+                status_code="5.1.1",
+                diagnostic="no such user",
+                raw=raw,
+            ),
+            read_at,
         )
     return int(db.value("SELECT max(id) FROM bounces"))
 

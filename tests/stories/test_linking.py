@@ -7,7 +7,7 @@ import pytest
 
 from digest.errors import NotFoundError
 from digest.model import Verdict
-from digest.sources.store import add_article, revise_article, save_document, save_source
+from digest.sources.store import Document, add_article, revise_article, save_document, save_source
 from digest.store.articles import articles_by_id, latest_articles, siblings_of
 from digest.store.database import Database, Row
 from digest.stories import store as stories
@@ -52,12 +52,8 @@ class Wire:
             self.document = save_document(
                 db,
                 self.source,
-                name="1.txt",
-                sha256="x",
-                size=1,
-                encoding="utf-8",
-                error=None,
-                moment=INGESTED_AT,
+                Document(name="1.txt", sha256="x", size=1, encoding="utf-8", error=None),
+                INGESTED_AT,
             )
 
     def comes(self, text: str, *, complete: bool = True, themes: tuple[str, ...] = ()) -> int:
