@@ -246,7 +246,9 @@ class Newsroom:
         """The ways out for notices; each is made when a notice needs it."""
         from digest.mail.notices import Ways
 
-        ways: Ways = self._part("ways", lambda: Ways(lambda: self.transport, lambda: self.signer))
+        ways: Ways = self._part(
+            "ways", lambda: Ways(self.settings, lambda: self.transport, lambda: self.signer)
+        )
         return ways
 
     @property

@@ -95,9 +95,10 @@ def _reason(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How notices leave. The first two are called only where there is mail to send, and may raise
-    DigestError."""
+    """How notices leave. `transport` and `signer` are called only where there is mail to send, and
+    may raise DigestError."""
 
+    settings: Settings
     transport: Callable[[], Transport]
     signer: Callable[[], "Signer | None"]
     post: Callable[[str, Mapping[str, Any]], Posted] = post_json
@@ -105,7 +106,6 @@ class Ways:
 
 def send_due(
     db: Database,
-    settings: Settings,
     ways: Ways,
     kinds: Collection[Kind],
     now: Callable[[], datetime],
@@ -138,7 +138,7 @@ def send_due(
 
     for one in due.values():
         if one.place == WEBHOOK and not stop() and claimed(one):
-            posted = post_notice(settings, ways, one.notice)
+            posted = post_notice(ways, one.notice)
             kind = OutcomeKind.SENT if posted.taken else OutcomeKind.PASSING
             settled([Outcome(one.id, kind, text=posted.said)])
     mails = [one for one in due.values() if one.place != WEBHOOK]
@@ -151,7 +151,9 @@ def send_due(
         settled([Outcome(one.id, unsent, text=str(e)) for one in mails if claimed(one)])
         return outcomes
     letters = (
-        outgoing(settings, one.notice, one.place, one.id, signer) for one in mails if claimed(one)
+        outgoing(ways.settings, one.notice, one.place, one.id, signer)
+        for one in mails
+        if claimed(one)
     )
     transport.deliver(letters, handed=handed, settled=settled, stop=stop)
     return outcomes
@@ -176,10 +178,10 @@ def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlemen
     )
 
 
-def post_notice(settings: Settings, ways: Ways, notice: Notice) -> Posted:
+def post_notice(ways: Ways, notice: Notice) -> Posted:
     """Post one notice; a webhook that cannot be read has not taken it."""
     try:
-        url = settings.alarms.webhook()
+        url = ways.settings.alarms.webhook()
     except NotReadyError as e:
         return Posted(False, str(e))
     if url is None:

@@ -113,13 +113,13 @@ def send_alarms(
     newsroom: Newsroom, report: WatchReport, *, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Hand over every notice that is due, but none of a trouble that has just gone."""
-    db, settings, ways, now = newsroom.db, newsroom.settings, newsroom.ways, newsroom.now
+    db, ways, now = newsroom.db, newsroom.ways, newsroom.now
     gone = [
         _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
         for alarm in kept.open_alarms(db).values()
         if alarm.gone_at is not None
     ]
-    outcomes = send_due(db, settings, ways, ALARMS, now, but_for=gone, stop=stop)
+    outcomes = send_due(db, ways, ALARMS, now, but_for=gone, stop=stop)
     report.sent += outcomes[OutcomeKind.SENT]
     report.put_off += outcomes.total() - outcomes[OutcomeKind.SENT]
 
@@ -206,19 +206,19 @@ class Unrecorded:
 
     def watch(
         self,
-        settings: Settings,
         ways: Ways,
         fault: str | None,
         now: datetime,
         stop: Callable[[], bool],
     ) -> int:
         """`fault` is why the database cannot be used, None where it can; how many messages were taken."""
+        settings = ways.settings
         if fault is not None:
             since = now if self._trouble is None else min(self._trouble.since, now)
             self._trouble, self._gone_at = store_trouble(fault, since), None
             if not is_raised(settings, self._trouble, now):
                 return 0
-            taken = self._send(settings, ways, set(places(settings)) - self._sent, stop)
+            taken = self._send(ways, set(places(settings)) - self._sent, stop)
             self._sent |= taken
             return len(taken)
         if self._trouble is None:
@@ -227,7 +227,7 @@ class Unrecorded:
         away = now - self._gone_at
         if away < timedelta(minutes=settings.alarms.quiet_minutes):
             return 0
-        taken = self._send(settings, ways, self._sent & set(places(settings)), stop)
+        taken = self._send(ways, self._sent & set(places(settings)), stop)
         self._sent -= taken
         if not self._sent & set(places(settings)) or away > LAST_TRY:
             self._trouble, self._gone_at, self._sent = None, None, set()
@@ -235,20 +235,19 @@ class Unrecorded:
 
     def _send(
         self,
-        settings: Settings,
         ways: Ways,
         to: Collection[str],
         stop: Callable[[], bool],
     ) -> set[str]:
         """Those of these places that have taken it."""
-        trouble, over_at = self._trouble, self._gone_at
+        trouble, over_at, settings = self._trouble, self._gone_at, ways.settings
         if trouble is None:
             return set()
         occasion = Kind.OVER if over_at else Kind.BEGUN
         name = f"alarm.{trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
         notice = alarm_notice(settings, trouble, over_at, name, over_at or trouble.since)
         taken: set[str] = set()
-        if WEBHOOK in to and post_notice(settings, ways, notice).taken:
+        if WEBHOOK in to and post_notice(ways, notice).taken:
             taken.add(WEBHOOK)
         addresses = [one for one in places(settings) if one in to and one != WEBHOOK]
         if not addresses:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderError, StoreError
-from digest.mail.notices import Ways
 from digest.service.alarms import Unrecorded, watch
 from digest.service.health import Tally
 from digest.service.plan import Verb
@@ -221,19 +220,17 @@ class Worker:
 
     def _watch(self, stop: Stop) -> Facts:
         newsroom, memory = self.newsroom, self.memory()
-        ways = Ways(lambda: newsroom.transport, lambda: newsroom.signer)
         fault, facts = memory.fault, Facts()
         if fault is None:
             try:
-                facts = self._watch_store(memory, ways, stop)
+                facts = self._watch_store(memory, stop)
             except (StoreError, sqlite3.Error) as e:
                 fault = str(e)
-        told = self.unrecorded.watch(newsroom.settings, ways, fault, newsroom.now(), stop)
+        told = self.unrecorded.watch(newsroom.ways, fault, newsroom.now(), stop)
         return facts | ({"database": fault} if fault else {}) | ({"told": told} if told else {})
 
-    def _watch_store(self, memory: Memory, ways: Ways, stop: Stop) -> Facts:
-        newsroom = self.newsroom
-        with newsroom.open() as newsroom:
+    def _watch_store(self, memory: Memory, stop: Stop) -> Facts:
+        with self.newsroom.open() as newsroom:
             _, report = watch(newsroom, memory, stop=stop)
         return {
             "raised": report.raised,

@@ -21,7 +21,7 @@ from digest.editions.schedule import boundary_before_or_at
 from digest.editions.store import delivery_counts
 from digest.errors import NotReadyError
 from digest.language.wording import Wording, wording_for
-from digest.mail.notices import Ways, send_due
+from digest.mail.notices import send_due
 from digest.mail.outgoing import Kind, Notice, OutcomeKind
 from digest.mail.store import deliveries_of, give_up, has_open, last_dated_at, queue
 from digest.model import OTHER, Article, RenderedMail, Trouble, Window
@@ -437,18 +437,12 @@ def send_report(
     newsroom: Newsroom, *, stop: Callable[[], bool] = lambda: False
 ) -> tuple[int | None, Counter[OutcomeKind]]:
     """Close the week that is due, and send what is; the id of the report that was composed, if one was,
-    and how the tries ended. Call as the sole sender, at home, after `recovery.recover`.
+    and how the tries ended. Call as the sole sender, at home, after `begin_sending`.
 
     What is still queued of an earlier week, or for somebody who is no longer named, is given up.
     """
-    db, settings, transport, now, signer = (
-        newsroom.db,
-        newsroom.settings,
-        newsroom.transport,
-        newsroom.now,
-        newsroom.signer,
-    )
-    composed, moment, editors = None, now(), settings.desk.mail_to
+    db, composed = newsroom.db, None
+    moment, editors = newsroom.now(), newsroom.settings.desk.mail_to
     window = closed_week(newsroom, moment) if editors else None
     if window is not None:
         # The sole sender alone composes a week, so nobody waits for its lock meanwhile.
@@ -460,8 +454,7 @@ def send_report(
     with db.write():
         reason = "no longer named in desk.mail_to"
         give_up(db, REPORTS, reason, moment, but_for=editors)
-    ways = Ways(lambda: transport, lambda: signer)
-    return composed, send_due(db, settings, ways, REPORTS, now, stop=stop)
+    return composed, send_due(db, newsroom.ways, REPORTS, newsroom.now, stop=stop)
 
 
 def check_wanted(settings: Settings) -> None:

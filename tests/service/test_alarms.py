@@ -44,10 +44,9 @@ class Post:
     report: WatchReport = field(default_factory=WatchReport)
 
     def ways(self) -> Ways:
-        mail = self.desk.settings.mail
-        return Ways(
-            self.transport or (lambda: SmtpTransport(mail, patience=HASTE)), signer=lambda: None
-        )
+        settings = self.desk.settings
+        transport = self.transport or (lambda: SmtpTransport(settings.mail, patience=HASTE))
+        return Ways(settings, transport, signer=lambda: None)
 
     def watch(
         self, *troubles: Trouble, minutes: float = 0, sound: tuple[str, ...] = ()
@@ -261,7 +260,7 @@ def test_two_that_watch_at_once_tell_once(post: Post, server: FaultServer, hook:
             )
             return SmtpTransport(settings.mail, patience=HASTE)
 
-        ways = Ways(meanwhile, lambda: None)
+        ways = Ways(settings, meanwhile, lambda: None)
         send_alarms(opened(post.db, settings, ways=ways, clock=lambda: post.now), WatchReport())
     assert (len(server.messages), events(hook)) == (1, ["begun"])
 
@@ -311,7 +310,7 @@ def test_a_webhook_that_cannot_be_read_holds_up_no_mail_about_the_database(
     (post.desk.folder / "hook").write_bytes(b"\xff")
     alarm = Unrecorded()
     told = [
-        alarm.watch(post.desk.settings, post.ways(), "the disk is full", moment, lambda: False)
+        alarm.watch(post.ways(), "the disk is full", moment, lambda: False)
         for moment in (START, START + timedelta(minutes=11), START + timedelta(minutes=13))
     ]
     assert told == [0, 1, 0]
@@ -346,7 +345,7 @@ def test_a_clock_that_is_put_back_silences_no_alarm_about_the_database(
     steps: list[tuple[float, str | None]] = [(0, "full"), (-1440, "full"), (11, "full")]
     for minutes, fault in [*steps, (1, None), (-1440, None), (31, None)]:
         post.now += timedelta(minutes=minutes)
-        alarm.watch(settings, post.ways(), fault, post.now, lambda: False)
+        alarm.watch(post.ways(), fault, post.now, lambda: False)
     assert events(hook) == ["begun", "over"]
     assert len(server.messages) == 2
 
@@ -411,9 +410,7 @@ def test_a_database_that_fails_is_told_from_memory(
     alarm, settings, start = Unrecorded(), post.desk.settings, START
 
     def tick(minutes: float, fault: str | None) -> int:
-        return alarm.watch(
-            settings, post.ways(), fault, start + timedelta(minutes=minutes), lambda: False
-        )
+        return alarm.watch(post.ways(), fault, start + timedelta(minutes=minutes), lambda: False)
 
     assert [tick(at, "the disk is full") for at in (0, 8, 10, 12, 14)] == [0, 0, 2, 0, 0]
     assert [tick(at, None) for at in (16, 40)] == [0, 0]
