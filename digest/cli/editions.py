@@ -196,7 +196,7 @@ def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
                     row["digest"],
                     str(row["number"]),
                     local(moment_from_text(row["ends_at"]), zone),
-                    row["status"],
+                    status_line(row["status"], row["deliveries"]),
                     str(row["articles"]),
                     deliveries_line(row["deliveries"]),
                 )
@@ -206,6 +206,13 @@ def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
             right=("id", "no.", "articles"),
         )
     done(f"{counted(len(found), 'edition')}. Next: digest send --dry-run shows the one to come.")
+
+
+def status_line(status: str, counts: dict[str, int]) -> str:
+    """As stored, but what was composed is sending while mail of it waits, and sent after that."""
+    if status != "composed" or not counts:
+        return status
+    return "sending" if counts.get("queued") or counts.get("handed") else "sent"
 
 
 def deliveries_line(counts: dict[str, int]) -> str:
@@ -248,7 +255,11 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
     table(
         ("", ""),
         [
-            ("edition", f"{edition.id}: {edition.digest} no. {edition.number}, {edition.status}"),
+            (
+                "edition",
+                f"{edition.id}: {edition.digest} no. {edition.number}, "
+                f"{status_line(edition.status, counts)}",
+            ),
             ("window", f"{local(window.starts_at, zone)} to {local(window.ends_at, zone)} {zone}"),
             ("hash", edition.hash),
             ("recipients", f"{recipients:,} = {deliveries_line(counts)}"),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from digest.config.checks import combined_faults, fault_line, known_keys, located
-from digest.config.settings import Settings
+from digest.config.settings import THRESHOLD, Settings
 from digest.config.values import Section, secret
 from digest.errors import ConfigError, NotReadyError
 
@@ -80,6 +80,18 @@ def _moved(value: Any, folder: Path) -> Any:
             return value
 
 
+WITHOUT = {
+    "since": "(the first article)",
+    "helo_name": "(the name of this machine)",
+    "per_second": "(no limit)",
+    "per_minute": "(no limit)",
+    "domain_connections": "(no limit)",
+    "domain_per_minute": "(no limit)",
+    "templates": "(the packaged ones)",
+}
+"""What holds where a key has no value; else what it names is off."""
+
+
 def in_force(settings: Settings) -> dict[str, Any]:
     """Every setting with its default filled in, as plain JSON values.
 
@@ -88,6 +100,15 @@ def in_force(settings: Settings) -> dict[str, Any]:
     """
     data: dict[str, Any] = settings.model_dump(mode="json")
     data["feeds_url"] = settings.feeds_url
+    for theme, row in zip(settings.themes, data["themes"], strict=True):
+        name = settings.theme_name(theme.name)
+        row |= {"colour": name.colour, "colour_dark": name.colour_dark}
+        row["threshold"] = theme.threshold or THRESHOLD
+    for digest, row in zip(settings.digests, data["digests"], strict=True):
+        row["time_zone"] = settings.digest_zone(digest)
+        row["themes"] = list(settings.digest_themes(digest))
+        row["languages"] = list(settings.digest_languages(digest))
+    data["desk"]["time_zone"] = settings.desk_zone
     _mark_secrets(data)
     return data
 
@@ -123,14 +144,13 @@ def _lines(key: str, value: Any) -> Iterator[str]:
         for i, inner in enumerate(value, 1):
             yield from _lines(f"{key}[{i}]", inner)
     else:
-        yield f"{key} = {_shown(value)}"
+        name = key.rpartition(".")[2]
+        yield f"{key} = {WITHOUT.get(name, '(off)') if value is None else _shown(value)}"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_shown(one) for one in value) + "]"
-    if value is None:
-        return "(none)"
     if isinstance(value, bool):
         return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else str(value)

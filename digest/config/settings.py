@@ -66,6 +66,10 @@ class TermLists(Section):
     weights: dict[str, Weight] = Field(default_factory=dict)
 
 
+THRESHOLD = 1.0
+"""The score that a theme needs where it names no other."""
+
+
 class ThemeSettings(Section):
     """[[themes]]"""
 

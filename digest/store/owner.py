@@ -106,6 +106,11 @@ def check_home(db: Database, here: str) -> None:
     home = _meta(db, HOME)
     if home is None:
         adopt(db, here)
+    elif home.startswith(COPY_OF):
+        raise SenderError(
+            f"{db.path}: this database was restored or imported, so it does not know what was sent "
+            "since the copy was made. If no other copy sends, run `digest activate`."
+        )
     elif home != here:
         raise SenderError(
             f"{db.path}: this database last sent from another place ({home}), so it may be a copy of "

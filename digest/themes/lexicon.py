@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from digest.config.settings import TermLists, ThemeSettings
+from digest.config.settings import THRESHOLD, TermLists, ThemeSettings
 from digest.config.values import LANGUAGES
 from digest.errors import LexiconError
 from digest.language import words
@@ -63,7 +63,6 @@ def _folder() -> Traversable:
 
 RULES = 3
 """Number of the rules in terms, scan, reading, prose and themes; another makes another lexicon version."""
-THRESHOLD = 1.0
 STRONG, PLAIN, WEAK = 1.0, 0.6, 0.2
 
 

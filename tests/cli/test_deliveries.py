@@ -2,6 +2,7 @@
 
 import pytest
 
+from digest.cli.editions import status_line
 from tests.desks import Desk
 from tests.mailing import Office
 
@@ -52,3 +53,19 @@ def test_an_edition_that_is_not_there_is_told(composed: Desk) -> None:
     result = composed.run("deliveries", "list", "--edition", "99")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "there is no edition 99" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "shown"),
+    [
+        pytest.param("composed", {"sent": 2, "queued": 1}, "sending", id="mail of it waits"),
+        pytest.param("composed", {"sent": 2, "failed": 1}, "sent", id="all is settled"),
+        pytest.param("composed", {}, "composed", id="for nobody"),
+        pytest.param("held", {"queued": 3}, "held", id="held"),
+    ],
+)
+def test_an_edition_that_went_out_is_called_sent(
+    status: str, counts: dict[str, int], shown: str
+) -> None:
+    """For the operator who looks at the list of editions."""
+    assert status_line(status, counts) == shown

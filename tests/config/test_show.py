@@ -24,6 +24,11 @@ def test_defaults_are_filled_in() -> None:
     assert 'feeds_url = "https://news.example.org/feeds"' in lines
     assert "digests[1].per_theme = 10" in lines
     assert "sources[1].archive = false" in lines
+    assert "themes[1].threshold = 1.0" in lines
+    assert 'themes[1].colour = "#9a2f2f"' in lines
+    assert 'digests[1].time_zone = "Asia/Ashgabat"' in lines
+    assert "mail.per_second = (no limit)" in lines
+    assert not [line for line in lines if "(none)" in line]
     assert json.dumps(in_force(make_settings()))
 
 

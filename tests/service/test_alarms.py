@@ -341,7 +341,7 @@ def test_a_clock_that_is_put_back_silences_no_alarm_about_the_database(
     post: Post, server: FaultServer, hook: Hook
 ) -> None:
     """Told once it has lasted, and once it has stayed away, by the clock as it is now."""
-    alarm, settings = Unrecorded(), post.desk.settings
+    alarm = Unrecorded()
     steps: list[tuple[float, str | None]] = [(0, "full"), (-1440, "full"), (11, "full")]
     for minutes, fault in [*steps, (1, None), (-1440, None), (31, None)]:
         post.now += timedelta(minutes=minutes)
@@ -407,7 +407,7 @@ def test_a_database_that_fails_is_told_from_memory(
     post: Post, server: FaultServer, hook: Hook
 ) -> None:
     """Once, by both ways, and once when it can be used again; nothing of it is in the database."""
-    alarm, settings, start = Unrecorded(), post.desk.settings, START
+    alarm, start = Unrecorded(), START
 
     def tick(minutes: float, fault: str | None) -> int:
         return alarm.watch(post.ways(), fault, start + timedelta(minutes=minutes), lambda: False)

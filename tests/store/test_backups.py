@@ -248,7 +248,7 @@ def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -
     restore(copy, path, NOW)
     with open_database(path) as restored:
         with (
-            pytest.raises(SenderError, match=r"copy of machine.*digest activate"),
+            pytest.raises(SenderError, match=r"restored or imported.*digest activate"),
             restored.write(),
         ):
             check_home(restored, HERE)
