@@ -385,7 +385,7 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
     if found:
         zone = newsroom.settings.site.time_zone
         table(
-            ("id", "read_bounces", "kind", "found by", "address", "said"),
+            ("id", "read", "kind", "found by", "address", "said"),
             [
                 (
                     str(row["id"]),
