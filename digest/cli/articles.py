@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.options import COUNT, ID, current_newsroom
-from digest.cli.output import counted_to, done, emit_json, heading, json_option, local, table
+from digest.cli.output import counted_to, done, emit_json, heading, json_option, local, show, table
 
 if TYPE_CHECKING:
     from digest.model import Article, Ruling
@@ -88,28 +88,24 @@ def as_data(article: "Article") -> dict[str, Any]:
 def _show(rows: "list[Article]", limit: int, as_json: bool, none: str) -> None:
     """Articles, of which one more than `limit` was asked for."""
     found = rows[:limit]
-    if as_json:
-        emit_json([as_data(article) for article in found])
-        return
-    if not found:
-        done(none)
-        return
-    table(
+    said = f"{counted_to(limit, len(rows), 'article')}. Next: digest articles show ID."
+    show(
+        as_json,
+        [as_data(article) for article in found],
+        said if found else none,
         ("id", "date", "lang", "themes", "title"),
-        [
+        (
             (
-                str(article.id),
-                article.published.day.isoformat() if article.published.day else "undated",
+                article.id,
+                article.published.day or "undated",
                 article.language,
                 ", ".join(article.themes) or "-",
                 article.title + ("" if article.complete else "  (summary)"),
             )
             for article in found
-        ],
+        ),
         wide="title",
-        right=("id",),
     )
-    done(f"{counted_to(limit, len(rows), 'article')}. Next: digest articles show ID.")
 
 
 @articles.command("list")
@@ -159,10 +155,10 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
     _show(found, limit, as_json, "No article has all of these words. Next: try fewer of them.")
 
 
-@articles.command()
+@articles.command("show")
 @click.argument("article_id", type=ID, metavar="ID")
 @json_option
-def show(article_id: int, as_json: bool) -> None:
+def show_article(article_id: int, as_json: bool) -> None:
     """One article: its copy, how its date and themes are known, its story, its versions."""
     from digest.store.articles import article_versions, siblings_of
     from digest.themes.filing import find_article

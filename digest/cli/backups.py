@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from digest.cli.options import current_newsroom
-from digest.cli.output import counted, done, emit_json, json_option
+from digest.cli.output import counted, done, json_option, show
 
 if TYPE_CHECKING:
     from digest.newsroom import Newsroom
@@ -99,7 +99,7 @@ def _hold(db: "Database", newsroom: "Newsroom") -> list[int]:
 )
 @json_option
 def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
-    """Copy the database while others use it, check the copy, let go of the oldest copies."""
+    """Copy the database while others use it, check the copy, delete the oldest copies."""
     from digest.store.backups import backup as run
 
     newsroom = current_newsroom()
@@ -108,20 +108,17 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
         made = run(
             newsroom.db, folder or store.backups, newsroom.now(), keep=keep or store.keep_backups
         )
-    if as_json:
-        emit_json(
-            {
-                "path": str(made.path),
-                "bytes": made.size,
-                "rows": made.rows,
-                "removed": [str(path) for path in made.removed],
-            }
-        )
-        return
-    gone = f" Let go of {counted(len(made.removed), 'older copy', 'older copies')}."
-    done(
+    gone = f" Deleted {counted(len(made.removed), 'older copy', 'older copies')}."
+    show(
+        as_json,
+        {
+            "path": str(made.path),
+            "bytes": made.size,
+            "rows": made.rows,
+            "removed": [str(path) for path in made.removed],
+        },
         f"Wrote {made.path}: {made.size / 1_000_000:,.1f} MB, "
-        f"{counted(sum(made.rows.values()), 'row')}, checked." + (gone if made.removed else "")
+        f"{counted(sum(made.rows.values()), 'row')}, checked." + (gone if made.removed else ""),
     )
 
 
@@ -250,22 +247,19 @@ def prune(dry_run: bool, as_json: bool) -> None:
     days = {"letters_days": keeping.letters_days, "answers_days": keeping.answers_days}
     with newsroom.open(read_only=dry_run) as newsroom:
         found = (would_tidy if dry_run else run)(newsroom.db, newsroom.now(), **days)
-    if as_json:
-        emit_json(
-            {
-                "dry_run": dry_run,
-                "letters": found.letters,
-                "letter_bytes": found.letter_bytes,
-                "answers": found.answers,
-            }
-        )
-        return
-    done(
-        f"{'Would let go' if dry_run else 'Let go'} of {counted(found.letters, 'letter')} older than "
-        f"{keeping.letters_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and of what servers "
-        f"said of {counted(found.answers, 'delivery', 'deliveries')} in editions older than "
-        f"{keeping.answers_days} days. How each ended stays."
-        + (" Next: digest prune." if dry_run else "")
+    show(
+        as_json,
+        {
+            "dry_run": dry_run,
+            "letters": found.letters,
+            "letter_bytes": found.letter_bytes,
+            "answers": found.answers,
+        },
+        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(found.letters, 'bounce')} "
+        f"older than {keeping.letters_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and the "
+        f"server's answers to {counted(found.answers, 'delivery', 'deliveries')} in editions older "
+        f"than {keeping.answers_days} days. How each ended stays."
+        + (" Next: digest prune." if dry_run else ""),
     )
 
 

@@ -17,6 +17,7 @@ from digest.cli.output import (
     json_option,
     local,
     one_form,
+    show,
     table,
 )
 
@@ -62,27 +63,24 @@ def list_deliveries(
             print_csv(rows)
             return
         found = [{column: row[column] for column in COLUMNS} for row in rows]
-    if as_json:
-        emit_json(found)
-        return
-    if found:
-        table(
-            ("id", "edition", "address", "status", "tries", "answer"),
-            [
-                (
-                    str(row["id"]),
-                    f"{row['digest']} no. {row['number']}",
-                    row["address"],
-                    row["status"],
-                    str(row["attempts"]),
-                    row["answer"] or row["reason"] or "",
-                )
-                for row in found
-            ],
-            wide="answer",
-            right=("id", "tries"),
-        )
-    done(f"{counted(len(found), 'delivery', 'deliveries')}. Next: digest deliveries show ID.")
+    show(
+        as_json,
+        found,
+        f"{counted(len(found), 'delivery', 'deliveries')}. Next: digest deliveries show ID.",
+        ("id", "edition", "address", "status", "tries", "answer"),
+        (
+            (
+                row["id"],
+                f"{row['digest']} no. {row['number']}",
+                row["address"],
+                row["status"],
+                row["attempts"],
+                row["answer"] or row["reason"] or "",
+            )
+            for row in found
+        ),
+        wide="answer",
+    )
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -183,29 +181,26 @@ def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         found = stored(newsroom.db, digest=digest, limit=limit)
-    if as_json:
-        emit_json(found)
-        return
     zone = newsroom.settings.site.time_zone
-    if found:
-        table(
-            ("id", "digest", "no.", "until", "status", "articles", "deliveries"),
-            [
-                (
-                    str(row["id"]),
-                    row["digest"],
-                    str(row["number"]),
-                    local(moment_from_text(row["ends_at"]), zone),
-                    status_line(row["status"], row["deliveries"]),
-                    str(row["articles"]),
-                    deliveries_line(row["deliveries"]),
-                )
-                for row in found
-            ],
-            wide="deliveries",
-            right=("id", "no.", "articles"),
-        )
-    done(f"{counted(len(found), 'edition')}. Next: digest send --dry-run shows the one to come.")
+    show(
+        as_json,
+        found,
+        f"{counted(len(found), 'edition')}. Next: digest send --dry-run shows the one to come.",
+        ("id", "digest", "no.", "until", "status", "articles", "deliveries"),
+        (
+            (
+                row["id"],
+                row["digest"],
+                row["number"],
+                local(moment_from_text(row["ends_at"]), zone),
+                status_line(row["status"], row["deliveries"]),
+                row["articles"],
+                deliveries_line(row["deliveries"]),
+            )
+            for row in found
+        ),
+        wide="deliveries",
+    )
 
 
 def status_line(status: str, counts: dict[str, int]) -> str:
@@ -275,16 +270,15 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         ("", "id", "version", "themes", "title"),
         [
             (
-                str(one.position),
-                str(one.article.id),
-                str(one.article.version),
+                one.position,
+                one.article.id,
+                one.article.version,
                 ", ".join(one.article.themes) or "-",
                 one.article.title,
             )
             for one in edition.placements
         ],
         wide="title",
-        right=("", "id", "version"),
     )
 
 

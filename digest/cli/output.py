@@ -45,20 +45,44 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+def show(
+    as_json: bool,
+    data: object,
+    then: str,
+    columns: Sequence[str] = (),
+    rows: Iterable[Sequence[object]] = (),
+    wide: str | None = None,
+) -> None:
+    """What a command found or did: `data` for programs; for people a table, then what comes next."""
+    if as_json:
+        emit_json(data)
+        return
+    if lines := list(rows):
+        table(columns, lines, wide=wide)
+    done(then)
+
+
 def table(
     columns: Sequence[str],
-    rows: Iterable[Cells],
+    rows: Iterable[Sequence[object]],
     *,
     wide: str | None = None,
     right: Sequence[str] = (),
 ) -> None:
-    """Rows under headings; only the column `wide` is cut where the terminal is too narrow."""
-    lines = [tuple(row) for row in rows]
+    """Rows under headings; only the column `wide` is cut where the terminal is too narrow.
+
+    Numbers are at the right end of their column, and so are the columns `right`.
+    """
+    cells = [tuple(row) for row in rows]
+    lines = [tuple(map(str, row)) for row in cells]
     widths = _widths(columns, lines, wide)
-    places = [(width, column in right) for column, width in zip(columns, widths, strict=True)]
+    places = [
+        (width, column in right or (bool(values) and all(isinstance(one, int) for one in values)))
+        for column, width, *values in zip(columns, widths, *cells, strict=True)
+    ]
     click.echo(click.style(_line(columns, places), bold=True))
-    for row in lines:
-        click.echo(_line(row, places))
+    for line in lines:
+        click.echo(_line(line, places))
 
 
 def _line(cells: Cells, places: Sequence[tuple[int, bool]]) -> str:

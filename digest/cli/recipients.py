@@ -18,6 +18,7 @@ from digest.cli.output import (
     fault,
     json_option,
     local,
+    show,
     table,
     warn,
 )
@@ -118,44 +119,39 @@ def list_recipients(as_json: bool) -> None:
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         found = stored(newsroom.db)
-    if as_json:
-        emit_json(
-            [
-                {
-                    "id": one.id,
-                    "address": one.address,
-                    "name": one.name,
-                    "status": one.status.value,
-                    "language": one.choice.language,
-                    "languages": list(one.choice.languages),
-                    "themes": list(one.choice.themes) or None,
-                    "digests": list(one.digests),
-                    "added_at": one.added_at,
-                }
-                for one in found
-            ]
-        )
-        return
-    if found:
-        zone = newsroom.settings.site.time_zone
-        table(
-            ("id", "address", "status", "languages", "themes", "digests", "added"),
-            [
-                (
-                    str(one.id),
-                    one.address,
-                    one.status.value,
-                    ", ".join(one.choice.languages),
-                    ", ".join(one.choice.themes) or "everything",
-                    ", ".join(one.digests),
-                    local(one.added_at, zone),
-                )
-                for one in found
-            ],
-            wide="address",
-            right=("id",),
-        )
-    done(f"{counted(len(found), 'recipient')}. Next: digest recipients add ADDRESS.")
+    zone = newsroom.settings.site.time_zone
+    show(
+        as_json,
+        [
+            {
+                "id": one.id,
+                "address": one.address,
+                "name": one.name,
+                "status": one.status.value,
+                "language": one.choice.language,
+                "languages": list(one.choice.languages),
+                "themes": list(one.choice.themes) or None,
+                "digests": list(one.digests),
+                "added_at": one.added_at,
+            }
+            for one in found
+        ],
+        f"{counted(len(found), 'recipient')}. Next: digest recipients add ADDRESS.",
+        ("id", "address", "status", "languages", "themes", "digests", "added"),
+        (
+            (
+                one.id,
+                one.address,
+                one.status.value,
+                ", ".join(one.choice.languages),
+                ", ".join(one.choice.themes) or "everything",
+                ", ".join(one.digests),
+                local(one.added_at, zone),
+            )
+            for one in found
+        ),
+        wide="address",
+    )
 
 
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
@@ -321,22 +317,19 @@ def read_bounces(
         newsroom.open() as newsroom,
     ):
         report = take_returns(newsroom, mailbox.letters, mailbox.done)
-    if as_json:
-        emit_json(
-            {
-                "kinds": {kind.value: count for kind, count in report.kinds.items()},
-                "known": report.known,
-                "suppressed": report.suppressed,
-                "ended": report.ended,
-                "unmatched": report.unmatched,
-            }
-        )
-        return
     kinds = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
-    done(
+    show(
+        as_json,
+        {
+            "kinds": {kind.value: count for kind, count in report.kinds.items()},
+            "known": report.known,
+            "suppressed": report.suppressed,
+            "ended": report.ended,
+            "unmatched": report.unmatched,
+        },
         f"Read {counted(report.kinds.total(), 'new letter')} ({kinds or 'none'}), {report.known} "
         f"known before: {report.suppressed} suppressed, {report.ended} ended, "
-        f"{report.unmatched} about nobody we know. Next: digest suppressions list."
+        f"{report.unmatched} about nobody we know. Next: digest suppressions list.",
     )
 
 
@@ -379,28 +372,25 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
     with newsroom.open(read_only=True) as newsroom:
         rows = list_returns(newsroom.db, kind=kind, limit=limit + 1)
     found = rows[:limit]
-    if as_json:
-        emit_json(found)
-        return
-    if found:
-        zone = newsroom.settings.site.time_zone
-        table(
-            ("id", "read", "kind", "found by", "address", "said"),
-            [
-                (
-                    str(row["id"]),
-                    local(moment_from_text(row["read_at"]), zone),
-                    row["kind"],
-                    row["found_by"] or "-",
-                    row["address"] or "-",
-                    f"{row['status_code'] or ''} {row['diagnostic'] or ''}".strip(),
-                )
-                for row in found
-            ],
-            wide="said",
-            right=("id",),
-        )
-    done(f"{counted_to(limit, len(rows), 'letter')}. Next: digest bounces show ID.")
+    zone = newsroom.settings.site.time_zone
+    show(
+        as_json,
+        found,
+        f"{counted_to(limit, len(rows), 'letter')}. Next: digest bounces show ID.",
+        ("id", "read", "kind", "found by", "address", "said"),
+        (
+            (
+                row["id"],
+                local(moment_from_text(row["read_at"]), zone),
+                row["kind"],
+                row["found_by"] or "-",
+                row["address"] or "-",
+                f"{row['status_code'] or ''} {row['diagnostic'] or ''}".strip(),
+            )
+            for row in found
+        ),
+        wide="said",
+    )
 
 
 @bounces.command("show")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.options import COUNT, current_newsroom
-from digest.cli.output import counted, done, emit_json, json_option, local, table
+from digest.cli.output import counted, done, emit_json, json_option, local, show, table
 
 if TYPE_CHECKING:
     import asyncio
@@ -140,24 +140,21 @@ def schedule(as_json: bool) -> None:
     with newsroom.open(read_only=True) as newsroom:
         lease = holder(newsroom.db, newsroom.settings, newsroom.now())
         found = outlook(newsroom, newsroom.now())
-    if as_json:
-        emit_json(
-            {
-                "holder": lease,
-                "wakeups": [
-                    {"at": one.at, "verb": one.verb, "cause": one.cause, "now": found[one.verb]}
-                    for one in coming
-                ],
-            }
-        )
-        return
     zone = newsroom.settings.site.time_zone
-    table(
+    show(
+        as_json,
+        {
+            "holder": lease,
+            "wakeups": [
+                {"at": one.at, "verb": one.verb, "cause": one.cause, "now": found[one.verb]}
+                for one in coming
+            ],
+        },
+        f"Held by {lease}." if lease else "No service runs. Next: digest serve.",
         ("at", "verb", "because", "now it would"),
-        [(local(one.at, zone), one.verb, one.cause, found[one.verb]) for one in coming],
+        ((local(one.at, zone), one.verb, one.cause, found[one.verb]) for one in coming),
         wide="now it would",
     )
-    done(f"Held by {lease}." if lease else "No service runs. Next: digest serve.")
 
 
 @click.group()

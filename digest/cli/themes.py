@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.options import ID, current_newsroom, since_moment, since_option
-from digest.cli.output import bar, counted, done, emit_json, heading, json_option, table
+from digest.cli.output import bar, counted, done, emit_json, heading, json_option, show, table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -349,23 +349,17 @@ def list_themes(as_json: bool) -> None:
         }
         for key, name in newsroom.settings.theme_names.items()
     ]
-    if as_json:
-        emit_json(rows)
-        return
-    table(
+    show(
+        as_json,
+        rows,
+        "Next: digest themes explain ID says why an article has its themes.",
         ("theme", "title", *languages),
-        [
-            (
-                str(row["name"]),
-                newsroom.settings.theme_names[str(row["name"])].title(languages[0]),
-                *(str(counts.get((str(row["name"]), code), 0)) for code in languages),
-            )
-            for row in rows
-        ],
+        (
+            (key, name.title(languages[0]), *(counts.get((key, code), 0) for code in languages))
+            for key, name in newsroom.settings.theme_names.items()
+        ),
         wide="title",
-        right=languages,
     )
-    done("Next: digest themes explain ID says why an article stands where it does.")
 
 
 @themes.command()

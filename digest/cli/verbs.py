@@ -1,9 +1,11 @@
 """`digest ingest`, `publish`, `compose`."""
 
+from dataclasses import asdict
+
 import click
 
 from digest.cli.options import current_newsroom
-from digest.cli.output import bar, counted, done, emit_json, fault, json_option
+from digest.cli.output import bar, counted, done, emit_json, fault, json_option, show
 
 
 @click.command()
@@ -18,32 +20,18 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
-        report = run(
-            newsroom,
-            archive=archive,
-            progress=bar("Reading"),
-        )
+        report = run(newsroom, archive=archive, progress=bar("Reading"))
     for line in report.faults:
         fault(line)
-    if as_json:
-        emit_json(
-            {
-                "documents": report.documents,
-                "unchanged": report.unchanged,
-                "added": report.added,
-                "revised": report.revised,
-                "linked": report.linked,
-                "faults": report.faults,
-            }
-        )
-    else:
-        said = (
-            f"Read {counted(report.documents, 'document')} ({report.unchanged} unchanged): "
-            f"{counted(len(report.added), 'new article')}, {len(report.revised)} revised, "
-            f"{counted(report.linked, 'link')} between articles."
-        )
-        changed = report.added or report.revised
-        done(f"{said} Next: {'digest publish' if changed else 'digest status'}.")
+    changed = report.added or report.revised
+    show(
+        as_json,
+        asdict(report),
+        f"Read {counted(report.documents, 'document')} ({report.unchanged} unchanged): "
+        f"{counted(len(report.added), 'new article')}, {len(report.revised)} revised, "
+        f"{counted(report.linked, 'link')} between articles. "
+        f"Next: {'digest publish' if changed else 'digest status'}.",
+    )
     if report.faults:
         ctx.exit(1)
 
@@ -57,19 +45,15 @@ def publish(as_json: bool) -> None:
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         report = run(newsroom)
-    if as_json:
-        emit_json(
-            {
-                "written": list(report.written),
-                "unchanged": report.unchanged,
-                "removed": list(report.removed),
-            }
-        )
-        return
-    folder = newsroom.settings.feeds.path
-    done(
-        f"Wrote {counted(len(report.written), 'file')} to {folder}, left {report.unchanged} "
-        f"unchanged, removed {len(report.removed)}. Next: digest send --dry-run."
+    show(
+        as_json,
+        {
+            "written": list(report.written),
+            "unchanged": report.unchanged,
+            "removed": list(report.removed),
+        },
+        f"Wrote {counted(len(report.written), 'file')} to {newsroom.settings.feeds.path}, left "
+        f"{report.unchanged} unchanged, removed {len(report.removed)}. Next: digest send --dry-run.",
     )
 
 

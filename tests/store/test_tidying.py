@@ -120,7 +120,7 @@ def test_a_dry_run_changes_nothing(filled: Desk) -> None:
     done = filled.json("prune")
     assert told == {**done, "dry_run": True}
     assert done["letters"] == 1
-    assert "Let go of 0 letters" in filled.run("prune").stdout
+    assert "Deleted the bytes of 0 bounces" in filled.run("prune").stdout
     gone = filled.run("bounces", "show", "1")
     assert gone.exit_code == 1
     assert "letters_days" in gone.stderr
