@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -30,6 +28,7 @@ from digest.service.store import (
 from digest.service.troubles import find_troubles
 from digest.store.backups import backup_made_at, backups_until
 from digest.store.database import sqlite3
+from digest.store.files import write_fault
 from digest.web.app import FeedApp, Report
 
 if TYPE_CHECKING:
@@ -185,8 +184,8 @@ def _of_backups(settings: "Settings", now: datetime) -> Metric:
     return newest
 
 
-LEAST_FREE = 64 * 1024 * 1024
-"""Bytes that the database's disk must have left."""
+NOT_READY_MB = 64
+"""Free on the disk of the database; with less the service is not ready."""
 OVERDUE = 3
 """A verb that has not come to its end within so many of its intervals is late."""
 KEPT_FOR = 5.0
@@ -235,7 +234,9 @@ class Health:
         """503 where something is wrong that keeps this process from its work; which, in the body."""
         checks = {
             "database": await asyncio.to_thread(self._database),
-            "disk": self._disk(),
+            "disk": write_fault(
+                self.pulse.newsroom.settings.store.path, least_free_mb=NOT_READY_MB
+            ),
             "ticks": self._late(),
         }
         faults = {name: said for name, said in checks.items() if said is not None}
@@ -269,16 +270,6 @@ class Health:
         except (StoreError, sqlite3.Error) as e:
             return str(e)
         return None
-
-    def _disk(self) -> str | None:
-        folder = self.pulse.newsroom.settings.store.path.parent
-        if not os.access(folder, os.W_OK):
-            return f"{folder}: cannot be written to"
-        try:
-            free = shutil.disk_usage(folder).free
-        except OSError as e:
-            return f"{folder}: cannot be looked into ({e.strerror or e})"
-        return None if free >= LEAST_FREE else f"{folder}: only {free // 1_000_000} MB are left"
 
     def _late(self) -> str | None:
         """Which verbs are late; None while this process waits, or is at work on them."""

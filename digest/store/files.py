@@ -85,10 +85,11 @@ def sync_folder(folder: Path) -> None:
 
 
 LEAST_FREE_MB = 200
+"""With less an operator is notified."""
 MB = 1_000_000
 
 
-def write_fault(path: Path) -> str | None:
+def write_fault(path: Path, *, least_free_mb: int = LEAST_FREE_MB) -> str | None:
     """Why that file, or what is in that folder, cannot be written; None where it can."""
     there = existing(path)
     folder = there if there.is_dir() else there.parent
@@ -99,7 +100,7 @@ def write_fault(path: Path) -> str | None:
         free = shutil.disk_usage(there).free // MB
     except OSError as e:
         return f"The disk of {there} does not tell how much is free ({e.strerror or e})."
-    return None if free >= LEAST_FREE_MB else f"Only {free} MB are free on the disk of {there}."
+    return None if free >= least_free_mb else f"Only {free} MB are free on the disk of {there}."
 
 
 def existing(path: Path) -> Path:
