@@ -163,7 +163,9 @@ def _look(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
 
     db, settings = newsroom.db, newsroom.settings
     counts = articles_by_theme(db)
-    mondays = _mondays(now)
+    # The Mondays of the last weeks in UTC, this one's last.
+    this = now.date() - timedelta(days=now.weekday())
+    mondays = [str(this - timedelta(weeks=back)) for back in reversed(range(WEEKS))]
     weekly = articles_by_week(db, mondays[0])
     return {
         **totals(db),
@@ -183,12 +185,6 @@ def _look(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
         "filed_by_another_lexicon": count_filed_otherwise(db, lexicon_version(settings.themes)),
         "troubles": [asdict(one) for one in find_troubles(newsroom, now)],
     }
-
-
-def _mondays(now: datetime) -> list[str]:
-    """The Mondays of the last weeks in UTC, this one's last."""
-    this = now.date() - timedelta(days=now.weekday())
-    return [str(this - timedelta(weeks=back)) for back in reversed(range(WEEKS))]
 
 
 def _print_sources(sources: Sequence[dict[str, Any]], settings: Settings) -> None:

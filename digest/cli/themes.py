@@ -252,7 +252,13 @@ def print_evaluation(evaluation: Evaluation, version: str, *, errors: bool, as_j
     if errors:
         heading("Errors")
         for judged in evaluation.errors:
-            _print_error(judged)
+            item = judged.item
+            click.echo(click.style(f"{item.id}  {item.language}  {item.title}", bold=True))
+            scores = {score.theme: score for score in judged.scores}
+            for theme in judged.wrong:
+                click.echo(f"  filed under {theme}, wrongly: {_evidence(scores[theme])}")
+            for theme in judged.missed:
+                click.echo(f"  not filed under {theme}: {_evidence(scores[theme])}")
     if evaluation.unknown:
         click.echo(f"Labelled, but no theme of config.toml: {', '.join(evaluation.unknown)}.")
     unjudged = f", {evaluation.unjudged} not judged" if evaluation.unjudged else ""
@@ -275,16 +281,6 @@ def _figure(figure: Figure) -> str:
     if figure.low is None or figure.high is None:
         return f"{figure.value:.3f}"
     return f"{figure.value:.3f} ({figure.low:.3f}–{figure.high:.3f})"
-
-
-def _print_error(judged: JudgedItem) -> None:
-    item = judged.item
-    click.echo(click.style(f"{item.id}  {item.language}  {item.title}", bold=True))
-    scores = {score.theme: score for score in judged.scores}
-    for theme in judged.wrong:
-        click.echo(f"  filed under {theme}, wrongly: {_evidence(scores[theme])}")
-    for theme in judged.missed:
-        click.echo(f"  not filed under {theme}: {_evidence(scores[theme])}")
 
 
 def _evidence(score: ThemeScore) -> str:
@@ -402,7 +398,17 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
         return
     _print_marked(title, text, scores)
     for score in scores:
-        _print_score(score)
+        verdict = "yes" if score.matched else "no"
+        click.echo(
+            click.style(
+                f"{score.theme}: {verdict}, {score.score:.2f} of {score.threshold:.2f} needed",
+                bold=True,
+            )
+        )
+        for hit in score.hits:
+            click.echo(f"  {hit.weight:+.2f}  {hit.form}  ({hit.place.value}, term “{hit.term}”)")
+        for hit in score.blotted:
+            click.echo(f"   0.00  {hit.form}  ({hit.place.value}, does not count: “{hit.term}”)")
 
 
 def _as_data(
@@ -444,20 +450,6 @@ def _marked(copy: str, marks: dict[tuple[int, int], str]) -> str:
         parts += [copy[at:start], signs[0], copy[start:end], signs[1]]
         at = end
     return "".join([*parts, copy[at:]])
-
-
-def _print_score(score: ThemeScore) -> None:
-    verdict = "yes" if score.matched else "no"
-    click.echo(
-        click.style(
-            f"{score.theme}: {verdict}, {score.score:.2f} of {score.threshold:.2f} needed",
-            bold=True,
-        )
-    )
-    for hit in score.hits:
-        click.echo(f"  {hit.weight:+.2f}  {hit.form}  ({hit.place.value}, term “{hit.term}”)")
-    for hit in score.blotted:
-        click.echo(f"   0.00  {hit.form}  ({hit.place.value}, does not count: “{hit.term}”)")
 
 
 @themes.command("try")

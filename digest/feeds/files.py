@@ -47,7 +47,14 @@ def lay_out(
     Raises:
         PublishError: the folder cannot be written; files written until then are whole.
     """
-    _sweep(folder)
+    # Remove what a process that was killed had half written.
+    for half in (folder / HALF).glob("*"):
+        pid = half.name.rpartition(".")[2]
+        if not (pid.isdigit() and _is_at_work(int(pid))):
+            try:
+                half.unlink(missing_ok=True)
+            except OSError as e:
+                raise _told(half, e) from e
     known = _manifest(folder)
     if not wanted.keys() <= known.keys():
         _put(folder, MANIFEST, _listed({**dict.fromkeys(wanted, ""), **known}))
@@ -90,17 +97,6 @@ def _manifest(folder: Path) -> dict[str, str]:
         raise _told(folder / MANIFEST, e) from e
     found = (line.partition(" ") for line in lines)
     return {name: note for name, _, note in found if _OUR_NAME.fullmatch(name)}
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a process that was killed had half written."""
-    for half in (folder / HALF).glob("*"):
-        pid = half.name.rpartition(".")[2]
-        if not (pid.isdigit() and _is_at_work(int(pid))):
-            try:
-                half.unlink(missing_ok=True)
-            except OSError as e:
-                raise _told(half, e) from e
 
 
 def _is_at_work(pid: int) -> bool:

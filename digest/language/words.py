@@ -38,18 +38,14 @@ def detect(text: str) -> str:
         return ""
     found = words(sample)
     if cyrillic_letters > latin_letters:
-        return _cyrillic_language(found)
+        foreign = sum(
+            1 for word in found if _CYRILLIC_LETTER.search(word) and _NOT_RUSSIAN.search(word)
+        )
+        if foreign > max(len(found) / _WORDS_FOR_A_NAME, len(found) >= _WORDS_WITH_A_NAME):
+            return ""
+        counts = _count_small_words(found, "cyrillic")
+        return "ru" if counts["ru"] >= max(counts.values()) else ""
     return _latin_language(sample, found, latin_letters)
-
-
-def _cyrillic_language(found: list[str]) -> str:
-    foreign = sum(
-        1 for word in found if _CYRILLIC_LETTER.search(word) and _NOT_RUSSIAN.search(word)
-    )
-    if foreign > max(len(found) / _WORDS_FOR_A_NAME, len(found) >= _WORDS_WITH_A_NAME):
-        return ""
-    counts = _count_small_words(found, "cyrillic")
-    return "ru" if counts["ru"] >= max(counts.values()) else ""
 
 
 def _latin_language(sample: str, found: list[str], letters: int) -> str:

@@ -313,7 +313,10 @@ def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
     pieces: list[Piece] = []
     for subtype, text in (("plain", mail.text), ("html", mail.html)):
         encoded = encode_text(text)
-        _check_places(text, encoded)
+        # Every token of `text` has its slot, and none was encoded out of reach.
+        slots = sum(isinstance(piece, Slot) for piece in encoded.pieces)
+        if slots != text.count(PLACEHOLDER):
+            raise RuntimeError(f"{text.count(PLACEHOLDER)} places for a token became {slots} slots")
         opening = (
             f"--{boundary}\r\n"
             f"Content-Type: text/{subtype}; charset=utf-8\r\n"
@@ -415,13 +418,6 @@ def _local(date: datetime, settings: Settings, digest: DigestConfig) -> datetime
     if date.tzinfo is None:
         raise ValueError("the date of a message must know its zone")
     return date.astimezone(ZoneInfo(settings.digest_zone(digest)))
-
-
-def _check_places(text: str, encoded: Encoded) -> None:
-    """Every token of `text` has its slot, and none was encoded out of reach."""
-    slots = sum(isinstance(piece, Slot) for piece in encoded.pieces)
-    if slots != text.count(PLACEHOLDER):
-        raise RuntimeError(f"{text.count(PLACEHOLDER)} places for a token became {slots} slots")
 
 
 def _check_wire_ready(message: bytes) -> None:

@@ -426,21 +426,27 @@ def _with_store(newsroom: Newsroom) -> Iterator[Finding]:
         yield mail_checks.clock(db, now)
         yield lease(db, settings, now)
         yield backups(db, settings, now)
-        yield from _documents(db)
+        for row in faulty_documents(db):
+            yield Finding(
+                f"document {row['document']}",
+                "yellow",
+                row["error"],
+                f"Mend or remove it in source {row['source']}, then digest ingest.",
+            )
         yield from sending(db, now)
         yield from choices(db, settings, now)
         yield from _filing(newsroom)
-        yield from _mail(newsroom)
-
-
-def _documents(db: Database) -> Iterator[Finding]:
-    for row in faulty_documents(db):
-        yield Finding(
-            f"document {row['document']}",
-            "yellow",
-            row["error"],
-            f"Mend or remove it in source {row['source']}, then digest ingest.",
-        )
+        # Renders each digest's mail as it would go out now, in each language.
+        for digest in newsroom.settings.digests:
+            edition = preview(newsroom, digest, newsroom.now())
+            if edition is None:
+                yield Finding(f"digest {digest.name}", "green", "nothing has come in yet")
+            else:
+                heavy: list[str] = []
+                rendering = partial(_render, newsroom, digest, edition, heavy)
+                found = checked(f"digest {digest.name}", rendering, "Mend the template it names.")
+                advice = "Lower per_theme of the digest: some mail programs cut what is larger."
+                yield replace(found, grade="yellow", advice=advice) if heavy else found
 
 
 def _filing(newsroom: Newsroom) -> Iterator[Finding]:
@@ -458,20 +464,6 @@ def _filing(newsroom: Newsroom) -> Iterator[Finding]:
             f"{count:,} articles were filed by another version of the themes",
             "Next: digest themes try shows what would change, digest themes apply does it.",
         )
-
-
-def _mail(newsroom: Newsroom) -> Iterator[Finding]:
-    """Renders each digest's mail as it would go out now, in each language."""
-    for digest in newsroom.settings.digests:
-        edition = preview(newsroom, digest, newsroom.now())
-        if edition is None:
-            yield Finding(f"digest {digest.name}", "green", "nothing has come in yet")
-        else:
-            heavy: list[str] = []
-            rendering = partial(_render, newsroom, digest, edition, heavy)
-            found = checked(f"digest {digest.name}", rendering, "Mend the template it names.")
-            advice = "Lower per_theme of the digest: some mail programs cut what is larger."
-            yield replace(found, grade="yellow", advice=advice) if heavy else found
 
 
 def _render(newsroom: Newsroom, digest: DigestConfig, edition: Edition, heavy: list[str]) -> str:

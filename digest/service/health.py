@@ -151,17 +151,7 @@ def of_store(newsroom: "Newsroom", now: datetime) -> Iterator[Metric]:
         for labels, count in sorted(counts.items()):
             family.add_metric(labels, count)
         yield family
-    yield from _of_troubles(newsroom, now)
-    yield _of_backups(settings, now)
-    due = oldest_due(db)
-    age = 0.0 if due is None else max(0.0, (now - due).total_seconds())
-    oldest = GaugeMetricFamily("digest_oldest_due_seconds", "Age of the oldest due delivery")
-    oldest.add_metric([], age)
-    yield oldest
-
-
-def _of_troubles(newsroom: "Newsroom", now: datetime) -> Iterator[Metric]:
-    """What waits for an operator, as `digest status` tells it, and what was raised as an alarm."""
+    # What waits for an operator, as `digest status` tells it, and what was raised as an alarm.
     keys = [trouble.key for trouble in find_troubles(newsroom, now)]
     failing = GaugeMetricFamily(
         "digest_source_failing", "1 where a source fails for long", labels=["source"]
@@ -173,6 +163,12 @@ def _of_troubles(newsroom: "Newsroom", now: datetime) -> Iterator[Metric]:
     alarms = GaugeMetricFamily("digest_alarms_open", "Alarms that are not over")
     alarms.add_metric([], len(open_alarms(newsroom.db)))
     yield from (failing, troubles, alarms)
+    yield _of_backups(settings, now)
+    due = oldest_due(db)
+    age = 0.0 if due is None else max(0.0, (now - due).total_seconds())
+    oldest = GaugeMetricFamily("digest_oldest_due_seconds", "Age of the oldest due delivery")
+    oldest.add_metric([], age)
+    yield oldest
 
 
 def _of_backups(settings: "Settings", now: datetime) -> Metric:

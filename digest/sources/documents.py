@@ -68,7 +68,12 @@ def read_entries(name: str, text: str) -> list[Entry]:
     if not lines:
         return []
     if _is_listing(lines):
-        drafts = _read_listing(lines)
+        # The items in order.
+        reader = _Reader(_mark_of(lines) or without_cut)
+        for position, line in enumerate(lines):
+            below = lines[position + 1].text if position + 1 < len(lines) else None
+            reader.read(line, below)
+        drafts = reader.finish()
         if drafts:
             drafts[-1].contact = contact
     else:
@@ -125,15 +130,6 @@ def _has_title(lines: Sequence[Line]) -> bool:
 def _is_listing(lines: Sequence[Line]) -> bool:
     """Whether titles alternate with texts that "[…]" cuts, or with single paragraphs."""
     return _mark_of(lines) is not None or _is_listing_of_full_items(lines)
-
-
-def _read_listing(lines: Sequence[Line]) -> list[_Draft]:
-    """The items in order. A title without text is an item, too."""
-    reader = _Reader(_mark_of(lines) or without_cut)
-    for position, line in enumerate(lines):
-        below = lines[position + 1].text if position + 1 < len(lines) else None
-        reader.read(line, below)
-    return reader.finish()
 
 
 def _mark_of(lines: Sequence[Line]) -> _Uncut | None:
@@ -252,7 +248,16 @@ def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry
     lines = [line for line in lines if line]
     if not lines:
         return None
-    paragraphs = _mark_headings(lines)
+    # Marks as headings the short paragraphs that are no sentence and have copy or a heading
+    # below.
+    marked: list[_Paragraph] = []
+    below_is_copy = False
+    for text in reversed(lines):
+        heading = below_is_copy and is_heading(text)
+        below_is_copy = heading or is_prose(text) or ends_sentence(text)
+        marked.append(_Paragraph(text, heading))
+    marked.reverse()
+    paragraphs = marked
     lead = next((one.text for one in paragraphs if not one.heading), lines[0])
     return Entry(
         document=document,
@@ -282,18 +287,6 @@ def _made_title(lead: str) -> str:
     first = next(iter(sentences(copy)), copy)
     bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
     return cut_at_word(bare or first, _MADE_TITLE)
-
-
-def _mark_headings(lines: Sequence[str]) -> list[_Paragraph]:
-    """Marks as headings the short paragraphs that are no sentence and have copy or a heading below."""
-    marked: list[_Paragraph] = []
-    below_is_copy = False
-    for text in reversed(lines):
-        heading = below_is_copy and is_heading(text)
-        below_is_copy = heading or is_prose(text) or ends_sentence(text)
-        marked.append(_Paragraph(text, heading))
-    marked.reverse()
-    return marked
 
 
 def _without_tags(draft: _Draft) -> tuple[list[str], list[str]]:

@@ -74,7 +74,12 @@ def import_lines(db: Database, lines: Iterable[str], name: str) -> int:
     """
     numbered = enumerate(lines, 1)
     with db.write():
-        _refuse_filled(db)
+        for table in _tables(db):
+            if table != "meta" and db.value(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - names are ours
+                raise StoreError(
+                    f"{db.path}: is not empty ({table} has rows). Name a file that is not there yet "
+                    "in store.path, and import into that."
+                )
         db.run("PRAGMA defer_foreign_keys = ON")
         db.run("DELETE FROM meta")
         _check_header(_object(next(numbered, (1, ""))[1], name, 1), name)
@@ -134,15 +139,6 @@ def _reading(db: Database, table: str, columns: list[str]) -> str:
 def _writing(columns: list[str], table: str) -> str:
     marks = ", ".join(f":{column}" for column in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names are ours
-
-
-def _refuse_filled(db: Database) -> None:
-    for table in _tables(db):
-        if table != "meta" and db.value(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - names are ours
-            raise StoreError(
-                f"{db.path}: is not empty ({table} has rows). Name a file that is not there yet "
-                "in store.path, and import into that."
-            )
 
 
 def _check_header(header: dict[str, Any], name: str) -> None:

@@ -37,7 +37,15 @@ class Days(NamedTuple):
 
 def compare_days(a: Fingerprint, b: Fingerprint) -> Days:
     own = a.day.isoformat() if a.day and a.day == b.day else None
-    named = _shared_days(a, b)
+    # The days that both name, with the year where one of them gives it.
+    shared = {
+        max(one, other)
+        for one in a.days
+        for other in b.days
+        if one[-5:] not in word_set("world_days")
+        and (one == other or (one[-5:] == other[-5:] and "-" in (one[0], other[0])))
+    }
+    named = tuple(sorted(shared))
     telling = [day for day in named if day != own]
     first, second = (min(_MOST, len({*each.days} - {own})) for each in (a, b))
     dated = any(day[0] != "-" for day in telling)
@@ -64,18 +72,6 @@ def _needed(
     if a.days and b.days and not named:
         return _OTHER_DAYS, ["they name different days"]
     return (_NEAR_DAYS if apart is not None and apart <= _NEAR else _UNSURE_DAYS), []
-
-
-def _shared_days(a: Fingerprint, b: Fingerprint) -> tuple[str, ...]:
-    """The days that both name, with the year where one of them gives it; no world day."""
-    shared = {
-        max(one, other)
-        for one in a.days
-        for other in b.days
-        if one[-5:] not in word_set("world_days")
-        and (one == other or (one[-5:] == other[-5:] and "-" in (one[0], other[0])))
-    }
-    return tuple(sorted(shared))
 
 
 def _apart(a: Fingerprint, b: Fingerprint) -> int | None:
