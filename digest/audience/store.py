@@ -37,8 +37,8 @@ def add_recipient(
     ended = kept is not None and kept["status"] == RecipientStatus.ENDED
     if kept is not None and ended and not anew:
         raise RecipientError(
-            f"recipient {kept['id']} ended the subscription; whoever left is not added again "
-            "without asking anew. Who has asked: digest recipients add ADDRESS --resubscribe."
+            f"recipient {kept['id']} unsubscribed. If they asked to come "
+            "back: digest recipients add ADDRESS --resubscribe."
         )
     if kept is None:
         recipient_id = db.insert(

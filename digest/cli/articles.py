@@ -47,7 +47,7 @@ def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
     follow = "Next: digest publish."
     if held_in and not undo:
         follow = (
-            f"It stands in edition {held_in[0]}, which still has mail to send. Next: digest publish, "
+            f"It is in edition {held_in[0]}, which still has mail to send. Next: digest publish, "
             f"and digest editions hold {held_in[0]}."
         )
     done(f"It {is_so}. {follow}" if changed else f"It {is_so} already. {follow}")
@@ -55,7 +55,7 @@ def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
 
 @click.group()
 def articles() -> None:
-    """The articles that are kept."""
+    """The stored articles."""
 
 
 def as_data(article: "Article") -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _show(rows: "list[Article]", limit: int, as_json: bool, none: str) -> None:
 @click.option("--theme", metavar="NAME", help='Only under this theme, or under none: "other".')
 @click.option("--language", metavar="CODE", help="Only in this language.")
 @click.option("--source", metavar="NAME", help="Only from this source.")
-@click.option("--limit", type=COUNT, metavar="N", help="At most so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="At most N.")
 @json_option
 def list_articles(
     theme: str | None, language: str | None, source: str | None, limit: int | None, as_json: bool
@@ -271,10 +271,10 @@ def _date_line(article: "Article") -> str:
 
 @articles.command("theme")
 @click.argument("article_id", type=ID, metavar="ID")
-@click.option("--add", multiple=True, metavar="THEME", help="It stands under this theme.")
-@click.option("--remove", multiple=True, metavar="THEME", help="It does not.")
-@click.option("--clear", is_flag=True, default=False, help="Take back all that editors said of it.")
-@click.option("--by", metavar="NAME", help="Who says so; else the name you are logged in with.")
+@click.option("--add", multiple=True, metavar="THEME", help="It belongs to this theme.")
+@click.option("--remove", multiple=True, metavar="THEME", help="It does not belong to it.")
+@click.option("--clear", is_flag=True, default=False, help="Undo all corrections of it.")
+@click.option("--by", metavar="NAME", help="Your name; else the one you are logged in with.")
 @json_option
 def rule_themes(
     article_id: int,

@@ -23,10 +23,10 @@ NOTE = "the database was restored: it may have been sent before"
 @click.option(
     "--hold/--send",
     default=None,
-    help="For a copy: hold what may have been sent after it was made, or send it.",
+    help="Hold what may have been sent after the copy was made, or send it.",
 )
 def adopt_database(hold: bool | None) -> None:
-    """Let a database that was copied or restored send from this machine and place.
+    """Let this copy of the database send mail from here.
 
     Only one copy of a database may send; make sure that the other one does not. A backup does not
     know what was sent after it was made: --hold makes held editions of what waits and of what is
@@ -182,7 +182,7 @@ def _refuse_beside_a_service(newsroom: "Newsroom") -> None:
     help="With the key of tokens: who has it can end anybody's subscription.",
 )
 def export_store(file: Path | None, with_secrets: bool) -> None:
-    """Everything that is kept as JSON lines, into FILE or to the standard output.
+    """Write everything as JSON lines, into FILE or to standard output.
 
     Without the key of tokens, links to leave and bounces of mail that went out before are not
     known to a store that is made from it.

@@ -35,13 +35,13 @@ COLUMNS = (
 
 @click.group()
 def deliveries() -> None:
-    """Who got what, and how each one ended."""
+    """Which recipient got what, and how it ended."""
 
 
 @deliveries.command("list")
 @click.option("--edition", "edition_id", type=ID, metavar="ID", help="Only of this edition.")
 @click.option("--status", type=click.Choice(STATES), help="Only in this state.")
-@click.option("--limit", type=COUNT, metavar="N", help="At most so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="At most N.")
 @click.option("--csv", "as_csv", is_flag=True, default=False, help="As CSV, with every column.")
 @json_option
 def list_deliveries(
@@ -128,7 +128,7 @@ def show_delivery(delivery_id: int, as_json: bool) -> None:
 @click.option("--sent", is_flag=True, default=False, help="It arrived.")
 @click.option("--resend", is_flag=True, default=False, help="Send it again.")
 def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: bool) -> None:
-    """Your word on deliveries that are uncertain: they arrived, or are to be sent again."""
+    """Decide on uncertain deliveries: they arrived, or are sent again."""
     from digest.editions.deliveries import delivery_by_id, settle_uncertain
     from digest.editions.store import edition_by_id
     from digest.errors import NotFoundError
@@ -217,7 +217,7 @@ def deliveries_line(counts: dict[str, int]) -> str:
 
 @editions.command("show")
 @click.argument("edition_id", type=ID, metavar="ID")
-@click.option("--csv", "as_csv", is_flag=True, default=False, help="Who got it, as CSV.")
+@click.option("--csv", "as_csv", is_flag=True, default=False, help="Its recipients, as CSV.")
 @json_option
 def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
     """One edition as it was frozen: window, hash, articles in order, deliveries."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def recipients() -> None:
-    """Who gets the mail."""
+    """People who get the mail."""
 
 
 @recipients.command()
@@ -205,7 +205,7 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
 
 @suppressions.command("add")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
-@click.option("--detail", metavar="TEXT", help="Why, for whoever reads the list.")
+@click.option("--detail", metavar="TEXT", help="Why, for people who read the list.")
 def add_suppression(addresses: tuple[str, ...], detail: str | None) -> None:
     """Never mail these addresses."""
     from digest.language.addresses import check_address
@@ -228,7 +228,9 @@ def import_file(ctx: click.Context, file: BinaryIO) -> None:
     for line in found.faults[:TOLD]:
         fault(line)
     if len(found.faults) > TOLD:
-        fault(f"and {len(found.faults) - TOLD:,} more. Mend them in the file and import it again.")
+        fault(
+            f"and {len(found.faults) - TOLD:,} more. Correct them in the file and import it again."
+        )
     done(said)
     if found.faults:
         ctx.exit(1)
@@ -407,7 +409,7 @@ def show_bounce(letter_id: int) -> None:
         raise NotFoundError(f"there is no letter {letter_id}; see `digest bounces list`")
     if not raw:
         raise NotFoundError(
-            f"letter {letter_id} has no bytes: it came so, or they were let go after "
+            f"letter {letter_id} has no bytes: it came so, or they were deleted after "
             "keeping.letters_days; what it said is in `digest bounces list`"
         )
     sys.stdout.buffer.write(raw)

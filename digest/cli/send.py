@@ -154,12 +154,12 @@ def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
             )
         else:
             due_at = local(moment_from_text(row["due_at"]), zone)
-            told.append(f" Edition {row['id']}: {queued} put off, the first until {due_at}.")
+            told.append(f" Edition {row['id']}: {queued} deferred, the first until {due_at}.")
     return "".join(told)
 
 
 def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
-    """The very mail of the largest segment to one address; no delivery is recorded.
+    """Send the mail of the largest segment to one address; no delivery is recorded.
 
     Its links to leave lead nowhere, so that a test ends nobody's subscription.
 
@@ -223,7 +223,7 @@ def stopping() -> Iterator[Callable[[], bool]]:
 
 WORDS = {
     "sent": "sent",
-    "passing": "put off by the server",
+    "passing": "deferred by the server",
     "dead": "to no such address",
     "full": "to a full mailbox",
     "policy": "refused by policy",
@@ -426,13 +426,13 @@ def _as_data(
 @click.option("--yes", is_flag=True, default=False, help="Send without asking.")
 @click.option("--expect", metavar="HASH", help="Send the edition with this hash, or refuse.")
 @click.option(
-    "--test", "test_address", metavar="ADDRESS", help="The very mail to one address only."
+    "--test", "test_address", metavar="ADDRESS", help="Send this exact mail to one address."
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="At most so many; the rest stays queued.",
+    help="Send at most N; the rest stays queued.",
 )
 @click.option(
     "--to",

@@ -215,7 +215,7 @@ def _notified(row: dict[str, Any]) -> str:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
-    """Look now as the service does, and tell what is due. Exit code 1 where there is trouble."""
+    """Look now as the service does, and send what is due. Exit code 1 where there is trouble."""
     from digest.service.alarms import WatchReport, is_raised, places, watch
     from digest.service.troubles import Memory, find_troubles
 
@@ -251,11 +251,11 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     found, whom = counted(len(troubles), "trouble"), counted(len(places(settings)), "place")
     late = f", {report.put_off} not yet taken: see digest alarms list" if report.put_off else ""
     done(
-        f"{found}, {len(report.raised)} of them for long enough to be told to {whom}. Nothing was "
-        "told and nothing was changed."
+        f"{found}, {len(report.raised)} of them for long enough to notify {whom}. Nobody was "
+        "notified and nothing was changed."
         if dry_run
         else f"{found}: {len(report.raised)} new, {len(report.closed)} over; "
-        f"{counted(report.sent, 'message')} told to {whom}{late}."
+        f"{counted(report.sent, 'message')} sent to {whom}{late}."
     )
     ctx.exit(bool(troubles))
 

@@ -52,7 +52,7 @@ def warn_of_unserved(newsroom: Newsroom) -> None:
 @click.command()
 @json_option
 def config(as_json: bool) -> None:
-    """What is in force, with every default filled in and secrets hidden."""
+    """Show the effective configuration, with every default; secrets are hidden."""
     from digest.config.load import as_lines, in_force
 
     settings = current_newsroom().settings
@@ -97,7 +97,7 @@ def _print_findings(findings: Any) -> None:
     yellow = sum(finding.grade == "yellow" for finding in findings)
     done(
         f"{counted(len(findings), 'check')}: {red} wrong, {yellow} to look at."
-        + (" Next: mend what is wrong and run digest doctor again." if red else "")
+        + (" Next: correct what is wrong and run digest doctor again." if red else "")
     )
 
 
@@ -120,7 +120,7 @@ RISING = "▁▂▃▄▅▆▇"
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """What is kept, how the last editions went, what comes next, and what to do where something is
+    """What is stored, how the last editions went, what is next, and what to do where something is
     wrong.
     """
     newsroom = current_newsroom()

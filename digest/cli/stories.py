@@ -18,17 +18,17 @@ NEAR = 5
 """How many of the articles that were not linked are shown to people, the most alike first."""
 
 by_option = click.option(
-    "--by", metavar="NAME", help="Who says so; else the name you are logged in with."
+    "--by", metavar="NAME", help="Your name; else the one you are logged in with."
 )
 
 
 @click.group()
 def stories() -> None:
-    """Articles that tell the same thing."""
+    """Articles about the same event."""
 
 
 @stories.command("list")
-@click.option("--limit", type=COUNT, metavar="N", help="At most so many.")
+@click.option("--limit", type=COUNT, metavar="N", help="At most N.")
 @json_option
 def list_stories(limit: int | None, as_json: bool) -> None:
     """Stories of two articles or more, with what links them."""
@@ -244,7 +244,7 @@ def _print_pair(pair: "Pair", other: "Article", zone: str) -> None:
     click.echo(f"   {found.score:.2f} of 0.50 needed: {verdict}")
     if pair.ruling is not None:
         word = f"{pair.ruling.verdict} by {pair.ruling.by}, {local(pair.ruling.at, zone)}"
-        click.echo(f"   {word}: the editor's word stands")
+        click.echo(f"   {word}: the editor's decision holds")
     if not pair.candidate:
         click.echo("   too little in common, or too far apart in days, to be looked at together")
     for reason in found.reasons:

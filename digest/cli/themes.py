@@ -219,7 +219,7 @@ def print_effects(trial: Trial, digests: Iterable[DigestConfig]) -> None:
             continue
         click.echo(
             f"{edition.digest} no. {edition.number}: hash {edition.hash_before[:16]} becomes "
-            f"{edition.hash_after[:16]}; {counted(len(edition.moves), 'article')} would stand elsewhere."
+            f"{edition.hash_after[:16]}; {counted(len(edition.moves), 'article')} would move."
         )
         for move in edition.moves:
             was, now = move.before or "not in it", move.after or "not in it"

@@ -137,7 +137,7 @@ def misplaced(found: Mapping[str, Any], config: Path) -> Iterator[str]:
         if held:
             yield (
                 f"feeds.path: found {str(written)!r}, where also {', '.join(held)} would lie; allowed is "
-                "a folder for the feeds alone, because whoever serves it shows all that is in it"
+                "a folder for the feeds alone, because a web server shows everything in it"
             )
         for i, path, _ in sources:
             if feeds != path and feeds.is_relative_to(path):

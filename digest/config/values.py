@@ -190,7 +190,7 @@ def _colour(value: str) -> str:
 
 def _key(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", value):
-        raise ValueError("allowed are a-z, 0-9 and -, at most 40 signs, not - first")
+        raise ValueError("allowed are a-z, 0-9 and -, at most 40 characters, not - first")
     return value
 
 

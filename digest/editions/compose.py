@@ -69,7 +69,7 @@ class Expected:
         if not re.fullmatch(r"[0-9a-f]{8,64}", wanted):
             raise ExpectationError(
                 f"--expect {text!r}: allowed is the hash that `digest send --dry-run` prints, or at "
-                "least its first 8 signs"
+                "least its first 8 characters"
             )
         if not at:
             return cls(wanted)
@@ -77,7 +77,7 @@ class Expected:
             return cls(wanted, datetime.strptime(end, STAMP).replace(tzinfo=UTC))
         except ValueError:
             raise ExpectationError(
-                f"--expect {text!r}: what stands after @ is no time such as 20261122T080000Z"
+                f"--expect {text!r}: the part after @ is not a time such as 20261122T080000Z"
             ) from None
 
 

@@ -212,7 +212,7 @@ COPY = {
 
 def templates(newsroom: Newsroom) -> Iterator[Finding]:
     """Whatever stands in the store: with every theme, a story, a summary, an article without a date."""
-    advice = "Mend the template that it names, in the folder of web.templates."
+    advice = "Correct the template that it names, in the folder of web.templates."
     yield checked("templates", lambda: _read(newsroom), advice)
     yield checked("sample mail", lambda: _mails(newsroom), advice)
     yield checked("sample pages", lambda: _pages(newsroom), advice)
@@ -399,7 +399,7 @@ def _lexicon(newsroom: Newsroom) -> Iterator[Finding]:
         lambda: (
             f"lexicon {lexicon_of(newsroom.settings.themes).version} of {len(newsroom.settings.themes)} themes compiles"
         ),
-        "Mend the terms in config.toml.",
+        "Correct the terms in config.toml.",
     )
 
 
@@ -431,7 +431,7 @@ def _with_store(newsroom: Newsroom) -> Iterator[Finding]:
                 f"document {row['document']}",
                 "yellow",
                 row["error"],
-                f"Mend or remove it in source {row['source']}, then digest ingest.",
+                f"Correct or remove it in source {row['source']}, then digest ingest.",
             )
         yield from sending(db, now)
         yield from choices(db, settings, now)
@@ -444,7 +444,9 @@ def _with_store(newsroom: Newsroom) -> Iterator[Finding]:
             else:
                 heavy: list[str] = []
                 rendering = partial(_render, newsroom, digest, edition, heavy)
-                found = checked(f"digest {digest.name}", rendering, "Mend the template it names.")
+                found = checked(
+                    f"digest {digest.name}", rendering, "Correct the template it names."
+                )
                 advice = "Lower per_theme of the digest: some mail programs cut what is larger."
                 yield replace(found, grade="yellow", advice=advice) if heavy else found
 

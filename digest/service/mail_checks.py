@@ -366,7 +366,7 @@ def dkim(newsroom: Newsroom) -> Iterator[Finding]:
             f'{key.selector}._domainkey.{domain} TXT "{key.dns_record}"' for key in keys
         )
 
-    yield checked("dkim", records, "Mend [mail.dkim] in config.toml.")
+    yield checked("dkim", records, "Correct [mail.dkim] in config.toml.")
 
 
 def alarms(settings: Settings) -> Finding:
@@ -377,7 +377,7 @@ def alarms(settings: Settings) -> Finding:
         return Finding(
             "alarms",
             "yellow",
-            "nobody is told when the service needs help",
+            "nobody is notified when the service needs help",
             "Name mail addresses or a webhook in [alarms].",
         )
     try:
@@ -398,7 +398,7 @@ def alarms(settings: Settings) -> Finding:
             "the webhook is no absolute http or https address",
             "Put the whole address into the variable or file that [alarms] names.",
         )
-    return Finding("alarms", "green", f"told by {' and '.join(named)}")
+    return Finding("alarms", "green", f"sent by {' and '.join(named)}")
 
 
 def clock(db: Database, now: datetime) -> Finding:
@@ -471,5 +471,5 @@ def relay(settings: Settings) -> Iterator[Finding]:
         if fault is None:
             yield Finding(f"relay {name}", "green", "answers, and lets us in")
         else:
-            advice = "Mend its [[mail.servers]] in config.toml, or ask who runs it."
+            advice = "Correct its [[mail.servers]] in config.toml, or ask who runs it."
             yield Finding(f"relay {name}", "red", fault, advice)

@@ -154,7 +154,7 @@ def places(settings: Settings) -> dict[str, Path]:
 def _disks(settings: Settings, now: datetime) -> Iterator[Trouble]:
     for name, path in places(settings).items():
         if said := write_fault(path):
-            yield Trouble(f"disk {name}", said, now, "Mend it, then: digest doctor.")
+            yield Trouble(f"disk {name}", said, now, "Next: digest doctor.")
 
 
 def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
@@ -181,7 +181,7 @@ def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Troubl
                 f"{first['name']} of the source {source.name} cannot be read{others}: "
                 f"{first['error']}.",
                 moment_from_text(first["read_at"]),
-                f"Mend or remove it in {source.path}, then: digest ingest. "
+                f"Correct or remove it in {source.path}, then: digest ingest. "
                 "digest doctor names them all.",
             )
 
@@ -232,7 +232,7 @@ def _held(row: Row, now: datetime) -> Trouble:
         moment_from_text(row["composed_at"]) if late else now,
         f"Next: {show}, then digest editions release {row['id']}, or cancel it."
         if late
-        else f"Mend what it says (digest doctor helps), then: digest editions release {row['id']}.",
+        else f"Correct what it names (digest doctor helps), then: digest editions release {row['id']}.",
     )
 
 
@@ -306,7 +306,7 @@ def _relay(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]
 def _relay_trouble(server: str, answer: str, since: datetime) -> Trouble:
     return Trouble(
         "relay",
-        f"Mail is put off by {server}: {without_addresses(answer)}",
+        f"Mail is deferred by {server}: {without_addresses(answer)}",
         since,
         "It is tried again by itself. Next: digest doctor asks each server.",
     )

@@ -103,7 +103,7 @@ def _fill(db: Database, numbered: Iterator[tuple[int, str]], name: str) -> int:
             if found["rows"] != count:
                 raise _fault(name, number, f"counts {found['rows']} rows, but {count} came before")
             if (after := next(numbered, None)) is not None:
-                raise _fault(name, after[0], "stands after the end")
+                raise _fault(name, after[0], "is after the end")
             return count
         table, values = found.get("table"), found.get("values")
         if not isinstance(table, str) or table not in statements or not isinstance(values, dict):

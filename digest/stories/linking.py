@@ -83,7 +83,7 @@ def join_articles(
 ) -> int:
     """Make one story of these articles and of the stories in which they are; its id.
 
-    Each two of them are joined by an editor's word, and the splits between members of that story are
+    Each two of them are joined by an editor's decision, and the splits between members of that story are
     taken back: the later word stands. Call inside a write.
 
     Raises:
@@ -113,7 +113,7 @@ def join_articles(
 def split_article(
     db: Database, article_id: int, *, by: str, moment: datetime, ranks: Sequence[str]
 ) -> list[int]:
-    """Take an article out of its story by an editor's word; the ids of those it was split from.
+    """Take an article out of its story by an editor's decision; the ids of those it was split from.
 
     The others stay one story. Where the article is in none, nothing changes. Call inside a write.
 

@@ -80,7 +80,7 @@ def test_whoever_left_is_not_added_again(db: Database) -> None:
     number, _ = add(db, themes=["drugs"])
     with db.write():
         db.run("UPDATE recipients SET status = 'ended' WHERE id = ?", (number,))
-    with pytest.raises(RecipientError, match=f"recipient {number} ended the subscription"):
+    with pytest.raises(RecipientError, match=f"recipient {number} unsubscribed"):
         add(db, "ANN@example.org", themes=["youth"])
     [ann] = list_recipients(db)
     assert (ann.status, ann.choice.themes) == (RecipientStatus.ENDED, ("drugs",))

@@ -70,7 +70,7 @@ def test_whoever_left_comes_back_only_by_asking_anew(filled: Desk) -> None:
     filled.run("recipients", "end", "ann@example.org")
     refused = filled.run("recipients", "add", "ann@example.org")
     assert refused.exit_code == 1
-    assert "ended the subscription" in refused.stderr
+    assert "unsubscribed" in refused.stderr
     assert "digest recipients add ADDRESS --resubscribe" in refused.stderr
     assert [one["status"] for one in filled.json("recipients", "list")] == ["ended"]
     back = filled.run("recipients", "add", "ann@example.org", "--resubscribe")

@@ -36,7 +36,7 @@ def test_an_article_that_others_hold_in_the_story_is_explained(filled: Desk) -> 
     filled.run("stories", "join", "1", "5")
     shown = filled.run("stories", "explain", "1", "6").output
     assert "not alike enough; in one story with it by way of others, or linked before" in shown
-    assert "the editor's word stands" in filled.run("stories", "explain", "1", "5").output
+    assert "the editor's decision holds" in filled.run("stories", "explain", "1", "5").output
 
 
 def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> None:
@@ -46,7 +46,7 @@ def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> 
     assert len(filled.json("stories", "list")) == 2
     explained = filled.run("stories", "explain", str(FIRST), str(SECOND)).output
     assert "split by Maral, " in explained
-    assert "the editor's word stands" in explained
+    assert "the editor's decision holds" in explained
     assert "is in no story" in filled.run("stories", "split", str(SECOND)).output
     joined = filled.run("stories", "join", str(SECOND), str(FIRST), "--by", "Maral").output
     assert f"{FIRST} and {SECOND}: joined by Maral, " in joined

@@ -29,7 +29,7 @@ from tests.mailing import HASTE, use_smtp
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 OPERATOR = "operator.one@news.example.org"
 RELAY = Trouble(
-    "relay", "Mail is put off by relay.test:25: 451 later.", START, "Next: digest doctor."
+    "relay", "Mail is deferred by relay.test:25: 451 later.", START, "Next: digest doctor."
 )
 
 
@@ -133,7 +133,7 @@ def test_a_trouble_is_told_once_and_once_more_when_it_is_over(
     assert over["Subject"] == "Ashgabat Desk: Over: relay"
     assert (begun["To"], begun["Auto-Submitted"]) == (OPERATOR, "auto-generated")
     text = begun.get_content()
-    assert "put off by relay.test:25: 451 later." in text
+    assert "deferred by relay.test:25: 451 later." in text
     assert "Since 2026-11-23 08:00 (Asia/Ashgabat)." in text
     assert "Next: digest doctor." in text
     assert (
@@ -440,7 +440,7 @@ def test_a_person_looks_as_the_service_does(desk: Desk) -> None:
     dry = desk.run("alarms", "check", "--dry-run")
     assert (dry.exit_code, desk.files()) == (1, before)
     assert "source seeds" in dry.stdout
-    assert desk.run("alarms", "check").stdout.rstrip().endswith("1 message told to 1 place.")
+    assert desk.run("alarms", "check").stdout.rstrip().endswith("1 message sent to 1 place.")
     assert len(list((desk.folder / "outbox" / "new").iterdir())) == 1
     assert "1 of 1" in desk.run("alarms", "list").stdout
     (desk.folder / "elsewhere").rename(desk.seeds)

@@ -244,9 +244,9 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
 @pytest.mark.parametrize(
     ("named", "webhook", "mark", "said"),
     [
-        pytest.param("", None, "yellow", "nobody is told", id="nobody"),
-        pytest.param('mail_to = ["op@example.org"]', None, "green", "told by mail", id="mail"),
-        pytest.param('webhook_file = "hook"', b"https://hook.test/1", "green", "told by the webhook", id="webhook"),
+        pytest.param("", None, "yellow", "nobody is notified", id="nobody"),
+        pytest.param('mail_to = ["op@example.org"]', None, "green", "sent by mail", id="mail"),
+        pytest.param('webhook_file = "hook"', b"https://hook.test/1", "green", "sent by the webhook", id="webhook"),
         pytest.param('webhook_env = "NOT_SET"', None, "red", "is not there", id="a variable that is not set"),
         pytest.param('webhook_file = "hook"', b"hook.test", "red", "no absolute http", id="no address"),
         pytest.param('webhook_file = "hook"', b"\xff", "red", "not UTF-8", id="no text"),

@@ -112,7 +112,7 @@ Break = Callable[[Desk, Database], None]
         pytest.param(late, LATER + timedelta(days=1), "edition held weekly/1", HOUR + timedelta(hours=30), "later than", "digest editions show 1", id="composed too late"),
         pytest.param(by_hand, SOON, "edition held weekly/1", SOON, "535 for (address)", "digest editions release 1", id="paused by a fault"),
         pytest.param(uncertain, SOON, "uncertain weekly/1", SOON, "2 deliveries are uncertain", "--edition 1 --status uncertain", id="uncertain"),
-        pytest.param(put_off, SOON + timedelta(minutes=31), "relay", SOON, "put off by relay.test:25: 451 try later, (address)", "digest doctor", id="the relay puts all mail off"),
+        pytest.param(put_off, SOON + timedelta(minutes=31), "relay", SOON, "deferred by relay.test:25: 451 try later, (address)", "digest doctor", id="the relay puts all mail off"),
         pytest.param(forgotten, LATER, "edition late weekly/1", SOON, "does not go out", "digest send weekly", id="mail that nobody sends"),
         pytest.param(untouched, LATER, "edition late weekly", HOUR, "has not been composed", "digest compose weekly", id="an hour that nobody kept"),
         pytest.param(unreadable, LATER, "source seeds", SOON, "empty.txt of the source seeds cannot be read: is empty", "then: digest ingest", id="a document for long"),

@@ -119,7 +119,7 @@ def meta(value: object) -> str:
         pytest.param(lambda lines: [], "line 1: is no JSON", id="empty"),
         pytest.param(lambda lines: ["{}", *lines], "line 1: is not the header", id="no header"),
         pytest.param(lambda lines: lines[:-1], "is cut off", id="without its end"),
-        pytest.param(lambda lines: [*lines, "{}"], "stands after the end", id="too long"),
+        pytest.param(lambda lines: [*lines, "{}"], "is after the end", id="too long"),
         pytest.param(lambda lines: lines[:9] + lines[10:], "counts", id="a row is missing"),
         pytest.param(
             lambda lines: replaced(lines, 5, "[1]"), "line 6: is no JSON object", id="list"

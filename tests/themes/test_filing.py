@@ -1,4 +1,4 @@
-"""Filing by another lexicon: what is rehearsed is what is done, and the editor's word stands."""
+"""Filing by another lexicon: what is rehearsed is what is done, and the editor's decision holds."""
 
 from datetime import UTC, datetime, timedelta
 
