@@ -140,7 +140,7 @@ def test_a_trouble_is_told_once_and_once_more_when_it_is_over(
         "It lasted from 2026-11-23 08:00 (Asia/Ashgabat) to 2026-11-23 08:42" in over.get_content()
     )
     assert begun["Message-ID"] != over["Message-ID"]
-    assert hook.taken[0][1]["text"].startswith("Ashgabat Desk: Alarm: relay. Mail is put off")
+    assert hook.taken[0][1]["text"].startswith("Ashgabat Desk: Alarm: relay. Mail is deferred")
 
 
 def test_what_passes_by_itself_is_not_told(post: Post, server: FaultServer, hook: Hook) -> None:
