@@ -16,7 +16,8 @@ from digest.errors import DigestError
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-OPERATING = ROOT / "docs" / "operating.md"
+REFERENCE = ROOT / "docs" / "reference.md"
+TASKS = [ROOT / "docs" / f"{page}.md" for page in ("install", "weekly", "trouble")]
 PAGES = [
     README,
     ROOT / "CHANGELOG.md",
@@ -113,7 +114,7 @@ LEAVES = leaves()
 @pytest.mark.parametrize("name", LEAVES)
 def test_a_command_is_told_and_has_help(name: str) -> None:
     """Whoever looks for a command finds it in what operators read, and in `--help`."""
-    pages = (README, OPERATING)
+    pages = (README, REFERENCE, *TASKS)
     told = [" ".join(words) for page in pages for words in named_commands(page)]
     told += [" ".join(words) for page in pages for words in whole_commands(page)]
     assert any(one == name or one.startswith(f"{name} ") for one in told)
@@ -121,8 +122,8 @@ def test_a_command_is_told_and_has_help(name: str) -> None:
 
 
 def test_the_list_of_commands_is_whole() -> None:
-    """The table in docs/operating.md has each command once, and none that is gone."""
-    table = re.findall(r"^\| `digest ([^`]+)` \| \S", read(OPERATING), re.MULTILINE)
+    """The table in docs/reference.md has each command once, and none that is gone."""
+    table = re.findall(r"^\| `digest ([^`]+)` \| \S", read(REFERENCE), re.MULTILINE)
     assert sorted(table) == sorted(LEAVES)
 
 
@@ -158,7 +159,7 @@ def test_commands_are_looked_for_where_they_stand() -> None:
     line = "0 8 * * mon  cd x && .venv/bin/digest ingest && digest send --yes | cat > digest.txt"
     assert list(commands_in(line)) == [["ingest"], ["send", "--yes"]]
     assert len(whole_commands(README)) > 10
-    assert len(whole_commands(OPERATING)) > 20
+    assert sum(len(whole_commands(page)) for page in TASKS) > 20
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def every_error(error: type[DigestError] = DigestError) -> set[str]:
 
 def test_every_error_says_what_to_do() -> None:
     """An operator finds each error with what it means and what to do; none that is gone."""
-    section = read(OPERATING).partition("## Every error")[2]
+    section = read(REFERENCE).partition("## Every error")[2]
     told = re.findall(r"^\| `(\w+)` \| \S[^|]+ \| \S[^|]+ \|$", section, re.MULTILINE)
     assert sorted(told) == sorted(every_error())
 

@@ -197,7 +197,7 @@ def alarm_notice(
 
 
 class Unrecorded:
-    """Sent as other alarms are: once it has lasted, and once it has stayed away; see docs/operating.md."""
+    """Sent as other alarms are: once it has lasted, and once it has stayed away; see docs/trouble.md."""
 
     def __init__(self) -> None:
         self._trouble: Trouble | None = None

@@ -46,7 +46,7 @@ OVERDUE = timedelta(days=1)
 def database(db: Database) -> Finding:
     """Damaged pages, broken references."""
     if faults := integrity_faults(db):
-        advice = "Restore the last backup; see docs/operating.md, “The database”."
+        advice = "Restore the last backup; see docs/trouble.md, “The database”."
         return Finding("database", "red", "; ".join(faults), advice)
     return Finding("database", "green", f"{db.path} is sound")
 
@@ -416,7 +416,7 @@ def _with_store(newsroom: Newsroom) -> Iterator[Finding]:
         try:
             newsroom = stack.enter_context(newsroom.open(read_only=True))
         except DigestError as e:
-            yield Finding("database", "red", str(e), "See docs/operating.md, “The database”.")
+            yield Finding("database", "red", str(e), "See docs/trouble.md, “The database”.")
             return
         db, settings, now = newsroom.db, newsroom.settings, newsroom.now()
         sound = database(db)

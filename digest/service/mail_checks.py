@@ -319,7 +319,7 @@ def concerning_sending(db: Database, newsroom: Newsroom) -> Iterator[Finding]:
 def pages(db: Database) -> Finding:
     """Whether the file can be trusted with what is sent; not as thorough as the doctor's look."""
     if faults := damaged_pages(db):
-        advice = "Restore the last backup; see docs/operating.md, “The database”."
+        advice = "Restore the last backup; see docs/trouble.md, “The database”."
         return Finding("database", "red", "; ".join(faults), advice)
     return Finding("database", "green", f"{db.path} is sound")
 

@@ -138,7 +138,7 @@ def store_trouble(said: str, since: datetime) -> Trouble:
         "database",
         f"The database cannot be used: {said}",
         since,
-        "Nothing is read, composed or sent until it can. Next: digest doctor; docs/operating.md, "
+        "Nothing is read, composed or sent until it can. Next: digest doctor; docs/trouble.md, "
         "“When the disk fails”.",
     )
 

@@ -1,4 +1,4 @@
-"""A restore drill, by the commands of docs/operating.md: a backup that was made while the newsroom
+"""A restore drill, by the commands of docs/trouble.md: a backup that was made while the newsroom
 worked is sound in another place, and mails nobody there until it is told to."""
 
 import os
@@ -19,7 +19,7 @@ from tests.journeys.serving import Running, service
 from tests.mailing import Office, use_smtp
 
 pytestmark = pytest.mark.drill
-PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "trouble.md").read_text(encoding="utf-8")
 DRILL = runpy.run_path(str(ROOT / "scripts" / "install-drill"))
 RECIPIENTS = 160
 PROGRAM = "/opt/digest/venv/bin/digest"

@@ -7,8 +7,8 @@ import pytest
 
 from tests.desks import ROOT
 
-PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "install-drill"))
+PAGE = SCRIPT["read_pages"]()
 
 
 def test_the_drill_types_every_command_of_its_sections() -> None:
