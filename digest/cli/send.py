@@ -109,12 +109,7 @@ def send_editions(
             seen = [one.edition for one in shown or () if one.frozen]
             only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
         return deliver(
-            newsroom,
-            editions=only,
-            digest=config.name,
-            portion=portion,
-            stop=stop,
-            told=told,
+            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, told=told
         )
 
 
@@ -273,11 +268,7 @@ def tell(reports: Sequence[EditionReport]) -> bool:
 
 
 def rehearse(
-    newsroom: Newsroom,
-    config: DigestConfig,
-    planned: Sequence[Planned],
-    out: Path,
-    as_json: bool,
+    newsroom: Newsroom, config: DigestConfig, planned: Sequence[Planned], out: Path, as_json: bool
 ) -> None:
     """Show what would be sent, write each segment's mail into `out`, and change nothing else."""
     from digest.editions.preview import clear_previews, preview_segments, write_preview
@@ -442,10 +433,7 @@ def _as_data(
     help="Only to these; the rest stays queued.",
 )
 @click.option(
-    "--queued",
-    is_flag=True,
-    default=False,
-    help="Only what is still queued; what is new waits.",
+    "--queued", is_flag=True, default=False, help="Only what is still queued; what is new waits."
 )
 @click.option(
     "--despite",

@@ -65,9 +65,7 @@ def config(as_json: bool) -> None:
 
 @click.command()
 @click.option(
-    "--nameserver",
-    metavar="ADDRESS[:PORT]",
-    help="Ask this name server instead of this machine's.",
+    "--nameserver", metavar="ADDRESS[:PORT]", help="Ask this name server instead of this machine's."
 )
 @json_option
 @click.pass_context
@@ -105,14 +103,7 @@ EDITIONS = 6
 WEEKS = 8
 BAR = 16
 
-MARKS = {
-    "sent": "▇",
-    "handed": "▒",
-    "queued": "░",
-    "uncertain": "?",
-    "failed": "×",
-    "skipped": "·",
-}
+MARKS = {"sent": "▇", "handed": "▒", "queued": "░", "uncertain": "?", "failed": "×", "skipped": "·"}
 """Each state of a delivery by a sign of its own, so that a bar needs no colour; in its order."""
 RISING = "▁▂▃▄▅▆▇"
 

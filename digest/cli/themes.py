@@ -535,9 +535,4 @@ def evaluate(file: Path | None, errors: bool, as_json: bool) -> None:
         with file.open(encoding="utf-8") as lines:
             items = read_labels(lines, file.name)
     lexicon = lexicon_of(newsroom.settings.themes)
-    print_evaluation(
-        run(lexicon, items),
-        lexicon.version,
-        errors=errors,
-        as_json=as_json,
-    )
+    print_evaluation(run(lexicon, items), lexicon.version, errors=errors, as_json=as_json)

@@ -31,13 +31,7 @@ from digest.editions.store import (
 from digest.errors import NotFoundError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.mime import MessageMaker
-from digest.mail.outgoing import (
-    Due,
-    Outcome,
-    OutcomeKind,
-    Outgoing,
-    Phase,
-)
+from digest.mail.outgoing import Due, Outcome, OutcomeKind, Outgoing, Phase
 from digest.mail.store import TABLE, mark_handed, recover_handed, settle
 from digest.mail.tokens import return_path, token_for
 from digest.model import Edition
@@ -327,10 +321,7 @@ class _Run:
         return report
 
     def _send(
-        self,
-        makers: dict[int, MessageMaker],
-        ledger: Ledger,
-        report: EditionReport,
+        self, makers: dict[int, MessageMaker], ledger: Ledger, report: EditionReport
     ) -> str | None:
         """Run until nothing is due, anew where somebody in the run was overtaken by a leave, a
         suppression or a hold; the transport's fault."""

@@ -358,11 +358,7 @@ def make_segment(
     Messages are dated at the end of the edition's window.
     """
     mail = render_mail(
-        settings=settings,
-        digest=digest,
-        edition=edition,
-        layout=layout,
-        environment=environment,
+        settings=settings, digest=digest, edition=edition, layout=layout, environment=environment
     )
     maker = MessageMaker(
         settings=settings,

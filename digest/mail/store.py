@@ -13,14 +13,7 @@ from datetime import datetime
 
 from digest.errors import SenderError
 from digest.mail.ledger import DELAYS
-from digest.mail.outgoing import (
-    LONGEST_DELAY,
-    DeliveryStatus,
-    DueNotice,
-    Kind,
-    Notice,
-    Settlement,
-)
+from digest.mail.outgoing import LONGEST_DELAY, DeliveryStatus, DueNotice, Kind, Notice, Settlement
 from digest.model import RenderedMail
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 

@@ -204,13 +204,7 @@ class Unrecorded:
         self._gone_at: datetime | None = None
         self._sent: set[str] = set()
 
-    def watch(
-        self,
-        ways: Ways,
-        fault: str | None,
-        now: datetime,
-        stop: Callable[[], bool],
-    ) -> int:
+    def watch(self, ways: Ways, fault: str | None, now: datetime, stop: Callable[[], bool]) -> int:
         """`fault` is why the database cannot be used, None where it can; how many messages were taken."""
         settings = ways.settings
         if fault is not None:
@@ -233,12 +227,7 @@ class Unrecorded:
             self._trouble, self._gone_at, self._sent = None, None, set()
         return len(taken)
 
-    def _send(
-        self,
-        ways: Ways,
-        to: Collection[str],
-        stop: Callable[[], bool],
-    ) -> set[str]:
+    def _send(self, ways: Ways, to: Collection[str], stop: Callable[[], bool]) -> set[str]:
         """Those of these places that have taken it."""
         trouble, over_at, settings = self._trouble, self._gone_at, ways.settings
         if trouble is None:

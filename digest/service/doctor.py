@@ -277,12 +277,7 @@ def sample_edition(settings: Settings, digest: DigestConfig, now: datetime) -> E
         digest=digest.name, number=1, window=window, zone=zone, placements=placements
     )
     return Edition(
-        id=None,
-        digest=digest.name,
-        number=1,
-        window=window,
-        hash=shown,
-        placements=placements,
+        id=None, digest=digest.name, number=1, window=window, hash=shown, placements=placements
     )
 
 

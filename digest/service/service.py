@@ -40,10 +40,7 @@ def notify(*lines: str) -> None:
     if place.startswith("@"):  # Linux's own name space: systemd writes its NUL as @
         place = "\0" + place[1:]
     # Whoever asked may be gone; the service works, and ends, all the same (as sd_notify(3) advises).
-    with (
-        contextlib.suppress(OSError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
-    ):
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.connect(place)
         channel.sendall("\n".join(lines).encode())
 

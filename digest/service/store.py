@@ -9,12 +9,7 @@ from typing import Any
 
 from digest.editions.store import delivery_counts
 from digest.model import OTHER, Trouble, Window
-from digest.store.database import (
-    Database,
-    Row,
-    moment_from_text,
-    text_from_moment,
-)
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,12 +76,7 @@ class Document:
     error: str | None = None
 
 
-def save_document(
-    db: Database,
-    source_id: int,
-    document: Document,
-    moment: datetime,
-) -> int:
+def save_document(db: Database, source_id: int, document: Document, moment: datetime) -> int:
     """Insert or update the document; its id."""
     at = text_from_moment(moment)
     return int(

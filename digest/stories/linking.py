@@ -57,10 +57,7 @@ def link_article(db: Database, article: Article, moment: datetime, ranks: Sequen
     config.toml. Call inside a write.
     """
     print_ = fingerprint(
-        title=article.title,
-        text=article.text,
-        language=article.language,
-        day=article.published.day,
+        title=article.title, text=article.text, language=article.language, day=article.published.day
     )
     stories.save_fingerprint(db, article.id, print_)
     said = story_rulings(db, article.id)

@@ -260,12 +260,7 @@ def apply(
 
 
 def rule(
-    newsroom: Newsroom,
-    article_id: int,
-    words: Mapping[str, Verdict],
-    *,
-    by: str,
-    moment: datetime,
+    newsroom: Newsroom, article_id: int, words: Mapping[str, Verdict], *, by: str, moment: datetime
 ) -> tuple[Article, Article]:
     """Keep an editor's word on an article's themes, by theme; the article before and after.
 

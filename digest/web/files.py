@@ -145,12 +145,7 @@ class FileCache:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        limit: int,
-        cache_seconds: int,
-        seconds: Callable[[], float],
+        self, folder: Path, *, limit: int, cache_seconds: int, seconds: Callable[[], float]
     ) -> None:
         self.folder = folder
         self.limit = limit

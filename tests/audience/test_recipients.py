@@ -53,11 +53,7 @@ def test_what_is_not_given_stays_as_it_was() -> None:
     kept = check_recipient(SETTINGS, address="ann@example.org", name="Ann", before=before)
     assert (kept.languages, kept.themes, kept.digests) == (("ru",), ("drugs",), ("weekly",))
     given = check_recipient(
-        SETTINGS,
-        address="ann@example.org",
-        languages=["en"],
-        themes=["everything"],
-        before=before,
+        SETTINGS, address="ann@example.org", languages=["en"], themes=["everything"], before=before
     )
     assert (given.languages, given.themes) == (("en",), None)
 

@@ -88,9 +88,7 @@ def test_no_local_day_of_a_year_is_missed_or_doubled(rule: str, zone: str):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    rule=st.sampled_from(RULES),
-    zone=st.sampled_from(ZONES),
-    second=st.integers(0, YEAR_IN_SECONDS),
+    rule=st.sampled_from(RULES), zone=st.sampled_from(ZONES), second=st.integers(0, YEAR_IN_SECONDS)
 )
 def test_before_and_after_walk_the_same_boundaries(rule: str, zone: str, second: int):
     """From any moment, the boundary after and the one not after it are neighbours."""

@@ -78,11 +78,7 @@ def test_tags_are_names_and_the_extension_keeps_their_keys(feed: dict[str, Any])
     item = feed["items"][1]
     assert item["tags"] == ["Наркотики"]
     assert item["_newsroom"]["categories"] == [
-        {
-            "term": "drugs",
-            "scheme": "https://news.example.org/feeds/themes",
-            "label": "Наркотики",
-        }
+        {"term": "drugs", "scheme": "https://news.example.org/feeds/themes", "label": "Наркотики"}
     ]
     assert feed["items"][0]["_newsroom"]["translations"] == [
         {"url": "https://news.example.org/feeds/articles/2.html", "language": "ru"}

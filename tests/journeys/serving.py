@@ -55,10 +55,7 @@ def service(desk: Desk, environment: dict[str, str] | None = None) -> Iterator[R
     port = free_port()
     words = [sys.executable, "-m", "digest", "--config", str(desk.config)]
     with subprocess.Popen(
-        [*words, "serve", "--port", str(port)],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
+        [*words, "serve", "--port", str(port)], env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         running = Running(process, port)
         try:

@@ -27,10 +27,7 @@ from tests.journeys.drills import (
 from tests.journeys.killing import Killer, killer
 
 KILLS = 2
-pytestmark = [
-    pytest.mark.drill,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
-]
+pytestmark = [pytest.mark.drill, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
 @pytest.fixture(scope="module")

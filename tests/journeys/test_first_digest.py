@@ -121,9 +121,7 @@ def test_no_press_contact_is_in_any_file(newcomer: Desk) -> None:
     assert looked_at > 80
 
 
-def test_the_stated_days_are_right(
-    listed: dict[tuple[str, str | None], dict[str, Any]],
-) -> None:
+def test_the_stated_days_are_right(listed: dict[tuple[str, str | None], dict[str, Any]]) -> None:
     """Must show 3: at least 22 of the 25 dated articles have their day; a wrong one none at all."""
     dated = [known for known in TRUTH["articles"] if known["date_in_copy"]]
     assert len(dated) == 25

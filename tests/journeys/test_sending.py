@@ -383,9 +383,7 @@ def test_who_is_asked_to_stop_stops_in_good_order(
     assert set(relay.taken.values()) == {1}
 
 
-def test_a_second_sender_is_refused_with_the_firsts_process_id(
-    crowd: tuple[Desk, Relay],
-) -> None:
+def test_a_second_sender_is_refused_with_the_firsts_process_id(crowd: tuple[Desk, Relay]) -> None:
     """A timer that fires while a person sends does no harm, and says who is at it."""
     desk, relay = crowd
     with sender(desk) as process:

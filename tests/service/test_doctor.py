@@ -370,11 +370,7 @@ def test_a_clock_that_went_back_holds_the_mail(filled: Desk) -> None:
 def test_a_dkim_key_is_shown_as_dns_must_hold_it(filled: Desk) -> None:
     """For who edits the zone: the name and the text, to be pasted; a missing key is red."""
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     table = '\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n'
     text = filled.config.read_text("utf-8")

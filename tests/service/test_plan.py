@@ -125,10 +125,7 @@ def test_the_next_ten_and_each_digest_are_shown():
     assert shown == {(one.verb, one.cause) for one in rhythms(settings())}
     assert len(found) >= 12
     assert [one.at for one in found] == sorted(one.at for one in found)
-    assert (found[-1].verb, found[-1].at.isoformat()) == (
-        Verb.COMPOSE,
-        "2026-11-23T08:00:00+00:00",
-    )
+    assert (found[-1].verb, found[-1].at.isoformat()) == (Verb.COMPOSE, "2026-11-23T08:00:00+00:00")
 
 
 def test_a_service_that_must_not_send_wakes_no_sender():

@@ -121,13 +121,7 @@ Break = Callable[[Desk, Database], None]
     ],
 )  # fmt: skip
 def test_a_trouble_is_found(
-    filled: Desk,
-    breaks: Break,
-    now: datetime,
-    key: str,
-    since: datetime,
-    said: str,
-    advice: str,
+    filled: Desk, breaks: Break, now: datetime, key: str, since: datetime, said: str, advice: str
 ) -> None:
     """Alone, with since when it lasts, what it is without an address, and what to do next."""
     with filled.open() as db:

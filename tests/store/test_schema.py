@@ -10,12 +10,7 @@ from tests.desks import Desk
 FROZEN = {("placements", "story_id"), ("articles", "atom_id")}
 """The story as it was when the edition was frozen; and an id that is ours for the world."""
 
-PLURALS = {
-    "story": "stories",
-    "entry": "entries",
-    "delivery": "deliveries",
-    "other": "articles",
-}
+PLURALS = {"story": "stories", "entry": "entries", "delivery": "deliveries", "other": "articles"}
 
 
 def tables(db: Database) -> list[str]:

@@ -146,11 +146,7 @@ def test_wire_copy_of_one_day_and_town_is_no_story() -> None:
 
 @pytest.mark.parametrize(
     "dateline",
-    [
-        "ASHGABAT, 22 November 2026. ",
-        "Ashgabat, Nov 22 (TDH) – ",
-        "22 November 2026, Ashgabat — ",
-    ],
+    ["ASHGABAT, 22 November 2026. ", "Ashgabat, Nov 22 (TDH) – ", "22 November 2026, Ashgabat — "],
 )
 def test_a_dateline_is_no_part_of_the_story(dateline: str) -> None:
     """For the comparison: with and without its dateline an article has the same fingerprint."""

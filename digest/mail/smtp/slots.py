@@ -40,9 +40,7 @@ class Tally:
     """
 
     def __init__(
-        self,
-        handed: Callable[[Sequence[int]], None],
-        settled: Callable[[Sequence[Outcome]], None],
+        self, handed: Callable[[Sequence[int]], None], settled: Callable[[Sequence[Outcome]], None]
     ) -> None:
         self.counts: Counter[OutcomeKind] = Counter()
         self._handed = handed
