@@ -2,7 +2,7 @@
 /metrics for monitoring. GET and HEAD only, and neither changes anything.
 
 Nobody can hold a connection for ever: not by silence, not by a head that does not end, and not by an
-answer that is not taken. A reader that takes its answer, however slowly, gets all of it.
+answer that nobody reads. A client that reads its answer, however slowly, gets all of it.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from http import HTTPStatus
 from math import ceil
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -29,29 +28,25 @@ from digest.web.files import SECURITY, FileCache
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-FRONT = "all.html"
-NOTHING: dict[str, Any] = {"type": "http.response.body", "body": b""}
-PLAIN = b"text/plain; charset=utf-8"
-LONGEST_HEAD = 65_536
-"""Bytes that may come before a request is whole; feed readers need a few hundred. A body counts too,
-as nothing here takes one.
-"""
 
+PLAIN = b"text/plain; charset=utf-8"
+EMPTY_BODY: dict[str, Any] = {"type": "http.response.body", "body": b""}
+LONGEST_HEAD = 65_536
+"""Bytes that may come before a request is complete; feed readers need a few hundred. A body counts
+too, as nothing here takes one.
+"""
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 DRAIN_SECONDS = 5
-"""How long the end waits for answers under way, and for connections that stay open without a request."""
+"""How long the end waits for answers in progress, and for connections that stay open without a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer of one of the addresses for monitoring."""
+    """The answer of an address for monitoring."""
 
     status: int
     media_type: bytes
     body: bytes
-
-
-Watch = Callable[[], Awaitable[Report]]
 
 
 async def alive() -> Report:
@@ -60,14 +55,16 @@ async def alive() -> Report:
 
 
 class FeedApp:
-    """Serves `files` under the path of `feeds_url`, and `watched` by their own paths.
+    """Serves `files` under the path of `feeds_url`, and each of `reports` at its own path.
 
     `seen` counts answers by (route, status); there are few routes, whatever the requests.
     """
 
-    def __init__(self, files: FileCache, feeds_url: str, watched: dict[str, Watch]) -> None:
+    def __init__(
+        self, files: FileCache, feeds_url: str, reports: dict[str, Callable[[], Awaitable[Report]]]
+    ) -> None:
         self.seen: Counter[tuple[str, int]] = Counter()
-        self.watched = {"/healthz": alive, **watched}
+        self.reports = {"/healthz": alive, **reports}
         self.serve(files, feeds_url)
 
     def serve(self, files: FileCache, feeds_url: str) -> None:
@@ -76,71 +73,54 @@ class FeedApp:
         self.root = urlsplit(feeds_url).path.rstrip("/") + "/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         path: str = scope["path"]
+        method: str = scope["method"]
         name = path.removeprefix(self.root)
-        if scope["method"] not in ("GET", "HEAD"):
-            await self._plainly(send, "other", 405, [(b"allow", b"GET, HEAD")])
-        elif name != path and (file := self.files.fresh(name) or await self.files.find(name)):
+        allowed = method in ("GET", "HEAD")
+        if (
+            allowed
+            and name != path
+            and (file := self.files.fresh(name) or await self.files.find(name))
+        ):
             answer, unchanged = file.choose(scope["headers"])
             self.seen[file.ending, 304 if unchanged else 200] += 1
             await send(answer.unchanged if unchanged else answer.whole)
-            await send(NOTHING if unchanged or scope["method"] == "HEAD" else answer.body)
-        elif path in self.watched:
-            report = await self.watched[path]()
-            await self._report(scope, send, path, report)
+            await send(EMPTY_BODY if unchanged or method == "HEAD" else answer.body)
+            return
+        front = f"{self.root}all.html".encode()
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if not allowed:
+            route, report = "other", Report(405, PLAIN, b"405 Method Not Allowed\n")
+            headers = ((b"allow", b"GET, HEAD"),)
+        elif path in self.reports:
+            route, report = path.strip("/"), await self.reports[path]()
         elif path in ("/", self.root, self.root.rstrip("/")):
-            await self._plainly(send, "front", 302, [(b"location", f"{self.root}{FRONT}".encode())])
+            route, report = "front", Report(302, PLAIN, b"302 Found\n")
+            headers = ((b"location", front),)
         else:
-            body = (
+            page = (
                 b'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Not found</title>'
                 b'</head><body><h1>Not found</h1><p>There is nothing at this address. <a href="'
-                + f"{self.root}{FRONT}".encode()
+                + front
                 + b'">All news</a></p></body></html>\n'
             )
-            report = Report(404, b"text/html; charset=utf-8", body)
-            await self._report(scope, send, "missing", report, SECURITY)
-
-    async def _plainly(
-        self, send: Send, route: str, status: int, headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        body = f"{status} {HTTPStatus(status).phrase}\n".encode()
-        self.seen[route, status] += 1
-        await send(_start(status, PLAIN, len(body), headers))
+            route, report = "missing", Report(404, b"text/html; charset=utf-8", page)
+            headers = SECURITY
+        self.seen[route, report.status] += 1
+        start = {
+            "type": "http.response.start",
+            "status": report.status,
+            "headers": [
+                (b"content-type", report.media_type),
+                (b"content-length", str(len(report.body)).encode()),
+                (b"cache-control", b"no-store"),
+                (b"x-content-type-options", b"nosniff"),
+                *headers,
+            ],
+        }
+        await send(start)
+        body = b"" if method == "HEAD" else report.body
         await send({"type": "http.response.body", "body": body})
-
-    async def _report(
-        self,
-        scope: Scope,
-        send: Send,
-        route: str,
-        report: Report,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> None:
-        self.seen[route.strip("/"), report.status] += 1
-        await send(_start(report.status, report.media_type, len(report.body), headers))
-        body = b"" if scope["method"] == "HEAD" else report.body
-        await send({"type": "http.response.body", "body": body})
-
-
-def _start(
-    status: int,
-    media_type: bytes,
-    length: int,
-    headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, bytes], ...],
-) -> dict[str, Any]:
-    return {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [
-            (b"content-type", media_type),
-            (b"content-length", str(length).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            *headers,
-        ],
-    }
 
 
 _asking: ContextVar["GuardedProtocol"] = ContextVar("asking")
@@ -148,7 +128,7 @@ _asking: ContextVar["GuardedProtocol"] = ContextVar("asking")
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a limit to what a silent or slow reader can hold.
+    """uvicorn's protocol with a limit to what a silent or slow client can hold.
 
     It overrides only methods of asyncio.Protocol, as uvicorn may change its own in any version.
     """
@@ -158,9 +138,9 @@ class GuardedProtocol(HttpToolsProtocol):
     connected: ClassVar[set["GuardedProtocol"]] = set()
 
     _wire: asyncio.Transport
-    _look_again: asyncio.TimerHandle
+    _timer: asyncio.TimerHandle
     _moved_at = 0.0
-    _untaken = 0
+    _unread = 0
     _head = 0
     _answering = False
 
@@ -169,7 +149,7 @@ class GuardedProtocol(HttpToolsProtocol):
         loop = asyncio.get_running_loop()
         self._wire = transport
         self._moved_at = loop.time()
-        self._look_again = loop.call_later(self.patience, self._look)
+        self._timer = loop.call_later(self.patience, self._check)
         self.connected.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -177,22 +157,13 @@ class GuardedProtocol(HttpToolsProtocol):
         _asking.set(self)
         super().data_received(data)
         if self._head > LONGEST_HEAD:
-            # Later, as the task of a request that is now whole starts before that, and resets the count.
+            # Later, as the task of a request that is now complete starts before that, and resets the count.
             asyncio.get_running_loop().call_soon(self._refuse)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._look_again.cancel()
+        self._timer.cancel()
         self.connected.discard(self)
         super().connection_lost(exc)
-
-    def begin(self) -> None:
-        """A request of this connection is whole, and its answer begins."""
-        self._head = 0
-        self._answering = True
-
-    def end(self) -> None:
-        self._answering = False
-        self._moved_at = asyncio.get_running_loop().time()
 
     @classmethod
     def cut_off(cls) -> None:
@@ -206,17 +177,17 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._wire.write(TOO_LONG)
             self._wire.close()
 
-    def _look(self) -> None:
-        """Close a connection on which nothing has moved for `patience`: no request has become whole,
-        and nothing of an answer was taken. What is left of an answer may still go out; a reader that
-        takes nothing of it for another `patience` is cut off.
+    def _check(self) -> None:
+        """Close a connection on which nothing has moved for `patience`: no request became complete,
+        and nothing of an answer was read. What is left of an answer may still go out; a client that
+        reads nothing of it for another `patience` is cut off.
 
         One timer for each connection, as one for each answer costs much of the answer.
         """
         loop = asyncio.get_running_loop()
-        untaken = self._count_untaken()
-        if untaken != self._untaken or (self._answering and not untaken):
-            self._untaken, self._moved_at = untaken, loop.time()
+        unread = self._count_unread()
+        if unread != self._unread or (self._answering and not unread):
+            self._unread, self._moved_at = unread, loop.time()
         left = self._moved_at + self.patience - loop.time()
         if left <= 0:
             if self._wire.is_closing():
@@ -224,13 +195,13 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
             self._wire.close()
             left = self.patience
-        self._look_again = loop.call_later(left, self._look)
+        self._timer = loop.call_later(left, self._check)
 
-    def _count_untaken(self) -> int:
-        """Bytes of answers that have not reached the reader. Where the system does not say how many
-        it holds, only those that it has not yet taken from us.
+    def _count_unread(self) -> int:
+        """Bytes of answers that have not reached the client. Where the system does not say how many
+        it holds, only those that it has not yet accepted from us.
         """
-        untaken = self._wire.get_write_buffer_size()
+        unread = self._wire.get_write_buffer_size()
         if sys.platform == "linux":
             import fcntl
             import termios
@@ -238,8 +209,8 @@ class GuardedProtocol(HttpToolsProtocol):
             channel = self._wire.get_extra_info("socket")
             with contextlib.suppress(OSError):  # it is closed: nothing is left
                 found = fcntl.ioctl(channel.fileno(), termios.TIOCOUTQ, bytes(4))
-                untaken += struct.unpack("i", found)[0]
-        return untaken
+                unread += struct.unpack("i", found)[0]
+        return unread
 
 
 class _Server(uvicorn.Server):
@@ -250,10 +221,10 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections.
+    """A socket that accepts connections.
 
     Raises:
-        NotReadyError: the port is taken, or the address is not ours.
+        NotReadyError: the port is in use, or the address is not ours.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -272,17 +243,20 @@ async def serve(
     drain: float = DRAIN_SECONDS,
     protocol: type[GuardedProtocol] = GuardedProtocol,
 ) -> None:
-    """Answer until `stopping`. Answers under way are finished, if that takes no longer than `drain`
-    seconds; after that their readers are cut off.
+    """Answer until `stopping`. Answers in progress are finished, if that takes no longer than `drain`
+    seconds; after that their connections are cut off.
     """
+    loop = asyncio.get_running_loop()
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         connection = _asking.get()
-        connection.begin()
+        connection._head = 0
+        connection._answering = True
         try:
             await app(scope, receive, send)
         finally:
-            connection.end()
+            connection._answering = False
+            connection._moved_at = loop.time()
 
     server = _Server(
         uvicorn.Config(
@@ -304,6 +278,6 @@ async def serve(
     await asyncio.wait({answering, ending}, return_when=asyncio.FIRST_COMPLETED)
     ending.cancel()
     server.should_exit = True
-    cutting = asyncio.get_running_loop().call_later(drain, protocol.cut_off)
+    cutting = loop.call_later(drain, protocol.cut_off)
     await answering
     cutting.cancel()

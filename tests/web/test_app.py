@@ -237,8 +237,8 @@ async def taken(folder: Path, *, portion: int) -> int:
     looked = asyncio.Event()
 
     class Looking(Impatient):
-        def _look(self) -> None:
-            super()._look()
+        def _check(self) -> None:
+            super()._check()
             looked.set()
 
         def connection_lost(self, exc: Exception | None) -> None:
