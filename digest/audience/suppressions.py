@@ -16,9 +16,7 @@ from digest.store.database import Database, Row, text_from_moment
 SOFT_LIMIT = 3
 """So many full mailboxes or other soft bounces within SOFT_MEMORY suppress an address."""
 
-
 SOFT_MEMORY = timedelta(days=60)
-
 
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
 """From the lightest to the gravest: what the mail says, and above it what a person has said."""
@@ -180,21 +178,16 @@ def was_mailed(db: Database, recipient_id: int, since: datetime) -> bool:
 
 DELIMITERS = (";", "\t", ",")
 
-
 HEADINGS = (
     re.compile(r"mail|почт|e-?pochta|poçta", re.IGNORECASE),
     re.compile(r"address|адрес|salgy", re.IGNORECASE),
 )
 """How a column of addresses is headed, the surest first; each language that a newsroom here writes."""
 
-
 WORD = re.compile(r"""[^\s,;:|<>()\[\]"]*@[^\s,;:|<>()\[\]"]*""")
 """What may be an address, out of the names, brackets and quotes around it."""
 
-
 SHOWN = 60
-
-
 Rows = Iterable[tuple[int, Sequence[str]]]
 
 

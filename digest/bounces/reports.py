@@ -103,28 +103,20 @@ class ReturnedMail:
 
 
 _ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
-
-
 _REPLY = re.compile(r"(?<![\w.-])([45]\d\d)(?=[ \t-])")
-
 
 # RFC 3463 and its registry: codes whose class 5 does not mean that the address is dead.
 _SOFT = frozenset({"5.2.2", "5.3.1", "5.4.5", "5.4.6", "5.4.7", "5.4.14"})
-
-
 _OUR_MAIL = frozenset({"5.1.7", "5.1.8", "5.2.3", "5.3.4"})
-
 
 # RFC 7293: another person or firm has the address now; the registry's 5.7.13: account disabled.
 _GONE = frozenset({"5.7.13", "5.7.17", "5.7.18"})
-
 
 _FULL = re.compile(
     r"quota|mail ?box (is |was )?(too )?full|full mail ?box|mail ?box size|storage (space|limit)"
     r"|insufficient (system )?(storage|disk)|disk full|переполнен|postfach (ist )?voll",
     re.IGNORECASE,
 )
-
 
 _NOBODY = re.compile(
     r"(user|recipient|mail ?box|account|address|addressee)s?( name)?( is| was|:)?( currently)?"
@@ -137,13 +129,11 @@ _NOBODY = re.compile(
     re.IGNORECASE,
 )
 
-
 _UNREACHED = re.compile(
     r"too many hops|\bloop(s|ing|ed)?\b|timed? ?out|time-?out|retry time|connection refused"
     r"|temporar(y|ily)",
     re.IGNORECASE,
 )
-
 
 _UNWANTED = re.compile(
     r"not accepting (e-?)?(mail|messages?) from|spam|polic(y|ies)|blocked|block ?list|black ?list|reputation|blacklisted|\brbl\b|\bdnsbl\b"
@@ -265,9 +255,7 @@ _ARRIVED = (
     *("X-Delivered-To", "X-Forwarded-To", "Resent-To"),
 )
 
-
 _ANSWERING = ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response")
-
 
 _SYSTEM = re.compile(
     r"(?<![\w.+-])(mailer[-_.]?daemon|postmaster|mail[-_.]?daemon|maildelivery)\b"
@@ -275,9 +263,7 @@ _SYSTEM = re.compile(
     re.IGNORECASE,
 )
 
-
 _SEEN = re.compile(r";\s*(displayed|dispatched|processed)", re.IGNORECASE)
-
 
 _AWAY = re.compile(
     r"""^\W*+(?:(?:re|aw|antw|sv|на)\s*+:\s*+)*+\W*+(?:
@@ -351,29 +337,19 @@ def _is_receipt(message: Message) -> bool:
 LARGEST_READ = 512 * 1024
 """Bytes of a mail that are looked at; a report stands before what it encloses."""
 
-
 _LARGEST_WORDED = 128 * 1024
-
 
 _MOST_WORDED = 200
 """So large a mail, of so many parts, is searched for words: each detector looks at every part."""
-
 
 _LONG_LINES = re.compile(rb"([^\n]{998})[^\n]+")
 """What a line has beyond its longest length (RFC 5322 §2.1.1): there the detectors' patterns would
 look again from each sign, and the whole process waits for a pattern.
 """
 
-
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
-
-
 _MACHINE_READABLE = _STATUS_PARTS | {"message/feedback-report"}
-
-
 _COPY_STARTS = re.compile(r"^>?[ \t]*(?:Return-Path|Received|DKIM-Signature)[ \t]*:", re.I | re.M)
-
-
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,400}@[^<>\s]{1,255}>")
 
 

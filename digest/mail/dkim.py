@@ -74,11 +74,7 @@ def _single_blanks(text: bytes) -> bytes:
 
 
 RSA: Final = "rsa-sha256"
-
-
 ED25519: Final = "ed25519-sha256"
-
-
 SMALLEST_RSA_BITS = 2048
 
 
@@ -186,14 +182,10 @@ OVER_SIGNED = (
 )
 """Signed as often as they stand and once more, so that none can be added."""
 
-
 SIGNED = (b"auto-submitted", b"feedback-id")
 """Signed where they stand."""
 
-
 _LINE = 72
-
-
 _PLACE = b"\0"
 
 

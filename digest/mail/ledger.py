@@ -16,7 +16,6 @@ from digest.mail.outgoing import (
 MALFORMED = -1
 """The code of an answer that is no SMTP reply."""
 
-
 DELAYS = (
     timedelta(minutes=15),
     timedelta(hours=1),
@@ -25,32 +24,17 @@ DELAYS = (
     timedelta(hours=24),
 )
 
-
 GIVES_UP_AFTER = timedelta(hours=48)
-
 
 _ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
 """From a part's first sign only, and never back: what a stranger sends may be one long part."""
 
-
 _ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-
-
 _OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
-
-
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
-
-
 _HOST_TAKES_NO_MAIL = frozenset({521, 556})  # RFC 7504
-
-
 _MAILBOX = frozenset({550, 551, 553})
-
-
 _BAD_SENDER = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
-
-
 _TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
 
 
@@ -124,7 +108,6 @@ def answer_text(outcome: Outcome) -> str:
 
 
 FULL = "mailbox full"
-
 
 FINAL = {
     OutcomeKind.DEAD: "no such address",

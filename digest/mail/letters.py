@@ -19,24 +19,12 @@ UNREADABLE = (
 )
 """What the library's parsers raise on broken mail, found by trying."""
 
-
 LARGEST_TEXT = 256 * 1024
-
-
 _LONGEST_DECODED = 4000
-
-
 _MOST_PARTS = 200
-
-
 _MOST_GROUPS = 200
-
-
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
-
-
 _ENCLOSED = frozenset({"message/rfc822", "message/global", "message/news"})
-
 
 _ENCLOSED_HEADERS = frozenset(
     {
@@ -46,7 +34,6 @@ _ENCLOSED_HEADERS = frozenset(
         "message/global-headers",
     }
 )
-
 
 Fields = dict[str, str]
 

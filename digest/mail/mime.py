@@ -24,28 +24,18 @@ if TYPE_CHECKING:
 WISHED = 78
 """Characters of a line, without its CRLF, where folding can keep it (RFC 5322 §2.1.1)."""
 
-
 LONGEST = 998
 """Characters that no line may pass (RFC 5322 §2.1.1)."""
-
 
 ENCODED_LINE = 76
 """Characters of a line that holds an encoded word (RFC 2047 §2)."""
 
-
 ENCODED_WORD = 75
 """Characters of one encoded word (RFC 2047 §2)."""
 
-
 _NAME = re.compile(r"[!-9;-~]+")
-
-
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
-
-
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
-
-
 _WRAP = "=?utf-8?q??="
 
 
@@ -184,9 +174,7 @@ def _q(text: str) -> str:
 LINE = 76
 """Characters of an encoded line, without its CRLF."""
 
-
 _PLACE = PLACEHOLDER.encode("ascii")
-
 
 _QP = [
     chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 10.0
 """For each of: the connection, the request, the answer."""
 
-
 AGAIN = timedelta(minutes=15)
 """A server that said nothing about an address is asked again after."""
 

@@ -30,7 +30,6 @@ UPDATE {table} SET status = 'handed', handed_at = :now, attempts = attempts + 1,
  WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'queued'
 """
 
-
 SETTLE = """
 UPDATE {table} SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
        attempts = attempts + (status = 'queued') + ? - 1,  -- handed was counted already

@@ -13,28 +13,15 @@ from digest.language.addresses import ascii_address
 
 TOKEN_LENGTH = 32
 
-
 PLACEHOLDER = "t" * TOKEN_LENGTH
 """Stands where a segment's finished bytes take a recipient's token; as long as one, never valid."""
 
-
 _EDITION_BYTES = 4
-
-
 _RECIPIENT_BYTES = 5
-
-
 _PROOF_BYTES = 11
-
-
 _KEY_BYTES = 16
-
-
 _SEAL = b"digest token 1 seal "
-
-
 _VEIL = b"digest token 1 veil "
-
 
 # A mail system may write the plus as =2B or %2B, put its own words around the address (SRS, BATV)
 # or change case; so a token is any run of the right length that stands alone.
@@ -126,7 +113,6 @@ def _veiled(key: bytes, proof: bytes, names: bytes) -> bytes:
 
 BOUNCES = "bounces"
 """Local part of the envelope sender."""
-
 
 _WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
 

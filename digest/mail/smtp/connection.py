@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 LONGEST_REPLY = 32_768
 """Octets that one reply may have, all its lines together."""
 
-
 _ADDRESS = re.compile(
     r"(?:[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]+"  # a dot-string, RFC 5321 section 4.1.2
     r'|"(?:[ !#-\[\]-~]|\\[ -~])*")'  # or a quoted string
     r"@(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.IPv]+\])"
 )
 
-
 _NO_LINE_END = bytes(octet for octet in range(256) if octet not in b"\r\n")
-
-
 _REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -133,10 +129,7 @@ def body_with_end(message: bytes, *, wire_ready: bool = False) -> bytes:
 PARTING_SECONDS = 2.0
 """How long to wait for the answer to QUIT."""
 
-
 CLOSING = 421
-
-
 START_INPUT = 354
 
 

@@ -11,7 +11,6 @@ from digest.mail.smtp.servers import Allowance, Fault, Patience, Server, Throttl
 LOOK_AHEAD = 200
 """Messages held back for busy domains; more are not drawn until one of these may start."""
 
-
 _MANY_DOMAINS = 2_000
 
 

@@ -25,7 +25,6 @@ from digest.mail.smtp.servers import Fault, OpenError, Server
 SETTLE_SECONDS = 0.02
 """How long an outcome may wait for company when nothing is to be handed."""
 
-
 LONGEST_REST_SECONDS = 0.01
 """The most that who asks to be handed waits for company after a slow commit."""
 

@@ -14,7 +14,6 @@ from digest.mail.smtp.slots import Manner, Slot, Tally
 STOP_SECONDS = 0.1
 """How often `stop()` is asked."""
 
-
 PARTING_SECONDS = 0.05
 """Connections take leave by turns of the loop; one that ends before leaves sockets open."""
 
