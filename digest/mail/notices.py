@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
-from digest.language.addresses import ascii_address
 from digest.mail.ledger import settlement_of, without_addresses
 from digest.mail.mime import build_body, encode_text, filled, header, mailbox_header, raw_header
 from digest.mail.outgoing import (
@@ -28,7 +27,7 @@ from digest.mail.outgoing import (
     Transport,
 )
 from digest.mail.store import TABLE, claim, due_notices, mark_handed, settle
-from digest.mail.tokens import BOUNCES
+from digest.mail.tokens import BOUNCES, mail_domain, token_address
 from digest.store.database import Database
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ def outgoing(
 
     The envelope sender names the notice, and what bounces comes in where the editions' bounces do.
     """
-    sender = f"{BOUNCES}+{notice.name.replace('.', '-')}@{_domain(settings)}"
+    sender = token_address(BOUNCES, mail_domain(settings), notice.name.replace(".", "-"))
     return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
 
 
@@ -242,8 +241,4 @@ def message_id(settings: Settings, name: str, address: str) -> str:
     """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can tell
     that it got one twice."""
     mark = blake2b(address.encode(), digest_size=6).hexdigest()
-    return f"<{name}.{mark}@{_domain(settings)}>"
-
-
-def _domain(settings: Settings) -> str:
-    return ascii_address(settings.mail.from_address).rpartition("@")[2]
+    return f"<{name}.{mark}@{mail_domain(settings)}>"
