@@ -326,10 +326,7 @@ class MessageMaker:
         # The same at each try, so that a lost mail can be traced. The hash tells it from an edition
         # of the same number that a restored database forgot.
         identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDER}"
-        sender = settings.mail.from_name or settings.site.title
-        self._before = mailbox_header("From", [(sender, settings.mail.from_address)])
-        reply_to = settings.mail.reply_to or settings.site.contact
-        self._before += mailbox_header("Reply-To", [(None, reply_to)])
+        self._before = sender_fields(settings)
         fields = [
             header("Subject", mail.subject),
             raw_header("Date", format_datetime(local_date)),
@@ -365,6 +362,14 @@ class MessageMaker:
             return message
         headers = b"".join((self._before, to, filled(self._fields, octets)))
         return self._signer.sign(headers, octets, self._date) + message
+
+
+def sender_fields(settings: Settings) -> bytes:
+    """From and Reply-To, the same in all our mail."""
+    mail, site = settings.mail, settings.site
+    return mailbox_header(
+        "From", [(mail.from_name or site.title, mail.from_address)]
+    ) + mailbox_header("Reply-To", [(None, mail.reply_to or site.contact)])
 
 
 def _list_fields(settings: Settings, digest: DigestConfig, choice: Choice) -> Iterator[bytes]:

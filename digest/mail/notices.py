@@ -1,4 +1,4 @@
-"""Notices: mail of ours that is no edition, such as alarms and the editors' report, as bytes and as webhooks."""
+"""Notices, which is other mail than editions: alarms and the editors' report, as mail and webhook."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +13,15 @@ from zoneinfo import ZoneInfo
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
 from digest.mail.ledger import settlement_of, without_addresses
-from digest.mail.mime import build_body, encode_text, filled, header, mailbox_header, raw_header
+from digest.mail.mime import (
+    build_body,
+    encode_text,
+    filled,
+    header,
+    mailbox_header,
+    raw_header,
+    sender_fields,
+)
 from digest.mail.outgoing import (
     WEBHOOK,
     DeliveryStatus,
@@ -43,16 +51,16 @@ AGAIN = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Whether it was taken, which is any answer of 2xx, and what was answered or happened instead."""
+    """Whether it was accepted, by any answer of 2xx, and what was answered or happened instead."""
 
     taken: bool
     said: str
 
 
 def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_SECONDS) -> Posted:
-    """Post `payload` as JSON (RFC 8259) once. A redirect is not followed: it is not what was named.
+    """Post `payload` as JSON (RFC 8259) once, to this address only: no redirect is followed.
 
-    `timeout`, in seconds, is for each step of it. Nothing is raised for what the network does.
+    `timeout`, in seconds, is for each step. Network errors are in the result, never raised.
     """
     import httpx2
 
@@ -95,8 +103,8 @@ def _reason(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How notices leave. The first two are called only where there is mail to send, and may raise
-    DigestError."""
+    """The channels of notices. The first two are called only where there is mail to send, and may
+    raise DigestError."""
 
     transport: Callable[[], Transport]
     signer: Callable[[], "Signer | None"]
@@ -113,9 +121,9 @@ def send_due(
     but_for: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> Counter[OutcomeKind]:
-    """Hand over every notice of these kinds that is due, but for these names; how the tries ended.
+    """Send every notice of these kinds that is due, except those named; how the tries ended.
 
-    First to the webhook, which no mail server delays. Reports: call as the sole sender.
+    The webhook comes first: no mail server delays it. For reports call as the only sender.
     """
     due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
@@ -150,10 +158,10 @@ def send_due(
         unsent = OutcomeKind.UNSENT
         settled([Outcome(one.id, unsent, text=str(e)) for one in mails if claimed(one)])
         return outcomes
-    letters = (
+    messages = (
         outgoing(settings, one.notice, one.place, one.id, signer) for one in mails if claimed(one)
     )
-    transport.deliver(letters, handed=handed, settled=settled, stop=stop)
+    transport.deliver(messages, handed=handed, settled=settled, stop=stop)
     return outcomes
 
 
@@ -177,22 +185,22 @@ def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlemen
 
 
 def post_notice(settings: Settings, ways: Ways, notice: Notice) -> Posted:
-    """Post one notice; a webhook that cannot be read has not taken it."""
+    """Post one notice; a webhook whose address cannot be read has not accepted it."""
     try:
         url = settings.alarms.webhook()
     except NotReadyError as e:
         return Posted(False, str(e))
     if url is None:
-        return Posted(False, "the variable or file that alarms names for the webhook is not there")
+        return Posted(False, "the variable or file that [alarms] names for the webhook is missing")
     return ways.post(url, notice.payload or {})
 
 
 def outgoing(
     settings: Settings, notice: Notice, address: str, number: int, signer: "Signer | None"
 ) -> Outgoing:
-    """The mail to one address as a transport takes it; `number` is that of its outcome.
+    """The mail to one address for a transport; `number` is that of its outcome.
 
-    The envelope sender names the notice, and what bounces comes in where the editions' bounces do.
+    The envelope sender names the notice; bounces arrive where those of the editions do.
     """
     sender = token_address(BOUNCES, mail_domain(settings), notice.name.replace(".", "-"))
     return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
@@ -201,11 +209,11 @@ def outgoing(
 def notice_message(
     settings: Settings, notice: Notice, address: str, signer: "Signer | None"
 ) -> bytes:
-    """The whole message for one address: the same arguments, the same bytes. One without HTML is
+    """The whole message for one address; the same arguments give the same bytes. One without HTML is
     plain text.
 
     Raises:
-        ValueError: the address cannot be in a header.
+        ValueError: the address is not valid in a header.
     """
     identity = message_id(settings, notice.name, address)
     mail, date = notice.mail, notice.dated_at
@@ -220,10 +228,8 @@ def notice_message(
         ]
         content = filled(encoded.pieces, b"")
     zone = settings.desk_zone if notice.kind is Kind.REPORT else settings.site.time_zone
-    sender = settings.mail.from_name or settings.site.title
     fields = [
-        mailbox_header("From", [(sender, settings.mail.from_address)]),
-        mailbox_header("Reply-To", [(None, settings.mail.reply_to or settings.site.contact)]),
+        sender_fields(settings),
         mailbox_header("To", [(None, address)]),
         header("Subject", mail.subject),
         raw_header("Date", format_datetime(date.astimezone(ZoneInfo(zone)))),
@@ -238,7 +244,7 @@ def notice_message(
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:
-    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can tell
-    that it got one twice."""
+    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can
+    recognise one that it gets twice."""
     mark = blake2b(address.encode(), digest_size=6).hexdigest()
     return f"<{name}.{mark}@{mail_domain(settings)}>"
