@@ -1,4 +1,4 @@
-"""Reading a mail that came back: a bounce, a complaint, an automatic answer, a wish to leave."""
+"""Reading returned mail: a bounce, a complaint, an automatic answer, a wish to unsubscribe."""
 
 import logging
 import re
@@ -9,7 +9,6 @@ from enum import StrEnum
 from itertools import islice
 
 from digest.mail import letters
-from digest.mail.letters import Fields, address, field_groups, header, headers, kind, parts
 from digest.mail.tokens import DeliveryKey, find_tokens, read_token
 
 
@@ -17,56 +16,54 @@ class ReturnKind(StrEnum):
     """What a returned mail means for the recipient."""
 
     HARD = "hard"  # the address is dead
-    SOFT = "soft"  # it could not be reached this time: full, or no answer until time was up
+    SOFT = "soft"  # it could not be reached this time: full, or no answer before the server gave up
     POLICY = "policy"  # the mail was refused, not the address: spam filter, size, our sender
     DELAYED = "delayed"  # still being tried; no bounce
     DELIVERED = "delivered"  # it arrived, or was passed on; no bounce
     COMPLAINT = "complaint"  # the recipient called it abuse
-    LEAVE = "leave"  # a mail to the address for leaving
+    LEAVE = "leave"  # a mail to the address for unsubscribing
     VACATION = "vacation"  # an automatic answer; no bounce
-    UNKNOWN = "unknown"  # nothing that we can read: for a person
+    UNKNOWN = "unknown"  # nothing that we can read; a person must look
 
 
 class FoundBy(StrEnum):
     """How the recipient is known, strongest first; the first three cannot be guessed."""
 
     VERP = "verp"  # the token in the address that the report was sent to
-    ENVELOPE = "envelope"  # the token in what the report says of our envelope
+    ENVELOPE = "envelope"  # the token in what the report says about our envelope
     MESSAGE_ID = "message-id"  # the token in the enclosed message
     RECIPIENT = "recipient"  # the address in a report's own field (RFC 3464, RFC 5965)
     TEXT = "text"  # an address that flufl.bounce read from the text
-    SENDER = "sender"  # From of a mail to the plain address for leaving
+    SENDER = "sender"  # From of a mail to the plain address for unsubscribing
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddresses:
     """Where our returned mail arrives: plain addresses, without tokens, and the keys of tokens.
 
-    `keys` stand newest first. Every address in the domain of `bounces` may carry a token.
+    `keys` are sorted newest first. Every address in the domain of `bounces` may carry a token.
     """
 
     bounces: str
     leave: str
     keys: Sequence[bytes]
 
-    def named_in(self, text: str) -> tuple[str, DeliveryKey] | None:
-        """The last token of ours in `text` and what it names.
+    def named_in(self, text: str) -> DeliveryKey | None:
+        """The delivery that the last token of ours in `text` names.
 
         The last, because an abuse report's own fields come before those of the mail it is about.
         """
-        seen: set[str] = set()
-        for token in reversed(list(find_tokens(text))):
-            if token not in seen and (named := read_token(self.keys, token)):
-                return token, named
-            seen.add(token)
+        for token in dict.fromkeys(reversed(list(find_tokens(text)))):
+            if named := read_token(self.keys, token):
+                return named
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What a report says of one address. `status` is an enhanced code such as 5.1.1 (RFC 3463).
+    """What a report says about one address. `status` is an enhanced code such as 5.1.1 (RFC 3463).
 
-    `original` is the address that we wrote to, where the report tells it; `final` the one that it
+    `original` is the address that we wrote to, where the report has it; `final` the one that it
     became on its way.
     """
 
@@ -75,178 +72,42 @@ class Failure:
     final: str | None = None
     status: str | None = None
     diagnostic: str = ""
-    remote_mta: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnedMail:
-    """One mail that came back, read.
+    """What one returned mail means.
 
-    `delivery` is what a token of ours names, checked with our keys. `addresses` are those of which
-    the report says what `kind` says, first the ones that we wrote to; without a token anybody can
-    have written them. `message_id` is that of the message it is about, with its angle brackets. The other
-    fields are those of the failure that decided `kind`. `sender` is the address in From.
+    `delivery` is what a token of ours names, checked with our keys. `addresses` are those that
+    `kind` is about, first the ones that we wrote to; without a token anybody can have written them.
+    `message_id` is that of the message the mail is about, with its angle brackets. `status` and
+    `diagnostic` are those of the failure that decided `kind`. `sender` is the address in From.
     """
 
     kind: ReturnKind
     found_by: FoundBy | None = None
-    token: str | None = None
     delivery: DeliveryKey | None = None
     addresses: tuple[str, ...] = ()
     message_id: str | None = None
     status: str | None = None
     diagnostic: str = ""
-    remote_mta: str | None = None
     failures: tuple[Failure, ...] = ()
     sender: str | None = None
-    subject: str = ""
 
 
-_ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
-_REPLY = re.compile(r"(?<![\w.-])([45]\d\d)(?=[ \t-])")
-# RFC 3463 and its registry: codes whose class 5 does not mean that the address is dead.
-_SOFT = frozenset({"5.2.2", "5.3.1", "5.4.5", "5.4.6", "5.4.7", "5.4.14"})
-_OUR_MAIL = frozenset({"5.1.7", "5.1.8", "5.2.3", "5.3.4"})
-# RFC 7293: another person or firm has the address now; the registry's 5.7.13: account disabled.
-_GONE = frozenset({"5.7.13", "5.7.17", "5.7.18"})
+LARGEST_READ = 512 * 1024
+"""Bytes of a mail that are looked at; a report comes before what it encloses."""
 
-_FULL = re.compile(
-    r"quota|mail ?box (is |was )?(too )?full|full mail ?box|mail ?box size|storage (space|limit)"
-    r"|insufficient (system )?(storage|disk)|disk full|переполнен|postfach (ist )?voll",
-    re.IGNORECASE,
-)
+# flufl.bounce: each of its detectors looks at every part, and its patterns start again at each
+# character of a line, so bytes, parts and the length of a line (RFC 5322 §2.1.1) are limited.
+_LARGEST_WORDED = 128 * 1024
+_MOST_WORDED = 200
+_LONG_LINES = re.compile(rb"([^\n]{998})[^\n]+")
 
-_NOBODY = re.compile(
-    r"(user|recipient|mail ?box|account|address|addressee)s?( name)?( is| was|:)?( currently)?"
-    r" (unknown|invalid|inactive|disabled|suspended|not (found|known|listed|valid)|unavailable)"
-    r"|(unknown|invalid|illegal|inactive|no such|bad) (local |virtual )?"
-    r"(user|recipient|mail ?box|account|address|person|alias|domain)"
-    r"|does(n.t| not) (exist|have an?)|not? (longer|a) (valid|active|exist|accepted)|not our customer"
-    r"|(host|domain)( name)? (unknown|not found)|unrout(e)?able|null mx"
-    r"|нет такого|не существует|не найден|unbekannt",
-    re.IGNORECASE,
-)
-
-_UNREACHED = re.compile(
-    r"too many hops|\bloop(s|ing|ed)?\b|timed? ?out|time-?out|retry time|connection refused"
-    r"|temporar(y|ily)",
-    re.IGNORECASE,
-)
-
-_UNWANTED = re.compile(
-    r"not accepting (e-?)?(mail|messages?) from|spam|polic(y|ies)|blocked|block ?list|black ?list|reputation|blacklisted|\brbl\b|\bdnsbl\b"
-    r"|\bspf\b|\bdkim\b|\bdmarc\b|content (rejected|filter)|virus|relay(ing)? (access )?denied"
-    r"|not (permitted|allowed|authori[sz]ed)|message (size|too large|rejected)|unsolicited|junk",
-    re.IGNORECASE,
-)
-
-
-def failure(fields: Fields) -> Failure | None:
-    """What one group of a report's fields says (RFC 3464 §2.3); None for a group about no address."""
-    original = _recipient(fields.get("original-recipient", ""))
-    final = _recipient(fields.get("final-recipient", fields.get("x-actual-recipient", "")))
-    action = fields.get("action", "").lower()
-    if not (original or final or action):
-        return None
-    diagnostic = _typed(fields.get("diagnostic-code", ""))[:1000]
-    status = best_status(fields.get("status", ""), diagnostic)
-    return Failure(
-        kind=kind_of(action, status, diagnostic),
-        original=original,
-        final=final,
-        status=status,
-        diagnostic=diagnostic,
-        remote_mta=_typed(fields.get("remote-mta", "")) or None,
-    )
-
-
-def kind_of(action: str, status: str | None, diagnostic: str) -> ReturnKind:
-    """What an action, a status and a diagnosis mean together.
-
-    Only `failed` is a failure (RFC 3464 §2.3.3), or what systems that break the standard write for
-    it. Its class 4 means that time was up.
-    """
-    if action.startswith("delayed"):
-        return ReturnKind.DELAYED
-    if action.startswith(("delivered", "relayed", "expanded")):
-        return ReturnKind.DELIVERED
-    if action.startswith(("fail", "error")):
-        return failed(status, diagnostic)
-    if status is None:
-        return ReturnKind.UNKNOWN
-    # Without an action only a class 5 says that nothing more will come.
-    return ReturnKind.DELAYED if status[0] == "4" else failed(status, diagnostic)
-
-
-def failed(status: str | None, diagnostic: str) -> ReturnKind:
-    """What a final failure means for the address: HARD, SOFT or POLICY.
-
-    A full mailbox is SOFT whatever its code. A code without detail (5.0.0) is read by the words
-    and by the reply code beside it, in which 554 refuses the mail and not the address.
-    """
-    if status in _SOFT or _FULL.search(diagnostic):
-        return ReturnKind.SOFT
-    if status is not None and not _vague(status):
-        if status[0] == "4":
-            return ReturnKind.SOFT
-        if status in _OUR_MAIL or (status[:4] in {"5.7.", "5.6."} and status not in _GONE):
-            return ReturnKind.POLICY
-        return ReturnKind.HARD
-    if _NOBODY.search(diagnostic):
-        return ReturnKind.HARD
-    if _UNREACHED.search(diagnostic):
-        return ReturnKind.SOFT
-    if _UNWANTED.search(diagnostic):
-        return ReturnKind.POLICY
-    reply = _REPLY.search(diagnostic)
-    if reply and reply[1] == "554":
-        return ReturnKind.POLICY
-    soft = status[0] == "4" if status else bool(reply and reply[1][0] == "4")
-    return ReturnKind.SOFT if soft else ReturnKind.HARD
-
-
-def best_status(status: str, diagnostic: str) -> str | None:
-    """The code that says most: that of the report, unless only the server's answer has a detail.
-
-    Exim and others write 5.0.0 for everything and quote the server's own code beside it.
-    """
-    own, quoted = status_in(status), status_in(diagnostic)
-    if own is None or (quoted is not None and _vague(own) and not _vague(quoted)):
-        return quoted or own
-    return own
-
-
-def status_in(text: str) -> str | None:
-    """The first enhanced code of a failure in a text, leading zeros taken off; no IP address."""
-    found = _ENHANCED.search(text)
-    return ".".join(str(int(number)) for number in found.groups()) if found else None
-
-
-def overall(failures: Sequence[Failure]) -> tuple[Failure, ReturnKind]:
-    """The worst of a report's failures, one or more, and what the report means as a whole.
-
-    We write to one address at a time, so several are what it became on its way. Where any of them
-    still got the mail, ours is alive, and HARD counts as SOFT.
-    """
-    order = list(ReturnKind)
-    worst = min(failures, key=lambda one: order.index(one.kind))
-    alive = any(one.kind in {ReturnKind.DELIVERED, ReturnKind.DELAYED} for one in failures)
-    return worst, ReturnKind.SOFT if alive and worst.kind is ReturnKind.HARD else worst.kind
-
-
-def _vague(status: str) -> bool:
-    return status.endswith(".0.0")
-
-
-def _typed(value: str) -> str:
-    """A field's value without its type: `smtp; 550 no` gives `550 no` (RFC 3464 §2.1.2)."""
-    kind, semicolon, rest = value.partition(";")
-    return rest.strip() if semicolon and kind.strip().replace("-", "").isalnum() else value.strip()
-
-
-def _recipient(value: str) -> str | None:
-    return address(_typed(value))
-
+_STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_MACHINE_READABLE = _STATUS_PARTS | {"message/feedback-report"}
+_COPY_STARTS = re.compile(r"^>?[ \t]*(?:Return-Path|Received|DKIM-Signature)[ \t]*:", re.I | re.M)
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,400}@[^<>\s]{1,255}>")
 
 _ARRIVED = (
     *("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"),
@@ -276,105 +137,80 @@ _AWAY = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+_ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
+_REPLY = re.compile(r"(?<![\w.-])([45]\d\d)(?=[ \t-])")
 
-def arrived_at(message: Message) -> list[str]:
-    """Where a mail was sent to, as far as its headers tell; the envelope's own fields last."""
-    return headers(message, *_ARRIVED)
+# RFC 3463 and its registry: codes whose class 5 does not mean that the address is dead.
+_SOFT = frozenset({"5.2.2", "5.3.1", "5.4.5", "5.4.6", "5.4.7", "5.4.14"})
+_OUR_MAIL = frozenset({"5.1.7", "5.1.8", "5.2.3", "5.3.4"})
 
+# RFC 7293: another person or firm has the address now; the registry's 5.7.13: account disabled.
+_GONE = frozenset({"5.7.13", "5.7.17", "5.7.18"})
 
-def is_to(arrived: list[str], plain: str) -> bool:
-    """Whether a mail came to the address `plain`, with a token or without."""
-    local, _, domain = plain.partition("@")
-    pattern = re.compile(
-        rf"(?<![\w.+=-]){re.escape(local)}(?:\+[^@\s<>,;]*)?@{re.escape(domain)}(?![\w-]|\.\w)",
-        re.IGNORECASE,
-    )
-    return any(pattern.search(value) for value in arrived)
+_FULL = re.compile(
+    r"quota|mail ?box (is |was )?(too )?full|full mail ?box|mail ?box size|storage (space|limit)"
+    r"|insufficient (system )?(storage|disk)|disk full|переполнен|postfach (ist )?voll",
+    re.IGNORECASE,
+)
 
+_NOBODY = re.compile(
+    r"(user|recipient|mail ?box|account|address|addressee)s?( name)?( is| was|:)?( currently)?"
+    r" (unknown|invalid|inactive|disabled|suspended|not (found|known|listed|valid)|unavailable)"
+    r"|(unknown|invalid|illegal|inactive|no such|bad) (local |virtual )?"
+    r"(user|recipient|mail ?box|account|address|person|alias|domain)"
+    r"|does(n.t| not) (exist|have an?)|not? (longer|a) (valid|active|exist|accepted)|not our customer"
+    r"|(host|domain)( name)? (unknown|not found)|unrout(e)?able|null mx"
+    r"|нет такого|не существует|не найден|unbekannt",
+    re.IGNORECASE,
+)
 
-def sender(message: Message) -> str | None:
-    """The address in From."""
-    return address(header(message, "From"))
+_UNREACHED = re.compile(
+    r"too many hops|\bloop(s|ing|ed)?\b|timed? ?out|time-?out|retry time|connection refused"
+    r"|temporar(y|ily)",
+    re.IGNORECASE,
+)
 
-
-def is_from_system(message: Message) -> bool:
-    """Whether a mail system itself speaks; what it calls an automatic reply may be a bounce."""
-    if header(message, "X-Failed-Recipients"):
-        return True
-    if "rejected" in header(message, "Auto-Submitted").lower():  # what Sieve's reject writes
-        return True
-    return bool(_SYSTEM.search(header(message, "From")))
-
-
-def is_vacation(message: Message) -> bool:
-    """Whether a mail answers by itself for a person who is away (RFC 3834 §2, and older habits).
-
-    Only for mail that is not from a mail system.
-    """
-    if header(message, "X-Apple-Action").upper() == "VACATION":
-        return True
-    if header(message, "Auto-Submitted").lower().startswith("auto-replied"):
-        return True
-    if header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}:
-        return True
-    if any(found.lower() not in {"", "no"} for found in headers(message, *_ANSWERING)):
-        return True
-    return bool(_AWAY.search(header(message, "Subject"))) or _is_receipt(message)
-
-
-def _is_receipt(message: Message) -> bool:
-    """Whether a mail program tells that our mail was seen (RFC 8098 §3.2.6)."""
-    return any(
-        _SEEN.search(fields.get("disposition", ""))
-        for part in parts(message)
-        if kind(part) == "message/disposition-notification"
-        for fields in field_groups(part)
-    )
-
-
-LARGEST_READ = 512 * 1024
-"""Bytes of a mail that are looked at; a report stands before what it encloses."""
-_LARGEST_WORDED = 128 * 1024
-_MOST_WORDED = 200
-"""So large a mail, of so many parts, is searched for words: each detector looks at every part."""
-_LONG_LINES = re.compile(rb"([^\n]{998})[^\n]+")
-"""What a line has beyond its longest length (RFC 5322 §2.1.1): there the detectors' patterns would
-look again from each sign, and the whole process waits for a pattern.
-"""
-
-_STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_MACHINE_READABLE = _STATUS_PARTS | {"message/feedback-report"}
-_COPY_STARTS = re.compile(r"^>?[ \t]*(?:Return-Path|Received|DKIM-Signature)[ \t]*:", re.I | re.M)
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,400}@[^<>\s]{1,255}>")
+_UNWANTED = re.compile(
+    r"not accepting (e-?)?(mail|messages?) from|spam|polic(y|ies)|blocked|block ?list|black ?list"
+    r"|reputation|\brbl\b|\bdnsbl\b"
+    r"|\bspf\b|\bdkim\b|\bdmarc\b|content (rejected|filter)|virus|relay(ing)? (access )?denied"
+    r"|not (permitted|allowed|authori[sz]ed)|message (size|too large|rejected)|unsolicited|junk",
+    re.IGNORECASE,
+)
 
 
 def read_report(raw: bytes, ours: ReturnAddresses) -> ReturnedMail:
-    """What `raw`, one mail as it arrived, means, and for whom. Any bytes give an answer."""
+    """What `raw`, one mail as it arrived, means, and for which recipient. Any bytes give an answer."""
     raw = raw[:LARGEST_READ]
     message = letters.parse(raw)
-    inner = _unwrapped(message)
-    arrived = arrived_at(message)
-    if inner is not message:
-        arrived += arrived_at(inner)
-    found = _complaint(inner) or _status_report(inner)
-    if found is None:
-        found = _answer(message, arrived, ours) or _by_words(raw[:_LARGEST_WORDED])
+    report = _unwrapped(message)
+    arrived = letters.headers(message, *_ARRIVED)
+    if report is not message:
+        arrived += letters.headers(report, *_ARRIVED)
     found = replace(
-        found,
-        message_id=_enclosed_id(inner),
-        sender=sender(message),
-        subject=letters.header(message, "Subject")[:500],
+        _complaint(report)
+        or _status_report(report)
+        or _answer(message, arrived, ours)
+        or _by_words(raw[:_LARGEST_WORDED]),
+        message_id=_enclosed_id(report),
+        sender=letters.address(letters.header(message, "From")),
     )
-    return _with_recipient(found, arrived, inner, raw, ours)
-
-
-def _answer(message: Message, arrived: list[str], ours: ReturnAddresses) -> ReturnedMail | None:
-    """What a person wants, or a person's machine says; None where a mail system speaks."""
-    if is_from_system(message):
-        return None
-    if is_to(arrived, ours.leave):
-        return ReturnedMail(kind=ReturnKind.LEAVE)
-    return ReturnedMail(kind=ReturnKind.VACATION) if is_vacation(message) else None
+    places = [(FoundBy.VERP, "\n".join(arrived))]
+    # A mail to unsubscribe may quote a mail that somebody forwarded: its tokens end no subscription.
+    if found.kind is not ReturnKind.LEAVE:
+        places += [
+            (FoundBy.ENVELOPE, _envelope(report)),
+            (FoundBy.MESSAGE_ID, found.message_id or ""),
+            (FoundBy.MESSAGE_ID, raw.decode("latin-1")),
+        ]
+    for found_by, text in places:
+        if delivery := ours.named_in(text):
+            return replace(found, found_by=found_by, delivery=delivery)
+    if found.found_by is None and found.addresses:
+        return replace(found, found_by=FoundBy.RECIPIENT)
+    if found.kind is ReturnKind.LEAVE and found.sender:
+        return replace(found, found_by=FoundBy.SENDER, addresses=(found.sender,))
+    return found
 
 
 def _unwrapped(message: Message) -> Message:
@@ -392,44 +228,72 @@ def _complaint(message: Message) -> ReturnedMail | None:
     for part in letters.parts(message):
         if letters.kind(part) != "message/feedback-report":
             continue
-        groups = letters.field_groups(part)
-        fields = groups[0] if groups else {}
+        fields = next(iter(letters.field_groups(part)), {})
         kind = fields.get("feedback-type", "").lower()
         named = (fields.get("original-rcpt-to", ""), fields.get("removal-recipient", ""))
         return ReturnedMail(
             kind=ReturnKind.COMPLAINT if kind == "abuse" else ReturnKind.UNKNOWN,
             addresses=_distinct(map(letters.address, named)),
             diagnostic=f"feedback {kind or 'of no type'}: {fields.get('user-agent', '')}"[:1000],
-            remote_mta=fields.get("reporting-mta"),
         )
     return None
 
 
 def _status_report(message: Message) -> ReturnedMail | None:
-    """A delivery status notification, or None where there is none that names an address."""
+    """A delivery status notification, or None where there is none that names an address.
+
+    We write to one address at a time, so several failures are about what it became on its way. The
+    worst decides; but where any of them still got the mail, ours is alive, and HARD counts as SOFT.
+    """
     failures: list[Failure] = []
     words = ""
     for part in letters.parts(message):
         if letters.kind(part) in _STATUS_PARTS:
-            failures += filter(None, map(failure, letters.field_groups(part)))
+            failures += filter(None, map(_failure, letters.field_groups(part)))
         elif not words and not failures and letters.kind(part) == "text/plain":
             words = letters.text(part)
     if not failures:
         return None
     if len(failures) == 1 and not failures[0].diagnostic:
         failures = [_explained(failures[0], words)]
-    worst, kind = overall(failures)
+    order = list(ReturnKind)
+    worst = min(failures, key=lambda one: order.index(one.kind))
+    alive = any(one.kind in {ReturnKind.DELIVERED, ReturnKind.DELAYED} for one in failures)
     alike = [one for one in failures if one.kind is worst.kind]
     return ReturnedMail(
-        kind=kind,
+        kind=ReturnKind.SOFT if alive and worst.kind is ReturnKind.HARD else worst.kind,
         addresses=_distinct(
             [one.original for one in alike] + [one.final for one in alike if not one.original]
         ),
         status=worst.status,
         diagnostic=worst.diagnostic,
-        remote_mta=worst.remote_mta,
         failures=tuple(failures),
     )
+
+
+def _failure(fields: letters.Fields) -> Failure | None:
+    """What one group of a report's fields says (RFC 3464 §2.3); None for a group about no address."""
+    original = letters.address(_typed(fields.get("original-recipient", "")))
+    named = fields.get("final-recipient", fields.get("x-actual-recipient", ""))
+    final = letters.address(_typed(named))
+    action = fields.get("action", "").lower()
+    if not (original or final or action):
+        return None
+    diagnostic = _typed(fields.get("diagnostic-code", ""))[:1000]
+    status = best_status(fields.get("status", ""), diagnostic)
+    return Failure(
+        kind=kind_of(action, status, diagnostic),
+        original=original,
+        final=final,
+        status=status,
+        diagnostic=diagnostic,
+    )
+
+
+def _typed(value: str) -> str:
+    """A field's value without its type: `smtp; 550 no` gives `550 no` (RFC 3464 §2.1.2)."""
+    kind, semicolon, rest = value.partition(";")
+    return rest.strip() if semicolon and kind.strip().replace("-", "").isalnum() else value.strip()
 
 
 def _explained(one: Failure, words: str) -> Failure:
@@ -440,19 +304,55 @@ def _explained(one: Failure, words: str) -> Failure:
         return one
     diagnostic = " ".join(after.split("\n\n")[0].split()).lstrip(">:)] ")[:1000]
     status = best_status(one.status or "", diagnostic)
-    return replace(one, kind=failed(status, diagnostic), status=status, diagnostic=diagnostic)
+    return replace(one, kind=_failed(status, diagnostic), status=status, diagnostic=diagnostic)
+
+
+def _answer(message: Message, arrived: list[str], ours: ReturnAddresses) -> ReturnedMail | None:
+    """What a person wants, or a person's mail program says (RFC 3834 §2, and older habits).
+
+    None where a mail system speaks: what it calls an automatic reply may be a bounce.
+    """
+    automatic = letters.header(message, "Auto-Submitted").lower()
+    if (
+        letters.header(message, "X-Failed-Recipients")
+        or "rejected" in automatic  # what Sieve's reject writes
+        or _SYSTEM.search(letters.header(message, "From"))
+    ):
+        return None
+    local, _, domain = ours.leave.partition("@")
+    leave = re.compile(  # with a token or without
+        rf"(?<![\w.+=-]){re.escape(local)}(?:\+[^@\s<>,;]*)?@{re.escape(domain)}(?![\w-]|\.\w)",
+        re.IGNORECASE,
+    )
+    if any(leave.search(value) for value in arrived):
+        return ReturnedMail(kind=ReturnKind.LEAVE)
+    if (
+        letters.header(message, "X-Apple-Action").upper() == "VACATION"
+        or automatic.startswith("auto-replied")
+        or letters.header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}
+        or any(one.lower() not in {"", "no"} for one in letters.headers(message, *_ANSWERING))
+        or _AWAY.search(letters.header(message, "Subject"))
+        or any(
+            _SEEN.search(fields.get("disposition", ""))
+            for part in letters.parts(message)
+            if letters.kind(part) == "message/disposition-notification"
+            for fields in letters.field_groups(part)
+        )
+    ):
+        return ReturnedMail(kind=ReturnKind.VACATION)
+    return None
 
 
 def _by_words(raw: bytes) -> ReturnedMail:
-    """A bounce that only people were meant to read, as far as flufl.bounce knows its form."""
+    """A bounce written for people, as far as flufl.bounce knows its form."""
     from flufl.bounce import all_failures
 
     message = letters.parse(_LONG_LINES.sub(rb"\1", raw))
     if next(islice(message.walk(), _MOST_WORDED, None), None) is not None:
         return ReturnedMail(kind=ReturnKind.UNKNOWN)
 
-    # Where one of its detectors stumbles over a strange letter, the others go on; it would put the
-    # trace into our log, with whatever the letter holds.
+    # Where one of its detectors fails on a strange mail, the others go on; it would write the trace
+    # into our log, with whatever the mail holds.
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message)
@@ -462,10 +362,10 @@ def _by_words(raw: bytes) -> ReturnedMail:
     if not found:
         return ReturnedMail(kind=ReturnKind.UNKNOWN)
     words = _own_words(message)
-    status = status_in(words)
+    status = _status_in(words)
     return ReturnedMail(
         # What it calls temporary are warnings: the mail is still being tried.
-        kind=failed(status, words) if permanent else ReturnKind.DELAYED,
+        kind=_failed(status, words) if permanent else ReturnKind.DELAYED,
         found_by=FoundBy.TEXT,
         addresses=tuple(address.decode("ascii", "replace") for address in found),
         status=status,
@@ -491,30 +391,8 @@ def _enclosed_id(message: Message) -> str | None:
     return None
 
 
-def _with_recipient(
-    found: ReturnedMail, arrived: list[str], message: Message, raw: bytes, ours: ReturnAddresses
-) -> ReturnedMail:
-    """`found` with the delivery that a token names, and how its recipient is known."""
-    places = [(FoundBy.VERP, "\n".join(arrived))]
-    # Who writes to leave may quote a mail that another passed on: its tokens end nobody.
-    if found.kind is not ReturnKind.LEAVE:
-        places += [
-            (FoundBy.ENVELOPE, _envelope(message)),
-            (FoundBy.MESSAGE_ID, found.message_id or ""),
-            (FoundBy.MESSAGE_ID, raw.decode("latin-1")),
-        ]
-    for found_by, text in places:
-        if named := ours.named_in(text):
-            return replace(found, found_by=found_by, token=named[0], delivery=named[1])
-    if found.found_by is None and found.addresses:
-        return replace(found, found_by=FoundBy.RECIPIENT)
-    if found.kind is ReturnKind.LEAVE and found.sender:
-        return replace(found, found_by=FoundBy.SENDER, addresses=(found.sender,))
-    return found
-
-
 def _envelope(message: Message) -> str:
-    """What a report says of the envelope that we sent: its sender, its id, its recipient."""
+    """What a report says about the envelope that we sent: its sender, its id, its recipient."""
     lines: list[str] = []
     for part in letters.parts(message):
         if letters.kind(part) in _MACHINE_READABLE:
@@ -523,6 +401,72 @@ def _envelope(message: Message) -> str:
     for inner in letters.enclosed(message):
         lines += letters.headers(inner, "Return-Path")
     return "\n".join(lines)
+
+
+def kind_of(action: str, status: str | None, diagnostic: str) -> ReturnKind:
+    """What an action, a status and a diagnosis mean together.
+
+    Only `failed` is a failure (RFC 3464 §2.3.3), or what systems that break the standard write for
+    it. Its class 4 means that the server gave up.
+    """
+    if action.startswith("delayed"):
+        return ReturnKind.DELAYED
+    if action.startswith(("delivered", "relayed", "expanded")):
+        return ReturnKind.DELIVERED
+    if action.startswith(("fail", "error")):
+        return _failed(status, diagnostic)
+    if status is None:
+        return ReturnKind.UNKNOWN
+    # Without an action only a class 5 says that nothing more will come.
+    return ReturnKind.DELAYED if status[0] == "4" else _failed(status, diagnostic)
+
+
+def _failed(status: str | None, diagnostic: str) -> ReturnKind:
+    """What a final failure means for the address: HARD, SOFT or POLICY.
+
+    A full mailbox is SOFT whatever its code. For a code without detail (5.0.0) the words decide, and
+    the reply code beside it, where 554 refuses the mail and not the address.
+    """
+    if status in _SOFT or _FULL.search(diagnostic):
+        return ReturnKind.SOFT
+    if status is not None and not _vague(status):
+        if status[0] == "4":
+            return ReturnKind.SOFT
+        if status in _OUR_MAIL or (status[:4] in {"5.7.", "5.6."} and status not in _GONE):
+            return ReturnKind.POLICY
+        return ReturnKind.HARD
+    if _NOBODY.search(diagnostic):
+        return ReturnKind.HARD
+    if _UNREACHED.search(diagnostic):
+        return ReturnKind.SOFT
+    if _UNWANTED.search(diagnostic):
+        return ReturnKind.POLICY
+    reply = _REPLY.search(diagnostic)
+    if reply and reply[1] == "554":
+        return ReturnKind.POLICY
+    soft = status[0] == "4" if status else bool(reply and reply[1][0] == "4")
+    return ReturnKind.SOFT if soft else ReturnKind.HARD
+
+
+def best_status(status: str, diagnostic: str) -> str | None:
+    """The code that says most: the report's, unless only that in the server's answer has a detail.
+
+    Exim and others write 5.0.0 for everything and quote the server's own code beside it.
+    """
+    own, quoted = _status_in(status), _status_in(diagnostic)
+    if own is None or (quoted is not None and _vague(own) and not _vague(quoted)):
+        return quoted or own
+    return own
+
+
+def _status_in(text: str) -> str | None:
+    """The first enhanced code of a failure in a text, without leading zeros; no IP address."""
+    found = _ENHANCED.search(text)
+    return ".".join(str(int(number)) for number in found.groups()) if found else None
+
+
+def _vague(status: str) -> bool:
+    return status.endswith(".0.0")
 
 
 def _distinct(addresses: "list[str | None] | map[str | None]") -> tuple[str, ...]:

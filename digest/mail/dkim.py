@@ -1,9 +1,9 @@
 """DKIM signatures (RFC 6376, 8301, 8463): rsa-sha256, and ed25519-sha256 as a second one.
 
 Both are relaxed/relaxed, without l= and x=, and over-sign what people and mail programs act on: a
-field listed once more than it stands in the message cannot be added on the way. A segment's body
-is brought into relaxed form and hashed up to its first token once; a recipient then costs the
-rest of the hash, the headers, and the keys.
+field that is listed once more than it occurs cannot be added on the way. A segment's body is
+brought into relaxed form and hashed up to its first token once. Each recipient then costs the rest
+of the hash, the headers, and the keys.
 """
 
 import hashlib
@@ -13,13 +13,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from digest.errors import SigningError
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+RSA: Final = "rsa-sha256"
+ED25519: Final = "ed25519-sha256"
+SMALLEST_RSA_BITS = 2048
+
+_OVER_SIGNED = (
+    *(b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id"),
+    *(b"in-reply-to", b"references", b"mime-version", b"content-type"),
+    *(b"content-transfer-encoding", b"list-id", b"list-unsubscribe", b"list-unsubscribe-post"),
+    *(b"list-archive", b"list-help", b"list-owner", b"list-subscribe", b"list-post"),
+)
+_SIGNED = dict.fromkeys(_OVER_SIGNED, 1) | {b"auto-submitted": 0, b"feedback-id": 0}
+"""What is signed, and how many times more than it occurs; once more, and none can be added."""
+
+_LINE = 72
+_PLACE = b"\0"
 
 
 def relaxed_body(body: bytes) -> bytes:
@@ -73,16 +85,11 @@ def _single_blanks(text: bytes) -> bytes:
     return text
 
 
-RSA: Final = "rsa-sha256"
-ED25519: Final = "ed25519-sha256"
-SMALLEST_RSA_BITS = 2048
-
-
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """A private key, and the selector under which DNS holds its public half.
 
-    `sign` turns a text into its signature, both bytes. `public` is what DNS shows, base64.
+    `sign` turns a text into its signature, both bytes. `public` is the half in DNS, as base64.
     """
 
     selector: str
@@ -103,29 +110,22 @@ def load_key(path: Path, selector: str) -> SigningKey:
         SigningError: the file cannot be read, or holds no RSA key of 2048 bits or more and no
             Ed25519 key; or the extra `dkim` is not installed.
     """
-    private = _read(path)
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    if isinstance(private, Ed25519PrivateKey):
-        return _ed25519_key(private, selector)
-    if private.key_size < SMALLEST_RSA_BITS:
-        raise SigningError(
-            f"{path}: found an RSA key of {private.key_size} bits; allowed are {SMALLEST_RSA_BITS} "
-            f"or more (RFC 8301). Make one with {_recipe(path)}."
-        )
-    return _rsa_key(private, selector)
-
-
-def _read(path: Path) -> "RSAPrivateKey | Ed25519PrivateKey":
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import (
+            Encoding,
+            PublicFormat,
+            load_pem_private_key,
+        )
     except ImportError as e:
         raise SigningError(
             "Signing needs the library cryptography. Run `pip install 'newsroom-digest[dkim]'`."
         ) from e
+    recipe = f"`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {path}`"
     try:
         private = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as e:
@@ -137,54 +137,29 @@ def _read(path: Path) -> "RSAPrivateKey | Ed25519PrivateKey":
         ) from e
     except (ValueError, UnsupportedAlgorithm) as e:
         raise SigningError(
-            f"{path}: found no private key in PEM form. Make one with {_recipe(path)}."
+            f"{path}: found no private key in PEM form. Make one with {recipe}."
         ) from e
-    if isinstance(private, (RSAPrivateKey, Ed25519PrivateKey)):
-        return private
-    raise SigningError(
-        f"{path}: found a key of another kind ({type(private).__name__.removesuffix('PrivateKey')}); "
-        f"a DKIM key is RSA or Ed25519. Make one with {_recipe(path)}."
-    )
-
-
-def _recipe(path: Path) -> str:
-    return f"`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {path}`"
-
-
-def _rsa_key(private: "RSAPrivateKey", selector: str) -> SigningKey:
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    padding, algorithm = PKCS1v15(), SHA256()
-
-    def sign(text: bytes) -> bytes:
-        return private.sign(text, padding, algorithm)
-
-    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return SigningKey(selector, RSA, sign, b64encode(public).decode("ascii"))
-
-
-def _ed25519_key(private: "Ed25519PrivateKey", selector: str) -> SigningKey:
-    def sign(text: bytes) -> bytes:
+    if isinstance(private, Ed25519PrivateKey):
+        public = b64encode(private.public_key().public_bytes_raw()).decode("ascii")
         # RFC 8463 §3: the key signs the SHA-256 hash, not the text.
-        return private.sign(hashlib.sha256(text).digest())
-
-    public = private.public_key().public_bytes_raw()
-    return SigningKey(selector, ED25519, sign, b64encode(public).decode("ascii"))
-
-
-OVER_SIGNED = (
-    *(b"from", b"sender", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id"),
-    *(b"in-reply-to", b"references", b"mime-version", b"content-type"),
-    *(b"content-transfer-encoding", b"list-id", b"list-unsubscribe", b"list-unsubscribe-post"),
-    *(b"list-archive", b"list-help", b"list-owner", b"list-subscribe", b"list-post"),
-)
-"""Signed as often as they stand and once more, so that none can be added."""
-SIGNED = (b"auto-submitted", b"feedback-id")
-"""Signed where they stand."""
-_LINE = 72
-_PLACE = b"\0"
+        return SigningKey(
+            selector, ED25519, lambda text: private.sign(hashlib.sha256(text).digest()), public
+        )
+    if not isinstance(private, RSAPrivateKey):
+        kind = type(private).__name__.removesuffix("PrivateKey")
+        raise SigningError(
+            f"{path}: found a key of another kind ({kind}); a DKIM key is RSA or Ed25519. "
+            f"Make one with {recipe}."
+        )
+    if private.key_size < SMALLEST_RSA_BITS:
+        raise SigningError(
+            f"{path}: found an RSA key of {private.key_size} bits; allowed are {SMALLEST_RSA_BITS} "
+            f"or more (RFC 8301). Make one with {recipe}."
+        )
+    padding, algorithm = PKCS1v15(), SHA256()
+    info = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    public = b64encode(info).decode("ascii")
+    return SigningKey(selector, RSA, lambda text: private.sign(text, padding, algorithm), public)
 
 
 class Fillable(Protocol):
@@ -197,8 +172,8 @@ class Signer:
     """Signs for one domain with an RSA key and, if given, a second Ed25519 key.
 
     Raises:
-        SigningError: the domain or a selector is not written as DNS wants it, or the keys are not
-            one RSA key, alone or followed by one Ed25519 key.
+        SigningError: the domain or a selector is not in the form of DNS, or the keys are not one RSA
+            key, alone or followed by one Ed25519 key.
     """
 
     def __init__(self, domain: str, keys: Sequence[SigningKey]) -> None:
@@ -210,12 +185,12 @@ class Signer:
                 "read yet (RFC 8463)."
             )
         if len({key.selector for key in keys}) < len(keys):
-            raise SigningError(f"DKIM for {domain}: each key needs a selector of its own.")
+            raise SigningError(f"DKIM for {domain}: each key needs its own selector.")
         for name in (domain, *(key.selector for key in keys)):
             if not name.isascii() or not name.replace(".", "").replace("-", "").isalnum():
                 raise SigningError(
-                    f"DKIM for {domain}: found {name!r}; write domain and selector as DNS holds "
-                    "them, in ASCII letters, digits, hyphens and dots (xn--… for others)."
+                    f"DKIM for {domain}: found {name!r}; write domain and selector as in DNS, "
+                    "with ASCII letters, digits, hyphens and dots (xn--… for others)."
                 )
         self.domain = domain.lower()
         self.keys = tuple(keys)
@@ -256,9 +231,17 @@ class Signer:
 
     def _sign(self, headers: bytes, body_hash: bytes, signed_at: datetime) -> bytes:
         """One DKIM-Signature field for each key, each with its CRLF."""
-        fields = list(relaxed_fields(headers))
-        names, lines = _chosen(fields)
-        self._check_from(fields)
+        fields: dict[bytes, list[bytes]] = {}
+        for name, line in relaxed_fields(headers):
+            fields.setdefault(name, []).append(line)
+        self._check_from(fields.get(b"from", []))
+        listed: list[bytes] = []
+        lines: list[bytes] = []
+        for name, extra in _SIGNED.items():
+            found = fields.get(name, [])
+            listed += [name] * (len(found) + extra)
+            lines += reversed(found)  # of equal names the last comes first (§5.4.2)
+        names = tuple(listed)
         heads = self._heads.get(names)
         if heads is None:
             heads = self._heads[names] = tuple(self._head(key, names) for key in self.keys)
@@ -268,8 +251,9 @@ class Signer:
         for key, head in zip(self.keys, heads, strict=True):
             # §3.5, §3.7: the field itself in relaxed form, its b= empty and without a CRLF.
             signed = block + (head + tail).replace(b"\r\n", b"")
-            signature = key.sign(signed)
-            signatures.append(b"DKIM-Signature: " + head + tail + _folded(signature))
+            text = b64encode(key.sign(signed))
+            folded = b"\r\n ".join(text[i : i + _LINE] for i in range(0, len(text), _LINE))
+            signatures += [b"DKIM-Signature: ", head, tail, folded, b"\r\n"]
         return b"".join(signatures)
 
     def _head(self, key: SigningKey, names: tuple[bytes, ...]) -> bytes:
@@ -284,9 +268,8 @@ class Signer:
             line += item
         return b"\r\n".join([head.encode("ascii"), *lines, line, b""])
 
-    def _check_from(self, fields: list[tuple[bytes, bytes]]) -> None:
+    def _check_from(self, senders: list[bytes]) -> None:
         """DMARC counts a signature only if From is in its domain (RFC 7489 §3.1.1)."""
-        senders = [line for name, line in fields if name == b"from"]
         if len(senders) == 1 and senders[0] in self._aligned:
             return
         address = parseaddr(senders[0][5:].decode("utf-8", "replace"))[1] if senders else ""
@@ -308,7 +291,7 @@ class SegmentSigner:
             raise ValueError(fault)
         self._signer = signer
         self._slots = [piece for piece in pieces if not isinstance(piece, bytes)]
-        # What stands in a place is one word, so it may come after the relaxed form has been made.
+        # A place takes one word, so it can be filled after the relaxed form has been made.
         first, *self._rest = relaxed_body(body).split(_PLACE)
         if len(self._rest) != len(self._slots):
             raise ValueError("found a NUL in the body, which no mail may hold (RFC 5322 §2.2)")
@@ -345,28 +328,3 @@ class _Word:
         if len(token) != self.length:
             raise ValueError(f"found the token {token!r}; it is one word of {self.length} bytes")
         return token
-
-
-def _chosen(fields: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, ...], list[bytes]]:
-    """What h= lists, and the lines in that order; of equal names the last stands first (§5.4.2)."""
-    lines: dict[bytes, list[bytes]] = {}
-    for name, line in fields:
-        lines.setdefault(name, []).append(line)
-    names: list[bytes] = []
-    chosen: list[bytes] = []
-    for name in OVER_SIGNED:
-        found = lines.get(name, [])
-        names += [name] * (len(found) + 1)
-        chosen += reversed(found)
-    for name in SIGNED:
-        found = lines.get(name, [])
-        names += [name] * len(found)
-        chosen += reversed(found)
-    return tuple(names), chosen
-
-
-def _folded(signature: bytes) -> bytes:
-    """A signature in base64 on lines of their own length, with the field's CRLF."""
-    text = b64encode(signature)
-    lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
-    return b"\r\n ".join(lines) + b"\r\n"

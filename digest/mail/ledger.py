@@ -25,8 +25,10 @@ DELAYS = (
 )
 
 GIVES_UP_AFTER = timedelta(hours=48)
+
 _ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
 """From a part's first sign only, and never back: what a stranger sends may be one long part."""
+
 _ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954 section 6

@@ -18,6 +18,7 @@ UNREADABLE = (
     RecursionError,
 )
 """What the library's parsers raise on broken mail, found by trying."""
+
 LARGEST_TEXT = 256 * 1024
 _LONGEST_DECODED = 4000
 _MOST_PARTS = 200

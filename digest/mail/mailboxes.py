@@ -19,6 +19,7 @@ from digest.errors import MailboxError
 
 LARGEST_LETTER = 10 * 1024 * 1024
 """Bytes of a letter that are read; what is longer is cut there."""
+
 TIMEOUT_SECONDS = 30.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SEEN = "S"

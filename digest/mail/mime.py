@@ -12,48 +12,61 @@ from zoneinfo import ZoneInfo
 
 from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
-from digest.language.addresses import _CONTROL, ascii_address
+from digest.language.addresses import ascii_address
 from digest.language.wording import wording_for
-from digest.mail.tokens import PLACEHOLDER, check_token, leave_url
+from digest.mail.tokens import PLACEHOLDER, check_token, leave_url, mail_domain
 from digest.model import Choice, Edition, RenderedMail
 
 if TYPE_CHECKING:
     from digest.mail.dkim import Signer
 
 
-WISHED = 78
-"""Characters of a line, without its CRLF, where folding can keep it (RFC 5322 §2.1.1)."""
-LONGEST = 998
-"""Characters that no line may pass (RFC 5322 §2.1.1)."""
-ENCODED_LINE = 76
-"""Characters of a line that holds an encoded word (RFC 2047 §2)."""
-ENCODED_WORD = 75
-"""Characters of one encoded word (RFC 2047 §2)."""
+# Characters of a line, without its CRLF.
+_WISHED = 78  # where folding can keep it (RFC 5322 §2.1.1)
+_LONGEST = 998  # never more (RFC 5322 §2.1.1)
+_ENCODED_LINE = 76  # with an encoded word, or of an encoded body (RFC 2047 §2, RFC 2045 §6.7)
+_ENCODED_WORD = 75  # one encoded word (RFC 2047 §2)
+
 _NAME = re.compile(r"[!-9;-~]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _WRAP = "=?utf-8?q??="
+_PLACE = PLACEHOLDER.encode("ascii")
+_QP = [
+    chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"
+    for octet in range(256)
+]
 
 
 def header(name: str, text: str) -> bytes:
     """An unstructured field, such as Subject; runs of spaces and tabs become one space.
 
-    Words of printable ASCII stay as they are; from the first that is not to the last, encoded words
-    take over, spaces and all, so that no space is lost between them.
+    Words of printable ASCII stay as they are. From the first that is not to the last, everything
+    goes into encoded words, spaces too, so that no space is lost between them.
 
     Raises:
         ValueError: `text` holds a line break or another control character.
     """
     _check(name, text)
-    return _lines(name, _coded(text, len(name) + 2))
+    words = [word for word in re.split(r"[ \t]+", text) if word]
+    odd = [at for at, word in enumerate(words) if not _is_plain(word)]
+    if not odd:
+        return _folded(name, words)
+    before, after = words[: odd[0]], words[odd[-1] + 1 :]
+    used = len(name) + 2
+    for at, word in enumerate(before):  # as _folded will fold, to know what the line has left
+        used = used + len(word) + 1 if not at or used + len(word) <= _WISHED else len(word) + 2
+    encoded = _encoded_words(" ".join(words[odd[0] : odd[-1] + 1]), used)
+    return _folded(name, [*before, *encoded, *after])
 
 
 def mailbox_header(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> bytes:
     """A field of addresses, such as From: each a display name, or None, and an address.
 
     Raises:
-        ValueError: an address is none, has a local part that is not ASCII (that needs SMTPUTF8), or
-            something holds a control character.
+        ValueError: an address is not valid, or has a local part that is not ASCII (that needs
+            SMTPUTF8), or something holds a control character.
     """
     units: list[str] = []
     for display, address in mailboxes:
@@ -61,24 +74,24 @@ def mailbox_header(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> by
         if units:
             units[-1] += ","
         bare = ascii_address(address)
-        phrase = _phrase(display or "", len(name) + 2 if not units else WISHED)
+        phrase = _phrase(display or "", len(name) + 2 if not units else _WISHED)
         units += [*phrase, f"<{bare}>"] if phrase else [bare]
-    return _lines(name, units)
+    return _folded(name, units)
 
 
 def raw_header(name: str, *values: str) -> bytes:
     """A structured ASCII field that is never encoded: List-*, Message-ID, Date, MIME fields.
 
-    Several values are parted by commas; lines break at commas and spaces only.
+    Several values are separated by commas; lines break at commas and spaces only.
 
     Raises:
-        ValueError: a value is not printable ASCII, or passes the longest line.
+        ValueError: a value is not printable ASCII, or is longer than a line may be.
     """
     for value in values:
         _check(name, value)
-        if not value.isascii() or len(value) > LONGEST - len(name) - 2:
-            raise ValueError(f"{name}: {value[:60]!r} must be ASCII, at most {LONGEST} in a line")
-    return _lines(name, ", ".join(values).split(" "))
+        if not value.isascii() or len(value) > _LONGEST - len(name) - 2:
+            raise ValueError(f"{name}: {value[:60]!r} must be ASCII, at most {_LONGEST} in a line")
+    return _folded(name, ", ".join(values).split(" "))
 
 
 def _check(name: str, text: str) -> None:
@@ -88,15 +101,15 @@ def _check(name: str, text: str) -> None:
         raise ValueError(f"{name}: a line break or control character in {text[:60]!r}")
 
 
-def _lines(name: str, units: Iterable[str]) -> bytes:
-    """The field with CRLF, folded before a unit that would pass the wished length.
+def _folded(name: str, units: Iterable[str]) -> bytes:
+    """The field with CRLF, folded before a unit that would make the line longer than wished.
 
     Never right behind the name: some readers would take the field as empty.
     """
     done: list[str] = []
     line = f"{name}:"
     for unit in units:
-        limit = ENCODED_LINE if "=?" in unit or "=?" in line else WISHED
+        limit = _ENCODED_LINE if "=?" in unit or "=?" in line else _WISHED
         if len(line) + 1 + len(unit) > limit and line != f"{name}:":
             done.append(line)
             line = ""
@@ -104,31 +117,17 @@ def _lines(name: str, units: Iterable[str]) -> bytes:
     return ("\r\n".join([*done, line]) + "\r\n").encode("ascii")
 
 
-def _coded(text: str, used: int) -> list[str]:
-    """Units of an unstructured field; `used` characters of its first line are taken."""
-    words = [word for word in re.split(r"[ \t]+", text) if word]
-    odd = [at for at, word in enumerate(words) if not _is_plain(word)]
-    if not odd:
-        return words
-    before, after = words[: odd[0]], words[odd[-1] + 1 :]
-    for at, word in enumerate(before):  # as _lines will fold, to know the room that is left
-        used = used + len(word) + 1 if not at or used + len(word) <= WISHED else len(word) + 2
-    return [*before, *_encoded_words(" ".join(words[odd[0] : odd[-1] + 1]), used), *after]
-
-
 def _is_plain(word: str) -> bool:
-    return word.isascii() and word.isprintable() and "=?" not in word and len(word) <= LONGEST // 2
+    return word.isascii() and word.isprintable() and "=?" not in word and len(word) <= _LONGEST // 2
 
 
 def _phrase(display: str, used: int) -> list[str]:
     """Units of a display name: atoms, else a quoted string, else encoded words (RFC 5322 §3.2.5)."""
     words = [word for word in re.split(r"[ \t]+", display) if word]
-    if not words:
-        return []
     joined = " ".join(words)
-    if not all(_is_plain(word) for word in words):
+    if not all(map(_is_plain, words)):
         return _encoded_words(joined, used)
-    if _ATOMS.fullmatch(joined):
+    if not words or _ATOMS.fullmatch(joined):
         return words
     quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}"'.split(" ")
@@ -138,19 +137,16 @@ def _encoded_words(text: str, used: int) -> list[str]:
     """`text` as encoded words, none cut inside a character; the first fits beside `used`."""
     binary = sum(sign.isascii() for sign in text) * 3 < len(text) * 2  # mostly Latin stays legible
     words: list[str] = []
-    newsroom = ENCODED_LINE - used if ENCODED_LINE - used >= len(_WRAP) + 12 else ENCODED_WORD
+    limit = _ENCODED_LINE - used if _ENCODED_LINE - used >= len(_WRAP) + 12 else _ENCODED_WORD
     held = ""
     for sign in text:
-        if held and _length(held + sign, binary=binary) > newsroom:
+        grown = held + sign
+        payload = -(-len(grown.encode()) // 3) * 4 if binary else len(_q(grown))
+        if held and len(_WRAP) + payload > limit:
             words.append(_encoded(held, binary=binary))
-            held, newsroom = "", ENCODED_WORD
-        held += sign
+            grown, limit = sign, _ENCODED_WORD
+        held = grown
     return [*words, _encoded(held, binary=binary)]
-
-
-def _length(text: str, *, binary: bool) -> int:
-    payload = -(-len(text.encode()) // 3) * 4 if binary else len(_q(text))
-    return len(_WRAP) + payload
 
 
 def _encoded(text: str, *, binary: bool) -> str:
@@ -160,21 +156,11 @@ def _encoded(text: str, *, binary: bool) -> str:
 
 
 def _q(text: str) -> str:
-    """The Q encoding with the few signs that may stand in a phrase (RFC 2047 §5 (3))."""
+    """The Q encoding with the few characters that a phrase allows (RFC 2047 §5 (3))."""
     return "".join(
         chr(octet) if octet in _Q_PLAIN else "_" if octet == 32 else f"={octet:02X}"
         for octet in text.encode()
     )
-
-
-LINE = 76
-"""Characters of an encoded line, without its CRLF."""
-_PLACE = PLACEHOLDER.encode("ascii")
-
-_QP = [
-    chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"
-    for octet in range(256)
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +190,17 @@ class Encoded:
     transfer: str
     pieces: tuple[Piece, ...]
 
-    def __len__(self) -> int:
-        return len(filled(self.pieces, _PLACE))
-
 
 def encode_text(text: str) -> Encoded:
-    """`text` in UTF-8 as quoted-printable or base64, whichever is shorter, lines ending in CRLF.
+    """`text` in UTF-8 as quoted-printable or base64, the shorter of the two, lines ending in CRLF.
 
     Each placeholder becomes a slot, whole in its line.
     """
     lines = text.splitlines()
-    printable = Encoded("quoted-printable", _quoted_printable(lines))
+    coded = "".join(f"{_printable_line(line)}\r\n" for line in lines)
+    printable = Encoded("quoted-printable", split_at_places(coded.encode("ascii")))
     binary = Encoded("base64", _base64("".join(f"{line}\r\n" for line in lines).encode()))
-    return min(printable, binary, key=len)
+    return min(printable, binary, key=lambda one: len(filled(one.pieces, _PLACE)))
 
 
 def split_at_places(octets: bytes) -> tuple[Piece, ...]:
@@ -232,37 +216,27 @@ def filled(pieces: Sequence[Piece], token: bytes) -> bytes:
     return b"".join(piece.fill(token) if isinstance(piece, Slot) else piece for piece in pieces)
 
 
-def _quoted_printable(lines: Sequence[str]) -> tuple[Piece, ...]:
-    coded = "".join(f"{_printable_line(line)}\r\n" for line in lines)
-    return split_at_places(coded.encode("ascii"))
-
-
 def _printable_line(line: str) -> str:
-    """One line, with soft breaks. A point or "From " that begins it is coded, as is a last space."""
+    """One line with soft breaks. A dot or an F ("From ") that begins it is coded, and a last blank."""
     atoms: list[str] = []
     for part in re.split(f"({PLACEHOLDER})", line):
-        if part == PLACEHOLDER:
-            atoms.append(part)
-        else:
-            atoms += map(_QP.__getitem__, part.encode())
+        atoms += [part] if part == PLACEHOLDER else map(_QP.__getitem__, part.encode())
     if atoms and atoms[-1] in {" ", "\t"}:
         atoms[-1] = f"={ord(atoms[-1]):02X}"
     done: list[str] = []
     held = ""
     for atom in atoms:
-        if not held and atom in {".", "F"}:
-            atom = f"={ord(atom):02X}"
-        if len(held) + len(atom) >= LINE:
+        at_start = f"={ord(atom):02X}" if atom in {".", "F"} else atom
+        unit = atom if held else at_start
+        if len(held) + len(unit) >= _ENCODED_LINE:
             done.append(f"{held}=")
-            held = ""
-            if atom in {".", "F"}:
-                atom = f"={ord(atom):02X}"
-        held += atom
+            held, unit = "", at_start
+        held += unit
     return "\r\n".join([*done, held])
 
 
 def _base64(octets: bytes) -> tuple[Piece, ...]:
-    """Groups of three run on over the whole part; a slot stands on a line of its own."""
+    """Groups of three run on over the whole part; a slot has a line of its own."""
     pieces: list[Piece] = []
     at = 0
     while (place := octets.find(_PLACE, at)) >= 0:
@@ -276,7 +250,7 @@ def _base64(octets: bytes) -> tuple[Piece, ...]:
 
 
 def _base64_lines(octets: bytes) -> bytes:
-    width = LINE // 4 * 3
+    width = _ENCODED_LINE // 4 * 3
     return b"".join(
         b64encode(octets[at : at + width]) + b"\r\n" for at in range(0, len(octets), width)
     )
@@ -284,7 +258,7 @@ def _base64_lines(octets: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The finished MIME body of one segment; `content_type` is the field value that announces it.
+    """The finished MIME body of one segment; `content_type` is the value of its header field.
 
     `pieces` are 7-bit bytes with a slot for each token.
     """
@@ -295,25 +269,24 @@ class Body:
     @property
     def content(self) -> bytes:
         """The body's bytes with the placeholder in place of a token."""
-        return filled(self.pieces, PLACEHOLDER.encode("ascii"))
+        return filled(self.pieces, _PLACE)
 
     @property
     def places(self) -> int:
-        """How often a token stands in the body."""
+        """How many slots for a token the body has."""
         return sum(isinstance(piece, Slot) for piece in self.pieces)
 
 
 def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
     """multipart/alternative with the text first and the HTML last (RFC 2046 §5.1.4).
 
-    The same mail and seed give the same bytes. No line passes 76 characters, all are ASCII.
+    The same mail and seed give the same bytes. No line is longer than 76 characters, all are ASCII.
     """
-    # "=_" stands neither in quoted-printable nor in base64, so no line can look like the boundary.
+    # "=_" occurs neither in quoted-printable nor in base64, so no line can look like the boundary.
     boundary = "=_" + hashlib.sha256(boundary_seed.encode()).hexdigest()[:32]
     pieces: list[Piece] = []
     for subtype, text in (("plain", mail.text), ("html", mail.html)):
         encoded = encode_text(text)
-        # Every token of `text` has its slot, and none was encoded out of reach.
         slots = sum(isinstance(piece, Slot) for piece in encoded.pieces)
         if slots != text.count(PLACEHOLDER):
             raise RuntimeError(f"{text.count(PLACEHOLDER)} places for a token became {slots} slots")
@@ -345,36 +318,42 @@ class MessageMaker:
         date: datetime,
         signer: "Signer | None" = None,
     ) -> None:
+        if date.tzinfo is None:
+            raise ValueError("the date of a message must know its zone")
         seed = "\n".join((edition.hash, choice.language, *choice.languages, *choice.themes))
         body = build_body(mail, boundary_seed=seed)
-        sender = settings.mail.from_name or settings.site.title
-        self._before = mailbox_header("From", [(sender, settings.mail.from_address)])
-        reply_to = settings.mail.reply_to or settings.site.contact
-        self._before += mailbox_header("Reply-To", [(None, reply_to)])
+        local_date = date.astimezone(ZoneInfo(settings.digest_zone(digest)))
+        # The same at each try, so that a lost mail can be traced. The hash tells it from an edition
+        # of the same number that a restored database forgot.
+        identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDER}"
+        self._before = sender_fields(settings)
         fields = [
             header("Subject", mail.subject),
-            raw_header("Date", format_datetime(_local(date, settings, digest))),
-            raw_header("Message-ID", message_id(settings, edition, PLACEHOLDER)),
+            raw_header("Date", format_datetime(local_date)),
+            raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
             *_list_fields(settings, digest, choice),
             raw_header("Auto-Submitted", "auto-generated"),
             raw_header("MIME-Version", "1.0"),
             raw_header("Content-Language", wording_for(choice.language).language),
             raw_header("Content-Type", body.content_type),
         ]
-        self._fields = tuple(split_at_places(b"".join(fields)))
+        self._fields = split_at_places(b"".join(fields))
         self._after = tuple(_merged([*self._fields, b"\r\n", *body.pieces]))
         self._date = date
-        self._signer = None
-        if signer is not None:
-            self._signer = signer.segment_of(body.pieces)
+        self._signer = None if signer is None else signer.segment_of(body.pieces)
         self.body = body
-        _check_wire_ready(self._before + filled(self._after, PLACEHOLDER.encode("ascii")))
+        # The messages differ only by words without dots and line ends, so one check covers all.
+        sample = self._before + filled(self._after, _PLACE)
+        pairs = sample.count(b"\r\n")
+        whole = sample.count(b"\n") == pairs == sample.count(b"\r") and sample.endswith(b"\r\n")
+        if not whole or not sample.isascii() or b"\r\n." in sample:
+            raise RuntimeError("a message is not 7-bit lines in CRLF, none beginning with a dot")
 
     def make(self, address: str, name: str | None, token: str) -> bytes:
         """The whole message for one recipient, as it is sent.
 
         Raises:
-            ValueError: the address or the name cannot stand in a header, or `token` is no token.
+            ValueError: the address or the name is not valid in a header, or `token` is no token.
         """
         octets = check_token(token).encode("ascii")
         to = mailbox_header("To", [(name, address)])
@@ -385,12 +364,12 @@ class MessageMaker:
         return self._signer.sign(headers, octets, self._date) + message
 
 
-def message_id(settings: Settings, edition: Edition, token: str) -> str:
-    """`<weekly.12.1a2b3c4d.TOKEN@news.example.org>`: the same at each try, so that a lost one can be
-    traced. The hash tells it from an edition of the same number that a restored database forgot.
-    """
-    name = f"{edition.digest}.{edition.number}.{edition.hash[:8]}"
-    return f"<{name}.{token}@{_domain(settings)}>"
+def sender_fields(settings: Settings) -> bytes:
+    """From and Reply-To, the same in all our mail."""
+    mail, site = settings.mail, settings.site
+    return mailbox_header(
+        "From", [(mail.from_name or site.title, mail.from_address)]
+    ) + mailbox_header("Reply-To", [(None, mail.reply_to or site.contact)])
 
 
 def _list_fields(settings: Settings, digest: DigestConfig, choice: Choice) -> Iterator[bytes]:
@@ -404,28 +383,10 @@ def _list_fields(settings: Settings, digest: DigestConfig, choice: Choice) -> It
     language = choice.languages[0] if len(choice.languages) == 1 else None
     archive = urls.feed_url(settings, "html", None, language)
     contact = ascii_address(settings.site.contact)
-    yield raw_header("List-Id", f"{named}<{digest.name}.{_domain(settings)}>")
+    yield raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>")
     yield raw_header("List-Unsubscribe", f"<{leave_url(settings)}>")
     yield raw_header("List-Archive", f"<{archive}>")
     yield raw_header("List-Help", f"<mailto:{contact}?subject=help>")
-
-
-def _domain(settings: Settings) -> str:
-    return ascii_address(settings.mail.from_address).rpartition("@")[2]
-
-
-def _local(date: datetime, settings: Settings, digest: DigestConfig) -> datetime:
-    if date.tzinfo is None:
-        raise ValueError("the date of a message must know its zone")
-    return date.astimezone(ZoneInfo(settings.digest_zone(digest)))
-
-
-def _check_wire_ready(message: bytes) -> None:
-    """A segment's messages differ by words without dots and line ends, so one stands for all."""
-    pairs = message.count(b"\r\n")
-    whole = message.count(b"\n") == pairs == message.count(b"\r") and message.endswith(b"\r\n")
-    if not whole or not message.isascii() or b"\r\n." in message:
-        raise RuntimeError("a message is not 7-bit lines in CRLF of which none begins with a dot")
 
 
 def _merged(pieces: list[Piece]) -> Iterator[Piece]:

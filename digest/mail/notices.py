@@ -1,4 +1,4 @@
-"""Notices: mail of ours that is no edition, such as alarms and the editors' report, as bytes and as webhooks."""
+"""Notices, which is other mail than editions: alarms and the editors' report, as mail and webhook."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,9 +12,16 @@ from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
-from digest.language.addresses import ascii_address
 from digest.mail.ledger import settlement_of, without_addresses
-from digest.mail.mime import build_body, encode_text, filled, header, mailbox_header, raw_header
+from digest.mail.mime import (
+    build_body,
+    encode_text,
+    filled,
+    header,
+    mailbox_header,
+    raw_header,
+    sender_fields,
+)
 from digest.mail.outgoing import (
     WEBHOOK,
     DeliveryStatus,
@@ -28,7 +35,7 @@ from digest.mail.outgoing import (
     Transport,
 )
 from digest.mail.store import TABLE, claim, due_notices, mark_handed, settle
-from digest.mail.tokens import BOUNCES
+from digest.mail.tokens import BOUNCES, mail_domain, token_address
 from digest.store.database import Database
 
 if TYPE_CHECKING:
@@ -43,16 +50,16 @@ AGAIN = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Whether it was taken, which is any answer of 2xx, and what was answered or happened instead."""
+    """Whether it was accepted, by any answer of 2xx, and what was answered or happened instead."""
 
     taken: bool
     said: str
 
 
 def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_SECONDS) -> Posted:
-    """Post `payload` as JSON (RFC 8259) once. A redirect is not followed: it is not what was named.
+    """Post `payload` as JSON (RFC 8259) once, to this address only: no redirect is followed.
 
-    `timeout`, in seconds, is for each step of it. Nothing is raised for what the network does.
+    `timeout`, in seconds, is for each step. Network errors are in the result, never raised.
     """
     import httpx2
 
@@ -113,9 +120,9 @@ def send_due(
     but_for: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> Counter[OutcomeKind]:
-    """Hand over every notice of these kinds that is due, but for these names; how the tries ended.
+    """Send every notice of these kinds that is due, except those named; how the tries ended.
 
-    First to the webhook, which no mail server delays. Reports: call as the sole sender.
+    The webhook comes first: no mail server delays it. For reports call as the only sender.
     """
     due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
@@ -150,12 +157,12 @@ def send_due(
         unsent = OutcomeKind.UNSENT
         settled([Outcome(one.id, unsent, text=str(e)) for one in mails if claimed(one)])
         return outcomes
-    letters = (
+    messages = (
         outgoing(ways.settings, one.notice, one.place, one.id, signer)
         for one in mails
         if claimed(one)
     )
-    transport.deliver(letters, handed=handed, settled=settled, stop=stop)
+    transport.deliver(messages, handed=handed, settled=settled, stop=stop)
     return outcomes
 
 
@@ -185,29 +192,29 @@ def post_notice(ways: Ways, notice: Notice) -> Posted:
     except NotReadyError as e:
         return Posted(False, str(e))
     if url is None:
-        return Posted(False, "the variable or file that alarms names for the webhook is not there")
+        return Posted(False, "the variable or file that [alarms] names for the webhook is missing")
     return ways.post(url, notice.payload or {})
 
 
 def outgoing(
     settings: Settings, notice: Notice, address: str, number: int, signer: "Signer | None"
 ) -> Outgoing:
-    """The mail to one address as a transport takes it; `number` is that of its outcome.
+    """The mail to one address for a transport; `number` is that of its outcome.
 
-    The envelope sender names the notice, and what bounces comes in where the editions' bounces do.
+    The envelope sender names the notice; bounces arrive where those of the editions do.
     """
-    sender = f"{BOUNCES}+{notice.name.replace('.', '-')}@{_domain(settings)}"
+    sender = token_address(BOUNCES, mail_domain(settings), notice.name.replace(".", "-"))
     return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
 
 
 def notice_message(
     settings: Settings, notice: Notice, address: str, signer: "Signer | None"
 ) -> bytes:
-    """The whole message for one address: the same arguments, the same bytes. One without HTML is
+    """The whole message for one address; the same arguments give the same bytes. One without HTML is
     plain text.
 
     Raises:
-        ValueError: the address cannot be in a header.
+        ValueError: the address is not valid in a header.
     """
     identity = message_id(settings, notice.name, address)
     mail, date = notice.mail, notice.dated_at
@@ -222,10 +229,8 @@ def notice_message(
         ]
         content = filled(encoded.pieces, b"")
     zone = settings.desk_zone if notice.kind is Kind.REPORT else settings.site.time_zone
-    sender = settings.mail.from_name or settings.site.title
     fields = [
-        mailbox_header("From", [(sender, settings.mail.from_address)]),
-        mailbox_header("Reply-To", [(None, settings.mail.reply_to or settings.site.contact)]),
+        sender_fields(settings),
         mailbox_header("To", [(None, address)]),
         header("Subject", mail.subject),
         raw_header("Date", format_datetime(date.astimezone(ZoneInfo(zone)))),
@@ -240,11 +245,7 @@ def notice_message(
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:
-    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can tell
-    that it got one twice."""
+    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can
+    recognise one that it gets twice."""
     mark = blake2b(address.encode(), digest_size=6).hexdigest()
-    return f"<{name}.{mark}@{_domain(settings)}>"
-
-
-def _domain(settings: Settings) -> str:
-    return ascii_address(settings.mail.from_address).rpartition("@")[2]
+    return f"<{name}.{mark}@{mail_domain(settings)}>"

@@ -72,6 +72,7 @@ class Settlement:
 
 WEBHOOK = "webhook"
 """The place that is no address."""
+
 FIRST_DELAY = timedelta(minutes=2)
 LONGEST_DELAY = timedelta(hours=1)
 

@@ -1,10 +1,10 @@
-"""The outbox of notices: one row for each notice as it was written, one for each place it goes to.
+"""How tries to deliver are kept, for editions and notices alike, and the outbox of notices.
 
-    queued -> handed -> sent | failed | uncertain, or queued again      a report, as a delivery
+    queued -> handed -> sent | failed | uncertain, or queued again      an edition, a report
     queued, with its next try on disk -> sent | failed                  an alarm
 
-Only the sole sender (see store.sender) hands reports over. An alarm waits for nobody: whoever claims
-it hands it over, and after a crash it is tried again.
+Only the sole sender (store.owner) hands over editions and reports. Any process may claim an alarm and
+hand it over; after a crash it is tried again.
 """
 
 import json
@@ -16,6 +16,8 @@ from digest.mail.ledger import DELAYS
 from digest.mail.outgoing import LONGEST_DELAY, DeliveryStatus, DueNotice, Kind, Notice, Settlement
 from digest.model import RenderedMail
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
+
+TABLE = "notice_deliveries"
 
 MARK_HANDED = """
 UPDATE {table} SET status = 'handed', handed_at = :now, attempts = attempts + 1,
@@ -37,21 +39,21 @@ def mark_handed(
     """These bodies are about to be ended. Call inside a write.
 
     Raises:
-        SenderError: one of them is not queued any more; none of them may be ended.
+        SenderError: one of them is no longer queued; none of them may be ended.
     """
     ids = json.dumps(list(delivery_ids))
     marked = db.run(MARK_HANDED.format(table=table), {"now": text_from_moment(now), "ids": ids})
     if marked != len(delivery_ids):
         raise SenderError(
-            "the edition was cancelled while it was being sent: what was under way came to its end, "
-            "nothing more is sent. Next: digest editions list."
+            "Some of this mail was cancelled while it was being sent. Messages under way were "
+            "finished, nothing more is sent. Next: digest editions list."
         )
 
 
 def settle(
     db: Database, settlements: Sequence[Settlement], now: datetime, *, table: str = "deliveries"
 ) -> None:
-    """Keep how tries ended. Call inside a write."""
+    """Store how tries ended. Call inside a write."""
     at = text_from_moment(now)
     db.run_many(
         SETTLE.format(table=table),
@@ -75,8 +77,8 @@ def settle(
 def recover_handed(
     db: Database, *, repeatable: bool, now: datetime, table: str = "deliveries"
 ) -> int:
-    """What a sender that died left as handed: uncertain, or where the transport is `repeatable`
-    queued again. How many. Call inside a write, as the only sender.
+    """Settle what a dead sender left as handed: as uncertain, or queued again where the transport is
+    `repeatable`. How many. Call inside a write, as the only sender.
     """
     outcome = (
         "status = 'queued', due_at = ?"
@@ -88,14 +90,10 @@ def recover_handed(
     return db.run(sql, (text_from_moment(now),))
 
 
-TABLE = "notice_deliveries"
-
-
 def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) -> int:
-    """Keep a notice and queue it for each place; its id. Call inside a write.
+    """Store a notice and queue it for each place; its id. Call inside a write.
 
-    One that is there stays as it is, with what each place got of it; a place that was given up is
-    queued again.
+    A known notice and its deliveries stay as they are; only a failed delivery is queued again.
     """
     at = text_from_moment(now)
     sql = """INSERT INTO notices (kind, name, composed_at, dated_at, subject, text, html, payload)
@@ -113,57 +111,10 @@ def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) 
     return notice_id
 
 
-def give_up(
-    db: Database,
-    kinds: Collection[Kind],
-    reason: str,
-    now: datetime,
-    *,
-    but_for: Collection[str] = (),
-    name: str | None = None,
-    tried_before: datetime | None = None,
-) -> None:
-    """Send nothing more of what is queued, but for these places; only of the notice of this name, and
-    only what was first tried before then. Call inside a write.
-    """
-    at = text_from_moment(now)
-    sql = """UPDATE notice_deliveries SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
-              WHERE status = 'queued' AND place NOT IN (SELECT value FROM json_each(?))
-                AND notice_id IN (SELECT id FROM notices WHERE name = coalesce(?, name)
-                                     AND kind IN (SELECT value FROM json_each(?)))
-                AND (? IS NULL OR first_tried_at < ?)"""
-    before = None if tried_before is None else text_from_moment(tried_before)
-    places, of = json.dumps(list(but_for)), json.dumps(list(kinds))
-    db.run(sql, (at, reason, places, name, of, before, before))
-
-
-def has_open(db: Database, kinds: Collection[Kind]) -> bool:
-    """Whether something is queued, or was handed over and has no answer."""
-    sql = """SELECT 1 FROM notice_deliveries JOIN notices ON notices.id = notice_id
-              WHERE status IN ('queued', 'handed') AND kind IN (SELECT value FROM json_each(?))
-              LIMIT 1"""
-    return db.value(sql, (json.dumps(list(kinds)),)) is not None
-
-
-def last_dated_at(db: Database, kind: Kind) -> datetime | None:
-    """The date of the newest notice; None: there was none."""
-    found = db.value("SELECT max(dated_at) FROM notices WHERE kind = ?", (kind,))
-    return None if found is None else moment_from_text(str(found))
-
-
-def deliveries_of(db: Database, names: Collection[str]) -> list[Row]:
-    """Of these notices: id, kind, place, status, attempts, due_at, settled_at, answer and reason."""
-    sql = """SELECT notice_deliveries.id, kind, place, status, attempts, due_at, settled_at, answer,
-                    reason
-               FROM notices JOIN notice_deliveries ON notice_id = notices.id
-              WHERE name IN (SELECT value FROM json_each(?)) ORDER BY notice_deliveries.id"""
-    return db.rows(sql, (json.dumps(list(names)),))
-
-
 def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[DueNotice]:
     """What may be handed over now, the oldest notice first.
 
-    What is due later than any try is put off was written by a clock that ran ahead, and is due.
+    A due time later than the longest delay was written by a clock that ran ahead, so it is due.
     """
     longest = DELAYS[-1] if Kind.REPORT in kinds else LONGEST_DELAY
     sql = """
@@ -194,10 +145,58 @@ def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[Du
 
 
 def claim(db: Database, due: DueNotice, now: datetime) -> bool:
-    """Take an alarm to hand it over; its next try is on disk then. False: another process has."""
+    """Take an alarm to hand it over, with its next try on disk. False: another process has it."""
     sql = """UPDATE notice_deliveries SET attempts = attempts + 1, due_at = ?,
                     first_tried_at = coalesce(first_tried_at, ?)
               WHERE id = ? AND status = 'queued' AND due_at = ?"""
     again, was = text_from_moment(now + due.delay), text_from_moment(due.due_at)
     with db.write():
         return bool(db.run(sql, (again, text_from_moment(now), due.id, was)))
+
+
+def give_up(
+    db: Database,
+    kinds: Collection[Kind],
+    reason: str,
+    now: datetime,
+    *,
+    but_for: Collection[str] = (),
+    name: str | None = None,
+    tried_before: datetime | None = None,
+) -> None:
+    """Mark queued deliveries of these kinds as failed, except to these places. Call inside a write.
+
+    With `name` only those of that notice, with `tried_before` only those first tried before then.
+    """
+    at = text_from_moment(now)
+    sql = """UPDATE notice_deliveries SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
+              WHERE status = 'queued' AND place NOT IN (SELECT value FROM json_each(?))
+                AND notice_id IN (SELECT id FROM notices WHERE name = coalesce(?, name)
+                                     AND kind IN (SELECT value FROM json_each(?)))
+                AND (? IS NULL OR first_tried_at < ?)"""
+    before = None if tried_before is None else text_from_moment(tried_before)
+    places, of = json.dumps(list(but_for)), json.dumps(list(kinds))
+    db.run(sql, (at, reason, places, name, of, before, before))
+
+
+def has_open(db: Database, kinds: Collection[Kind]) -> bool:
+    """Whether a notice is queued, or was handed over and has no answer."""
+    sql = """SELECT 1 FROM notice_deliveries JOIN notices ON notices.id = notice_id
+              WHERE status IN ('queued', 'handed') AND kind IN (SELECT value FROM json_each(?))
+              LIMIT 1"""
+    return db.value(sql, (json.dumps(list(kinds)),)) is not None
+
+
+def last_dated_at(db: Database, kind: Kind) -> datetime | None:
+    """The date of the newest notice; None where there is none."""
+    found = db.value("SELECT max(dated_at) FROM notices WHERE kind = ?", (kind,))
+    return None if found is None else moment_from_text(str(found))
+
+
+def deliveries_of(db: Database, names: Collection[str]) -> list[Row]:
+    """Rows: id, kind, place, status, attempts, due_at, settled_at, answer, reason."""
+    sql = """SELECT notice_deliveries.id, kind, place, status, attempts, due_at, settled_at, answer,
+                    reason
+               FROM notices JOIN notice_deliveries ON notice_id = notices.id
+              WHERE name IN (SELECT value FROM json_each(?)) ORDER BY notice_deliveries.id"""
+    return db.rows(sql, (json.dumps(list(names)),))

@@ -12,16 +12,24 @@ from digest.config.settings import Settings
 from digest.language.addresses import ascii_address
 
 TOKEN_LENGTH = 32
+
 PLACEHOLDER = "t" * TOKEN_LENGTH
-"""Stands where a segment's finished bytes take a recipient's token; as long as one, never valid."""
+"""Marks where a segment's finished bytes take a recipient's token; as long as one, never valid."""
+
+BOUNCES = "bounces"
+"""Local part of the envelope sender."""
+
 _EDITION_BYTES = 4
 _RECIPIENT_BYTES = 5
 _PROOF_BYTES = 11
 _KEY_BYTES = 16
 _SEAL = b"digest token 1 seal "
 _VEIL = b"digest token 1 veil "
+
+_WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
+
 # A mail system may write the plus as =2B or %2B, put its own words around the address (SRS, BATV)
-# or change case; so a token is any run of the right length that stands alone.
+# or change case; so in a text a token is any separate run of the right length.
 _TOKEN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[=%]2[Bb]))[A-Za-z2-7]{32}(?![A-Za-z0-9])")
 
 
@@ -54,8 +62,8 @@ def token_for(key: bytes, edition_id: int, recipient_id: int) -> str:
 def read_token(keys: Sequence[bytes], token: str) -> DeliveryKey | None:
     """The delivery that a token names, or None when none of `keys` made it; case does not count.
 
-    Several keys serve a change of keys: the newest first, the old ones as long as old mail lies
-    in people's boxes.
+    After a change of keys give several: the newest first, the old ones while people may still
+    have old mail.
     """
     if len(token) != TOKEN_LENGTH or not token.isascii():
         return None
@@ -74,20 +82,21 @@ def read_token(keys: Sequence[bytes], token: str) -> DeliveryKey | None:
     return None
 
 
-def verp_address(local: str, domain: str, token: str) -> str:
-    """The envelope sender of one delivery: return_path("bounces", "news.example", token)."""
-    return f"{local}+{token}@{domain}"
+def check_token(token: str) -> str:
+    """The token itself.
 
-
-def leave_address(local: str, domain: str, token: str) -> str:
-    """The address that ends the recipient when it gets any mail."""
-    return f"{local}+{token}@{domain}"
+    Raises:
+        ValueError: it is not TOKEN_LENGTH characters of base32 in small letters.
+    """
+    if not _WHOLE_TOKEN.fullmatch(token):
+        raise ValueError(f"a token has {TOKEN_LENGTH} characters of a-z and 2-7")
+    return token
 
 
 def find_tokens(text: str) -> Iterator[str]:
     """Everything in `text` that has a token's form, lower-case, in order.
 
-    Ordinary words can have it too: only `read_token` tells.
+    Ordinary words can have it too; `read_token` knows the real ones.
     """
     for found in _TOKEN.finditer(text):
         yield found[0].lower()
@@ -103,36 +112,30 @@ def _proof(key: bytes, names: bytes) -> bytes:
 
 
 def _veiled(key: bytes, proof: bytes, names: bytes) -> bytes:
-    """`names` under a veil drawn from the proof; twice gives them back."""
+    """`names` XORed with a mask made from the proof; applied twice it restores them."""
     veil = digest(key, _VEIL + proof, "sha256")[: len(names)]
     return bytes(a ^ b for a, b in zip(names, veil, strict=True))
 
 
-BOUNCES = "bounces"
-"""Local part of the envelope sender."""
-_WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
+def token_address(local: str, domain: str, token: str) -> str:
+    """An address that carries a token: bounces+TOKEN@news.example."""
+    return f"{local}+{token}@{domain}"
 
 
-def check_token(token: str) -> str:
-    """The token itself.
-
-    Raises:
-        ValueError: it is not verp.TOKEN_LENGTH signs of base32 in small letters.
-    """
-    if not _WHOLE_TOKEN.fullmatch(token):
-        raise ValueError(f"a token has {TOKEN_LENGTH} signs of a-z and 2-7")
-    return token
+def mail_domain(settings: Settings) -> str:
+    """The domain of our sender address, as mail servers write it."""
+    return ascii_address(settings.mail.from_address).rpartition("@")[2]
 
 
 def leave_url(settings: Settings, token: str = PLACEHOLDER) -> str:
-    """Where this recipient leaves: a mail to `leave+TOKEN@...`, which names the recipient by itself."""
+    """Where this recipient unsubscribes: any mail to `leave+TOKEN@...`, which names the recipient."""
     return _with_token(urls.unsubscribe_url(settings), token)
 
 
 def change_url(settings: Settings, token: str = PLACEHOLDER) -> str:
     """Where this recipient changes a choice: the token is in a page's query or in a mail's subject.
 
-    A desk's mailbox need not take `desk+TOKEN@...`, so there the subject carries it.
+    Not in the mail's address: a desk's mailbox need not accept `desk+TOKEN@...`.
     """
     url = urls.preferences_url(settings)
     if not url.startswith("mailto:"):
@@ -144,15 +147,14 @@ def change_url(settings: Settings, token: str = PLACEHOLDER) -> str:
 
 def return_path(settings: Settings, token: str) -> str:
     """The envelope sender of one recipient's mail (VERP), so that a bounce names the recipient."""
-    domain = settings.mail.from_address.rpartition("@")[2]
-    return ascii_address(verp_address(BOUNCES, domain, check_token(token)))
+    return token_address(BOUNCES, mail_domain(settings), check_token(token))
 
 
 def _with_token(url: str, token: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "mailto":
         local, _, domain = parts.path.partition("@")
-        address = ascii_address(leave_address(local, domain, token))
+        address = ascii_address(token_address(local, domain, token))
         return urlunsplit(parts._replace(path=address))
     query = f"{parts.query}&t={token}" if parts.query else f"t={token}"
     return urlunsplit(parts._replace(query=query))

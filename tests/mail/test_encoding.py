@@ -53,7 +53,9 @@ def test_base64_takes_the_neighbours_of_a_token_along(shift: int) -> None:
     encoded = encode_text(text)
     assert encoded.transfer == "base64"
     assert decoded(encoded, TOKEN) == text.replace(PLACEHOLDER, TOKEN)
-    assert len(filled(encoded.pieces, TOKEN.encode())) == len(encoded)
+    assert len(filled(encoded.pieces, TOKEN.encode())) == len(
+        filled(encoded.pieces, PLACEHOLDER.encode())
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from digest.mail.smtp.connection import (
     body_with_end,
     check_address,
     check_message,
-    envelope,
+    envelope_group,
 )
 
 LINES = st.lists(st.text(st.characters(max_codepoint=126, exclude_characters="\r\n")), max_size=8)
@@ -90,10 +90,10 @@ def test_endless_continuation_lines_are_cut_off():
 
 
 def test_an_envelope_is_one_group():
-    assert envelope("a@b.test", "c@d.test", size=None, reset=False) == (
+    assert envelope_group("a@b.test", "c@d.test", size=None, reset=False) == (
         b"MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
     )
-    assert envelope("a@b.test", "c@d.test", size=7, reset=True).startswith(
+    assert envelope_group("a@b.test", "c@d.test", size=7, reset=True).startswith(
         b"RSET\r\nMAIL FROM:<a@b.test> SIZE=7\r\n"
     )
 

@@ -10,10 +10,9 @@ from digest.mail.tokens import (
     DeliveryKey,
     find_token,
     find_tokens,
-    leave_address,
     read_token,
+    token_address,
     token_for,
-    verp_address,
 )
 
 KEY = b"a key of 32 bytes for the tests."
@@ -93,8 +92,8 @@ TOKEN = token_for(KEY, 12, 345)
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(verp_address("bounces", "news.example", TOKEN), id="return path"),
-        pytest.param(f"<{leave_address('leave', 'news.example', TOKEN)}>", id="leave address"),
+        pytest.param(token_address("bounces", "news.example", TOKEN), id="return path"),
+        pytest.param(f"<{token_address('leave', 'news.example', TOKEN)}>", id="leave address"),
         pytest.param(f"BOUNCES+{TOKEN.upper()}@NEWS.EXAMPLE", id="upper case"),
         pytest.param(f"SRS0=Kx3=QZ=news.example=bounces+{TOKEN}@relay.example", id="SRS"),
         pytest.param(f"prvs=1234567890=bounces+{TOKEN}@news.example", id="BATV"),

@@ -1,4 +1,4 @@
-"""One open connection to a server: the bytes of the dialogue, then envelope, body and last answer."""
+"""One open connection to a server: the bytes of the dialogue, and the two kinds of link."""
 
 import asyncio
 import re
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 LONGEST_REPLY = 32_768
 """Octets that one reply may have, all its lines together."""
+
+QUIT_SECONDS = 2.0
+"""How long to wait for the answer to QUIT."""
+
+CLOSING = 421
+START_INPUT = 354
 
 _ADDRESS = re.compile(
     r"(?:[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]+"  # a dot-string, RFC 5321 section 4.1.2
@@ -41,7 +47,7 @@ class Reply(NamedTuple):
 class ReplyReader:
     """Cuts what a server sends into replies (RFC 5321 section 4.2.1).
 
-    What is no reply comes out as MALFORMED, and so does everything after it: the dialogue is lost.
+    What is no reply comes out as MALFORMED, and nothing comes after it: the dialogue is lost.
     """
 
     def __init__(self) -> None:
@@ -51,7 +57,7 @@ class ReplyReader:
 
     @property
     def midway(self) -> bool:
-        """Whether a part of a reply has come, and its end has not."""
+        """Whether a reply has begun and not ended."""
         return bool(self._rest or self._lines)
 
     def feed(self, data: bytes) -> Iterator[Reply]:
@@ -79,25 +85,24 @@ class ReplyReader:
 
 
 def check_address(address: str) -> None:
-    """Refuse an address that cannot stand in an envelope.
+    """Refuse an address that is not valid in an envelope.
 
     Raises:
-        ValueError: it is no ASCII mailbox, or would carry a command of its own.
+        ValueError: it is no ASCII mailbox, or would smuggle in another command.
     """
     if len(address) > 320 or not _ADDRESS.fullmatch(address):
         raise ValueError(f"not an ASCII mailbox that SMTP can carry: {address!r}")
 
 
-def envelope(sender: str, recipient: str, *, size: int | None, reset: bool) -> bytes:
+def envelope_group(sender: str, recipient: str, *, size: int | None, reset: bool) -> bytes:
     """MAIL, RCPT and DATA as one group (RFC 2920 section 3.1), after RSET if `reset`.
 
-    `size` is announced in octets where the server knows SIZE (RFC 1870), else None.
+    `size` is in octets; None where the server does not know SIZE (RFC 1870).
     """
     start = "RSET\r\n" if reset else ""
     octets = "" if size is None else f" SIZE={size}"
-    return f"{start}MAIL FROM:<{sender}>{octets}\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode(
-        "ascii"
-    )
+    group = f"{start}MAIL FROM:<{sender}>{octets}\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
+    return group.encode("ascii")
 
 
 def check_message(message: bytes) -> None:
@@ -106,7 +111,7 @@ def check_message(message: bytes) -> None:
     A bare CR or LF is how a second message is smuggled into the first.
 
     Raises:
-        ValueError: the message breaks the promise of Outgoing.
+        ValueError: the message is not as Outgoing promises.
     """
     # With c CRLF, r bare CR and n bare LF there are c+r+n lines and 2c+r+n such octets.
     lines = len(message.splitlines())
@@ -126,14 +131,8 @@ def body_with_end(message: bytes, *, wire_ready: bool = False) -> bytes:
     return b"".join((first, stuffed, last))
 
 
-PARTING_SECONDS = 2.0
-"""How long to wait for the answer to QUIT."""
-CLOSING = 421
-START_INPUT = 354
-
-
 class LinkLostError(Exception):
-    """The connection was lost, or the server said nothing in time; no answer is to come."""
+    """The connection was lost, or the server did not answer in time; no answer will come."""
 
     def __init__(self, phase: Phase, text: str) -> None:
         self.phase = phase
@@ -171,30 +170,30 @@ class Link(Protocol):
         ...
 
     def begin(self, message: Outgoing) -> None:
-        """Start a message; nothing of it is lost if the connection is."""
+        """Start a message. If the connection is lost, the message can begin on another one."""
         ...
 
     async def envelope(self) -> Refusal | None:
-        """How the envelope was taken; None: well. Raises LinkLostError."""
+        """The refusal of the envelope; None: it was accepted. Raises LinkLostError."""
         ...
 
     def end(self, message: Outgoing, then: Outgoing | None) -> None:
-        """Give the whole body with its end, and begin `then` behind it.
+        """Write the whole body with its end, and begin `then` behind it.
 
         Raises LinkLostError only where nothing has been written.
         """
         ...
 
     async def ended(self) -> Reply:
-        """The server's last word on the message. Raises LinkLostError: nobody knows."""
+        """The server's final answer to the message. Raises LinkLostError: the outcome is unknown."""
         ...
 
     async def close(self) -> None:
-        """Part politely. No message may be under way."""
+        """Close with QUIT. No message may be under way."""
         ...
 
     def abort(self) -> None:
-        """Close at once, in the middle of whatever it is."""
+        """Close at once, whatever is under way."""
         ...
 
 
@@ -217,7 +216,7 @@ class PipelinedLink(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._lost: str | None = None
         self._closing = False
-        self._unreset = False  # a refused envelope stands on the server
+        self._unreset = False  # the server still holds a refused envelope
         self._resetting = False  # the answer to RSET comes before that to MAIL
         self._transport.set_protocol(self)
 
@@ -232,12 +231,9 @@ class PipelinedLink(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        # A reply that nobody asked for, such as 421 to a sleeper, means that the dialogue is over.
-        return not (self._lost or self._closing or self._transport.is_closing() or self._strays)
-
-    @property
-    def _strays(self) -> bool:
-        return bool(self._replies) or self._reader.midway
+        # A reply that we did not ask for, such as 421 after idle time, ends the dialogue.
+        strays = self._replies or self._reader.midway
+        return not (self._lost or self._closing or self._transport.is_closing() or strays)
 
     def begin(self, message: Outgoing) -> None:
         self._transport.write(self._group(message))
@@ -245,7 +241,7 @@ class PipelinedLink(asyncio.Protocol):
     def _group(self, message: Outgoing) -> bytes:
         self._resetting, self._unreset = self._unreset, False
         size = len(message.message) if self._announces_size else None
-        return envelope(message.sender, message.recipient, size=size, reset=self._resetting)
+        return envelope_group(message.sender, message.recipient, size=size, reset=self._resetting)
 
     async def envelope(self) -> Refusal | None:
         if self._resetting and not (reply := await self._reply(Phase.MAIL)).good:
@@ -266,19 +262,16 @@ class PipelinedLink(asyncio.Protocol):
                 return refusal
         if refusal is None:
             return None
-        if reply.code == START_INPUT:
-            await self._send_nothing()
-        else:
+        if reply.code != START_INPUT:
             self._unreset = True
-        return refusal
-
-    async def _send_nothing(self) -> None:
-        """DATA was taken without a recipient: RFC 2920 section 3.1 wants a lone dot."""
+            return refusal
+        # DATA was accepted without a recipient: RFC 2920 section 3.1 wants a lone dot.
         self._transport.write(b".\r\n")
         try:
             await self._reply(Phase.END)
         except LinkLostError:
             self._closing = True
+        return refusal
 
     def end(self, message: Outgoing, then: Outgoing | None) -> None:
         if not self.usable:
@@ -293,7 +286,7 @@ class PipelinedLink(asyncio.Protocol):
         try:
             if self.usable:
                 self._transport.write(b"QUIT\r\n")
-                await self._reply(Phase.END, min(PARTING_SECONDS, self._timeouts.command))
+                await self._reply(Phase.END, min(QUIT_SECONDS, self._timeouts.command))
         except LinkLostError:
             pass  # every message has its outcome already
         finally:
@@ -301,14 +294,16 @@ class PipelinedLink(asyncio.Protocol):
 
     def abort(self) -> None:
         self._closing = True
-        self._transport.abort()  # TLS would wait for the other's leave, after the end of the loop
+        self._transport.abort()  # TLS would wait for the server, even after the end of the loop
         self._client.close()
 
     async def _reply(self, phase: Phase, seconds: float | None = None) -> Reply:
         if not self._replies:
             if self._lost is not None or self._closing:
                 raise LinkLostError(phase, self._lost or "the connection was closed before")
-            await self._wait(phase, seconds or self._seconds(phase))
+            if seconds is None:
+                seconds = self._timeouts.data if phase is Phase.END else self._timeouts.command
+            await self._wait(phase, seconds)
         reply = self._replies.popleft()
         if reply.code in (CLOSING, MALFORMED):
             self._closing = True
@@ -333,9 +328,6 @@ class PipelinedLink(asyncio.Protocol):
             self._waiter.set_result(None)
         else:
             self._waiter.set_exception(ConnectionError(lost))
-
-    def _seconds(self, phase: Phase) -> float:
-        return self._timeouts.data if phase is Phase.END else self._timeouts.command
 
 
 class PlainLink:
@@ -385,8 +377,8 @@ class PlainLink:
         self._body = message.message
 
     async def ended(self) -> Reply:
-        """DATA, the body and the last answer; a lost connection anywhere in them is not told
-        apart, and a refusal of DATA counts as the last answer."""
+        """DATA, the body and the final answer. A connection lost anywhere in them counts as lost
+        at the end, and a refusal of DATA as the final answer."""
         from aiosmtplib import SMTPResponseException
 
         try:
@@ -403,7 +395,7 @@ class PlainLink:
 
         try:
             if self.usable:
-                await self._client.quit(timeout=min(PARTING_SECONDS, self._timeouts.command))
+                await self._client.quit(timeout=min(QUIT_SECONDS, self._timeouts.command))
         except SMTPException:
             pass  # every message has its outcome already
         finally:

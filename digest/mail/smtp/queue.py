@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from digest.mail.outgoing import Outgoing
-from digest.mail.smtp.servers import Allowance, Fault, Patience, Server, Throttle
+from digest.mail.smtp.servers import Allowance, Patience, Server, Throttle
 
 LOOK_AHEAD = 200
 """Messages held back for busy domains; more are not drawn until one of these may start."""
+
+TRIES = 3
+"""How often a message may begin in one run when connections are lost under it."""
+
 _MANY_DOMAINS = 2_000
 
 
@@ -23,7 +27,7 @@ class Domain:
 
     def ready_at(self) -> float | None:
         """When the next message may start, None when one must end first."""
-        if not self.throttle.has_room():
+        if self.throttle.full():
             return None
         at = self.throttle.ready_at()
         return max(at, self.rate.ready_at()) if self.rate else at
@@ -41,8 +45,7 @@ def domain_of(message: Outgoing) -> str:
 
 
 class Lookahead:
-    """Draws from `messages` what may start. Every message that `take` gave is either `ended` or
-    `given_back`."""
+    """Draws from `messages` what may start. Each that `take` gives must be `ended` or given back."""
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class Lookahead:
         return message
 
     def ready_at(self) -> float | None:
-        """When `take` may find something by the passing of time alone; None if it will not."""
+        """When `take` may find something though nothing else happens; None if it will not."""
         times = [at for d in self._parked_domains.values() if (at := d.ready_at()) is not None]
         return min(times, default=None)
 
@@ -86,16 +89,16 @@ class Lookahead:
         self._domains[domain_of(message)].throttle.under_way -= 1
 
     def give_back(self, message: Outgoing) -> None:
-        """It did not start after all; it comes again, behind what else was given back."""
+        """It did not start; it comes again, after the others that were given back."""
         self.ended(message)
         self._returned.append(message)
 
     def slow(self, message: Outgoing, now: float) -> None:
-        """The domain of `message`, which is under way, asked for less."""
+        """The domain of `message`, which is under way, asked us to send less."""
         self._domains[domain_of(message)].throttle.slow(now)
 
     def well(self, message: Outgoing) -> None:
-        """The domain of `message`, which is under way, took it."""
+        """The domain of `message`, which is under way, accepted it."""
         self._domains[domain_of(message)].throttle.well()
 
     def drain(self) -> list[Outgoing]:
@@ -164,22 +167,17 @@ class Lookahead:
             self._domains = {n: d for n, d in self._domains.items() if not d.idle(now)}
             self._tidy_at = max(_MANY_DOMAINS, 2 * len(self._domains))
         per_minute = self._domain_per_minute
-        domain = Domain(
+        domain = self._domains[name] = Domain(
             Throttle(self._domain_connections, self._patience),
             Allowance(per_minute, 60.0) if per_minute else None,
         )
-        self._domains[name] = domain
         return domain
-
-
-TRIES = 3
-"""How often a message may begin in one run when connections are lost under it."""
 
 
 class Desk:
     """Gives messages to connections, by weight among the servers that have one free.
 
-    A connection that comes from `take` holds a place at its server until `rest`.
+    A connection that got a message from `take` holds a place at its server until `rest`.
     """
 
     def __init__(
@@ -211,7 +209,7 @@ class Desk:
         return all(server.given_up for server in self._waiting)
 
     def close(self) -> None:
-        """Give out nothing more."""
+        """Give no more messages."""
         if not self.closing:
             self.closed.set_result(None)
             self._news.set()
@@ -219,19 +217,18 @@ class Desk:
     async def take(self, server: Server, *, seconds: float | None) -> Outgoing | None:
         """The next message for a connection to `server`.
 
-        None when there was none within `seconds` (None: however long it takes), or when all is over.
+        None when there was none within `seconds` (None: no limit), or when nothing more comes.
         """
         if self.over:
             return None
         place: asyncio.Future[Outgoing | None] = self._loop.create_future()
         queue = self._waiting[server]
-        # Who has an open connection comes first.
         if seconds is None:
             queue.append(place)
             timer = None
-        else:
+        else:  # an open connection: it comes first
             queue.appendleft(place)
-            timer = self._loop.call_later(seconds, _leave, place)
+            timer = self._loop.call_later(seconds, _dismiss, place)
         self._news.set()
         try:
             return await place
@@ -240,7 +237,7 @@ class Desk:
                 timer.cancel()
 
     def take_now(self, server: Server) -> Outgoing | None:
-        """The message to follow at once on a connection that has its place; None: not now."""
+        """The next message for a connection that has its place, at once; None: not now."""
         now = self._loop.time()
         if self.closing or not server.may_go_on(now) or self._rate_ready_at() > now:
             return None
@@ -261,7 +258,7 @@ class Desk:
             self._news.set()
 
     def give_back(self, message: Outgoing, *, tried: bool) -> bool:
-        """Let another connection begin the message; False when it has begun often enough."""
+        """Let another connection begin the message; False when it has begun too often."""
         tries = self._tries.get(message.delivery_id, 0) + tried
         if tries >= TRIES:
             return False
@@ -271,14 +268,14 @@ class Desk:
         return True
 
     async def keep(self) -> None:
-        """Serve those who wait, until cancelled. Raises what the messages raise."""
+        """Serve the connections that wait, until cancelled. Raises what the messages raise."""
         while True:
             await self._news.wait()
             self._news.clear()
             self._serve()
 
     def _serve(self) -> None:
-        """Give messages to those who wait, while there are both."""
+        """Give messages to connections, while there are both."""
         while not self.over and (free := [s for s in self._waiting if self._free(s)]):
             now = self._loop.time()
             server = min(free, key=lambda s: (max(_opens(s), now), s.share))
@@ -291,7 +288,10 @@ class Desk:
             server.throttle.under_way += 1
             self._waiting[server].popleft().set_result(message)
         if self.over:
-            self._dismiss()
+            for queue in self._waiting.values():
+                for place in queue:
+                    _dismiss(place)
+                queue.clear()
 
     def _start(self, server: Server, now: float) -> Outgoing | None:
         message = self.lookahead.take(now)
@@ -302,7 +302,7 @@ class Desk:
         return message
 
     def _free(self, server: Server) -> bool:
-        """Whether a connection to `server` waits; those that have left are swept out."""
+        """Whether a connection to `server` waits; drops those that no longer do."""
         queue = self._waiting[server]
         while queue and queue[0].done():
             queue.popleft()
@@ -311,22 +311,15 @@ class Desk:
     def _rate_ready_at(self) -> float:
         return max((rate.ready_at() for rate in self._rates), default=0.0)
 
-    def _dismiss(self) -> None:
-        for queue in self._waiting.values():
-            for place in queue:
-                if not place.done():
-                    place.set_result(None)
-            queue.clear()
-
     def _look_again_at(self, when: float | None) -> None:
         if when is None or when == float("inf"):
-            return  # something must end first, and its end is news
+            return  # something must end first, and will call for this
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(when, self._news.set)
 
 
-def _leave(place: "asyncio.Future[Outgoing | None]") -> None:
+def _dismiss(place: "asyncio.Future[Outgoing | None]") -> None:
     if not place.done():
         place.set_result(None)
 
@@ -338,8 +331,4 @@ def _opens(server: Server) -> float:
 
 def fault_text(servers: Sequence[Server]) -> str:
     """What the operator reads when no server is left."""
-
-    def told(fault: Fault) -> str:
-        return f"{fault.phase}: {fault.code or ''} {fault.text}".replace(":  ", ": ")
-
-    return "; ".join(f"{s.name}: {told(s.fault)}" for s in servers if s.fault is not None)
+    return "; ".join(f"{s.name}: {s.fault}" for s in servers if s.fault is not None)

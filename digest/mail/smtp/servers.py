@@ -1,11 +1,9 @@
-"""A mail server as the pool sees it: how much it takes, whether it serves, how to open a link."""
+"""One mail server: how much it accepts, whether it serves, and how to open a link to it."""
 
 import ssl
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from digest.config.settings import ServerSettings
 from digest.errors import NotReadyError
@@ -13,18 +11,14 @@ from digest.mail.ledger import class_of, enhanced_code
 from digest.mail.outgoing import OutcomeKind, Phase
 from digest.mail.smtp.connection import Link, LinkLostError, PipelinedLink, PlainLink, Timeouts
 
-if TYPE_CHECKING:
-    from aiosmtplib import SMTP
-
-
 MOST_SLOWED = 8
-"""Steps down that a throttle remembers: what halves eight times is at one in any case."""
+"""Steps down that a throttle remembers; any usual limit halved eight times is at one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to pause after a fault, doubling up to `longest` seconds; `tries` faults in a row
-    and a server is given up; after `recover_after` good answers a throttle opens by one."""
+    """How long to pause after a fault, doubling up to `longest` seconds. After `tries` faults in a
+    row a server is given up; after `recover_after` good answers a throttle opens by one step."""
 
     first: float = 1.0
     longest: float = 120.0
@@ -45,7 +39,7 @@ class Allowance:
         self._seconds = seconds
 
     def ready_at(self) -> float:
-        """When the next start is allowed; a time gone by means at once."""
+        """When the next start is allowed; a time in the past means at once."""
         if len(self._starts) < self._count:
             return 0.0
         return self._starts[0] + self._seconds
@@ -54,46 +48,42 @@ class Allowance:
         self._starts.append(now)
 
     def idle(self, now: float) -> bool:
-        """Whether it holds nothing that still counts."""
+        """Whether none of its starts still counts."""
         return not self._starts or self._starts[-1] + self._seconds <= now
 
 
 class Throttle:
     """How many may be under way at a time: `limit`, None for any number.
 
-    `slow` halves what is allowed and pauses, each time longer; `well` counts towards recovery.
+    `slow` halves the limit and pauses, each time longer; `well` counts towards recovery.
     """
 
     def __init__(self, limit: int | None, patience: Patience) -> None:
         self.under_way = 0
         self._limit = limit
         self._patience = patience
-        self._allowed = limit
+        self.allowed = limit
         self._slowed = 0
         self._good = 0
         self._paused_until = 0.0
 
-    @property
-    def allowed(self) -> int | None:
-        return self._allowed
-
-    def has_room(self) -> bool:
-        return self._allowed is None or self.under_way < self._allowed
+    def full(self) -> bool:
+        return self.allowed is not None and self.under_way >= self.allowed
 
     def over(self) -> bool:
-        """Whether more is under way than is allowed by now."""
-        return self._allowed is not None and self.under_way > self._allowed
+        """Whether more is under way than is allowed now."""
+        return self.allowed is not None and self.under_way > self.allowed
 
     def ready_at(self) -> float:
         return self._paused_until
 
     def slow(self, now: float) -> None:
-        """Somebody asked us to send less. Answers within a pause belong to the same asking."""
+        """A server asked us to send less. Answers within a pause belong to the same request."""
         if now < self._paused_until:
             return
         self._slowed = min(self._slowed + 1, MOST_SLOWED)
         self._good = 0
-        self._allowed = max(1, (self._allowed or max(2, self.under_way)) // 2)
+        self.allowed = max(1, (self.allowed or max(2, self.under_way)) // 2)
         self._paused_until = now + self._patience.pause(self._slowed)
 
     def well(self) -> None:
@@ -105,9 +95,9 @@ class Throttle:
             return
         self._good = 0
         self._slowed -= 1
-        self._allowed = (self._allowed or 1) * 2 if self._slowed else self._limit
-        if self._allowed is not None and self._limit is not None:
-            self._allowed = min(self._allowed, self._limit)
+        self.allowed = (self.allowed or 1) * 2 if self._slowed else self._limit
+        if self.allowed is not None and self._limit is not None:
+            self.allowed = min(self.allowed, self._limit)
 
     def idle(self, now: float) -> bool:
         """Whether forgetting it changes nothing."""
@@ -130,6 +120,10 @@ class Fault:
         kind = class_of(code, text, phase)
         for_good = kind is OutcomeKind.OURS
         return cls(kind, phase, text, for_good, code, enhanced_code(text))
+
+    def __str__(self) -> str:
+        code = f"{self.code} " if self.code else ""
+        return f"{self.phase}: {code}{self.text}"
 
 
 class OpenError(Exception):
@@ -170,7 +164,7 @@ class Server:
         """When a message may start; None when one must end first, or for good."""
         if self.fault is not None and (self.fault.for_good or self.throttle.under_way):
             return None  # after a failure one message at a time shows whether it serves again
-        if not self.throttle.has_room():
+        if self.throttle.full():
             return None
         return max(self._aside_until, self.throttle.ready_at())
 
@@ -191,7 +185,7 @@ class Server:
             self._aside_until = now + self._patience.pause(self._failures)
 
     def served(self) -> None:
-        """It answered to a message: it serves."""
+        """It answered a message, so it serves."""
         if self.fault is not None and not self.fault.for_good:
             self.fault = None
             self._failures = 0
@@ -203,7 +197,7 @@ class Server:
         Raises:
             OpenError: any of it failed.
         """
-        from aiosmtplib import SMTP, SMTPException
+        from aiosmtplib import SMTP, SMTPException, SMTPHeloError
 
         settings = self.settings
         client = SMTP(
@@ -220,7 +214,12 @@ class Server:
         try:
             await client.connect(timeout=timeouts.connect)
             if client.is_ehlo_or_helo_needed:
-                await _greet(client)
+                try:
+                    await client.ehlo()
+                except SMTPHeloError:
+                    if not client.is_connected:
+                        raise
+                    await client.helo()
             if client.supports_extension("pipelining"):
                 return PipelinedLink(client, timeouts)
             return PlainLink(client, timeouts)
@@ -229,19 +228,8 @@ class Server:
             raise OpenError(_fault(e)) from e
 
 
-async def _greet(client: "SMTP") -> None:
-    from aiosmtplib import SMTPHeloError
-
-    try:
-        await client.ehlo()
-    except SMTPHeloError:
-        if not client.is_connected:
-            raise
-        await client.helo()
-
-
 def _fault(error: Exception) -> Fault:
-    """What went wrong while opening, in the operator's words."""
+    """What went wrong while opening, as the operator reads it."""
     from aiosmtplib import (
         SMTPAuthenticationError,
         SMTPConnectResponseError,
@@ -251,12 +239,12 @@ def _fault(error: Exception) -> Fault:
 
     if isinstance(error, SMTPResponseException):
         phase = Phase.TLS
-        for kind, met in (
-            (SMTPConnectResponseError, Phase.CONNECT),
-            (SMTPHeloError, Phase.EHLO),
-            (SMTPAuthenticationError, Phase.AUTH),
-        ):
-            phase = met if isinstance(error, kind) else phase
+        if isinstance(error, SMTPConnectResponseError):
+            phase = Phase.CONNECT
+        elif isinstance(error, SMTPHeloError):
+            phase = Phase.EHLO
+        elif isinstance(error, SMTPAuthenticationError):
+            phase = Phase.AUTH
         return Fault.answered(error.code, " ".join(error.message.split("\n")), phase)
     cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
@@ -281,7 +269,7 @@ def accesses(settings: Sequence[ServerSettings]) -> list[Access]:
     """One for each server; servers without a `ca_file` share a TLS context, which is slow to make.
 
     Raises:
-        NotReadyError: a password or a ca_file that a server names is not there.
+        NotReadyError: a password is missing, or a ca_file cannot be used.
     """
     shared: ssl.SSLContext | None = None
     found = []
@@ -294,15 +282,13 @@ def accesses(settings: Sequence[ServerSettings]) -> list[Access]:
             )
         context = None
         if server.tls != "none" and server.ca_file is not None:
-            context = _context_with(server.ca_file, i)
+            try:
+                context = ssl.create_default_context(cafile=str(server.ca_file))
+            except (OSError, ssl.SSLError) as e:
+                raise NotReadyError(
+                    f"mail.servers[{i}].ca_file: {server.ca_file} cannot be used: {e}"
+                ) from e
         elif server.tls != "none":
             context = shared = shared or ssl.create_default_context()
         found.append(Access(server, password, context))
     return found
-
-
-def _context_with(ca_file: Path, number: int) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=str(ca_file))
-    except (OSError, ssl.SSLError) as e:
-        raise NotReadyError(f"mail.servers[{number}].ca_file: {ca_file} cannot be used: {e}") from e

@@ -1,4 +1,4 @@
-"""A place for one connection: opens it when there is work, serves messages, closes it."""
+"""Slots, each with one connection at a time to a server, and the tally that calls the ledger for all."""
 
 import asyncio
 import contextlib
@@ -23,20 +23,21 @@ from digest.mail.smtp.queue import Desk
 from digest.mail.smtp.servers import Fault, OpenError, Server
 
 SETTLE_SECONDS = 0.02
-"""How long an outcome may wait for company when nothing is to be handed."""
+"""How long an outcome may wait for others, to share their commit, when nothing is to be handed."""
+
 LONGEST_REST_SECONDS = 0.01
-"""The most that who asks to be handed waits for company after a slow commit."""
+"""How long a message to be handed may wait for others after a slow commit."""
 
 
 class WoundDownError(Exception):
-    """The run is coming to its end: this message is not handed, its body must not be ended."""
+    """The run is ending: this message is not handed, its body must not be ended."""
 
 
 class Tally:
     """The ledger's two callbacks, called by one task for all connections.
 
-    What is ready in one turn of the event loop goes out in one call each: outcomes first, then
-    what is to be handed, so that a connection never has two deliveries handed and unanswered.
+    What is ready in one turn of the event loop shares one call of each: outcomes first, then what is
+    to be handed, so that a connection never has two deliveries handed and unanswered.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Tally:
         self._rested_at = 0.0
 
     async def hand(self, delivery_id: int) -> None:
-        """Returns once `handed` is on disk for the delivery.
+        """Return once `handed` is on disk for the delivery.
 
         Raises:
             WoundDownError: it is not, and will not be.
@@ -70,7 +71,7 @@ class Tally:
             raise WoundDownError
 
     def settle(self, outcome: Outcome) -> None:
-        """Take note of an outcome; it goes out soon, and before anything else is handed."""
+        """Take an outcome; it is settled soon, and before anything else is handed."""
         self.counts[outcome.kind] += 1
         self._outcomes.append(outcome)
         self._in_the_air.discard(outcome.delivery_id)
@@ -95,23 +96,19 @@ class Tally:
             self._news.clear()
             began = self._loop.time()
             if began < self._rested_at and self._in_the_air:
-                # Commits take no more than half of the time while answers are still to come.
+                # Commits take at most half of the time while answers are still to come.
                 self._look_again_at(self._rested_at)
                 continue
             self.flush()
-            self._hand_over()
+            if self._asking:  # if the call raises, they stay here for `wind_down` to refuse
+                self._handed([delivery_id for delivery_id, _ in self._asking])
+            asking, self._asking = self._asking, []
+            self._in_the_air.update(delivery_id for delivery_id, _ in asking)
+            for _, on_disk in asking:
+                if not on_disk.done():
+                    on_disk.set_result(None)
             now = self._loop.time()
             self._rested_at = now + min(now - began, LONGEST_REST_SECONDS)
-
-    def _hand_over(self) -> None:
-        """Hand all who ask; if that fails, they stay asking for `wind_down` to refuse."""
-        if self._asking:
-            self._handed([delivery_id for delivery_id, _ in self._asking])
-        asking, self._asking = self._asking, []
-        self._in_the_air.update(delivery_id for delivery_id, _ in asking)
-        for _, on_disk in asking:
-            if not on_disk.done():
-                on_disk.set_result(None)
 
     def flush(self) -> None:
         """Settle what has an outcome by now."""
@@ -123,7 +120,7 @@ class Tally:
             self._outcomes.clear()
 
     def wind_down(self) -> None:
-        """Hand nothing more; who asked for it is told so. Outcomes are taken as before."""
+        """Hand nothing more, and refuse those who asked. Outcomes are taken as before."""
         self._wound_down = True
         for _, on_disk in self._asking:
             if not on_disk.done():
@@ -132,8 +129,8 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How connections behave: the name they greet with, and their time-outs in seconds."""
+class LinkSettings:
+    """The name that connections greet with, and their time-outs in seconds."""
 
     helo_name: str
     timeouts: Timeouts
@@ -143,21 +140,21 @@ class Manner:
 class Slot:
     """One connection at a time to one server.
 
-    A message that this slot took ends in exactly one of: an outcome in the tally, or back at the
-    desk. `_current` is the one under way, `_written` whether its end was written, `_next` the one
+    Every message that this slot takes gets an outcome in the tally or goes back to the desk, never
+    both. `_current` is the one under way, `_written` whether its end was written, `_next` the one
     whose envelope went out behind it.
     """
 
-    def __init__(self, server: Server, desk: Desk, tally: Tally, manner: Manner) -> None:
+    def __init__(self, server: Server, desk: Desk, tally: Tally, settings: LinkSettings) -> None:
         self.opened = 0
         self._server = server
         self._desk = desk
         self._tally = tally
-        self._manner = manner
+        self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
         self._begun = 0  # messages on this link
-        self._began = 0.0  # when the one under way did
+        self._began_at = 0.0  # when the one under way did
         self._current: Outgoing | None = None
         self._written = False
         self._next: Outgoing | None = None
@@ -166,7 +163,7 @@ class Slot:
         """Serve until the desk has nothing more."""
         try:
             while not self._desk.over:
-                seconds = None if self._link is None else self._manner.idle
+                seconds = None if self._link is None else self._settings.idle
                 message = await self._desk.take(self._server, seconds=seconds)
                 if message is None:
                     await self._close()
@@ -214,19 +211,19 @@ class Slot:
             self._next = self._following(link)
             link.end(message, self._next)
         except WoundDownError:
-            await self._unsent(message, "stopped before its body", Phase.DATA)
+            self._unsent(message, "stopped before its body", Phase.DATA)
             return
         except LinkLostError as lost:
-            await self._unsent(message, lost.text, lost.phase)
+            self._unsent(message, lost.text, lost.phase)
             return
         self._written = True
         try:
             reply = await link.ended()
         except LinkLostError as lost:
-            await self._uncertain(message, lost.text)
+            self._uncertain(message, lost.text)
             return
         if class_of(reply.code, reply.text, Phase.END) is OutcomeKind.UNCERTAIN:
-            await self._uncertain(message, reply.text, reply)
+            self._uncertain(message, reply.text, reply)
         else:
             self._answered(message, reply, Phase.END)
 
@@ -234,7 +231,7 @@ class Slot:
         """Whether the message can be sent at all; if not, it has its outcome.
 
         Raises:
-            ValueError: its bytes are not as Outgoing promises: a fault of the program.
+            ValueError: its bytes are not as Outgoing promises; that is a bug of ours.
         """
         if not message.wire_ready:
             check_message(message.message)
@@ -250,7 +247,7 @@ class Slot:
         return True
 
     def _following(self, link: Link) -> Outgoing | None:
-        """The message whose envelope may go right behind the end of the one under way."""
+        """The message whose envelope may follow the end of the one under way at once."""
         if not link.pipelining or self._begun >= self._server.settings.messages_per_connection:
             return None
         message = self._next = self._desk.take_now(self._server)
@@ -261,16 +258,16 @@ class Slot:
 
     def _begin(self) -> None:
         self._begun += 1
-        self._began = self._loop.time()
+        self._began_at = self._loop.time()
 
     async def _usable_link(self) -> Link | None:
         """The open link, else a new one; None when none could be opened."""
         if self._link is not None and self._link.usable:
             return self._link
         await self._close()
-        self._began = self._loop.time()
+        self._began_at = self._loop.time()
         opening = self._loop.create_task(
-            self._server.open(self._manner.helo_name, self._manner.timeouts)
+            self._server.open(self._settings.helo_name, self._settings.timeouts)
         )
         try:
             either: set[asyncio.Future[Any]] = {opening, self._desk.closed}
@@ -293,7 +290,7 @@ class Slot:
         return self._link
 
     def _fail(self, fault: Fault) -> None:
-        self._server.failed(fault, began=self._began, now=self._loop.time())
+        self._server.failed(fault, began=self._began_at, now=self._loop.time())
         if self._desk.given_up:
             self._desk.close()
 
@@ -302,8 +299,8 @@ class Slot:
         if link is not None:
             await link.close()
 
-    # How the message under way ends. Each leaves `_current` settled or given back; those after
-    # which the connection is of no use also give back `_next` and close it.
+    # How the message under way ends. Each leaves `_current` settled or given back; those that leave
+    # the connection unusable also give back `_next` and close it.
 
     def _settle(
         self,
@@ -327,7 +324,7 @@ class Slot:
         self._desk.ended(message)
 
     def _answered(self, message: Outgoing, reply: Reply, phase: Phase) -> None:
-        """A coded answer is an answer: it settles the message, whatever else it means."""
+        """An answer with a code settles the message, whatever else it means."""
         kind = class_of(reply.code, reply.text, phase)
         if kind is OutcomeKind.SENT:
             self._desk.lookahead.well(message)
@@ -349,13 +346,13 @@ class Slot:
         reply, phase = refusal
         fault = Fault.answered(reply.code, reply.text, phase)
         if fault.kind is OutcomeKind.OURS:
-            # Another server may think better of us; else the run ends, and settles it so.
+            # Another server may accept us; otherwise the run ends, and settles the message.
             self._fail(fault)
             self._give_back(message, tried=False)
             await self._close()
             return
         if reply.code == CLOSING and phase is Phase.MAIL:
-            # It closes on whoever comes, not on this message.
+            # It closes every connection, whatever the message.
             if self._begun == 1:
                 self._fail(fault)
             if self._give_back(message, tried=True):
@@ -364,50 +361,46 @@ class Slot:
         self._answered(message, reply, phase)
 
     async def _lost_early(self, message: Outgoing, lost: LinkLostError) -> None:
-        """Nothing of the message was handed: it begins anew elsewhere, a few times."""
-        if self._begun == 1:
-            # Not merely a server that ends a long connection in its own way.
+        """The message was not handed: it begins again on another connection, a few times."""
+        if self._begun == 1:  # else it may only be a server's way to end a long connection
             if lost.phase is Phase.MAIL:
                 self._fail(Fault(OutcomeKind.UNSENT, lost.phase, lost.text, for_good=False))
             else:
                 self._server.throttle.slow(self._loop.time())
         if not self._give_back(message, tried=True):
-            await self._unsent(message, lost.text, lost.phase)
+            self._unsent(message, lost.text, lost.phase)
         await self._close()
 
-    async def _uncertain(self, message: Outgoing, text: str, reply: Reply | None = None) -> None:
-        """No answer after the final dot, or none that can be understood."""
+    def _uncertain(self, message: Outgoing, text: str, reply: Reply | None = None) -> None:
+        """No answer after the final dot, or one that makes no sense."""
         self._settle(message, OutcomeKind.UNCERTAIN, reply, text=text, phase=Phase.END)
         self._current = None
         self._fail(Fault(OutcomeKind.UNSENT, Phase.END, text, for_good=False))
-        await self._leave()
+        self._drop_link()
 
-    async def _unsent(self, message: Outgoing, text: str, phase: Phase) -> None:
+    def _unsent(self, message: Outgoing, text: str, phase: Phase) -> None:
         self._settle(message, OutcomeKind.UNSENT, text=text, phase=phase)
         self._current = None
-        await self._leave()
+        self._drop_link()
 
-    async def _leave(self) -> None:
-        """The connection is of no use any more, nor is the envelope that went out ahead."""
+    def _drop_link(self) -> None:
+        """Neither the connection can be used any more nor the envelope that went out ahead."""
         if self._next is not None:
             self._desk.give_back(self._next, tried=False)
             self._next = None
-        self._break_off()
-
-    def _break_off(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             link.abort()
 
     def _give_back(self, message: Outgoing, *, tried: bool) -> bool:
-        """False when it has begun often enough, and is still this slot's to settle."""
+        """False when it has begun too often; then this slot must settle it."""
         if not self._desk.give_back(message, tried=tried):
             return False
         self._current = None
         return True
 
     def _abandon(self) -> None:
-        """Account for what an exception has left under way."""
+        """Settle what an exception has left under way."""
         current, self._current = self._current, None
         following, self._next = self._next, None
         if current is not None:
@@ -417,4 +410,4 @@ class Slot:
         if following is not None:
             self._settle(following, OutcomeKind.UNSENT, text="broken off", phase=Phase.MAIL)
         if current is not None or following is not None:
-            self._break_off()
+            self._drop_link()

@@ -1,4 +1,4 @@
-"""Whether the mail servers would take us, without a message."""
+"""Delivering through the mail servers, and checking without a message that they would accept us."""
 
 import asyncio
 import socket
@@ -9,19 +9,23 @@ from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Report
 from digest.mail.smtp.connection import Timeouts
 from digest.mail.smtp.queue import Desk, Lookahead, fault_text
 from digest.mail.smtp.servers import Access, Allowance, OpenError, Patience, Server, accesses
-from digest.mail.smtp.slots import Manner, Slot, Tally
+from digest.mail.smtp.slots import LinkSettings, Slot, Tally
 
 STOP_SECONDS = 0.1
 """How often `stop()` is asked."""
-PARTING_SECONDS = 0.05
-"""Connections take leave by turns of the loop; one that ends before leaves sockets open."""
+
+CLOSING_SECONDS = 0.05
+"""For the loop to close connections; a loop that ends before leaves sockets open."""
+
+
+_LOOPBACK = "[127.0.0.1]"
 
 
 class SmtpTransport:
     """Delivers through the servers of `settings`.
 
     Raises:
-        NotReadyError: a password or a ca_file that a server names is not there.
+        NotReadyError: a password is missing, or a ca_file cannot be used.
     """
 
     repeatable = False
@@ -44,7 +48,7 @@ class SmtpTransport:
             try:
                 return runner.run(self._deliver(messages, handed, settled, stop))
             finally:
-                runner.run(asyncio.sleep(PARTING_SECONDS))
+                runner.run(asyncio.sleep(CLOSING_SECONDS))
 
     async def _deliver(
         self,
@@ -61,11 +65,21 @@ class SmtpTransport:
             domain_connections=settings.domain_connections,
             domain_per_minute=settings.domain_per_minute,
         )
-        desk = Desk(lookahead, servers, _rates(settings))
+        limits = ((settings.per_second, 1.0), (settings.per_minute, 60.0))
+        rates = [Allowance(count, seconds) for count, seconds in limits if count is not None]
+        desk = Desk(lookahead, servers, rates)
         tally = Tally(handed, settled)
-        manner = await self._manner()
+        timeouts = Timeouts(
+            connect=settings.connect_timeout_seconds,
+            command=settings.command_timeout_seconds,
+            data=settings.data_timeout_seconds,
+        )
+        helo_name = settings.helo_name
+        if helo_name is None:
+            helo_name = await asyncio.to_thread(_own_name)
+        link_settings = LinkSettings(helo_name, timeouts, settings.idle_timeout_seconds)
         slots = [
-            Slot(server, desk, tally, manner)
+            Slot(server, desk, tally, link_settings)
             for server in servers
             for _ in range(server.settings.connections)
         ]
@@ -86,23 +100,11 @@ class SmtpTransport:
             connections=sum(slot.opened for slot in slots),
         )
 
-    async def _manner(self) -> Manner:
-        settings = self._settings
-        timeouts = Timeouts(
-            connect=settings.connect_timeout_seconds,
-            command=settings.command_timeout_seconds,
-            data=settings.data_timeout_seconds,
-        )
-        name = settings.helo_name
-        if name is None:
-            name = await asyncio.to_thread(_own_name)
-        return Manner(name, timeouts, settings.idle_timeout_seconds)
-
 
 async def _watch(
     slots: Sequence[Slot], desk: Desk, tally: Tally, stop: Callable[[], bool]
 ) -> tuple[bool, BaseException | None]:
-    """Run the slots to their end; whether `stop` ended them, and the first exception met."""
+    """Run the slots to their end; whether `stop` ended them, and the first exception."""
     stopped = False
     failure: BaseException | None = None
     serving = {asyncio.create_task(slot.run()) for slot in slots}
@@ -113,7 +115,7 @@ async def _watch(
             done, pending = await asyncio.wait(
                 pending, timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
-        except asyncio.CancelledError as e:  # Ctrl-C where nobody else takes it
+        except asyncio.CancelledError as e:  # Ctrl-C that nothing else handles
             failure = failure or e
             desk.close()
             continue
@@ -129,11 +131,6 @@ async def _watch(
         task.cancel()
     await asyncio.wait(keeping)
     return stopped, failure
-
-
-def _rates(settings: TransportSettings) -> list[Allowance]:
-    limits = ((settings.per_second, 1.0), (settings.per_minute, 60.0))
-    return [Allowance(count, seconds) for count, seconds in limits if count is not None]
 
 
 def _left(message: Outgoing, given_up: Sequence[Server]) -> Outcome:
@@ -163,43 +160,37 @@ def _own_name() -> str:
     try:
         return f"[{socket.gethostbyname(socket.gethostname())}]"
     except OSError:
-        return "[127.0.0.1]"
-
-
-GREETING = "[127.0.0.1]"
+        return _LOOPBACK
 
 
 def reach(
     servers: Sequence[ServerSettings], *, helo_name: str | None, seconds: float = 10.0
 ) -> list[tuple[str, str | None]]:
-    """Connect to each server at once, greet, start TLS, log in, and part with QUIT.
+    """Connect to all servers at once, greet, start TLS, log in, and close with QUIT.
 
-    Its name, and what went wrong; None where all went well. `seconds` is the limit for each.
+    The name of each, and what went wrong, or None. `seconds` is the limit for each.
 
     Raises:
-        NotReadyError: a password or a ca_file that a server names is not there.
+        NotReadyError: a password is missing, or a ca_file cannot be used.
     """
     found = accesses(servers)
-    greeting = helo_name or GREETING
+    timeouts = Timeouts(connect=seconds, command=seconds, data=seconds)
 
-    async def everyone() -> list[tuple[str, str | None]]:
-        told = await asyncio.gather(*(_visit(one, greeting, seconds) for one in found))
-        await asyncio.sleep(PARTING_SECONDS)
-        return list(told)
+    async def visit(access: Access) -> tuple[str, str | None]:
+        name = access.settings.name
+        try:
+            async with asyncio.timeout(seconds):
+                link = await Server(access, Patience()).open(helo_name or _LOOPBACK, timeouts)
+                await link.close()
+        except OpenError as e:
+            return name, str(e.fault)
+        except TimeoutError:
+            return name, f"no answer within {seconds:g} s"
+        return name, None
 
-    return asyncio.run(everyone())
+    async def visit_all() -> list[tuple[str, str | None]]:
+        visits = await asyncio.gather(*map(visit, found))
+        await asyncio.sleep(CLOSING_SECONDS)
+        return visits
 
-
-async def _visit(access: Access, greeting: str, seconds: float) -> tuple[str, str | None]:
-    name = access.settings.name
-    try:
-        async with asyncio.timeout(seconds):
-            timeouts = Timeouts(connect=seconds, command=seconds, data=seconds)
-            link = await Server(access, Patience()).open(greeting, timeouts)
-            await link.close()
-    except OpenError as e:
-        code = f"{e.fault.code} " if e.fault.code else ""
-        return name, f"{e.fault.phase}: {code}{e.fault.text}"
-    except TimeoutError:
-        return name, f"no answer within {seconds:g} s"
-    return name, None
+    return asyncio.run(visit_all())
