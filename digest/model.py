@@ -142,7 +142,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class Correction:
     """An editor's word, which no engine overrules: who said it, and when, in UTC."""
 
     verdict: Verdict

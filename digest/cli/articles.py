@@ -8,7 +8,7 @@ from digest.cli.options import COUNT, ID, current_newsroom
 from digest.cli.output import counted_to, done, emit_json, heading, json_option, local, show, table
 
 if TYPE_CHECKING:
-    from digest.model import Article, Ruling
+    from digest.model import Article, Correction
     from digest.newsroom import Newsroom
 
 
@@ -162,18 +162,18 @@ def show_article(article_id: int, as_json: bool) -> None:
     """One article: its copy, how its date and themes are known, its story, its versions."""
     from digest.store.articles import article_versions, siblings_of
     from digest.themes.filing import find_article
-    from digest.themes.store import theme_rulings
+    from digest.themes.store import theme_corrections
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         article = find_article(newsroom.db, article_id)
-        rulings = theme_rulings(newsroom.db, article_id)
+        corrections = theme_corrections(newsroom.db, article_id)
         siblings = siblings_of(newsroom.db, [article_id]).get(article_id, [])
         versions = article_versions(newsroom.db, article_id)
     if as_json:
         emit_json(
             {
-                **_whole_data(article, rulings),
+                **_whole_data(article, corrections),
                 "siblings": [
                     {"id": s.id, "language": s.language, "title": s.title, "source": s.source}
                     for s in siblings
@@ -188,7 +188,7 @@ def show_article(article_id: int, as_json: bool) -> None:
     zone = newsroom.settings.site.time_zone
     _print_facts(article, zone)
     heading("Themes")
-    _print_themes(article, rulings, zone)
+    _print_themes(article, corrections, zone)
     if siblings:
         heading("Same story")
         for sibling in siblings:
@@ -197,14 +197,14 @@ def show_article(article_id: int, as_json: bool) -> None:
     click.echo(article.text)
 
 
-def _whole_data(article: "Article", rulings: "dict[str, Ruling]") -> dict[str, Any]:
+def _whole_data(article: "Article", corrections: "dict[str, Correction]") -> dict[str, Any]:
     return {
         **as_data(article),
         "text": article.text,
         "dateline": article.dateline,
         "wire_tag": article.wire_tag,
         "matches": [_match_data(article, i) for i in range(len(article.matches))],
-        "rulings": [_ruling_data(theme, rulings[theme]) for theme in rulings],
+        "rulings": [_correction_data(theme, corrections[theme]) for theme in corrections],
     }
 
 
@@ -227,32 +227,32 @@ def _print_facts(article: "Article", zone: str) -> None:
     )
 
 
-def _print_themes(article: "Article", rulings: "dict[str, Ruling]", zone: str) -> None:
+def _print_themes(article: "Article", corrections: "dict[str, Correction]", zone: str) -> None:
     for match in article.matches:
         terms = ", ".join(dict.fromkeys(f"{hit.form} ({hit.place})" for hit in match.hits))
-        if match.theme in rulings:
+        if match.theme in corrections:
             alone = sum(hit.weight for hit in match.hits)
             click.echo(
-                f"{match.theme}: added by {_who(rulings[match.theme], zone)}; the classifier alone: "
+                f"{match.theme}: added by {_who(corrections[match.theme], zone)}; the classifier alone: "
                 f"{alone:.2f}, needed {match.threshold:.2f}: {terms or 'no term'}"
             )
         else:
             click.echo(
                 f"{match.theme}: {match.score:.2f}, needed {match.threshold:.2f}, by {match.by}: {terms}"
             )
-    for theme, ruling in rulings.items():
-        if ruling.verdict == "remove":
-            click.echo(f"not {theme}: removed by {_who(ruling, zone)}")
-    if not article.matches and not rulings:
+    for theme, correction in corrections.items():
+        if correction.verdict == "remove":
+            click.echo(f"not {theme}: removed by {_who(correction, zone)}")
+    if not article.matches and not corrections:
         click.echo(f"none; digest themes explain {article.id} says why")
 
 
-def _who(ruling: "Ruling", zone: str) -> str:
-    return f"{ruling.by}, {local(ruling.at, zone)}"
+def _who(correction: "Correction", zone: str) -> str:
+    return f"{correction.by}, {local(correction.at, zone)}"
 
 
-def _ruling_data(theme: str, ruling: "Ruling") -> dict[str, Any]:
-    return {"theme": theme, "verdict": ruling.verdict, "by": ruling.by, "at": ruling.at}
+def _correction_data(theme: str, correction: "Correction") -> dict[str, Any]:
+    return {"theme": theme, "verdict": correction.verdict, "by": correction.by, "at": correction.at}
 
 
 def _match_data(article: "Article", i: int) -> dict[str, Any]:
@@ -290,14 +290,14 @@ def rule_themes(
     if both := set(add) & set(remove):
         raise click.UsageError(f"{', '.join(sorted(both))}: give it to --add or to --remove.")
     newsroom = current_newsroom()
-    before, after, rulings = _rule(newsroom, article_id, add, remove, by)
+    before, after, corrections = _rule(newsroom, article_id, add, remove, by)
     if as_json:
-        said = [_ruling_data(theme, rulings[theme]) for theme in rulings]
+        said = [_correction_data(theme, corrections[theme]) for theme in corrections]
         emit_json({**as_data(after), "rulings": said})
         return
     was, now = (", ".join(one.themes) or "no theme" for one in (before, after))
     click.echo(f"{after.id}  {after.language}  {after.title}")
-    _print_themes(after, rulings, newsroom.settings.site.time_zone)
+    _print_themes(after, corrections, newsroom.settings.site.time_zone)
     done(
         f"{now}, as before. Next: digest articles show {after.id}."
         if was == now
@@ -311,11 +311,11 @@ def _rule(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     by: str | None,
-) -> "tuple[Article, Article, dict[str, Ruling]]":
+) -> "tuple[Article, Article, dict[str, Correction]]":
     """The article before and after the word was kept, and all that editors said of it."""
     from digest.model import Verdict
     from digest.themes.filing import rule, take_back
-    from digest.themes.store import theme_rulings
+    from digest.themes.store import theme_corrections
 
     words = dict.fromkeys(add, Verdict.ADD) | dict.fromkeys(remove, Verdict.REMOVE)
     who = by or newsroom.person
@@ -325,4 +325,4 @@ def _rule(
                 before, after = rule(newsroom, article_id, words, by=who, moment=newsroom.now())
             else:
                 before, after = take_back(newsroom, article_id)
-        return before, after, theme_rulings(newsroom.db, article_id)
+        return before, after, theme_corrections(newsroom.db, article_id)

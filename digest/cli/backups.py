@@ -25,7 +25,7 @@ NOTE = "the database was restored: it may have been sent before"
     default=None,
     help="Hold what may have been sent after the copy was made, or send it.",
 )
-def adopt_database(hold: bool | None) -> None:
+def activate_database(hold: bool | None) -> None:
     """Let this copy of the database send mail from here.
 
     Only one copy of a database may send; make sure that the other one does not. A backup does not
@@ -239,14 +239,14 @@ def prune(dry_run: bool, as_json: bool) -> None:
 
     Articles, editions and how each delivery ended stay for ever. `digest serve` does it by itself.
     """
-    from digest.store.backups import tidy as run
-    from digest.store.backups import would_tidy
+    from digest.store.backups import prune as run
+    from digest.store.backups import would_prune
 
     newsroom = current_newsroom()
-    keeping = newsroom.settings.keeping
-    days = {"letters_days": keeping.letters_days, "answers_days": keeping.answers_days}
+    keeping = newsroom.settings.prune
+    days = {"bounce_days": keeping.bounce_days, "answer_days": keeping.answer_days}
     with newsroom.open(read_only=dry_run) as newsroom:
-        found = (would_tidy if dry_run else run)(newsroom.db, newsroom.now(), **days)
+        found = (would_prune if dry_run else run)(newsroom.db, newsroom.now(), **days)
     show(
         as_json,
         {
@@ -256,9 +256,9 @@ def prune(dry_run: bool, as_json: bool) -> None:
             "answers": found.answers,
         },
         f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(found.letters, 'bounce')} "
-        f"older than {keeping.letters_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and the "
+        f"older than {keeping.bounce_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and the "
         f"server's answers to {counted(found.answers, 'delivery', 'deliveries')} in editions older "
-        f"than {keeping.answers_days} days. How each ended stays."
+        f"than {keeping.answer_days} days. How each ended stays."
         + (" Next: digest prune." if dry_run else ""),
     )
 

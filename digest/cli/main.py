@@ -9,7 +9,7 @@ import click
 
 from digest import __version__
 from digest.cli.articles import articles, withdraw
-from digest.cli.backups import adopt_database, backup, export_store, import_store, prune, restore
+from digest.cli.backups import activate_database, backup, export_store, import_store, prune, restore
 from digest.cli.editions import deliveries, editions
 from digest.cli.options import NewsroomOfCommand
 from digest.cli.recipients import bounces, recipients, suppressions
@@ -115,7 +115,7 @@ for command in (
     recipients,
     bounces,
     suppressions,
-    adopt_database,
+    activate_database,
     status,
     show_config,
     doctor,

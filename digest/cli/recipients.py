@@ -410,6 +410,6 @@ def show_bounce(letter_id: int) -> None:
     if not raw:
         raise NotFoundError(
             f"letter {letter_id} has no bytes: it came so, or they were deleted after "
-            "keeping.letters_days; what it said is in `digest bounces list`"
+            "prune.bounce_days; what it said is in `digest bounces list`"
         )
     sys.stdout.buffer.write(raw)

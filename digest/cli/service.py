@@ -345,7 +345,7 @@ def _set(newsroom: "Newsroom") -> "tuple[Window, RenderedMail, bool]":
 
 
 def _when(newsroom: "Newsroom", window: "Window", due: bool) -> str:
-    zone = newsroom.settings.desk_zone
+    zone = newsroom.settings.report_zone
     if due:
         return f"The week until {local(window.ends_at, zone)} is over, and due."
     return "This is the week that runs: its mail is sent when it is over."
@@ -357,7 +357,7 @@ def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
     from digest.service.report import report_notice
 
     window, mail, due = _set(newsroom)
-    addresses = newsroom.settings.desk.mail_to or (EXAMPLE_ADDRESS,)
+    addresses = newsroom.settings.report.mail_to or (EXAMPLE_ADDRESS,)
     notice = report_notice(window, mail)
     message = notice_message(newsroom.settings, notice, addresses[0], newsroom.signer)
     name = f"desk-{window.ends_at:%Y-%m-%d}"
@@ -365,7 +365,7 @@ def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
     if as_json:
         emit_json({"due": due, "bytes": len(message), "files": [str(path) for path in files]})
         return
-    whom = counted(len(newsroom.settings.desk.mail_to), "editor")
+    whom = counted(len(newsroom.settings.report.mail_to), "editor")
     done(
         f"{_when(newsroom, window, due)} {mail.subject}: {len(message) / 1000:.1f} kB to {whom}. "
         f"Nothing was sent and nothing was changed. Next: open {files[1]}."

@@ -8,7 +8,7 @@ from digest.cli.options import COUNT, ID, current_newsroom
 from digest.cli.output import counted, done, emit_json, json_option, local
 
 if TYPE_CHECKING:
-    from digest.model import Article, Ruling
+    from digest.model import Article, Correction
     from digest.newsroom import Newsroom
     from digest.store.database import Database
     from digest.stories.linking import Pair
@@ -72,7 +72,7 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
     _print_article(by_id[article_id])
     near = 0
     for pair in pairs:
-        if not (pair.comparison.linked or pair.same_story or pair.ruling or other_id):
+        if not (pair.comparison.linked or pair.same_story or pair.correction or other_id):
             near += 1
             if near > NEAR:
                 continue
@@ -159,7 +159,7 @@ def clear(article_id: int, as_json: bool) -> None:
         story = story_of(newsroom.db, article_id)
         told = [] if story is None else _told(newsroom.db, [story_by_id(newsroom.db, story)])
     if as_json:
-        cleared = [{"other_id": other, **_ruling_data(said[other])} for other in sorted(said)]
+        cleared = [{"other_id": other, **_correction_data(said[other])} for other in sorted(said)]
         emit_json({"id": article_id, "cleared": cleared, "story": told[0] if told else None})
         return
     for one in told:
@@ -180,16 +180,16 @@ def _ranks(newsroom: "Newsroom") -> list[str]:
 def _told(db: "Database", found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Stories as `--json` shows them: their articles, their links, and what editors ruled."""
     from digest.store.articles import articles_by_id
-    from digest.stories.store import story_rulings
+    from digest.stories.store import story_corrections
 
     ids = [article_id for story in found for article_id in story["articles"]]
     by_id = {article.id: article for article in articles_by_id(db, ids)}
     told = []
     for story in found:
         said = {
-            (min(one, other), max(one, other)): ruling
+            (min(one, other), max(one, other)): correction
             for one in story["articles"]
-            for other, ruling in story_rulings(db, one).items()
+            for other, correction in story_corrections(db, one).items()
         }
         told.append(
             {
@@ -198,7 +198,7 @@ def _told(db: "Database", found: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "articles": [_article_data(by_id[one]) for one in story["articles"]],
                 "links": story["links"],
                 "rulings": [
-                    {"article_id": one, "other_id": other, **_ruling_data(said[one, other])}
+                    {"article_id": one, "other_id": other, **_correction_data(said[one, other])}
                     for one, other in sorted(said)
                 ],
             }
@@ -214,16 +214,20 @@ def _print_story(story: dict[str, Any], zone: str) -> None:
     said = {(one["article_id"], one["other_id"]): one for one in story["rulings"]}
     for link in story["links"]:
         reasons = "; ".join(link["reasons"])
-        ruling = said.pop((link["article_id"], link["other_id"]), None)
-        word = "" if ruling is None else f"joined by {ruling['by']}, {local(ruling['at'], zone)}; "
+        correction = said.pop((link["article_id"], link["other_id"]), None)
+        word = (
+            ""
+            if correction is None
+            else f"joined by {correction['by']}, {local(correction['at'], zone)}; "
+        )
         click.echo(
             f"         {link['article_id']} and {link['other_id']}: {word}{link['kind']}, "
             f"{link['score']:.2f}: {reasons}"
         )
-    for (one, other), ruling in said.items():
+    for (one, other), correction in said.items():
         click.echo(
-            f"         {one} and {other}: {ruling['verdict']} by {ruling['by']}, "
-            f"{local(ruling['at'], zone)}"
+            f"         {one} and {other}: {correction['verdict']} by {correction['by']}, "
+            f"{local(correction['at'], zone)}"
         )
 
 
@@ -236,14 +240,16 @@ def _print_article(article: "Article") -> None:
 def _print_pair(pair: "Pair", other: "Article", zone: str) -> None:
     found = pair.comparison
     verdict = f"{found.kind}, linked" if found.linked else "not linked"
-    if pair.same_story and not found.linked and pair.ruling is None:
+    if pair.same_story and not found.linked and pair.correction is None:
         verdict = "not alike enough; in one story with it by way of others, or linked before"
     if found.linked and not pair.same_story:
         verdict = f"alike enough ({found.kind}), but not in one story with it"
     click.echo(click.style(f"{other.id}  {other.language}  {other.title}", bold=True))
     click.echo(f"   {found.score:.2f} of 0.50 needed: {verdict}")
-    if pair.ruling is not None:
-        word = f"{pair.ruling.verdict} by {pair.ruling.by}, {local(pair.ruling.at, zone)}"
+    if pair.correction is not None:
+        word = (
+            f"{pair.correction.verdict} by {pair.correction.by}, {local(pair.correction.at, zone)}"
+        )
         click.echo(f"   {word}: the editor's decision holds")
     if not pair.candidate:
         click.echo("   too little in common, or too far apart in days, to be looked at together")
@@ -255,8 +261,8 @@ def _article_data(article: "Article") -> dict[str, Any]:
     return {"id": article.id, "language": article.language, "title": article.title}
 
 
-def _ruling_data(ruling: "Ruling") -> dict[str, Any]:
-    return {"verdict": ruling.verdict, "by": ruling.by, "at": ruling.at}
+def _correction_data(correction: "Correction") -> dict[str, Any]:
+    return {"verdict": correction.verdict, "by": correction.by, "at": correction.at}
 
 
 def _pair_data(pair: "Pair", other: "Article") -> dict[str, Any]:
@@ -270,5 +276,5 @@ def _pair_data(pair: "Pair", other: "Article") -> dict[str, Any]:
         "reasons": list(found.reasons),
         "candidate": pair.candidate,
         "same_story": pair.same_story,
-        "ruling": None if pair.ruling is None else _ruling_data(pair.ruling),
+        "ruling": None if pair.correction is None else _correction_data(pair.correction),
     }

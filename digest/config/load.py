@@ -108,7 +108,7 @@ def in_force(settings: Settings) -> dict[str, Any]:
         row["time_zone"] = settings.digest_zone(digest)
         row["themes"] = list(settings.digest_themes(digest))
         row["languages"] = list(settings.digest_languages(digest))
-    data["desk"]["time_zone"] = settings.desk_zone
+    data["report"]["time_zone"] = settings.report_zone
     _mark_secrets(data)
     return data
 

@@ -118,8 +118,8 @@ class AlarmSettings(Section):
         return self.webhook_env is not None or self.webhook_file is not None
 
 
-class DeskSettings(Section):
-    """[desk]"""
+class ReportSettings(Section):
+    """[report]"""
 
     mail_to: tuple[PlainAddress, ...] = ()
     schedule: RepeatRule = "0 9 * * mon"
@@ -141,12 +141,11 @@ class ServiceSettings(Section):
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
 
-class KeepingSettings(Section):
-    """[keeping]: what is let go with time, and copies that the service makes."""
+class PruneSettings(Section):
+    """[prune]: how long bounces and server answers are kept."""
 
-    daily_backup: bool = False
-    letters_days: Days = 90
-    answers_days: Days = 365
+    bounce_days: Days = 90
+    answer_days: Days = 365
 
 
 class WebSettings(Section):
@@ -254,6 +253,7 @@ class StoreSettings(Section):
     busy_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     backups: Place = Path("backups")
     keep_backups: Annotated[int, Field(ge=1, le=1000)] = 14
+    daily_backup: bool = False
 
 
 class SourceSettings(Section):
@@ -332,9 +332,9 @@ class Settings(Section):
     mail: MailSettings
     web: WebSettings = WebSettings()
     service: ServiceSettings = ServiceSettings()
-    keeping: KeepingSettings = KeepingSettings()
+    prune: PruneSettings = PruneSettings()
     alarms: AlarmSettings = AlarmSettings()
-    desk: DeskSettings = DeskSettings()
+    report: ReportSettings = ReportSettings()
 
     @property
     def theme_names(self) -> dict[str, ThemeName]:
@@ -383,6 +383,6 @@ class Settings(Section):
         return digest.time_zone or self.site.time_zone
 
     @property
-    def desk_zone(self) -> str:
+    def report_zone(self) -> str:
         """The zone of the mail to the editors."""
-        return self.desk.time_zone or self.site.time_zone
+        return self.report.time_zone or self.site.time_zone

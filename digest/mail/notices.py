@@ -228,7 +228,7 @@ def notice_message(
             raw_header("Content-Transfer-Encoding", encoded.transfer),
         ]
         content = filled(encoded.pieces, b"")
-    zone = settings.desk_zone if notice.kind is Kind.REPORT else settings.site.time_zone
+    zone = settings.report_zone if notice.kind is Kind.REPORT else settings.site.time_zone
     fields = [
         sender_fields(settings),
         mailbox_header("To", [(None, address)]),

@@ -83,7 +83,7 @@ def backups(db: Database, settings: Settings, now: datetime) -> Finding:
             "backup",
             "yellow",
             said,
-            "Run digest backup every night by cron, or set daily_backup in [keeping].",
+            "Run digest backup every night by cron, or set daily_backup in [store].",
         )
     return Finding("backup", "green", said)
 

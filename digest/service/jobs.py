@@ -55,9 +55,9 @@ class Worker:
             Verb.COMPOSE: self._compose,
             Verb.SEND: self._send,
             Verb.BOUNCES: self._bounces,
-            Verb.TIDY: self._tidy,
+            Verb.PRUNE: self._prune,
             Verb.WATCH: self._watch,
-            Verb.DESK: self._desk,
+            Verb.REPORT: self._report,
         }
         return work[verb](stop)
 
@@ -184,7 +184,7 @@ class Worker:
             "unmatched": report.unmatched,
         }
 
-    def _tidy(self, stop: Stop) -> Facts:
+    def _prune(self, stop: Stop) -> Facts:
         facts: Facts = {}
         try:
             facts |= self._back_up()
@@ -197,23 +197,22 @@ class Worker:
 
         newsroom = self.newsroom
         store, now = newsroom.settings.store, newsroom.now()
-        daily = newsroom.settings.keeping.daily_backup
-        if not daily or not backup_is_due(store.path, store.backups, now):
+        if not store.daily_backup or not backup_is_due(store.path, store.backups, now):
             return {}
         with newsroom.open(read_only=True) as newsroom:
             made = backup(newsroom.db, store.backups, now, keep=store.keep_backups)
         return {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
 
     def _let_go(self, stop: Stop) -> Facts:
-        from digest.store.backups import tidy
+        from digest.store.backups import prune
 
-        keeping = self.newsroom.settings.keeping
+        keeping = self.newsroom.settings.prune
         with self.newsroom.open() as newsroom:
-            let_go = tidy(
+            let_go = prune(
                 newsroom.db,
                 self.newsroom.now(),
-                letters_days=keeping.letters_days,
-                answers_days=keeping.answers_days,
+                bounce_days=keeping.bounce_days,
+                answer_days=keeping.answer_days,
                 stop=stop,
             )
         return {"letters": let_go.letters, "answers": let_go.answers}
@@ -239,7 +238,7 @@ class Worker:
             "put_off": report.put_off,
         }
 
-    def _desk(self, stop: Stop) -> Facts:
+    def _report(self, stop: Stop) -> Facts:
         from digest.service.report import is_due
 
         with self.newsroom.open() as newsroom:

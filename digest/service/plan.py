@@ -20,13 +20,13 @@ from digest.service.report import is_due
 from digest.service.troubles import find_troubles
 from digest.sources.folder import list_documents, read_bytes
 from digest.sources.store import document_states
-from digest.store.backups import backup_is_due, would_tidy
+from digest.store.backups import backup_is_due, would_prune
 from digest.store.database import Database
 from digest.store.owner import current_lease
 
 LEASE = "service"
 """The name under which the one service on a database holds it."""
-TIDY_EVERY_MINUTES = 60.0
+PRUNE_EVERY_MINUTES = 60.0
 """So often it looks what is to be let go, and whether the day has its backup."""
 
 
@@ -37,9 +37,9 @@ class Verb(StrEnum):
     COMPOSE = "compose"
     SEND = "send"
     BOUNCES = "bounces"
-    TIDY = "tidy"
+    PRUNE = "prune"
     WATCH = "watch"
-    DESK = "desk"
+    REPORT = "report"
 
 
 NextTime = Callable[[datetime], datetime]
@@ -72,12 +72,12 @@ def rhythms(settings: Settings) -> list[Rhythm]:
         found.append(_interval(Verb.COMPOSE, service.send_every_minutes))
         found += [_at_hour(settings, i) for i in range(len(settings.digests))]
         found.append(_interval(Verb.SEND, service.send_every_minutes))
-        if settings.desk.mail_to:
-            found.append(_interval(Verb.DESK, service.send_every_minutes))
-            found.append(_at_desk_hour(settings))
+        if settings.report.mail_to:
+            found.append(_interval(Verb.REPORT, service.send_every_minutes))
+            found.append(_at_report_hour(settings))
     if service.bounces is not None:
         found.append(_interval(Verb.BOUNCES, service.bounces_every_minutes))
-    found.append(_interval(Verb.TIDY, TIDY_EVERY_MINUTES))
+    found.append(_interval(Verb.PRUNE, PRUNE_EVERY_MINUTES))
     found.append(_interval(Verb.WATCH, settings.alarms.every_minutes))
     return found
 
@@ -106,7 +106,7 @@ def due_within(settings: Settings, verb: Verb) -> timedelta:
     minutes = {
         Verb.READ: service.ingest_every_minutes,
         Verb.BOUNCES: service.bounces_every_minutes,
-        Verb.TIDY: TIDY_EVERY_MINUTES,
+        Verb.PRUNE: PRUNE_EVERY_MINUTES,
         Verb.WATCH: settings.alarms.every_minutes,
     }
     return timedelta(minutes=minutes.get(verb, service.send_every_minutes))
@@ -131,8 +131,10 @@ def _at_hour(settings: Settings, index: int) -> Rhythm:
     return _by_rule(Verb.COMPOSE, f"schedule of {digest.name}", digest.schedule, zone)
 
 
-def _at_desk_hour(settings: Settings) -> Rhythm:
-    return _by_rule(Verb.DESK, "schedule of the desk", settings.desk.schedule, settings.desk_zone)
+def _at_report_hour(settings: Settings) -> Rhythm:
+    return _by_rule(
+        Verb.REPORT, "schedule of the report", settings.report.schedule, settings.report_zone
+    )
 
 
 def _by_rule(verb: Verb, cause: str, text: str, zone: str) -> Rhythm:
@@ -167,9 +169,11 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
         if pending
         else "find nothing due",
         Verb.BOUNCES: _letters(settings),
-        Verb.TIDY: _tidying(db, settings, now),
+        Verb.PRUNE: _pruning(db, settings, now),
         Verb.WATCH: "; ".join(one.key for one in find_troubles(newsroom, now)) or "find no trouble",
-        Verb.DESK: "send the mail to the editors" if is_due(newsroom, now) else "find nothing due",
+        Verb.REPORT: "send the mail to the editors"
+        if is_due(newsroom, now)
+        else "find nothing due",
     }
 
 
@@ -213,11 +217,11 @@ def _letters(settings: Settings) -> str:
     return f"take in {count} letters" if count else "find nothing new"
 
 
-def _tidying(db: Database, settings: Settings, now: datetime) -> str:
-    store, keeping = settings.store, settings.keeping
-    old = would_tidy(db, now, letters_days=keeping.letters_days, answers_days=keeping.answers_days)
+def _pruning(db: Database, settings: Settings, now: datetime) -> str:
+    store, keeping = settings.store, settings.prune
+    old = would_prune(db, now, bounce_days=keeping.bounce_days, answer_days=keeping.answer_days)
     found = []
-    if keeping.daily_backup and backup_is_due(store.path, store.backups, now):
+    if store.daily_backup and backup_is_due(store.path, store.backups, now):
         found.append("make a backup")
     if old.letters:
         found.append(f"let go of {old.letters} letters")

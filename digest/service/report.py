@@ -26,7 +26,7 @@ from digest.mail.outgoing import Kind, Notice, OutcomeKind
 from digest.mail.store import deliveries_of, give_up, has_open, last_dated_at, queue
 from digest.model import OTHER, Article, RenderedMail, Trouble, Window
 from digest.newsroom import Newsroom
-from digest.service import store as desk_week
+from digest.service import store as week_store
 from digest.service.store import open_alarms
 from digest.service.troubles import find_troubles, verb_key
 from digest.store.articles import articles_by_id
@@ -72,7 +72,7 @@ class LastEdition:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskWeek:
+class ReportWeek:
     """All that a mail tells. Where a list is cut, its number is of all."""
 
     window: Window
@@ -91,7 +91,7 @@ class DeskWeek:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskItem:
+class ReportItem:
     """One thing to look at. `command` is what to type, "" for nothing; `language` that of the title,
     None where it is the mail's."""
 
@@ -104,7 +104,7 @@ class DeskItem:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskPart:
+class ReportPart:
     """Things of one kind. `count` is how many there are, "" where that says nothing; `more` says how
     many are not shown, "" for none."""
 
@@ -114,12 +114,12 @@ class DeskPart:
     count: str
     colour: str
     colour_dark: str
-    items: tuple[DeskItem, ...]
+    items: tuple[ReportItem, ...]
     more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class DeskMail:
+class ReportMail:
     """The whole mail. `quiet` are the two sentences of a week with nothing to look at, else empty."""
 
     language: str
@@ -129,32 +129,32 @@ class DeskMail:
     title: str
     window: str
     quiet: tuple[str, ...]
-    parts: tuple[DeskPart, ...]
+    parts: tuple[ReportPart, ...]
     why: str
     postal_address: str
 
 
-def render_desk(settings: Settings, environment: "Environment", week: DeskWeek) -> RenderedMail:
+def render_report(settings: Settings, environment: "Environment", week: ReportWeek) -> RenderedMail:
     """The same week gives the same mail; both parts show the same things in the same order.
 
     Raises:
         ConfigError: the operator's own templates cannot be used.
     """
-    mail = view_desk(settings, week)
-    html, text = render_parts(settings, environment, "desk", mail)
+    mail = view_report(settings, week)
+    html, text = render_parts(settings, environment, "report", mail)
     return RenderedMail(subject=mail.subject, preheader=mail.preheader, text=text, html=html)
 
 
-def view_desk(settings: Settings, week: DeskWeek) -> DeskMail:
+def view_report(settings: Settings, week: ReportWeek) -> ReportMail:
     """Everything that the templates print."""
     wording = wording_for("en")
     words = _Words(settings, wording)
-    window = wording.days(*week.window.days(settings.desk_zone))
+    window = wording.days(*week.window.days(settings.report_zone))
     parts = tuple(words.parts(week))
     to_do = [part for part in parts if part.key != "edition"]
     quiet = () if to_do else tuple(words.quiet(week))
     what = ", ".join(part.title.lower() for part in to_do) or "nothing to look at"
-    return DeskMail(
+    return ReportMail(
         language="en",
         subject=f"The week at the desk, {window}: {what}",
         preheader=SEPARATOR.join(f"{part.title} {part.count}" for part in to_do) or quiet[0],
@@ -163,7 +163,7 @@ def view_desk(settings: Settings, week: DeskWeek) -> DeskMail:
         window=window,
         quiet=quiet,
         parts=() if quiet else parts,
-        why="You get this mail because desk.mail_to in config.toml names you.",
+        why="You get this mail because report.mail_to in config.toml names you.",
         postal_address=settings.site.postal_address,
     )
 
@@ -173,8 +173,8 @@ class _Words:
     settings: Settings
     wording: Wording
 
-    def parts(self, week: DeskWeek) -> Iterator[DeskPart]:
-        kinds: tuple[tuple[str, str, str, int, Sequence[DeskItem], str], ...] = (
+    def parts(self, week: ReportWeek) -> Iterator[ReportPart]:
+        kinds: tuple[tuple[str, str, str, int, Sequence[ReportItem], str], ...] = (
             ("trouble", "What stands still", "drugs", len(week.troubles), self._troubles(week), ""),
             ("document", "Not read", "corruption", week.documents, self._documents(week), "digest doctor"),
             ("unfiled", "Without a theme", "customs", week.unfiled, self._unfiled(week), "digest articles list --theme other"),
@@ -185,7 +185,7 @@ class _Words:
         for key, title, colour, count, items, command in kinds:
             if count:
                 left = count - len(items)
-                yield DeskPart(
+                yield ReportPart(
                     key=key,
                     anchor=f"part-{key}",
                     title=title,
@@ -198,16 +198,16 @@ class _Words:
                     else "",
                 )
 
-    def quiet(self, week: DeskWeek) -> Iterator[str]:
+    def quiet(self, week: ReportWeek) -> Iterator[str]:
         came = f"{self.wording.number(week.articles)} article" + "s" * (week.articles != 1)
         filed = "came in, each under its theme, and nothing stands still or came back."
         yield f"{came} {filed}" if week.articles else "Nothing came in, stands still or came back."
         told = [f"Edition {one.name}: {self._counted(one)}." for one in week.editions]
         yield " ".join(told) or "There has been no edition yet."
 
-    def _troubles(self, week: DeskWeek) -> list[DeskItem]:
+    def _troubles(self, week: ReportWeek) -> list[ReportItem]:
         return [
-            DeskItem(
+            ReportItem(
                 title=one.key[0].upper() + one.key[1:],
                 notes=(f"since {self._time(one.since)}",),
                 text=f"{one.said} {one.advice}",
@@ -215,13 +215,13 @@ class _Words:
             for one in week.troubles
         ]
 
-    def _documents(self, week: DeskWeek) -> list[DeskItem]:
+    def _documents(self, week: ReportWeek) -> list[ReportItem]:
         return [
-            DeskItem(title=name, notes=(self.settings.source_title(source),), text=f"{why}.")
+            ReportItem(title=name, notes=(self.settings.source_title(source),), text=f"{why}.")
             for source, name, why in week.documents_shown
         ]
 
-    def _unfiled(self, week: DeskWeek) -> list[DeskItem]:
+    def _unfiled(self, week: ReportWeek) -> list[ReportItem]:
         return [
             self._article(
                 one,
@@ -231,7 +231,7 @@ class _Words:
             for one in week.unfiled_shown
         ]
 
-    def _weak(self, week: DeskWeek) -> list[DeskItem]:
+    def _weak(self, week: ReportWeek) -> list[ReportItem]:
         return [
             self._article(
                 one,
@@ -241,13 +241,13 @@ class _Words:
             for one in week.weak_shown
         ]
 
-    def _article(self, doubt: Doubt, note: str, command: str) -> DeskItem:
+    def _article(self, doubt: Doubt, note: str, command: str) -> ReportItem:
         article = doubt.article
         day = article.published.day
         notes = [self.settings.source_title(article.source)]
         notes += [self.wording.day(day)] if day else []
         said = ", ".join(f"“{word}”" for word in doubt.words)
-        return DeskItem(
+        return ReportItem(
             title=article.title,
             notes=(*notes, note),
             text=f"Spoke for it: {said}." if said else "",
@@ -260,9 +260,9 @@ class _Words:
         name = self.settings.theme_name(doubt.theme or OTHER).title("en")
         return f"{name} {doubt.score:.2f} of {doubt.threshold:g}"
 
-    def _returned(self, week: DeskWeek) -> list[DeskItem]:
+    def _returned(self, week: ReportWeek) -> list[ReportItem]:
         items = [
-            DeskItem(
+            ReportItem(
                 title=f"{cause.capitalize()}: {self._many(count, 'address', 'addresses')}",
                 text="Not mailed any more.",
                 command=f"digest suppressions list --cause {cause}",
@@ -270,16 +270,16 @@ class _Words:
             for cause, count in week.suppressed.items()
         ]
         return items + [
-            DeskItem(
+            ReportItem(
                 title=f"{kind.capitalize()}: {self._many(count, 'letter', 'letters')}",
                 command=f"digest bounces list --kind {kind}",
             )
             for kind, count in week.letters.items()
         ]
 
-    def _editions(self, week: DeskWeek) -> list[DeskItem]:
+    def _editions(self, week: ReportWeek) -> list[ReportItem]:
         return [
-            DeskItem(
+            ReportItem(
                 title=f"{one.name[0].upper()}{one.name[1:]}: {self._counted(one)}",
                 notes=(
                     one.status,
@@ -305,7 +305,7 @@ class _Words:
         return f"{self.wording.number(count)} {one if count == 1 else many}"
 
     def _time(self, moment: datetime) -> str:
-        local = moment.astimezone(ZoneInfo(self.settings.desk_zone))
+        local = moment.astimezone(ZoneInfo(self.settings.report_zone))
         return f"{self.wording.day(local.date())}, {local:%H:%M}"
 
 
@@ -336,19 +336,19 @@ def running_week(newsroom: Newsroom, now: datetime) -> Window:
 
 
 def _boundary(settings: Settings, moment: datetime) -> datetime:
-    return boundary_before_or_at(parse_rule(settings.desk.schedule), settings.desk_zone, moment)
+    return boundary_before_or_at(parse_rule(settings.report.schedule), settings.report_zone, moment)
 
 
 def render_week(newsroom: Newsroom, window: Window, now: datetime) -> RenderedMail:
     """The report of that week as it would be sent now. Nothing is changed."""
     settings, environment = newsroom.settings, newsroom.templates
-    return render_desk(settings, environment, gather(newsroom, window, now))
+    return render_report(settings, environment, gather(newsroom, window, now))
 
 
-def gather(newsroom: Newsroom, window: Window, now: datetime) -> DeskWeek:
+def gather(newsroom: Newsroom, window: Window, now: datetime) -> ReportWeek:
     """All that the report says."""
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
-    week = desk_week.week_of(db, window)
+    week = week_store.week_of(db, window)
     ids = [*week.unfiled_ids, *(article_id for article_id, _ in week.weak_matches)]
     articles = {article.id: article for article in articles_by_id(db, ids)}
     of_the_service = [
@@ -356,8 +356,8 @@ def gather(newsroom: Newsroom, window: Window, now: datetime) -> DeskWeek:
         for key, alarm in open_alarms(db).items()
         if key.startswith(verb_key("")) and alarm.gone_at is None
     ]
-    documents, shown = desk_week.documents_not_read(db)
-    return DeskWeek(
+    documents, shown = week_store.documents_not_read(db)
+    return ReportWeek(
         window=window,
         articles=week.articles,
         troubles=(*find_troubles(newsroom, now), *of_the_service),
@@ -367,12 +367,12 @@ def gather(newsroom: Newsroom, window: Window, now: datetime) -> DeskWeek:
         unfiled_shown=tuple(_nearest(lexicon, articles[i]) for i in week.unfiled_ids),
         weak=week.weak,
         weak_shown=tuple(_weak(articles[i], theme) for i, theme in week.weak_matches),
-        suppressed={row["cause"]: row["count"] for row in desk_week.came_back(db, window)},
-        letters={row["kind"]: row["count"] for row in desk_week.letters(db, window)},
+        suppressed={row["cause"]: row["count"] for row in week_store.came_back(db, window)},
+        letters={row["kind"]: row["count"] for row in week_store.letters(db, window)},
         editions=tuple(
             _edition(db, digest.name, row)
             for digest in settings.digests
-            if (row := desk_week.last_of(db, digest.name)) is not None
+            if (row := week_store.last_of(db, digest.name)) is not None
         ),
     )
 
@@ -403,7 +403,7 @@ def _edition(db: Database, digest: str, row: Row) -> LastEdition:
         articles=row["articles"],
         recipients=row["recipients"],
         counts=delivery_counts(db, row["id"]),
-        failed={one["reason"]: one["count"] for one in desk_week.failures(db, row["id"])},
+        failed={one["reason"]: one["count"] for one in week_store.failures(db, row["id"])},
     )
 
 
@@ -429,7 +429,7 @@ def deliveries(db: Database) -> list[Row]:
 def is_due(newsroom: Newsroom, now: datetime) -> bool:
     """Whether a week has no report yet, or an editor was not sent the last one yet."""
     db, settings = newsroom.db, newsroom.settings
-    wanted = bool(settings.desk.mail_to) and closed_week(newsroom, now) is not None
+    wanted = bool(settings.report.mail_to) and closed_week(newsroom, now) is not None
     return wanted or has_open(db, REPORTS)
 
 
@@ -442,7 +442,7 @@ def send_report(
     What is still queued of an earlier week, or for somebody who is no longer named, is given up.
     """
     db, composed = newsroom.db, None
-    moment, editors = newsroom.now(), newsroom.settings.desk.mail_to
+    moment, editors = newsroom.now(), newsroom.settings.report.mail_to
     window = closed_week(newsroom, moment) if editors else None
     if window is not None:
         # The sole sender alone composes a week, so nobody waits for its lock meanwhile.
@@ -452,15 +452,15 @@ def send_report(
             give_up(db, REPORTS, "the next week came", moment)
             composed = queue(db, report_notice(window, mail), editors, moment)
     with db.write():
-        reason = "no longer named in desk.mail_to"
+        reason = "no longer named in report.mail_to"
         give_up(db, REPORTS, reason, moment, but_for=editors)
     return composed, send_due(db, newsroom.ways, REPORTS, newsroom.now, stop=stop)
 
 
 def check_wanted(settings: Settings) -> None:
     """Raises NotReadyError where nobody is to get it."""
-    if not settings.desk.mail_to:
+    if not settings.report.mail_to:
         raise NotReadyError(
-            f"{settings.path}: [desk] mail_to names nobody. Name the editors there; "
+            f"{settings.path}: [report] mail_to names nobody. Name the editors there; "
             "`digest report show` shows the mail all the same."
         )

@@ -297,7 +297,7 @@ def _missed(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> datetime
 
 def _relay(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
     """Our own notices show a relay that refuses while no edition goes out."""
-    named = (*settings.alarms.mail_to, *settings.desk.mail_to)
+    named = (*settings.alarms.mail_to, *settings.report.mail_to)
     row = watching.refused_notices(db, named)
     if row is not None and (since := moment_from_text(row["since"])) <= now - PUT_OFF:
         yield _relay_trouble("the mail server", row["answer"] or "no answer", since)

@@ -11,13 +11,13 @@ from digest.language.words import query_forms
 from digest.model import (
     OTHER,
     Article,
+    Correction,
     DateSource,
     Entry,
     Hit,
     KnownDate,
     Match,
     Place,
-    Ruling,
     Sibling,
     Verdict,
     Window,
@@ -166,8 +166,10 @@ def match_values(match: Match) -> dict[str, Any]:
     }
 
 
-def ruling_from_row(row: Row) -> Ruling:
-    return Ruling(Verdict(row["verdict"]), row["decided_by"], moment_from_text(row["decided_at"]))
+def correction_from_row(row: Row) -> Correction:
+    return Correction(
+        Verdict(row["verdict"]), row["decided_by"], moment_from_text(row["decided_at"])
+    )
 
 
 SELECT_ARTICLES = """

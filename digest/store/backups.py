@@ -24,7 +24,7 @@ from digest.store.database import (
     text_from_moment,
 )
 from digest.store.files import new_file, sync_file
-from digest.store.owner import HOME, TOKEN_KEY, disown, give_to_owner, sole_sender
+from digest.store.owner import HOME, TOKEN_KEY, deactivate, give_to_owner, sole_sender
 
 FORMAT = "newsroom-digest export"
 VERSION = 1
@@ -89,7 +89,7 @@ def import_lines(db: Database, lines: Iterable[str], name: str) -> int:
             raise StoreError(
                 f"{name}: {row['table']} points at a row of {row['parent']} not in it."
             )
-        disown(db)
+        deactivate(db)
     return count
 
 
@@ -240,7 +240,7 @@ def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup
     with new_file(target) as copy:
         counts = _copy(db, copy)
         with _opened(copy) as made, made.write():
-            disown(made)
+            deactivate(made)
         _settle(copy)
         size = copy.stat().st_size
     sweep(folder, db.path.stem, moment)
@@ -314,7 +314,7 @@ def restore(
             with _opened(source) as db:
                 counts = _copy(db, copy)
             with open_database(copy) as made, made.write():
-                disown(made)
+                deactivate(made)
             _settle(copy)
             there = path.exists()
             give_to_owner(copy, path)
@@ -423,7 +423,7 @@ OLD_ANSWERS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Tidied:
+class Pruned:
     """How many letters were let go, how many bytes they had, and of how many deliveries what the
     server said."""
 
@@ -432,35 +432,35 @@ class Tidied:
     answers: int
 
 
-def tidy(
+def prune(
     db: Database,
     moment: datetime,
     *,
-    letters_days: int,
-    answers_days: int,
+    bounce_days: int,
+    answer_days: int,
     stop: Callable[[], bool] = lambda: False,
-) -> Tidied:
+) -> Pruned:
     """Let go of what is older than so many days, some rows a write, and keep the file in order."""
-    letters, size = _let_letters_go(db, moment, _before(moment, letters_days), stop)
+    letters, size = _let_letters_go(db, moment, _before(moment, bounce_days), stop)
     answers = 0
-    for edition_id in _old_editions(db, _before(moment, answers_days)):
+    for edition_id in _old_editions(db, _before(moment, answer_days)):
         answers += _let_answers_go(db, edition_id, moment, stop)
     db.value("PRAGMA optimize")
     db.value("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Tidied(letters, size, answers)
+    return Pruned(letters, size, answers)
 
 
-def would_tidy(db: Database, moment: datetime, *, letters_days: int, answers_days: int) -> Tidied:
-    """What `tidy` would let go now."""
+def would_prune(db: Database, moment: datetime, *, bounce_days: int, answer_days: int) -> Pruned:
+    """What `prune` would let go now."""
     row = db.row(
         f"SELECT count(*) AS letters, coalesce(sum(length(raw)), 0) AS size {OLD_LETTERS}",
-        (_before(moment, letters_days),),
+        (_before(moment, bounce_days),),
     )
     answers = sum(
         int(db.value(f"SELECT count(*) {OLD_ANSWERS}", (edition_id,)))
-        for edition_id in _old_editions(db, _before(moment, answers_days))
+        for edition_id in _old_editions(db, _before(moment, answer_days))
     )
-    return Tidied(row["letters"] if row else 0, row["size"] if row else 0, answers)
+    return Pruned(row["letters"] if row else 0, row["size"] if row else 0, answers)
 
 
 def _before(moment: datetime, days: int) -> str:

@@ -128,7 +128,7 @@ def adopt(db: Database, here: str) -> None:
     _set_meta(db, HOME, here)
 
 
-def disown(db: Database) -> None:
+def deactivate(db: Database) -> None:
     """This is a copy: wherever it lies, it sends only after `adopt`. Call inside a write."""
     home = _meta(db, HOME)
     if home is None or not home.startswith(COPY_OF):

@@ -166,7 +166,7 @@ CREATE TABLE matches (
 CREATE INDEX matches_by_theme ON matches (theme, language, article_id);
 CREATE INDEX matches_first ON matches (language) WHERE rank = 1;
 
-CREATE TABLE theme_rulings (
+CREATE TABLE theme_corrections (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   theme TEXT NOT NULL REFERENCES themes(name),
   verdict TEXT NOT NULL CHECK (verdict IN ('add', 'remove')),
@@ -207,7 +207,7 @@ CREATE TABLE story_keys (
 ) WITHOUT ROWID;
 CREATE INDEX story_keys_by_article ON story_keys (article_id);
 
-CREATE TABLE story_rulings (
+CREATE TABLE story_corrections (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   other_id INTEGER NOT NULL REFERENCES articles(id),
   verdict TEXT NOT NULL CHECK (verdict IN ('join', 'split')),
@@ -216,7 +216,7 @@ CREATE TABLE story_rulings (
   PRIMARY KEY (article_id, other_id),
   CHECK (article_id < other_id)
 ) WITHOUT ROWID;
-CREATE INDEX story_rulings_by_other ON story_rulings (other_id);
+CREATE INDEX story_corrections_by_other ON story_corrections (other_id);
 
 -- Recipients and their choices.
 

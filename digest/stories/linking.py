@@ -6,13 +6,18 @@ from datetime import datetime
 from itertools import combinations
 
 from digest.errors import NotFoundError
-from digest.model import Article, Ruling, Verdict
+from digest.model import Article, Correction, Verdict
 from digest.store.articles import articles_by_id
 from digest.store.database import Database
 from digest.stories import store as stories
 from digest.stories.fingerprints import Fingerprint, fingerprint
 from digest.stories.likeness import Comparison, compare, link, may_join
-from digest.stories.store import forget_splits, forget_story_rulings, rule_pair, story_rulings
+from digest.stories.store import (
+    forget_splits,
+    forget_story_corrections,
+    rule_pair,
+    story_corrections,
+)
 
 
 def parts(members: Collection[int], links: Iterable[tuple[int, int]]) -> list[list[int]]:
@@ -46,7 +51,7 @@ class Pair:
     comparison: Comparison
     candidate: bool
     same_story: bool
-    ruling: Ruling | None
+    correction: Correction | None
 
 
 def link_article(db: Database, article: Article, moment: datetime, ranks: Sequence[str]) -> int:
@@ -60,8 +65,8 @@ def link_article(db: Database, article: Article, moment: datetime, ranks: Sequen
         title=article.title, text=article.text, language=article.language, day=article.published.day
     )
     stories.save_fingerprint(db, article.id, print_)
-    said = story_rulings(db, article.id)
-    apart = {other for other, ruling in said.items() if ruling.verdict is Verdict.SPLIT}
+    said = story_corrections(db, article.id)
+    apart = {other for other, correction in said.items() if correction.verdict is Verdict.SPLIT}
     before = stories.links_by_likeness(db, article.id)
     found = stories.candidates(db, article.id, print_)
     # A link stays although the index would now bring nearer articles first.
@@ -132,7 +137,7 @@ def split_article(
 
 def take_back(
     db: Database, article_id: int, *, moment: datetime, ranks: Sequence[str]
-) -> dict[int, Ruling]:
+) -> dict[int, Correction]:
     """Give an article's place among stories back to the engine; what editors had ruled, by the
     other's id.
 
@@ -143,10 +148,10 @@ def take_back(
         NotFoundError: there is no such article.
     """
     _must_exist(db, [article_id])
-    said = story_rulings(db, article_id)
+    said = story_corrections(db, article_id)
     if not said:
         return {}
-    forget_story_rulings(db, article_id)
+    forget_story_corrections(db, article_id)
     stories.unlink(db, article_id, said)
     story = stories.story_of(db, article_id)
     if story is not None:
@@ -167,7 +172,7 @@ def explain_pair(db: Database, article_id: int, other_id: int) -> Pair:
         raise NotFoundError(f"{article_id} was given twice; name another article")
     prints = stories.fingerprints_of(db, [article_id, other_id])
     nearby = [other for other, _ in stories.candidates(db, article_id, prints[article_id])]
-    said = story_rulings(db, article_id)
+    said = story_corrections(db, article_id)
     return _pair(db, article_id, other_id, prints, nearby, said)
 
 
@@ -182,7 +187,7 @@ def explain_article(db: Database, article_id: int) -> list[Pair]:
     own = stories.fingerprints_of(db, [article_id])
     prints = own | dict(stories.candidates(db, article_id, own[article_id]))
     nearby = prints.keys() - {article_id}
-    said = story_rulings(db, article_id)
+    said = story_corrections(db, article_id)
     rest = {*said, *stories.links_of(db, article_id)} - prints.keys()
     prints |= stories.fingerprints_of(db, sorted(rest))
     pairs = [_pair(db, article_id, o, prints, nearby, said) for o in prints if o != article_id]
@@ -195,7 +200,7 @@ def _pair(
     other_id: int,
     prints: dict[int, Fingerprint],
     nearby: Collection[int],
-    said: dict[int, Ruling],
+    said: dict[int, Correction],
 ) -> Pair:
     story = stories.story_of(db, article_id)
     return Pair(
@@ -204,7 +209,7 @@ def _pair(
         compare(prints[article_id], prints[other_id]),
         candidate=other_id in nearby,
         same_story=story is not None and story == stories.story_of(db, other_id),
-        ruling=said.get(other_id),
+        correction=said.get(other_id),
     )
 
 
@@ -212,7 +217,7 @@ def _find_story(
     db: Database,
     article_id: int,
     linked: Sequence[int],
-    said: Mapping[int, Ruling],
+    said: Mapping[int, Correction],
     moment: datetime,
     ranks: Sequence[str],
 ) -> None:
@@ -221,8 +226,8 @@ def _find_story(
     `linked` are articles, the best first; `said` is what editors said of others, by their ids. It
     never joins a story with an article from which an editor split it.
     """
-    joined = [other for other, ruling in said.items() if ruling.verdict is Verdict.JOIN]
-    apart = {other for other, ruling in said.items() if ruling.verdict is Verdict.SPLIT}
+    joined = [other for other, correction in said.items() if correction.verdict is Verdict.JOIN]
+    apart = {other for other, correction in said.items() if correction.verdict is Verdict.SPLIT}
     story = stories.story_of(db, article_id)
     if story is not None:
         others = [member for member in stories.members(db, story) if member != article_id]

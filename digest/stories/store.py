@@ -4,20 +4,20 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from digest.model import Ruling, Verdict
-from digest.store.articles import ruling_from_row
+from digest.model import Correction, Verdict
+from digest.store.articles import correction_from_row
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 from digest.stories.fingerprints import Fingerprint, from_json
 from digest.stories.likeness import Comparison, Member, lead_of, wanted
 
 
-def story_rulings(db: Database, article_id: int) -> dict[int, Ruling]:
+def story_corrections(db: Database, article_id: int) -> dict[int, Correction]:
     """What editors ruled on an article and others, by the other's id."""
-    sql = """SELECT other_id AS other, story_rulings.* FROM story_rulings WHERE article_id = :id
+    sql = """SELECT other_id AS other, story_corrections.* FROM story_corrections WHERE article_id = :id
               UNION ALL
-             SELECT article_id AS other, story_rulings.* FROM story_rulings WHERE other_id = :id"""
+             SELECT article_id AS other, story_corrections.* FROM story_corrections WHERE other_id = :id"""
     rows = db.rows(sql, {"id": article_id})
-    return {row["other"]: ruling_from_row(row) for row in rows}
+    return {row["other"]: correction_from_row(row) for row in rows}
 
 
 def rule_pair(
@@ -26,17 +26,17 @@ def rule_pair(
     """Keep an editor's word on two articles; who first said the same stays."""
     first, second = sorted((one, other))
     db.run(
-        """INSERT INTO story_rulings VALUES (?, ?, ?, ?, ?)
+        """INSERT INTO story_corrections VALUES (?, ?, ?, ?, ?)
            ON CONFLICT (article_id, other_id) DO UPDATE SET verdict = excluded.verdict,
              decided_by = excluded.decided_by, decided_at = excluded.decided_at
-            WHERE story_rulings.verdict != excluded.verdict""",
+            WHERE story_corrections.verdict != excluded.verdict""",
         (first, second, verdict.value, by, text_from_moment(moment)),
     )
 
 
-def forget_story_rulings(db: Database, article_id: int) -> None:
+def forget_story_corrections(db: Database, article_id: int) -> None:
     """Take back all that editors ruled on an article and others."""
-    sql = "DELETE FROM story_rulings WHERE article_id = :id OR other_id = :id"
+    sql = "DELETE FROM story_corrections WHERE article_id = :id OR other_id = :id"
     db.run(sql, {"id": article_id})
 
 
@@ -44,7 +44,7 @@ def forget_splits(db: Database, article_ids: Iterable[int]) -> None:
     """Take back every split between two of these articles."""
     ids = sorted(article_ids)
     marks = ", ".join("?" * len(ids))
-    sql = f"""DELETE FROM story_rulings WHERE verdict = 'split'
+    sql = f"""DELETE FROM story_corrections WHERE verdict = 'split'
                 AND article_id IN ({marks}) AND other_id IN ({marks})"""  # noqa: S608 - marks only
     db.run(sql, [*ids, *ids])
 

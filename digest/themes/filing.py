@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from digest.config.settings import Settings
 from digest.errors import NotFoundError
-from digest.model import Article, Hit, Match, Ruling, ThemeScore, Verdict
+from digest.model import Article, Correction, Hit, Match, ThemeScore, Verdict
 from digest.newsroom import Newsroom
 from digest.store.articles import articles_by_id
 from digest.store.database import Database
@@ -18,13 +18,13 @@ from digest.themes.classify import classify, matches
 from digest.themes.evaluation import LabelledItem
 from digest.themes.lexicon import Lexicon, lexicon_of
 from digest.themes.store import (
-    forget_theme_rulings,
+    forget_theme_corrections,
     rule_theme,
     ruled_articles,
     save_matches,
     save_themes,
-    theme_rulings,
-    theme_rulings_of,
+    theme_corrections,
+    theme_corrections_of,
 )
 
 SHOWN = 6
@@ -168,7 +168,7 @@ EDITOR = "editor"
 def overrule(
     found: Iterable[Match],
     scores: Iterable[ThemeScore],
-    rulings: Mapping[str, Ruling],
+    corrections: Mapping[str, Correction],
     version: str,
 ) -> tuple[Match, ...]:
     """The classifier's matches as far as no editor ruled on their theme, those added before them.
@@ -181,10 +181,10 @@ def overrule(
     added = [
         Match(s.theme, max(s.score, s.threshold), s.threshold, EDITOR, version, s.hits, s.blotted)
         for s in scores
-        if s.theme in rulings and rulings[s.theme].verdict is Verdict.ADD
+        if s.theme in corrections and corrections[s.theme].verdict is Verdict.ADD
     ]
     added.sort(key=lambda match: -match.score / match.threshold)
-    return (*added, *(match for match in found if match.theme not in rulings))
+    return (*added, *(match for match in found if match.theme not in corrections))
 
 
 def in_order(found: Iterable[Match], themes: Sequence[str]) -> list[Match]:
@@ -218,7 +218,7 @@ def begin_filing(db: Database, settings: Settings, lexicon: Lexicon) -> None:
 
 def file_article(db: Database, lexicon: Lexicon, article: Article) -> None:
     """File an article under its themes by this lexicon; an editor's word on it stands."""
-    said = theme_rulings(db, article.id)
+    said = theme_corrections(db, article.id)
     _, found = _judge(lexicon, article, said)
     filings.save_filing(db, article.id, found, lexicon.version)
 
@@ -294,8 +294,8 @@ def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     article = find_article(db, article_id)
     begin_filing(db, settings, lexicon)
-    touched = set(theme_rulings(db, article_id))
-    forget_theme_rulings(db, article_id)
+    touched = set(theme_corrections(db, article_id))
+    forget_theme_corrections(db, article_id)
     _file_themes(db, lexicon, article, touched)
     return article, find_article(db, article_id)
 
@@ -309,7 +309,7 @@ def corrections(newsroom: Newsroom) -> list[LabelledItem]:
     ids = ruled_articles(db)
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        said = theme_rulings_of(db, batch)
+        said = theme_corrections_of(db, batch)
         for article in articles_by_id(db, batch):
             words = said[article.id]
             added = [theme for theme in words if words[theme].verdict is Verdict.ADD]
@@ -339,7 +339,7 @@ def find_article(db: Database, article_id: int) -> Article:
 
 
 def _judge(
-    lexicon: Lexicon, article: Article, said: Mapping[str, Ruling]
+    lexicon: Lexicon, article: Article, said: Mapping[str, Correction]
 ) -> tuple[tuple[ThemeScore, ...], tuple[Match, ...]]:
     scores = classify(lexicon, title=article.title, text=article.text, language=article.language)
     found = matches(scores, lexicon.version)
@@ -353,7 +353,7 @@ def _file_themes(db: Database, lexicon: Lexicon, article: Article, touched: set[
     scores = classify(lexicon, title=article.title, text=article.text, language=article.language)
     found = [one for one in matches(scores, lexicon.version) if one.theme in touched]
     found += [one for one in article.matches if one.by == LEXICON and one.theme not in touched]
-    said = theme_rulings(db, article.id)
+    said = theme_corrections(db, article.id)
     ordered = in_order(found, [theme for theme, _ in lexicon.themes])
     save_matches(db, article.id, overrule(ordered, scores, said, lexicon.version))
 
@@ -370,7 +370,7 @@ class _Desk:
         terms = by_term(terms_of(self.lexicon))
         batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
         for batch in progress(batches):
-            said = theme_rulings_of(self.db, batch)
+            said = theme_corrections_of(self.db, batch)
             versions = filings.filed_by(self.db, batch)
             filed: list[tuple[int, Sequence[Match]]] = []
             for article in articles_by_id(self.db, batch):

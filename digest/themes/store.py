@@ -5,8 +5,8 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from digest.model import Match, Ruling, ThemeName, Verdict
-from digest.store.articles import match_values, ruling_from_row
+from digest.model import Correction, Match, ThemeName, Verdict
+from digest.store.articles import correction_from_row, match_values
 from digest.store.database import Database, text_from_moment
 
 
@@ -39,7 +39,7 @@ _MATCHES = """(
   evidence TEXT NOT NULL, PRIMARY KEY (article_id, theme)) WITHOUT ROWID
 """
 
-_RULINGS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_rulings
+_CORRECTIONS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_corrections
   WHERE article_id = articles.id), '')"""
 
 _NO_EVIDENCE = '{"hits": [], "blotted": []}'
@@ -107,7 +107,7 @@ def spool(db: Database) -> Iterator[None]:
     """An empty spool, gone afterwards."""
     db.run(
         """CREATE TEMP TABLE refiled (article_id INTEGER PRIMARY KEY, version INTEGER NOT NULL,
-             lexicon_version TEXT, rulings TEXT NOT NULL)"""
+             lexicon_version TEXT, corrections TEXT NOT NULL)"""
     )
     db.run(f"CREATE TEMP TABLE refiled_matches {_MATCHES}")
     try:
@@ -122,7 +122,7 @@ def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]])
     ids = [(article_id,) for article_id, _ in filings]
     db.run_many("DELETE FROM temp.refiled_matches WHERE article_id = ?", ids)
     db.run_many(
-        f"""REPLACE INTO temp.refiled SELECT id, version, lexicon_version, {_RULINGS}
+        f"""REPLACE INTO temp.refiled SELECT id, version, lexicon_version, {_CORRECTIONS}
               FROM articles WHERE id = ?""",  # noqa: S608 - our own words
         ids,
     )
@@ -144,7 +144,7 @@ def changed_since_spooled(db: Database) -> list[int]:
     SELECT article_id FROM temp.refiled JOIN articles ON articles.id = article_id
      WHERE refiled.version != articles.version
         OR refiled.lexicon_version IS NOT articles.lexicon_version
-        OR refiled.rulings != {_RULINGS}
+        OR refiled.corrections != {_CORRECTIONS}
      ORDER BY article_id
     """  # noqa: S608 - our own words
     return [int(row["article_id"]) for row in db.rows(sql)]
@@ -184,24 +184,26 @@ def kept_themes(db: Database) -> list[str]:
     return [str(row["name"]) for row in db.rows("SELECT name FROM themes ORDER BY position, name")]
 
 
-def theme_rulings(db: Database, article_id: int) -> dict[str, Ruling]:
+def theme_corrections(db: Database, article_id: int) -> dict[str, Correction]:
     """What editors ruled on an article, by theme."""
-    return theme_rulings_of(db, [article_id]).get(article_id, {})
+    return theme_corrections_of(db, [article_id]).get(article_id, {})
 
 
-def theme_rulings_of(db: Database, article_ids: Sequence[int]) -> dict[int, dict[str, Ruling]]:
+def theme_corrections_of(
+    db: Database, article_ids: Sequence[int]
+) -> dict[int, dict[str, Correction]]:
     """What editors ruled on each of these articles, by theme; none: no key."""
     marks = ", ".join("?" * len(article_ids))
-    sql = f"SELECT * FROM theme_rulings WHERE article_id IN ({marks})"  # noqa: S608 - marks only
-    found: dict[int, dict[str, Ruling]] = {}
+    sql = f"SELECT * FROM theme_corrections WHERE article_id IN ({marks})"  # noqa: S608 - marks only
+    found: dict[int, dict[str, Correction]] = {}
     for row in db.rows(sql, article_ids):
-        found.setdefault(row["article_id"], {})[row["theme"]] = ruling_from_row(row)
+        found.setdefault(row["article_id"], {})[row["theme"]] = correction_from_row(row)
     return found
 
 
 def ruled_articles(db: Database) -> list[int]:
     """The articles on whose themes an editor ruled, by id."""
-    sql = "SELECT DISTINCT article_id FROM theme_rulings ORDER BY article_id"
+    sql = "SELECT DISTINCT article_id FROM theme_corrections ORDER BY article_id"
     return [int(row["article_id"]) for row in db.rows(sql)]
 
 
@@ -210,14 +212,14 @@ def rule_theme(
 ) -> None:
     """Keep an editor's word on a theme; who first said the same stays."""
     db.run(
-        """INSERT INTO theme_rulings VALUES (?, ?, ?, ?, ?)
+        """INSERT INTO theme_corrections VALUES (?, ?, ?, ?, ?)
            ON CONFLICT (article_id, theme) DO UPDATE SET verdict = excluded.verdict,
              decided_by = excluded.decided_by, decided_at = excluded.decided_at
-            WHERE theme_rulings.verdict != excluded.verdict""",
+            WHERE theme_corrections.verdict != excluded.verdict""",
         (article_id, theme, verdict.value, by, text_from_moment(moment)),
     )
 
 
-def forget_theme_rulings(db: Database, article_id: int) -> int:
+def forget_theme_corrections(db: Database, article_id: int) -> int:
     """Take back all that editors ruled on an article's themes; on how many."""
-    return db.run("DELETE FROM theme_rulings WHERE article_id = ?", (article_id,))
+    return db.run("DELETE FROM theme_corrections WHERE article_id = ?", (article_id,))

@@ -10,7 +10,7 @@ from jinja2 import nodes
 
 from digest.editions.mail import Footer, Item, Link, Mail, Part
 from digest.newsroom import make_environment, packaged_templates
-from digest.service.report import DeskItem, DeskMail, DeskPart
+from digest.service.report import ReportItem, ReportMail, ReportPart
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "templates.md"
 TEMPLATES = sorted(
@@ -19,8 +19,8 @@ TEMPLATES = sorted(
     if path.suffix in {".html", ".txt"}
 )
 VIEWS = {"mail": Mail, "mail.footer": Footer, "part": Part, "item": Item, "link": Link}
-DESK_VIEWS = {"mail": DeskMail, "part": DeskPart, "item": DeskItem}
-DESK = "mail/desk."
+REPORT_VIEWS = {"mail": ReportMail, "part": ReportPart, "item": ReportItem}
+REPORT = "mail/report."
 
 
 def fields(views: dict[str, type]) -> set[str]:
@@ -32,8 +32,8 @@ def fields(views: dict[str, type]) -> set[str]:
 def documented(template: str = "mail/edition.html") -> set[str]:
     """Every `name.field` in the first column of a table about the mail that the template sets."""
     mails = DOCS.read_text("utf-8").partition("\n## The pages\n")[0]
-    digest, _, desk = mails.partition("\n## The mail to the editors\n")
-    text = desk if template.startswith(DESK) else digest
+    digest, _, report = mails.partition("\n## The mail to the editors\n")
+    text = report if template.startswith(REPORT) else digest
     return set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
 
 
@@ -57,7 +57,7 @@ def is_documented(chain: str, known: set[str]) -> bool:
 def test_every_variable_of_the_mail_is_documented() -> None:
     """An operator who writes a template finds all there is, and nothing that is not."""
     assert documented() - {"ruled"} - set(TEMPLATES) == fields(VIEWS)
-    assert documented(DESK) - set(TEMPLATES) == fields(DESK_VIEWS)
+    assert documented(REPORT) - set(TEMPLATES) == fields(REPORT_VIEWS)
 
 
 def test_every_template_is_named() -> None:

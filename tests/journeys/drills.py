@@ -138,7 +138,7 @@ DRILLS = [
     Drill("compose", people, MONDAY + timedelta(minutes=1)),
     Drill("send", edition, MONDAY + timedelta(minutes=2)),
     Drill("bounces", letters, MONDAY),
-    Drill("tidy", old_letters, MONDAY),
+    Drill("prune", old_letters, MONDAY),
     Drill("desk", trouble, MONDAY + timedelta(hours=2)),
     Drill("restore", copy_beside, MONDAY, later=timedelta(seconds=1)),
     Drill("export", people, MONDAY),

@@ -129,9 +129,9 @@ def test_the_next_ten_and_each_digest_are_shown():
 
 
 def test_a_service_that_must_not_send_wakes_no_sender():
-    """send = false: only reading, tidying and watching are left."""
+    """send = false: only reading, pruning and watching are left."""
     left = {one.verb for one in rhythms(settings(send=False))}
-    assert left == {Verb.READ, Verb.TIDY, Verb.WATCH}
+    assert left == {Verb.READ, Verb.PRUNE, Verb.WATCH}
 
 
 def test_what_each_would_do_now(desk: Desk):

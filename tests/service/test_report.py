@@ -30,7 +30,7 @@ from digest.service.report import (
     is_due,
     render_week,
     send_report,
-    view_desk,
+    view_report,
 )
 from digest.service.troubles import find_troubles
 from digest.store.database import Database, text_from_moment
@@ -73,8 +73,8 @@ def server() -> Iterator[FaultServer]:
 
 def name_editors(desk: Desk) -> None:
     text = desk.config.read_text("utf-8")
-    named = f'[desk]\nmail_to = ["{FIRST}", "{SECOND}"]'
-    desk.config.write_text(text.replace("[desk]\nmail_to = []", named), "utf-8")
+    named = f'[report]\nmail_to = ["{FIRST}", "{SECOND}"]'
+    desk.config.write_text(text.replace("[report]\nmail_to = []", named), "utf-8")
 
 
 @pytest.fixture
@@ -366,7 +366,7 @@ def test_the_week_tells_what_to_look_at(
     breaks(newsroom)
     settings, window = newsroom.desk.settings, Window(BEFORE, HOUR)
     week = gather(opened(newsroom.db, settings), window, newsroom.now)
-    [part] = [one for one in view_desk(settings, week).parts if one.key == kind]
+    [part] = [one for one in view_report(settings, week).parts if one.key == kind]
     assert part.count == count
     mail = render_week(opened(newsroom.db, settings, templates=PAGES), window, newsroom.now)
     flat, html = " ".join(mail.text.split()), re.sub(r"<[^>]+>", "", mail.html)
@@ -387,7 +387,7 @@ def test_both_parts_tell_the_same_in_the_same_order(newsroom: Room) -> None:
     bare = " ".join(re.sub(r"<[^>]+>", " ", mail.html.partition("<h2")[2]).split())
     behind = flat.index("What stands still 1 ====")
     before = 0
-    for part in view_desk(settings, week).parts:
+    for part in view_report(settings, week).parts:
         for item in part.items:
             for words in (item.title, *item.notes, item.text, item.command):
                 behind = flat.index(" ".join(words.split()), behind)
@@ -414,7 +414,9 @@ def test_a_long_list_is_cut_and_says_so(newsroom: Room) -> None:
     with newsroom.db.write():
         newsroom.db.run("DELETE FROM matches")
     week = gather(opened(newsroom.db, newsroom.desk.settings), Window(BEFORE, HOUR), newsroom.now)
-    [part] = [one for one in view_desk(newsroom.desk.settings, week).parts if one.key == "unfiled"]
+    [part] = [
+        one for one in view_report(newsroom.desk.settings, week).parts if one.key == "unfiled"
+    ]
     assert (part.count, len(part.items)) == ("36", 20)
     assert part.more == "and 16 more: digest articles list --theme other"
 
@@ -447,11 +449,11 @@ def test_nobody_named_is_an_error_that_says_where(filled: Desk) -> None:
     """The mail is off by default, in the service and by hand."""
     found = filled.run("report", "send")
     assert found.exit_code == 1
-    assert "[desk] mail_to names nobody" in found.stderr
-    assert Verb.DESK not in {one.verb for one in rhythms(filled.settings)}
+    assert "[report] mail_to names nobody" in found.stderr
+    assert Verb.REPORT not in {one.verb for one in rhythms(filled.settings)}
     name_editors(filled)
-    causes = {one.cause for one in rhythms(filled.settings) if one.verb is Verb.DESK}
-    assert causes == {"every 2 min", "schedule of the desk"}
+    causes = {one.cause for one in rhythms(filled.settings) if one.verb is Verb.REPORT}
+    assert causes == {"every 2 min", "schedule of the report"}
 
 
 def test_a_copy_of_the_database_mails_no_editor(filled: Desk) -> None:

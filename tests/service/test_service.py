@@ -53,12 +53,12 @@ def test_what_config_toml_has_just_got_is_not_late(desk: Desk, leading: Service)
 
 def test_a_verb_that_could_not_even_begin_is_woken_again(leading: Service):
     """Python cannot always start a thread; that is a failure as any other, told and over."""
-    leading._threads[Verb.TIDY].shutdown()  # from now on it refuses work
-    tick = leading.ticks[Verb.TIDY]
+    leading._threads[Verb.PRUNE].shutdown()  # from now on it refuses work
+    tick = leading.ticks[Verb.PRUNE]
 
     async def wake_twice() -> None:
-        await leading._wake(Verb.TIDY)
-        await leading._wake(Verb.TIDY)
+        await leading._wake(Verb.PRUNE)
+        await leading._wake(Verb.PRUNE)
 
     asyncio.run(wake_twice())
     assert (tick.running, tick.runs, tick.failures) == (False, 2, 2)

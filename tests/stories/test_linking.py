@@ -19,7 +19,7 @@ from digest.stories.linking import (
     split_article,
     take_back,
 )
-from digest.stories.store import story_rulings
+from digest.stories.store import story_corrections
 from digest.themes.store import save_matches, save_themes
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk
@@ -104,7 +104,7 @@ class Wire:
             "story_links",
             "story_keys",
             "fingerprints",
-            "story_rulings",
+            "story_corrections",
         )
         return [self.db.rows(f"SELECT * FROM {name}") for name in names]  # noqa: S608 - ours
 
@@ -177,7 +177,7 @@ def test_a_split_article_stays_out(wire: Wire) -> None:
     assert wire.stories() == [(1, [1, 2])]
     wire.comes(SEIZED.replace("lorry", "car"))
     assert 3 not in wire.stories()[0][1]
-    assert {ruling.by for ruling in story_rulings(wire.db, 3).values()} == {"Maral"}
+    assert {ruling.by for ruling in story_corrections(wire.db, 3).values()} == {"Maral"}
     assert wire.split(3) == []
 
 
@@ -214,7 +214,7 @@ def test_joining_brings_whole_stories_together_and_takes_splits_back(wire: Wire)
     assert wire.stories() == [(1, [1, 2]), (3, [3, 4, 5])]
     wire.join(4, 2)
     assert wire.stories() == [(1, [1, 2, 3, 4, 5])]
-    verdicts = {r.verdict for i in range(1, 6) for r in story_rulings(wire.db, i).values()}
+    verdicts = {r.verdict for i in range(1, 6) for r in story_corrections(wire.db, i).values()}
     assert verdicts == {Verdict.JOIN}
     wire.changes(3, SHORTER.replace("officers", "customs officers"))
     assert wire.stories() == [(1, [1, 2, 3, 4, 5])]
@@ -228,7 +228,7 @@ def test_a_split_that_is_taken_back_leaves_no_trace(wire: Wire) -> None:
     wire.split(3)
     assert wire.clear(3) == {1, 2}
     assert [wire.stories(), stories.links_within(wire.db, [1, 2, 3])] == before
-    assert story_rulings(wire.db, 3) == {}
+    assert story_corrections(wire.db, 3) == {}
 
 
 def test_a_join_that_is_taken_back_brings_both_stories_back(wire: Wire) -> None:
@@ -267,7 +267,7 @@ def test_a_word_on_nothing_is_refused(wire: Wire) -> None:
         wire.split(9)
     with pytest.raises(NotFoundError, match="no article 9"):
         wire.clear(9)
-    assert story_rulings(wire.db, 1) == {}
+    assert story_corrections(wire.db, 1) == {}
 
 
 def test_an_explanation_has_the_reasons_and_the_editors_word(wire: Wire) -> None:
@@ -282,8 +282,8 @@ def test_an_explanation_has_the_reasons_and_the_editors_word(wire: Wire) -> None
     assert by_id[2].same_story
     assert any("Akbilek" in reason for reason in by_id[2].comparison.reasons)
     assert not by_id[3].same_story
-    assert by_id[3].ruling is not None
-    assert by_id[3].ruling.verdict is Verdict.SPLIT
+    assert by_id[3].correction is not None
+    assert by_id[3].correction.verdict is Verdict.SPLIT
     apart = explain_pair(wire.db, 1, 4)
     assert not apart.comparison.linked
     assert explain_pair(wire.db, 4, 1).comparison == apart.comparison

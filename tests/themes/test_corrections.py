@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.model import Hit, Match, Place, Ruling, ThemeScore, Verdict
+from digest.model import Correction, Hit, Match, Place, ThemeScore, Verdict
 from digest.stories.linking import parts
 from digest.themes.filing import EDITOR, in_order, overrule
 from tests.factories import make_match
@@ -21,8 +21,8 @@ SCORES = (
 FOUND = (make_match("drugs", score=1.8, threshold=1.0),)
 
 
-def ruled(**words: str) -> dict[str, Ruling]:
-    return {theme: Ruling(Verdict(word), "Maral", AT) for theme, word in words.items()}
+def ruled(**words: str) -> dict[str, Correction]:
+    return {theme: Correction(Verdict(word), "Maral", AT) for theme, word in words.items()}
 
 
 @pytest.mark.parametrize(

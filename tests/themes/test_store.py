@@ -4,15 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.model import Ruling, Verdict
+from digest.model import Correction, Verdict
 from digest.store.database import sqlite3
-from digest.stories.store import forget_splits, rule_pair, story_rulings
-from digest.themes.store import forget_theme_rulings, rule_theme, ruled_articles, theme_rulings
+from digest.stories.store import forget_splits, rule_pair, story_corrections
+from digest.themes.store import (
+    forget_theme_corrections,
+    rule_theme,
+    ruled_articles,
+    theme_corrections,
+)
 from tests.desks import Desk
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-ON_THEME = "INSERT INTO theme_rulings VALUES (?, ?, ?, ?, ?)"
-ON_STORY = "INSERT INTO story_rulings VALUES (?, ?, ?, ?, ?)"
+ON_THEME = "INSERT INTO theme_corrections VALUES (?, ?, ?, ?, ?)"
+ON_STORY = "INSERT INTO story_corrections VALUES (?, ?, ?, ?, ?)"
 LATER = AT + timedelta(days=1)
 
 
@@ -21,13 +26,13 @@ def test_a_word_is_kept_with_who_and_when(filled: Desk) -> None:
     with filled.open() as db:
         rule_theme(db, 3, "customs", Verdict.ADD, "Maral", AT)
         rule_theme(db, 3, "youth", Verdict.REMOVE, "Jan", LATER)
-        assert theme_rulings(db, 3) == {
-            "customs": Ruling(Verdict.ADD, "Maral", AT),
-            "youth": Ruling(Verdict.REMOVE, "Jan", LATER),
+        assert theme_corrections(db, 3) == {
+            "customs": Correction(Verdict.ADD, "Maral", AT),
+            "youth": Correction(Verdict.REMOVE, "Jan", LATER),
         }
         assert ruled_articles(db) == [3]
-        assert forget_theme_rulings(db, 3) == 2
-        assert theme_rulings(db, 3) == {}
+        assert forget_theme_corrections(db, 3) == 2
+        assert theme_corrections(db, 3) == {}
 
 
 def test_the_same_word_again_changes_nothing_and_another_word_does(filled: Desk) -> None:
@@ -36,12 +41,12 @@ def test_the_same_word_again_changes_nothing_and_another_word_does(filled: Desk)
         for by, at in (("Maral", AT), ("Jan", LATER)):
             rule_theme(db, 3, "customs", Verdict.ADD, by, at)
             rule_pair(db, 5, 3, Verdict.JOIN, by, at)
-        assert theme_rulings(db, 3)["customs"] == Ruling(Verdict.ADD, "Maral", AT)
-        assert story_rulings(db, 3) == {5: Ruling(Verdict.JOIN, "Maral", AT)}
+        assert theme_corrections(db, 3)["customs"] == Correction(Verdict.ADD, "Maral", AT)
+        assert story_corrections(db, 3) == {5: Correction(Verdict.JOIN, "Maral", AT)}
         rule_theme(db, 3, "customs", Verdict.REMOVE, "Jan", LATER)
         rule_pair(db, 3, 5, Verdict.SPLIT, "Jan", LATER)
-        assert theme_rulings(db, 3)["customs"].by == "Jan"
-        assert story_rulings(db, 5) == {3: Ruling(Verdict.SPLIT, "Jan", LATER)}
+        assert theme_corrections(db, 3)["customs"].by == "Jan"
+        assert story_corrections(db, 5) == {3: Correction(Verdict.SPLIT, "Jan", LATER)}
 
 
 def test_only_splits_among_the_given_are_taken_back(filled: Desk) -> None:
@@ -51,8 +56,8 @@ def test_only_splits_among_the_given_are_taken_back(filled: Desk) -> None:
         rule_pair(db, 2, 3, Verdict.SPLIT, "Maral", AT)
         rule_pair(db, 1, 4, Verdict.JOIN, "Maral", AT)
         forget_splits(db, {1, 2, 4})
-        assert story_rulings(db, 1).keys() == {4}
-        assert story_rulings(db, 2).keys() == {3}
+        assert story_corrections(db, 1).keys() == {4}
+        assert story_corrections(db, 2).keys() == {3}
 
 
 @pytest.mark.parametrize(

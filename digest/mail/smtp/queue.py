@@ -174,7 +174,7 @@ class Lookahead:
         return domain
 
 
-class Desk:
+class Dispatcher:
     """Gives messages to connections, by weight among the servers that have one free.
 
     A connection that got a message from `take` holds a place at its server until `rest`.

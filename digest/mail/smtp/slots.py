@@ -19,7 +19,7 @@ from digest.mail.smtp.connection import (
     check_address,
     check_message,
 )
-from digest.mail.smtp.queue import Desk
+from digest.mail.smtp.queue import Dispatcher
 from digest.mail.smtp.servers import Fault, OpenError, Server
 
 SETTLE_SECONDS = 0.02
@@ -140,15 +140,17 @@ class LinkSettings:
 class Slot:
     """One connection at a time to one server.
 
-    Every message that this slot takes gets an outcome in the tally or goes back to the desk, never
+    Every message that this slot takes gets an outcome in the tally or goes back to the dispatcher, never
     both. `_current` is the one under way, `_written` whether its end was written, `_next` the one
     whose envelope went out behind it.
     """
 
-    def __init__(self, server: Server, desk: Desk, tally: Tally, settings: LinkSettings) -> None:
+    def __init__(
+        self, server: Server, dispatcher: Dispatcher, tally: Tally, settings: LinkSettings
+    ) -> None:
         self.opened = 0
         self._server = server
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._tally = tally
         self._settings = settings
         self._loop = asyncio.get_running_loop()
@@ -160,18 +162,18 @@ class Slot:
         self._next: Outgoing | None = None
 
     async def run(self) -> None:
-        """Serve until the desk has nothing more."""
+        """Serve until the dispatcher has nothing more."""
         try:
-            while not self._desk.over:
+            while not self._dispatcher.over:
                 seconds = None if self._link is None else self._settings.idle
-                message = await self._desk.take(self._server, seconds=seconds)
+                message = await self._dispatcher.take(self._server, seconds=seconds)
                 if message is None:
                     await self._close()
                     continue
                 try:
                     await self._serve(message)
                 finally:
-                    self._desk.rest(self._server)
+                    self._dispatcher.rest(self._server)
         finally:
             self._abandon()
             await self._close()
@@ -182,7 +184,7 @@ class Slot:
             self._current = None
             return
         link = await self._usable_link()
-        if link is None or self._desk.closing:
+        if link is None or self._dispatcher.closing:
             self._give_back(message, tried=False)
             return
         self._begin()
@@ -195,7 +197,7 @@ class Slot:
             await self._close()
 
     async def _transact(self, link: Link, message: Outgoing) -> None:
-        """From the envelope, which has begun, to an outcome or back to the desk."""
+        """From the envelope, which has begun, to an outcome or back to the dispatcher."""
         try:
             refusal = await link.envelope()
         except LinkLostError as lost:
@@ -205,7 +207,7 @@ class Slot:
             await self._refused(message, refusal)
             return
         try:
-            if self._desk.closing:
+            if self._dispatcher.closing:
                 raise WoundDownError
             await self._tally.hand(message.delivery_id)
             self._next = self._following(link)
@@ -250,7 +252,7 @@ class Slot:
         """The message whose envelope may follow the end of the one under way at once."""
         if not link.pipelining or self._begun >= self._server.settings.messages_per_connection:
             return None
-        message = self._next = self._desk.take_now(self._server)
+        message = self._next = self._dispatcher.take_now(self._server)
         if message is None or not self._fit(message):
             return None
         self._begin()
@@ -270,7 +272,7 @@ class Slot:
             self._server.open(self._settings.helo_name, self._settings.timeouts)
         )
         try:
-            either: set[asyncio.Future[Any]] = {opening, self._desk.closed}
+            either: set[asyncio.Future[Any]] = {opening, self._dispatcher.closed}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not opening.done():
                 return None
@@ -291,8 +293,8 @@ class Slot:
 
     def _fail(self, fault: Fault) -> None:
         self._server.failed(fault, began=self._began_at, now=self._loop.time())
-        if self._desk.given_up:
-            self._desk.close()
+        if self._dispatcher.given_up:
+            self._dispatcher.close()
 
     async def _close(self) -> None:
         link, self._link = self._link, None
@@ -321,20 +323,20 @@ class Slot:
             phase=phase,
         )
         self._tally.settle(outcome)
-        self._desk.ended(message)
+        self._dispatcher.ended(message)
 
     def _answered(self, message: Outgoing, reply: Reply, phase: Phase) -> None:
         """An answer with a code settles the message, whatever else it means."""
         kind = class_of(reply.code, reply.text, phase)
         if kind is OutcomeKind.SENT:
-            self._desk.lookahead.well(message)
+            self._dispatcher.lookahead.well(message)
             self._server.throttle.well()
         elif slows_down(reply.code, enhanced_code(reply.text)):
             now = self._loop.time()
             if reply.code == CLOSING or phase is Phase.MAIL:
                 self._server.throttle.slow(now)
             if phase is not Phase.MAIL:
-                self._desk.lookahead.slow(message, now)
+                self._dispatcher.lookahead.slow(message, now)
         if kind is OutcomeKind.OURS:
             self._fail(Fault.answered(reply.code, reply.text, phase))
         elif phase is not Phase.MAIL:
@@ -386,7 +388,7 @@ class Slot:
     def _drop_link(self) -> None:
         """Neither the connection can be used any more nor the envelope that went out ahead."""
         if self._next is not None:
-            self._desk.give_back(self._next, tried=False)
+            self._dispatcher.give_back(self._next, tried=False)
             self._next = None
         link, self._link = self._link, None
         if link is not None:
@@ -394,7 +396,7 @@ class Slot:
 
     def _give_back(self, message: Outgoing, *, tried: bool) -> bool:
         """False when it has begun too often; then this slot must settle it."""
-        if not self._desk.give_back(message, tried=tried):
+        if not self._dispatcher.give_back(message, tried=tried):
             return False
         self._current = None
         return True

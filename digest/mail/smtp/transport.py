@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from digest.config.settings import ServerSettings, TransportSettings
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Report
 from digest.mail.smtp.connection import Timeouts
-from digest.mail.smtp.queue import Desk, Lookahead, fault_text
+from digest.mail.smtp.queue import Dispatcher, Lookahead, fault_text
 from digest.mail.smtp.servers import Access, Allowance, OpenError, Patience, Server, accesses
 from digest.mail.smtp.slots import LinkSettings, Slot, Tally
 
@@ -67,7 +67,7 @@ class SmtpTransport:
         )
         limits = ((settings.per_second, 1.0), (settings.per_minute, 60.0))
         rates = [Allowance(count, seconds) for count, seconds in limits if count is not None]
-        desk = Desk(lookahead, servers, rates)
+        dispatcher = Dispatcher(lookahead, servers, rates)
         tally = Tally(handed, settled)
         timeouts = Timeouts(
             connect=settings.connect_timeout_seconds,
@@ -79,12 +79,12 @@ class SmtpTransport:
             helo_name = await asyncio.to_thread(_own_name)
         link_settings = LinkSettings(helo_name, timeouts, settings.idle_timeout_seconds)
         slots = [
-            Slot(server, desk, tally, link_settings)
+            Slot(server, dispatcher, tally, link_settings)
             for server in servers
             for _ in range(server.settings.connections)
         ]
-        stopped, failure = await _watch(slots, desk, tally, stop)
-        fault = fault_text(servers) if desk.given_up else None
+        stopped, failure = await _watch(slots, dispatcher, tally, stop)
+        fault = fault_text(servers) if dispatcher.given_up else None
         for message in lookahead.drain():
             tally.settle(_left(message, servers if fault else ()))
         try:
@@ -102,13 +102,13 @@ class SmtpTransport:
 
 
 async def _watch(
-    slots: Sequence[Slot], desk: Desk, tally: Tally, stop: Callable[[], bool]
+    slots: Sequence[Slot], dispatcher: Dispatcher, tally: Tally, stop: Callable[[], bool]
 ) -> tuple[bool, BaseException | None]:
     """Run the slots to their end; whether `stop` ended them, and the first exception."""
     stopped = False
     failure: BaseException | None = None
     serving = {asyncio.create_task(slot.run()) for slot in slots}
-    keeping = {asyncio.create_task(desk.keep()), asyncio.create_task(tally.keep())}
+    keeping = {asyncio.create_task(dispatcher.keep()), asyncio.create_task(tally.keep())}
     pending = serving | keeping
     while serving & pending:
         try:
@@ -117,16 +117,16 @@ async def _watch(
             )
         except asyncio.CancelledError as e:  # Ctrl-C that nothing else handles
             failure = failure or e
-            desk.close()
+            dispatcher.close()
             continue
         for task in done:
             if (error := task.exception()) is not None:
                 failure = failure or error
                 tally.wind_down()
-                desk.close()
-        if not desk.closing and stop():
+                dispatcher.close()
+        if not dispatcher.closing and stop():
             stopped = True
-            desk.close()
+            dispatcher.close()
     for task in keeping:
         task.cancel()
     await asyncio.wait(keeping)

@@ -9,14 +9,14 @@ from digest.errors import StoreError
 from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
-from digest.store.backups import Tidied, backups_in, export_lines, tidy, would_tidy
+from digest.store.backups import Pruned, backups_in, export_lines, prune, would_prune
 from digest.store.database import Database
 from tests.desks import Desk
 from tests.mailing import Office
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-DAYS = {"letters_days": 90, "answers_days": 365}
+DAYS = {"bounce_days": 90, "answer_days": 365}
 
 
 def letter(db: Database, raw: bytes, read_at: datetime) -> int:
@@ -55,12 +55,12 @@ def test_old_letters_lose_their_bytes_and_nothing_else(db: Database) -> None:
     old = letter(db, b"old letter", NOW - 91 * DAY)
     young = letter(db, b"young letter", NOW - 89 * DAY)
     before = db.rows("SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces")
-    assert would_tidy(db, NOW, **DAYS) == Tidied(1, len(b"old letter"), 0)
-    assert tidy(db, NOW, **DAYS) == Tidied(1, len(b"old letter"), 0)
+    assert would_prune(db, NOW, **DAYS) == Pruned(1, len(b"old letter"), 0)
+    assert prune(db, NOW, **DAYS) == Pruned(1, len(b"old letter"), 0)
     assert (raw_return(db, old), raw_return(db, young)) == (b"", b"young letter")
     after = db.rows("SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces")
     assert after == before
-    assert tidy(db, NOW, **DAYS) == Tidied(0, 0, 0)
+    assert prune(db, NOW, **DAYS) == Pruned(0, 0, 0)
 
 
 def test_many_letters_go_some_a_write(db: Database) -> None:
@@ -72,8 +72,8 @@ def test_many_letters_go_some_a_write(db: Database) -> None:
             [(str(n),) for n in range(450)],
         )
     asked = iter([False, True, True, True])
-    assert tidy(db, NOW, **DAYS, stop=lambda: next(asked)).letters == 200
-    assert tidy(db, NOW, **DAYS).letters == 250
+    assert prune(db, NOW, **DAYS, stop=lambda: next(asked)).letters == 200
+    assert prune(db, NOW, **DAYS).letters == 250
 
 
 def test_what_servers_said_goes_once_all_of_an_edition_have_ended(mailed: Database) -> None:
@@ -81,17 +81,17 @@ def test_what_servers_said_goes_once_all_of_an_edition_have_ended(mailed: Databa
     then = NOW + 366 * DAY
     with mailed.write():
         mailed.run("UPDATE deliveries SET status = 'uncertain' WHERE id = 2")
-    assert tidy(mailed, NOW + 364 * DAY, **DAYS).answers == 0
-    assert would_tidy(mailed, then, **DAYS).answers == 2
-    assert tidy(mailed, then, **DAYS).answers == 2
+    assert prune(mailed, NOW + 364 * DAY, **DAYS).answers == 0
+    assert would_prune(mailed, then, **DAYS).answers == 2
+    assert prune(mailed, then, **DAYS).answers == 2
     rows = mailed.rows("SELECT status, server, answer FROM deliveries ORDER BY id")
     assert [row["answer"] for row in rows] == [None, "250 ok", None]
     assert [row["status"] for row in rows] == ["sent", "uncertain", "sent"]
     with mailed.write():
         mailed.run("UPDATE deliveries SET status = 'sent' WHERE id = 2")
-    assert tidy(mailed, then, **DAYS).answers == 1
+    assert prune(mailed, then, **DAYS).answers == 1
     assert mailed.value("SELECT answers_gone_at FROM editions") is not None
-    assert would_tidy(mailed, then, **DAYS).answers == 0
+    assert would_prune(mailed, then, **DAYS).answers == 0
 
 
 def test_articles_and_editions_stay(mailed: Database) -> None:
@@ -105,7 +105,7 @@ def test_articles_and_editions_stay(mailed: Database) -> None:
 
     before = lines()
     count = mailed.value("SELECT count(*) FROM editions")
-    tidy(mailed, NOW + 36500 * DAY, **DAYS)
+    prune(mailed, NOW + 36500 * DAY, **DAYS)
     assert lines() == before
     assert mailed.value("SELECT count(*) FROM editions") == count
 
@@ -123,7 +123,7 @@ def test_a_dry_run_changes_nothing(filled: Desk) -> None:
     assert "Deleted the bytes of 0 bounces" in filled.run("prune").stdout
     gone = filled.run("bounces", "show", "1")
     assert gone.exit_code == 1
-    assert "letters_days" in gone.stderr
+    assert "bounce_days" in gone.stderr
 
 
 def worker(desk: Desk, now: datetime) -> Worker:
@@ -133,12 +133,12 @@ def worker(desk: Desk, now: datetime) -> Worker:
 def test_the_service_makes_one_backup_a_day(filled: Desk) -> None:
     """Only where it is asked to; a clock that was put back makes no heap of copies."""
     folder = filled.folder / "backups"
-    assert "backup" not in worker(filled, NOW).run(Verb.TIDY, lambda: False)
+    assert "backup" not in worker(filled, NOW).run(Verb.PRUNE, lambda: False)
     config = filled.config.read_text("utf-8")
     filled.config.write_text(config.replace("daily_backup = false", "daily_backup = true"), "utf-8")
     hours = [0, 1, 23, 24, 25, 49, 25, 26, 27, 50]
     for hour in hours:
-        worker(filled, NOW + timedelta(hours=hour)).run(Verb.TIDY, lambda: False)
+        worker(filled, NOW + timedelta(hours=hour)).run(Verb.PRUNE, lambda: False)
     assert [path.stem[-16:] for path in backups_in(filled.store, folder)] == [
         "20261123T030000Z",
         "20261124T030000Z",
@@ -156,6 +156,6 @@ def test_a_backup_that_cannot_be_made_keeps_nothing_else_from_being_put_in_order
         letter(db, b"old", NOW - 91 * DAY)
     for _ in range(2):
         with pytest.raises(StoreError, match="backups: cannot be written to"):
-            worker(filled, NOW).run(Verb.TIDY, lambda: False)
+            worker(filled, NOW).run(Verb.PRUNE, lambda: False)
     with filled.open() as db:
         assert db.value("SELECT count(*) FROM bounces WHERE let_go_at IS NULL") == 0
