@@ -32,7 +32,7 @@ def serve(host: str | None, port: int | None) -> None:
     import asyncio
     import os
 
-    from digest.service.service import open_journal, tell
+    from digest.service.service import configure_logging, log_event
     from digest.web.app import listen
 
     newsroom = current_newsroom()
@@ -40,10 +40,10 @@ def serve(host: str | None, port: int | None) -> None:
     with newsroom.open():  # made before anybody asks for it
         pass
     listener = listen(host or web.host, port or web.port)
-    open_journal()
+    configure_logging()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         ended = runner.run(_serve(newsroom, listener))
-        tell("ended", whole=ended)
+        log_event("ended", whole=ended)
         if not ended:
             # A thread that is still at work cannot be ended, and Python would wait for it. What it
             # had under way is settled at the next start, as after a crash.
@@ -63,7 +63,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     import time
 
     from digest.service.health import Health
-    from digest.service.service import Service, notify, tell
+    from digest.service.service import Service, log_event, notify
     from digest.web.app import FeedApp
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
@@ -91,7 +91,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     web.add_done_callback(lambda _: stopping.set())  # a service that cannot answer ends
     guard = asyncio.create_task(_watchdog())
     where, port = listener.getsockname()[:2]
-    tell("serving", host=where, port=port, feeds=app.root)
+    log_event("serving", host=where, port=port, feeds=app.root)
     notify("READY=1")
     ended = await service.run(stopping)
     await web
@@ -103,13 +103,13 @@ def _on_signals(stopping: "asyncio.Event", reload: Any) -> None:
     import asyncio
     import signal
 
-    from digest.service.service import notify, tell
+    from digest.service.service import log_event, notify
 
     def stop() -> None:
         first = not stopping.is_set()
         stopping.set()
         if first:
-            tell("stopping")
+            log_event("stopping")
             notify("STOPPING=1")
 
     loop = asyncio.get_running_loop()
@@ -216,7 +216,7 @@ def _notified(row: dict[str, Any]) -> str:
 @click.pass_context
 def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     """Look now as the service does, and send what is due. Exit code 1 where there is trouble."""
-    from digest.service.alarms import WatchReport, is_raised, places, watch
+    from digest.service.alarms import AlarmReport, check_alarms, is_raised, places
     from digest.service.troubles import Memory, find_troubles
 
     newsroom = current_newsroom()
@@ -225,10 +225,10 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
         with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
             now = newsroom.now()
             troubles = find_troubles(newsroom, now)
-        report = WatchReport([one.key for one in troubles if is_raised(settings, one, now)])
+        report = AlarmReport([one.key for one in troubles if is_raised(settings, one, now)])
     else:
         with newsroom.open() as newsroom:
-            troubles, report = watch(newsroom, Memory())
+            troubles, report = check_alarms(newsroom, Memory())
     if as_json:
         emit_json(
             {

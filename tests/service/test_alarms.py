@@ -17,7 +17,13 @@ from digest.mail.notices import Ways
 from digest.mail.outgoing import Kind, Transport
 from digest.mail.smtp.transport import SmtpTransport
 from digest.model import Trouble
-from digest.service.alarms import Unrecorded, WatchReport, list_alarms, look, send_alarms
+from digest.service.alarms import (
+    AlarmReport,
+    DatabaseAlarm,
+    list_alarms,
+    send_alarms,
+    update_alarms,
+)
 from digest.service.troubles import find_troubles
 from digest.store.database import Database
 from tests.desks import ROOT, Desk, opened
@@ -41,7 +47,7 @@ class Post:
     db: Database
     now: datetime = START
     transport: Callable[[], Transport] | None = None
-    report: WatchReport = field(default_factory=WatchReport)
+    report: AlarmReport = field(default_factory=AlarmReport)
 
     def ways(self) -> Ways:
         settings = self.desk.settings
@@ -50,11 +56,11 @@ class Post:
 
     def watch(
         self, *troubles: Trouble, minutes: float = 0, sound: tuple[str, ...] = ()
-    ) -> WatchReport:
+    ) -> AlarmReport:
         """One tick, so much later than the last."""
         self.now += timedelta(minutes=minutes)
         settings = self.desk.settings
-        self.report = look(opened(self.db, settings), troubles, self.now, sound=sound)
+        self.report = update_alarms(opened(self.db, settings), troubles, self.now, sound=sound)
         send_alarms(
             opened(self.db, settings, ways=self.ways(), clock=lambda: self.now), self.report
         )
@@ -252,16 +258,16 @@ def test_two_that_watch_at_once_tell_once(post: Post, server: FaultServer, hook:
     post.now += timedelta(minutes=11)
     with post.desk.open() as other:
         for db in (post.db, other):
-            look(opened(db, settings), [RELAY], post.now)
+            update_alarms(opened(db, settings), [RELAY], post.now)
 
         def meanwhile() -> Transport:
             send_alarms(
-                opened(other, settings, ways=post.ways(), clock=lambda: post.now), WatchReport()
+                opened(other, settings, ways=post.ways(), clock=lambda: post.now), AlarmReport()
             )
             return SmtpTransport(settings.mail, patience=HASTE)
 
         ways = Ways(settings, meanwhile, lambda: None)
-        send_alarms(opened(post.db, settings, ways=ways, clock=lambda: post.now), WatchReport())
+        send_alarms(opened(post.db, settings, ways=ways, clock=lambda: post.now), AlarmReport())
     assert (len(server.messages), events(hook)) == (1, ["begun"])
 
 
@@ -308,9 +314,9 @@ def test_a_webhook_that_cannot_be_read_holds_up_no_mail_about_the_database(
 ) -> None:
     """The way from memory is as careful as the other: the operator hears once."""
     (post.desk.folder / "hook").write_bytes(b"\xff")
-    alarm = Unrecorded()
+    alarm = DatabaseAlarm()
     told = [
-        alarm.watch(post.ways(), "the disk is full", moment, lambda: False)
+        alarm.check(post.ways(), "the disk is full", moment, lambda: False)
         for moment in (START, START + timedelta(minutes=11), START + timedelta(minutes=13))
     ]
     assert told == [0, 1, 0]
@@ -341,11 +347,11 @@ def test_a_clock_that_is_put_back_silences_no_alarm_about_the_database(
     post: Post, server: FaultServer, hook: Hook
 ) -> None:
     """Told once it has lasted, and once it has stayed away, by the clock as it is now."""
-    alarm = Unrecorded()
+    alarm = DatabaseAlarm()
     steps: list[tuple[float, str | None]] = [(0, "full"), (-1440, "full"), (11, "full")]
     for minutes, fault in [*steps, (1, None), (-1440, None), (31, None)]:
         post.now += timedelta(minutes=minutes)
-        alarm.watch(post.ways(), fault, post.now, lambda: False)
+        alarm.check(post.ways(), fault, post.now, lambda: False)
     assert events(hook) == ["begun", "over"]
     assert len(server.messages) == 2
 
@@ -407,10 +413,10 @@ def test_a_database_that_fails_is_told_from_memory(
     post: Post, server: FaultServer, hook: Hook
 ) -> None:
     """Once, by both ways, and once when it can be used again; nothing of it is in the database."""
-    alarm, start = Unrecorded(), START
+    alarm, start = DatabaseAlarm(), START
 
     def tick(minutes: float, fault: str | None) -> int:
-        return alarm.watch(post.ways(), fault, start + timedelta(minutes=minutes), lambda: False)
+        return alarm.check(post.ways(), fault, start + timedelta(minutes=minutes), lambda: False)
 
     assert [tick(at, "the disk is full") for at in (0, 8, 10, 12, 14)] == [0, 0, 2, 0, 0]
     assert [tick(at, None) for at in (16, 40)] == [0, 0]
@@ -492,7 +498,9 @@ def test_begun_and_over_take_turns(watch_of_one: Desk, steps: list[tuple[bool, i
                 present_since, absent_since = present_since or now, None
             else:
                 absent_since = absent_since or now
-            report = look(opened(db, settings), [replace(RELAY, since=now)] if present else [], now)
+            report = update_alarms(
+                opened(db, settings), [replace(RELAY, since=now)] if present else [], now
+            )
             if report.raised:
                 assert present_since is not None
                 assert now - present_since >= timedelta(minutes=10)

@@ -150,12 +150,12 @@ from pathlib import Path
 from digest.service.mail_checks import folder
 from digest.config.load import load_settings
 from digest.newsroom import Newsroom
-from digest.service.troubles import find_troubles, places
+from digest.service.troubles import find_troubles, written_paths
 settings = load_settings(Path(sys.argv[1]))
 with Newsroom(settings).open() as newsroom:
     if os.geteuid() == 0:
         os.setgid(65534); os.setuid(65534)
-    found = [folder(name, path) for name, path in places(settings).items()]
+    found = [folder(name, path) for name, path in written_paths(settings).items()]
     troubles = find_troubles(newsroom, datetime(2026, 11, 18, tzinfo=UTC))
     print(json.dumps([
         {one.name: (one.grade, one.said) for one in found},
@@ -202,7 +202,7 @@ def test_the_service_that_died_is_named(filled: Desk) -> None:
     length = timedelta(seconds=30)
     for moment, mark, word in (
         (now, "green", "desk, process 7"),
-        (now - timedelta(days=2), "yellow", "without a word"),
+        (now - timedelta(days=2), "yellow", "did not shut down"),
         (now + timedelta(days=2), "yellow", "put back"),
     ):
         with filled.open() as db:
@@ -216,7 +216,7 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
     """For the readers: missing, for another address, cut short, too large; each with what to do."""
     assert findings(filled)["published feeds"][0] == "yellow"
     filled.publish()
-    assert findings(filled)["published feeds"] == ("green", "45 are whole ")
+    assert findings(filled)["published feeds"] == ("green", "45 are complete ")
     filled.configure(entries="51", base_url='"https://news.ashgabat.test"')
     config = filled.config.read_text("utf-8")
     filled.config.write_text(config.replace("news.example.org/feeds", "news.elsewhere.test/feeds"))
@@ -231,7 +231,7 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
     assert "feeds.entries" in findings(filled)["published feeds"][1]
     (feeds / "all.json").write_bytes(whole)
     (feeds / "ru.json").unlink()
-    assert "ru.json is not there" in findings(filled)["published feeds"][1]
+    assert "ru.json is missing" in findings(filled)["published feeds"][1]
     (feeds / "en.json").write_text("[]")
     (feeds / "all.rss").write_bytes((feeds / "all.rss").read_bytes()[:500])
     mark, said = findings(filled)["published feeds"]

@@ -166,7 +166,7 @@ def test_nobodys_names_are_not_asked_for(mailing: Desk) -> None:
     """An example's domain, and mail that stays here, need no network."""
     found = json.loads(mailing.run("doctor", "--json").stdout)
     assert [one["said"] for one in found if one["name"] == "dns"] == [
-        "not asked: news.example.org is an example"
+        "not checked: news.example.org is an example"
     ]
 
 
@@ -213,11 +213,11 @@ def test_spf_is_judged(texts: list[str], grade: str) -> None:
 @pytest.mark.parametrize(
     ("record", "grade", "said"),
     [
-        pytest.param("{ours}", "green", "our key", id="as we show it"),
-        pytest.param("k=rsa; p={half} {rest}", "green", "our key", id="with blanks"),
-        pytest.param("p={bare}", "green", "our key", id="the bare RSA key"),
-        pytest.param("{ours}; t=y", "yellow", "tested", id="tested"),
-        pytest.param("{ours}; t=s", "green", "our key", id="this domain only"),
+        pytest.param("{ours}", "green", "has our key", id="as we show it"),
+        pytest.param("k=rsa; p={half} {rest}", "green", "has our key", id="with blanks"),
+        pytest.param("p={bare}", "green", "has our key", id="the bare RSA key"),
+        pytest.param("{ours}; t=y", "yellow", "marked as a test", id="tested"),
+        pytest.param("{ours}; t=s", "green", "has our key", id="this domain only"),
         pytest.param("v=DKIM1; p=", "red", "revoked", id="revoked"),
         pytest.param("v=DKIM1; p={other}", "red", "another key", id="another's"),
         pytest.param("v=DKIM1; p=!!", "red", "another key", id="no base64"),
