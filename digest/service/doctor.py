@@ -109,7 +109,7 @@ def database(newsroom: Newsroom) -> Iterator[Finding]:
     path = newsroom.settings.store.path
     if not path.exists():
         text = f"{path} is not there yet"
-        yield Finding("database", "yellow", text, "Run digest ingest.")
+        yield Finding("database", "yellow", text, "digest ingest makes it.")
         return
     with ExitStack() as stack:
         try:
