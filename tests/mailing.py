@@ -5,6 +5,7 @@ import email.policy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
@@ -35,6 +36,22 @@ def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object
     lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
     text = desk.config.read_text("utf-8").replace("transport =", 'helo_name = "desk"\ntransport =')
     desk.config.write_text(text + "\n".join(["", "[[mail.servers]]", *lines, ""]), "utf-8")
+
+
+def write_key(path: Path) -> None:
+    """A new RSA key that can sign."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = generate_private_key(65537, 2048)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def sign(desk: Desk) -> None:
+    """Let the desk sign its mail, with the selector `one`."""
+    write_key(desk.folder / "key.pem")
+    with desk.config.open("a", encoding="utf-8") as config:
+        config.write('\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n')
 
 
 def mails(server: FaultServer) -> list[EmailMessage]:

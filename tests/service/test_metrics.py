@@ -58,7 +58,7 @@ def mailed(filled: Desk) -> Desk:
 
 
 def test_what_the_store_knows_is_exposed(mailed: Desk) -> None:
-    """For who watches: articles, deliveries, editions, troubles, backups; and never an address."""
+    """For monitoring: articles, deliveries, editions, troubles, backups; and never an address."""
     found = exposed(mailed)
     assert values(found["digest_articles"]) == {("seeds",): 36}
     assert values(found["digest_source_failing"]) == {("seeds",): 0}
@@ -74,7 +74,7 @@ def test_what_the_store_knows_is_exposed(mailed: Desk) -> None:
 
 
 def test_a_copy_of_the_future_is_no_backup(mailed: Desk) -> None:
-    """For who watches its age: a clock that ran ahead for an hour does not keep the alarm silent."""
+    """For monitoring its age: a clock that ran ahead for an hour does not keep the alarm silent."""
     [copy] = (mailed.folder / "backups").iterdir()
     copy.rename(copy.with_name("digest-29990101T000000Z.db"))
     assert values(exposed(mailed)["digest_backup_last_timestamp_seconds"]) == {}
@@ -89,7 +89,7 @@ def test_a_database_that_cannot_be_read_is_a_figure_too(desk: Desk) -> None:
 
 
 def test_answers_and_delays_are_counted_since_the_start(filled: Desk) -> None:
-    """For rate() and histogram_quantile(): counts only grow, and the buckets hold each other."""
+    """For rate() and histogram_quantile(): counts only grow, and the buckets are cumulative."""
     counters = Counters()
     for kind in (OutcomeKind.SENT, OutcomeKind.SENT, OutcomeKind.DEAD):
         counters.count_answer("weekly", kind)
@@ -105,8 +105,8 @@ def test_answers_and_delays_are_counted_since_the_start(filled: Desk) -> None:
     assert values(found["digest_publish_delay_seconds"], "_sum") == {(): 1_000_095}
 
 
-def test_the_service_measures_how_long_news_take_to_the_feeds(filled: Desk) -> None:
-    """For the newsroom: what came in ten minutes before it was published took ten minutes."""
+def test_the_service_measures_how_long_news_takes_to_the_feeds(filled: Desk) -> None:
+    """For the newsroom: what arrived ten minutes before it was published took ten minutes."""
     worker = Worker(Newsroom(filled.settings, lambda: NOW))
     worker.run(Verb.READ, lambda: False)
     assert worker.counters.delayed == 0  # the folder is all new: nobody waited for it
@@ -137,7 +137,7 @@ def queries(panels: list[Mapping[str, Any]]) -> list[str]:
 
 
 def test_the_dashboard_shows_every_figure_and_no_other(mailed: Desk) -> None:
-    """For who imports it: each panel has data, and no figure is left out."""
+    """For everybody who imports it: each panel has data, and no figure is left out."""
     counters = Counters()
     counters.count_answer("weekly", OutcomeKind.SENT)
     found = exposed(mailed, counters)
