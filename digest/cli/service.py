@@ -31,7 +31,7 @@ def serve(host: str | None, port: int | None) -> None:
     import asyncio
     import os
 
-    from digest.service.service import open_journal, tell
+    from digest.service.service import configure_logging, log_event
     from digest.web.app import listen
 
     loop_factory: Any = None
@@ -44,10 +44,10 @@ def serve(host: str | None, port: int | None) -> None:
     with newsroom.open():  # creates the database before the first request
         pass
     listener = listen(host or web.host, port or web.port)
-    open_journal()
+    configure_logging()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         ended = runner.run(_serve(newsroom, listener))
-        tell("ended", whole=ended)
+        log_event("ended", whole=ended)
         if not ended:
             # Python would wait for a thread that is still at work and cannot be ended. The next
             # start settles what that thread was doing, as after a crash.
@@ -60,7 +60,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     import time
 
     from digest.service.health import Health
-    from digest.service.service import Service, notify, tell, watchdog_seconds
+    from digest.service.service import Service, log_event, notify, watchdog_seconds
     from digest.web.app import FeedApp
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
@@ -77,7 +77,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     def stop() -> None:
         if not stopping.is_set():
             stopping.set()
-            tell("stopping")
+            log_event("stopping")
             notify("STOPPING=1")
 
     async def feed_watchdog() -> None:
@@ -102,7 +102,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     web.add_done_callback(lambda _: stopping.set())  # a service that cannot answer stops
     watchdog = asyncio.create_task(feed_watchdog())
     where, port = listener.getsockname()[:2]
-    tell("serving", host=where, port=port, feeds=app.root)
+    log_event("serving", host=where, port=port, feeds=app.root)
     notify("READY=1")
     ended = await service.run(stopping)
     await web
@@ -197,7 +197,7 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
 
     The exit code is 1 if there is a problem.
     """
-    from digest.service.alarms import WatchReport, is_raised, places, watch
+    from digest.service.alarms import AlarmReport, check_alarms, is_raised, places
     from digest.service.troubles import Memory, find_troubles
 
     newsroom = current_newsroom()
@@ -206,10 +206,10 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
         with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
             now = newsroom.now()
             troubles = find_troubles(newsroom, now)
-        report = WatchReport([one.key for one in troubles if is_raised(settings, one, now)])
+        report = AlarmReport([one.key for one in troubles if is_raised(settings, one, now)])
     else:
         with newsroom.open() as newsroom:
-            troubles, report = watch(newsroom, Memory())
+            troubles, report = check_alarms(newsroom, Memory())
     lines = [
         f"{click.style(one.key, bold=True)}\n  {one.said}\n"
         f"  Since {local(one.since, settings.site.time_zone)}.\n  {one.advice}"
