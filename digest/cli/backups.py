@@ -144,8 +144,8 @@ def restore(file: Path, yes: bool) -> None:
             f"{counted(rows.get('deliveries', 0), 'delivery', 'deliveries')}."
         )
         click.confirm(f"Put it in the place of {store.path}?", abort=True)
-    made = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
-    kept = f" What was there lies in {made.kept}." if made.kept else ""
+    old = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
+    kept = f" What was there lies in {old}." if old else ""
     done(
         f"Restored {store.path} from {file}.{kept} It does not know what was sent and who left "
         "after the copy was made, and does not send before you say so. Next: digest editions list, "

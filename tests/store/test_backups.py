@@ -215,7 +215,7 @@ def test_a_full_disk_changes_nothing(filled: Desk, tmp_path: Path) -> None:
     )
     said = done.stdout.splitlines()
     assert len(said) == 2
-    assert [line for line in said if "whether the disk is full" not in line] == []
+    assert [line for line in said if "Check whether the disk is full" not in line] == []
     assert files(folder) == {copy.name}
     assert {path: path.read_bytes() for path in before} == before
     assert not [name for name in files(filled.folder) if ".part" in name or "before" in name]
@@ -228,13 +228,13 @@ def test_a_restored_database_is_the_copy_and_the_old_one_is_kept(filled: Desk) -
         copy = keep(db, filled.folder / "backups")
         with db.write():
             db.insert("meta", {"key": "later", "value": "1"})
-    made = restore(copy, filled.store, NOW)
-    assert made.kept == filled.folder / "digest-before-20261122T040000Z.db"
+    kept = restore(copy, filled.store, NOW)
+    assert kept == filled.folder / "digest-before-20261122T040000Z.db"
     with filled.open() as db:
         assert db.value("SELECT count(*) FROM articles") == articles
         assert db.value("SELECT count(*) FROM meta WHERE key = 'later'") == 0
-    assert verify(made.kept)["articles"] == articles
-    with open_database(made.kept, read_only=True) as old:
+    assert verify(kept)["articles"] == articles
+    with open_database(kept, read_only=True) as old:
         assert old.value("SELECT value FROM meta WHERE key = 'later'") == "1"
     assert verify(copy)["articles"] == articles
 
@@ -272,9 +272,8 @@ def test_a_copy_put_in_place_by_hand_waits_too(db: Database, tmp_path: Path) -> 
 def test_a_database_that_is_gone_can_be_restored(db: Database, tmp_path: Path) -> None:
     """For the operator whose disk died."""
     copy = put_away(db, tmp_path / "kept")
-    made = restore(copy, tmp_path / "digest-new.db", NOW)
-    assert made.kept is None
-    assert verify(tmp_path / "digest-new.db") == made.rows | {"meta": made.rows["meta"]}
+    assert restore(copy, tmp_path / "digest-new.db", NOW) is None
+    assert verify(tmp_path / "digest-new.db") == verify(copy)
 
 
 def test_a_damaged_database_is_kept_as_it_is_with_its_log(filled: Desk) -> None:
@@ -284,10 +283,10 @@ def test_a_damaged_database_is_kept_as_it_is_with_its_log(filled: Desk) -> None:
     filled.store.write_bytes(b"\xa5" * 4096 + filled.store.read_bytes()[4096:])
     broken = filled.store.read_bytes()
     filled.store.with_name("digest.db-wal").write_bytes(b"a log")
-    made = restore(copy, filled.store, NOW)
-    assert made.kept is not None
-    assert made.kept.read_bytes() == broken
-    assert made.kept.with_name(made.kept.name + "-wal").read_bytes() == b"a log"
+    kept = restore(copy, filled.store, NOW)
+    assert kept is not None
+    assert kept.read_bytes() == broken
+    assert kept.with_name(kept.name + "-wal").read_bytes() == b"a log"
     with filled.open() as db:
         assert db.value("SELECT count(*) FROM articles") > 30
 
@@ -307,7 +306,7 @@ def test_nothing_is_restored_while_another_has_it_open(filled: Desk) -> None:
     """For a service that runs: what it writes would go into the file that is put aside."""
     with filled.open() as db:
         copy = keep(db, filled.folder / "backups")
-        with pytest.raises(StoreError, match=r"another process has it open.*nothing was changed"):
+        with pytest.raises(StoreError, match=r"another process has it open.*Nothing was changed"):
             restore(copy, filled.store, NOW, busy_timeout_seconds=0.05)
         assert db.value("SELECT count(*) FROM articles") > 30
     assert not [name for name in files(filled.folder) if ".part" in name or "before" in name]
@@ -316,13 +315,13 @@ def test_nothing_is_restored_while_another_has_it_open(filled: Desk) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        pytest.param(lambda path: path.unlink(), "there is no such file", id="missing"),
+        pytest.param(lambda path: path.unlink(), "no such file", id="missing"),
         pytest.param(lambda path: path.write_text("x" * 5000), "not a database", id="no database"),
-        pytest.param(lambda path: path.write_bytes(b""), "no database of this", id="empty"),
-        pytest.param(damage, "damaged|not sound|malformed", id="damaged"),
+        pytest.param(lambda path: path.write_bytes(b""), "not a database of this", id="empty"),
+        pytest.param(damage, "damaged|malformed", id="damaged"),
         pytest.param(
             lambda path: path.write_bytes(path.read_bytes()[:40_000]),
-            "damaged|not sound|malformed",
+            "damaged|malformed",
             id="cut off",
         ),
     ],

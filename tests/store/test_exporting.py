@@ -116,32 +116,32 @@ def meta(value: object) -> str:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        pytest.param(lambda lines: [], "line 1: is no JSON", id="empty"),
+        pytest.param(lambda lines: [], "line 1: is not JSON", id="empty"),
         pytest.param(lambda lines: ["{}", *lines], "line 1: is not the header", id="no header"),
         pytest.param(lambda lines: lines[:-1], "is cut off", id="without its end"),
         pytest.param(lambda lines: [*lines, "{}"], "is after the end", id="too long"),
         pytest.param(lambda lines: lines[:9] + lines[10:], "counts", id="a row is missing"),
         pytest.param(
-            lambda lines: replaced(lines, 5, "[1]"), "line 6: is no JSON object", id="list"
+            lambda lines: replaced(lines, 5, "[1]"), "line 6: is not a JSON object", id="list"
         ),
-        pytest.param(lambda lines: replaced(lines, 5, '{"a'), "line 6: is no JSON", id="half"),
+        pytest.param(lambda lines: replaced(lines, 5, '{"a'), "line 6: is not JSON", id="half"),
         pytest.param(
             lambda lines: replaced(lines, 5, '{"table": "sqlite_master", "values": {}}'),
-            "line 6: names no table",
+            "line 6: does not name a table",
             id="a table of SQLite",
         ),
         pytest.param(
             lambda lines: replaced(lines, 5, '{"table": "themes", "values": {"name; --": 1}}'),
-            "line 6: has not the columns of themes",
+            "line 6: does not have the columns of themes",
             id="a column that is none",
         ),
         pytest.param(
-            lambda lines: replaced(lines, 6, lines[5]), "line 7: is no row of", id="a row twice"
+            lambda lines: replaced(lines, 6, lines[5]), "line 7: is not a row of", id="a row twice"
         ),
         *[
             pytest.param(
                 lambda lines, value=value: replaced(lines, 1, meta(value)),
-                f"line 2: is no row of meta: .*{said}",
+                f"line 2: is not a row of meta: .*{said}",
                 id=f"a value that is {what}",
             )
             for what, value, said in [
@@ -155,17 +155,17 @@ def meta(value: object) -> str:
             ]
         ],
         pytest.param(
-            lambda lines: replaced(lines, 1, "[" * 100_000), "line 2: is no JSON", id="deep"
+            lambda lines: replaced(lines, 1, "[" * 100_000), "line 2: is not JSON", id="deep"
         ),
         pytest.param(
-            lambda lines: replaced(lines, 1, "9" * 10_000), "line 2: is no JSON", id="long number"
+            lambda lines: replaced(lines, 1, "9" * 10_000), "line 2: is not JSON", id="long number"
         ),
         pytest.param(
             lambda lines: (
                 [line for line in lines[:-1] if '"table":"sources"' not in line]
                 + [json.dumps({"rows": len(lines) - 3})]
             ),
-            "points at a row of sources",
+            "refers to a row of sources",
             id="a row that others need",
         ),
         pytest.param(
