@@ -53,13 +53,13 @@ def warn_of_unserved(newsroom: Newsroom) -> None:
 @json_option
 def config(as_json: bool) -> None:
     """Show the effective configuration, with every default; secrets are hidden."""
-    from digest.config.load import as_lines, in_force
+    from digest.config.load import effective_settings, settings_lines
 
     settings = current_newsroom().settings
     if as_json:
-        emit_json(in_force(settings))
+        emit_json(effective_settings(settings))
         return
-    for line in as_lines(settings):
+    for line in settings_lines(settings):
         click.echo(line)
 
 
