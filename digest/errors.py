@@ -1,20 +1,4 @@
-"""The tree of errors that a user can fix; anything else is a bug and keeps its traceback.
-
-DigestError
-├── ConfigError        config.toml cannot be used as it is; carries every fault found
-├── DocumentError      one document cannot be read; the others are read
-├── StoreError         the database cannot be opened, is locked, or is newer than this program
-├── PublishError       the folder of feeds and pages cannot be written
-├── NotFoundError      no article, edition, digest, theme or recipient has that name
-├── RecipientError     an address, language or theme that a recipient cannot have
-├── ExpectationError   what would be sent is not what the operator saw
-├── SenderError        this process or this database must not send now
-├── LexiconError       a theme's terms cannot be compiled
-├── SigningError       a DKIM key cannot be used, or does not fit the domain of From
-├── MailboxError       the mailbox of bounces cannot be opened or read
-├── LabelsError        a labelled file for `themes evaluate` cannot be read
-└── NotReadyError      this is not possible yet; says what to do instead
-"""
+"""The errors that a user can fix, all of them DigestError; anything else is a bug and keeps its traceback."""
 
 import traceback
 from collections.abc import Sequence

@@ -23,22 +23,18 @@ from digest.config.values import LANGUAGES, contrast
 from digest.model import OTHER
 
 _EXPECTED = {
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "datetime_type": "a time with its offset, such as 2026-11-16T00:00:00Z",
-    "dict_type": "a table",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "list_type": "a list",
-    "model_type": "a table",
-    "path_type": "a path",
-    "string_type": "a text",
-    "tuple_type": "a list",
+    "bool": "true or false",
+    "datetime": "a time with its offset, such as 2026-11-16T00:00:00Z",
+    "dict": "a table",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "a table",
+    "path": "a path",
+    "string": "a text",
+    "tuple": "a list",
 }
-"""What a value must be, by pydantic's name for the fault."""
+"""What a value must be, by the type in pydantic's name for the fault, such as int_parsing."""
 
 
 def fault_line(error: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -60,8 +56,9 @@ def fault_line(error: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
         return f"{key}: unknown key; {hint}"
     message: str = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if error["type"] in _EXPECTED:
-        message = f"must be {_EXPECTED[error['type']]}"
+    kind, _, reason = error["type"].partition("_")
+    if kind in _EXPECTED and reason in {"type", "parsing", "from_float"}:
+        message = f"must be {_EXPECTED[kind]}"
     value: Any = loc[-1] if "[key]" in error["loc"] else config
     if value is config:
         for part in loc:

@@ -1,10 +1,11 @@
 """config.toml -> Settings, with every fault of the file at once; and the effective settings."""
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,7 +14,6 @@ from digest.config.settings import THRESHOLD, Settings
 from digest.config.values import Section, secret
 from digest.errors import ConfigError, NotReadyError
 
-S = TypeVar("S", bound=Section)
 ENVIRONMENT = "DIGEST_CONFIG"
 
 
@@ -55,26 +55,23 @@ def load_settings(path: Path) -> Settings:
         faults += [fault_line(error, config) for error in e.errors()]
     if faults := [*faults, *combined_faults(config, path.absolute())]:
         raise ConfigError(str(path), faults)
-    return _with_absolute_paths(settings, settings.path.parent)
+    absolute: Settings = _moved(settings, settings.path.parent)
+    return absolute
 
 
-def _with_absolute_paths(section: S, folder: Path) -> S:
-    """The same section with every relative path in it, at any depth, taken from `folder`."""
-
-    def moved(value: Any) -> Any:
-        match value:
-            case Path():
-                return located(folder, value)
-            case Section():
-                return _with_absolute_paths(value, folder)
-            case tuple():
-                return tuple(moved(one) for one in value)
-            case dict():
-                return {key: moved(one) for key, one in value.items()}
-        return value
-
-    changes = {name: moved(getattr(section, name)) for name in type(section).model_fields}
-    return section.model_copy(update=changes)
+def _moved(value: Any, folder: Path) -> Any:
+    """The same with every relative path in it, at any depth, taken from `folder`."""
+    match value:
+        case Path():
+            return located(folder, value)
+        case Section():
+            fields = {name: getattr(value, name) for name in type(value).model_fields}
+            return value.model_copy(update=_moved(fields, folder))
+        case tuple():
+            return tuple(_moved(one, folder) for one in value)
+        case dict():
+            return {key: _moved(one, folder) for key, one in value.items()}
+    return value
 
 
 WITHOUT = {
@@ -142,12 +139,4 @@ def _lines(key: str, value: Any) -> Iterator[str]:
             yield from _lines(f"{key}[{i}]", inner)
     else:
         name = key.rpartition(".")[2]
-        yield f"{key} = {WITHOUT.get(name, '(off)') if value is None else _shown(value)}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_shown(one) for one in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+        yield f"{key} = {WITHOUT.get(name, '(off)') if value is None else json.dumps(value, ensure_ascii=False)}"

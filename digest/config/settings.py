@@ -44,7 +44,6 @@ SPARE = (
     ("#7d4524", "#e5b391"),
 )
 """Colours on a light and a dark background for themes that the operator adds, in turn."""
-Weight = Annotated[float, Field(gt=0, le=3)]
 
 
 class TermLists(Section):
@@ -63,7 +62,7 @@ class TermLists(Section):
     companions: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
-    weights: dict[str, Weight] = Field(default_factory=dict)
+    weights: dict[str, Annotated[float, Field(gt=0, le=3)]] = Field(default_factory=dict)
 
 
 THRESHOLD = 1.0

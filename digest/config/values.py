@@ -280,5 +280,5 @@ def secret(*, env: str | None, file: Path | None) -> str | None:
             "right to read it."
         ) from e
     except UnicodeDecodeError as e:
-        raise NotReadyError(f"{file}: the secret is not readable as text. Save it as UTF-8.") from e
+        raise NotReadyError(f"{file}: the secret is not UTF-8 text. Save it as UTF-8.") from e
     return None

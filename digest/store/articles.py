@@ -25,22 +25,19 @@ from digest.model import (
 from digest.store.database import FOUND_BY_WORDS, Database, Row, moment_from_text, text_from_moment
 
 AnyRow = Mapping[str, Any]
-DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
-
-COPY_COLUMNS = (
+_TEXTS = (
     "language",
     "title",
-    "title_made",
     "lead",
     "text",
     "content_html",
-    "complete",
     "byline",
     "dateline",
     "wire_tag",
     "url",
-    *DATE_COLUMNS,
 )
+DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
+COPY_COLUMNS = (*_TEXTS, "title_made", "complete", *DATE_COLUMNS)
 """The columns that articles, article_versions and entries share: the copy itself."""
 
 
@@ -55,7 +52,7 @@ def seen_at(now: datetime, *, last_end: datetime | None) -> datetime:
 def copy_values(copy: Entry | Article) -> dict[str, Any]:
     """The values of COPY_COLUMNS."""
     return {
-        **{column: getattr(copy, column) for column in COPY_COLUMNS[:-3]},
+        **{column: getattr(copy, column) for column in _TEXTS},
         "title_made": int(copy.title_made),
         "complete": int(copy.complete),
         "published_at": copy.published.iso,
@@ -69,7 +66,7 @@ def _copy_from_row(row: AnyRow) -> dict[str, Any]:
     time = datetime.fromisoformat(text) if text and "T" in text else None
     day = time.date() if time else date.fromisoformat(text) if text else None
     return {
-        **{column: row[column] for column in COPY_COLUMNS[:-3]},
+        **{column: row[column] for column in _TEXTS},
         "title_made": bool(row["title_made"]),
         "complete": bool(row["complete"]),
         "published": KnownDate(day, DateSource(row["date_source"]), row["date_evidence"], time),

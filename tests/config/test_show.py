@@ -51,7 +51,7 @@ def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     shown = settings(password_file=file)
     assert 'mail.servers[1].password = "(cannot be read)"' in list(settings_lines(shown))
     with pytest.raises(
-        NotReadyError, match=r"password: the secret is not readable as text\. Save it as UTF-8"
+        NotReadyError, match=r"password: the secret is not UTF-8 text\. Save it as UTF-8"
     ):
         shown.mail.servers[0].password()
 
