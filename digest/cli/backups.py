@@ -82,8 +82,8 @@ def restore(file: Path, yes: bool) -> None:
             f"{counted(rows.get('deliveries', 0), 'delivery', 'deliveries')}."
         )
         click.confirm(f"Replace {store.path} with it?", abort=True)
-    made = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
-    kept = f" The old database is now {made.kept}." if made.kept else ""
+    old = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
+    kept = f" The old database is now {old}." if old else ""
     click.echo(
         f"Restored {store.path} from {file}.{kept} It does not know what was sent, or who "
         "unsubscribed, after the backup was made, and sends nothing until you activate it. Next: "

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @json_option
 def config(as_json: bool) -> None:
     """Show the effective configuration; secrets are hidden."""
-    from digest.config.load import as_lines, in_force
+    from digest.config.load import effective_settings, settings_lines
 
     settings = current_newsroom().settings
-    show(as_json, in_force(settings), "\n".join(as_lines(settings)))
+    show(as_json, effective_settings(settings), "\n".join(settings_lines(settings)))
 
 
 @click.command()

@@ -54,7 +54,10 @@ def test_a_missing_config_is_told(desk: Desk) -> None:
     desk.config.unlink()
     result = desk.run("status")
     assert result.exit_code == 1
-    assert "there is no such file; name one with --config or DIGEST_CONFIG" in result.stderr
+    assert (
+        "no such file. Go to the folder that has it, or name it with --config or DIGEST_CONFIG"
+        in result.stderr
+    )
 
 
 def test_doctor_finds_a_sound_desk_sound(filled: Desk) -> None:
