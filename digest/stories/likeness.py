@@ -103,7 +103,7 @@ def link(
 
 
 class _Judgement(NamedTuple):
-    """A comparison without what only an editor reads, which takes as long again."""
+    """A comparison without the terms in common, which only an editor reads."""
 
     score: float
     alike: float
