@@ -79,11 +79,11 @@ def list_articles(
     """List articles, newest first."""
     from digest.errors import NotFoundError
     from digest.store.articles import latest_articles
-    from digest.themes.store import kept_themes
+    from digest.themes.store import stored_themes
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        known = {*newsroom.settings.theme_names, *kept_themes(newsroom.db)}
+        known = {*newsroom.settings.theme_names, *stored_themes(newsroom.db)}
         if theme is not None and theme not in known:
             raise NotFoundError(
                 f"there is no theme {theme!r}; allowed are {', '.join(sorted(known))}"
