@@ -72,7 +72,7 @@ def add(
     given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
     with newsroom.open() as newsroom, newsroom.db.write():
         before, after = keep(
-            newsroom.db, newsroom.settings, newsroom.now(), address, given, anew=resubscribe
+            newsroom.db, newsroom.settings, newsroom.now(), address, given, resubscribe=resubscribe
         )
         warnings = doubts(newsroom.db, newsroom.settings, after)
     changed = changes(before, after)
