@@ -318,7 +318,7 @@ def read_bounces(
         _open(place, host, port, user, password_env, folder) as mailbox,
         newsroom.open() as newsroom,
     ):
-        report = take_returns(newsroom, mailbox.letters, mailbox.done)
+        report = take_returns(newsroom, mailbox.messages, mailbox.done)
     kinds = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
     show(
         as_json,

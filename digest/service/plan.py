@@ -211,7 +211,7 @@ def _letters(settings: Settings) -> str:
         return "do nothing"
     try:
         with read_maildir(place) as mailbox:
-            count = sum(1 for _ in mailbox.letters)
+            count = sum(1 for _ in mailbox.messages)
     except MailboxError as e:
         return str(e)
     return f"take in {count} letters" if count else "find nothing new"
