@@ -48,7 +48,7 @@ class ReturnAddresses:
     def named_in(self, text: str) -> DeliveryKey | None:
         """The delivery that the last token of ours in `text` names: an abuse report's own fields
         come before those of the mail that it is about."""
-        for token in dict.fromkeys(reversed(list(find_tokens(text)))):
+        for token in dict.fromkeys(reversed(find_tokens(text))):
             if named := read_token(self.keys, token):
                 return named
         return None
