@@ -236,7 +236,7 @@ class Unrecorded:
         name = f"alarm.{trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
         notice = alarm_notice(settings, trouble, over_at, name, over_at or trouble.since)
         taken: set[str] = set()
-        if WEBHOOK in to and post_notice(ways, notice).taken:
+        if WEBHOOK in to and post_notice(ways, notice).accepted:
             taken.add(WEBHOOK)
         addresses = [one for one in places(settings) if one in to and one != WEBHOOK]
         if not addresses:

@@ -262,7 +262,7 @@ def test_a_token_is_one_word(signer: Signer, token: bytes) -> None:
         pytest.param("missing.pem", None, "cannot be read", id="missing"),
         pytest.param("text.pem", lambda: b"not a key", "no private key", id="no PEM"),
         pytest.param("small.pem", lambda: pem(rsa(1024)), "1024 bits", id="RSA too short"),
-        pytest.param("ec.pem", lambda: pem(ec.generate_private_key(ec.SECP256R1())), "not Ellip", id="elliptic curve"),
+        pytest.param("ec.pem", lambda: pem(ec.generate_private_key(ec.SECP256R1())), "not EC", id="elliptic curve"),
         pytest.param("locked.pem", lambda: pem(ed25519.Ed25519PrivateKey.generate(), LOCK), "passphrase", id="locked"),
     ],
 )  # fmt: skip
