@@ -59,9 +59,7 @@ def test_what_is_not_given_stays_as_it_was() -> None:
     ("given", "message"),
     [
         pytest.param({"address": "ann"}, "'ann' is not an e-mail address", id="no address"),
-        pytest.param(
-            {"address": "иван@пример.рф"}, "'иван@пример.рф'.*ASCII", id="Cyrillic mailbox"
-        ),
+        pytest.param({"address": "иван@пример.рф"}, "'иван@пример.рф'.*ASCII", id="Cyrillic mailbox"),
         pytest.param({"address": f"{'a' * 65}@x.test"}, "too long before the @", id="65 octets"),
         pytest.param({"address": "ann@example.org\nBcc: x@y.test"}, "address", id="a header in it"),
         pytest.param({"name": "Ann\r\nBcc: x@y.test"}, "line break", id="a header in the name"),
@@ -71,7 +69,7 @@ def test_what_is_not_given_stays_as_it_was() -> None:
         pytest.param({"themes": ["drugs", "everything"]}, "everything alone", id="both at once"),
         pytest.param({"digests": ["daily"]}, "digest 'daily'.*allowed are weekly", id="digest"),
     ],
-)
+)  # fmt: skip
 def test_what_config_does_not_have_is_refused(given: dict[str, object], message: str) -> None:
     """For the operator: what was given and what is allowed."""
     with pytest.raises(RecipientError, match=message):
