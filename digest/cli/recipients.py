@@ -57,7 +57,7 @@ def add(
     given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
     with newsroom.open() as newsroom, newsroom.db.write():
         before, after = keep(
-            newsroom.db, newsroom.settings, newsroom.now(), address, given, anew=resubscribe
+            newsroom.db, newsroom.settings, newsroom.now(), address, given, resubscribe=resubscribe
         )
         warnings = doubts(newsroom.db, newsroom.settings, after)
     for line in warnings:
@@ -311,7 +311,7 @@ def read_bounces(
     else:
         mailbox = read_maildir(path) if path.is_dir() else read_file(path)
     with mailbox as opened, newsroom.open() as newsroom:
-        report = take_returns(newsroom, opened.letters, opened.done)
+        report = take_returns(newsroom, opened.messages, opened.done)
     kinds = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
     show(
         as_json,

@@ -226,7 +226,7 @@ class DatabaseAlarm:
         settings, over_at = ways.settings, self._gone_at
         name = _name("database", trouble.since, Kind.OVER if over_at else Kind.BEGUN)
         notice = alarm_notice(settings, trouble, over_at, name, over_at or trouble.since)
-        sent = {WEBHOOK} if WEBHOOK in to and post_notice(ways, notice).taken else set()
+        sent = {WEBHOOK} if WEBHOOK in to and post_notice(ways, notice).accepted else set()
         addresses = [place for place in places(settings) if place in to and place != WEBHOOK]
         if not addresses:
             return sent

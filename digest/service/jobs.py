@@ -184,7 +184,7 @@ class Worker:
         if place is None:
             return {}
         with read_maildir(place) as mailbox, self.newsroom.open() as newsroom:
-            report = take_returns(newsroom, mailbox.letters, mailbox.done)
+            report = take_returns(newsroom, mailbox.messages, mailbox.done)
         return {
             "letters": report.kinds.total(),
             "suppressed": report.suppressed,

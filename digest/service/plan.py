@@ -162,7 +162,7 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
     if settings.service.bounces is not None:
         try:
             with read_maildir(settings.service.bounces) as mailbox:
-                count = sum(1 for _ in mailbox.letters)
+                count = sum(1 for _ in mailbox.messages)
             bounces = f"read {count} messages" if count else "find nothing new"
         except MailboxError as e:
             bounces = str(e)
