@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.store.database import Database, open_database
-from tests.desks import MADE_AT, ROOT, Desk
+from tests.desks import MADE_AT, ROOT, Desk, make_desk
 
 INGESTED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
 
@@ -46,20 +46,13 @@ def db(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A folder with config.toml and seeds/, as a newcomer has it before the first command."""
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    shutil.copy(ROOT / "config.toml", folder)
-    shutil.copytree(ROOT / "seeds", folder / "seeds")
-    return Desk(folder)
+    return make_desk(tmp_path / "desk")
 
 
 @pytest.fixture(scope="session")
 def ingested_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store after the first ingest of the seeds; made once, to be copied."""
-    folder = tmp_path_factory.mktemp("ingested")
-    shutil.copy(ROOT / "config.toml", folder)
-    shutil.copytree(ROOT / "seeds", folder / "seeds")
-    made = Desk(folder)
+    made = make_desk(tmp_path_factory.mktemp("ingested") / "desk")
     made.ingest(INGESTED_AT)
     return made.store
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -89,11 +91,17 @@ class Desk:
                 lines[i] = f"{key} = {value}"
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
 
-    def edit_config(self, old: str, new: str) -> None:
-        """Replace what config.toml has exactly once."""
+    def edit_config(self, *changes: str) -> None:
+        """Replace texts in config.toml, each where it comes first: old, new, old, new …"""
         text = self.config.read_text("utf-8")
-        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in config.toml"
-        self.config.write_text(text.replace(old, new), "utf-8")
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
+            assert old in text, f"config.toml does not contain {old!r}"
+            text = text.replace(old, new, 1)
+        self.config.write_text(text, "utf-8")
+
+    def command(self, *arguments: str) -> list[str]:
+        """The words that start `digest` as a process of its own."""
+        return [sys.executable, "-m", "digest", "--config", str(self.config), *arguments]
 
     def run(self, *arguments: str, answer: str | None = None) -> Result:
         """A command as an operator gives it; an error that has no words of ours is raised."""
@@ -123,3 +131,13 @@ class Desk:
         text = path.read_text("utf-8")
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
         path.write_text(text.replace(old, new), "utf-8")
+
+
+def make_desk(folder: Path, store: Path | None = None) -> Desk:
+    """A folder as a newcomer has it before the first command; with a copy of `store` if given."""
+    shutil.copytree(ROOT / "seeds", folder / "seeds")
+    shutil.copy(ROOT / "config.toml", folder)
+    desk = Desk(folder)
+    if store is not None:
+        shutil.copy(store, desk.store)
+    return desk

@@ -80,21 +80,16 @@ class Office:
         self.now += timedelta(**time)
 
     def add(
-        self, *addresses: str, themes: tuple[str, ...] | None = None, name: str | None = None
+        self,
+        *addresses: str,
+        themes: tuple[str, ...] | None = None,
+        name: str | None = None,
+        languages: tuple[str, ...] = ("ru",),
     ) -> None:
         with self.db.write():
             for address in addresses:
-                add_recipient(
-                    self.db,
-                    ChosenRecipient(
-                        address=address,
-                        name=name,
-                        languages=("ru",),
-                        themes=themes,
-                        digests=("weekly",),
-                    ),
-                    self.now,
-                )
+                chosen = ChosenRecipient(address, name, languages, themes, ("weekly",))
+                add_recipient(self.db, chosen, self.now)
 
     def compose(self) -> int:
         edition = compose_now(

@@ -1,18 +1,15 @@
-"""Senders that are killed and begun again, and what is true after each kill and at the end."""
+"""Senders that are killed and started again, and what must be true after each kill and at the end."""
 
-import json
 import os
 import random
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digest.editions.deliveries import list_deliveries
 from digest.editions.store import delivery_counts
-from digest.store.database import Database
 from tests.desks import ROOT, Desk
 from tests.journeys.relay import Relay
 
@@ -21,21 +18,32 @@ ANYWHEN = "random instant"
 SECONDS = 60
 
 
-def sender(desk: Desk, *options: str) -> subprocess.Popen[str]:
+def sender(desk: Desk) -> subprocess.Popen[str]:
     """`digest send --yes` as a process of its own."""
-    words = [sys.executable, "-m", "digest", "--config", str(desk.config), "send", "--yes"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [*words, *options], env=environment, stdout=pipe, stderr=pipe, text=True
+        desk.command("send", "--yes"), env=environment, stdout=pipe, stderr=pipe, text=True
     )
+
+
+def assert_mailed_once(desk: Desk, relay: Relay, count: int, connections: int = 4) -> None:
+    """Each delivery is sent, with one message, or uncertain: at most one for each connection."""
+    with desk.open(read_only=True) as db:
+        rows = list(list_deliveries(db))
+    states = Counter(row["status"] for row in rows)
+    assert states.total() == count
+    assert states.keys() <= {"sent", "uncertain"}
+    assert states["uncertain"] <= connections
+    assert max(relay.taken.values()) == 1
+    for row in rows:
+        assert row["status"] == "uncertain" or relay.taken[row["address"]] == 1
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What was left by one kill. `handed` rows stood so on disk, `fresh` of them by this sender; of
-    these the server had the whole body of `arrived`. `landed` is False where the sender was through
-    before the blow."""
+    """What a kill left on disk: `handed` rows, `fresh` of them by this sender, and the server had the
+    complete body of `arrived` of those. `landed` is False if the sender had already finished."""
 
     instant: str
     landed: bool
@@ -45,47 +53,46 @@ class Kill:
 
 
 class Crashing:
-    """One edition that is sent by senders of which most die."""
+    """One edition, sent by senders most of which die."""
 
     def __init__(self, desk: Desk, relay: Relay, chance: random.Random) -> None:
         self.desk = desk
         self.relay = relay
         self.chance = chance
         self.kills: list[Kill] = []
-        # A sender that dies before it looks leaves what the one before had left.
+        # A sender that dies before it recovers anything leaves what the one before it had left.
         self.left_handed: set[str] = set()
 
     def kill(self, instant: str, *, nth: int) -> Kill:
-        """Begin a sender and kill it at the `nth` time that the instant comes."""
+        """Start a sender and kill it when the instant comes for the `nth` time."""
         before = self.relay.taken.copy()
         with sender(self.desk) as process:
             if instant == LEDGER:
-                self._watch_ledger(process)
+                self.kill_when_handed(process)
             elif instant == ANYWHEN:
-                self._wait_at_random(process)
+                # Often after its first message, where most happens.
+                amid_mail = self.chance.random() < 0.8
+                if amid_mail:
+                    self.relay.wait_for_messages(1)
+                try:
+                    process.wait(self.chance.uniform(0, 0.1 if amid_mail else 0.6))
+                except subprocess.TimeoutExpired:
+                    process.kill()
             else:
                 self.relay.kill_at(instant, nth, process.pid)
             process.wait(SECONDS)
             self.relay.trap = None
         self.relay.wait_until_quiet()
         with self.desk.open(read_only=True) as db:
-            rows = list_deliveries(db)
-            handed = {row["address"] for row in rows if row["status"] == "handed"}
+            handed = {row["address"] for row in list_deliveries(db, status="handed")}
         fresh = handed - self.left_handed
         self.left_handed |= handed
         landed = process.returncode == -signal.SIGKILL
-        arrived = sum(self.relay.taken[one] - before[one] for one in fresh)
+        arrived = sum(self.relay.taken[address] - before[address] for address in fresh)
         self.kills.append(Kill(instant, landed, len(handed), len(fresh), arrived))
         return self.kills[-1]
 
-    def finish(self) -> None:
-        """Let a sender come to its end."""
-        with sender(self.desk) as process:
-            said, complaint = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, complaint
-        assert "Traceback" not in said + complaint
-
-    def _watch_ledger(self, process: subprocess.Popen[str]) -> None:
+    def kill_when_handed(self, process: subprocess.Popen[str]) -> None:
         with self.desk.open(read_only=True) as db:
             known = db.version()
             while process.poll() is None:
@@ -96,27 +103,24 @@ class Crashing:
                     process.kill()
                     return
 
-    def _wait_at_random(self, process: subprocess.Popen[str]) -> None:
-        """From its start on, or from its first message on, where most happens."""
-        if self.chance.random() < 0.8:
-            self.relay.wait_for_messages(1)
-            seconds = self.chance.uniform(0, 0.1)
-        else:
-            seconds = self.chance.uniform(0, 0.6)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    def finish(self) -> None:
+        """Let a sender run to its end."""
+        with sender(self.desk) as process:
+            output, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, errors
+        assert "Traceback" not in output + errors
 
     def faults(self) -> Iterator[str]:
-        """Everything that must not be, at the end."""
+        """Every broken promise, at the end."""
         connections = self.desk.settings.mail.servers[0].connections
         for kill in self.kills:
             if kill.handed > connections:
                 yield f"{kill}: more handed than {connections} connections"
         with self.desk.open(read_only=True) as db:
             rows = list(list_deliveries(db))
-            yield from self._unbalanced(db)
+            shown = self.desk.json("editions", "show", "1")
+            if not shown["balanced"] or shown["deliveries"] != delivery_counts(db, 1):
+                yield f"unbalanced: {shown['deliveries']} of {shown['recipients']}"
         for row in rows:
             times = self.relay.taken[row["address"]]
             if row["status"] not in ("sent", "uncertain"):
@@ -127,20 +131,13 @@ class Crashing:
         if uncertain != self.left_handed:
             yield f"{len(uncertain)} uncertain, but the kills left {len(self.left_handed)} handed"
 
-    def _unbalanced(self, db: Database) -> Iterator[str]:
-        shown = self.desk.json("editions", "show", "1")
-        counts = delivery_counts(db, 1)
-        if not shown["balanced"] or shown["deliveries"] != counts:
-            yield f"unbalanced: {json.dumps(shown['deliveries'])} of {shown['recipients']}"
-
     def table(self) -> str:
         """Kills by instant: how many, how many deliveries they left handed, how many had arrived."""
         lines = [f"{'killed':32} {'times':>5} {'uncertain':>9} {'most':>4} {'of them arrived':>15}"]
-        kills: Counter[str] = Counter(kill.instant for kill in self.kills if kill.landed)
-        for instant, times in kills.items():
-            of_it = [kill for kill in self.kills if kill.instant == instant and kill.landed]
+        for instant in dict.fromkeys(kill.instant for kill in self.kills if kill.landed):
+            kills = [kill for kill in self.kills if kill.instant == instant and kill.landed]
             lines.append(
-                f"{instant:32} {times:5} {sum(k.fresh for k in of_it):9} "
-                f"{max(k.handed for k in of_it):4} {sum(k.arrived for k in of_it):15}"
+                f"{instant:32} {len(kills):5} {sum(k.fresh for k in kills):9} "
+                f"{max(k.handed for k in kills):4} {sum(k.arrived for k in kills):15}"
             )
         return "\n".join(lines)

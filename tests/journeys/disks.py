@@ -1,4 +1,4 @@
-"""Small disks, mounted for a test: full, or for reading only."""
+"""Small disks, mounted for a test: full, or read-only."""
 
 import contextlib
 import functools
@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MOUNTED = "tmpfs"
-
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of its own at `path`."""
+    """A disk mounted at `path`."""
 
     path: Path
 
     def fill(self, *, leave: int = 0) -> None:
-        """Take all room but `leave` bytes."""
+        """Use all space but `leave` bytes."""
         ballast = self.path / "ballast"
         with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
@@ -32,15 +30,16 @@ class Disk:
         (self.path / "ballast").unlink()
 
     def remount(self, mode: str) -> None:
-        """For reading only ("ro"), or as before ("rw")."""
+        """Read-only ("ro"), or as before ("rw")."""
         subprocess.run(["mount", "-o", f"remount,{mode}", str(self.path)], check=True)
 
 
 @contextlib.contextmanager
 def mounted(path: Path, size: str = "16m") -> Iterator[Disk]:
-    """A new disk of this size at `path`, which is made."""
+    """A new disk of this size at `path`, a folder that is created."""
     path.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", MOUNTED, "-o", f"size={size}", MOUNTED, str(path)], check=True)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
+    subprocess.run(words, check=True, capture_output=True)
     try:
         yield Disk(path)
     finally:
@@ -52,13 +51,8 @@ def why_not() -> str | None:
     """Why no disk can be mounted here; None where one can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "mounting a small disk needs Linux and root"
-    with tempfile.TemporaryDirectory() as name:
-        words = ["mount", "-t", MOUNTED, "-o", "size=1m", MOUNTED, name]
-        try:
-            tried = subprocess.run(words, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            return "there is no mount here"
-        if tried.returncode:
-            return f"this system does not let root mount: {tried.stderr.strip()}"
-        subprocess.run(["umount", name], check=True)
-    return None
+    try:
+        with tempfile.TemporaryDirectory() as name, mounted(Path(name)):
+            return None
+    except (OSError, subprocess.CalledProcessError) as e:
+        return f"this system does not let root mount: {e}"

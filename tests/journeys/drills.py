@@ -1,4 +1,4 @@
-"""Desks for the drills, each just before a verb has much to do, and what is true of them afterwards."""
+"""Desks just before a verb has much to do, for the drills, and what must be true of them afterwards."""
 
 import hashlib
 import re
@@ -9,84 +9,76 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from digest.audience.store import ChosenRecipient, add_recipient
-from digest.editions.compose import compose_now
 from digest.store.backups import backup, export_lines
 from digest.store.database import open_database
 from digest.store.owner import set_way_out, token_key
-from tests.desks import Desk, opened
+from tests.desks import Desk
+from tests.journeys.returns import make_maildir
+from tests.mailing import KEY, MONDAY, Office
 
 WEDNESDAY = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
+EARLY = "2020-01-01T00:00:00.000000Z"
 ASIDE = "digest-before-"
-MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-KEY = b"a key of 32 bytes for the tests."
-LETTER = """From: mailer-daemon@mx.reader.example
-To: leave@news.example.org
-Subject: leave
-
-{n}
-"""
 
 
 def people(desk: Desk, count: int = 30) -> None:
     """Recipients, and a token key that is known."""
-    with desk.open() as db, db.write():
-        token_key(db, lambda: KEY)
-        set_way_out(db, f"maildir {desk.folder / 'outbox'}")
-        for n in range(count):
-            add_recipient(
-                db,
-                ChosenRecipient(
-                    address=f"r{n}@reader.example",
-                    name=None,
-                    languages=("en", "ru"),
-                    themes=None,
-                    digests=("weekly",),
-                ),
-                WEDNESDAY,
-            )
+    with desk.open() as db:
+        with db.write():
+            token_key(db, lambda: KEY)
+            set_way_out(db, f"maildir {desk.folder / 'outbox'}")
+        addresses = [f"r{n}@reader.example" for n in range(count)]
+        Office(desk, db, now=WEDNESDAY).add(*addresses, languages=("en", "ru"))
 
 
 def news(desk: Desk) -> None:
     """A corrected document and two new ones wait, and feeds are published."""
     desk.publish()
     for n in range(2):
-        text = (
-            f"Customs seize heroin at post {n}\n\nCustoms officers seized {n + 3} kg of heroin.\n"
+        write(
+            desk, f"new{n}", f"heroin at post {n}\n\nCustoms officers seized {n + 3} kg of heroin."
         )
-        (desk.seeds / f"new{n}.txt").write_text(text, "utf-8")
     first = min(desk.seeds.glob("0*.txt"))
     first.write_text(first.read_text("utf-8") + "\nA last line that was forgotten.\n", "utf-8")
 
 
-def edition(desk: Desk) -> None:
-    people(desk)
+def write(desk: Desk, name: str, text: str) -> None:
+    """A new document about a seizure arrives, in one piece."""
+    draft = desk.folder / name
+    draft.write_text(f"Customs seize {text}\n", "utf-8")
+    draft.rename(desk.seeds / f"{name}.txt")
+
+
+def edition(desk: Desk, count: int = 30) -> None:
+    """An edition waits to be sent."""
+    people(desk, count)
     with desk.open() as db:
-        compose_now(opened(db, desk.settings, clock=lambda: MONDAY), desk.settings.digests[0])
+        Office(desk, db, now=MONDAY).compose()
 
 
-def letters(desk: Desk) -> None:
-    """A maildir with mails of people who leave."""
+def bounces(desk: Desk) -> None:
+    """A maildir with requests to unsubscribe."""
     people(desk)
-    for name in ("new", "cur", "tmp"):
-        (desk.folder / "bounces" / name).mkdir(parents=True)
+    make_maildir(desk.folder / "bounces")
     for n in range(8):
-        text = LETTER.format(n=n).replace("mailer-daemon@mx.", f"r{n}@")
+        text = f"From: r{n}@reader.example\nTo: leave@news.example.org\nSubject: leave\n\n{n}\n"
         (desk.folder / "bounces" / "new" / f"{n}.letter").write_text(text, "utf-8")
-    config = desk.config.read_text("utf-8")
-    desk.config.write_text(config.replace("# bounces =", "bounces ="), "utf-8")
+    desk.edit_config("# bounces =", "bounces =")
 
 
-def old_letters(desk: Desk) -> None:
-    """Letters and answers that are old, and no backup of today."""
+def old_bounces(desk: Desk) -> None:
+    """Old bounces and server answers, and no backup of today."""
     edition(desk)
-    config = desk.config.read_text("utf-8")
-    desk.config.write_text(config.replace("daily_backup = false", "daily_backup = true"), "utf-8")
+    desk.configure(daily_backup="true")
+    add_old_bounces(desk)
+
+
+def add_old_bounces(desk: Desk) -> None:
     with desk.open() as db, db.write():
         db.run_many(
             """INSERT INTO bounces (sha256, kind, read_at, raw)
-               VALUES (?, 'unknown', '2020-01-01T00:00:00.000000Z', zeroblob(1000))""",
-            [(str(n),) for n in range(450)],
+               VALUES (?, 'unknown', ?, zeroblob(1000))""",
+            [(str(n), EARLY) for n in range(450)],
         )
 
 
@@ -100,24 +92,24 @@ def copy_beside(desk: Desk) -> None:
 
 def export_beside(desk: Desk) -> None:
     """An export, and no store."""
-    people(desk)
     desk.run("export", str(desk.folder / "in.jsonl"))
-    desk.store.unlink()
+    desk.store.resolve().unlink()
+
+
+def people_exported(desk: Desk) -> None:
+    people(desk)
+    export_beside(desk)
 
 
 def other_terms(desk: Desk) -> None:
     """config.toml has a term that files articles elsewhere."""
     desk.publish()
-    config = desk.config.read_text("utf-8")
-    term = '[themes.terms.en]\nstrong = ["meeting"]\n'
-    desk.config.write_text(
-        config.replace('[[themes]]\nname = "customs"', f'{term}\n[[themes]]\nname = "customs"', 1),
-        "utf-8",
-    )
+    customs = '[[themes]]\nname = "customs"'
+    desk.edit_config(customs, f'[themes.terms.en]\nstrong = ["meeting"]\n\n{customs}')
 
 
 def trouble(desk: Desk) -> None:
-    """An edition is held, and an operator and an editor are to hear of it by mail."""
+    """An edition is held, and an operator and an editor are to be notified by mail."""
     edition(desk)
     desk.configure(mail_to='["editor@reader.example"]', after_minutes="0.0")
     desk.run("editions", "hold", "1")
@@ -125,7 +117,7 @@ def trouble(desk: Desk) -> None:
 
 @dataclass(frozen=True)
 class Drill:
-    """A verb, the desk before it, when it is run, and how much later each time that it is run again."""
+    """A verb, the desk before it, when it runs, and how much later each further run is."""
 
     verb: str
     prepare: Callable[[Desk], None]
@@ -137,51 +129,50 @@ DRILLS = [
     Drill("read", news, MONDAY - timedelta(days=1)),
     Drill("compose", people, MONDAY + timedelta(minutes=1)),
     Drill("send", edition, MONDAY + timedelta(minutes=2)),
-    Drill("bounces", letters, MONDAY),
-    Drill("prune", old_letters, MONDAY),
+    Drill("bounces", bounces, MONDAY),
+    Drill("prune", old_bounces, MONDAY),
     Drill("desk", trouble, MONDAY + timedelta(hours=2)),
     Drill("restore", copy_beside, MONDAY, later=timedelta(seconds=1)),
     Drill("export", people, MONDAY),
-    Drill("import", export_beside, MONDAY),
+    Drill("import", people_exported, MONDAY),
     Drill("themes apply", other_terms, MONDAY),
 ]
 
 
 def copied(desk: Desk, to: Path) -> Desk:
-    """The desk once more, at the same place for its database's home: only the folder differs."""
+    """The same desk in another folder."""
     shutil.copytree(desk.folder, to, symlinks=True)
     return Desk(to)
 
 
 def state(desk: Desk) -> dict[str, object]:
-    """Everything that is kept and published, in a form that two desks can be compared by.
+    """Everything stored and published, so that two desks can be compared.
 
-    How often a delivery was tried, and what restores kept aside, is not in it.
+    Without the attempts of deliveries and the stores that restores kept.
     """
-    found: dict[str, object] = {}
+    contents: dict[str, object] = {}
     for path in sorted(desk.folder.rglob("*")):
         name = str(path.relative_to(desk.folder))
         if path.is_dir() or name.startswith(("digest.db", ASIDE)) or name.endswith(".published"):
             continue
         if name.endswith(".db"):
-            found[name] = rows(path)
+            contents[name] = rows(path)
         elif not is_left_over(path):
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    found["store"] = rows(desk.store) if desk.store.exists() else None
-    return found
+            contents[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    contents["store"] = rows(desk.store) if desk.store.exists() else None
+    return contents
 
 
 def rows(store: Path) -> list[str]:
     with closing(open_database(store, read_only=True)) as db:
         lines = list(export_lines(db))
     made = re.compile(r'"key":"(created_at|way_out)"')
-    told = [line for line in lines if not made.search(line)]
-    folder = str(store.parent)
-    return [re.sub(r'"attempts":\d+', '"attempts":_', one.replace(folder, "")) for one in told]
+    lines = [line.replace(str(store.parent), "") for line in lines if not made.search(line)]
+    return [re.sub(r'"attempts":\d+', '"attempts":_', line) for line in lines]
 
 
 def is_left_over(path: Path) -> bool:
-    """A file that is only half made."""
+    """Whether a writer did not finish this file."""
     return ".part" in path.name or path.parent.name in (".half", "tmp")
 
 
@@ -190,7 +181,7 @@ def left_over(desk: Desk) -> list[Path]:
 
 
 def feeds(desk: Desk) -> dict[str, str]:
-    """Every file that readers can fetch, by its sha256."""
+    """The sha256 of every file that readers can fetch."""
     folder = desk.folder / "feeds"
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()

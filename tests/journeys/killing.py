@@ -1,7 +1,7 @@
 """Verbs in processes of their own that kill themselves, as by kill -9, at a chosen step.
 
-A step is a call into SQLite or into the system's files: what stands before the blow is on disk, what
-comes after it is not. One warm process forks each of them, so that a hundred kills take seconds.
+A step is a call into SQLite or the file system: what came before the kill is on disk, what comes after
+is not. One warm process forks each of them, so that a hundred kills take seconds.
 
     python -m tests.journeys.killing        orders as lines of JSON in, answers as lines of JSON out
 """
@@ -19,61 +19,33 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from digest.cli.main import main as digest
 from digest.config.load import load_settings
 from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
+from digest.store.backups import restore
 from tests.desks import ROOT, Desk, shipped_lexicon
 
-STEPS = frozenset(
-    [
-        "execute",
-        "executemany",
-        "backup",
-        "open",
-        "write",
-        "fsync",
-        "replace",
-        "rename",
-        "link",
-        "unlink",
-        "remove",
-        "mkdir",
-        "utime",
-        "chmod",
-        "close",
-    ]
-)
+STEPS = {"execute", "executemany", "backup", "open", "write", "fsync", "utime", "chmod", "close"}
+STEPS |= {"replace", "rename", "link", "unlink", "remove", "mkdir"}
 """Names of the calls that are counted."""
 
 
-def _command(*words: str) -> Callable[[Newsroom], None]:
+def _command(*words: str) -> Callable[[Newsroom], object]:
     def run(newsroom: Newsroom) -> None:
-        from digest.cli.main import main
-
-        folder = newsroom.settings.path.parent
-        given = [word.replace("FOLDER", str(folder)) for word in words]
-        main(["--config", str(newsroom.settings.path), *given], standalone_mode=False)
+        config = newsroom.settings.path
+        given = [word.replace("FOLDER", str(config.parent)) for word in words]
+        digest(["--config", str(config), *given], standalone_mode=False)
 
     return run
 
 
-def _woken(verb: Verb) -> Callable[[Newsroom], None]:
-    return lambda newsroom: void(Worker(newsroom).run(verb, lambda: False))
+def _woken(verb: Verb) -> Callable[[Newsroom], object]:
+    return lambda newsroom: Worker(newsroom).run(verb, lambda: False)
 
 
-def void(_: object) -> None:
-    """Nothing of it is needed."""
-
-
-def _restore(newsroom: Newsroom) -> None:
-    from digest.store.backups import restore
-
-    folder = newsroom.settings.path.parent
-    restore(folder / "copy.db", newsroom.settings.store.path, newsroom.now())
-
-
-WORK: dict[str, Callable[[Newsroom], None]] = {
+WORK: dict[str, Callable[[Newsroom], object]] = {
     "read": _woken(Verb.READ),
     "compose": _woken(Verb.COMPOSE),
     "send": _woken(Verb.SEND),
@@ -81,7 +53,9 @@ WORK: dict[str, Callable[[Newsroom], None]] = {
     "prune": _woken(Verb.PRUNE),
     "watch": _woken(Verb.WATCH),
     "desk": _woken(Verb.REPORT),
-    "restore": _restore,
+    "restore": lambda newsroom: restore(
+        newsroom.settings.path.parent / "copy.db", newsroom.settings.store.path, newsroom.now()
+    ),
     "export": _command("export", "FOLDER/out.jsonl"),
     "import": _command("import", "FOLDER/in.jsonl"),
     "themes apply": _command("themes", "apply"),
@@ -90,7 +64,7 @@ WORK: dict[str, Callable[[Newsroom], None]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """How a run ended: killed, or after so many steps; `fault` is a trace."""
+    """How a run ended: killed, or after `steps`; `fault` is a trace."""
 
     killed: bool
     steps: int
@@ -104,10 +78,8 @@ class Killer:
         self._process = process
 
     def run(self, desk: Desk, verb: str, now: datetime, *, nth: int | None = None) -> Run:
-        """Run a verb at `now`, and kill it at its `nth` step; None lets it come to its end."""
+        """Run a verb at `now`, and kill it at its `nth` step; None lets it finish."""
         order = {"config": str(desk.config), "verb": verb, "now": now.isoformat(), "nth": nth}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return Run(**json.loads(self._process.stdout.readline()))
@@ -120,7 +92,6 @@ def killer() -> Iterator[Killer]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(words, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
         yield Killer(process)
-        assert process.stdin is not None
         process.stdin.close()
 
 
@@ -134,16 +105,15 @@ def main() -> None:
             os.close(reading)
             _work(order, writing)
         os.close(writing)
-        with os.fdopen(reading, encoding="utf-8") as told:
-            answer = json.loads(told.read() or '{"steps": 0, "fault": ""}')
+        with os.fdopen(reading, encoding="utf-8") as pipe:
+            answer = json.loads(pipe.read() or '{"steps": 0, "fault": ""}')
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        sys.stdout.write(json.dumps({"killed": killed, **answer}) + "\n")
-        sys.stdout.flush()
+        print(json.dumps({"killed": killed, **answer}), flush=True)  # noqa: T201 - the answer
 
 
-def _work(order: dict[str, Any], told: int) -> None:
-    """In the child: to the end, or to the blow."""
+def _work(order: dict[str, Any], answer: int) -> None:
+    """In the child: to the end, or to the kill."""
     steps = 0
 
     def count(frame: object, event: str, called: Any) -> None:
@@ -157,18 +127,17 @@ def _work(order: dict[str, Any], told: int) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    newsroom = Newsroom(
-        load_settings(Path(order["config"])), lambda: datetime.fromisoformat(order["now"])
-    )
+    now = datetime.fromisoformat(order["now"])
+    newsroom = Newsroom(load_settings(Path(order["config"])), lambda: now)
     newsroom.__dict__["lexicon"] = shipped_lexicon()
     sys.setprofile(count)
     try:
         WORK[order["verb"]](newsroom)
-    except BaseException:  # noqa: BLE001 - told to the parent
+    except BaseException:  # noqa: BLE001 - reported to the parent
         fault = traceback.format_exc()
     finally:
         sys.setprofile(None)
-    os.write(told, json.dumps({"steps": steps, "fault": fault}).encode())
+    os.write(answer, json.dumps({"steps": steps, "fault": fault}).encode())
     os._exit(0)
 
 

@@ -1,18 +1,20 @@
-"""A submission server as they are, by aiosmtpd: STARTTLS, a login, then mail."""
+"""A mail submission server as providers run them, by aiosmtpd: STARTTLS, a login, then mail."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from tests.mail.certificates import server_context
+from tests.desks import Desk
+from tests.journeys.serving import free_port
+from tests.mail.certificates import server_context, write_certificate
 from tests.mail.fault_server import part_from_all
+from tests.mailing import use_smtp
 
 USER = "desk"
 LOGIN_WORD = "open-sesame-4711"
@@ -23,7 +25,6 @@ VARIABLE = "DIGEST_TEST_PASSWORD"
 class Submission:
     """`mails` are (sender, recipient, bytes) as they came."""
 
-    port: int
     mails: list[tuple[str, str, bytes]] = field(default_factory=list)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
@@ -31,38 +32,38 @@ class Submission:
         return "250 2.0.0 Ok"
 
 
-def _desk_only(server: Any, session: Any, envelope: Any, mechanism: Any, login: Any) -> AuthResult:
-    known = (login.login, login.password) == (USER.encode(), LOGIN_WORD.encode())
-    return AuthResult(success=known, handled=False)
-
-
 @contextmanager
-def submitting(certificate: Path) -> Iterator[Submission]:
-    """Listens as "localhost" until the end of the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        submission = Submission(free.getsockname()[1])
+def submitting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Submission]:
+    """The server, named in the desk's config.toml; its password is in the environment."""
+
+    def log_in(server: Any, session: Any, envelope: Any, mechanism: Any, login: Any) -> AuthResult:
+        known = (login.login, login.password) == (USER.encode(), LOGIN_WORD.encode())
+        return AuthResult(success=known, handled=False)
+
+    async def end_sessions() -> None:
+        """When it stops, aiosmtpd leaves open the connections that have not ended."""
+        if sessions := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(sessions, timeout=5)
+        await part_from_all()
+
+    monkeypatch.setenv(VARIABLE, LOGIN_WORD)
+    certificate = write_certificate(desk.folder, "localhost")
+    login = {"tls": "starttls", "ca_file": certificate, "username": USER, "password_env": VARIABLE}
+    submission, port = Submission(), free_port()
+    use_smtp(desk, port, host="localhost", **login)
     controller = Controller(
         submission,
         hostname="127.0.0.1",
-        port=submission.port,
+        port=port,
         server_hostname="localhost",
         tls_context=server_context(certificate),
         require_starttls=True,
         auth_required=True,
-        authenticator=_desk_only,
+        authenticator=log_in,
     )
     controller.start()
     try:
         yield submission
     finally:
-        asyncio.run_coroutine_threadsafe(_sessions_end(), controller.loop).result(10)
+        asyncio.run_coroutine_threadsafe(end_sessions(), controller.loop).result(10)
         controller.stop()
-
-
-async def _sessions_end() -> None:
-    """aiosmtpd leaves the connections open that have not ended when it stops."""
-    sessions = asyncio.all_tasks() - {asyncio.current_task()}
-    if sessions:
-        await asyncio.wait(sessions, timeout=5)
-    await part_from_all()

@@ -1,4 +1,4 @@
-"""kill -9 at any instant: nobody is mailed twice, and nobody is forgotten."""
+"""kill -9 at any instant: nobody is mailed twice, and nobody is missed."""
 
 import random
 
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.drill
 KILLS = 20
 
 
-def test_whoever_is_killed_leaves_a_ledger_that_can_be_trusted(filled: Desk) -> None:
-    """Twenty senders die, each at another step of the ledger; then every recipient has one message,
-    or is listed as uncertain, and no kill left more uncertain than there were connections.
+def test_a_killed_sender_leaves_a_ledger_that_can_be_trusted(filled: Desk) -> None:
+    """Twenty senders die, at every step of the ledger; then every recipient has one message, or is
+    listed as uncertain, and no kill left more uncertain than there were connections.
 
     The full form, with a thousand recipients and random instants, is scripts/crash-test.
     """

@@ -1,13 +1,11 @@
-"""A damaged page: every command tells it with what to do, none ends in a trace, and nothing is sent."""
+"""A damaged page: every command says so and what to do, none ends in a trace, and nothing is sent."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.desks import ROOT, Desk
-from tests.journeys.drills import MONDAY, people
-from tests.mailing import Office
+from tests.desks import Desk, make_desk
+from tests.journeys.drills import EARLY, edition
 from tests.test_docs import LEAVES
 
 pytestmark = pytest.mark.drill
@@ -29,18 +27,16 @@ WORDS: dict[str, tuple[str, ...]] = {
     "suppressions remove": ("x@reader.example",),
     "export": ("out.jsonl",),
 }
-"""What a command is told; the others get a number where they need a word."""
+"""The arguments of a command; the others get a number for each that they require."""
 WITHOUT_THE_STORE = {"serve", "config", "restore", "import"}
-"""A service, and what reads another file or none."""
+"""The service, and commands that read another file or none."""
 
 
 def make_busy(desk: Desk) -> None:
     """An edition to send, and files that commands read."""
-    people(desk)
-    with desk.open() as db:
-        Office(desk, db, now=MONDAY).compose()
-        with db.write():
-            db.run("UPDATE deliveries SET due_at = '2020-01-01T00:00:00.000000Z'")
+    edition(desk)
+    with desk.open() as db, db.write():
+        db.run("UPDATE deliveries SET due_at = ?", (EARLY,))
     (desk.folder / "letter.eml").write_text("To: leave@news.example.org\n\nx\n")
     (desk.folder / "list.csv").write_text("y@reader.example\n")
 
@@ -59,12 +55,8 @@ def damage(desk: Desk, *names: str) -> None:
 
 @pytest.fixture(scope="module")
 def ruined(ingested_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A desk of whose store only the schema can be read."""
-    folder = tmp_path_factory.mktemp("ruined")
-    shutil.copy(ROOT / "config.toml", folder)
-    shutil.copytree(ROOT / "seeds", folder / "seeds")
-    shutil.copy(ingested_store, folder / "digest.db")
-    desk = Desk(folder)
+    """A desk with a store in which only the schema can be read."""
+    desk = make_desk(tmp_path_factory.mktemp("ruined") / "desk", ingested_store)
     desk.configure(mail_to='["editor@reader.example"]')
     make_busy(desk)
     damage(desk)
@@ -75,10 +67,10 @@ def ruined(ingested_store: Path, tmp_path_factory: pytest.TempPathFactory) -> De
 def test_a_command_that_meets_a_damaged_page_says_what_to_do(
     ruined: Desk, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """One error that names the way back, no trace, and the file stays as it is for a rescue."""
+    """One error that names the remedy, no trace, and the file stays as it is for a rescue."""
     monkeypatch.chdir(ruined.folder)
     before = ruined.store.read_bytes()
-    needed = ("1" for one in LEAVES[command].params if one.required)
+    needed = ("1" for parameter in LEAVES[command].params if parameter.required)
     result = ruined.run(*command.split(), *WORDS.get(command, tuple(needed)))
     assert result.exit_code == 1, result.output
     assert "is damaged" in result.output
@@ -91,8 +83,8 @@ def test_a_command_that_meets_a_damaged_page_says_what_to_do(
     ["articles", "recipients", "meta", "deliveries_by_recipient", "sqlite_autoindex_editions_1"],
 )
 def test_nothing_is_sent_from_a_damaged_store(filled: Desk, place: str) -> None:
-    """Wherever the damage is, also in a page that sending would not read: the doctor is red, and no
-    mail leaves."""
+    """Wherever the damage is, even in a page that sending would not read: `doctor` fails, and no mail is
+    sent."""
     make_busy(filled)
     damage(filled, place)
     refused = filled.run("send", "--yes")
@@ -102,15 +94,15 @@ def test_nothing_is_sent_from_a_damaged_store(filled: Desk, place: str) -> None:
     assert filled.run("doctor").exit_code == 1
 
 
-def test_a_restored_backup_goes_on_where_the_damage_stopped_it(filled: Desk) -> None:
-    """For the operator who does as the error says: everybody is mailed once, and the ruin is kept."""
+def test_a_restored_backup_continues_where_the_damage_stopped_it(filled: Desk) -> None:
+    """For the operator who does what the error says: everybody is mailed once, the damaged file stays."""
     make_busy(filled)
     assert filled.run("backup").exit_code == 0
     damage(filled)
-    ruin = filled.store.read_bytes()[100:]  # before it stand SQLite's own marks
+    damaged = filled.store.read_bytes()[100:]  # without SQLite's header, which changes
     copy = next((filled.folder / "backups").glob("*.db"))
     assert filled.run("restore", str(copy), "--yes").exit_code == 0
-    assert next(filled.folder.glob("digest-before-*.db")).read_bytes()[100:] == ruin
+    assert next(filled.folder.glob("digest-before-*.db")).read_bytes()[100:] == damaged
     assert filled.run("activate", "--send").exit_code == 0
     assert filled.run("send", "--yes", "--despite", "clock").exit_code == 0
     assert len(list((filled.folder / "outbox" / "new").iterdir())) == 30

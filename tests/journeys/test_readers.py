@@ -1,4 +1,4 @@
-"""Readers that people use follow a feed of the running service: newsboat, and lemon24's reader."""
+"""Real feed readers follow a feed of the running service: newsboat, and lemon24's reader."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from typing import NamedTuple
 import pytest
 
 from digest.store.database import sqlite3
-from tests.desks import ROOT, Desk
+from tests.desks import Desk, make_desk
 from tests.journeys.serving import Running, service
 
 pytestmark = pytest.mark.drill
 NEWSBOAT = shutil.which("newsboat")
 needs_newsboat = [
     pytest.mark.newsboat,
-    pytest.mark.skipif(NEWSBOAT is None, reason="there is no newsboat on this machine"),
+    pytest.mark.skipif(NEWSBOAT is None, reason="newsboat is not installed"),
 ]
 NEWS = """Border post opens at Howdan
 
@@ -79,21 +79,21 @@ class Lemon:
         self.reader.update_feed(feed)
 
     def entries(self) -> dict[str, Entry]:
-        found = list(self.reader.get_entries())
-        assert len({entry.id for entry in found}) == len(found)
-        return {one.id: Entry(one.title, one.get_content().value) for one in found}
+        entries = list(self.reader.get_entries())
+        assert len({entry.id for entry in entries}) == len(entries)
+        return {one.id: Entry(one.title, one.get_content().value) for one in entries}
 
 
 @dataclass
 class Followed:
-    """What a reader held after each stage, and how its polls were answered in all, by status."""
+    """A reader's entries after each stage, and how many of its polls got each status."""
 
     held: list[dict[str, Entry]]
     answers: dict[str, int]
 
 
 def poll_when_served(running: Running, desk: Desk, reader: Newsboat | Lemon) -> int:
-    """Poll once the newest file is what is answered; how many requests of our own that took."""
+    """Poll once the service answers with the newest file; how many requests of our own that took."""
     name = f"all.{reader.ending}"
     asked = 1
     while running.get(f"/feeds/{name}")[2] != (desk.folder / "feeds" / name).read_bytes():
@@ -104,18 +104,18 @@ def poll_when_served(running: Running, desk: Desk, reader: Newsboat | Lemon) -> 
     return asked
 
 
-def bring(desk: Desk, running: Running, text: str, told: str) -> None:
-    """Put the document there whole, and wait until the service tells of it."""
-    arriving = desk.folder / "howdan.txt"
-    arriving.write_text(text, "utf-8")
-    arriving.rename(desk.seeds / "howdan.txt")
-    while not (facts := running.until("read"))[told]:
+def bring(desk: Desk, running: Running, text: str, kind: str) -> None:
+    """A document arrives, and the service reads it as `kind`: added or revised."""
+    draft = desk.folder / "howdan.txt"
+    draft.write_text(text, "utf-8")
+    draft.rename(desk.seeds / "howdan.txt")
+    while not (line := running.until("read"))[kind]:
         pass
-    assert (facts["added"], facts["revised"]) == (int(told == "added"), int(told == "revised"))
+    assert (line["added"], line["revised"]) == (int(kind == "added"), int(kind == "revised"))
 
 
 def follow(desk: Desk, running: Running, readers: list[Newsboat | Lemon]) -> dict[str, Followed]:
-    """Through all stages; by ending of the feed."""
+    """Go through all stages; the result by ending of the feed."""
     held: dict[str, list[dict[str, Entry]]] = {one.ending: [] for one in readers}
     own = dict.fromkeys(held, 0)
     for stage in STAGES:
@@ -139,19 +139,14 @@ def follow(desk: Desk, running: Running, readers: list[Newsboat | Lemon]) -> dic
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Followed]:
-    """One service that reads its folder each second, and who follows it."""
-    folder = tmp_path_factory.mktemp("followed")
-    shutil.copy(ROOT / "config.toml", folder)
-    shutil.copytree(ROOT / "seeds", folder / "seeds")
-    desk = Desk(folder)
+    """One service that reads its folder each second, and the readers that follow it."""
+    desk = make_desk(tmp_path_factory.mktemp("followed") / "desk")
     desk.configure(ingest_every_minutes="0.02", lease_seconds="3.0", send="false", entries="100")
     kinds = [Lemon] if NEWSBOAT is None else [Lemon, Newsboat]
     with service(desk) as running:
         base = f"http://127.0.0.1:{running.port}/feeds/all"
-        readers = [kind(f"{base}.{kind.ending}", folder / kind.ending) for kind in kinds]
-        found = follow(desk, running, readers)
-        assert running.end() == 0
-    return found
+        readers = [kind(f"{base}.{kind.ending}", desk.folder / kind.ending) for kind in kinds]
+        return follow(desk, running, readers)
 
 
 EVERY_READER = [
@@ -164,7 +159,7 @@ EVERY_READER = [
 def test_a_reader_sees_what_is_new_and_corrected_and_nothing_twice(
     followed: dict[str, Followed], kind: type[Newsboat | Lemon]
 ) -> None:
-    """For subscribers: one entry more, the same entry with its corrected text, then peace."""
+    """For subscribers: one entry more, the same entry with its corrected text, then nothing."""
     first, new, corrected, *quiet = followed[kind.ending].held
     [guid] = new.keys() - first.keys()
     assert new == first | {guid: new[guid]}

@@ -1,9 +1,8 @@
-"""A restore drill, by the commands of docs/trouble.md: a backup that was made while the newsroom
-worked is sound in another place, and mails nobody there until it is told to."""
+"""A restore drill with the commands of docs/trouble.md: a backup made while the newsroom works is sound
+in another place, and mails nobody there until it is activated."""
 
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.desks import ROOT, Desk
+from tests.desks import ROOT, Desk, make_desk
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying
 from tests.journeys.serving import Running, service
@@ -27,8 +26,7 @@ PROGRAM = "/opt/digest/venv/bin/digest"
 
 def blocks(section: str) -> list[str]:
     """The commands of a section of the page."""
-    found: list[str] = DRILL["blocks"](PAGE, section)
-    return found
+    return list(DRILL["blocks"](PAGE, section))
 
 
 class Operator:
@@ -63,7 +61,7 @@ class Operator:
 
 @dataclass
 class Drilled:
-    """A newsroom that was copied while it worked, and where the copy was tried."""
+    """A newsroom that was copied while it worked, and the place where the copy was tried."""
 
     desk: Desk
     drill: Desk
@@ -73,7 +71,7 @@ class Drilled:
 
 
 def copy_under_load(desk: Desk, relay: Relay, running: Running, operator: Operator) -> None:
-    """The page's backup, while a sender is in the middle of an edition and new copy is taken in."""
+    """The page's backup, while a sender is in the middle of an edition and new copy arrives."""
     relay.seconds = 0.1
     with sender(desk) as sending:
         relay.wait_for_messages(10)
@@ -84,21 +82,16 @@ def copy_under_load(desk: Desk, relay: Relay, running: Running, operator: Operat
         assert made.returncode == 0, made.stderr
         assert sending.poll() is None
         relay.seconds = 0.0
-        said, complaint = sending.communicate(timeout=60)
-        assert sending.returncode == 0, said + complaint
-    while running.until("read")["added"] == 0:
-        pass
+        output, errors = sending.communicate(timeout=60)
+        assert sending.returncode == 0, output + errors
+    running.until_added()
 
 
 @pytest.fixture(scope="module")
 def drilled(tmp_path_factory: pytest.TempPathFactory, ingested_store: Path) -> Iterator[Drilled]:
     """The page's drill, typed once, after a backup under load."""
     folder = tmp_path_factory.mktemp("restore")
-    desk, drill = Desk(folder / "newsroom"), Desk(folder / "drill")
-    desk.folder.mkdir()
-    shutil.copy(ROOT / "config.toml", desk.folder)
-    shutil.copytree(ROOT / "seeds", desk.seeds)
-    shutil.copy(ingested_store, desk.store)
+    desk, drill = make_desk(folder / "newsroom", ingested_store), Desk(folder / "drill")
     desk.configure(
         ingest_every_minutes="0.01",
         lease_seconds="3.0",
@@ -114,16 +107,15 @@ def drilled(tmp_path_factory: pytest.TempPathFactory, ingested_store: Path) -> I
         desk.configure(data_timeout_seconds="30.0", command_timeout_seconds="30.0")
         with service(desk) as running:
             copy_under_load(desk, relay, running, operator)
-            said = operator.type(restore)
-            assert said.returncode == 0, said.stdout + said.stderr
-            assert running.end() == 0
-        assert " 0 wrong" in said.stdout
+            screen = operator.type(restore)
+            assert screen.returncode == 0, screen.stdout + screen.stderr
+        assert " 0 wrong" in screen.stdout
         copied = drill.json("editions", "show", "1")["deliveries"]
         yield Drilled(desk, drill, operator, relay, copied)
 
 
 def test_a_backup_under_load_is_of_one_moment(drilled: Drilled) -> None:
-    """In the middle of an edition: its counts balance, and the newsroom itself went on unharmed."""
+    """In the middle of an edition: its counts balance, and the newsroom itself continued unharmed."""
     assert drilled.drill.json("editions", "show", "1")["balanced"]
     assert 0 < drilled.copied["sent"] < RECIPIENTS
     assert drilled.copied["queued"] > 0
@@ -131,9 +123,9 @@ def test_a_backup_under_load_is_of_one_moment(drilled: Drilled) -> None:
     assert list((drilled.drill.folder / "preview").glob("*.eml"))
 
 
-def test_a_restored_copy_mails_nobody_until_it_is_told(drilled: Drilled) -> None:
-    """The clone guard: the newsroom that it was copied from may be sending, too. What the page says
-    to do before `digest activate` keeps everybody from a second letter."""
+def test_a_restored_copy_mails_nobody_until_it_is_activated(drilled: Drilled) -> None:
+    """The clone guard: the newsroom that it was copied from may be sending, too. The steps of the page
+    before `digest activate` keep everybody from a second mail."""
     drill = drilled.drill
     refused = drill.run("send", "--yes")
     assert refused.exit_code == 1
@@ -147,11 +139,11 @@ def test_a_restored_copy_mails_nobody_until_it_is_told(drilled: Drilled) -> None
 
 
 def test_the_old_place_is_restored_by_the_page(drilled: Drilled) -> None:
-    """Everything that was there is kept aside; it, too, sends only when told."""
+    """The old files are kept; it, too, sends only when activated."""
     [restore] = blocks("Restoring")
-    said = drilled.operator.type(restore, answer="y\n")
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert " 0 wrong" in said.stdout
+    screen = drilled.operator.type(restore, answer="y\n")
+    assert screen.returncode == 0, screen.stdout + screen.stderr
+    assert " 0 wrong" in screen.stdout
     assert len(list(drilled.desk.folder.glob("digest-before-*.db"))) == 1
     assert drilled.desk.json("editions", "show", "1")["deliveries"] == drilled.copied
     assert drilled.desk.run("send", "--yes").exit_code == 1

@@ -20,37 +20,23 @@ from digest.newsroom import Newsroom
 from tests.desks import LISTING, Desk, opened
 from tests.journeys.crashing import sender
 from tests.journeys.relay import Relay, relaying
+from tests.journeys.returns import ANNA, BORIS, CLARA
 from tests.journeys.submission import LOGIN_WORD, USER, VARIABLE, Submission, submitting
-from tests.mail.certificates import write_certificate
 from tests.mailing import Office, use_smtp
 
-ANNA, BORIS, CLARA = "anna@reader.example", "boris@reader.example", "clara@reader.example"
 ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+")
 
 
 @pytest.fixture
-def server(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, desk: Desk
-) -> Iterator[Submission]:
+def server(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Iterator[Submission]:
     """A submission server that config.toml names."""
-    monkeypatch.setenv(VARIABLE, LOGIN_WORD)
-    certificate = write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
-    with submitting(certificate) as submission:
-        use_smtp(
-            desk,
-            submission.port,
-            host="localhost",
-            tls="starttls",
-            ca_file=certificate,
-            username=USER,
-            password_env=VARIABLE,
-        )
+    with submitting(desk, monkeypatch) as submission:
         yield submission
 
 
 @pytest.fixture
 def newsroom(desk: Desk, server: Submission) -> Desk:
-    """Copy has come in, and three people with different choices want it."""
+    """Articles, and three recipients with different choices."""
     assert desk.run("ingest").exit_code == 0
     for words in (
         (ANNA, "--name", "Анна Белова"),
@@ -72,17 +58,17 @@ def sent(desk: Desk, *options: str) -> str:
 
 
 def with_example_token(message: bytes, sender_address: str) -> bytes:
-    """The message as a dry run would show it: the token of the return path made the example's."""
+    """The message as a dry run would show it: with the example's token for that of the return path."""
     token = re.fullmatch(r"bounces\+([a-z2-7]{32})@news\.example\.org", sender_address)
     assert token is not None, "the return path names the delivery"
     own, example = token[1].encode(), EXAMPLE_TOKEN.encode()
-    return b"\r\n".join(_exchanged(line, own, example) for line in message.split(b"\r\n"))
-
-
-def _exchanged(line: bytes, own: bytes, example: bytes) -> bytes:
-    if re.fullmatch(rb"[A-Za-z0-9+/]{44,}={0,2}", line) and own in (text := b64decode(line)):
-        return b64encode(text.replace(own, example))
-    return line.replace(own, example)
+    lines = message.split(b"\r\n")
+    for n, line in enumerate(lines):
+        if re.fullmatch(rb"[A-Za-z0-9+/]{44,}={0,2}", line) and own in (text := b64decode(line)):
+            lines[n] = b64encode(text.replace(own, example))
+        else:
+            lines[n] = line.replace(own, example)
+    return b"\r\n".join(lines)
 
 
 def without(message: bytes, *names: str) -> bytes:
@@ -102,10 +88,14 @@ def text_of(message: Message) -> str:
 def test_what_the_dry_run_shows_is_byte_for_byte_what_is_sent(
     newsroom: Desk, server: Submission
 ) -> None:
-    """For everybody: three recipients, three choices, the right articles, one message each."""
+    """For everybody: three recipients, three choices, the right articles, one message each. For the
+    person who approves: the hash that they saw is the one of the edition."""
     shown = rehearse(newsroom)
-    said = sent(newsroom, "--expect", shown["expect"])
-    assert "3 sent" in said
+    assert "3 sent" in sent(newsroom, "--expect", shown["expect"])
+    edition = newsroom.json("editions", "show", "1")
+    assert (edition["hash"], edition["ends_at"]) == (shown["hash"], shown["ends_at"])
+    assert (edition["recipients"], edition["deliveries"]) == (3, {"sent": 3})
+    assert edition["balanced"]
     assert sorted(recipient for _, recipient, _ in server.mails) == [ANNA, BORIS, CLARA]
     assert len({sender_address for sender_address, _, _ in server.mails}) == 3
     languages = {ANNA: ["en", "ru"], BORIS: ["en"], CLARA: ["ru"]}
@@ -125,28 +115,16 @@ def test_what_the_dry_run_shows_is_byte_for_byte_what_is_sent(
             assert all("drugs" in articles[i]["themes"] for i in inside)
 
 
-def test_the_hash_of_the_dry_run_is_the_editions(newsroom: Desk) -> None:
-    """For who approves: the number on the paper is the number in the archive."""
-    shown = rehearse(newsroom)
-    sent(newsroom, "--expect", shown["expect"])
-    edition = newsroom.json("editions", "show", "1")
-    assert edition["hash"] == shown["hash"]
-    assert edition["ends_at"] == shown["ends_at"]
-    assert edition["recipients"] == 3
-    assert edition["deliveries"] == {"sent": 3}
-    assert edition["balanced"]
-
-
 def test_a_second_send_sends_nothing(newsroom: Desk, server: Submission) -> None:
-    """For the readers: whoever runs it once more, by hand or by timer, mails nobody twice."""
+    """For the readers: another run, by hand or by timer, mails nobody twice."""
     sent(newsroom)
     assert "nothing was sent" in sent(newsroom)
     assert newsroom.json("send", "--yes") == []
     assert len(server.mails) == 3
 
 
-def test_who_got_what_can_be_taken_out_as_csv(newsroom: Desk) -> None:
-    """For who has to answer for it: address, state, server and its last word for each."""
+def test_who_got_what_can_be_exported_as_csv(newsroom: Desk) -> None:
+    """For the person responsible: address, status, server and its last answer for each delivery."""
     sent(newsroom)
     rows = list(csv.DictReader(io.StringIO(newsroom.run("editions", "show", "1", "--csv").output)))
     assert [(row["address"], row["status"]) for row in rows] == [
@@ -156,7 +134,7 @@ def test_who_got_what_can_be_taken_out_as_csv(newsroom: Desk) -> None:
 
 
 def test_without_a_yes_nothing_is_sent_or_composed(newsroom: Desk, server: Submission) -> None:
-    """For the careful: the question tells what and to how many."""
+    """For the careful: the question says what would be sent, and to how many."""
     result = newsroom.run("send", answer="n\n")
     assert result.exit_code == 1
     assert "36 articles to 3 recipients by smtp" in result.output
@@ -166,7 +144,7 @@ def test_without_a_yes_nothing_is_sent_or_composed(newsroom: Desk, server: Submi
     assert len(server.mails) == 3
 
 
-def test_a_test_mail_is_the_very_mail_and_leaves_no_trace(
+def test_a_test_mail_is_exactly_the_mail_and_leaves_no_trace(
     newsroom: Desk, server: Submission
 ) -> None:
     """For the editor who wants to see it in a mail program first."""
@@ -175,7 +153,7 @@ def test_a_test_mail_is_the_very_mail_and_leaves_no_trace(
     ((_, recipient, message),) = server.mails
     assert recipient == "editor@newsroom.example"
     eml = newsroom.folder / "preview" / f"{shown['segments'][0]['name']}.eml"
-    # A test is closed some seconds later than what was rehearsed.
+    # The window of a test ends some seconds later than that of the dry run.
     assert without(message, "To", "Date") == without(eml.read_bytes(), "To", "Date")
     assert newsroom.json("editions", "list") == []
     assert rehearse(newsroom)["hash"] == shown["hash"]
@@ -192,7 +170,7 @@ def test_a_first_portion_leaves_the_rest_queued(newsroom: Desk, server: Submissi
 
 
 def test_what_is_queued_can_be_sent_alone(newsroom: Desk, server: Submission) -> None:
-    """For the day after: who was put off gets it, and no edition is made of what came in since."""
+    """For the day after: the rest is sent, and no edition is composed from newer articles."""
     assert "Nothing is due" in newsroom.run("send", "--queued", "--yes").stdout
     sent(newsroom, "--limit", "1")
     (newsroom.seeds / "new.txt").write_text(
@@ -204,8 +182,8 @@ def test_what_is_queued_can_be_sent_alone(newsroom: Desk, server: Submission) ->
     assert len(newsroom.json("editions", "list")) == 1
 
 
-def test_an_expectation_that_no_longer_holds_is_refused(newsroom: Desk, server: Submission) -> None:
-    """For who approved another edition: nothing is sent, nothing is composed, and the reason told."""
+def test_an_outdated_expectation_is_refused(newsroom: Desk, server: Submission) -> None:
+    """For the person who approved another edition: nothing is sent or composed, and the reason is given."""
     expect = rehearse(newsroom)["expect"]
     newsroom.edit_seed(LISTING, "to mark the World Drug Day", "to honour the World Drug Day")
     newsroom.run("ingest")
@@ -217,7 +195,7 @@ def test_an_expectation_that_no_longer_holds_is_refused(newsroom: Desk, server: 
     assert newsroom.json("editions", "list") == []
 
 
-def test_an_edition_that_went_out_is_no_longer_expected(newsroom: Desk, server: Submission) -> None:
+def test_an_edition_that_was_sent_is_no_longer_expected(newsroom: Desk, server: Submission) -> None:
     """For scripts: `--expect` sends that edition, or says with its exit code that it did not."""
     expect = rehearse(newsroom)["expect"]
     sent(newsroom, "--expect", expect)
@@ -229,8 +207,7 @@ def test_a_held_edition_waits_for_its_release(newsroom: Desk, server: Submission
     """For the editor who found a mistake in time."""
     sent(newsroom, "--limit", "1")
     assert newsroom.run("editions", "hold", "1", "--note", "wrong lead").exit_code == 0
-    said = sent(newsroom)
-    assert "Edition 1 is held with 2 deliveries queued: wrong lead" in said
+    assert "Edition 1 is held with 2 deliveries queued: wrong lead" in sent(newsroom)
     assert len(server.mails) == 1
     newsroom.run("editions", "release", "1")
     sent(newsroom)
@@ -238,30 +215,26 @@ def test_a_held_edition_waits_for_its_release(newsroom: Desk, server: Submission
 
 
 def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> None:
-    """An edition that the service composes while the question stands is not in the answer."""
+    """An edition that the service composes while the question is open is not part of the answer."""
     sent(newsroom, "--limit", "1")
     (newsroom.seeds / "late.txt").write_text("Late\n\nA late piece on customs.\n", "utf-8")
     newsroom.run("ingest")
+    ours = Newsroom.from_file(newsroom.config)
+    weekly = ours.settings.digests[0]
     with newsroom.open(read_only=True) as db, db.snapshot():
-        ours = Newsroom.from_file(newsroom.config)
-        seen = [
-            one
-            for one in plan(
-                opened(db, ours.settings, clock=ours.now), ours.settings.digests[0], None
-            )
-            if one.frozen
-        ]
+        planned = plan(opened(db, ours.settings, clock=ours.now), weekly, None)
+        seen = [one for one in planned if one.frozen]
     assert len(seen) == 1
     with newsroom.open() as db:
-        with db.write():  # else both windows might end in one second
+        with db.write():  # or both windows might end in the same second
             db.run(
                 "UPDATE editions SET starts_at = '2026-01-01T00:00:00.000000Z', "
                 "ends_at = '2026-01-02T00:00:00.000000Z'"
             )
-        compose_now(opened(db, ours.settings, clock=ours.now), ours.settings.digests[0])
+        compose_now(opened(db, ours.settings, clock=ours.now), weekly)
         send_editions(
             opened(db, ours.settings),
-            ours.settings.digests[0],
+            weekly,
             expect=None,
             shown=seen,
             portion=Portion(),
@@ -272,7 +245,7 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
 
 
 def test_the_dry_run_counts_who_will_be_mailed(newsroom: Desk, server: Submission) -> None:
-    """Who left or was suppressed since the edition was composed is not among them."""
+    """Without those who unsubscribed or were suppressed since the edition was composed."""
     sent(newsroom, "--limit", "1")
     newsroom.run("suppressions", "add", BORIS)
     shown = rehearse(newsroom)
@@ -280,7 +253,7 @@ def test_the_dry_run_counts_who_will_be_mailed(newsroom: Desk, server: Submissio
     assert "1 sent" in sent(newsroom)
 
 
-def test_a_cancelled_edition_is_sent_to_nobody_more(newsroom: Desk, server: Submission) -> None:
+def test_a_cancelled_edition_is_sent_to_nobody_else(newsroom: Desk, server: Submission) -> None:
     """What was sent stays sent; the rest is skipped, with the reason, and the counts balance."""
     sent(newsroom, "--limit", "1")
     newsroom.run("editions", "cancel", "1")
@@ -304,7 +277,7 @@ def test_without_recipients_the_news_waits(desk: Desk, server: Submission) -> No
 
 
 def test_a_copy_of_the_database_does_not_send(newsroom: Desk, server: Submission) -> None:
-    """For who restored a backup beside the one that runs: not before `digest activate`."""
+    """For an operator who restored a backup beside the original: not before `digest activate`."""
     sent(newsroom, "--limit", "1")
     elsewhere = newsroom.folder.parent / "elsewhere"
     shutil.copytree(newsroom.folder, elsewhere)
@@ -318,25 +291,25 @@ def test_a_copy_of_the_database_does_not_send(newsroom: Desk, server: Submission
     assert len(server.mails) == 3
 
 
-def test_no_address_token_or_password_is_told(newsroom: Desk, server: Submission) -> None:
-    """What lands in a terminal's or a timer's log names nobody and opens nothing."""
+def test_no_address_token_or_password_is_printed(newsroom: Desk, server: Submission) -> None:
+    """The log of a terminal or timer names nobody and opens nothing."""
     newsroom.run("recipients", "add", "dead@reader.example")
-    told = [rehearse(newsroom)["expect"], newsroom.run("send", "--dry-run").output]
-    told += [sent(newsroom, "--limit", "1"), newsroom.run("send", answer="y\n").output]
+    outputs = [rehearse(newsroom)["expect"], newsroom.run("send", "--dry-run").output]
+    outputs += [sent(newsroom, "--limit", "1"), newsroom.run("send", answer="y\n").output]
     commands = (["doctor"], ["config"], ["status"], ["editions", "show", "1"], ["send", "--yes"])
-    told += [newsroom.run(*words).output for words in commands]
+    outputs += [newsroom.run(*words).output for words in commands]
     tokens = [re.search(r"\+(.*)@", mail[0])[1] for mail in server.mails]  # type: ignore[index]
     newsroom.config.write_text(newsroom.config.read_text("utf-8").replace(USER, "nobody"), "utf-8")
-    for text in told:
+    for text in outputs:
         assert LOGIN_WORD not in text
         assert not any(token in text for token in tokens)
         assert "reader.example" not in text
 
 
-def test_a_wrong_password_sends_nothing_and_is_not_told(
+def test_a_wrong_password_sends_nothing_and_is_not_printed(
     newsroom: Desk, server: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For the operator: what is wrong and what to do, without what opens the door."""
+    """For the operator: what is wrong and what to do, without the password."""
     monkeypatch.setenv(VARIABLE, "not-the-password")
     result = newsroom.run("send", "--yes")
     assert result.exit_code == 1
@@ -352,7 +325,7 @@ def test_a_wrong_password_sends_nothing_and_is_not_told(
 
 @pytest.fixture
 def crowd(filled: Desk) -> Iterator[tuple[Desk, Relay]]:
-    """Forty recipients, and a server that takes its time."""
+    """Forty recipients, and a slow server."""
     with filled.open() as db:
         Office(filled, db).add(*[f"r{n}@reader.example" for n in range(40)])
     with relaying(Relay(seconds=0.04)) as relay:
@@ -360,23 +333,23 @@ def crowd(filled: Desk) -> Iterator[tuple[Desk, Relay]]:
         yield filled, relay
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_who_is_asked_to_stop_stops_in_good_order(
-    crowd: tuple[Desk, Relay], asked: signal.Signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sender_stops_cleanly_when_asked(
+    crowd: tuple[Desk, Relay], number: signal.Signals
 ) -> None:
-    """Those under way finish, the rest stays queued and is told; the next run sends it, nobody twice."""
+    """Mails under way finish, the rest stays queued and is reported; the next run sends it, nobody twice."""
     desk, relay = crowd
     with sender(desk) as process:
         relay.wait_for_messages(8)
-        process.send_signal(asked)
-        said, complaint = process.communicate(timeout=30)
-    assert process.returncode == 0, complaint
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
     counts = desk.json("editions", "show", "1")["deliveries"]
     assert set(counts) == {"queued", "sent"}
     assert counts["sent"] == len(relay.taken)
     assert 8 <= counts["sent"] < 25
-    assert f"{counts['queued']} deliveries stay queued" in said
-    assert "Stopping" in complaint
+    assert f"{counts['queued']} deliveries stay queued" in output
+    assert "Stopping" in errors
     relay.seconds = 0
     assert desk.run("send", "--yes").exit_code == 0
     assert desk.json("editions", "show", "1")["deliveries"] == {"sent": 40}
@@ -384,7 +357,7 @@ def test_who_is_asked_to_stop_stops_in_good_order(
 
 
 def test_a_second_sender_is_refused_with_the_firsts_process_id(crowd: tuple[Desk, Relay]) -> None:
-    """A timer that fires while a person sends does no harm, and says who is at it."""
+    """A timer that fires while a person sends does no harm, and says which process is sending."""
     desk, relay = crowd
     with sender(desk) as process:
         relay.wait_for_messages(1)
@@ -403,7 +376,7 @@ def test_a_second_sender_is_refused_with_the_firsts_process_id(crowd: tuple[Desk
         pytest.param(("editions", "cancel", "1"), "skipped", id="cancelled"),
     ],
 )
-def test_an_edition_can_be_stopped_while_it_goes_out(
+def test_an_edition_can_be_stopped_while_it_is_sent(
     crowd: tuple[Desk, Relay], words: tuple[str, ...], left: str
 ) -> None:
     """For the editor who sees the mistake in the first copy that arrives."""
@@ -411,16 +384,16 @@ def test_an_edition_can_be_stopped_while_it_goes_out(
     with sender(desk) as process:
         relay.wait_for_messages(8)
         assert desk.run(*words).exit_code == 0
-        said, complaint = process.communicate(timeout=30)
-    assert "Traceback" not in said + complaint
+        output, errors = process.communicate(timeout=30)
+    assert "Traceback" not in output + errors
     edition = desk.json("editions", "show", "1")
     assert edition["balanced"]
     assert edition["deliveries"]["sent"] == len(relay.taken) < 25
     assert edition["deliveries"][left] == 40 - len(relay.taken)
 
 
-def test_who_is_suppressed_meanwhile_is_not_mailed(crowd: tuple[Desk, Relay]) -> None:
-    """Checked when queued, and again when its turn comes."""
+def test_a_recipient_suppressed_meanwhile_is_not_mailed(crowd: tuple[Desk, Relay]) -> None:
+    """Checked when queued, and again before its mail is sent."""
     desk, relay = crowd
     with sender(desk) as process:
         relay.wait_for_messages(4)

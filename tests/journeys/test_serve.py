@@ -20,12 +20,12 @@ ADDRESS = "reader@example.net"
 
 
 def read_answer(lines: BinaryIO, *, head: bool) -> tuple[int, str, bool]:
-    """Status, type, and whether there was a body, of the next answer on a connection."""
+    """The next answer on a connection: status, type, and whether it had a body."""
     status = int(lines.readline().split()[1])
-    told = http.client.parse_headers(lines)
+    headers = http.client.parse_headers(lines)
     empty = head or status == 304
-    body = b"" if empty else lines.read(int(told["content-length"]))
-    return status, (told["content-type"] or "").partition(";")[0], bool(body)
+    body = b"" if empty else lines.read(int(headers["content-length"]))
+    return status, (headers["content-type"] or "").partition(";")[0], bool(body)
 
 
 @pytest.fixture
@@ -36,19 +36,21 @@ def quick(desk: Desk) -> Desk:
 
 
 def test_one_command_reads_publishes_and_serves(quick: Desk):
-    """From copy in a folder to a feed in a reader; the second poll is told that nothing is new."""
+    """From copy in a folder to a feed in a reader; the second poll gets a 304."""
     with service(quick) as running:
         assert running.until("read")["added"] == 36
         for ending, kind in (("atom", "application/atom+xml"), ("json", "application/feed+json")):
-            status, told, body = running.get(f"/feeds/all.{ending}")
-            assert (status, told["content-type"].split(";")[0]) == (200, kind)
+            status, headers, body = running.get(f"/feeds/all.{ending}")
+            assert (status, headers["content-type"].split(";")[0]) == (200, kind)
             assert body == (quick.folder / "feeds" / f"all.{ending}").read_bytes()
-            again = running.get(f"/feeds/all.{ending}", If_None_Match=told["etag"])
-            assert (again[0], again[1]["etag"], again[2]) == (304, told["etag"], b"")
-            by_date = running.get(f"/feeds/all.{ending}", If_Modified_Since=told["last-modified"])
+            again = running.get(f"/feeds/all.{ending}", If_None_Match=headers["etag"])
+            assert (again[0], again[1]["etag"], again[2]) == (304, headers["etag"], b"")
+            by_date = running.get(
+                f"/feeds/all.{ending}", If_Modified_Since=headers["last-modified"]
+            )
             assert by_date[0] == 304
-        status, told, body = running.get("/feeds/all.html", "HEAD", Accept_Encoding="gzip, br")
-        assert (status, told["content-encoding"], body) == (200, "br", b"")
+        status, headers, body = running.get("/feeds/all.html", "HEAD", Accept_Encoding="gzip, br")
+        assert (status, headers["content-encoding"], body) == (200, "br", b"")
 
         status, _, body = running.get("/readyz")
         ready = json.loads(body)
@@ -57,8 +59,7 @@ def test_one_command_reads_publishes_and_serves(quick: Desk):
         assert 'digest_articles{source="seeds"} 36.0' in figures
         assert 'digest_http_responses_total{route="atom",status="304"} 2.0' in figures
         assert quick.run("schedule").stdout.rstrip().endswith(f"process {running.process.pid}.")
-        assert running.end() == 0
-    assert running.told[-1]["whole"] is True
+    assert running.log[-1]["whole"] is True
 
 
 def test_answers_come_in_order_whichever_way_they_are_made(quick: Desk):
@@ -82,7 +83,6 @@ def test_answers_come_in_order_whichever_way_they_are_made(quick: Desk):
                     read_answer(lines, head=request.startswith(b"HEAD")) for request in asked
                 ]
                 assert lines.read() == b""
-        assert running.end() == 0
     atom, json_feed = "application/atom+xml", "application/feed+json"
     assert answers == [
         (200, atom, True),
@@ -94,8 +94,8 @@ def test_answers_come_in_order_whichever_way_they_are_made(quick: Desk):
     ]
 
 
-def test_an_edition_that_is_due_goes_out_by_itself(quick: Desk):
-    """Composed and delivered without a hand, once, and nobody's address is in the log."""
+def test_an_edition_that_is_due_is_sent_automatically(quick: Desk):
+    """Composed and delivered once, without an operator, and nobody's address is in the log."""
     quick.ingest(datetime(2026, 11, 18, tzinfo=UTC))
     assert quick.run("recipients", "add", ADDRESS).exit_code == 0
     quick.configure(schedule='"* * * * *"')
@@ -103,13 +103,12 @@ def test_an_edition_that_is_due_goes_out_by_itself(quick: Desk):
         sent = running.until("send")["editions"]
         assert [(one["digest"], one["sent"], one["queued"]) for one in sent] == [("weekly", 1, 0)]
         assert 'state="sent"} 1.0' in running.get("/metrics")[2].decode()
-        assert running.end() == 0
     assert len(list((quick.folder / "outbox" / "new").iterdir())) == 1
-    assert ADDRESS not in json.dumps(running.told)
+    assert ADDRESS not in json.dumps(running.log)
 
 
-def test_a_new_config_is_taken_up_and_a_faulty_one_refused(quick: Desk):
-    """SIGHUP reads it again; faults are told and change nothing; so is what needs a new start."""
+def test_a_new_config_is_loaded_and_a_faulty_one_refused(quick: Desk):
+    """SIGHUP reads it again; faults change nothing and are logged, and so are keys that need a restart."""
     with service(quick) as running:
         running.until("read")
         quick.configure(cache_seconds="-1")
@@ -120,21 +119,19 @@ def test_a_new_config_is_taken_up_and_a_faulty_one_refused(quick: Desk):
         running.process.send_signal(signal.SIGHUP)
         assert running.until("config reloaded")["needs_restart"] == ["web.port"]
         assert "max-age=7" in running.get("/feeds/all.rss")[1]["cache-control"]
-        assert running.end() == 0
 
 
-def test_a_verb_that_fails_is_told_and_stops_nothing(quick: Desk):
-    """A folder of feeds that cannot be made: the log and the figures say so, the rest goes on."""
+def test_a_verb_that_fails_is_logged_and_stops_nothing(quick: Desk):
+    """A folder of feeds that cannot be created: the log and /metrics say so, the rest goes on."""
     (quick.folder / "feeds").write_text("in the way")
     with service(quick) as running:
         assert "feeds" in running.until("read")["fault"]
         assert 'digest_failures_total{verb="read"} 1.0' in running.get("/metrics")[2].decode()
         assert running.get("/healthz")[0] == 200
-        assert running.end() == 0
 
 
-def test_what_does_not_end_in_time_is_settled_at_the_next_start(quick: Desk):
-    """A mail server that says nothing holds up no stop; its delivery is uncertain, and not resent."""
+def test_a_delivery_that_does_not_end_in_time_is_settled_at_the_next_start(quick: Desk):
+    """A silent mail server does not delay the stop; its delivery is uncertain, and not sent again."""
     quick.ingest(datetime(2026, 11, 18, tzinfo=UTC))
     assert quick.run("recipients", "add", "asleep.0@reader.example").exit_code == 0
     quick.configure(schedule='"* * * * *"', drain_seconds="0.0")
@@ -148,21 +145,20 @@ def test_what_does_not_end_in_time_is_settled_at_the_next_start(quick: Desk):
                 while db.value(handed) is None and running.process.poll() is None:
                     pass
             assert running.end() == 1
-            assert running.told[-1]["whole"] is False
+            assert running.log[-1]["whole"] is False
         quick.configure(schedule='"0 0 1 1 *"', drain_seconds="20.0")
         with service(quick) as running:
             assert running.until("send")["recovered"] == 1
-            assert running.end() == 0
     with quick.open(read_only=True) as db:
         assert db.rows("SELECT status, attempts FROM deliveries") == [
             {"status": "uncertain", "attempts": 1}
         ]
 
 
-def test_a_port_that_is_taken_is_told(quick: Desk):
-    """One sentence, and nothing was begun."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+def test_a_port_in_use_is_reported(quick: Desk):
+    """One sentence, and nothing was started."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
         result = quick.run("serve", "--port", port)
     assert result.exit_code == 1
     assert f"cannot listen on 127.0.0.1, port {port}" in result.stderr
@@ -177,7 +173,7 @@ def test_a_look_at_the_schedule_changes_nothing(quick: Desk):
 
 
 def test_no_fault_of_config_toml_ends_the_service(quick: Desk):
-    """What was read before stays in force until the file is mended, whatever is wrong with it."""
+    """The old settings stay until the file is corrected, whatever is wrong with it."""
     sound = quick.config.read_text("utf-8")
     faults = (
         ('outbox = "outbox"', 'outbox = "~nosuchuser/outbox"'),
@@ -197,12 +193,10 @@ def test_no_fault_of_config_toml_ends_the_service(quick: Desk):
         running.process.send_signal(signal.SIGHUP)
         running.until("config reloaded")
         assert running.get("/healthz")[0] == 200
-        assert running.end() == 0
 
 
-def test_a_service_ends_when_told_although_nobody_hears_it(quick: Desk):
-    """Where the socket that systemd named is gone."""
+def test_a_service_stops_although_its_notify_socket_is_gone(quick: Desk):
+    """The socket that systemd named."""
     gone = {**os.environ, "NOTIFY_SOCKET": str(quick.folder / "gone")}
     with service(quick, gone) as running:
         running.until("read")
-        assert running.end() == 0

@@ -33,6 +33,7 @@ class FaultServer:
     tls: ssl.SSLContext | None = None
     starttls: ssl.SSLContext | None = None
     on_end: Callable[[str], None] = lambda recipient: None
+    dialogue: "type[Dialogue] | None" = None
 
     taken: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
@@ -53,7 +54,7 @@ class FaultServer:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
-            await Dialogue(self, reader, writer).run()
+            await (self.dialogue or Dialogue)(self, reader, writer).run()
         except (ConnectionError, asyncio.CancelledError, ssl.SSLError):
             pass
         finally:

@@ -1,4 +1,4 @@
-"""What happens to the machines of a soak: services die, wait and begin, the mail server goes away, settings
+"""What happens to the machines of a soak: services die, wait and start, the mail server is away, settings
 change.
 """
 
@@ -15,17 +15,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.journeys.serving import ask
 from tests.soak.newsroom import MOST_ENTRIES, Newsroom
 from tests.soak.plan import Terms
-from tests.soak.readers import Readers, get
+from tests.soak.readers import Readers
 from tests.soak.relay import Relay
 from tests.soak.services import Life, Services
 
 
 @dataclass
 class Machines:
-    """`handed` are the deliveries that some end of a process left open, with how many that was at most;
-    `outages` are when no mail server was there, on the soak's clock; `long_life` is not killed.
+    """`handed` are the deliveries that the end of a process left open, `most_handed` the most at one end;
+    `outages` are when the mail server was away, on the soak's clock; `long_life` is not killed.
     """
 
     terms: Terms
@@ -45,7 +46,7 @@ class Machines:
     long_life: Life | None = None
 
     def watch(self) -> None:
-        """Note who has died, and see to it that one lives."""
+        """Record which services died, and start one if none is left."""
         now = time.monotonic()
         for life in self.services.lives:
             if life.ended is None and life.process.poll() is not None:
@@ -61,73 +62,65 @@ class Machines:
             self.begin()
 
     def begin(self) -> Life:
-        taken = {life.port for life in self.services.alive}
-        [port, *_] = [port for port in self.ports if port not in taken]
+        used = {life.port for life in self.services.alive}
+        [port, *_] = [port for port in self.ports if port not in used]
         return self.services.begin(port, time.monotonic())
 
-    def _leader(self) -> Life | None:
-        """The service that works, as it says itself."""
+    def leader(self) -> Life | None:
+        """The service that works, by its own answer."""
         for life in self.services.alive:
-            if (told := self._ready(life)) is not None and told["lease"]["leads"]:
+            if (answer := self.ready(life)) is not None and answer["lease"]["leads"]:
                 return life
         return None
 
-    def _ready(self, life: Life) -> dict[str, Any] | None:
-        if not life.serves:
-            return None
-        try:
-            return dict(json.loads(get(life.port, "/readyz", {})[2]))
-        except (OSError, http.client.HTTPException):
-            return None
+    def ready(self, life: Life) -> dict[str, Any] | None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return dict(json.loads(ask(life.port, "/readyz", {})[2])) if life.serves else None
+        return None
 
     def look(self) -> None:
         """As a load balancer and Prometheus do."""
         for life in self.services.alive:
-            told = self._ready(life)
-            if told is not None and told["ready"] is False:
-                self.unready[", ".join(told["faults"].values())] += 1
+            answer = self.ready(life)
+            if answer is not None and answer["ready"] is False:
+                self.unready[", ".join(answer["faults"].values())] += 1
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if life.serves and get(life.port, "/metrics", {})[0] != 200:
+                if life.serves and ask(life.port, "/metrics", {})[0] != 200:
                     self.faults.append("no /metrics")
 
-    def _spared(self, life: Life) -> bool:
-        return life is self.long_life
-
     def kill(self) -> None:
-        """One of those that live, at any moment."""
-        victims = [life for life in self.services.alive if not self._spared(life)]
-        if victims:
-            self._kill_one(self.chance.choice(victims))
+        """One of the running ones, at any moment."""
+        if victims := [life for life in self.services.alive if life is not self.long_life]:
+            victim = self.chance.choice(victims)
+            led = self.leader() in (victim, None)
+            victim.kill(time.monotonic())
+            self.after_kill(led)
 
     def kill_amid_mail(self) -> None:
-        """The one that sends, when so many more messages have come."""
-        self.relay.trap = (self.chance.randint(1, 20), self._strike_sender)
+        """The one that sends, after some more messages."""
 
-    def _strike_sender(self) -> None:
-        leader = self._leader()
-        if leader is not None and not self._spared(leader):
-            leader.strike()
+        def strike() -> None:
+            leader = self.leader()
+            if leader is not None and leader is not self.long_life:
+                leader.strike()
 
-    def _kill_one(self, victim: Life) -> None:
-        led = self._leader() in (victim, None)
-        victim.strike()
-        victim.end(time.monotonic())
-        self.after_kill(led)
+        self.relay.trap = (self.chance.randint(1, 20), strike)
 
     def after_kill(self, led: bool) -> None:
-        """What lies there is whole."""
-        self._count_handed(led)
+        """Check the files and the database."""
+        if led:
+            self.count_handed()
         self.readers.look_at_disk()
         with self.newsroom.open() as db:
-            if (said := db.value("PRAGMA quick_check")) != "ok":
-                self.faults.append(f"after a kill: {said}")
+            if (answer := db.value("PRAGMA quick_check")) != "ok":
+                self.faults.append(f"after a kill: {answer}")
         if not self.services.alive:
             threading.Event().wait(self.chance.uniform(0, 1.0))
 
     def restart(self) -> None:
-        """As systemd does it: what is under way comes to its end first."""
-        for life in [one for one in self.services.alive if not self._spared(one)]:
-            if life.serves:
+        """As systemd does: work under way is finished first."""
+        for life in self.services.alive:
+            if life is not self.long_life and life.serves:
                 self.stop(life)
 
     def stop(self, life: Life) -> None:
@@ -135,35 +128,30 @@ class Machines:
         whole = [line["whole"] for line in life.lines() if line["event"] == "ended"]
         if not life.killed and (code not in (0, 1) or whole != [code == 0]):
             self.faults.append(f"{life.log.name}: exit code {code}, whole {whole}")
-        self._count_handed(led=code == 1 or not self.services.alive)
+        if code == 1 or not self.services.alive:
+            self.count_handed()
 
-    def _count_handed(self, led: bool) -> None:
-        """Which deliveries the end of who sent left open."""
-        if led:
-            with self.newsroom.open() as db:
-                found = {
-                    row["id"]
-                    for row in db.rows("SELECT id FROM deliveries WHERE status = 'handed'")
-                }
-            self.handed |= found
-            self.most_handed = max(self.most_handed, len(found))
+    def count_handed(self) -> None:
+        """Which deliveries the end of a sender left open."""
+        with self.newsroom.open() as db:
+            rows = db.rows("SELECT id FROM deliveries WHERE status = 'handed'")
+        self.handed |= {row["id"] for row in rows}
+        self.most_handed = max(self.most_handed, len(rows))
 
     def second(self) -> None:
-        """Another service on the same database, or the end of the one that waits."""
+        """Start another service on the same database, or stop the one that waits."""
         alive = self.services.alive
         if len(alive) < 2:
             self.begin()
             return
-        leader = self._leader()
-        waiting = [one for one in alive if one.serves and one is not leader]
-        if waiting := [one for one in waiting if not self._spared(one)]:
+        spared = (self.leader(), self.long_life)
+        if waiting := [life for life in alive if life.serves and life not in spared]:
             self.stop(waiting[0])
 
     def begin_long_life(self) -> None:
         self.relay.trap = None
         for life in self.services.alive:
-            life.strike()
-            life.end(time.monotonic())
+            life.kill(time.monotonic())
         self.after_kill(led=True)
         self.long_life = self.begin()
 
@@ -177,12 +165,12 @@ class Machines:
         self.outages.append((begun, self.newsroom.now()))
 
     def refuse_long(self) -> None:
-        """So long that the service gives the server up, and holds the edition."""
+        """So long that the service gives up, and holds the edition."""
         self.refuse(25.0)
 
     def reload(self) -> None:
-        """Another number of entries, another time to keep answers; the file is seen to have changed."""
-        if not self._all_serve():
+        """Change the number of entries and the time for caches; half the time the services notice by themselves."""
+        if not self.all_serve():
             return
         begun = datetime.now(UTC)  # noqa: TID251 - the machine's, as in the log
         self.newsroom.desk.configure(
@@ -190,27 +178,27 @@ class Machines:
             cache_seconds=str(self.chance.randint(1, 600)),
         )
         if self.chance.random() < 0.5:
-            self._hang_up()
-        self.services.caused("config refused", begun)  # an editor's file is half there for a moment
+            self.hang_up()
+        self.services.caused("config refused", begun)  # the file is incomplete for a moment
 
-    def _all_serve(self) -> bool:
-        """Who just begins would die of a config.toml that is half there."""
+    def all_serve(self) -> bool:
+        """A service that is just starting would end at an incomplete config.toml."""
         return all(life.serves for life in self.services.alive)
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         for life in self.services.alive:
             if life.serves:
                 life.process.send_signal(signal.SIGHUP)
 
     def spoil_config(self) -> None:
-        """Somebody saves a file with a fault, and mends it a day later."""
-        if not self._all_serve():
+        """Somebody saves a file with a fault, and corrects it a day later."""
+        if not self.all_serve():
             return
         begun = datetime.now(UTC)  # noqa: TID251 - the machine's, as in the log
-        kept = self.newsroom.desk.config.read_text("utf-8")
-        self.newsroom.desk.config.write_text(kept.replace("entries =", "entrys ="), "utf-8")
-        self._hang_up()
-        threading.Event().wait(0.3)
-        self.newsroom.desk.config.write_text(kept, "utf-8")
-        self._hang_up()
+        config = self.newsroom.desk.config
+        correct = config.read_text("utf-8")
+        for text in (correct.replace("entries =", "entrys ="), correct):
+            config.write_text(text, "utf-8")
+            self.hang_up()
+            threading.Event().wait(0.3)
         self.services.caused("config refused", begun)

@@ -1,4 +1,4 @@
-"""What people do at the desk of a soak: copy comes and goes, recipients too, settings change."""
+"""What people do at the desk of a soak: copy and recipients come and go, settings change."""
 
 import random
 import shutil
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 from click.testing import CliRunner, Result
@@ -19,7 +18,7 @@ from digest.store.database import Database, open_database
 from tests.desks import ROOT, Desk
 from tests.mailing import use_smtp
 from tests.soak.press import BROKEN, Piece, Press
-from tests.soak.serve import FastDesk, write_clock
+from tests.soak.serve import fast_desk, write_clock
 
 CONNECTIONS = 4
 SOURCES = ("wire", "press")
@@ -28,7 +27,7 @@ OPERATOR = "operator@newsroom.test"
 BY_HAND = "settled by the operator"
 MOST_ENTRIES = 50
 MOST_DOCUMENTS = 240
-"""Older ones are cleared out of the folders, as a newsroom does."""
+"""Older ones are deleted from the folders, as a newsroom does."""
 MORE = """
 [[sources]]
 name = "press"
@@ -46,7 +45,7 @@ max_lateness_hours = 24.0
 
 @dataclass
 class Document:
-    """A file of copy. `since`: when it took its present form; `broken`: no copy is in it now."""
+    """A file of copy. `since`: when it got its present content; `broken`: it contains no copy now."""
 
     path: Path
     pieces: list[Piece]
@@ -57,11 +56,11 @@ class Document:
     gone: bool = False
 
     def data(self) -> bytes:
-        told = [one.full() if self.full else one.teaser() for one in self.pieces]
-        return "\n".join(told).encode(self.encoding)
+        texts = [piece.full() if self.full else piece.teaser() for piece in self.pieces]
+        return "\n".join(texts).encode(self.encoding)
 
     def write(self, data: bytes, now: datetime) -> None:
-        """In one piece, as a careful program does it."""
+        """In one piece, as a careful program does."""
         draft = self.path.with_suffix(".part")
         draft.write_bytes(data)
         draft.rename(self.path)
@@ -70,7 +69,7 @@ class Document:
 
 @dataclass
 class Newsroom:
-    """`settled` is how long copy must lie before every service has surely read it."""
+    """`settled` is how long it takes until every service has surely read a document."""
 
     folder: Path
     clock: Clock
@@ -90,16 +89,20 @@ class Newsroom:
         with self.desk.config.open("a", encoding="utf-8") as file:
             file.write(MORE)
         use_smtp(self.desk, port, connections=CONNECTIONS)
-        text = self.desk.config.read_text("utf-8")
-        text = text.replace('name = "seeds" ', 'name = "wire" ').replace(
-            'path = "seeds" ', 'path = "wire" '
+        self.desk.edit_config(
+            'name = "seeds" ',
+            'name = "wire" ',
+            'path = "seeds" ',
+            'path = "wire" ',
+            "# bounces =",
+            "bounces =",
         )
-        text = text.replace("mail_to = []", f'mail_to = ["{OPERATOR}"]')
-        text = text.replace("daily_backup = false", "daily_backup = true")
-        self.desk.config.write_text(text.replace("# bounces =", "bounces ="), "utf-8")
-        seconds = f"{timeout}"
         self.desk.configure(
-            command_timeout_seconds=seconds, data_timeout_seconds=seconds, **service
+            mail_to=f'["{OPERATOR}"]',
+            daily_backup="true",
+            command_timeout_seconds=str(timeout),
+            data_timeout_seconds=str(timeout),
+            **service,
         )
         write_clock(self.folder / "clock.json", self.clock)
         with open_database(self.desk.store, now=self.now()):
@@ -113,37 +116,40 @@ class Newsroom:
         return self.clock()
 
     def open(self) -> Database:
-        """To look, not to write."""
         return open_database(self.desk.store, busy_timeout_seconds=30, read_only=True)
 
     def run(self, command: click.Command, *words: str) -> Result:
-        """A command as an operator gives it, by the soak's clock."""
-        obj = FastDesk(self.clock, self.desk.config)
-        return CliRunner().invoke(command, words, obj=obj)
+        """A command of the operator, by the soak's clock."""
+        return CliRunner().invoke(command, words, obj=fast_desk(self.clock, self.desk.config))
 
     # Copy
 
     def new(self) -> None:
-        """One article; some come broken first, or half written, or as Windows-1251."""
+        """One article; some are broken or half written at first, or in Windows-1251."""
         now, source = self.now(), self.chance.choice(SOURCES)
         piece = self.press.piece(now.date())
-        document = self._place(source, [piece], full=True)
+        document = self.place(source, [piece], full=True)
         if piece.language == "ru" and self.chance.random() < 0.2:
             document.encoding = "windows-1251"
         fate = self.chance.random()
         if fate < 0.05:
-            self._spoil(document)
+            self.break_(document)
         elif fate < 0.1:
             data = document.data()
             document.path.write_bytes(data[: len(data) * 2 // 3].rpartition(b"\n\n")[0])
         else:
             document.write(document.data(), now)
-        self._clear()
+        present = [document for document in self.documents if not document.gone]
+        for document in present[: max(0, len(present) - MOST_DOCUMENTS)]:
+            if not document.broken and self.is_settled(document):
+                document.gone = True
+                document.path.unlink()
 
     def finish_writing(self) -> None:
-        """What was half written is whole now."""
+        """Write the rest of every half-written document."""
         for document in self.documents:
-            if not document.broken and not document.gone and self._differs(document):
+            present = not document.broken and not document.gone
+            if present and document.path.read_bytes() != document.data():
                 document.write(document.data(), self.now())
 
     def listing(self) -> None:
@@ -151,58 +157,48 @@ class Newsroom:
         now, source = self.now(), self.chance.choice(SOURCES)
         language = self.chance.choice(("en", "ru"))
         pieces = [self.press.piece(now.date(), language) for _ in range(self.chance.randint(3, 6))]
-        self._place(source, pieces, full=False).write(self.documents[-1].data(), now)
+        document = self.place(source, pieces, full=False)
+        document.write(document.data(), now)
         if self.chance.random() < 0.5:
-            follows = self._place(source, [self.chance.choice(pieces)], full=True)
-            follows.broken = True  # until it is mended it is not there
-            follows.path.write_bytes(b"")
+            document = self.place(source, [self.chance.choice(pieces)], full=True)
+            document.broken = True  # until its text comes
+            document.path.write_bytes(b"")
 
     def correct(self) -> None:
         """A sentence is added to an article."""
-        if (document := self._some(lambda one: one.full and not one.broken)) is not None:
+        if (document := self.some(lambda one: one.full and not one.broken)) is not None:
             document.pieces[0].correct()
             document.write(document.data(), self.now())
 
     def spoil(self) -> None:
-        """A document that was read loses its copy."""
-        if (document := self._some(lambda one: not one.broken)) is not None:
-            self._spoil(document)
+        """A document that was read is overwritten with something else."""
+        if (document := self.some(lambda one: not one.broken)) is not None:
+            self.break_(document)
 
-    def mend(self) -> None:
-        """Every broken document is whole again, but for those broken just now."""
+    def repair(self) -> None:
+        """Restore every broken document but those broken just now."""
         for document in self.documents:
-            if document.broken and not document.gone and self._settled(document):
+            if document.broken and not document.gone and self.is_settled(document):
                 document.broken = False
                 document.write(document.data(), self.now())
 
-    def _place(self, source: str, pieces: list[Piece], *, full: bool) -> Document:
+    def place(self, source: str, pieces: list[Piece], *, full: bool) -> Document:
         path = self.folder / source / f"{len(self.documents):05}.txt"
         self.documents.append(Document(path, pieces, full, self.now()))
         return self.documents[-1]
 
-    def _spoil(self, document: Document) -> None:
+    def break_(self, document: Document) -> None:
         document.broken = True
         document.write(self.chance.choice(BROKEN), self.now())
 
-    def _differs(self, document: Document) -> bool:
-        return document.path.read_bytes() != document.data()
-
-    def _settled(self, document: Document) -> bool:
+    def is_settled(self, document: Document) -> bool:
         return self.now() - document.since > self.settled
 
-    def _some(self, fits: Callable[[Document], bool]) -> Document | None:
+    def some(self, fits: Callable[[Document], bool]) -> Document | None:
         """A document of the last weeks that the services have read."""
-        found = [
-            one for one in self.documents[-60:] if not one.gone and self._settled(one) and fits(one)
-        ]
-        return self.chance.choice(found) if found else None
-
-    def _clear(self) -> None:
-        present = [one for one in self.documents if not one.gone]
-        for document in present[: max(0, len(present) - MOST_DOCUMENTS)]:
-            if not document.broken and self._settled(document):
-                document.gone = True
-                document.path.unlink()
+        present = [document for document in self.documents[-60:] if not document.gone]
+        candidates = [one for one in present if self.is_settled(one) and fits(one)]
+        return self.chance.choice(candidates) if candidates else None
 
     # People
 
@@ -210,18 +206,18 @@ class Newsroom:
         """A new recipient with a choice."""
         number = len(self.addresses)
         self.addresses.append(f"r{number:04}@reader{number % 7}.test")
-        assert self._choose(self.addresses[-1]).exit_code == 0
+        assert self.choose(self.addresses[-1]).exit_code == 0
 
-    def choose_anew(self) -> None:
-        """Somebody is given another choice; who has left is not taken back."""
+    def choose_again(self) -> None:
+        """Somebody is given another choice; a person who unsubscribed is not added again."""
         if not self.addresses:
             return
-        result = self._choose(self.chance.choice(self.addresses))
+        result = self.choose(self.chance.choice(self.addresses))
         if result.exit_code != 0:
             assert isinstance(result.exception, RecipientError), result.exception
             self.refused += 1
 
-    def _choose(self, address: str) -> Result:
+    def choose(self, address: str) -> Result:
         chance = self.chance
         words = ["add", address, "--digest", "weekly"]
         if chance.random() < 0.25:
@@ -234,18 +230,18 @@ class Newsroom:
         return self.run(recipients, *words)
 
     def release(self) -> None:
-        """The operator looks at what is held, and lets it go."""
+        """The operator releases what is held."""
         with self.open() as db:
-            held = db.rows("SELECT id FROM editions WHERE status = 'held'")
-        for row in held:
+            rows = db.rows("SELECT id FROM editions WHERE status = 'held'")
+        for row in rows:
             assert self.run(editions, "release", str(row["id"])).exit_code == 0
             self.released += 1
 
     def settle(self) -> None:
-        """The operator asks around, and gives a word on what is uncertain."""
+        """The operator asks around, and settles what is uncertain."""
         with self.open() as db:
-            found = db.rows("SELECT DISTINCT edition_id FROM deliveries WHERE status = 'uncertain'")
-        for row in found:
+            rows = db.rows("SELECT DISTINCT edition_id FROM deliveries WHERE status = 'uncertain'")
+        for row in rows:
             words = ("settle", "--edition", str(row["edition_id"]), "--sent")
             assert self.run(deliveries, *words).exit_code == 0
 
@@ -254,5 +250,4 @@ class Newsroom:
         sql = """SELECT count(*) FROM recipients WHERE status = 'active' AND NOT EXISTS (
                   SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key)"""
         with self.open() as db:
-            count: Any = db.value(sql)
-        return int(count)
+            return int(db.value(sql))

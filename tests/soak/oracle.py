@@ -1,4 +1,4 @@
-"""What must be true of a soak's desk when all is quiet again; everything that is not is a fault in words."""
+"""What must be true of a soak's desk when all is quiet again, and every fault in words."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -16,27 +16,30 @@ from tests.soak.world import World
 
 @dataclass
 class Verdict:
-    """`figures` are what was seen, `faults` what must not be."""
+    """What was counted, and every broken promise."""
 
     figures: dict[str, object] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
 def judge(world: World) -> Verdict:
-    """Look at all that is left."""
+    """Check everything that the soak left."""
     verdict = Verdict()
     with world.newsroom.open() as db:
         for look in (_store, _copy, _editions, _deliveries, _people, _alarms):
             verdict.faults += look(world, db, verdict.figures)
-    verdict.faults += _feeds(world, verdict.figures)
+    if (count := world.readers.look_at_disk()) < 3:
+        verdict.faults.append(f"only {count} feeds")
+    verdict.figures["feed reads"] = dict(world.readers.answers)
+    verdict.figures["reads that a kill cut off"] = world.readers.unanswered
     verdict.faults += world.machines.faults + world.readers.faults + world.services.unexplained()
     return verdict
 
 
 def is_over(world: World) -> bool:
-    """Whether all that comes to its end by itself has. What never does, `judge` will find.
+    """Whether everything that ends by itself has ended; `judge` finds what never does.
 
-    All looks see one moment: an edition that closes between two of them would seem to be sent.
+    All checks see one moment: an edition that closes between two of them would seem to be sent.
     """
     with world.newsroom.open() as db, db.snapshot():
         looks = (_alarms, _deliveries, _copy, _editions)
@@ -44,9 +47,9 @@ def is_over(world: World) -> bool:
 
 
 def _store(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
-    said = db.value("PRAGMA integrity_check")
-    if said != "ok":
-        yield f"integrity_check: {said}"
+    answer = db.value("PRAGMA integrity_check")
+    if answer != "ok":
+        yield f"integrity_check: {answer}"
     if db.rows("PRAGMA foreign_key_check"):
         yield "foreign_key_check"
     figures["articles"] = db.value("SELECT count(*) FROM articles")
@@ -54,7 +57,7 @@ def _store(world: World, db: Database, figures: dict[str, object]) -> Iterator[s
 
 
 def _copy(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
-    """Each piece is one article, in its newest words, and each document stands as it lies."""
+    """Each piece is one article with its newest text, and the state of each document is right."""
     texts = [row["text"] for row in db.rows("SELECT text FROM articles")]
     with_docket = Counter(
         docket
@@ -68,7 +71,7 @@ def _copy(world: World, db: Database, figures: dict[str, object]) -> Iterator[st
             yield f"{piece.docket} is in {with_docket[piece.docket]} articles"
     if len(texts) != len(pieces):
         yield f"{len(texts)} articles of {len(pieces)} pieces"
-    whole = "\n".join(texts)
+    everything = "\n".join(texts)
     rows = db.rows(
         "SELECT sources.name AS source, documents.name, error FROM documents JOIN sources ON source_id = sources.id"
     )
@@ -78,8 +81,8 @@ def _copy(world: World, db: Database, figures: dict[str, object]) -> Iterator[st
         if place not in errors or (errors[place] is not None) != document.broken:
             yield f"{place}: {errors.get(place, 'never read')}, broken {document.broken}"
         for piece in document.pieces if document.full and not document.broken else ():
-            if piece.last_word not in whole:
-                yield f"{piece.docket}: its newest words were not read"
+            if piece.last_word not in everything:
+                yield f"{piece.docket}: its newest text was not read"
     figures["documents"] = len(world.newsroom.documents)
     figures["corrections"] = sum(piece.corrections for piece in pieces)
 
@@ -90,15 +93,15 @@ def _editions(world: World, db: Database, figures: dict[str, object]) -> Iterato
         row["id"]: row["first_seen_at"]
         for row in db.rows("SELECT id, first_seen_at FROM articles WHERE NOT archived")
     }
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    editions: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in db.rows("SELECT * FROM editions ORDER BY digest, number"):
-        found[row["digest"]].append(row)
+        editions[row["digest"]].append(row)
         counted = db.value("SELECT count(*) FROM deliveries WHERE edition_id = ?", (row["id"],))
         if counted != row["recipients"]:
             yield f"edition {row['id']}: {row['recipients']} recipients, {counted} deliveries"
-    if set(found) != {"weekly", "daily"}:
-        yield f"digests with editions: {sorted(found)}"
-    for digest, rows in found.items():
+    if set(editions) != {"weekly", "daily"}:
+        yield f"digests with editions: {sorted(editions)}"
+    for digest, rows in editions.items():
         figures[f"editions of {digest}"] = len(rows)
         if [row["number"] for row in rows] != list(range(1, len(rows) + 1)):
             yield f"{digest}: numbers are not 1, 2, 3"
@@ -119,7 +122,7 @@ def _editions(world: World, db: Database, figures: dict[str, object]) -> Iterato
 
 
 def _deliveries(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
-    """Each has its end; who is told to have got it got it once, and nobody got it twice."""
+    """Each is final; a recipient whose delivery is sent got it once, and nobody got it twice."""
     key = db.value("SELECT value FROM meta WHERE key = 'token_key'")  # made by the first sender
     keys = [] if key is None else [bytes.fromhex(key)]
     came: dict[tuple[int, int], list[Received]] = defaultdict(list)
@@ -137,17 +140,17 @@ def _deliveries(world: World, db: Database, figures: dict[str, object]) -> Itera
     )
     causes: Counter[str] = Counter()
     for row in rows:
-        found = came.pop((row["edition_id"], row["recipient_id"]), [])
-        got = sum(one.fate != DROPPED for one in found)
-        if any(one.address != row["address"] for one in found):
+        bodies = came.pop((row["edition_id"], row["recipient_id"]), [])
+        got = sum(one.fate != DROPPED for one in bodies)
+        if any(one.address != row["address"] for one in bodies):
             yield f"delivery {row['id']} went to another address"
         unsure = row["status"] == "uncertain" or row["reason"] == BY_HAND
         if got not in ((0, 1) if unsure else (1,) if row["status"] == "sent" else (0,)):
             yield f"delivery {row['id']} is {row['status']} ({row['reason']}), and came {got} times"
         if row["status"] in ("queued", "handed"):
-            yield f"delivery {row['id']} is {row['status']} still"
+            yield f"delivery {row['id']} is still {row['status']}"
         if unsure:
-            causes[_cause(world, row, found)] += 1
+            causes[_cause(world, row, bodies)] += 1
     if came:
         yield f"{len(came)} deliveries came that are in no ledger"
     if causes["no cause"]:
@@ -159,21 +162,21 @@ def _deliveries(world: World, db: Database, figures: dict[str, object]) -> Itera
     figures["most open at an end"] = world.machines.most_handed
 
 
-def _cause(world: World, row: dict[str, Any], found: list[Received]) -> str:
+def _cause(world: World, row: dict[str, Any], bodies: list[Received]) -> str:
     """Why a delivery's end is not known."""
     if row["id"] in world.machines.handed:
         return "a process that ended"
-    if any(one.fate != TAKEN for one in found):
+    if any(one.fate != TAKEN for one in bodies):
         return "a server that did not answer"
     at = datetime.fromisoformat(row["handed_at"])
     slack = timedelta(seconds=2 * world.terms.patience * world.terms.pace)
     if any(begun - slack <= at <= ended + slack for begun, ended in world.machines.outages):
         return "a server that went away"
-    return "an answer that came too late" if found else "no cause"
+    return "an answer that came too late" if bodies else "no cause"
 
 
 def _people(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
-    """Who left or is suppressed is in no later edition, and whoever wrote so has left."""
+    """A person who left or is suppressed is in no later edition; one who wrote to leave has left."""
     late = db.rows(
         """SELECT deliveries.id FROM deliveries JOIN editions ON editions.id = edition_id
              JOIN recipients ON recipients.id = recipient_id WHERE recipients.ended_at < composed_at"""
@@ -201,7 +204,7 @@ def _people(world: World, db: Database, figures: dict[str, object]) -> Iterator[
 
 
 def _alarms(world: World, db: Database, figures: dict[str, object]) -> Iterator[str]:
-    """Each was told when it began, and told to be over; none is open."""
+    """Each was reported at its beginning and its end; none is open."""
     rows = db.rows("SELECT key, raised_at, closed_at FROM alarms")
     for row in rows:
         if row["closed_at"] is None:
@@ -217,11 +220,3 @@ def _alarms(world: World, db: Database, figures: dict[str, object]) -> Iterator[
     figures["messages about alarms"] = dict(messages)
     figures["mails to the desk"] = dict(mails)
     figures["notices that came twice"] = sum(n > 1 for n in world.relay.notices.values())
-
-
-def _feeds(world: World, figures: dict[str, object]) -> Iterator[str]:
-    """At the end every feed is there and whole."""
-    if (count := world.readers.look_at_disk()) < 3:
-        yield f"only {count} feeds"
-    figures["feed reads"] = dict(world.readers.answers)
-    figures["reads that a kill cut off"] = world.readers.unanswered

@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 STARTS = datetime(2026, 1, 1, tzinfo=UTC)
 SPARED = 0.6
-"""From this part of the time on, the service that works is not killed any more, so that its memory can
-be judged; the waiting one still is."""
+"""From this part of the time on, the service that works is not killed, so that its memory can be judged;
+the waiting one still is."""
 A_DAY = {
     "new": 3.0,
     "finish_writing": 1.0,
     "listing": 0.15,
     "correct": 1.0,
     "spoil": 0.25,
-    "mend": 0.5,
+    "repair": 0.5,
     "recruit": 2.0,
-    "choose_anew": 0.3,
+    "choose_again": 0.3,
     "answer": 1.2,
     "release": 0.5,
     "settle": 0.05,
@@ -40,8 +40,8 @@ SELDOM = {
 @dataclass(frozen=True)
 class Terms:
     """`seldom` is how often each of SELDOM happens; `first` of the recipients are there from the
-    beginning. A service waits `patience` seconds for the mail server, and has surely read what
-    lies in its folders after `settles` seconds.
+    beginning. A service waits `patience` seconds for the mail server, and has surely read its folders
+    after `settles` seconds.
     """
 
     days: float = 365.0
@@ -60,11 +60,11 @@ class Terms:
         return cls(days=days, pace=pace, seed=seed, seldom=seldom)
 
     def lasting(self, seconds: float) -> timedelta:
-        """How much time passes in so many seconds of ours."""
+        """How much time of the soak passes in these real seconds."""
         return timedelta(seconds=seconds * self.pace)
 
     def minutes(self, seconds: float) -> str:
-        """An interval for config.toml that is so long for us."""
+        """An interval for config.toml that lasts these real seconds."""
         return f"{min(1440.0, seconds * self.pace / 60):.3f}"
 
     def chance(self, part: str) -> random.Random:

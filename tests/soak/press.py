@@ -1,5 +1,5 @@
-"""Press copy of a newsroom that does not exist: English and Russian, from a seed, each piece with a docket
-number by which it is found again.
+"""Press copy of an invented newsroom: English and Russian, from a seed, each piece with a docket number by
+which it can be found.
 """
 
 import random
@@ -73,7 +73,7 @@ BROKEN = (
     b"half a line\x00\x01\x02 and then nothing\x00",
     bytes(range(128, 256)) * 4,
 )
-"""What may lie in the folder in place of copy."""
+"""What may be in the folder instead of copy."""
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Piece:
 
     @property
     def last_word(self) -> str:
-        """What stands in its newest form and in none before."""
+        """What is in its newest form and in none before."""
         return self.paragraphs[-1]
 
     def full(self) -> str:
@@ -107,7 +107,7 @@ class Piece:
 
 @dataclass
 class Press:
-    """Where pieces come from."""
+    """The source of all pieces."""
 
     chance: random.Random
     pieces: list[Piece] = field(default_factory=list)
@@ -118,14 +118,14 @@ class Press:
         place = chance.choice(PLACES[language])
         docket = f"ASH-{len(self.pieces):05}"
         did = chance.choice(DID[language]).format(n=chance.randint(2, 90), place=place)
-        told = format_date(day, "d MMMM y", locale=language)
+        shown = format_date(day, "d MMMM y", locale=language)
         body = chance.sample(BODY[language], chance.randint(3, 6))
         self.pieces.append(
             Piece(
                 docket,
                 language,
                 f"{chance.choice(WHO[language])} {did}",
-                OPENING[language].format(day=told, place=place, docket=docket),
+                OPENING[language].format(day=shown, place=place, docket=docket),
                 [one.format(n=chance.randint(2, 60)) for one in body],
             )
         )

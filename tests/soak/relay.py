@@ -4,9 +4,10 @@ import asyncio
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -18,9 +19,9 @@ MESSAGE_ID = re.compile(rb"(?mi)^Message-ID: *(<[^>\r\n]+>)")
 TAKEN = "taken"
 """Answered with 250."""
 SWALLOWED = "swallowed"
-"""Kept, but nobody was told so."""
+"""Accepted, but without an answer."""
 DROPPED = "dropped"
-"""The body came, the message is lost, and nobody was told so."""
+"""The body came, the message is lost, and there was no answer."""
 AT_RCPT = (
     (0.020, "450 4.2.0 Greylisted, come again"),
     (0.003, "550 5.1.1 No such user"),
@@ -38,7 +39,7 @@ AT_END = (
     (0.001, "silence, swallowed"),
     (0.010, "slow"),
 )
-"""How often, and what is done."""
+"""The share of deliveries, and what is done."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Received:
 
 @dataclass
 class Relay:
-    """`silence` is longer than the service waits for an answer; seconds. `tame`: no faults any more.
-    `trap` is called when so many more bodies have come. `notices` are mails to the newsroom's own
-    people, by Message-ID.
+    """`silence` is longer than the service waits for an answer, in seconds; `tame`: no more faults;
+    `trap` is how many more bodies must come, and what to call then; `notices` are mails to the
+    newsroom's own people, by Message-ID.
     """
 
     seed: int
@@ -72,22 +73,22 @@ class Relay:
     _openings: int = 0
 
     def refuse(self) -> None:
-        """Take no connections, and end those that are."""
+        """Take no connections, and end the open ones."""
         self.faults["connections refused"] += 1
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._do(self._close())
 
     def serve(self) -> None:
         """Take connections, at the same port each time."""
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        self._do(self._open())
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _open(self) -> None:
         if self._listener is None:
             self._openings += 1
-            self._listener = await self._loop.create_server(
-                lambda: SMTP(self, hostname="mx.example.org", loop=self._loop),
-                "127.0.0.1",
-                self.port,
-            )
+            smtp = partial(SMTP, self, hostname="mx.example.org", loop=self._loop)
+            self._listener = await self._loop.create_server(smtp, "127.0.0.1", self.port)
             self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
@@ -102,17 +103,12 @@ class Relay:
         await asyncio.sleep(0)
 
     async def handle_EHLO(  # noqa: N802 - the library's name
-        self,
-        server: SMTP,
-        session: Session,
-        envelope: Envelope,
-        hostname: str,
-        responses: list[str],
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, lines: list[str]
     ) -> list[str]:
-        """Offers PIPELINING (RFC 2920) each other time that it is there, as relays are replaced."""
+        """Offers PIPELINING (RFC 2920) every other time that it listens, like replaced relays."""
         session.host_name = hostname
         offered = ["250-PIPELINING"] if self._openings % 2 else []
-        return [*responses[:-1], *offered, responses[-1]]
+        return [*lines[:-1], *offered, lines[-1]]
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -137,16 +133,8 @@ class Relay:
         elif act is not None and act[0] in "45":
             return act
         fate = TAKEN if act in (None, "slow") else act.rpartition(" ")[2]
-        self._receive(token, envelope, fate)
-        if fate != TAKEN:
-            if act.startswith("silence"):
-                await asyncio.sleep(self.silence)
-            _part(server)
-        return "250 2.0.0 Ok: queued"
-
-    def _receive(self, token: str | None, envelope: Envelope, fate: str) -> None:
-        found = MESSAGE_ID.search(envelope.original_content or b"")
-        name = found[1].decode() if found else ""
+        match = MESSAGE_ID.search(envelope.original_content or b"")
+        name = match[1].decode() if match else ""
         if token is not None:
             self.received.append(Received(token, envelope.rcpt_tos[0], name, fate))
         elif fate != DROPPED:
@@ -156,6 +144,11 @@ class Relay:
             self.trap = (left - 1, spring) if left > 1 else None
             if left <= 1:
                 spring()
+        if fate != TAKEN:
+            if act.startswith("silence"):
+                await asyncio.sleep(self.silence)
+            _part(server)
+        return "250 2.0.0 Ok: queued"
 
     def _act(self, acts: Any, name: str, phase: str) -> str | None:
         """What to do now; the same for the same seed, delivery and try."""
@@ -172,7 +165,7 @@ class Relay:
 
 
 def _part(server: SMTP) -> None:
-    """Leave in the middle of it."""
+    """Hang up in the middle of a command."""
     if server.transport is not None:
         server.transport.abort()
     raise asyncio.CancelledError
@@ -180,14 +173,14 @@ def _part(server: SMTP) -> None:
 
 @contextmanager
 def relaying(relay: Relay) -> Iterator[Relay]:
-    """The relay, at work in a thread of its own until the end of the block."""
+    """The relay, in a thread of its own."""
     thread = threading.Thread(target=relay._loop.run_forever, name="relay")
     thread.start()
     relay.serve()
     try:
         yield relay
     finally:
-        asyncio.run_coroutine_threadsafe(relay._close(), relay._loop).result(10)
+        relay._do(relay._close())
         relay._loop.call_soon_threadsafe(relay._loop.stop)
         thread.join(10)
         relay._loop.close()

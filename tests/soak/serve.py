@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 from digest.cli.main import DigestGroup
 from digest.cli.service import serve
@@ -11,29 +12,23 @@ from digest.config.load import load_settings
 from digest.newsroom import Clock, Newsroom
 
 
-class FastDesk:
-    """What the commands work with, on that clock."""
-
-    def __init__(self, clock: Clock, config: Path) -> None:
-        self.newsroom = Newsroom(load_settings(config), clock)
+def fast_desk(clock: Clock, config: Path) -> SimpleNamespace:
+    """What the commands expect as their context object, on that clock."""
+    return SimpleNamespace(newsroom=Newsroom(load_settings(config), clock))
 
 
 def write_clock(path: Path, clock: Clock) -> None:
     """The clock for every process of a soak, so that it runs on while some of them are dead."""
-    told = {
-        "pace": clock.pace,
-        "starts": clock.starts.isoformat(),
-        "begun": clock.begun.isoformat(),
-    }
-    path.write_text(json.dumps(told), "utf-8")
+    moments = {"starts": clock.starts.isoformat(), "begun": clock.begun.isoformat()}
+    path.write_text(json.dumps({"pace": clock.pace, **moments}), "utf-8")
 
 
 def read_clock(path: Path) -> Clock:
-    told = json.loads(path.read_text("utf-8"))
-    starts, begun = (datetime.fromisoformat(told[key]) for key in ("starts", "begun"))
-    return Clock(told["pace"], starts, begun)
+    stored = json.loads(path.read_text("utf-8"))
+    starts, begun = (datetime.fromisoformat(stored[key]) for key in ("starts", "begun"))
+    return Clock(stored["pace"], starts, begun)
 
 
 if __name__ == "__main__":
-    desk = FastDesk(read_clock(Path(sys.argv[1])), Path(sys.argv[2]))
+    desk = fast_desk(read_clock(Path(sys.argv[1])), Path(sys.argv[2]))
     DigestGroup(commands=[serve]).main(["serve", *sys.argv[3:]], prog_name="digest", obj=desk)

@@ -1,5 +1,6 @@
-"""The processes of `digest serve`: begun, watched, killed; and what their logs say."""
+"""The processes of `digest serve`: started, watched, killed; and their logs."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,12 +14,12 @@ from typing import Any
 from tests.desks import ROOT
 
 SLACK = timedelta(seconds=1.0)
-"""An error may be told so much later than its cause has ended."""
+"""How much later than the end of its cause an error may be logged."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A fault that the world made: which lines of the log it explains, and from when to when."""
+    """A fault that the world caused: which lines of the log it explains, from when to when."""
 
     event: str
     begun: datetime
@@ -47,21 +48,20 @@ class Life:
         return self.ended is None and self.process.poll() is None
 
     def sample(self, now: float) -> None:
-        """Note how much memory it holds."""
-        try:
-            text = Path(f"/proc/{self.process.pid}/statm").read_text("ascii")
-        except OSError:
-            return
-        self.memory.append((now - self.begun, int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")))
+        """Record how much memory it uses."""
+        with contextlib.suppress(OSError):
+            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1])
+            self.memory.append((now - self.begun, pages * os.sysconf("SC_PAGE_SIZE")))
 
     def strike(self) -> None:
-        """Kill it, without a word."""
+        """Kill it without warning."""
         if self.process.poll() is None:
             self.killed = True
             self.process.send_signal(signal.SIGKILL)
 
-    def end(self, now: float) -> None:
-        """It was struck, and is gone."""
+    def kill(self, now: float) -> None:
+        """Strike it, and wait until it is gone."""
+        self.strike()
         self.process.wait(20)
         self.ended = now
 
@@ -73,29 +73,25 @@ class Life:
         return code
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log. What is no JSON object of ours is a line with the event None."""
-        text = self.log.read_text("utf-8", errors="replace")
-        # Of who was killed, the last line may be half written.
-        lines = text.splitlines() if text.endswith("\n") else text.splitlines()[:-1]
-        return [_parsed(line) for line in lines]
+        """Its log. A line that is no JSON object has the event None."""
+        parsed: list[dict[str, Any]] = []
+        # A killed process may have written half of its last line.
+        for line in self.log.read_text("utf-8", errors="replace").split("\n")[:-1]:
+            try:
+                parsed.append(json.loads(line))
+            except ValueError:
+                parsed.append({"event": None, "level": "error", "text": line})
+        return parsed
 
     @property
     def serves(self) -> bool:
-        """Whether it has come so far that it can be asked, and heeds signals."""
+        """Whether it answers requests, and handles signals."""
         return self.lives and b'"event": "serving"' in self.log.read_bytes()
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return {"event": None, "level": "error", "text": line}
-    return found
 
 
 @dataclass
 class Services:
-    """All of them, on one desk. `causes` are what the world did to them."""
+    """All of them, on one desk. `causes` are the faults that the world caused."""
 
     folder: Path
     lives: list[Life] = field(default_factory=list)
@@ -108,24 +104,19 @@ class Services:
     def begin(self, port: int, now: float) -> Life:
         number = len(self.lives) + 1
         log = self.folder / f"life-{number:03}.log"
-        words = ["-m", "tests.soak.serve", str(self.folder / "clock.json")]
+        words = [sys.executable, "-m", "tests.soak.serve", str(self.folder / "clock.json")]
         words += [str(self.folder / "config.toml"), "--port", str(port)]
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, *words],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
+                words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
             )
         self.lives.append(Life(number, port, process, log, now))
         return self.lives[-1]
 
     def end(self, now: float) -> None:
-        """Let none of them outlive the soak."""
+        """No process outlives the soak."""
         for life in self.alive:
-            life.strike()
-            life.end(now)
+            life.kill(now)
 
     def caused(self, event: str, begun: datetime) -> None:
         """The world's fault lasted until now."""
@@ -133,11 +124,10 @@ class Services:
 
     def unexplained(self) -> list[str]:
         """Each line of the logs at level error or above that no cause explains."""
-        found = []
-        for life in self.lives:
-            for line in life.lines():
-                if line["level"] not in ("error", "critical") and "trace" not in line:
-                    continue
-                if line["event"] is None or not any(one.explains(line) for one in self.causes):
-                    found.append(f"{life.log.name}: {json.dumps(line, ensure_ascii=False)}")
-        return found
+        return [
+            f"{life.log.name}: {json.dumps(line, ensure_ascii=False)}"
+            for life in self.lives
+            for line in life.lines()
+            if line["level"] in ("error", "critical") or "trace" in line
+            if line["event"] is None or not any(one.explains(line) for one in self.causes)
+        ]

@@ -1,4 +1,4 @@
-"""A year at the desk in an hour: what happens when, by a plan from a seed, and the loop that does it."""
+"""A year at the desk in an hour: the loop that carries out the plan."""
 
 import contextlib
 import random
@@ -24,7 +24,7 @@ from tests.soak.services import Services
 
 @dataclass
 class World:
-    """A soak on its way. `done` counts what has happened of the plan."""
+    """A running soak. `done` counts the acts of the plan that have happened."""
 
     terms: Terms
     newsroom: Newsroom
@@ -34,73 +34,31 @@ class World:
     done: Counter[str] = field(default_factory=Counter)
     progress: Callable[[str], None] = lambda _: None
 
-    @property
-    def relay(self) -> Relay:
-        return self.machines.relay
-
-    @property
-    def services(self) -> Services:
-        return self.machines.services
-
-    @property
-    def readers(self) -> Readers:
-        return self.machines.readers
+    def __post_init__(self) -> None:
+        self.relay, self.services = self.machines.relay, self.machines.services
+        self.readers = self.machines.readers
 
     def run(self, is_over: "Callable[[World], bool]") -> None:
-        """All of the plan, then a quiet end, until `is_over`."""
-        self.machines.wait_until = self._wait_until
+        """The plan, then a quiet end without news and faults, until `is_over`: every edition has closed,
+        every delivery is final, and every alarm is over."""
+        self.machines.wait_until = self.wait_until
         for _ in range(self.terms.first):
             self.newsroom.add()
         self.machines.begin()
         for day, act in planned(self.terms):
-            self._wait_until(STARTS + timedelta(days=day))
+            self.wait_until(STARTS + timedelta(days=day))
             self.done[act] += 1
-            self._do(act)
+            doer = next(one for one in (self, self.newsroom, self.machines) if hasattr(one, act))
+            getattr(doer, act)()
             self.progress(f"day {day:6.1f} of {self.terms.days:g}, {act}")
-        self._end_quietly(is_over)
-
-    def _do(self, act: str) -> None:
-        doer = next(one for one in (self, self.newsroom, self.machines) if hasattr(one, act))
-        getattr(doer, act)()
-
-    def _wait_until(self, moment: datetime) -> None:
-        """Read feeds and watch over the services meanwhile."""
-        while True:
-            self._watch()
-            left = (moment - self.newsroom.now()).total_seconds() / self.terms.pace
-            if left <= 0:
-                return
-            threading.Event().wait(min(left, 0.1))
-
-    def _watch(self) -> None:
-        self.machines.watch()
-        if serving := [life for life in self.services.alive if life.serves]:
-            self.readers.poll(self.chance.choice(serving).port)
-
-    def recruit(self) -> None:
-        """There are to be so many; for each who leaves, another comes."""
-        for _ in range(2):
-            if self.newsroom.reachable() < self.terms.recipients:
-                self.newsroom.add()
-
-    def answer(self) -> None:
-        """Somebody who got mail lately, or their mail system, writes back."""
-        if received := self.relay.received[-2000:]:
-            self.letters.answer(self.chance.choice(received))
-
-    def _end_quietly(self, is_over: "Callable[[World], bool]") -> None:
-        """Nothing more comes in and nothing fails; until every edition has closed, every delivery has
-        its end, and every alarm is over.
-        """
         self.relay.tame = True
-        rest = self.terms.lasting(self.terms.settles)
         for document in self.newsroom.documents:
-            document.since -= rest
-        self.newsroom.mend()
+            document.since -= self.terms.lasting(self.terms.settles)
+        self.newsroom.repair()
         self.newsroom.finish_writing()
         deadline = self.newsroom.now() + timedelta(days=8) + self.terms.lasting(60.0)
         while self.newsroom.now() < deadline:
-            self._wait_until(self.newsroom.now() + self.terms.lasting(0.3))
+            self.wait_until(self.newsroom.now() + self.terms.lasting(0.3))
             self.newsroom.release()
             self.newsroom.settle()
             if is_over(self):
@@ -108,10 +66,32 @@ class World:
         for life in self.services.alive:
             self.machines.stop(life)
 
+    def wait_until(self, moment: datetime) -> None:
+        """Read feeds and watch the services meanwhile."""
+        while True:
+            self.machines.watch()
+            if serving := [life for life in self.services.alive if life.serves]:
+                self.readers.poll(self.chance.choice(serving).port)
+            left = (moment - self.newsroom.now()).total_seconds() / self.terms.pace
+            if left <= 0:
+                return
+            threading.Event().wait(min(left, 0.1))
+
+    def recruit(self) -> None:
+        """Replace those who unsubscribed."""
+        for _ in range(2):
+            if self.newsroom.reachable() < self.terms.recipients:
+                self.newsroom.add()
+
+    def answer(self) -> None:
+        """Somebody who got mail lately, or their mail system, answers."""
+        if received := self.relay.received[-2000:]:
+            self.letters.answer(self.chance.choice(received))
+
 
 @contextlib.contextmanager
 def soaking(folder: Path, terms: Terms) -> Iterator[World]:
-    """A world with its folder and its mail server; at the end no process of it is left."""
+    """A world with its folder and its mail server; no process of it is left at the end."""
     relay = Relay(terms.seed, silence=terms.patience * 1.4)
     services = Services(folder)
     with relaying(relay):
@@ -120,6 +100,7 @@ def soaking(folder: Path, terms: Terms) -> Iterator[World]:
         newsroom = Newsroom(
             folder, clock, terms.chance("desk"), terms.lasting(terms.settles), press
         )
+        late = str(min(8784.0, 15.0 * terms.pace / 3600))
         newsroom.furnish(
             relay.port,
             terms.patience,
@@ -130,9 +111,9 @@ def soaking(folder: Path, terms: Terms) -> Iterator[World]:
             every_minutes=terms.minutes(0.5),
             after_minutes=terms.minutes(1.0),
             quiet_minutes=terms.minutes(2.0),
-            late_hours=str(min(8784.0, 15.0 * terms.pace / 3600)),
             lease_seconds=str(min(86400.0, 4.0 * terms.pace)),
-            max_lateness_hours=str(min(8784.0, 15.0 * terms.pace / 3600)),
+            late_hours=late,
+            max_lateness_hours=late,
         )
         readers = Readers(folder / "feeds", terms.chance("feeds"), MOST_ENTRIES)
         ports = (free_port(), free_port())
