@@ -109,7 +109,7 @@ def send_editions(
             seen = [one.edition for one in shown or () if one.frozen]
             only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
         return deliver(
-            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, told=told
+            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=told
         )
 
 
@@ -271,7 +271,7 @@ def rehearse(
     newsroom: Newsroom, config: DigestConfig, planned: Sequence[Planned], out: Path, as_json: bool
 ) -> None:
     """Show what would be sent, write each segment's mail into `out`, and change nothing else."""
-    from digest.editions.preview import clear_previews, preview_segments, write_preview
+    from digest.editions.preview import clear_previews, preview_segments, write_parts
 
     if not planned:
         if as_json:
@@ -284,7 +284,11 @@ def rehearse(
     files: list[Path] = []
     for one in planned:
         previews = preview_segments(newsroom, config, one.edition, one.segments)
-        written = [path for each in previews for path in write_preview(out, each)]
+        written = [
+            path
+            for each in previews
+            for path in write_parts(out, each.name, each.message, each.mail)
+        ]
         files += written
         if as_json:
             told.append(_as_data(one, previews, written))

@@ -148,7 +148,7 @@ class Worker:
         for name in names:
             try:
                 reports += deliver(
-                    newsroom, digest=name, stop=stop, told=partial(self.tally.answered, name)
+                    newsroom, digest=name, stop=stop, notify=partial(self.tally.answered, name)
                 )
             except Exception as e:  # noqa: BLE001 - stops no other digest; raised below
                 faults.append(e)

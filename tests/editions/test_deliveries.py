@@ -220,7 +220,7 @@ def test_nothing_of_a_cancelled_edition_is_queued_again(ledger: Database) -> Non
     end(ledger, Settlement(2, DeliveryStatus.UNCERTAIN))
     with ledger.write():
         assert skip_cancelled(ledger, 1, LATER) == 1
-    with pytest.raises(NotReadyError, match=r"edition 1 was cancelled.*Allowed is --sent"):
+    with pytest.raises(NotReadyError, match=r"edition 1 was cancelled.*Use --sent"):
         settle_uncertain(ledger, delivery_id=2, edition_id=None, sent=False, now=NOW)
     assert [row(ledger, n)["status"] for n in (1, 2)] == ["skipped", "uncertain"]
 

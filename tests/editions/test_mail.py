@@ -260,7 +260,7 @@ def test_an_operators_block_replaces_ours(tmp_path: Path) -> None:
         pytest.param("{% if %}", "mail/edition.html, line 1", id="syntax"),
         pytest.param("\n\n{{ 1 / 0 }}", "mail/edition.html, line 3", id="what Python refuses"),
         pytest.param("{% include 'mine.html' %}", "mail/edition.html, line 1", id="not there"),
-        pytest.param("<p>News</p>", "no way to leave", id="no way to leave"),
+        pytest.param("<p>News</p>", "no link to unsubscribe", id="no way out"),
     ],
 )
 def test_a_faulty_template_of_the_operator_is_named(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from digest.editions.compose import find_digest, preview
-from digest.editions.preview import clear_previews, everything, preview_segments, write_preview
+from digest.editions.preview import clear_previews, everything, preview_segments, write_parts
 from digest.errors import PublishError
 from digest.model import Choice, Edition, Preview, Segment
 from tests.conftest import INGESTED_AT
@@ -97,7 +97,7 @@ def test_a_choice_for_which_nothing_is_left_is_warned_of(filled: Desk) -> None:
     """For the operator: they see who will get no mail, before they wonder."""
     [nothing] = previews(filled, NOTHING)
     assert nothing.layout.total == 0
-    assert nothing.warnings == ("nothing is left for this choice; its recipients are skipped",)
+    assert nothing.warnings == ("no articles for this choice; its recipients are skipped",)
 
 
 def test_a_mail_over_budget_is_warned_of(filled: Desk) -> None:
@@ -117,7 +117,7 @@ def test_a_first_edition_that_reaches_far_back_is_warned_of(desk: Desk) -> None:
 def test_a_preview_is_three_files(filled: Desk, tmp_path: Path) -> None:
     """For the operator: the message as sent, and its two faces to open."""
     [only] = previews(filled)
-    paths = write_preview(tmp_path / "a" / "b", only)
+    paths = write_parts(tmp_path / "a" / "b", only.name, only.message, only.mail)
     assert [path.name for path in paths] == [f"{only.name}.{end}" for end in ("eml", "html", "txt")]
     assert paths[0].read_bytes() == only.message
     assert paths[1].read_text("utf-8") == only.mail.html
@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_written_is_told(filled: Desk, tmp_path: Path) -
     (tmp_path / "file").touch()
     [only] = previews(filled)
     with pytest.raises(PublishError, match=r"cannot be written.*--out"):
-        write_preview(tmp_path / "file" / "below", only)
+        write_parts(tmp_path / "file" / "below", only.name, only.message, only.mail)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
