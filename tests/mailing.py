@@ -1,5 +1,6 @@
 """A desk that mails through a server of the test's own, on a clock that the test moves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +38,22 @@ def _toml(value: object) -> str:
     return str(value) if isinstance(value, int | float) else f'"{value}"'
 
 
+def subscribe(
+    db: Database,
+    address: str,
+    now: datetime,
+    *,
+    languages: Sequence[str] = ("ru",),
+    themes: Sequence[str] | None = None,
+    name: str | None = None,
+) -> int:
+    """A recipient of the weekly digest; the id. Call inside a write."""
+    chosen = ChosenRecipient(
+        address=address, name=name, languages=languages, themes=themes, digests=("weekly",)
+    )
+    return add_recipient(db, chosen, now)[0]
+
+
 @dataclass
 class Office:
     """The verbs over one open store; each takes `now` from here."""
@@ -55,17 +72,7 @@ class Office:
     ) -> None:
         with self.db.write():
             for address in addresses:
-                add_recipient(
-                    self.db,
-                    ChosenRecipient(
-                        address=address,
-                        name=name,
-                        languages=("ru",),
-                        themes=themes,
-                        digests=("weekly",),
-                    ),
-                    self.now,
-                )
+                subscribe(self.db, address, self.now, themes=themes, name=name)
 
     def compose(self) -> int:
         edition = compose_now(

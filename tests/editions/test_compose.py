@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.store import ChosenRecipient, add_recipient
 from digest.config.settings import DigestConfig
 from digest.editions.compose import (
     Expected,
@@ -27,6 +26,7 @@ from digest.store.articles import all_article_ids
 from digest.store.database import Database
 from tests.conftest import INGESTED_AT
 from tests.desks import LISTING, Desk, opened
+from tests.mailing import subscribe
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """08:00 in Ashgabat, when the first weekly edition is due."""
@@ -73,11 +73,8 @@ class Room:
         languages: Sequence[str] = ("en", "ru"),
         themes: Sequence[str] | None = None,
     ) -> int:
-        chosen = ChosenRecipient(
-            address=address, name=None, languages=languages, themes=themes, digests=["weekly"]
-        )
         with self.db.write():
-            return add_recipient(self.db, chosen, INGESTED_AT)[0]
+            return subscribe(self.db, address, INGESTED_AT, languages=languages, themes=themes)
 
     def add_seed(self, name: str, now: datetime) -> int:
         text = f"{name} is the headline\n\nCustoms officers met in Ashgabat.\n"
