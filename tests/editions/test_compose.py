@@ -84,7 +84,7 @@ class Room:
         self.desk.edit_seed(LISTING, "to mark the World Drug Day", "to honour the World Drug Day")
         assert len(self.desk.ingest(now).revised) == 1
 
-    def kept(self, edition: Edition) -> Edition:
+    def stored(self, edition: Edition) -> Edition:
         """The edition as it is in the store."""
         return edition_by_id(self.db, edition.id)
 
@@ -133,16 +133,16 @@ def test_a_revised_article_is_not_news_again_and_changes_no_edition(room: Room) 
     [frozen] = room.due(MONDAY)
     room.revise_seed(MONDAY + HOUR)
     assert room.due(MONDAY + WEEK) == []
-    kept = room.kept(frozen)
+    stored = room.stored(frozen)
     again = edition_hash(
-        digest=kept.digest,
-        number=kept.number,
-        window=kept.window,
+        digest=stored.digest,
+        number=stored.number,
+        window=stored.window,
         zone="Asia/Ashgabat",
-        placements=kept.placements,
+        placements=stored.placements,
     )
-    assert kept.hash == frozen.hash == again
-    assert not any("honour the World" in one.article.text for one in kept.placements)
+    assert stored.hash == frozen.hash == again
+    assert not any("honour the World" in one.article.text for one in stored.placements)
 
 
 def test_missed_mondays_are_one_edition(room: Room) -> None:
@@ -165,7 +165,7 @@ def test_a_late_edition_waits_for_a_person(
     """For the operator: later than max_lateness_hours it is held, with all its deliveries."""
     room.subscribe("a@example.org")
     [edition] = room.due(MONDAY + late)
-    assert edition.status is room.kept(edition).status is status
+    assert edition.status is room.stored(edition).status is status
     assert room.counts(edition) == {"queued": 1}
     assert room.due(MONDAY + late) == []
 
@@ -198,9 +198,11 @@ def test_a_dry_run_shows_the_edition_that_is_frozen(room: Room) -> None:
     shown = room.dry_run()
     expected = Expected.parse(expectation(shown))
     frozen = room.by_hand(DRY_RUN_AT + timedelta(minutes=20), expected)
-    kept = room.kept(frozen)
-    assert (kept.hash, kept.window) == (frozen.hash, frozen.window) == (shown.hash, shown.window)
-    assert [one.article.text for one in kept.placements] == [
+    stored = room.stored(frozen)
+    assert (
+        (stored.hash, stored.window) == (frozen.hash, frozen.window) == (shown.hash, shown.window)
+    )
+    assert [one.article.text for one in stored.placements] == [
         one.article.text for one in shown.placements
     ]
 
