@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from digest.cli.main import main
 from digest.config.load import load_settings
 from digest.config.settings import Settings
-from digest.feeds.publish import PublishReport, publish
+from digest.feeds.files import PublishReport
+from digest.feeds.publish import publish
 from digest.newsroom import Clock, Newsroom, make_environment
 from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -66,6 +67,22 @@ def _toml(value: object) -> str:
     return str(value) if isinstance(value, int | float) else f'"{value}"'
 
 
+def subscribe(
+    db: Database,
+    address: str,
+    now: datetime,
+    *,
+    languages: Sequence[str] = ("ru",),
+    themes: Sequence[str] | None = None,
+    name: str | None = None,
+) -> int:
+    """A recipient of the weekly digest; the id. Call inside a write."""
+    chosen = ChosenRecipient(
+        address=address, name=name, languages=languages, themes=themes, digests=("weekly",)
+    )
+    return add_recipient(db, chosen, now)[0]
+
+
 @dataclass
 class Office:
     """The verbs over one open store; each takes `now` from here."""
@@ -88,8 +105,7 @@ class Office:
     ) -> None:
         with self.db.write():
             for address in addresses:
-                chosen = ChosenRecipient(address, name, languages, themes, ("weekly",))
-                add_recipient(self.db, chosen, self.now)
+                subscribe(self.db, address, self.now, languages=languages, themes=themes, name=name)
 
     def compose(self) -> int:
         edition = compose_now(

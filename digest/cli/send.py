@@ -110,7 +110,7 @@ def send_editions(
             if expect is not None or shown is not None:
                 only = {one.id for one in sending if one.id is not None}
         return deliver(
-            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, told=told
+            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=told
         )
 
 
@@ -181,7 +181,7 @@ def rehearse(
     newsroom: Newsroom, config: DigestConfig, planned: Sequence[Planned], out: Path, as_json: bool
 ) -> None:
     """Show what would be sent, write each segment's mail into `out`, and change nothing else."""
-    from digest.editions.preview import clear_previews, preview_segments, write_preview
+    from digest.editions.preview import clear_previews, preview_segments, write_parts
 
     if not planned:
         show(
@@ -195,7 +195,11 @@ def rehearse(
     files: list[Path] = []
     for one in planned:
         previews = preview_segments(newsroom, config, one.edition, one.segments)
-        written = [path for each in previews for path in write_preview(out, each)]
+        written = [
+            path
+            for each in previews
+            for path in write_parts(out, each.name, each.message, each.mail)
+        ]
         files += written
         if as_json:
             editions.append(_planned_data(one, previews, written))

@@ -158,7 +158,7 @@ class Worker:
             for name in names:
                 count = partial(self.counters.count_answer, name)
                 try:
-                    reports += deliver(newsroom, digest=name, stop=stop, told=count)
+                    reports += deliver(newsroom, digest=name, stop=stop, notify=count)
                 except Exception as e:  # noqa: BLE001 - stops no other digest; raised below
                     faults.append(e)
         if faults:
