@@ -187,7 +187,7 @@ def test_hits_name_title_lead_or_body():
     ],
 )  # fmt: skip
 def test_sentences_are_separated(text, count):
-    """For the share of sentences that speak of a theme."""
+    """For the share of sentences that are on a theme."""
     assert len(Reading(text)) == count
 
 
