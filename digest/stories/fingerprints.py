@@ -41,7 +41,7 @@ def days(text: str, folded: str, near: date | None) -> tuple[str, list[str]]:
     Of a span ("2 – 3 October") both ends. A day without a year takes the one that brings it
     nearest to `near`; where `near` is None it stays without. `folded` is as long as `text`.
     """
-    found: dict[str, None] = {}
+    named_days: dict[str, None] = {}
     for pattern in (_DAY_FIRST, _MONTH_FIRST, _NUMERIC):
         spans: list[tuple[int, int]] = []
         for match in pattern.finditer(folded):
@@ -50,12 +50,12 @@ def days(text: str, folded: str, near: date | None) -> tuple[str, list[str]]:
             year = named.get("y") or named.get("y2")
             for day in (named.get("d") or named.get("d2"), named.get("until")):
                 if day and (written := _written(year, month, int(day), near)):
-                    found[written] = None
+                    named_days[written] = None
                     spans.append(match.span())
         for start, end in spans:
             blank = " " * (end - start)
             text, folded = (each[:start] + blank + each[end:] for each in (text, folded))
-    return text, list(found)
+    return text, list(named_days)
 
 
 def _written(year: str | None, month: int, day: int, near: date | None) -> str | None:
@@ -101,9 +101,7 @@ def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
         for name in (short.casefold(), *others):
             stems = tuple(stem(word) for word in re.findall(r"[^\W\d_]+", name))
             names.setdefault(stems[0], []).append((stems, short))
-    return {
-        first: tuple(sorted(found, key=lambda one: -len(one[0]))) for first, found in names.items()
-    }
+    return {first: tuple(sorted(own, key=lambda one: -len(one[0]))) for first, own in names.items()}
 
 
 @cache

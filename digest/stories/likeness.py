@@ -60,15 +60,15 @@ class Member:
 
 def compare(a: Fingerprint, b: Fingerprint) -> Comparison:
     """Whether two articles are about the same event, and why; the same in either order."""
-    found = _judge(a, _weights(a), b)
+    judgement = _judge(a, _weights(a), b)
     if a.language != b.language:
-        kind = "translation" if found.alike >= _TRANSLATED else "same-story"
+        kind = "translation" if judgement.alike >= _TRANSLATED else "same-story"
     elif _overlap(a.opening, b.opening) >= _COPIED and max(a.size, b.size) >= 2 * min(
         a.size, b.size
     ):
         kind = "teaser"
     else:
-        kind = "copy" if found.copied >= _COPIED else "same-story"
+        kind = "copy" if judgement.copied >= _COPIED else "same-story"
     # The terms that both have, the most telling first.
     others = {term.key: term for term in b.terms}
     shared = [(term, others[term.key]) for term in a.terms if term.key in others]
@@ -82,11 +82,11 @@ def compare(a: Fingerprint, b: Fingerprint) -> Comparison:
         group = {"@": "organisations", "#": "both say"}.get(one.key[0], words)
         forms = sorted([(a.language in _CYRILLIC, one.form), (b.language in _CYRILLIC, other.form)])
         groups[group].append(forms[0][1])
-    reasons = found.about
+    reasons = judgement.about
     reasons += [f"{name}: {', '.join(forms[:6])}" for name, forms in groups.items() if forms]
-    if found.copied >= _COPIED:
-        reasons.append(f"{found.copied:.0%} word for word")
-    return Comparison(found.score, kind, found.score >= _LINKED, tuple(reasons))
+    if judgement.copied >= _COPIED:
+        reasons.append(f"{judgement.copied:.0%} word for word")
+    return Comparison(judgement.score, kind, judgement.score >= _LINKED, tuple(reasons))
 
 
 def link(

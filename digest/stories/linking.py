@@ -38,7 +38,7 @@ class Pair:
 def link_article(db: Database, article: Article, moment: datetime, ranks: Sequence[str]) -> int:
     """Link an article that is new or has a new version; how many others it is alike to.
 
-    Links of an older version that no longer hold are deleted. Editors' rulings stay: articles split
+    Links of an older version that no longer apply are deleted. Editors' rulings stay: articles split
     apart are not linked, articles joined stay together. `ranks` are the sources' names in the order
     of config.toml. Call inside a write.
     """

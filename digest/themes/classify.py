@@ -177,7 +177,7 @@ def _score(
     for mark in marks:
         units.setdefault(mark[0], []).append(mark)
     weighed = {
-        unit: pairs for unit, found in units.items() if (pairs := _weigh(lexicon, reading, found))
+        unit: pairs for unit, own in units.items() if (pairs := _weigh(lexicon, reading, own))
     }
     # Only the best sentences add to the score, and each only a share of its value.
     over = max(1.0, len(reading) / SHARE)
@@ -199,7 +199,7 @@ def _score(
     return ThemeScore(theme[0], total, theme[1], tuple(hits), tuple(blotted))
 
 
-def _weigh(lexicon: Lexicon, reading: Reading, found: list[Mark]) -> list[tuple[Mark, float]]:
+def _weigh(lexicon: Lexicon, reading: Reading, unit: list[Mark]) -> list[tuple[Mark, float]]:
     """The marks of one title or sentence, with what each adds to its value.
 
     Of marks that overlap the first and longest stays; of a term's several, the heaviest counts.
@@ -208,7 +208,7 @@ def _weigh(lexicon: Lexicon, reading: Reading, found: list[Mark]) -> list[tuple[
     marks: list[Mark] = []
     last_end = 0
     counts = False
-    for mark in found:
+    for mark in unit:
         role = roles[mark[3]]
         if role is not _BESIDE:
             counts = True

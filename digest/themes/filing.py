@@ -205,10 +205,10 @@ def _terms_of(lexicon: Lexicon) -> list[tuple[str, str, str, float]]:
 
 
 def _by_term(terms: Iterable[tuple[str, str, str, float]]) -> Terms:
-    found: dict[tuple[str, str], frozenset[tuple[str, float]]] = {}
+    by_term: dict[tuple[str, str], frozenset[tuple[str, float]]] = {}
     for theme, written, role, weight in terms:
-        found[theme, written] = found.get((theme, written), frozenset()) | {(role, weight)}
-    return found
+        by_term[theme, written] = by_term.get((theme, written), frozenset()) | {(role, weight)}
+    return by_term
 
 
 def _weights(hits: Iterable[Hit]) -> dict[str, float]:

@@ -64,7 +64,7 @@ class Role(Enum):
     """What a term does where it is found."""
 
     COUNTS = "counts"
-    BESIDE = "beside"  # counts only in a sentence that holds a companion or a counting term
+    BESIDE = "beside"  # counts only in a sentence with a companion or a counting term
     COMPANION = "companion"  # only lets others count
     IGNORE = "ignore"  # blots out what it covers
 
@@ -237,5 +237,5 @@ def packaged_words() -> set[str]:
         for written, _, _ in _entries(shipped_terms(name).get("ru", TermLists()))
         for slot in parse_term(written, "ru", name)
     )
-    found = (word for slot in slots for word in slot.words)
-    return {w.text for w in found if not w.exact and not w.open and words.is_cyrillic(w.text)}
+    terms = (word for slot in slots for word in slot.words)
+    return {w.text for w in terms if not w.exact and not w.open and words.is_cyrillic(w.text)}

@@ -95,7 +95,7 @@ def _alternatives(piece: str) -> frozenset[Word]:
 
 
 class Vocabulary:
-    """The words of a lexicon's terms, each a symbol, and the written words that each stands for.
+    """The words of a lexicon's terms, each a symbol, and the written words that each matches.
 
     Args:
         forms: every folded form of a folded Russian word, itself among them.
@@ -133,12 +133,12 @@ class Vocabulary:
 
     def symbols(self, word: str) -> frozenset[int]:
         """All symbols that a folded word of a text can be."""
-        found = set(self._exact.get(word, ()))
+        symbols = set(self._exact.get(word, ()))
         if self._stems:
-            found |= self._stems.get(english_stem(word), set())
+            symbols |= self._stems.get(english_stem(word), set())
         for length in {len(text) for text in self._begins}:
-            found |= self._begins.get(word[:length], set())
-        return frozenset(found)
+            symbols |= self._begins.get(word[:length], set())
+        return frozenset(symbols)
 
     def anchors(self, symbols: Iterable[int]) -> list[str]:
         """Beginnings that cover every word of `symbols`; none begins with another."""
@@ -267,7 +267,7 @@ class Finder:
         """
         try:
             begins = self._automaton.find_matches_as_indexes(text)
-        except UnicodeEncodeError:  # half of a UTF-16 pair, which no word holds
+        except UnicodeEncodeError:  # half of a UTF-16 pair, which is in no word
             begins = self._automaton.find_matches_as_indexes(_HALF.sub(" ", text))
         starts = [start for _, start, _ in begins if not start or not text[start - 1].isalnum()]
         pairs = list(filter(None, map(_PAIR.match, repeat(text), starts)))

@@ -19,18 +19,9 @@ from tests.factories import make_theme
 LABELLED = Path(__file__).parent.parent / "data" / "labelled" / "items.jsonl"
 KEYS = ("drugs", "customs", "corruption", "youth")
 SHIPPED = compile_lexicon([make_theme(key, lexicon="shipped") for key in KEYS])
-LOOT = compile_lexicon(
-    [
-        make_theme(
-            "heists",
-            strong=["loot", "heist", "vault"],
-            weak=["gang"],
-            beside=["van"],
-            companions=["getaway"],
-            ignore=["loot box"],
-        )
-    ]
-)
+TERMS = {"strong": ["loot", "heist", "vault"], "weak": ["gang"], "beside": ["van"]}
+OTHERS = {"companions": ["getaway"], "ignore": ["loot box"]}
+LOOT = compile_lexicon([make_theme("heists", **TERMS, **OTHERS)])
 
 
 def filed(title, text="", language="en"):
@@ -49,16 +40,12 @@ def heist(text, title=""):
         pytest.param(
             "UN Office on Drugs and Crime opens an office",
             "The United Nations Office on Drugs and Crime opened an office in Ashgabat.",
-            "en",
-            set(),
-            id="the UN office's name",
+            "en", set(), id="the UN office's name",
         ),
         pytest.param(
             "Встреча с представителем",
             "Гостя из Управления ООН по наркотикам и преступности приняли в Ашхабаде.",
-            "ru",
-            set(),
-            id="the UN office's name in Russian",
+            "ru", set(), id="the UN office's name in Russian",
         ),
         pytest.param("Drug-resistant malaria spreads", "", "en", set(), id="medicine"),
         pytest.param("Wedding customs and traditions of the Sakha", "", "en", set(), id="custom"),
@@ -68,26 +55,20 @@ def heist(text, title=""):
             "Ministers meet in Ashgabat",
             "The ministers met on Monday. They spoke of peace. They named cooperation in drug "
             "control, crime prevention, anti-corruption, border management and health.",
-            "en",
-            set(),
-            id="areas of cooperation in passing",
+            "en", set(), id="areas of cooperation in passing",
         ),
         pytest.param(
             "Progress review",
             "The meeting was attended by the Ministry of Health, the State Customs Service, the "
             "State Border Service, the General Prosecutor’s Office and the Supreme Court.",
-            "en",
-            set(),
-            id="a list of attendees",
+            "en", set(), id="a list of attendees",
         ),
         pytest.param("Bishkek holds an Anti-Corruption Forum", "", "en", {"corruption"}, id="a title alone"),
         pytest.param("Наркоторговцы лишились миллионов", "", "ru", {"drugs"}, id="a compound"),
         pytest.param(
             "Студенты против наркотиков",
             "Студенты колледжа провели для молодёжи урок о вреде наркотиков.",
-            "ru",
-            {"drugs", "youth"},
-            id="two themes",
+            "ru", {"drugs", "youth"}, id="two themes",
         ),
         pytest.param("Döwlet gümrük gullugynda duşuşyk", "", "tk", {"customs"}, id="Turkmen"),
         pytest.param("Таможенники нашли heroin", "", "", {"customs", "drugs"}, id="language not known"),
@@ -206,7 +187,7 @@ def test_hits_name_title_lead_or_body():
     ],
 )  # fmt: skip
 def test_sentences_are_separated(text, count):
-    """For the share of sentences that speak of a theme."""
+    """For the share of sentences that are on a theme."""
     assert len(Reading(text)) == count
 
 

@@ -1,4 +1,4 @@
-"""Filing by another lexicon: what is rehearsed is what is done, and the editor's decision holds."""
+"""Filing by another lexicon: what is rehearsed is what is done, and the editor decides."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -97,7 +97,7 @@ def test_what_is_rehearsed_is_what_is_done(filled: Desk, lines: str) -> None:
 
 
 def test_a_second_time_changes_nothing(filled: Desk) -> None:
-    """For whoever is not sure whether it was done: it can be done again."""
+    """For the operator who is not sure whether it was done: it can be done again."""
     change_youth(filled, WORKSHOPS)
     assert applied(filled).looked_at == 36
     database = filled.files()

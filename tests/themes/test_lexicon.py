@@ -43,13 +43,7 @@ def theme(name="heists", **lists):
         pytest.param("drug trade", "en", "Drug. Trade", [], id="not across sentences"),
         pytest.param("drug trade", "en", "Drug, trade", [], id="not across a comma"),
         pytest.param("drug trade", "en", "Drug and trade", [], id="nothing between"),
-        pytest.param(
-            "convention against corruption",
-            "en",
-            "The Convention against Corruption",
-            ["Convention against Corruption"],
-            id="small words stand where the term has them",
-        ),
+        pytest.param("convention against corruption", "en", "The Convention against Corruption", ["Convention against Corruption"], id="small words where the term has them"),
         pytest.param("convention against corruption", "en", "Convention on corruption", [], id="others not"),
         pytest.param("youth participation", "en", "Youth's participation", ["Youth's participation"], id="'s within"),
         pytest.param("drug trade", "en", "Drug,trade", ["Drug,trade"], id="a comma without a space"),
@@ -137,15 +131,9 @@ def test_a_theme_that_cannot_be_compiled_says_why(settings, message):
     ("settings", "title", "score"),
     [
         pytest.param(theme("drugs", lexicon="shipped"), "Heroin", 1.0, id="as packaged"),
-        pytest.param(
-            theme("drugs", lexicon="shipped", weak=["heroin"]), "Heroin", 0.2, id="weight changed"
-        ),
-        pytest.param(
-            theme("drugs", lexicon="shipped", remove=["heroin"]), "Heroin", 0.0, id="taken out"
-        ),
-        pytest.param(
-            theme("drugs", lexicon="shipped", strong=["laudanum"]), "Laudanum", 1.0, id="added"
-        ),
+        pytest.param(theme("drugs", lexicon="shipped", weak=["heroin"]), "Heroin", 0.2, id="weight changed"),
+        pytest.param(theme("drugs", lexicon="shipped", remove=["heroin"]), "Heroin", 0.0, id="removed"),
+        pytest.param(theme("drugs", lexicon="shipped", strong=["laudanum"]), "Laudanum", 1.0, id="added"),
         pytest.param(theme("drugs", strong=["laudanum"]), "Heroin", 0.0, id="replaced"),
         pytest.param(theme(weights={"loot": 1.3}), "Loot", 1.3, id="a weight of its own"),
         pytest.param(theme(terms=["loot"]), "Loot", 0.6, id="plain"),
