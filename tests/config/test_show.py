@@ -1,4 +1,4 @@
-"""`digest config` shows what is in force, and never a secret."""
+"""`digest config` shows the effective settings, and never a secret."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def settings(**server: object) -> Settings:
 
 
 def test_defaults_are_filled_in() -> None:
-    """For the operator: what they did not write is shown too."""
+    """Keys that the file leaves out are shown too."""
     lines = list(settings_lines(make_settings(Path("/newsroom"))))
     assert 'feeds_url = "https://news.example.org/feeds"' in lines
     assert "digests[1].per_theme = 10" in lines
@@ -34,7 +34,7 @@ def test_defaults_are_filled_in() -> None:
 
 @pytest.mark.parametrize("way", ["environment", "file"])
 def test_a_secret_is_hidden(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the operator who shows the output to somebody: that one was found, not what it is."""
+    """The output may be passed on: it shows that there is a secret, not which."""
     monkeypatch.setenv("RELAY_PASSWORD", WORD)
     file = tmp_path / "password"
     file.write_text(WORD)
@@ -44,8 +44,8 @@ def test_a_secret_is_hidden(way: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert 'mail.servers[1].password = "(hidden)"' in list(settings_lines(shown))
 
 
-def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    """For the operator whose editor saved the file in another encoding."""
+def test_a_secret_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    """An editor may save the file in another encoding."""
     file = tmp_path / "password"
     file.write_bytes("пароль".encode("cp1251"))
     shown = settings(password_file=file)
@@ -56,8 +56,8 @@ def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         shown.mail.servers[0].password()
 
 
-def test_a_secret_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the operator who forgot to set it."""
+def test_a_missing_secret_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody forgot to set it."""
     monkeypatch.delenv("RELAY_PASSWORD", raising=False)
     shown = settings(password_env="RELAY_PASSWORD")  # noqa: S106 - the name of a variable
     assert 'mail.servers[1].password = "(not set)"' in list(settings_lines(shown))
