@@ -1,4 +1,4 @@
-"""Every key that config.toml may have, read off the types."""
+"""Every key that config.toml may have, from the types."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args
@@ -10,7 +10,7 @@ from digest.config.settings import Settings
 
 
 class Setting(NamedTuple):
-    """`table` as in the file's headings; a table for each language stands as that of "en"."""
+    """`table` is as in the file's headings; a table for each language is that of "en"."""
 
     table: str
     key: str
@@ -18,7 +18,7 @@ class Setting(NamedTuple):
 
     @property
     def default(self) -> str | None:
-        """As config.toml writes it; None where there is none, or none that one could write."""
+        """As config.toml writes it; None where there is none, or it cannot be written."""
         value = self.field.get_default(call_default_factory=True)
         if isinstance(value, bool):
             return str(value).lower()
@@ -32,7 +32,7 @@ class Setting(NamedTuple):
 
 
 def every_setting(model: type[BaseModel] = Settings, table: str = "") -> Iterator[Setting]:
-    """In the order of the types; `path` of the whole is ours and no key."""
+    """In the order of the types, without `Settings.path`, which is not a key."""
     for name, field in model.model_fields.items():
         if model is Settings and name == "path":
             continue
@@ -45,7 +45,7 @@ def every_setting(model: type[BaseModel] = Settings, table: str = "") -> Iterato
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """The type of the table that a field holds, by itself, in a list or by language."""
+    """The type of the table in a field, by itself, in a list or by language."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     inner = (_table_in(one) for one in get_args(annotation))
