@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digest.config.checks import LOWEST_CONTRAST, PAPER_DARK, PAPER_LIGHT
 from digest.config.load import load_settings
-from digest.config.settings import PALETTE, SPARE
+from digest.config.settings import PALETTE, SPARE, ServerSettings
 from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
 from digest.themes.lexicon import compile_lexicon
@@ -110,22 +110,22 @@ def test_a_secret_comes_from_the_environment_else_from_its_file(
     """Containers use one, service managers the other; an empty variable is unset."""
     file = tmp_path / "secret"
     file.write_text("from the file\n", encoding="utf-8")
+    keys = {"password_env": "DESK_SECRET", "password_file": file}
+    server = ServerSettings(host="h.example", username="u", **keys)
     monkeypatch.setenv("DESK_SECRET", "from the environment")
-    assert secret(env="DESK_SECRET", file=file) == "from the environment"
+    assert secret(env="DESK_SECRET", file=file) == server.password() == "from the environment"
     monkeypatch.setenv("DESK_SECRET", "")
-    assert secret(env="DESK_SECRET", file=file) == "from the file"
+    assert secret(env="DESK_SECRET", file=file) == server.password() == "from the file"
     assert secret(env=None, file=tmp_path / "missing") is None
     assert secret(env=None, file=None) is None
 
 
-WORD = st.text(alphabet="abz019", min_size=1, max_size=5)
-PART = st.lists(WORD, min_size=1, max_size=3)
-LABEL = PART.map("-".join)
+PART = st.lists(st.text(alphabet="abz019", min_size=1, max_size=5), min_size=1, max_size=3)
 PLAIN = st.builds(
     lambda signs, local, labels, top: f"{signs.join(local)}@{'.'.join([*labels, top])}",
     st.sampled_from("._-"),
     PART,
-    st.lists(LABEL, min_size=1, max_size=3),
+    st.lists(PART.map("-".join), min_size=1, max_size=3),
     st.text(alphabet="abz", min_size=2, max_size=5),
 )
 

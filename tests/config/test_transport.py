@@ -45,15 +45,3 @@ def test_a_server_that_would_leak_secrets_is_a_fault(table, message):
 def test_smtp_needs_a_server():
     with pytest.raises(ValidationError, match=r"mail\.servers"):
         TransportSettings(transport="smtp")
-
-
-def test_a_password_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
-    """No secret is in config.toml."""
-    file = tmp_path / "password"
-    file.write_text("from file\n")
-    keys = {"password_env": "DIGEST_T", "password_file": file}
-    server = ServerSettings(host="h.example", username="u", **keys)
-    monkeypatch.delenv("DIGEST_T", raising=False)
-    assert server.password() == "from file"
-    monkeypatch.setenv("DIGEST_T", "from environment")
-    assert server.password() == "from environment"
