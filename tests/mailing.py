@@ -1,5 +1,6 @@
 """A desk that mails through the test's own server, on the test's clock."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,13 +30,9 @@ def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object
         data_timeout_seconds="0.5",
     )
     keys = {"host": host, "port": port, "tls": "none", "connections": 4, **server}
-    lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
+    lines = [f"{key} = {json.dumps(value, default=str)}" for key, value in keys.items()]
     text = desk.config.read_text("utf-8").replace("transport =", 'helo_name = "desk"\ntransport =')
     desk.config.write_text(text + "\n".join(["", "[[mail.servers]]", *lines, ""]), "utf-8")
-
-
-def _toml(value: object) -> str:
-    return str(value) if isinstance(value, int | float) else f'"{value}"'
 
 
 @dataclass

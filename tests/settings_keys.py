@@ -1,12 +1,16 @@
 """Every key that config.toml may have, from the types."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple
 
+import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from digest.config.checks import model_in
 from digest.config.settings import Settings
+
+UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
 
 
 class Setting(NamedTuple):
@@ -36,7 +40,7 @@ def every_setting(model: type[BaseModel] = Settings, table: str = "") -> Iterato
     for name, field in model.model_fields.items():
         if model is Settings and name == "path":
             continue
-        inner = _table_in(field.annotation)
+        inner = model_in(field.annotation)
         by_language = "dict[" in str(field.annotation)
         if inner is None:
             yield Setting(table, name, field)
@@ -44,9 +48,4 @@ def every_setting(model: type[BaseModel] = Settings, table: str = "") -> Iterato
             yield from every_setting(inner, f"{table}.{name}".strip(".") + by_language * ".en")
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """The type of the table in a field, by itself, in a list or by language."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_table_in(one) for one in get_args(annotation))
-    return next((table for table in inner if table is not None), None)
+EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]

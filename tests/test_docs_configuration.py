@@ -7,10 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from annotated_types import Ge, Gt, Le
 
-from tests.settings_keys import Setting, every_setting
+from tests.settings_keys import EVERY, UNITS, Setting, every_setting
 
 PAGE = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
-UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
 
 
 def rows() -> dict[tuple[str, str], list[str]]:
@@ -27,7 +26,6 @@ def rows() -> dict[tuple[str, str], list[str]]:
 
 
 ROWS = rows()
-EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]
 
 
 def limits(annotation: Any, metadata: list[Any]) -> list[str]:

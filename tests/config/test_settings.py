@@ -15,10 +15,9 @@ from digest.config.settings import PALETTE, SPARE, ServerSettings
 from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
 from digest.themes.lexicon import compile_lexicon
-from tests.settings_keys import Setting, every_setting
+from tests.settings_keys import EVERY, UNITS, Setting, every_setting
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
-UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
 
 
 def shown() -> dict[str, dict[str, str]]:
@@ -31,9 +30,6 @@ def shown() -> dict[str, dict[str, str]]:
         elif key := re.match(r"(?:# )?([a-z0-9_]+) = ", line):
             tables.setdefault(table, {}).setdefault(key[1], line)
     return tables
-
-
-EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]
 
 
 @pytest.mark.parametrize("setting", EVERY)
