@@ -41,9 +41,8 @@ def test_a_copy_of_the_database_is_at_another_place(desk: Desk) -> None:
     """A restored copy is distinguished from the database that sends."""
     here = Newsroom(desk.settings).here
     assert here == Newsroom(desk.settings).here
-    config = desk.config.read_text("utf-8")
-    desk.config.write_text(config.replace('path = "digest.db"', 'path = "elsewhere.db"'), "utf-8")
-    assert Newsroom(desk.settings).here != here
+    store = desk.settings.store.model_copy(update={"path": desk.folder / "elsewhere.db"})
+    assert Newsroom(desk.settings.model_copy(update={"store": store})).here != here
 
 
 def test_randomness_is_long_enough() -> None:
