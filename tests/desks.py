@@ -50,17 +50,9 @@ def opened(
 class Desk:
     folder: Path
 
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.toml"
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "digest.db"
-
-    @property
-    def seeds(self) -> Path:
-        return self.folder / "seeds"
+    config = property(lambda self: self.folder / "config.toml")
+    store = property(lambda self: self.folder / "digest.db")
+    seeds = property(lambda self: self.folder / "seeds")
 
     @property
     def settings(self) -> Settings:

@@ -81,9 +81,7 @@ def test_relative_paths_start_from_the_file_not_from_the_current_folder(
 
 def test_a_byte_order_mark_is_not_a_fault(tmp_path: Path):
     """Some editors add one."""
-    path = tmp_path / "config.toml"
-    path.write_bytes(b"\xef\xbb\xbf" + LEAST.encode())
-    assert load_settings(path).site.title == "Desk"
+    assert load_settings(written(tmp_path, "\ufeff" + LEAST)).site.title == "Desk"
 
 
 def test_five_faults_are_reported_at_once(tmp_path: Path):

@@ -18,9 +18,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from digest.errors import StoreError
-from digest.store.database import open_database
-from digest.store.database import integrity_faults
-import digest.store.database
+from digest.store.database import integrity_faults, open_database
 Path.cwd().as_uri()  # what this loads nobody may be unable to read
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)

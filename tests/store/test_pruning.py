@@ -1,6 +1,7 @@
 """Old bounces and server answers are deleted, and nothing else is touched."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -20,18 +21,10 @@ DAYS = {"bounce_days": 90, "answer_days": 365}
 
 
 def add_bounce(db: Database, raw: bytes, read_at: datetime) -> int:
-    report = Report(
-        sha256=raw.hex(),
-        kind="hard",
-        found_by="verp",
-        recipient_id=None,
-        edition_id=None,
-        status_code="5.1.1",
-        diagnostic="no such user",
-        raw=raw,
-    )
+    mail: Any = {"recipient_id": None, "edition_id": None, "raw": raw, "sha256": raw.hex()}
+    why: Any = {"kind": "hard", "status_code": "5.1.1", "diagnostic": "no such user"}
     with db.write():
-        keep_report(db, report, read_at)
+        keep_report(db, Report(found_by="verp", **mail, **why), read_at)
     return int(db.value("SELECT max(id) FROM bounces"))
 
 
