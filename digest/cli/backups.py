@@ -251,12 +251,12 @@ def prune(dry_run: bool, as_json: bool) -> None:
         as_json,
         {
             "dry_run": dry_run,
-            "letters": found.letters,
-            "letter_bytes": found.letter_bytes,
+            "letters": found.bounces,
+            "letter_bytes": found.bounce_bytes,
             "answers": found.answers,
         },
-        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(found.letters, 'bounce')} "
-        f"older than {keeping.bounce_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and the "
+        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(found.bounces, 'bounce')} "
+        f"older than {keeping.bounce_days} days ({found.bounce_bytes / 1_000_000:,.1f} MB), and the "
         f"server's answers to {counted(found.answers, 'delivery', 'deliveries')} in editions older "
         f"than {keeping.answer_days} days. How each ended stays."
         + (" Next: digest prune." if dry_run else ""),

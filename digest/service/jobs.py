@@ -215,7 +215,7 @@ class Worker:
                 answer_days=keeping.answer_days,
                 stop=stop,
             )
-        return {"letters": let_go.letters, "answers": let_go.answers}
+        return {"letters": let_go.bounces, "answers": let_go.answers}
 
     def _watch(self, stop: Stop) -> Facts:
         newsroom, memory = self.newsroom, self.memory()

@@ -223,8 +223,8 @@ def _pruning(db: Database, settings: Settings, now: datetime) -> str:
     found = []
     if store.daily_backup and backup_is_due(store.path, store.backups, now):
         found.append("make a backup")
-    if old.letters:
-        found.append(f"let go of {old.letters} letters")
+    if old.bounces:
+        found.append(f"let go of {old.bounces} letters")
     if old.answers:
         found.append(f"let go of {old.answers} answers")
     return ", ".join(found) or "find nothing too old"

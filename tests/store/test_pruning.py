@@ -62,8 +62,8 @@ def test_many_bounces_are_pruned_in_short_writes(db: Database) -> None:
             [(str(n),) for n in range(450)],
         )
     asked = iter([False, True, True, True])
-    assert prune(db, NOW, **DAYS, stop=lambda: next(asked)).letters == 200
-    assert prune(db, NOW, **DAYS).letters == 250
+    assert prune(db, NOW, **DAYS, stop=lambda: next(asked)).bounces == 200
+    assert prune(db, NOW, **DAYS).bounces == 250
 
 
 def test_an_uncertain_delivery_keeps_its_answer(mailed: Database) -> None:
