@@ -1,4 +1,4 @@
-"""Stores and desks for tests: real SQLite, the real config.toml and the real seeds, each test its own."""
+"""Stores and desks for tests: real SQLite, the real config.toml and seeds, new for each test."""
 
 import os
 import shutil
@@ -14,31 +14,27 @@ from tests.desks import MADE_AT, ROOT, Desk, make_desk
 INGESTED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
 
 
-def theirs() -> dict[str, tuple[int, int]]:
-    """Size and time of each file that belongs to the person whose checkout this is."""
-    files = [ROOT / "digest.db"]
-    for folder in ("preview", "outbox", "feeds"):
-        files += (ROOT / folder).rglob("*")
-    return {
-        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
-        for path in files
-        if path.is_file()
-    }
+def users_files() -> dict[Path, tuple[int, int]]:
+    """Size and time of each file that the user of the checkout may have made."""
+    folders = [ROOT / name for name in ("preview", "outbox", "feeds")]
+    paths = [ROOT / "digest.db", *(path for folder in folders for path in folder.rglob("*"))]
+    stats = {path: path.stat() for path in paths if path.is_file()}
+    return {path: (stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _away_from_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test writes into the checkout: not by a path of its own, nor by a command's default."""
-    before, here = theirs(), Path.cwd()
+    """No test writes into the checkout: not by its own path, nor by a command's default."""
+    before, here = users_files(), Path.cwd()
     os.chdir(tmp_path_factory.mktemp("away"))
     yield
     os.chdir(here)
-    assert theirs() == before, "a test wrote into the checkout"
+    assert users_files() == before, "a test wrote into the checkout"
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    """An empty store, made with the real schema."""
+    """An empty store with the real schema."""
     with open_database(tmp_path / "digest.db", now=MADE_AT, busy_timeout_seconds=0.1) as store:
         yield store
 
@@ -59,6 +55,6 @@ def ingested_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def filled(desk: Desk, ingested_store: Path) -> Desk:
-    """A desk whose seeds came in on Wednesday, 18 November 2026."""
+    """A desk that ingested its seeds on Wednesday, 18 November 2026."""
     shutil.copy(ingested_store, desk.store)
     return desk

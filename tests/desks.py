@@ -1,4 +1,4 @@
-"""A desk as an operator has it: a folder with config.toml, seeds/, and what the commands make of them."""
+"""A desk as an operator has it: a folder with config.toml, seeds/, and what the commands make."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ MACHINE = Clock()
 
 @cache
 def shipped_lexicon() -> Lexicon:
-    """The lexicon of config.toml as it is in the project."""
+    """The lexicon of the project's config.toml."""
     return compile_lexicon(load_settings(ROOT / "config.toml").themes)
 
 
@@ -44,7 +44,7 @@ def sha256(path: Path) -> str:
 def opened(
     db: Database | None, settings: Settings, *, clock: Any = MACHINE, **parts: Any
 ) -> Newsroom:
-    """A newsroom over an open database: its clock gives or is a moment, its parts are those given."""
+    """A newsroom with an open database and these parts; `clock` may be a moment."""
     now = (lambda: clock) if isinstance(clock, datetime) else clock
     return Newsroom(settings, now, parts, db)
 
@@ -53,28 +53,19 @@ def opened(
 class Desk:
     folder: Path
 
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.toml"
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "digest.db"
-
-    @property
-    def seeds(self) -> Path:
-        return self.folder / "seeds"
+    config = property(lambda self: self.folder / "config.toml")
+    store = property(lambda self: self.folder / "digest.db")
+    seeds = property(lambda self: self.folder / "seeds")
 
     @property
     def settings(self) -> Settings:
         return load_settings(self.config)
 
     def open(self, *, read_only: bool = False) -> Database:
-        """By the machine's clock, which the commands have too: `digest doctor` asks how old it is."""
+        """By the machine's clock, as commands do: `digest doctor` checks how old the store is."""
         return open_database(self.store, now=Clock()(), busy_timeout_seconds=5, read_only=read_only)
 
     def ingest(self, now: datetime, *, archive: bool = False) -> IngestReport:
-        """The verb, at a known hour."""
         with self.open() as db:
             return ingest(opened(db, self.settings, clock=lambda: now), archive=archive)
 
@@ -83,12 +74,12 @@ class Desk:
             return publish(opened(db, self.settings, templates=PAGES))
 
     def configure(self, **changes: str) -> None:
-        """Set keys of config.toml: a key is replaced wherever a line begins with it."""
+        """Set keys of config.toml, in every line that begins with one."""
         lines = self.config.read_text("utf-8").splitlines()
         for key, value in changes.items():
-            found = [i for i, line in enumerate(lines) if line.startswith(f"{key} = ")]
-            assert found, f"config.toml has no line for {key}"
-            for i in found:
+            numbers = [i for i, line in enumerate(lines) if line.startswith(f"{key} = ")]
+            assert numbers, f"config.toml has no line for {key}"
+            for i in numbers:
                 lines[i] = f"{key} = {value}"
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
 
@@ -105,15 +96,14 @@ class Desk:
         return [sys.executable, "-m", "digest", "--config", str(self.config), *arguments]
 
     def run(self, *arguments: str, answer: str | None = None) -> Result:
-        """A command as an operator gives it; an error that has no words of ours is raised."""
-        words = ["--config", str(self.config), *arguments]
-        result = CliRunner().invoke(main, words, input=answer)
+        """Run a command as an operator does; an unexpected error is raised."""
+        result = CliRunner().invoke(main, ["--config", str(self.config), *arguments], input=answer)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
 
     def json(self, *arguments: str) -> Any:
-        """What a command shows to programs."""
+        """The output of a command with --json."""
         result = self.run(*arguments, "--json")
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
@@ -130,7 +120,7 @@ class Desk:
     def edit_seed(self, name: str, old: str, new: str) -> None:
         path = self.seeds / name
         text = path.read_text("utf-8")
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
         path.write_text(text.replace(old, new), "utf-8")
 
 

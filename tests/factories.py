@@ -1,4 +1,4 @@
-"""Valid objects for tests: each call overrides what its test is about, and nothing else."""
+"""Valid objects for tests: each call overrides only what its test is about."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,13 +14,21 @@ STATED = KnownDate(date(2023, 4, 4), DateSource.STATED, "4 April 2023")
 
 
 def make_match(theme: str = "drugs", **overrides: Any) -> Match:
-    values: dict[str, Any] = {
-        "score": 4.0,
-        "threshold": 2.0,
-        "by": "lexicon",
-        "lexicon_version": "1",
+    values: dict[str, Any] = {"score": 4.0, "threshold": 2.0, "by": "lexicon"}
+    return Match(theme, **({**values, "lexicon_version": "1"} | overrides))
+
+
+def _copy(text: str = "The parties met in Ashgabat.\n\nThey agreed on a plan.") -> dict[str, Any]:
+    """What an article and its entry share; the HTML follows from `text`."""
+    return {
+        "title_made": False,
+        "language": "en",
+        "lead": text.split("\n\n")[0],
+        "text": text,
+        "content_html": "\n".join(f"<p>{part}</p>" for part in text.split("\n\n")),
+        "complete": True,
+        "published": STATED,
     }
-    return Match(theme, **(values | overrides))
 
 
 def make_theme(
@@ -42,7 +50,6 @@ def make_theme(
 def make_article(**overrides: Any) -> Article:
     """A complete English article on drugs; its ids follow from `id`, its HTML from `text`."""
     number = overrides.get("id", 1)
-    text = overrides.get("text", "The parties met in Ashgabat.\n\nThey agreed on a plan.")
     values: dict[str, Any] = {
         "id": number,
         "atom_id": f"urn:uuid:00000000-0000-5000-8000-{number:012d}",
@@ -50,34 +57,21 @@ def make_article(**overrides: Any) -> Article:
         "source": "wire",
         "document": f"{number:03d}.txt",
         "title": f"Meeting {number} at the Foreign Ministry",
-        "title_made": False,
-        "language": "en",
-        "lead": text.split("\n\n")[0],
-        "text": text,
-        "content_html": "\n".join(f"<p>{part}</p>" for part in text.split("\n\n")),
-        "complete": True,
         "first_seen_at": SEEN_AT,
         "updated_at": SEEN_AT,
-        "published": STATED,
         "matches": (make_match(),),
+        **(_copy(overrides["text"]) if "text" in overrides else _copy()),
     }
     return Article(**(values | overrides))
 
 
 def make_entry(**overrides: Any) -> Entry:
-    """The entry from which `make_article` could have come."""
-    text = overrides.get("text", "The parties met in Ashgabat.\n\nThey agreed on a plan.")
+    """The entry of `make_article`."""
     values: dict[str, Any] = {
         "document": "001.txt",
         "line": 1,
         "title": "Meeting at the Foreign Ministry",
-        "title_made": False,
-        "language": "en",
-        "lead": text.split("\n\n")[0],
-        "text": text,
-        "content_html": "\n".join(f"<p>{part}</p>" for part in text.split("\n\n")),
-        "complete": True,
-        "published": STATED,
+        **(_copy(overrides["text"]) if "text" in overrides else _copy()),
     }
     return Entry(**(values | overrides))
 
@@ -96,8 +90,8 @@ def make_sibling(**overrides: Any) -> Sibling:
 
 
 def make_settings(folder: Path = Path("/newsroom"), **overrides: Any) -> Settings:
-    """Settings whose files lie in `folder`. A table given for a section is laid over its values;
-    `sources`, `themes` and `digests` are replaced as they are given."""
+    """Settings whose files are in `folder`. A table overrides keys of its section; `sources`, `themes`
+    and `digests` are replaced."""
     values: dict[str, Any] = {
         "path": folder / "config.toml",
         "site": {
@@ -124,6 +118,6 @@ def make_settings(folder: Path = Path("/newsroom"), **overrides: Any) -> Setting
         "web": {},
     }
     for key, given in overrides.items():
-        held = values.get(key)
-        values[key] = held | given if isinstance(held, dict) else given
+        default = values.get(key)
+        values[key] = default | given if isinstance(default, dict) else given
     return Settings.model_validate(values)

@@ -1,4 +1,4 @@
-"""A real HTTP server that takes what is posted, and answers as a test tells it."""
+"""A real HTTP server that records what is posted, and answers as the test says."""
 
 import json
 import threading

@@ -1,12 +1,14 @@
-"""A desk that mails through a server of the test's own, on a clock that the test moves."""
+"""A desk that mails through the test's own server, on the test's clock."""
 
 import email
 import email.policy
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
@@ -26,7 +28,7 @@ MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
 def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object) -> None:
-    """Let config.toml send through this server, with time-outs for tests."""
+    """Make config.toml send through this server, with short time-outs."""
     desk.configure(
         transport='"smtp"',
         connect_timeout_seconds="5.0",
@@ -34,7 +36,7 @@ def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object
         data_timeout_seconds="0.5",
     )
     keys = {"host": host, "port": port, "tls": "none", "connections": 4, **server}
-    lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
+    lines = [f"{key} = {json.dumps(value, default=str)}" for key, value in keys.items()]
     text = desk.config.read_text("utf-8").replace("transport =", 'helo_name = "desk"\ntransport =')
     desk.config.write_text(text + "\n".join(["", "[[mail.servers]]", *lines, ""]), "utf-8")
 
@@ -108,10 +110,9 @@ class Office:
                 subscribe(self.db, address, self.now, languages=languages, themes=themes, name=name)
 
     def compose(self) -> int:
-        edition = compose_now(
-            opened(self.db, self.desk.settings, clock=lambda: self.now),
-            self.desk.settings.digests[0],
-        )
+        settings = self.desk.settings
+        newsroom = opened(self.db, settings, clock=lambda: self.now)
+        edition = compose_now(newsroom, settings.digests[0])
         assert edition is not None
         assert edition.id is not None
         return edition.id
@@ -121,17 +122,9 @@ class Office:
         settings = self.desk.settings
         transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
         recover(opened(self.db, settings, transport=transport, clock=self.now))
-        self.reports = deliver(
-            opened(
-                self.db,
-                settings,
-                transport=transport,
-                templates=PAGES,
-                clock=lambda: self.now,
-                token_key=KEY,
-            ),
-            portion=portion,
-        )
+        parts: Any = {"transport": transport, "templates": PAGES, "token_key": KEY}
+        newsroom = opened(self.db, settings, clock=lambda: self.now, **parts)
+        self.reports = deliver(newsroom, portion=portion)
         return self.reports[0] if self.reports else None
 
     def rows(self) -> dict[str, tuple[str, str | None]]:

@@ -1,16 +1,20 @@
-"""Every key that config.toml may have, read off the types."""
+"""Every key that config.toml may have, from the types."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple
 
+import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from digest.config.checks import model_in
 from digest.config.settings import Settings
+
+UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
 
 
 class Setting(NamedTuple):
-    """`table` as in the file's headings; a table for each language stands as that of "en"."""
+    """`table` is as in the file's headings; a table for each language is that of "en"."""
 
     table: str
     key: str
@@ -18,7 +22,7 @@ class Setting(NamedTuple):
 
     @property
     def default(self) -> str | None:
-        """As config.toml writes it; None where there is none, or none that one could write."""
+        """As config.toml writes it; None where there is none, or it cannot be written."""
         value = self.field.get_default(call_default_factory=True)
         if isinstance(value, bool):
             return str(value).lower()
@@ -32,11 +36,11 @@ class Setting(NamedTuple):
 
 
 def every_setting(model: type[BaseModel] = Settings, table: str = "") -> Iterator[Setting]:
-    """In the order of the types; `path` of the whole is ours and no key."""
+    """In the order of the types, without `Settings.path`, which is not a key."""
     for name, field in model.model_fields.items():
         if model is Settings and name == "path":
             continue
-        inner = _table_in(field.annotation)
+        inner = model_in(field.annotation)
         by_language = "dict[" in str(field.annotation)
         if inner is None:
             yield Setting(table, name, field)
@@ -44,9 +48,4 @@ def every_setting(model: type[BaseModel] = Settings, table: str = "") -> Iterato
             yield from every_setting(inner, f"{table}.{name}".strip(".") + by_language * ".en")
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """The type of the table that a field holds, by itself, in a list or by language."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_table_in(one) for one in get_args(annotation))
-    return next((table for table in inner if table is not None), None)
+EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]

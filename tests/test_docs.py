@@ -1,4 +1,4 @@
-"""What newcomers and operators read holds: commands, errors, links and versions are those of the code."""
+"""Commands, errors, links and versions in the documentation are those of the code."""
 
 import contextlib
 import re
@@ -10,23 +10,17 @@ from pathlib import Path
 import click
 import pytest
 
+import digest.errors
 from digest import __version__
 from digest.cli.main import main
 from digest.errors import DigestError
+from tests.desks import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference.md"
 TASKS = [ROOT / "docs" / f"{page}.md" for page in ("install", "weekly", "trouble")]
-PAGES = [
-    README,
-    ROOT / "CHANGELOG.md",
-    ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-]
-IMAGES = sorted((ROOT / "docs" / "images").iterdir())
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 EVERY_PAGE = [pytest.param(page, id=page.name) for page in PAGES]
-LARGEST_IMAGE = 150_000
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -35,12 +29,12 @@ def read(page: Path) -> str:
 
 
 def block_lines(page: Path) -> list[str]:
-    """Every line of the page's blocks of code."""
+    """Every line of the page's code blocks."""
     return [line for block in BLOCK.findall(read(page)) for line in block.splitlines()]
 
 
 def commands_in(text: str) -> Iterator[list[str]]:
-    """The words behind each `digest` of a shell's or a crontab's line, up to the next command."""
+    """The words after each `digest` in a line of a shell or a crontab, up to the next command."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars="();<>|&")
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -57,37 +51,28 @@ def commands_in(text: str) -> Iterator[list[str]]:
 
 
 def whole_commands(page: Path) -> list[list[str]]:
-    """Commands to be typed as they stand."""
+    """Commands to be typed as they are."""
     lines = [line for line in block_lines(page) if re.search(r"(?:^|[\s/])digest\s", line)]
     return [words for line in lines for words in commands_in(line)]
 
 
 def named_commands(page: Path) -> list[list[str]]:
     """Commands that a sentence names, perhaps without their arguments."""
-    text = BLOCK.sub("", read(page))
-    codes = re.findall(r"`((?:\.venv/bin/)?digest [^`]+)`", text)
+    codes = re.findall(r"`((?:\.venv/bin/)?digest [^`]+)`", BLOCK.sub("", read(page)))
     return [words for code in codes for words in commands_in(code)]
 
 
-def leaves(command: click.Command = main, path: tuple[str, ...] = ()) -> dict[str, click.Command]:
-    """Every command that does something, by its words."""
-    if not isinstance(command, click.Group):
-        return {" ".join(path): command}
-    return {
-        name: leaf
-        for word, inner in command.commands.items()
-        for name, leaf in leaves(inner, (*path, word)).items()
-    }
-
-
-def groups(command: click.Command = main) -> list[click.Group]:
-    if not isinstance(command, click.Group):
-        return []
-    return [command, *(group for inner in command.commands.values() for group in groups(inner))]
+def commands(command: click.Command = main, words: str = "") -> dict[str, click.Command]:
+    """Every command and group by its words."""
+    inner = command.commands if isinstance(command, click.Group) else {}
+    found = {words: command}
+    for word, one in inner.items():
+        found |= commands(one, f"{words} {word}".strip())
+    return found
 
 
 def parse(words: list[str]) -> tuple[click.Command, dict[str, object]]:
-    """The command that the words name and the values that they give it; nothing is run or opened.
+    """The command and its values; nothing is run or opened.
 
     Raises:
         click.UsageError: there is no such command or option, or an option lacks its value.
@@ -103,33 +88,27 @@ def parse(words: list[str]) -> tuple[click.Command, dict[str, object]]:
         command, words = command.commands[rest[0]], rest[1:]
 
 
-def is_given(value: object) -> bool:
-    """Whether the parser saw a value; click has a sign of its own for none."""
-    return isinstance(value, (str, tuple, list)) and bool(value)
-
-
-LEAVES = leaves()
+COMMANDS = commands()
+LEAVES = [name for name, command in COMMANDS.items() if not isinstance(command, click.Group)]
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_a_command_is_told_and_has_help(name: str) -> None:
-    """Whoever looks for a command finds it in what operators read, and in `--help`."""
+def test_a_command_is_documented(name: str) -> None:
+    """Operators find it in the pages that they read."""
     pages = (README, REFERENCE, *TASKS)
-    told = [" ".join(words) for page in pages for words in named_commands(page)]
-    told += [" ".join(words) for page in pages for words in whole_commands(page)]
-    assert any(one == name or one.startswith(f"{name} ") for one in told)
-    assert (LEAVES[name].help or "").strip()
+    named = [words for page in pages for words in (*named_commands(page), *whole_commands(page))]
+    assert any(f"{' '.join(words)} ".startswith(f"{name} ") for words in named)
 
 
-def test_the_list_of_commands_is_whole() -> None:
-    """The table in docs/reference.md has each command once, and none that is gone."""
+def test_the_list_of_commands_is_complete() -> None:
+    """The table in docs/reference.md has each command once, and no other."""
     table = re.findall(r"^\| `digest ([^`]+)` \| \S", read(REFERENCE), re.MULTILINE)
     assert sorted(table) == sorted(LEAVES)
 
 
-def test_a_group_has_help() -> None:
-    """`digest --help` says of each word what is behind it."""
-    assert [group.name for group in groups() if not (group.help or "").strip()] == []
+def test_every_command_and_group_has_help() -> None:
+    """`digest --help` explains each word."""
+    assert [name for name, one in COMMANDS.items() if not (one.help or "").strip()] == []
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE)
@@ -142,20 +121,20 @@ def test_a_command_that_is_shown_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", EVERY_PAGE)
 def test_a_command_to_be_typed_can_be_typed(page: Path) -> None:
-    """Arguments that must be given are given, and choices and numbers are ones that are allowed."""
+    """Required arguments are given, and choices and numbers are valid."""
     for words in whole_commands(page):
         command, values = parse(words)
         assert not isinstance(command, click.Group), words
         for param in command.params:
             value = values.get(param.name or "")
-            if not is_given(value):
+            if not isinstance(value, (str, tuple, list)) or not value:  # click has its own "unset"
                 assert not param.required, (words, param.name)
             elif not isinstance(param.type, (click.File, click.Path)):
                 param.type_cast_value(click.Context(command), value)
 
 
-def test_commands_are_looked_for_where_they_stand() -> None:
-    """The readers above see through paths, crontabs, chains and pipes."""
+def test_commands_are_found() -> None:
+    """In paths, crontabs, chains and pipes."""
     line = "0 8 * * mon  cd x && .venv/bin/digest ingest && digest send --yes | cat > digest.txt"
     assert list(commands_in(line)) == [["ingest"], ["send", "--yes"]]
     assert len(whole_commands(README)) > 10
@@ -166,7 +145,7 @@ def test_commands_are_looked_for_where_they_stand() -> None:
     "words",
     [
         pytest.param(["sned"], id="no such command"),
-        pytest.param(["deliveries", "forget"], id="no such word behind it"),
+        pytest.param(["deliveries", "forget"], id="no such subcommand"),
         pytest.param(["send", "--now"], id="no such option"),
         pytest.param(["send", "--limit"], id="an option without its value"),
     ],
@@ -177,22 +156,16 @@ def test_a_wrong_command_would_be_noticed(words: list[str]) -> None:
         parse(words)
 
 
-def every_error(error: type[DigestError] = DigestError) -> set[str]:
-    inner = (
-        every_error(one) for one in error.__subclasses__() if one.__module__ == error.__module__
-    )
-    return {error.__name__}.union(*inner)
-
-
 def test_every_error_says_what_to_do() -> None:
-    """An operator finds each error with what it means and what to do; none that is gone."""
+    """docs/reference.md has each error with what it means and what to do, and no other."""
     section = read(REFERENCE).partition("## Every error")[2]
-    told = re.findall(r"^\| `(\w+)` \| \S[^|]+ \| \S[^|]+ \|$", section, re.MULTILINE)
-    assert sorted(told) == sorted(every_error())
+    table = re.findall(r"^\| `(\w+)` \| \S[^|]+ \| \S[^|]+ \|$", section, re.MULTILINE)
+    errors = [one for one in vars(digest.errors).values() if isinstance(one, type)]
+    assert sorted(table) == sorted(one.__name__ for one in errors if issubclass(one, DigestError))
 
 
 def test_the_readme_starts_with_two_lines_to_paste() -> None:
-    """One shows the digest, one runs the tests; each is one line and makes its own environment."""
+    """One shows the digest, one runs the tests; each makes its own environment."""
     lines = [line for line in block_lines(README) if line.startswith("python3 -m venv .venv && ")]
     assert len(lines) == 2
     show, test = lines
@@ -224,29 +197,30 @@ def test_a_link_leads_somewhere(page: Path) -> None:
         path, _, anchor = (target[0] or target[1]).partition("#")
         if path.startswith(("http://", "https://")):
             continue
-        found = (page.parent / path).resolve() if path else page
-        assert found.is_relative_to(ROOT)
-        assert found.exists(), path
-        assert not anchor or anchor in anchors(found), f"{path}#{anchor}"
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.is_relative_to(ROOT)
+        assert linked.exists(), path
+        assert not anchor or anchor in anchors(linked), f"{path}#{anchor}"
 
 
-@pytest.mark.parametrize("image", [pytest.param(image, id=image.name) for image in IMAGES])
-def test_a_picture_is_shown_small_and_told(image: Path) -> None:
-    """No picture lies about unused, weighs on a clone, or says nothing to who cannot see it."""
-    assert image.stat().st_size < LARGEST_IMAGE
+@pytest.mark.parametrize(
+    "image", sorted((ROOT / "docs" / "images").iterdir()), ids=lambda i: i.name
+)
+def test_a_picture_is_used_small_and_described(image: Path) -> None:
+    """It does not weigh on a clone, and has a text for people who cannot see it."""
+    assert image.stat().st_size < 150_000
     assert re.search(rf'images/{re.escape(image.name)}"[^>]* alt="[^"]{{20,}}"', read(README))
 
 
 def test_the_changelog_is_of_this_version() -> None:
-    """Its newest version is the one that `digest --version` prints."""
+    """Its newest version is that of `digest --version`."""
     headings = re.findall(r"^## \[([^\]]+)\]", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert headings[:2] == ["Unreleased", __version__]
 
 
-def test_the_tree_of_the_packages_is_whole_and_true():
-    """For newcomers to the code: CONTRIBUTING.md names every module, and no other."""
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    tree = page.partition("```\ndigest/\n")[2].partition("```")[0]
+def test_the_tree_of_the_packages_is_complete():
+    """CONTRIBUTING.md names every module, and no other."""
+    tree = read(ROOT / "CONTRIBUTING.md").partition("```\ndigest/\n")[2].partition("```")[0]
     folders: list[str] = []
     named = []
     for line in tree.splitlines():
@@ -258,6 +232,5 @@ def test_the_tree_of_the_packages_is_whole_and_true():
         else:
             named.append("".join([*folders, name]))
     modules = [path.relative_to(ROOT / "digest") for path in (ROOT / "digest").rglob("*.py")]
-    assert sorted(named) == sorted(
-        path.as_posix() for path in modules if not path.name.startswith("__")
-    )
+    names = [path.as_posix() for path in modules if not path.name.startswith("__")]
+    assert sorted(named) == sorted(names)

@@ -1,4 +1,4 @@
-"""docs/configuration.md cannot lie: every setting is in it, with the default and limits in force."""
+"""docs/configuration.md has every setting, with its default and limits."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,12 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from annotated_types import Ge, Gt, Le
 
-from tests.settings_keys import Setting, every_setting
+from tests.settings_keys import EVERY, UNITS, Setting, every_setting
 
 PAGE = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
-UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
 
 
-def told() -> dict[tuple[str, str], list[str]]:
+def rows() -> dict[tuple[str, str], list[str]]:
     """The cells of each key's line, by table and key: meaning, default, unit, allowed."""
     lines: dict[tuple[str, str], list[str]] = {}
     table = ""
@@ -26,30 +25,29 @@ def told() -> dict[tuple[str, str], list[str]]:
     return lines
 
 
-TOLD = told()
-EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]
+ROWS = rows()
 
 
 def limits(annotation: Any, metadata: list[Any]) -> list[str]:
-    """What the type allows, in the page's words: choices as code, numbers as they are."""
+    """The limits of the type, in the page's words: choices as code, numbers as they are."""
     nested = [limits(one, list(getattr(one, "__metadata__", ()))) for one in get_args(annotation)]
-    found = [word for words in nested for word in words]
+    texts = [text for inner in nested for text in inner]
     if get_origin(annotation) is Literal:
-        found += [f"`{choice}`" for choice in get_args(annotation)]
+        texts += [f"`{choice}`" for choice in get_args(annotation)]
     for limit in metadata:
         match limit:
             case Gt(gt=bound):
-                found.append(f"above {bound:g}")
+                texts.append(f"above {bound:g}")
             case Ge(ge=bound) | Le(le=bound):
-                found.append(f"{bound:g}")
-    return found
+                texts.append(f"{bound:g}")
+    return texts
 
 
 @pytest.mark.parametrize("setting", EVERY)
-def test_a_setting_is_told_in_one_line(setting: Setting):
-    """Meaning, default, unit and what is allowed, as the program has them."""
-    assert (setting.table, setting.key) in TOLD, "no line in docs/configuration.md"
-    meaning, default, unit, allowed = TOLD[setting.table, setting.key]
+def test_a_setting_has_its_line(setting: Setting):
+    """Meaning, default, unit and limits are those of the program."""
+    assert (setting.table, setting.key) in ROWS, "no line in docs/configuration.md"
+    meaning, default, unit, allowed = ROWS[setting.table, setting.key]
     assert meaning
     assert allowed
     assert (default == "must be given") is setting.field.is_required()
@@ -58,9 +56,9 @@ def test_a_setting_is_told_in_one_line(setting: Setting):
     suffix = setting.key.rpartition("_")[2]
     assert unit == UNITS.get(suffix, unit)
     for limit in limits(setting.field.annotation, setting.field.metadata):
-        assert re.search(rf"{re.escape(limit)}(?!\d)", allowed), f"{limit} is allowed, not told"
+        assert re.search(rf"{re.escape(limit)}(?!\d)", allowed), f"{limit} is missing"
 
 
-def test_no_line_tells_of_a_setting_that_is_gone():
-    """Who follows the page never meets an unknown key."""
-    assert set(TOLD) == {(setting.table, setting.key) for setting in every_setting()}
+def test_no_line_is_of_a_removed_setting():
+    """The page has no unknown key."""
+    assert set(ROWS) == {(setting.table, setting.key) for setting in every_setting()}

@@ -10,13 +10,8 @@ from digest.newsroom import Clock, Newsroom
 from tests.desks import Desk
 
 
-def test_the_clock_is_aware_and_in_utc(desk: Desk) -> None:
-    """For everything below: no moment without a zone."""
-    assert Newsroom(desk.settings).now().utcoffset() == timedelta(0)
-
-
-def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
-    """For the soak: a year passes in an hour, from a day of its own; else every moment is the machine's."""
+def test_a_clock_can_run_fast() -> None:
+    """In the soak a year passes in an hour, from a date of its own; else the time is the machine's."""
     machine = datetime(2026, 11, 22, 8, 0, 0, 123_457, tzinfo=UTC)
     assert Clock().at(machine) == Clock().machine_at(machine) == machine
     starts = datetime(2031, 1, 1, tzinfo=UTC)
@@ -26,8 +21,9 @@ def test_the_clock_is_the_machines_unless_years_are_tried_in_an_hour() -> None:
 
 
 def test_parts_are_made_from_config(desk: Desk) -> None:
-    """For every command: the store, the templates and the way out for mail."""
+    """Every command has the store, the templates and the transport of config.toml; times are in UTC."""
     newsroom = Newsroom.from_file(desk.config)
+    assert newsroom.now().utcoffset() == timedelta(0)
     with newsroom.open() as inside:
         db = inside.db
         assert db.path == desk.store
@@ -38,22 +34,21 @@ def test_parts_are_made_from_config(desk: Desk) -> None:
 
 
 def test_a_copy_of_the_database_is_at_another_place(desk: Desk) -> None:
-    """For the sole sender: a restored copy is told from the one that sends."""
+    """A restored copy is distinguished from the database that sends."""
     here = Newsroom(desk.settings).here
     assert here == Newsroom(desk.settings).here
-    config = desk.config.read_text("utf-8")
-    desk.config.write_text(config.replace('path = "digest.db"', 'path = "elsewhere.db"'), "utf-8")
-    assert Newsroom(desk.settings).here != here
+    store = desk.settings.store.model_copy(update={"path": desk.folder / "elsewhere.db"})
+    assert Newsroom(desk.settings.model_copy(update={"store": store})).here != here
 
 
 def test_randomness_is_long_enough() -> None:
-    """For the tokens of whoever wants to leave: nobody can guess them."""
+    """Nobody can guess the token of an unsubscribe link."""
     assert len(Newsroom.random_bytes()) == 32
     assert Newsroom.random_bytes() != Newsroom.random_bytes()
 
 
-def test_a_faulty_config_is_told(desk: Desk) -> None:
-    """For the operator: nothing is made from half a configuration."""
+def test_a_faulty_config_is_an_error(desk: Desk) -> None:
+    """Nothing is made from half a configuration."""
     desk.configure(time_zone='"Nowhere"')
     with pytest.raises(ConfigError, match="time_zone"):
         Newsroom.from_file(desk.config)

@@ -1,4 +1,4 @@
-"""Templates: the operator's word comes first, ours stays reachable, and HTML is always escaped."""
+"""Templates: the operator's come first, ours stay reachable, and HTML is always escaped."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +16,14 @@ def write(folder: Path, name: str, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_the_operators_template_stands_before_ours(tmp_path: Path) -> None:
-    """An operator changes a page by a file of the same name."""
+def test_the_operators_template_replaces_ours(tmp_path: Path) -> None:
+    """An operator changes a page with a file of the same name."""
     write(tmp_path, "web/feed.html", "mine")
     assert make_environment(tmp_path).get_template("web/feed.html").render() == "mine"
 
 
 def test_an_override_can_extend_the_template_that_it_replaces(tmp_path: Path) -> None:
-    """`builtin/` names ours even where a file of the same name stands before it."""
+    """`builtin/` names ours even where a file of the same name replaces it."""
     write(tmp_path, "web/base.html", '{% extends "builtin/web/base.html" %}')
     environment = make_environment(tmp_path)
     assert environment.get_template("web/base.html").filename == str(tmp_path / "web/base.html")
@@ -31,21 +31,15 @@ def test_an_override_can_extend_the_template_that_it_replaces(tmp_path: Path) ->
     assert ours == str(packaged_templates() / "web/base.html")
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        pytest.param("a.html", "&lt;b&gt;", id="pages and mail are escaped"),
-        pytest.param("a.txt", "<b>", id="the text part is plain text"),
-    ],
-)
+@pytest.mark.parametrize(("name", "shown"), [("a.html", "&lt;b&gt;"), ("a.txt", "<b>")])
 def test_only_html_is_escaped(tmp_path: Path, name: str, shown: str) -> None:
-    """A title with a sign of markup shows as it is written, in both parts of a mail."""
+    """Both parts of a mail show a title with markup as it is written."""
     write(tmp_path, name, "{{ title }}")
     assert make_environment(tmp_path).get_template(name).render(title="<b>") == shown
 
 
 def test_a_misspelt_name_is_an_error(tmp_path: Path) -> None:
-    """An operator's slip is told, not printed as an empty place."""
+    """An operator's slip does not print an empty text."""
     write(tmp_path, "a.html", "{{ tilte }}")
     with pytest.raises(UndefinedError, match="tilte"):
         make_environment(tmp_path).get_template("a.html").render(title="x")
@@ -67,10 +61,10 @@ def test_a_template_outside_the_folders_is_not_found(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", [False, True], ids=["from the start", "while the service runs"])
-def test_mail_never_falls_back_to_our_look(
+def test_mail_never_falls_back_to_our_templates(
     tmp_path: Path, breaks: Callable[[Path], object], says: str, before: bool
 ) -> None:
-    """Where the operator's folder is gone, each template is an error that names it, not ours."""
+    """Without the operator's folder, each template is an error that names the folder."""
     folder = tmp_path / "mine"
     write(folder, "mail/edition.txt", "mine")
     environment = make_environment(folder)

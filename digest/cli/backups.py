@@ -228,12 +228,12 @@ def prune(dry_run: bool, as_json: bool) -> None:
         as_json,
         {
             "dry_run": dry_run,
-            "letters": pruned.letters,
-            "letter_bytes": pruned.letter_bytes,
+            "letters": pruned.bounces,
+            "letter_bytes": pruned.bounce_bytes,
             "answers": pruned.answers,
         },
-        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(pruned.letters, 'bounce')} "
-        f"older than {limits.bounce_days} days ({pruned.letter_bytes / 1_000_000:,.1f} MB), and the "
+        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(pruned.bounces, 'bounce')} "
+        f"older than {limits.bounce_days} days ({pruned.bounce_bytes / 1_000_000:,.1f} MB), and the "
         f"server's answers to {counted(pruned.answers, 'delivery', 'deliveries')} in editions older "
         f"than {limits.answer_days} days. The outcome of each delivery is kept."
         + (" Next: digest prune." if dry_run else ""),

@@ -79,7 +79,7 @@ def known_keys(loc: tuple[Any, ...]) -> list[str]:
     for part in loc:
         if isinstance(part, str) and _is_table(model):
             field = model.model_fields.get(part)
-            model = _model_in(field.annotation) if field else None
+            model = model_in(field.annotation) if field else None
     if not _is_table(model):
         return []
     return sorted(name for name in model.model_fields if not (model is Settings and name == "path"))
@@ -89,11 +89,11 @@ def _is_table(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, BaseModel)
 
 
-def _model_in(annotation: Any) -> Any:
+def model_in(annotation: Any) -> Any:
     """The table type inside list[...], dict[..., ...], Annotated[...] or a union; else None."""
     if _is_table(annotation):
         return annotation
-    inner = (_model_in(one) for one in typing.get_args(annotation))
+    inner = (model_in(one) for one in typing.get_args(annotation))
     return next((model for model in inner if model is not None), None)
 
 

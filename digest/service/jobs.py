@@ -212,7 +212,7 @@ class Worker:
                     answer_days=days.answer_days,
                     stop=stop,
                 )
-        return facts | {"letters": pruned.letters, "answers": pruned.answers}
+        return facts | {"letters": pruned.bounces, "answers": pruned.answers}
 
     def _alarms(self, stop: Stop) -> Facts:
         memory, facts = self.memory(), Facts()

@@ -169,8 +169,8 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
     if store.daily_backup and backup_is_due(store.path, store.backups, now):
         old.append("make a backup")
     pruned = would_prune(db, now, bounce_days=keeping.bounce_days, answer_days=keeping.answer_days)
-    if pruned.letters:
-        old.append(f"delete the text of {pruned.letters} bounces")
+    if pruned.bounces:
+        old.append(f"delete the text of {pruned.bounces} bounces")
     if pruned.answers:
         old.append(f"delete {pruned.answers} server answers")
     troubles = find_troubles(newsroom, now)

@@ -387,8 +387,8 @@ class Pruned:
     """How many bounces lost their bytes, how many bytes, and how many deliveries lost the server's
     answer."""
 
-    letters: int
-    letter_bytes: int
+    bounces: int
+    bounce_bytes: int
     answers: int
 
 

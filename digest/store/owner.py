@@ -13,8 +13,7 @@ from digest.errors import SenderError, StoreError
 from digest.store.database import Database, moment_from_text, text_from_moment
 
 HOME = "home"
-COPY_OF = "copy of "
-"""In front of the home of a backup or an import, where no place has this name."""
+COPY_OF = "copy of "  # in front of the home of a backup or an import
 WAY_OUT = "way_out"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
 

@@ -1,4 +1,4 @@
-"""Settings as types: what follows from them, and that the shipped config.toml shows every one."""
+"""Settings as types: what follows from them; the shipped config.toml shows every one."""
 
 import re
 import tomllib
@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 
 from digest.config.checks import LOWEST_CONTRAST, PAPER_DARK, PAPER_LIGHT
 from digest.config.load import load_settings
-from digest.config.settings import PALETTE, SPARE
+from digest.config.settings import PALETTE, SPARE, ServerSettings
 from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
 from digest.themes.lexicon import compile_lexicon
-from tests.settings_keys import Setting, every_setting
+from tests.settings_keys import EVERY, UNITS, Setting, every_setting
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
-UNITS = {"seconds": "seconds", "mib": "MiB", "kb": "kB", "hours": "hours", "days": "days"}
 
 
 def shown() -> dict[str, dict[str, str]]:
-    """The lines of config.toml by table and key, those commented out as well."""
+    """The lines of config.toml by table and key, with those that are commented out."""
     tables: dict[str, dict[str, str]] = {}
     table = ""
     for line in SHIPPED.read_text(encoding="utf-8").splitlines():
@@ -33,12 +32,9 @@ def shown() -> dict[str, dict[str, str]]:
     return tables
 
 
-EVERY = [pytest.param(setting, id=f"{setting.table}.{setting.key}") for setting in every_setting()]
-
-
 @pytest.mark.parametrize("setting", EVERY)
 def test_config_toml_shows_every_setting(setting: Setting):
-    """The operator finds each key in the file, or commented out, with its default and its unit."""
+    """Each key is in the file, perhaps commented out, with its default and its unit."""
     line = shown().get(setting.table, {}).get(setting.key)
     assert line is not None, f"[{setting.table}] {setting.key} is not in config.toml"
     comment = line.rpartition("#")[2]
@@ -48,14 +44,14 @@ def test_config_toml_shows_every_setting(setting: Setting):
     assert UNITS.get(setting.key.rpartition("_")[2], "") in comment
 
 
-def test_the_shipped_file_holds_no_key_that_is_unknown():
-    """Also what is commented out can be used by taking the sign away."""
+def test_the_shipped_file_has_no_unknown_key():
+    """Not even commented out."""
     known = {(setting.table, setting.key) for setting in every_setting()}
     assert {(table, key) for table, lines in shown().items() for key in lines} <= known
 
 
-def test_what_is_commented_out_works(tmp_path: Path):
-    """Every optional line of config.toml is valid when its sign is taken away."""
+def test_lines_that_are_commented_out_work(tmp_path: Path):
+    """Every optional line of config.toml is valid without its comment sign."""
     text = re.sub(r"(?m)^# (?=\[|[a-z0-9_]+ = )", "", SHIPPED.read_text(encoding="utf-8"))
     assert tomllib.loads(text)
     path = tmp_path / "config.toml"
@@ -63,8 +59,8 @@ def test_what_is_commented_out_works(tmp_path: Path):
     compile_lexicon(load_settings(path).themes)
 
 
-def test_every_colour_of_ours_can_be_read():
-    """The colours that a theme gets by itself keep WCAG's 4.5 : 1 on light and on dark ground."""
+def test_our_colours_are_readable():
+    """The default colours keep WCAG's 4.5 : 1 on a light and a dark background."""
     for light, dark in [*PALETTE.values(), *SPARE]:
         assert contrast(light, PAPER_LIGHT) >= LOWEST_CONTRAST
         assert contrast(dark, PAPER_DARK) >= LOWEST_CONTRAST
@@ -84,8 +80,8 @@ def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float):
     assert contrast(one, other) == pytest.approx(ratio, abs=0.005)
 
 
-def test_themes_stand_in_the_order_of_the_file_with_other_news_last():
-    """The mail and the pages follow config.toml."""
+def test_themes_are_in_the_order_of_the_file_with_other_news_last():
+    """Mail and pages follow config.toml."""
     settings = load_settings(SHIPPED)
     digest = settings.digests[0]
     assert tuple(settings.theme_names) == (*settings.theme_keys, OTHER)
@@ -107,38 +103,38 @@ def test_a_theme_without_a_colour_gets_one_of_its_own():
 def test_a_secret_comes_from_the_environment_else_from_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Both ways of a container and of a service manager work; an empty one counts as unset."""
+    """Containers use one, service managers the other; an empty variable is unset."""
     file = tmp_path / "secret"
     file.write_text("from the file\n", encoding="utf-8")
+    keys = {"password_env": "DESK_SECRET", "password_file": file}
+    server = ServerSettings(host="h.example", username="u", **keys)
     monkeypatch.setenv("DESK_SECRET", "from the environment")
-    assert secret(env="DESK_SECRET", file=file) == "from the environment"
+    assert secret(env="DESK_SECRET", file=file) == server.password() == "from the environment"
     monkeypatch.setenv("DESK_SECRET", "")
-    assert secret(env="DESK_SECRET", file=file) == "from the file"
+    assert secret(env="DESK_SECRET", file=file) == server.password() == "from the file"
     assert secret(env=None, file=tmp_path / "missing") is None
     assert secret(env=None, file=None) is None
 
 
-WORD = st.text(alphabet="abz019", min_size=1, max_size=5)
-PART = st.lists(WORD, min_size=1, max_size=3)
-LABEL = PART.map("-".join)
+PART = st.lists(st.text(alphabet="abz019", min_size=1, max_size=5), min_size=1, max_size=3)
 PLAIN = st.builds(
     lambda signs, local, labels, top: f"{signs.join(local)}@{'.'.join([*labels, top])}",
     st.sampled_from("._-"),
     PART,
-    st.lists(LABEL, min_size=1, max_size=3),
+    st.lists(PART.map("-".join), min_size=1, max_size=3),
     st.text(alphabet="abz", min_size=2, max_size=5),
 )
 
 
 @given(PLAIN.filter(lambda value: len(value) <= 64 and PLAIN_ADDRESS.fullmatch(value)))
 @example("a@" + "b" * 58 + ".cc")
-def test_an_address_taken_at_sight_is_one_that_the_library_takes(value: str):
-    """For the start of every command: the short way lets nothing through that the long one would not."""
-    found = validate_email(value, check_deliverability=False, test_environment=True)
-    assert found.normalized == value
+def test_an_address_that_skips_the_library_is_valid_for_it(value: str):
+    """The quick check, made for a fast start, accepts no more than the library."""
+    valid = validate_email(value, check_deliverability=False, test_environment=True)
+    assert valid.normalized == value
 
 
 @pytest.mark.parametrize("domain", sorted({*SPECIAL_USE_DOMAIN_NAMES} - {"test"}))
-def test_a_domain_that_is_no_public_one_is_not_taken_at_sight(domain: str):
-    """For mail that could never arrive: those are left to the library, which refuses them."""
+def test_a_special_domain_does_not_skip_the_library(domain: str):
+    """The library refuses those domains, to which mail can never arrive."""
     assert not PLAIN_ADDRESS.fullmatch(f"desk@news.{domain}")

@@ -1,4 +1,4 @@
-"""`digest config` shows what is in force, and never a secret."""
+"""`digest config` shows the effective settings, and never a secret."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def settings(**server: object) -> Settings:
 
 
 def test_defaults_are_filled_in() -> None:
-    """For the operator: what they did not write is shown too."""
+    """Keys that the file leaves out are shown too."""
     lines = list(settings_lines(make_settings(Path("/newsroom"))))
     assert 'feeds_url = "https://news.example.org/feeds"' in lines
     assert "digests[1].per_theme = 10" in lines
@@ -32,32 +32,30 @@ def test_defaults_are_filled_in() -> None:
     assert json.dumps(effective_settings(make_settings()))
 
 
-@pytest.mark.parametrize("way", ["environment", "file"])
-def test_a_secret_is_hidden(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the operator who shows the output to somebody: that one was found, not what it is."""
-    monkeypatch.setenv("RELAY_PASSWORD", WORD)
+@pytest.mark.parametrize(
+    ("key", "content", "shown"),
+    [
+        pytest.param("password_env", WORD.encode(), "(hidden)", id="environment"),
+        pytest.param("password_file", WORD.encode(), "(hidden)", id="file"),
+        pytest.param("password_env", b"", "(not set)", id="not set"),
+        pytest.param("password_file", "пароль".encode("cp1251"), "(cannot be read)", id="not text"),
+    ],
+)
+def test_a_secret_is_not_shown(
+    key: str, content: bytes, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The output may be passed on: it shows whether there is a secret, not which."""
     file = tmp_path / "password"
-    file.write_text(WORD)
-    keys = {"password_env": "RELAY_PASSWORD"} if way == "environment" else {"password_file": file}
-    shown = settings(**keys)
-    assert WORD not in json.dumps(effective_settings(shown))
-    assert 'mail.servers[1].password = "(hidden)"' in list(settings_lines(shown))
-
-
-def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    """For the operator whose editor saved the file in another encoding."""
-    file = tmp_path / "password"
-    file.write_bytes("пароль".encode("cp1251"))
-    shown = settings(password_file=file)
-    assert 'mail.servers[1].password = "(cannot be read)"' in list(settings_lines(shown))
-    with pytest.raises(
-        NotReadyError, match=r"password: the secret is not UTF-8 text\. Save it as UTF-8"
-    ):
-        shown.mail.servers[0].password()
-
-
-def test_a_secret_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the operator who forgot to set it."""
-    monkeypatch.delenv("RELAY_PASSWORD", raising=False)
-    shown = settings(password_env="RELAY_PASSWORD")  # noqa: S106 - the name of a variable
-    assert 'mail.servers[1].password = "(not set)"' in list(settings_lines(shown))
+    file.write_bytes(content)
+    if key == "password_env" and content:
+        monkeypatch.setenv("RELAY_PASSWORD", content.decode())
+    else:
+        monkeypatch.delenv("RELAY_PASSWORD", raising=False)
+    relay = settings(**{key: "RELAY_PASSWORD" if key == "password_env" else file})
+    assert f'mail.servers[1].password = "{shown}"' in list(settings_lines(relay))
+    assert WORD not in json.dumps(effective_settings(relay))
+    if shown == "(cannot be read)":
+        with pytest.raises(
+            NotReadyError, match=r"password: the secret is not UTF-8 text\. Save it"
+        ):
+            relay.mail.servers[0].password()

@@ -1,8 +1,10 @@
 """Backups are complete, checked and few; a restored database is sound and sends only after `activate`."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -226,13 +228,18 @@ def test_a_restored_database_is_the_copy_and_the_old_one_is_kept(filled: Desk) -
     assert verify(copy)["articles"] == articles
 
 
-def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_sent", [True, False])
+@pytest.mark.parametrize("place", [restore, shutil.copy], ids=["restore", "cp"])
+def test_a_copy_in_place_waits_to_be_adopted(
+    db: Database, tmp_path: Path, place: Callable[..., object], has_sent: bool
+) -> None:
     """Even at the same path, the copy does not know what was sent after it."""
-    with db.write():
-        adopt(db, HERE)
+    if has_sent:
+        with db.write():
+            adopt(db, HERE)
     copy = back_up(db, tmp_path / "kept")
     db.close()
-    restore(copy, db.path, NOW)
+    place(copy, db.path, *([NOW] if place is restore else []))
     refused = pytest.raises(SenderError, match=r"restored or imported.*digest activate")
     with open_database(db.path) as restored:
         with refused, restored.write():
@@ -241,13 +248,6 @@ def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -
             adopt(restored, HERE)
         with restored.write():
             check_home(restored, HERE)
-
-
-def test_a_copy_put_in_place_by_hand_waits_too(db: Database, tmp_path: Path) -> None:
-    """Also after `cp`, and even if the database had not sent when it was copied."""
-    refused = pytest.raises(SenderError, match="digest activate")
-    with open_database(back_up(db, tmp_path / "kept")) as copy, refused, copy.write():
-        check_home(copy, HERE)
 
 
 def test_a_database_that_is_gone_can_be_restored(db: Database, tmp_path: Path) -> None:

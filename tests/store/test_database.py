@@ -115,10 +115,6 @@ def test_a_wrong_store_path_is_reported(tmp_path: Path) -> None:
         open_database(tmp_path / "nowhere" / "digest.db", now=MADE_AT)
 
 
-def write_letter(path: Path) -> None:
-    path.write_text("This is a letter and no database at all. " * 50)
-
-
 def make_other_database(path: Path) -> None:
     other = sqlite3.connect(str(path))
     other.execute("CREATE TABLE cats (name TEXT)")
@@ -134,13 +130,14 @@ def make_other_version(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (write_letter, r"file is not a database.*digest doctor"),
+        (lambda path: path.write_text("No database. " * 400), r"file is not a database.*digest doctor"),
         (make_other_database, "another program"),
         (make_other_version, r"another version of this one.*Move the file.*digest ingest"),
     ],
-)
+    ids=["no database", "another program", "another version"],
+)  # fmt: skip
 def test_a_file_that_is_not_ours_is_left_alone(
-    tmp_path: Path, make: Callable[[Path], None], message: str, read_only: bool
+    tmp_path: Path, make: Callable[[Path], object], message: str, read_only: bool
 ) -> None:
     """The message says what to do, and nothing is written."""
     path = tmp_path / "other.db"

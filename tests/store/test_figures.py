@@ -18,29 +18,24 @@ START = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
 THEMES = ("drugs", "customs", "youth")
 
 
-def furnish(db: Database) -> None:
-    """Two sources with a document each, themes and stories."""
-    moment = text_from_moment(START)
-    with db.write():
-        for i in (1, 2):
-            save_source(db, f"wire{i}", "documents", "Wire", START)
-            document = Document(name="1", sha256="", size=1, encoding=None, error=None)
-            save_document(db, i, document, START)
-        for i, theme in enumerate(THEMES):
-            db.insert("themes", {"name": theme, "title": theme, "position": i})
-        for i in range(1, 6):
-            db.insert("stories", {"id": i, "made_at": moment})
-
-
 def marks(db: Database) -> dict[int, int]:
     return {row["article_id"]: row["mark"] for row in db.rows("SELECT * FROM article_marks")}
 
 
 @pytest.fixture
 def furnished(db: Database) -> Database:
-    """Four articles: 1 and 2 are of one story, 3 of another, 4 of none; 1 is under a theme."""
-    furnish(db)
+    """Two sources with a document each; four articles: 1 and 2 are of one story, 3 of another, 4 of
+    none; 1 is under a theme.
+    """
+    moment = text_from_moment(START)
+    document = Document(name="1", sha256="", size=1, encoding=None, error=None)
     with db.write():
+        for i in (1, 2):
+            save_source(db, f"wire{i}", "documents", "Wire", START)
+            save_document(db, i, document, START)
+            db.insert("stories", {"id": i, "made_at": moment})
+        for i, theme in enumerate(THEMES):
+            db.insert("themes", {"name": theme, "title": theme, "position": i})
         for i in range(1, 5):
             entry = make_entry(line=i, title=f"Title {i}")
             add_article(db, 1, "wire", 1, entry, archived=False, moment=START)

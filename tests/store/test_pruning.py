@@ -1,6 +1,7 @@
-"""What grows is let go with time, and nothing else is touched."""
+"""Old bounces and server answers are deleted, and nothing else is touched."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,28 +20,17 @@ DAY = timedelta(days=1)
 DAYS = {"bounce_days": 90, "answer_days": 365}
 
 
-def letter(db: Database, raw: bytes, read_at: datetime) -> int:
+def add_bounce(db: Database, raw: bytes, read_at: datetime) -> int:
+    mail: Any = {"recipient_id": None, "edition_id": None, "raw": raw, "sha256": raw.hex()}
+    why: Any = {"kind": "hard", "status_code": "5.1.1", "diagnostic": "no such user"}
     with db.write():
-        keep_report(
-            db,
-            Report(
-                sha256=raw.hex(),
-                kind="hard",
-                found_by="verp",
-                recipient_id=None,
-                edition_id=None,
-                status_code="5.1.1",
-                diagnostic="no such user",
-                raw=raw,
-            ),
-            read_at,
-        )
+        keep_report(db, Report(found_by="verp", **mail, **why), read_at)
     return int(db.value("SELECT max(id) FROM bounces"))
 
 
 @pytest.fixture
 def mailed(filled: Desk) -> Database:
-    """A store with an edition that went out two years ago."""
+    """A store with a delivered edition."""
     db = filled.open()
     office = Office(filled, db, now=NOW)
     office.add("a@reader.example", "b@reader.example", "c@reader.example")
@@ -50,21 +40,21 @@ def mailed(filled: Desk) -> Database:
     return db
 
 
-def test_old_letters_lose_their_bytes_and_nothing_else(db: Database) -> None:
-    """For the operator: what came back stays known, also to who reads the same letter again."""
-    old = letter(db, b"old letter", NOW - 91 * DAY)
-    young = letter(db, b"young letter", NOW - 89 * DAY)
-    before = db.rows("SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces")
-    assert would_prune(db, NOW, **DAYS) == Pruned(1, len(b"old letter"), 0)
-    assert prune(db, NOW, **DAYS) == Pruned(1, len(b"old letter"), 0)
-    assert (raw_return(db, old), raw_return(db, young)) == (b"", b"young letter")
-    after = db.rows("SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces")
-    assert after == before
+def test_old_bounces_lose_their_bytes_and_nothing_else(db: Database) -> None:
+    """The bounce stays known, so that the same message is not read twice."""
+    old = add_bounce(db, b"old bounce", NOW - 91 * DAY)
+    young = add_bounce(db, b"young bounce", NOW - 89 * DAY)
+    rows = "SELECT id, sha256, kind, status_code, diagnostic, read_at FROM bounces"
+    before = db.rows(rows)
+    assert would_prune(db, NOW, **DAYS) == Pruned(1, len(b"old bounce"), 0)
+    assert prune(db, NOW, **DAYS) == Pruned(1, len(b"old bounce"), 0)
+    assert (raw_return(db, old), raw_return(db, young)) == (b"", b"young bounce")
+    assert db.rows(rows) == before
     assert prune(db, NOW, **DAYS) == Pruned(0, 0, 0)
 
 
-def test_many_letters_go_some_a_write(db: Database) -> None:
-    """Others who write need not wait for all of them; a stop ends it between two writes."""
+def test_many_bounces_are_pruned_in_short_writes(db: Database) -> None:
+    """Other writers need not wait for all of them; a stop ends it between two writes."""
     with db.write():
         db.run_many(
             """INSERT INTO bounces (sha256, kind, read_at, raw)
@@ -72,12 +62,12 @@ def test_many_letters_go_some_a_write(db: Database) -> None:
             [(str(n),) for n in range(450)],
         )
     asked = iter([False, True, True, True])
-    assert prune(db, NOW, **DAYS, stop=lambda: next(asked)).letters == 200
-    assert prune(db, NOW, **DAYS).letters == 250
+    assert prune(db, NOW, **DAYS, stop=lambda: next(asked)).bounces == 200
+    assert prune(db, NOW, **DAYS).bounces == 250
 
 
-def test_what_servers_said_goes_once_all_of_an_edition_have_ended(mailed: Database) -> None:
-    """How each ended stays; what is not settled keeps what helps to settle it."""
+def test_an_uncertain_delivery_keeps_its_answer(mailed: Database) -> None:
+    """Deliveries that ended lose theirs, but keep how they ended."""
     then = NOW + 366 * DAY
     with mailed.write():
         mailed.run("UPDATE deliveries SET status = 'uncertain' WHERE id = 2")
@@ -95,67 +85,58 @@ def test_what_servers_said_goes_once_all_of_an_edition_have_ended(mailed: Databa
 
 
 def test_articles_and_editions_stay(mailed: Database) -> None:
-    """For the newsroom: after a hundred years everything that was told is there."""
-    kept = ("articles", "article_versions", "entries", "editions", "placements", "recipients")
+    """After a hundred years everything that was published is there."""
+    tables = ("articles", "article_versions", "entries", "placements", "recipients")
+    starts = tuple(f'{{"table":"{table}"' for table in tables)
 
-    def lines() -> list[str]:
-        marks = tuple(f'{{"table":"{table}"' for table in kept)
-        told = [line for line in export_lines(mailed) if line.startswith(marks)]
-        return [line for line in told if not line.startswith(marks[3])]
+    def stored() -> tuple[list[str], int]:
+        lines = [line for line in export_lines(mailed) if line.startswith(starts)]
+        return lines, mailed.value("SELECT count(*) FROM editions")
 
-    before = lines()
-    count = mailed.value("SELECT count(*) FROM editions")
+    before = stored()
     prune(mailed, NOW + 36500 * DAY, **DAYS)
-    assert lines() == before
-    assert mailed.value("SELECT count(*) FROM editions") == count
+    assert stored() == before
 
 
 def test_a_dry_run_changes_nothing(filled: Desk) -> None:
-    """`digest prune --dry-run` tells what `digest prune` does."""
+    """`digest prune --dry-run` shows what `digest prune` does."""
     with filled.open() as db:
-        letter(db, b"x" * 100, NOW - 900 * DAY)
+        add_bounce(db, b"x" * 100, NOW - 900 * DAY)
     before = filled.files()
-    told = filled.json("prune", "--dry-run")
+    shown = filled.json("prune", "--dry-run")
     assert filled.files() == before
     done = filled.json("prune")
-    assert told == {**done, "dry_run": True}
+    assert shown == {**done, "dry_run": True}
     assert done["letters"] == 1
     assert "Deleted the bytes of 0 bounces" in filled.run("prune").stdout
-    gone = filled.run("bounces", "show", "1")
-    assert gone.exit_code == 1
-    assert "bounce_days" in gone.stderr
+    pruned = filled.run("bounces", "show", "1")
+    assert pruned.exit_code == 1
+    assert "bounce_days" in pruned.stderr
 
 
-def worker(desk: Desk, now: datetime) -> Worker:
-    return Worker(Newsroom(desk.settings, lambda: now))
+def run_prune(desk: Desk, now: datetime) -> dict[str, object]:
+    return Worker(Newsroom(desk.settings, lambda: now)).run(Verb.PRUNE, lambda: False)
 
 
 def test_the_service_makes_one_backup_a_day(filled: Desk) -> None:
-    """Only where it is asked to; a clock that was put back makes no heap of copies."""
-    folder = filled.folder / "backups"
-    assert "backup" not in worker(filled, NOW).run(Verb.PRUNE, lambda: False)
-    config = filled.config.read_text("utf-8")
-    filled.config.write_text(config.replace("daily_backup = false", "daily_backup = true"), "utf-8")
-    hours = [0, 1, 23, 24, 25, 49, 25, 26, 27, 50]
-    for hour in hours:
-        worker(filled, NOW + timedelta(hours=hour)).run(Verb.PRUNE, lambda: False)
-    assert [path.stem[-16:] for path in backups_in(filled.store, folder)] == [
-        "20261123T030000Z",
-        "20261124T030000Z",
-        "20261125T040000Z",
-    ]
+    """Only if configured, and also when the clock is put back."""
+    assert "backup" not in run_prune(filled, NOW)
+    filled.configure(daily_backup="true")
+    for hour in (0, 1, 23, 24, 25, 49, 25, 26, 27, 50):
+        run_prune(filled, NOW + timedelta(hours=hour))
+    copies = backups_in(filled.store, filled.folder / "backups")
+    days = ["20261123T030000Z", "20261124T030000Z", "20261125T040000Z"]
+    assert [path.stem[-16:] for path in copies] == days
 
 
-def test_a_backup_that_cannot_be_made_keeps_nothing_else_from_being_put_in_order(
-    filled: Desk,
-) -> None:
-    """For the operator whose disk of backups is away: told at each run, and the store stays small."""
+def test_a_failed_backup_does_not_stop_pruning(filled: Desk) -> None:
+    """If the disk of backups is missing, each run reports it, and the store stays small."""
     filled.configure(daily_backup="true")
     (filled.folder / "backups").write_text("no folder")
     with filled.open() as db:
-        letter(db, b"old", NOW - 91 * DAY)
+        add_bounce(db, b"old", NOW - 91 * DAY)
     for _ in range(2):
         with pytest.raises(StoreError, match="backups: cannot be written to"):
-            worker(filled, NOW).run(Verb.PRUNE, lambda: False)
+            run_prune(filled, NOW)
     with filled.open() as db:
         assert db.value("SELECT count(*) FROM bounces WHERE let_go_at IS NULL") == 0
