@@ -88,24 +88,24 @@ def rhythms(settings: Settings) -> list[Rhythm]:
         return Rhythm(verb, f"schedule of {what}", after)
 
     service, report = settings.service, settings.report
-    found = [every(Verb.READ, service.ingest_every_minutes)]
+    reasons = [every(Verb.READ, service.ingest_every_minutes)]
     if service.send:
-        found.append(every(Verb.COMPOSE, service.send_every_minutes))
-        found += [
+        reasons.append(every(Verb.COMPOSE, service.send_every_minutes))
+        reasons += [
             scheduled(Verb.COMPOSE, digest.name, digest.schedule, settings.digest_zone(digest))
             for digest in settings.digests
         ]
-        found.append(every(Verb.SEND, service.send_every_minutes))
+        reasons.append(every(Verb.SEND, service.send_every_minutes))
         if report.mail_to:
-            found.append(every(Verb.REPORT, service.send_every_minutes))
-            found.append(
+            reasons.append(every(Verb.REPORT, service.send_every_minutes))
+            reasons.append(
                 scheduled(Verb.REPORT, "the report", report.schedule, settings.report_zone)
             )
     if service.bounces is not None:
-        found.append(every(Verb.BOUNCES, service.bounces_every_minutes))
-    found.append(every(Verb.PRUNE, PRUNE_EVERY_MINUTES))
-    found.append(every(Verb.WATCH, settings.alarms.every_minutes))
-    return found
+        reasons.append(every(Verb.BOUNCES, service.bounces_every_minutes))
+    reasons.append(every(Verb.PRUNE, PRUNE_EVERY_MINUTES))
+    reasons.append(every(Verb.WATCH, settings.alarms.every_minutes))
+    return reasons
 
 
 def wakeups(settings: Settings, now: datetime, count: int) -> list[Wakeup]:

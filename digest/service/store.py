@@ -128,7 +128,7 @@ def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
     return db.rows(sql, (edition_id, SAMPLE))
 
 
-def last_taken(db: Database, edition_id: int) -> datetime | None:
+def last_sent(db: Database, edition_id: int) -> datetime | None:
     """When a server accepted the last message of an edition; deliveries go out in their order."""
     sql = """SELECT settled_at FROM deliveries
               WHERE edition_id = ? AND status = 'sent' ORDER BY id DESC LIMIT 1"""

@@ -26,9 +26,9 @@ NEWEST = 5000
 """How many recipients are checked where the check must not take longer on a larger database."""
 FAILED_OFTEN = 3
 """Failures of a verb in a row that make a trouble."""
-PUT_OFF = timedelta(minutes=30)
+DEFERRED = timedelta(minutes=30)
 """Mail deferred for longer, with none accepted meanwhile, is a trouble of the relay."""
-PUT_OFF_LEAST = 5
+DEFERRED_LEAST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +161,11 @@ def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Troub
 def _open_edition(
     db: Database, edition: Row, late_before: datetime, now: datetime
 ) -> Iterator[Trouble]:
-    taken = store.last_taken(db, edition["id"])
+    sent_at = store.last_sent(db, edition["id"])
     # Due for long, and nothing goes out: seen in the last deliveries, which are sent last.
     queued = store.queued_sample(db, edition["id"], last=True)
     due = min((moment_from_text(row["due_at"]) for row in queued if row["due_at"]), default=None)
-    if due is not None and due <= late_before and (taken is None or taken <= late_before):
+    if due is not None and due <= late_before and (sent_at is None or sent_at <= late_before):
         name = f"{edition['digest']}/{edition['number']}"
         yield Trouble(
             f"edition late {name}",
@@ -176,10 +176,10 @@ def _open_edition(
     # Deferred by the server from the first ones on, with nothing accepted since.
     queued = store.queued_sample(db, edition["id"], last=False)
     tried = [row for row in queued if row["answer"] and row["first_tried_at"]]
-    if tried and len(tried) >= min(PUT_OFF_LEAST, edition["recipients"]):
+    if tried and len(tried) >= min(DEFERRED_LEAST, edition["recipients"]):
         first = min(tried, key=lambda row: str(row["first_tried_at"]))
         since = moment_from_text(first["first_tried_at"])
-        if since <= now - PUT_OFF and (taken is None or taken < since):
+        if since <= now - DEFERRED and (sent_at is None or sent_at < since):
             yield _relay_trouble(first["server"] or "the mail server", first["answer"], since)
 
 
@@ -240,7 +240,7 @@ def unserved(
 def _relay(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
     """While no edition goes out, our own notices show a relay that refuses."""
     row = store.refused_notices(db, (*settings.alarms.mail_to, *settings.report.mail_to))
-    if row is not None and (since := moment_from_text(row["since"])) <= now - PUT_OFF:
+    if row is not None and (since := moment_from_text(row["since"])) <= now - DEFERRED:
         yield _relay_trouble("the mail server", row["answer"] or "no answer", since)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from digest.config.settings import ServerSettings
+from digest.mail.smtp.transport import reach
 from digest.service.plan import LEASE
 from digest.store.owner import take_lease
 from tests.desks import Desk
@@ -166,7 +169,7 @@ with Newsroom(settings).open() as newsroom:
 @pytest.mark.parametrize(
     ("closed", "wrong"),
     [
-        pytest.param("", [], id="all is open"),
+        pytest.param("", [], id="nothing is closed"),
         pytest.param("outbox", ["outbox"], id="a folder"),
         pytest.param("digest.db", ["store"], id="the file of the database"),
         pytest.param(".", ["store", "feeds"], id="the folder in which they are made"),
@@ -314,11 +317,6 @@ def test_a_relay_that_is_not_there_is_red(filled: Desk) -> None:
 
 def test_a_relay_that_says_nothing_is_not_waited_for_long() -> None:
     """For the operator: a limit, whatever the server does."""
-    import socket
-
-    from digest.config.settings import ServerSettings
-    from digest.mail.smtp.transport import reach
-
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         settings = ServerSettings(host="127.0.0.1", port=port, tls="none")

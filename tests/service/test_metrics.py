@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -132,10 +131,6 @@ def dashboard() -> dict[str, Any]:
     return found
 
 
-def queries(panels: list[Mapping[str, Any]]) -> list[str]:
-    return [target["expr"] for panel in panels for target in panel.get("targets", ())]
-
-
 def test_the_dashboard_shows_every_figure_and_no_other(mailed: Desk) -> None:
     """For everybody who imports it: each panel has data, and no figure is left out."""
     counters = Counters()
@@ -144,7 +139,8 @@ def test_the_dashboard_shows_every_figure_and_no_other(mailed: Desk) -> None:
     samples = {one.name for family in found.values() for one in family.samples}
     samples |= {name for name, family in found.items() if not family.samples}
     samples |= {f"{name}_total" for name, one in found.items() if one.type == "counter"}
-    named = set(NAME.findall(" ".join(queries(dashboard()["panels"]))))
+    targets = [one for panel in dashboard()["panels"] for one in panel.get("targets", ())]
+    named = set(NAME.findall(" ".join(one["expr"] for one in targets)))
     assert named <= samples
     bases = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in named}
     assert {name for name in found if name.startswith("digest_")} == bases

@@ -1,4 +1,4 @@
-"""Who is woken when: on a clock of the test's own."""
+"""Which verb is woken when, the lease, and the log: on a clock of the test's own."""
 
 import io
 import json
@@ -53,29 +53,11 @@ def hours(zone: str, rule: str, start: str, count: int) -> list[str]:
 @pytest.mark.parametrize(
     ("zone", "rule", "start", "expected"),
     [
-        pytest.param(
-            "Asia/Ashgabat",
-            "0 8 * * mon",
-            "2026-11-22T08:00Z",
-            ["11-23T03:00", "11-30T03:00"],
-            id="Monday, eight o'clock there",
-        ),
-        pytest.param(
-            "Europe/Berlin",
-            "30 2 * * *",
-            "2026-10-24T12:00Z",
-            ["10-25T00:30", "10-26T01:30"],
-            id="an hour that comes twice",
-        ),
-        pytest.param(
-            "Europe/Berlin",
-            "30 2 * * *",
-            "2026-03-28T12:00Z",
-            ["03-29T01:00", "03-30T00:30"],
-            id="an hour that is skipped",
-        ),
+        pytest.param("Asia/Ashgabat", "0 8 * * mon", "2026-11-22T08:00Z", ["11-23T03:00", "11-30T03:00"], id="Monday, eight o'clock there"),
+        pytest.param("Europe/Berlin", "30 2 * * *", "2026-10-24T12:00Z", ["10-25T00:30", "10-26T01:30"], id="an hour that comes twice"),
+        pytest.param("Europe/Berlin", "30 2 * * *", "2026-03-28T12:00Z", ["03-29T01:00", "03-30T00:30"], id="an hour that is skipped"),
     ],
-)
+)  # fmt: skip
 def test_a_digests_hour_comes_once(zone, rule, start, expected):
     """Whatever the clocks do, an edition is woken once a period."""
     assert hours(zone, rule, start, len(expected)) == expected
@@ -134,18 +116,15 @@ def test_a_service_that_must_not_send_wakes_no_sender():
     assert left == {Verb.READ, Verb.PRUNE, Verb.WATCH}
 
 
-def test_what_each_would_do_now(desk: Desk):
+def test_what_each_verb_would_do_now(desk: Desk):
     """Before the first ingest there is copy to read; on Monday there is an edition to close."""
     with desk.open() as db:
-        assert (
-            outlook(opened(db, desk.settings), NOW)[Verb.READ]
-            == "read 5 new and 0 changed of seeds"
-        )
-    desk.ingest(NOW)
-    with desk.open(read_only=True) as db:
-        found = outlook(opened(db, desk.settings), NOW)
-        assert (found[Verb.READ], found[Verb.COMPOSE]) == ("find nothing new", "find nothing due")
-        later = outlook(opened(db, desk.settings), datetime(2026, 11, 23, 3, 0, tzinfo=UTC))
+        newsroom = opened(db, desk.settings)
+        assert outlook(newsroom, NOW)[Verb.READ] == "read 5 new and 0 changed of seeds"
+        desk.ingest(NOW)
+        now = outlook(newsroom, NOW)
+        assert (now[Verb.READ], now[Verb.COMPOSE]) == ("find nothing new", "find nothing due")
+        later = outlook(newsroom, datetime(2026, 11, 23, 3, 0, tzinfo=UTC))
         assert later[Verb.COMPOSE] == "close weekly no. 1"
 
 
@@ -162,7 +141,7 @@ class TestLease:
         assert take_lease(db, LEASE, "two", "bb", NOW + LENGTH * 1.5, LENGTH).holder == "two"
         assert take_lease(db, LEASE, "one", "aa", NOW + LENGTH * 2, LENGTH).holder == "two"
 
-    def test_who_stops_gives_it_up(self, db: Database):
+    def test_a_service_that_stops_gives_it_up(self, db: Database):
         """Nobody waits for one that has ended; and nobody gives up what is another's."""
         take_lease(db, LEASE, "one", "aa", NOW, LENGTH)
         leave_lease(db, LEASE, "bb")
@@ -175,7 +154,7 @@ class TestLease:
         take_lease(db, LEASE, "one", "aa", NOW + timedelta(days=1), LENGTH)
         assert take_lease(db, LEASE, "two", "bb", NOW, LENGTH).holder == "two"
 
-    def test_the_holder_is_told_while_it_lives(self, db: Database):
+    def test_the_holder_is_named_while_it_lives(self, db: Database):
         """`digest schedule` names it."""
         assert holder(db, settings(), NOW) is None
         take_lease(db, LEASE, "one", "aa", NOW, LENGTH)
@@ -185,8 +164,8 @@ class TestLease:
 
 def test_no_line_of_the_log_holds_an_address():
     """What a server or an error repeats is taken out, also from a trace; the run is in each line."""
-    told = io.StringIO()
-    handler = logging.StreamHandler(told)
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
     handler.setFormatter(JsonLines())
     logger = logging.getLogger(f"{__name__}.alone")
     logger.propagate = False
@@ -200,8 +179,8 @@ def test_no_line_of_the_log_holds_an_address():
     finally:
         RUN.reset(token)
         logger.removeHandler(handler)
-    line = json.loads(told.getvalue())
-    assert "reader@" not in told.getvalue()
+    line = json.loads(written.getvalue())
+    assert "reader@" not in written.getvalue()
     assert line["trace"].endswith("ValueError: no header for (address)")
     assert (line["run"], line["level"]) == ("12345678", "error")
     assert line["editions"] == [{"fault": "550 <(address)> unknown", "sent": 3}]
@@ -220,7 +199,7 @@ def test_systemd_hears_what_it_asked_for(tmp_path: Path, monkeypatch: pytest.Mon
         assert watchdog_seconds() == 30
 
 
-def test_what_only_a_new_start_changes_stays_and_is_named():
+def test_what_needs_a_restart_stays_and_is_named():
     """A reload takes the new values of all keys but those."""
     old = settings()
     new = settings(ingest_every_minutes=1.0)
@@ -232,7 +211,7 @@ def test_what_only_a_new_start_changes_stays_and_is_named():
 
 
 def test_failures_in_a_row_are_counted_from_the_first():
-    """An operator hears since when a verb fails, and what it said last; one success ends it."""
+    """An operator hears since when a verb fails, and its last error; one success ends it."""
     tick = Tick()
     for minutes in range(3):
         tick.failed(Verb.SEND, StoreError(f"fault {minutes}"), NOW + timedelta(minutes=minutes))

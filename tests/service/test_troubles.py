@@ -198,26 +198,13 @@ def test_a_verb_is_in_trouble_from_its_third_failure(filled: Desk) -> None:
     failing = Failing("send", HOUR, 2, "mail to a@reader.test failed")
     with filled.open() as db:
         assert find_troubles(opened(db, filled.settings), SOON, failing=[failing]) == ()
-        [found] = find_troubles(
-            opened(db, filled.settings), SOON, failing=[replace(failing, times=3)]
-        )
-    assert found == Trouble(
-        "verb send",
-        "The service's work “send” failed 3 times in a row: mail to (address) failed",
-        HOUR,
-        found.advice,
-    )
+        often = [replace(failing, times=3)]
+        [found] = find_troubles(opened(db, filled.settings), SOON, failing=often)
+    said = "The service's work “send” failed 3 times in a row: mail to (address) failed"
+    assert found == Trouble("verb send", said, HOUR, found.advice)
 
 
-def test_a_folder_that_cannot_be_read_is_a_trouble(filled: Desk) -> None:
-    """Where the disk with the documents is away, its place is no folder."""
-    filled.edit_config('path = "seeds"', 'path = "nowhere"')
-    with filled.open() as db:
-        keys = [one.key for one in find_troubles(opened(db, filled.settings), SOON)]
-    assert keys == ["source seeds"]
-
-
-def test_a_look_reads_no_table_whole(filled: Desk) -> None:
+def test_a_check_reads_no_table_in_full(filled: Desk) -> None:
     """For a store of ten million deliveries: every query finds its rows through an index."""
     queries: list[str] = []
     with filled.open() as db:
