@@ -71,18 +71,18 @@ class Run:
     fault: str
 
 
+@dataclass
 class Killer:
     """The warm process, as a test drives it."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    process: subprocess.Popen[str]
 
     def run(self, desk: Desk, verb: str, now: datetime, *, nth: int | None = None) -> Run:
         """Run a verb at `now`, and kill it at its `nth` step; None lets it finish."""
         order = {"config": str(desk.config), "verb": verb, "now": now.isoformat(), "nth": nth}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return Run(**json.loads(self._process.stdout.readline()))
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return Run(**json.loads(self.process.stdout.readline()))
 
 
 @contextlib.contextmanager

@@ -42,7 +42,6 @@ class Machines:
     outages: list[tuple[datetime, datetime]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     unready: Counter[str] = field(default_factory=Counter)
-    struck: int = 0
     long_life: Life | None = None
 
     def watch(self) -> None:
@@ -52,7 +51,6 @@ class Machines:
             if life.ended is None and life.process.poll() is not None:
                 life.ended = now
                 if life.killed:
-                    self.struck += 1
                     self.after_kill(led=True)
                 else:
                     self.faults.append(f"{life.log.name}: ended: {life.process.returncode}")
