@@ -6,7 +6,6 @@ import shutil
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from digest.feeds.publish import PublishReport, publish
 from digest.newsroom import Clock, Newsroom, make_environment
 from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
-from digest.themes.lexicon import Lexicon, compile_lexicon
 
 ROOT = Path(__file__).parents[1]
 LISTING = "002_e89ea2d84f60b326.txt"
@@ -28,12 +26,6 @@ PAGES = make_environment()
 MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 """When the stores of tests are made."""
 MACHINE = Clock()
-
-
-@cache
-def shipped_lexicon() -> Lexicon:
-    """The lexicon of config.toml as it is in the project."""
-    return compile_lexicon(load_settings(ROOT / "config.toml").themes)
 
 
 def sha256(path: Path) -> str:

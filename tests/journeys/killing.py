@@ -25,7 +25,8 @@ from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
 from digest.store.backups import restore
-from tests.desks import ROOT, Desk, shipped_lexicon
+from digest.themes.lexicon import lexicon_of
+from tests.desks import ROOT, Desk
 
 STEPS = {"execute", "executemany", "backup", "open", "write", "fsync", "utime", "chmod", "close"}
 STEPS |= {"replace", "rename", "link", "unlink", "remove", "mkdir"}
@@ -96,7 +97,7 @@ def killer() -> Iterator[Killer]:
 
 
 def main() -> None:
-    shipped_lexicon()
+    lexicon_of(load_settings(ROOT / "config.toml").themes)  # compiled once, for every child
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()
@@ -129,7 +130,6 @@ def _work(order: dict[str, Any], answer: int) -> None:
     os.dup2(silent, 2)
     now = datetime.fromisoformat(order["now"])
     newsroom = Newsroom(load_settings(Path(order["config"])), lambda: now)
-    newsroom.__dict__["lexicon"] = shipped_lexicon()
     sys.setprofile(count)
     try:
         WORK[order["verb"]](newsroom)
