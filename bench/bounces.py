@@ -4,7 +4,7 @@
 
 TESTS is the folder tests/ of flufl.bounce's source distribution (`pip download --no-binary :all:
 --no-deps flufl.bounce`, then unpack): its data/*.txt are the reports, its test_detectors.py holds
-the labels. A label without addresses is one detector's alone; there flufl.bounce as a whole is asked.
+the labels. A label without addresses is one detector's alone; there flufl.bounce is asked without choosing a detector.
 MORE is a folder of other reports (*.eml), which are only listed.
 """
 
@@ -26,7 +26,7 @@ Label = tuple[frozenset[str], frozenset[str]]
 
 def labels(tests: Path) -> dict[str, Label]:
     """The labels by file, as the samples' own test writes them; several detectors add up."""
-    found: dict[str, tuple[set[str], set[str]]] = {}
+    labelled: dict[str, tuple[set[str], set[str]]] = {}
     for node in ast.walk(ast.parse((tests / "test_detectors.py").read_text("utf-8"))):
         if not isinstance(node, ast.Tuple) or len(node.elts) != 4:
             continue
@@ -34,9 +34,9 @@ def labels(tests: Path) -> dict[str, Label]:
         if not isinstance(name, str) or not name.endswith(".txt"):
             continue
         _, _, addresses, temporary = ast.literal_eval(node)
-        into = found.setdefault(name, (set(), set()))
+        into = labelled.setdefault(name, (set(), set()))
         into[1 if temporary else 0].update(address.decode().lower() for address in addresses)
-    return {name: (frozenset(hard), frozenset(soft)) for name, (hard, soft) in found.items()}
+    return {name: (frozenset(hard), frozenset(soft)) for name, (hard, soft) in labelled.items()}
 
 
 def as_a_whole(path: Path) -> Label:

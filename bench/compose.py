@@ -35,10 +35,10 @@ def main() -> None:
         subprocess.run([*digest(work, "plain"), "ingest"], check=True, stdout=subprocess.DEVNULL)
         add_recipients(work / "digest.db", options.recipients)
         command = [sys.executable, __file__, "--work", str(work)]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         print(
-            f"{told['deliveries']:,} deliveries composed in {told['seconds']:.1f} s, "
-            f"peak memory {told['peak']:.0f} MB"
+            f"{result['deliveries']:,} deliveries composed in {result['seconds']:.1f} s, "
+            f"peak memory {result['peak']:.0f} MB"
         )
 
 

@@ -136,10 +136,10 @@ def measure(work: Path, sink: str, peers: list[str], messages: int, rounds: int)
                 runs[peer].append(one_run(work, peer, port, count))
             print(f"  round {turn + 1}: {peer:<12} {runs[peer][-1].rate:8,.0f} messages/s")
     print(f"\n{'peer':<12} {'messages/s':>11} {'min':>8} {'max':>8} {'CPU us':>8} {'MB':>6}")
-    for peer, found in runs.items():
-        rates = [run.rate for run in found]
-        cpu = statistics.median(run.cpu / run.messages for run in found) * 1e6
-        peak = max(run.peak for run in found)
+    for peer, measured in runs.items():
+        rates = [run.rate for run in measured]
+        cpu = statistics.median(run.cpu / run.messages for run in measured) * 1e6
+        peak = max(run.peak for run in measured)
         print(
             f"{peer:<12} {statistics.median(rates):11,.0f} {min(rates):8,.0f} {max(rates):8,.0f} "
             f"{cpu:8,.0f} {peak:6,.0f}"
@@ -196,14 +196,14 @@ def one_run(work: Path, peer: str, port: int, messages: int) -> Run:
     arguments += ["--recipients", str(messages)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
     ).stdout
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    found = json.loads(told.splitlines()[-1])
-    return Run(messages, found.get("wall", wall), found.get("cpu", cpu), found["peak"])
+    result = json.loads(output.splitlines()[-1])
+    return Run(messages, result.get("wall", wall), result.get("cpu", cpu), result["peak"])
 
 
 def report(began: float, *, children: bool = False) -> None:
@@ -221,7 +221,7 @@ def report(began: float, *, children: bool = False) -> None:
 
 
 def ours(work: Path, port: int, messages: int, *, dkim: bool = False) -> None:
-    """The whole command: process start, composing and all."""
+    """The complete command: process start, composing and sending."""
     for stale in work.glob("digest.db*"):
         stale.unlink()
     shutil.copy(work / "ready.db", work / "digest.db")

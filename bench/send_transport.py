@@ -155,11 +155,11 @@ class FarServer(asyncio.Protocol):
         answers = []
         while True:
             end = b"\r\n.\r\n" if self.in_body else b"\r\n"
-            found = self.rest.find(end, max(0, len(self.rest) - len(data) - 5))
-            if found < 0:
+            at = self.rest.find(end, max(0, len(self.rest) - len(data) - 5))
+            if at < 0:
                 break
             command = self.rest[:4].upper()
-            self.rest = self.rest[found + len(end) :]
+            self.rest = self.rest[at + len(end) :]
             data = self.rest
             starts = command == b"DATA" and not self.in_body
             self.in_body = starts
@@ -182,10 +182,10 @@ def serve_far(port: int) -> None:
 
 
 def tool(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if found is None:
+    program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if program is None:
         raise SystemExit(f"{name} is missing: apt-get install postfix")
-    return found
+    return program
 
 
 def free_port() -> int:

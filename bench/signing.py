@@ -93,7 +93,7 @@ def main() -> None:
     tokens = [token_for(KEY, 48, number) for number in range(1000)]
     blocks = [headers(token, number) for number, token in enumerate(tokens)]
     words = [token.encode("ascii") for token in tokens]
-    whole = blocks[7] + b"\r\n" + common.replace(placeholder, words[7])
+    complete = blocks[7] + b"\r\n" + common.replace(placeholder, words[7])
     one_segment, both_segment = (SegmentSigner(s, split_at_places(common)) for s in (one, both))
     pkcs, sha = padding.PKCS1v15(), hashes.SHA256()
     seed = base64.b64encode(ed_key.private_bytes_raw())
@@ -106,12 +106,12 @@ def main() -> None:
         "ours, segment, rsa + ed25519": lambda i: both_segment.sign(
             blocks[i % 1000], words[i % 1000], SIGNED_AT
         ),
-        "ours, whole message, rsa": lambda _: one.sign(whole, SIGNED_AT),
+        "ours, whole message, rsa": lambda _: one.sign(complete, SIGNED_AT),
         "dkimpy, rsa": lambda _: dkim.sign(
-            whole, b"rsa", b"news.example", pems[0], include_headers=listed
+            complete, b"rsa", b"news.example", pems[0], include_headers=listed
         ),
         "dkimpy, ed25519": lambda _: dkim.sign(
-            whole,
+            complete,
             b"ed",
             b"news.example",
             seed,
@@ -124,11 +124,11 @@ def main() -> None:
         for name, work in ways.items():
             rates[name].append(rate(work))
     bare = rates["bare RSA-2048 sign"]
-    print(f"message of {len(whole)} bytes, {rounds} rounds, median (min-max) a second")
-    for name, found in rates.items():
-        share = statistics.median(a / b for a, b in zip(found, bare, strict=True))
+    print(f"message of {len(complete)} bytes, {rounds} rounds, median (min-max) a second")
+    for name, measured in rates.items():
+        share = statistics.median(a / b for a, b in zip(measured, bare, strict=True))
         print(
-            f"{name:30} {statistics.median(found):8.0f} ({min(found):.0f}-{max(found):.0f})"
+            f"{name:30} {statistics.median(measured):8.0f} ({min(measured):.0f}-{max(measured):.0f})"
             f"  {share:.3f} of bare RSA"
         )
 

@@ -29,18 +29,20 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--rounds", type=int, default=5)
     rounds = asked.parse_args().rounds
-    found: dict[str, list[float]] = {}
+    measured: dict[str, list[float]] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             shutil.copytree(ROOT / "seeds", folder / "seeds")
             shutil.copy(ROOT / "config.toml", folder)
-            found.setdefault("python", []).append(seconds([sys.executable, "-c", "pass"], folder))
+            measured.setdefault("python", []).append(
+                seconds([sys.executable, "-c", "pass"], folder)
+            )
             for words in COMMANDS:
                 taken = seconds([sys.executable, "-m", "digest", *words], folder)
-                found.setdefault(" ".join(words), []).append(taken)
-    bare = statistics.median(found["python"])
-    for name, taken in found.items():
+                measured.setdefault(" ".join(words), []).append(taken)
+    bare = statistics.median(measured["python"])
+    for name, taken in measured.items():
         median = statistics.median(taken)
         print(f"{name:<16} {median:6.3f} s   {median / bare:5.1f} times a Python that only starts")
 

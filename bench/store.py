@@ -186,10 +186,12 @@ def add_editions(db: Database, editions: int, recipients: int, now: datetime) ->
 
 
 def build(folder: Path, articles: int, editions: int, recipients: int, signs: int) -> None:
-    """A store whose triggers and indexes are made last, which is faster and comes to the same."""
+    """A store whose triggers and indexes are made last, which is faster, with the same result."""
     from digest.newsroom import Newsroom
+    from digest.themes.lexicon import lexicon_version
 
     newsroom = Newsroom.from_file(folder / "config.toml")
+    version = lexicon_version(newsroom.settings.themes)
     now = newsroom.now().replace(microsecond=0)
     with newsroom.open() as newsroom:
         db = newsroom.db
@@ -205,7 +207,7 @@ def build(folder: Path, articles: int, editions: int, recipients: int, signs: in
             db.run("INSERT INTO sources VALUES (1, 'seeds', 'documents', 'Wire copy', ?)", (at,))
             db.run_many("INSERT INTO themes VALUES (?, ?, ?)", themes)
             documents = add_documents(db, folder, articles, now)
-            add_articles(db, articles, documents, newsroom.lexicon.version, now, signs)
+            add_articles(db, articles, documents, version, now, signs)
         with db.write():
             add_editions(db, editions, recipients, now)
         db.run("INSERT INTO article_marks SELECT id, random() FROM articles")
@@ -217,11 +219,11 @@ def build(folder: Path, articles: int, editions: int, recipients: int, signs: in
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds on the clock and of the processor, and what a command said."""
+    """Seconds on the clock and of the processor, and the output of a command."""
 
     seconds: float
     processor: float
-    said: str = ""
+    output: str = ""
 
 
 def timed(command: list[str]) -> Taken:
@@ -232,32 +234,32 @@ def timed(command: list[str]) -> Taken:
     return Taken(seconds, used, done.stdout)
 
 
-def told(name: str, found: list[Taken], more: str = "") -> None:
-    seconds = [one.seconds for one in found]
+def show(name: str, taken: list[Taken], more: str = "") -> None:
+    seconds = [one.seconds for one in taken]
     print(
         f"{name:<34} {statistics.median(seconds):7.3f} s  ({min(seconds):.3f}-{max(seconds):.3f}), "
-        f"processor {statistics.median(one.processor for one in found):.3f} s  {more}"
+        f"processor {statistics.median(one.processor for one in taken):.3f} s  {more}"
     )
 
 
 def publishing(folder: Path) -> None:
-    whole = timed(digest(folder, "publish"))
-    told("publish, the whole folder", [whole], whole.said.strip().splitlines()[-1])
-    told("publish, nothing changed", [timed(digest(folder, "publish")) for _ in range(3)])
-    found = []
+    all_feeds = timed(digest(folder, "publish"))
+    show("publish, the whole folder", [all_feeds], all_feeds.output.strip().splitlines()[-1])
+    show("publish, nothing changed", [timed(digest(folder, "publish")) for _ in range(3)])
+    taken = []
     for number in (7, 70, 77):
         with open_database(folder / "digest.db") as db, db.write():
             at = text_from_moment(datetime.now(UTC))  # noqa: TID251 - a bench is no verb
             sql = "UPDATE articles SET title = title || ' again', updated_at = ? WHERE id = ?"
             db.run(sql, (at, number))
-        found.append(timed(digest(folder, "publish")))
-    told("publish, one article changed", found)
+        taken.append(timed(digest(folder, "publish")))
+    show("publish, one article changed", taken)
 
 
 def statuses(folder: Path) -> None:
     """Beside a command that only starts, so that a busy machine shows."""
     for words in (("--help",), ("status",), ("status", "--json")):
-        told(" ".join(words), [timed(digest(folder, *words)) for _ in range(9)])
+        show(" ".join(words), [timed(digest(folder, *words)) for _ in range(9)])
 
 
 class Served:
@@ -307,7 +309,7 @@ def serving(folder: Path, idle: int) -> None:
         service = Served(folder)
         starts.append(Taken(service.ready, service.seconds()))
         service.end()
-    told("serve, start to /readyz 200", starts)
+    show("serve, start to /readyz 200", starts)
     service = Served(folder)
     while b'done_timestamp_seconds{verb="read"}' not in service.ask("/metrics")[1]:
         time.sleep(2)  # noqa: TID251 - the first wake-up looks at every published file
@@ -315,13 +317,13 @@ def serving(folder: Path, idle: int) -> None:
     time.sleep(idle)  # noqa: TID251 - idle is what is measured
     share = (service.seconds() - before) / idle
     print(f"{'idle':<34} {share:7.2%} of a core over {idle} s, {service.memory():.0f} MB resident")
-    found = []
+    taken = []
     for _ in range(3):
         began, before = time.perf_counter(), service.seconds()
         service.ask("/metrics")
-        found.append(Taken(time.perf_counter() - began, service.seconds() - before))
-        time.sleep(5.5)  # noqa: TID251 - an answer is kept for five seconds
-    told("/metrics", found)
+        taken.append(Taken(time.perf_counter() - began, service.seconds() - before))
+        time.sleep(5.5)  # noqa: TID251 - an answer is cached for five seconds
+    show("/metrics", taken)
     service.end()
 
 
@@ -336,11 +338,11 @@ newsroom = Newsroom.from_file(Path(sys.argv[1]))
 for _ in range(2):
     began = time.perf_counter()
     with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
-        found = list(of_store(newsroom, newsroom.now()))
+        metrics = list(of_store(newsroom, newsroom.now()))
     seconds = time.perf_counter() - began
 print(seconds)
 """
-    seconds = float(timed([sys.executable, "-c", code, str(folder / "config.toml")]).said)
+    seconds = float(timed([sys.executable, "-c", code, str(folder / "config.toml")]).output)
     print(f"{'figures of /metrics':<34} {seconds:7.3f} s")
 
 
@@ -356,16 +358,16 @@ worker = Worker(Newsroom.from_file(Path(sys.argv[1])))
 def spent():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-found = {}
+seconds = {}
 for verb in (Verb.READ, Verb.COMPOSE):
     worker.run(verb, lambda: False)
     before = spent()
     worker.run(verb, lambda: False)
-    found[verb] = spent() - before
-print(json.dumps(found))
+    seconds[verb] = spent() - before
+print(json.dumps(seconds))
 """
     words = [sys.executable, "-c", code, str(folder / "config.toml")]
-    for verb, seconds in json.loads(timed(words).said).items():
+    for verb, seconds in json.loads(timed(words).output).items():
         print(f"{f'wake-up that finds nothing: {verb}':<34} {seconds:7.3f} s of the processor")
 
 
@@ -379,7 +381,7 @@ def main() -> None:
     asked.add_argument("--folder", type=Path)
     asked.add_argument("--build-only", action="store_true")
     given = asked.parse_args()
-    # What any first run leaves behind, also where Python is told to write no byte code.
+    # What any first run leaves behind, even if Python writes no byte code.
     compileall.compile_dir(ROOT / "digest", quiet=1)
     articles = given.articles or (1_000_000 if given.large else 100_000)
     with contextlib.ExitStack() as stack:

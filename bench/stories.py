@@ -4,7 +4,7 @@
 
 The store is a real SQLite file with the tables and the query that digest/stories/store.py
 recommends. Its articles are about 2 kB of sentences from seeds/, mixed and changed, with names, numbers and
-days of their own, spread over ten years. Linking is timed whole: the fingerprint of the new article, its
+days of their own, spread over ten years. The time of linking includes the fingerprint of the new article, its
 look-up, the comparisons, and the rows written. A third of the new articles rewrite a stored one:
 half of its sentences, reordered; how many of those are linked to it is shown too.
 """
@@ -54,7 +54,14 @@ class Newsroom:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - copy for a benchmark, no secret
         self.syllables = SYLLABLES.split()
-        self.pools = _sentences()
+        self.pools: dict[str, list[str]] = {"en": [], "ru": []}
+        lines = [
+            line
+            for path in sorted(SEEDS.glob("*.txt"))
+            for line in path.read_text("utf-8").splitlines()
+        ]
+        for sentence in (one for line in lines for one in prose.sentences(line) if len(one) > 60):
+            self.pools["ru" if re.search("[а-я]{3}", sentence) else "en"].append(sentence)
         self.words = {
             language: [word for sentence in pool for word in sentence.split()]
             for language, pool in self.pools.items()
@@ -64,7 +71,10 @@ class Newsroom:
         sizes = [len(pool) for pool in self.pools.values()]
         language = self.random.choices([*self.pools], sizes)[0]
         day = date(2016, 1, 1) + timedelta(days=self.random.randrange(3_650))
-        names = [self._name() for _ in range(12)]
+        names = [
+            "".join(self.random.choices(self.syllables, k=self.random.randrange(2, 5))).capitalize()
+            for _ in range(12)
+        ]
         sentences: list[str] = []
         while sum(map(len, sentences)) < LENGTH:
             sentences.append(self._own(language, names))
@@ -72,9 +82,9 @@ class Newsroom:
         return Copy(title, tuple(sentences), language, None if self.random.random() < 0.2 else day)
 
     def rewritten(self, copy: Copy) -> Copy:
-        kept = self.random.sample(copy.sentences, len(copy.sentences) // 2 + 1)
+        chosen = self.random.sample(copy.sentences, len(copy.sentences) // 2 + 1)
         day = copy.day and copy.day + timedelta(days=self.random.randrange(3))
-        return Copy(copy.title, tuple(kept), copy.language, day)
+        return Copy(copy.title, tuple(chosen), copy.language, day)
 
     def _own(self, language: str, names: list[str]) -> str:
         """A sentence with half of its words changed: for others of the pool, and for names."""
@@ -87,22 +97,6 @@ class Newsroom:
             elif self.random.random() < 0.25:
                 words[at] = self.random.choice(names)
         return " ".join(words)
-
-    def _name(self) -> str:
-        return "".join(
-            self.random.choices(self.syllables, k=self.random.randrange(2, 5))
-        ).capitalize()
-
-
-def _sentences() -> dict[str, list[str]]:
-    pools: dict[str, list[str]] = {"en": [], "ru": []}
-    for path in sorted(SEEDS.glob("*.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            for sentence in prose.sentences(line):
-                if len(sentence) > 60:
-                    language = "ru" if re.search("[а-я]{3}", sentence) else "en"
-                    pools[language].append(sentence)
-    return pools
 
 
 def store(database: sqlite3.Connection, number: int, new: Fingerprint) -> None:
@@ -119,15 +113,15 @@ def store(database: sqlite3.Connection, number: int, new: Fingerprint) -> None:
 def link_one(database: sqlite3.Connection, number: int, copy: Copy) -> list[int]:
     new = copy.fingerprint()
     rows = database.execute(CANDIDATES, {**wanted(new), "article_id": number}).fetchall()
-    linked = link(new, ((found, from_json(kept)) for found, kept in rows))
+    linked = link(new, ((article, from_json(stored)) for article, stored in rows))
     store(database, number, new)
-    return [found for found, _ in linked]
+    return [article for article, _ in linked]
 
 
 def measure(database: sqlite3.Connection, newsroom: Newsroom, known: list[Copy], new: int) -> str:
     """Milliseconds to link `new` articles, one by one; the store is left as it was."""
     times: list[float] = []
-    found = hoped = stray = 0
+    right = hoped = stray = 0
     for at in range(new):
         target = newsroom.random.randrange(len(known))
         rewrites = at % 3 == 0
@@ -137,12 +131,12 @@ def measure(database: sqlite3.Connection, newsroom: Newsroom, known: list[Copy],
         times.append((time.perf_counter() - start) * 1000)
         database.rollback()
         hoped += rewrites
-        found += rewrites and target + 1 in linked
+        right += rewrites and target + 1 in linked
         stray += len(linked) - (rewrites and target + 1 in linked)
     ninth = statistics.quantiles(times, n=20)[-1]
     return (
         f"{len(known):>9,} {statistics.median(times):>9.2f} {ninth:>9.2f} "
-        f"{found:>6} of {hoped:<4} {stray:>6}"
+        f"{right:>6} of {hoped:<4} {stray:>6}"
     )
 
 

@@ -5,7 +5,7 @@
 LABELS.jsonl holds labelled articles as `digest themes evaluate` reads them. The plain ways are
 measured in the same run: the theme's name alone; its name and three stems, in the title or twice in
 the text; and TF-IDF with logistic regression (needs scikit-learn), each item judged by a model that
-has seen only the other four fifths. Speed is told for the articles as they are, and for texts of 2 kB
+has seen only the other four fifths. Speed is measured for the articles as they are, and for texts of 2 kB
 joined from them, as CPU time of one core.
 """
 
@@ -48,14 +48,14 @@ class Counts:
     def f1(self) -> float:
         return 2 * self.right / max(1, 2 * self.right + self.wrong + self.missed)
 
-    def add(self, found: set[str], item: LabelledItem, themes: Iterable[str]) -> None:
+    def add(self, judged: set[str], item: LabelledItem, themes: Iterable[str]) -> None:
         for theme in themes:
             if theme in item.allowed:
                 continue
             wanted = theme in (item.themes or ())
-            self.right += wanted and theme in found
-            self.wrong += theme in found and not wanted
-            self.missed += wanted and theme not in found
+            self.right += wanted and theme in judged
+            self.wrong += theme in judged and not wanted
+            self.missed += wanted and theme not in judged
 
 
 def main() -> None:
@@ -93,11 +93,11 @@ def show_quality(items: Sequence[LabelledItem], ours: Judge) -> None:
     for name, judge in ways:
         counts = {column: Counts() for column in columns}
         for item in items:
-            found = judge(item)
-            counts["all"].add(found, item, STEMS)
-            counts[item.language].add(found, item, STEMS)
+            judged = judge(item)
+            counts["all"].add(judged, item, STEMS)
+            counts[item.language].add(judged, item, STEMS)
             for theme in STEMS:
-                counts[theme].add(found, item, [theme])
+                counts[theme].add(judged, item, [theme])
         print(f"{name:34}" + "".join(f"{counts[column].f1:12.3f}" for column in columns))
 
 
@@ -113,13 +113,13 @@ def show_intervals(ours: Evaluation) -> None:
 
 
 def by_name(item: LabelledItem) -> set[str]:
-    """A theme whose name stands anywhere."""
+    """A theme whose name is anywhere."""
     text = f"{item.title} {item.text}".casefold()
     return {theme for theme, (names, _) in STEMS.items() if any(name in text for name in names)}
 
 
 def by_stems(item: LabelledItem) -> set[str]:
-    """A theme of which a stem stands in the title, or stems stand twice in the text."""
+    """A theme with a stem in the title, or two stems in the text."""
     title, text = item.title.casefold(), item.text.casefold()
     return {
         theme
@@ -140,7 +140,7 @@ def by_learning(items: Sequence[LabelledItem]) -> Judge | None:
     shuffled = list(range(len(items)))
     random.Random(SEED).shuffle(shuffled)  # noqa: S311 - folds of a benchmark
     texts = [f"{item.title} {item.text}" for item in items]
-    found: dict[str, set[str]] = {item.id: set() for item in items}
+    judged: dict[str, set[str]] = {item.id: set() for item in items}
     for fold in range(FOLDS):
         held = shuffled[fold::FOLDS]
         known = [i for i in shuffled if i not in set(held)]
@@ -156,10 +156,10 @@ def by_learning(items: Sequence[LabelledItem]) -> Judge | None:
                 LogisticRegression(C=30, class_weight="balanced", max_iter=1000),
             )
             model.fit([texts[i] for i in known], labels)
-            for i, said in zip(held, model.predict([texts[i] for i in held]), strict=True):
-                if said:
-                    found[items[i].id].add(theme)
-    return lambda item: found[item.id]
+            for i, theirs in zip(held, model.predict([texts[i] for i in held]), strict=True):
+                if theirs:
+                    judged[items[i].id].add(theme)
+    return lambda item: judged[item.id]
 
 
 def show_speed(lexicon: Lexicon, items: Sequence[LabelledItem], texts: int) -> None:
@@ -187,7 +187,7 @@ def show_speed(lexicon: Lexicon, items: Sequence[LabelledItem], texts: int) -> N
 
 
 def joined(items: Sequence[LabelledItem], texts: int) -> list[tuple[str, str, str]]:
-    """Texts of LENGTH bytes, each of one language, in paragraphs of whole articles."""
+    """Texts of LENGTH bytes, each of one language, in paragraphs of complete articles."""
     copies = []
     by_language: dict[str, list[LabelledItem]] = {}
     for item in items:
@@ -205,8 +205,8 @@ def joined(items: Sequence[LabelledItem], texts: int) -> list[tuple[str, str, st
 
 def hits_in(lexicon: Lexicon, copy: tuple[str, str, str]) -> int:
     title, text, language = copy
-    found = classify(lexicon, title=title, text=text, language=language)
-    return sum(len(score.hits) for score in found)
+    scores = classify(lexicon, title=title, text=text, language=language)
+    return sum(len(score.hits) for score in scores)
 
 
 def rate(lexicon: Lexicon, copies: Sequence[tuple[str, str, str]]) -> float:

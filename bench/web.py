@@ -3,8 +3,8 @@
     python bench/web.py [--rounds N] [--seconds N]
 
 Needs `wrk` and `nginx` (Debian packages of those names). One worker each, 32 connections, one
-thread of wrk. For each case (whole, unchanged, gzip) the ratio of requests a second is taken per
-round, so that a machine that is busy meanwhile bears on both alike; told are the median, the least
+thread of wrk. For each case (complete, unchanged, gzip) the ratio of requests a second is taken per
+round, so that a busy machine slows both alike; shown are the median, the least
 and the most, and our 99th percentile.
 """
 
@@ -91,13 +91,13 @@ def load(port: int, seconds: int, headers: dict[str, str]) -> tuple[float, float
     options = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     address = f"http://127.0.0.1:{port}/feeds/{FEED}"
     words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *options, address]
-    told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in told or "Socket errors" in told:
-        sys.exit(told)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
+    output = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        sys.exit(output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
     if rate is None or slow is None:
-        sys.exit(told)
+        sys.exit(output)
     return float(rate[1]), float(slow[1]) * FACTORS[slow[2]]
 
 

@@ -18,17 +18,17 @@ EXAMPLES = re.compile(
 """Domains that RFC 2606 and RFC 6761 keep for examples, and пример.рф, which serves as one."""
 
 COPY = ("seeds/", "tests/data/")
-"""Wire copy and recorded documents stand byte for byte, with the addresses that they were sent with."""
+"""Wire copy and recorded documents stay byte for byte, with the addresses in them."""
 
 
 def private_words(text: str, *, copy: bool = False) -> list[str]:
-    """What of `text` must not be in git, in the order in which it is looked for."""
-    found = [match[0] for match in PATHS.finditer(text)]
-    found += [match[0] for match in KEYS.finditer(text)]
+    """The parts of `text` that must not be in git."""
+    words = [match[0] for match in PATHS.finditer(text)]
+    words += [match[0] for match in KEYS.finditer(text)]
     if copy:
-        return found
-    found += [match[0] for match in ADDRESSES.finditer(text) if not EXAMPLES.search(match[1])]
-    return found + [match[0] for match in PASSWORDS.finditer(text)]
+        return words
+    words += [match[0] for match in ADDRESSES.finditer(text) if not EXAMPLES.search(match[1])]
+    return words + [match[0] for match in PASSWORDS.finditer(text)]
 
 
 def main() -> int:

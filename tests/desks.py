@@ -6,7 +6,6 @@ import shutil
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from digest.feeds.publish import publish
 from digest.newsroom import Clock, Newsroom, make_environment
 from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
-from digest.themes.lexicon import Lexicon, compile_lexicon
 
 ROOT = Path(__file__).parents[1]
 LISTING = "002_e89ea2d84f60b326.txt"

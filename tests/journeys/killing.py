@@ -25,7 +25,8 @@ from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
 from digest.store.backups import restore
-from tests.desks import ROOT, Desk, shipped_lexicon
+from digest.themes.lexicon import lexicon_of
+from tests.desks import ROOT, Desk
 
 STEPS = {"execute", "executemany", "backup", "open", "write", "fsync", "utime", "chmod", "close"}
 STEPS |= {"replace", "rename", "link", "unlink", "remove", "mkdir"}
@@ -71,18 +72,18 @@ class Run:
     fault: str
 
 
+@dataclass
 class Killer:
     """The warm process, as a test drives it."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    process: subprocess.Popen[str]
 
     def run(self, desk: Desk, verb: str, now: datetime, *, nth: int | None = None) -> Run:
         """Run a verb at `now`, and kill it at its `nth` step; None lets it finish."""
         order = {"config": str(desk.config), "verb": verb, "now": now.isoformat(), "nth": nth}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return Run(**json.loads(self._process.stdout.readline()))
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return Run(**json.loads(self.process.stdout.readline()))
 
 
 @contextlib.contextmanager
@@ -96,7 +97,7 @@ def killer() -> Iterator[Killer]:
 
 
 def main() -> None:
-    shipped_lexicon()
+    lexicon_of(load_settings(ROOT / "config.toml").themes)  # compiled once, for every child
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()
@@ -129,7 +130,6 @@ def _work(order: dict[str, Any], answer: int) -> None:
     os.dup2(silent, 2)
     now = datetime.fromisoformat(order["now"])
     newsroom = Newsroom(load_settings(Path(order["config"])), lambda: now)
-    newsroom.__dict__["lexicon"] = shipped_lexicon()
     sys.setprofile(count)
     try:
         WORK[order["verb"]](newsroom)

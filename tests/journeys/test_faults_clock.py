@@ -29,27 +29,11 @@ EVERY_MINUTE = '"* * * * *"'
 ENTRY = "{http://www.w3.org/2005/Atom}entry/{http://www.w3.org/2005/Atom}id"
 
 
-class WallClock:
-    """The clock of a process, ahead of the machine's or behind it."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.set(timedelta(0))
-
-    def set(self, ahead: timedelta) -> None:
-        new = self.place.with_suffix(".new")
-        new.write_text(f"{ahead.total_seconds():+.0f}\n")
-        new.replace(self.place)
-
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self.place),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }
+def set_clock(desk: Desk, ahead: timedelta) -> None:
+    """Set the wall clock of the desk's service ahead of the machine's, or behind it."""
+    new = desk.folder / "clock.new"
+    new.write_text(f"{ahead.total_seconds():+.0f}\n")
+    new.replace(desk.folder / "clock")
 
 
 def add(desk: Desk, running: Running, name: str) -> None:
@@ -104,19 +88,27 @@ def test_a_clock_that_jumps_by_a_day_makes_nothing_twice_and_nothing_late(desk: 
         max_lateness_hours="8784.0",
         entries="100",
     )
-    clock = WallClock(desk.folder / "clock")
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(desk.folder / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
     day = timedelta(days=1)
-    with service(desk, environment=clock.environment()) as running:
+    set_clock(desk, 0 * day)
+    with service(desk, environment) as running:
         until_sent(desk, running, 36)
-        clock.set(day)
+        set_clock(desk, day)
         add(desk, running, "Serhetabat")
-        clock.set(day + timedelta(minutes=1))
+        set_clock(desk, day + timedelta(minutes=1))
         until_sent(desk, running, 37)
-        clock.set(timedelta(0))
+        set_clock(desk, 0 * day)
         add(desk, running, "Farap")
-        clock.set(-day)
+        set_clock(desk, -day)
         add(desk, running, "Garabogaz")
-        clock.set(2 * day)
+        set_clock(desk, 2 * day)
         until_sent(desk, running, 39)
     check(desk, 36 + 3)
     assert not [line for line in running.log if "trace" in line]

@@ -1,6 +1,4 @@
-"""A disk that is full or read-only, and a lock that another process holds: one message, nothing lost,
-and work goes on when it can.
-"""
+"""A full disk, a read-only disk, a locked database: one message, nothing lost, and work goes on later."""
 
 import contextlib
 import shutil

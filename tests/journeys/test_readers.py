@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,9 @@ NEWS = """Border post opens at Howdan
 
 On 20 November 2026, customs officers opened a border post at Howdan to search lorries for drugs.
 """
-STAGES = ("as found", "new article", "corrected article", "nothing new", "nothing new again")
+CORRECTED = NEWS.replace("lorries", "lorries and buses")
+STAGES = ((None, (36, 0)), (NEWS, (1, 0)), (CORRECTED, (0, 1)), (None, None), (None, None))
+"""A document that arrives, and how many articles the service then adds and revises."""
 
 
 class Entry(NamedTuple):
@@ -88,65 +90,55 @@ class Lemon:
 class Followed:
     """A reader's entries after each stage, and how many of its polls got each status."""
 
-    held: list[dict[str, Entry]]
-    answers: dict[str, int]
-
-
-def poll_when_served(running: Running, desk: Desk, reader: Newsboat | Lemon) -> int:
-    """Poll once the service answers with the newest file; how many requests of our own that took."""
-    name = f"all.{reader.ending}"
-    asked = 1
-    while running.get(f"/feeds/{name}")[2] != (desk.folder / "feeds" / name).read_bytes():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.process.wait(0.1)
-        asked += 1
-    reader.poll()
-    return asked
-
-
-def bring(desk: Desk, running: Running, text: str, kind: str) -> None:
-    """A document arrives, and the service reads it as `kind`: added or revised."""
-    draft = desk.folder / "howdan.txt"
-    draft.write_text(text, "utf-8")
-    draft.rename(desk.seeds / "howdan.txt")
-    while not (line := running.until("read"))[kind]:
-        pass
-    assert (line["added"], line["revised"]) == (int(kind == "added"), int(kind == "revised"))
-
-
-def follow(desk: Desk, running: Running, readers: list[Newsboat | Lemon]) -> dict[str, Followed]:
-    """Go through all stages; the result by ending of the feed."""
-    held: dict[str, list[dict[str, Entry]]] = {one.ending: [] for one in readers}
-    own = dict.fromkeys(held, 0)
-    for stage in STAGES:
-        if stage == "as found":
-            assert running.until("read")["added"] == 36
-        elif stage == "new article":
-            bring(desk, running, NEWS, "added")
-        elif stage == "corrected article":
-            bring(desk, running, NEWS.replace("lorries", "lorries and buses"), "revised")
-        for reader in readers:
-            own[reader.ending] += poll_when_served(running, desk, reader)
-            held[reader.ending].append(reader.entries())
-    figures = running.get("/metrics")[2].decode()
-    line = r'^digest_http_responses_total\{route="(\w+)",status="(\d+)"\} (\d+)\.0$'
-    answers: dict[str, dict[str, int]] = {one.ending: {} for one in readers}
-    for route, status, count in re.findall(line, figures, re.MULTILINE):
-        if route in answers:
-            answers[route][status] = int(count) - (own[route] if status == "200" else 0)
-    return {ending: Followed(held[ending], answers[ending]) for ending in held}
+    held: list[dict[str, Entry]] = field(default_factory=list)
+    answers: dict[str, int] = field(default_factory=dict)
+    own_requests: int = 0
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Followed]:
-    """One service that reads its folder each second, and the readers that follow it."""
+    """One service that reads its folder each second, and its readers, by the ending of their feed."""
     desk = make_desk(tmp_path_factory.mktemp("followed") / "desk")
     desk.configure(ingest_every_minutes="0.02", lease_seconds="3.0", send="false", entries="100")
     kinds = [Lemon] if NEWSBOAT is None else [Lemon, Newsboat]
+    followed = {kind.ending: Followed() for kind in kinds}
     with service(desk) as running:
         base = f"http://127.0.0.1:{running.port}/feeds/all"
         readers = [kind(f"{base}.{kind.ending}", desk.folder / kind.ending) for kind in kinds]
-        return follow(desk, running, readers)
+        for text, counts in STAGES:
+            if text is not None:
+                draft = desk.folder / "howdan.txt"
+                draft.write_text(text, "utf-8")
+                draft.rename(desk.seeds / "howdan.txt")
+            if counts is not None:
+                line = running.until("read")
+                while not line["added"] and not line["revised"]:
+                    line = running.until("read")
+                assert (line["added"], line["revised"]) == counts
+            for reader in readers:
+                followed[reader.ending].own_requests += poll_when_served(running, desk, reader)
+                followed[reader.ending].held.append(reader.entries())
+        figures = running.get("/metrics")[2].decode()
+    metric = r'^digest_http_responses_total\{route="(\w+)",status="(\d+)"\} (\d+)\.0$'
+    for route, status, count in re.findall(metric, figures, re.MULTILINE):
+        if route in followed:
+            own = followed[route].own_requests if status == "200" else 0
+            followed[route].answers[status] = int(count) - own
+    return followed
+
+
+def poll_when_served(running: Running, desk: Desk, reader: Newsboat | Lemon) -> int:
+    """Poll once the service answers with the newest file; how many requests of our own that took."""
+    file = desk.folder / "feeds" / f"all.{reader.ending}"
+    asked = served = 0
+    while not served:
+        if file.exists():  # the first run may lose its lease before it publishes
+            asked += 1
+            served = running.get(f"/feeds/{file.name}")[2] == file.read_bytes()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(0 if served else 0.1)
+    reader.poll()
+    return asked
 
 
 EVERY_READER = [

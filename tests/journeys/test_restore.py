@@ -24,11 +24,6 @@ RECIPIENTS = 160
 PROGRAM = "/opt/digest/venv/bin/digest"
 
 
-def blocks(section: str) -> list[str]:
-    """The commands of a section of the page."""
-    return list(DRILL["blocks"](PAGE, section))
-
-
 class Operator:
     """Types the page's commands, with the folders of the test for /srv/newsroom and /srv/drill."""
 
@@ -45,10 +40,11 @@ class Operator:
             "DIGEST_CONFIG": str(desk.config),
         }
 
-    def type(self, commands: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    def type(self, commands: str, answer: str = "") -> str:
+        """What the commands print."""
         for place, here in self.places.items():
             commands = commands.replace(place, str(here))
-        return subprocess.run(
+        screen = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands],
             input=answer,
             capture_output=True,
@@ -57,6 +53,8 @@ class Operator:
             timeout=60,
             env=self.environment,
         )
+        assert screen.returncode == 0, screen.stdout + screen.stderr
+        return screen.stdout
 
 
 @dataclass
@@ -78,8 +76,7 @@ def copy_under_load(desk: Desk, relay: Relay, running: Running, operator: Operat
         for n in range(20):
             text = f"Customs news {n}\n\nOfficers found drugs in lorry {n} on 20 November 2026.\n"
             (desk.seeds / f"late-{n}.txt").write_text(text, "utf-8")
-        made = operator.type("digest backup")
-        assert made.returncode == 0, made.stderr
+        operator.type("digest backup")
         assert sending.poll() is None
         relay.seconds = 0.0
         output, errors = sending.communicate(timeout=60)
@@ -101,15 +98,13 @@ def drilled(tmp_path_factory: pytest.TempPathFactory, ingested_store: Path) -> I
     with desk.open() as db:
         Office(desk, db).add(*[f"r{n}@reader.example" for n in range(RECIPIENTS)])
     operator = Operator(desk, drill.folder, folder)
-    [restore, _] = blocks("Trying a restore")
+    [restore, _] = DRILL["blocks"](PAGE, "Trying a restore")
     with relaying(Relay()) as relay:
         use_smtp(desk, relay.port)
         desk.configure(data_timeout_seconds="30.0", command_timeout_seconds="30.0")
         with service(desk) as running:
             copy_under_load(desk, relay, running, operator)
-            screen = operator.type(restore)
-            assert screen.returncode == 0, screen.stdout + screen.stderr
-        assert " 0 wrong" in screen.stdout
+            assert " 0 wrong" in operator.type(restore)
         copied = drill.json("editions", "show", "1")["deliveries"]
         yield Drilled(desk, drill, operator, relay, copied)
 
@@ -140,10 +135,8 @@ def test_a_restored_copy_mails_nobody_until_it_is_activated(drilled: Drilled) ->
 
 def test_the_old_place_is_restored_by_the_page(drilled: Drilled) -> None:
     """The old files are kept; it, too, sends only when activated."""
-    [restore] = blocks("Restoring")
-    screen = drilled.operator.type(restore, answer="y\n")
-    assert screen.returncode == 0, screen.stdout + screen.stderr
-    assert " 0 wrong" in screen.stdout
+    [restore] = DRILL["blocks"](PAGE, "Restoring")
+    assert " 0 wrong" in drilled.operator.type(restore, answer="y\n")
     assert len(list(drilled.desk.folder.glob("digest-before-*.db"))) == 1
     assert drilled.desk.json("editions", "show", "1")["deliveries"] == drilled.copied
     assert drilled.desk.run("send", "--yes").exit_code == 1

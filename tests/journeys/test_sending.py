@@ -5,10 +5,12 @@ import io
 import re
 import shutil
 import signal
+import subprocess
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.message import Message
+from typing import Any
 
 import pytest
 
@@ -325,12 +327,29 @@ def test_a_wrong_password_sends_nothing_and_is_not_printed(
 
 @pytest.fixture
 def crowd(filled: Desk) -> Iterator[tuple[Desk, Relay]]:
-    """Forty recipients, and a slow server."""
+    """Forty recipients, and a slow server; at the end nobody got the edition twice."""
     with filled.open() as db:
         Office(filled, db).add(*[f"r{n}@reader.example" for n in range(40)])
     with relaying(Relay(seconds=0.04)) as relay:
         use_smtp(filled, relay.port)
         yield filled, relay
+    assert set(relay.taken.values()) == {1}
+
+
+def amid(
+    crowd: tuple[Desk, Relay], messages: int, act: Callable[[subprocess.Popen[str]], object]
+) -> tuple[str, str, dict[str, Any]]:
+    """Do something while the edition is sent; the sender's output, its errors, and the edition."""
+    desk, relay = crowd
+    with sender(desk) as process:
+        relay.wait_for_messages(messages)
+        act(process)
+        output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in output + errors
+    edition = desk.json("editions", "show", "1")
+    assert edition["balanced"]
+    return output, errors, edition["deliveries"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -339,12 +358,7 @@ def test_a_sender_stops_cleanly_when_asked(
 ) -> None:
     """Mails under way finish, the rest stays queued and is reported; the next run sends it, nobody twice."""
     desk, relay = crowd
-    with sender(desk) as process:
-        relay.wait_for_messages(8)
-        process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
-    assert process.returncode == 0, errors
-    counts = desk.json("editions", "show", "1")["deliveries"]
+    output, errors, counts = amid(crowd, 8, lambda process: process.send_signal(number))
     assert set(counts) == {"queued", "sent"}
     assert counts["sent"] == len(relay.taken)
     assert 8 <= counts["sent"] < 25
@@ -353,55 +367,36 @@ def test_a_sender_stops_cleanly_when_asked(
     relay.seconds = 0
     assert desk.run("send", "--yes").exit_code == 0
     assert desk.json("editions", "show", "1")["deliveries"] == {"sent": 40}
-    assert set(relay.taken.values()) == {1}
 
 
 def test_a_second_sender_is_refused_with_the_firsts_process_id(crowd: tuple[Desk, Relay]) -> None:
     """A timer that fires while a person sends does no harm, and says which process is sending."""
-    desk, relay = crowd
-    with sender(desk) as process:
-        relay.wait_for_messages(1)
-        second = desk.run("send", "--yes")
-        process.communicate(timeout=30)
-    assert second.exit_code == 1
-    assert f"process {process.pid}, started 20" in second.output
-    assert desk.json("editions", "show", "1")["deliveries"] == {"sent": 40}
-    assert set(relay.taken.values()) == {1}
+
+    def send_too(process: subprocess.Popen[str]) -> None:
+        second = crowd[0].run("send", "--yes")
+        assert second.exit_code == 1
+        assert f"process {process.pid}, started 20" in second.output
+
+    assert amid(crowd, 1, send_too)[2] == {"sent": 40}
 
 
-@pytest.mark.parametrize(
-    ("words", "left"),
-    [
-        pytest.param(("editions", "hold", "1"), "queued", id="held"),
-        pytest.param(("editions", "cancel", "1"), "skipped", id="cancelled"),
-    ],
-)
+@pytest.mark.parametrize(("verb", "left"), [("hold", "queued"), ("cancel", "skipped")])
 def test_an_edition_can_be_stopped_while_it_is_sent(
-    crowd: tuple[Desk, Relay], words: tuple[str, ...], left: str
+    crowd: tuple[Desk, Relay], verb: str, left: str
 ) -> None:
     """For the editor who sees the mistake in the first copy that arrives."""
     desk, relay = crowd
-    with sender(desk) as process:
-        relay.wait_for_messages(8)
-        assert desk.run(*words).exit_code == 0
-        output, errors = process.communicate(timeout=30)
-    assert "Traceback" not in output + errors
-    edition = desk.json("editions", "show", "1")
-    assert edition["balanced"]
-    assert edition["deliveries"]["sent"] == len(relay.taken) < 25
-    assert edition["deliveries"][left] == 40 - len(relay.taken)
+    _, _, counts = amid(crowd, 8, lambda _: desk.run("editions", verb, "1"))
+    assert counts["sent"] == len(relay.taken) < 25
+    assert counts[left] == 40 - len(relay.taken)
 
 
 def test_a_recipient_suppressed_meanwhile_is_not_mailed(crowd: tuple[Desk, Relay]) -> None:
     """Checked when queued, and again before its mail is sent."""
     desk, relay = crowd
-    with sender(desk) as process:
-        relay.wait_for_messages(4)
-        assert desk.run("suppressions", "add", "R39@Reader.example").exit_code == 0
-        process.communicate(timeout=30)
+    amid(crowd, 4, lambda _: desk.run("suppressions", "add", "R39@Reader.example"))
     assert "r39@reader.example" not in relay.taken
     assert len(relay.taken) == 39
-    assert process.returncode == 0
     desk.run("send", "--yes")
     (row,) = desk.json("deliveries", "list", "--status", "skipped")
     assert (row["address"], row["reason"]) == ("r39@reader.example", "suppressed")

@@ -79,9 +79,7 @@ def test_answers_come_in_order_whichever_way_they_are_made(quick: Desk):
         with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
             connection.sendall(b"".join(asked))
             with connection.makefile("rb") as lines:
-                answers = [
-                    read_answer(lines, head=request.startswith(b"HEAD")) for request in asked
-                ]
+                answers = [read_answer(lines, head=one.startswith(b"HEAD")) for one in asked]
                 assert lines.read() == b""
     atom, json_feed = "application/atom+xml", "application/feed+json"
     assert answers == [
@@ -150,9 +148,8 @@ def test_a_delivery_that_does_not_end_in_time_is_settled_at_the_next_start(quick
         with service(quick) as running:
             assert running.until("send")["recovered"] == 1
     with quick.open(read_only=True) as db:
-        assert db.rows("SELECT status, attempts FROM deliveries") == [
-            {"status": "uncertain", "attempts": 1}
-        ]
+        rows = db.rows("SELECT status, attempts FROM deliveries")
+    assert rows == [{"status": "uncertain", "attempts": 1}]
 
 
 def test_a_port_in_use_is_reported(quick: Desk):

@@ -1,4 +1,4 @@
-"""scripts/install-drill types what the page says; here, that it finds it there."""
+"""scripts/install-drill types what the page says; here, whether it finds the commands."""
 
 import runpy
 import subprocess
@@ -39,6 +39,6 @@ def test_a_section_without_commands_is_told(section: str) -> None:
 
 @pytest.mark.parametrize("name", ["packaging/digest", ".ci/run", "scripts/check"])
 def test_a_shell_script_can_be_read(name: str) -> None:
-    """What is only run as root, or in CI, is at least whole."""
+    """Scripts that only run as root, or in CI, at least parse."""
     words = ["bash", "-n", str(ROOT / name)]
     assert subprocess.run(words, capture_output=True, check=False, text=True).stderr == ""

@@ -1,4 +1,4 @@
-"""scripts/private_words.py finds what must not be in git, and lets examples be."""
+"""scripts/private_words.py finds what must not be in git, and accepts examples."""
 
 import runpy
 from pathlib import Path
@@ -27,5 +27,5 @@ def test_private_words_are_found_and_examples_are_not(line: str, found: list[str
 
 
 def test_wire_copy_keeps_its_addresses():
-    """Seeds stand byte for byte, press contacts and all."""
+    """Seeds stay byte for byte, press contacts and all."""
     assert SCRIPT["private_words"]("press@" + "news.tm", copy=True) == []

@@ -1,6 +1,4 @@
-"""What happens to the machines of a soak: services die, wait and start, the mail server is away, settings
-change.
-"""
+"""A soak's machines: services die, wait and start; the mail server goes away; settings change."""
 
 import contextlib
 import http.client
@@ -26,8 +24,7 @@ from tests.soak.services import Life, Services
 @dataclass
 class Machines:
     """`handed` are the deliveries that the end of a process left open, `most_handed` the most at one end;
-    `outages` are when the mail server was away, on the soak's clock; `long_life` is not killed.
-    """
+    `outages` are when the mail server was away, on the soak's clock; `long_life` is not killed."""
 
     terms: Terms
     newsroom: Newsroom
@@ -42,7 +39,6 @@ class Machines:
     outages: list[tuple[datetime, datetime]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     unready: Counter[str] = field(default_factory=Counter)
-    struck: int = 0
     long_life: Life | None = None
 
     def watch(self) -> None:
@@ -52,7 +48,6 @@ class Machines:
             if life.ended is None and life.process.poll() is not None:
                 life.ended = now
                 if life.killed:
-                    self.struck += 1
                     self.after_kill(led=True)
                 else:
                     self.faults.append(f"{life.log.name}: ended: {life.process.returncode}")

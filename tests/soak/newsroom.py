@@ -18,7 +18,7 @@ from digest.store.database import Database, open_database
 from tests.desks import ROOT, Desk
 from tests.mailing import use_smtp
 from tests.soak.press import BROKEN, Piece, Press
-from tests.soak.serve import fast_desk, write_clock
+from tests.soak.services import fast_desk, write_clock
 
 CONNECTIONS = 4
 SOURCES = ("wire", "press")

@@ -132,9 +132,9 @@ def _deliveries(world: World, db: Database, figures: dict[str, object]) -> Itera
         else:
             came[named].append(one)
     names = Counter(one.message_id for one in world.relay.received if one.fate != DROPPED)
-    yield from (
-        f"{name} was taken {times} times" for name, times in names.items() if times > 1 or not name
-    )
+    for name, times in names.items():
+        if times > 1 or not name:
+            yield f"{name} was accepted {times} times"
     rows = db.rows(
         "SELECT deliveries.*, address FROM deliveries JOIN recipients ON recipients.id = recipient_id"
     )

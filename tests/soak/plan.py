@@ -41,8 +41,7 @@ SELDOM = {
 class Terms:
     """`seldom` is how often each of SELDOM happens; `first` of the recipients are there from the
     beginning. A service waits `patience` seconds for the mail server, and has surely read its folders
-    after `settles` seconds.
-    """
+    after `settles` seconds."""
 
     days: float = 365.0
     pace: float = 10_000.0

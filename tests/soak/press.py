@@ -1,6 +1,4 @@
-"""Press copy of an invented newsroom: English and Russian, from a seed, each piece with a docket number by
-which it can be found.
-"""
+"""Invented press copy, English and Russian, from a seed; each piece has a docket number of its own."""
 
 import random
 from dataclasses import dataclass, field

@@ -56,8 +56,7 @@ class Received:
 class Relay:
     """`silence` is longer than the service waits for an answer, in seconds; `tame`: no more faults;
     `trap` is how many more bodies must come, and what to call then; `notices` are mails to the
-    newsroom's own people, by Message-ID.
-    """
+    newsroom's own people, by Message-ID."""
 
     seed: int
     silence: float

@@ -1,4 +1,7 @@
-"""The processes of `digest serve`: started, watched, killed; and their logs."""
+"""The processes of `digest serve`: started, watched, killed; and their logs.
+
+python -m tests.soak.services CLOCK CONFIG [OPTIONS]        `digest serve` on the clock of a soak
+"""
 
 import contextlib
 import json
@@ -9,8 +12,13 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from digest.cli.main import DigestGroup
+from digest.cli.service import serve
+from digest.config.load import load_settings
+from digest.newsroom import Clock, Newsroom
 from tests.desks import ROOT
 
 SLACK = timedelta(seconds=1.0)
@@ -104,7 +112,7 @@ class Services:
     def begin(self, port: int, now: float) -> Life:
         number = len(self.lives) + 1
         log = self.folder / f"life-{number:03}.log"
-        words = [sys.executable, "-m", "tests.soak.serve", str(self.folder / "clock.json")]
+        words = [sys.executable, "-m", "tests.soak.services", str(self.folder / "clock.json")]
         words += [str(self.folder / "config.toml"), "--port", str(port)]
         with log.open("wb") as stream:
             process = subprocess.Popen(
@@ -131,3 +139,25 @@ class Services:
             if line["level"] in ("error", "critical") or "trace" in line
             if line["event"] is None or not any(one.explains(line) for one in self.causes)
         ]
+
+
+def fast_desk(clock: Clock, config: Path) -> SimpleNamespace:
+    """What the commands expect as their context object, on that clock."""
+    return SimpleNamespace(newsroom=Newsroom(load_settings(config), clock))
+
+
+def write_clock(path: Path, clock: Clock) -> None:
+    """The clock for every process of a soak, so that it runs on while some of them are dead."""
+    moments = {"starts": clock.starts.isoformat(), "begun": clock.begun.isoformat()}
+    path.write_text(json.dumps({"pace": clock.pace, **moments}), "utf-8")
+
+
+def read_clock(path: Path) -> Clock:
+    stored = json.loads(path.read_text("utf-8"))
+    starts, begun = (datetime.fromisoformat(stored[key]) for key in ("starts", "begun"))
+    return Clock(stored["pace"], starts, begun)
+
+
+if __name__ == "__main__":
+    desk = fast_desk(read_clock(Path(sys.argv[1])), Path(sys.argv[2]))
+    DigestGroup(commands=[serve]).main(["serve", *sys.argv[3:]], prog_name="digest", obj=desk)
