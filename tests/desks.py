@@ -29,12 +29,6 @@ MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 MACHINE = Clock()
 
 
-@cache
-def shipped_lexicon() -> Lexicon:
-    """The lexicon of the project's config.toml."""
-    return compile_lexicon(load_settings(ROOT / "config.toml").themes)
-
-
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
