@@ -90,6 +90,12 @@ class Desk:
                 lines[i] = f"{key} = {value}"
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
 
+    def edit_config(self, old: str, new: str) -> None:
+        """Replace what config.toml has exactly once."""
+        text = self.config.read_text("utf-8")
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in config.toml"
+        self.config.write_text(text.replace(old, new), "utf-8")
+
     def run(self, *arguments: str, answer: str | None = None) -> Result:
         """A command as an operator gives it; an error that has no words of ours is raised."""
         words = ["--config", str(self.config), *arguments]

@@ -1,8 +1,12 @@
 """A desk that mails through a server of the test's own, on a clock that the test moves."""
 
+import email
+import email.policy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
 
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
@@ -14,6 +18,7 @@ from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
 from digest.store.database import Database
 from tests.desks import PAGES, Desk, opened
+from tests.mail.fault_server import FaultServer
 
 KEY = b"a key of 32 bytes for the tests."
 HASTE = Patience(first=0.005, longest=0.01, tries=50)
@@ -32,6 +37,30 @@ def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object
     lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
     text = desk.config.read_text("utf-8").replace("transport =", 'helo_name = "desk"\ntransport =')
     desk.config.write_text(text + "\n".join(["", "[[mail.servers]]", *lines, ""]), "utf-8")
+
+
+def write_key(path: Path) -> None:
+    """A new RSA key that can sign."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = generate_private_key(65537, 2048)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def sign(desk: Desk) -> None:
+    """Let the desk sign its mail, with the selector `one`."""
+    write_key(desk.folder / "key.pem")
+    with desk.config.open("a", encoding="utf-8") as config:
+        config.write('\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n')
+
+
+def mails(server: FaultServer) -> list[EmailMessage]:
+    """What the server accepted, as an independent reader sees it."""
+    return [
+        email.message_from_bytes(one, _class=EmailMessage, policy=email.policy.default)
+        for one in server.messages
+    ]
 
 
 def _toml(value: object) -> str:

@@ -137,4 +137,4 @@ def test_a_verb_that_fails_again_and_again_is_told(watched: Desk, hook: Hook) ->
         until_told(running, 2)
         assert running.end() == 0
     assert events(hook) == [("begun", "verb bounces"), ("over", "verb bounces")]
-    assert "found no maildir" in hook.taken[0][1]["said"]
+    assert "is not a maildir" in hook.taken[0][1]["said"]

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digest.errors import NotFoundError
 from digest.model import Verdict
@@ -16,6 +18,7 @@ from digest.stories.linking import (
     explain_pair,
     join_articles,
     link_article,
+    parts,
     split_article,
     take_back,
 )
@@ -327,3 +330,30 @@ def test_feeds_of_one_language_show_a_story_once(filled: Desk) -> None:
     items = json.loads((filled.folder / "feeds/en.json").read_text("utf-8"))["items"]
     [first] = [one for one in items if one["title"].startswith("UNODC enhances the capacities")]
     assert [one["language"] for one in first["_newsroom"]["related"]] == ["en"]
+
+
+@pytest.mark.parametrize(
+    ("members", "links", "expected"),
+    [
+        pytest.param([1, 2, 3], [(1, 2), (2, 3)], [[1, 2, 3]], id="a chain"),
+        pytest.param([2, 3], [(1, 2), (1, 3)], [[2], [3]], id="their link has left"),
+        pytest.param([1, 4, 5, 6], [(4, 5), (5, 6)], [[4, 5, 6], [1]], id="the largest first"),
+        pytest.param([], [], [], id="no members"),
+    ],
+)
+def test_parts_are_what_links_connect(
+    members: list[int], links: list[tuple[int, int]], expected: list[list[int]]
+) -> None:
+    """For the story that loses an article: what only it connected comes apart."""
+    assert parts(members, links) == expected
+
+
+@settings(max_examples=50)
+@given(st.sets(st.integers(1, 12)), st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_parts_share_out_every_member(members: set[int], links: list[tuple[int, int]]) -> None:
+    """Nothing lost, nothing twice, and no link goes from one part to another."""
+    found = parts(members, links)
+    assert sorted(member for part in found for member in part) == sorted(members)
+    for one, other in links:
+        if {one, other} <= members:
+            assert any({one, other} <= set(part) for part in found)
