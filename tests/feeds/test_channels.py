@@ -61,7 +61,7 @@ def test_two_newsrooms_have_different_feed_ids() -> None:
 @pytest.mark.parametrize("name", ["all", "en", "tk"])
 def test_a_theme_cannot_take_the_name_of_another_feed(name: str) -> None:
     """Two feeds would be written to one file in turn."""
-    with pytest.raises(ValidationError, match="kept for the feed of that name"):
+    with pytest.raises(ValidationError, match="reserved for the feed of that name"):
         make_settings(themes=[{"name": name, "title": {"en": "X"}}])
 
 
