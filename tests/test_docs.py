@@ -89,7 +89,9 @@ def parse(words: list[str]) -> tuple[click.Command, dict[str, object]]:
 
 
 COMMANDS = commands()
-LEAVES = [name for name, command in COMMANDS.items() if not isinstance(command, click.Group)]
+LEAVES = {
+    name: command for name, command in COMMANDS.items() if not isinstance(command, click.Group)
+}
 
 
 @pytest.mark.parametrize("name", LEAVES)
