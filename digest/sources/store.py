@@ -203,21 +203,21 @@ def add_article(
 def revise_article(
     db: Database, article_id: int, document_id: int, entry: Entry, moment: datetime
 ) -> bool:
-    """Store what the article now says; True if people see a change, which makes a new version."""
-    kept = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
-    if kept is None:
+    """Store the article as it is now; True if people see a change, which makes a new version."""
+    stored = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
+    if stored is None:
         raise LookupError(f"article {article_id}")
     values = copy_values(entry)
     place = {"document_id": document_id, "line": entry.line}
-    if all(kept[column] == value for column, value in {**values, **place}.items()):
+    if all(stored[column] == value for column, value in {**values, **place}.items()):
         return False
-    if all(kept[column] == values[column] for column in _READ):
+    if all(stored[column] == values[column] for column in _READ):
         _update(db, "articles", {**values, **place}, "id = ?", (article_id,))
-        of_version = (article_id, kept["version"])
+        of_version = (article_id, stored["version"])
         _update(db, "article_versions", values, "article_id = ? AND version = ?", of_version)
         return False
     at = text_from_moment(moment)
-    version = kept["version"] + 1
+    version = stored["version"] + 1
     news = {**values, **place, "version": version, "updated_at": at}
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
