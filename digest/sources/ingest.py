@@ -50,14 +50,10 @@ Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A document that is new or has changed: its entries, or why it has none."""
+    """A document as it is now, and its entries; none if it could not be read."""
 
-    name: str
-    sha256: str
-    size: int
-    encoding: str | None = None
+    document: Document
     entries: tuple[Entry, ...] = ()
-    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -100,9 +96,10 @@ def ingest(newsroom: Newsroom, *, archive: bool = False, progress: Progress = it
             if reading is None:
                 continue
             report.documents += 1
-            if reading.error is not None:
-                report.faults.append(f"source {source.name}: {reading.name}: {reading.error}")
-            if state and (state.sha256, state.error) == (reading.sha256, reading.error):
+            now = reading.document
+            if now.error is not None:
+                report.faults.append(f"source {source.name}: {now.name}: {now.error}")
+            if state and (state.sha256, state.error) == (now.sha256, now.error):
                 report.unchanged += 1
             else:
                 readings.append(reading)
@@ -122,20 +119,20 @@ def _read(
     try:
         data = read_bytes(document, int(source.size_limit_mib * MIB))
     except DocumentError as e:
-        return Reading(name, "", document.size, error=e.reason)
+        return Reading(Document(name, "", document.size, error=e.reason))
     if data is None:
         return None
     sha256 = hashlib.sha256(data).hexdigest()
     if state is not None and state.sha256 == sha256:
-        return Reading(name, sha256, len(data), error=state.error)
+        return Reading(Document(name, sha256, len(data), error=state.error))
     try:
         text, encoding = decode(name, data)
         entries = read_copy(read_entries(name, text))
         if not entries:
             raise DocumentError(name, "holds no article; write one into it or remove it")
     except DocumentError as e:
-        return Reading(name, sha256, len(data), error=e.reason)
-    return Reading(name, sha256, len(data), encoding, tuple(entries))
+        return Reading(Document(name, sha256, len(data), error=e.reason))
+    return Reading(Document(name, sha256, len(data), encoding), tuple(entries))
 
 
 @dataclass(slots=True)
@@ -183,19 +180,8 @@ class _Saving:
 
     def _items(self, reading: Reading) -> list[_Item]:
         """Save the document; its entries, each with the one that it replaces. Lost ones are marked."""
-        document_id = save_document(
-            self.db,
-            self.source_id,
-            Document(
-                name=reading.name,
-                sha256=reading.sha256,
-                size=reading.size,
-                encoding=reading.encoding,
-                error=reading.error,
-            ),
-            self.moment,
-        )
-        if reading.error is not None:
+        document_id = save_document(self.db, self.source_id, reading.document, self.moment)
+        if reading.document.error is not None:
             return []
         stored = entries_of_document(self.db, document_id)
         matches = match_entries([one.entry for one in stored], reading.entries)

@@ -102,7 +102,7 @@ def forget_documents(db: Database, ids: Sequence[int]) -> None:
 
 
 def entries_of_document(db: Database, document_id: int) -> list[KeptEntry]:
-    """Every entry that the document ever had, in its order, even those now gone."""
+    """Every entry that the document ever had, in order, even those now gone."""
     return _kept(db, "entries.document_id = ?", (document_id,))
 
 
@@ -114,12 +114,9 @@ def entries_with_opening(
     db: Database, source_id: int, openings: Collection[str]
 ) -> list[KeptEntry]:
     """Entries of a source with one of these openings."""
-    if not openings:
-        return []
     marks = ", ".join("?" * len(openings))
-    return _kept(
-        db, f"documents.source_id = ? AND entries.opening IN ({marks})", (source_id, *openings)
-    )
+    condition = f"documents.source_id = ? AND entries.opening IN ({marks})"
+    return _kept(db, condition, (source_id, *openings)) if openings else []
 
 
 def _kept(db: Database, condition: str, values: Sequence[Any]) -> list[KeptEntry]:
@@ -174,16 +171,25 @@ def add_article(
     archived: bool,
     moment: datetime,
 ) -> int:
-    """A new article in its first version, with a permanent id; its id.
+    """Insert an article in its first version; its id.
 
-    `origin` names the newsroom and the source, so that no two newsrooms mint the same id.
+    `origin` names the newsroom and the source, so that no two newsrooms mint the same Atom id.
     """
+    # The permanent id follows from the source's own id, the address, or the document and title.
+    name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
+    for nth in range(1, 10_000):
+        again = "" if nth == 1 else f"\n{nth}"
+        atom_id = uuid.uuid5(ATOM_NAMESPACE, f"{origin}\n{name}{again}").urn
+        if db.value("SELECT 1 FROM articles WHERE atom_id = ?", (atom_id,)) is None:
+            break
+    else:
+        raise LookupError(f"10,000 articles of one name in {entry.document}")
     at = text_from_moment(moment)
     values = copy_values(entry)
     article_id = db.insert(
         "articles",
         {
-            "atom_id": _mint(db, origin, entry),
+            "atom_id": atom_id,
             "source_id": source_id,
             "document_id": document_id,
             "line": entry.line,
@@ -227,24 +233,13 @@ def revise_article(
 
 
 def next_moment(db: Database, moment: datetime) -> datetime:
-    """`moment`, but never inside a window that is already closed.
+    """`moment`, but never inside a closed window.
 
-    New articles take it as `first_seen_at` in the same write. So none falls into an edition that
-    was composed without it, even when the machine's clock is set back.
+    It is the `first_seen_at` of new articles in the same write. So none belongs to an edition that was
+    composed without it, even when the machine's clock is set back.
     """
     latest = db.value("SELECT max(ends_at) FROM editions")
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
-
-
-def _mint(db: Database, origin: str, entry: Entry) -> str:
-    name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
-    for nth in range(1, 10_000):
-        again = "" if nth == 1 else f"\n{nth}"
-        permanent = uuid.uuid5(ATOM_NAMESPACE, f"{origin}\n{name}{again}")
-        atom_id = f"urn:uuid:{permanent}"
-        if db.value("SELECT 1 FROM articles WHERE atom_id = ?", (atom_id,)) is None:
-            return atom_id
-    raise LookupError(f"10,000 articles of one name in {entry.document}")
 
 
 def _index(db: Database, article_id: int, copy: Entry) -> None:
