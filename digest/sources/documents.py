@@ -248,12 +248,20 @@ def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry
     for text in reversed(lines):
         heading = below_is_copy and is_heading(text)
         below_is_copy = heading or is_prose(text) or ends_sentence(text)
-        tagged.insert(0, ("h2" if heading else "p", text))
+        tagged.append(("h2" if heading else "p", text))
+    tagged.reverse()
     lead = next((text for tag, text in tagged if tag == "p"), lines[0])
+    title = draft.title
+    if not title:
+        start = dateline_end(lead)
+        copy = lead[start : start + _SENTENCE_SPAN]
+        first = next(iter(sentences(copy)), copy)
+        bare_first = first.rstrip(" .") if not first.endswith(("...", "…")) else first
+        title = cut_at_word(bare_first or first, _MADE_TITLE)
     return Entry(
         document=document,
         line=draft.line,
-        title=draft.title or _made_title(lead),
+        title=title,
         title_made=draft.title is None,
         language="",
         lead=lead,
@@ -267,12 +275,3 @@ def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry
         wire_tag=last_tag(tags),
         contact=draft.contact,
     )
-
-
-def _made_title(lead: str) -> str:
-    """A title from the first sentence, at most _MADE_TITLE characters, cut between words."""
-    start = dateline_end(lead)
-    copy = lead[start : start + _SENTENCE_SPAN]
-    first = next(iter(sentences(copy)), copy)
-    bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
-    return cut_at_word(bare or first, _MADE_TITLE)
