@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from digest.language.days import dateline_end, leading_dateline
+from digest.language.days import dateline_end, leading_dateline, mentions
 from digest.language.text import cut_at_word, sentences
 from digest.model import Entry
 from digest.sources.contacts import split_contact
@@ -19,7 +19,6 @@ from digest.sources.lines import (
     is_label,
     is_prose,
     is_title,
-    last_tag,
     split_lines,
     take_glued_byline,
     take_wire_tags,
@@ -117,13 +116,13 @@ def _has_title(lines: Sequence[Line]) -> bool:
 def _mark_of(lines: Sequence[Line]) -> _Uncut | None:
     """The function that removes the mark that cuts the texts here; None if none is cut."""
     cut = [position for position, line in enumerate(lines) if without_cut(line.text) is not None]
-    whole = sum(1 for line in lines if without_cut(line.text) is None and _is_text(line.text))
-    if len(cut) >= 2 and len(cut) * 3 >= whole:
+    full = sum(1 for line in lines if without_cut(line.text) is None and _is_text(line.text))
+    if len(cut) >= 2 and len(cut) * 3 >= full:
         return without_cut
-    if len(cut) == 1 and (whole <= 1 or not any(_is_text(x.text) for x in lines[cut[0] + 1 :])):
+    if len(cut) == 1 and (full <= 1 or not any(_is_text(x.text) for x in lines[cut[0] + 1 :])):
         return without_cut
     dotted = [line for line in lines if _is_text(line.text) and without_ellipsis(line.text)]
-    if len(dotted) >= 2 and not cut and len(dotted) * 4 >= 3 * whole:
+    if len(dotted) >= 2 and not cut and len(dotted) * 4 >= 3 * full:
         return without_ellipsis
     return None
 
@@ -210,7 +209,7 @@ class _Reader:
 def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry | None:
     """The draft as an entry without language and date; None if it is empty.
 
-    `lowercase` are the words that the document writes in small letters somewhere.
+    `lowercase` are the words that the document has in small letters somewhere.
     """
     bare: list[str] = []
     tags: list[str] = []
@@ -272,6 +271,6 @@ def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry
         complete=draft.complete,
         byline=byline,
         dateline=dateline or leading_dateline(lead),
-        wire_tag=last_tag(tags),
+        wire_tag=next(reversed([tag for tag in tags if mentions(tag)] or tags), None),
         contact=draft.contact,
     )

@@ -40,19 +40,16 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
                         continue  # just deleted
                     raise
                 size = 0
-            documents.append(FoundDocument(path.relative_to(folder).as_posix(), path, size))
+            name = path.relative_to(folder).as_posix()
+            if not any(part.startswith(".") and part != ".." for part in name.split("/")):
+                documents.append(FoundDocument(name, path, size))
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
         raise DocumentError(str(folder), reason) from error
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(str(folder), reason) from error
-    visible = [
-        document
-        for document in documents
-        if not any(part.startswith(".") and part != ".." for part in document.name.split("/"))
-    ]
-    return sorted(visible, key=lambda document: document.name)
+    return sorted(documents, key=lambda document: document.name)
 
 
 def check_folder(folder: Path) -> None:
@@ -63,9 +60,9 @@ def check_folder(folder: Path) -> None:
     """
     try:
         if not folder.is_dir():
-            found = "is a file, not a folder" if folder.exists() else "there is no such folder"
+            fault = "is a file, not a folder" if folder.exists() else "there is no such folder"
             raise DocumentError(
-                str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
+                str(folder), f"{fault}; make it, or correct `path` of the source in config.toml"
             )
         os.scandir(folder).close()
     except OSError as error:  # a glob would find nothing instead

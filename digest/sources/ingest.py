@@ -23,7 +23,7 @@ from digest.sources.folder import FoundDocument, list_documents, read_bytes
 from digest.sources.store import (
     Document,
     DocumentState,
-    KeptEntry,
+    StoredEntry,
     add_article,
     document_states,
     entries_of_article,
@@ -141,7 +141,7 @@ class _Item:
 
     document_id: int
     entry: Entry
-    before: KeptEntry | None
+    before: StoredEntry | None
 
 
 class _Saving:

@@ -193,12 +193,6 @@ def take_wire_tags(text: str) -> tuple[str, list[str]]:
     return text, [tag for tag in tags if tag]
 
 
-def last_tag(tags: list[str]) -> str | None:
-    """The wire tag of the article: the last one with a day, else the last."""
-    dated = [tag for tag in tags if mentions(tag)]
-    return next(reversed(dated or tags), None)
-
-
 def as_dateline(text: str) -> str | None:
     """A line with only a day and perhaps a place, without its label; None for any other line."""
     if len(text) > 80:

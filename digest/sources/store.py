@@ -26,7 +26,7 @@ _READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"pu
 
 
 @dataclass(frozen=True, slots=True)
-class KeptEntry:
+class StoredEntry:
     """A stored entry and its article."""
 
     id: int
@@ -101,28 +101,29 @@ def forget_documents(db: Database, ids: Sequence[int]) -> None:
     db.run_many(sql, [(one,) for one in ids])
 
 
-def entries_of_document(db: Database, document_id: int) -> list[KeptEntry]:
+def entries_of_document(db: Database, document_id: int) -> list[StoredEntry]:
     """Every entry that the document ever had, in order, even those now gone."""
-    return _kept(db, "entries.document_id = ?", (document_id,))
+    return _entries(db, "entries.document_id = ?", (document_id,))
 
 
-def entries_of_article(db: Database, article_id: int) -> list[KeptEntry]:
-    return _kept(db, "entries.article_id = ?", (article_id,))
+def entries_of_article(db: Database, article_id: int) -> list[StoredEntry]:
+    return _entries(db, "entries.article_id = ?", (article_id,))
 
 
 def entries_with_opening(
     db: Database, source_id: int, openings: Collection[str]
-) -> list[KeptEntry]:
+) -> list[StoredEntry]:
     """Entries of a source with one of these openings."""
     marks = ", ".join("?" * len(openings))
     condition = f"documents.source_id = ? AND entries.opening IN ({marks})"
-    return _kept(db, condition, (source_id, *openings)) if openings else []
+    return _entries(db, condition, (source_id, *openings)) if openings else []
 
 
-def _kept(db: Database, condition: str, values: Sequence[Any]) -> list[KeptEntry]:
+def _entries(db: Database, condition: str, values: Sequence[Any]) -> list[StoredEntry]:
     sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY entries.document_id, entries.line"
     return [
-        KeptEntry(row["id"], row["article_id"], entry_from_row(row)) for row in db.rows(sql, values)
+        StoredEntry(row["id"], row["article_id"], entry_from_row(row))
+        for row in db.rows(sql, values)
     ]
 
 

@@ -185,22 +185,22 @@ def test_a_teaser_becomes_its_full_text_years_later(desk: Desk) -> None:
     assert not teaser.complete
     report = desk.ingest(YEARS_LATER)
     assert (report.added, report.revised) == ([], [teaser.id])
-    whole = titled(desk, LINE_48)
-    assert (whole.id, whole.atom_id, whole.complete) == (teaser.id, teaser.atom_id, True)
-    assert (whole.document, whole.version) == (FULL_TEXT, 2)
-    assert whole.text.startswith("Meeting at the Foreign Ministry\n\n")
+    full = titled(desk, LINE_48)
+    assert (full.id, full.atom_id, full.complete) == (teaser.id, teaser.atom_id, True)
+    assert (full.document, full.version) == (FULL_TEXT, 2)
+    assert full.text.startswith("Meeting at the Foreign Ministry\n\n")
     assert len(stored(desk)) == 36
 
 
 def test_a_full_text_takes_the_listings_title_years_later(desk: Desk) -> None:
     """For the newsroom: the other order ends in the same article."""
     ingest_without(desk, LISTING)
-    [whole] = [one for one in stored(desk) if one.document == FULL_TEXT]
-    assert whole.title != LINE_48
+    [full] = [one for one in stored(desk) if one.document == FULL_TEXT]
+    assert full.title != LINE_48
     report = desk.ingest(YEARS_LATER)
-    assert report.revised == [whole.id]
+    assert report.revised == [full.id]
     now = titled(desk, LINE_48)
-    assert (now.id, now.atom_id, now.text) == (whole.id, whole.atom_id, whole.text)
+    assert (now.id, now.atom_id, now.text) == (full.id, full.atom_id, full.text)
     assert (now.complete, now.document) == (True, FULL_TEXT)
     assert len(stored(desk)) == 36
 

@@ -172,7 +172,7 @@ def reach(
     Raises:
         NotReadyError: a password is missing, or a ca_file cannot be used.
     """
-    found = accesses(servers)
+    reached = accesses(servers)
     timeouts = Timeouts(connect=seconds, command=seconds, data=seconds)
 
     async def visit(access: Access) -> tuple[str, str | None]:
@@ -188,7 +188,7 @@ def reach(
         return name, None
 
     async def visit_all() -> list[tuple[str, str | None]]:
-        visits = await asyncio.gather(*map(visit, found))
+        visits = await asyncio.gather(*map(visit, reached))
         await asyncio.sleep(CLOSING_SECONDS)
         return visits
 
