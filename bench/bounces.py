@@ -18,7 +18,7 @@ from flufl.bounce import all_failures
 
 from digest.bounces.reports import ReturnAddresses, ReturnedMail, ReturnKind, read_report
 
-OURS = ReturnAddresses("bounces@news.example", "leave@news.example", ())
+OURS = ReturnAddresses("leave@news.example", ())
 FAILED = {ReturnKind.HARD, ReturnKind.SOFT, ReturnKind.POLICY}
 Label = tuple[frozenset[str], frozenset[str]]
 """Addresses that fail for good, and addresses that are still being tried."""

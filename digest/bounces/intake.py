@@ -19,7 +19,6 @@ from digest.audience.suppressions import (
     was_mailed,
 )
 from digest.bounces.reports import FoundBy, ReturnAddresses, ReturnedMail, ReturnKind, read_report
-from digest.mail.tokens import BOUNCES
 from digest.newsroom import Newsroom
 from digest.store.database import Database
 
@@ -47,9 +46,8 @@ def take_returns(
 
     A message that was read before changes nothing, so that a mailbox may be read again.
     """
-    db, mail, report = newsroom.db, newsroom.settings.mail, ReturnsReport()
-    bounces = f"{BOUNCES}@{mail.from_address.rpartition('@')[2]}"
-    ours = ReturnAddresses(bounces, mail.unsubscribe_address, [newsroom.token_key])
+    db, report = newsroom.db, ReturnsReport()
+    ours = ReturnAddresses(newsroom.settings.mail.unsubscribe_address, [newsroom.token_key])
     for name, raw in messages:
         with db.write():
             _take(db, read_report(raw, ours), raw, newsroom.now(), report)

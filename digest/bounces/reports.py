@@ -39,9 +39,8 @@ class FoundBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddresses:
-    """Where our returned mail arrives: addresses without tokens, and the token keys, newest first."""
+    """The address for unsubscribing, without a token, and the token keys, newest first."""
 
-    bounces: str
     leave: str
     keys: Sequence[bytes]
 
@@ -231,7 +230,7 @@ def _complaint(message: Message) -> ReturnedMail | None:
         named = (fields.get("original-rcpt-to", ""), fields.get("removal-recipient", ""))
         return ReturnedMail(
             kind=ReturnKind.COMPLAINT if kind == "abuse" else ReturnKind.UNKNOWN,
-            addresses=_distinct(map(messages.address, named)),
+            addresses=tuple(dict.fromkeys(filter(None, map(messages.address, named)))),
             diagnostic=f"feedback {kind or 'of no type'}: {fields.get('user-agent', '')}"[:1000],
         )
     return None
@@ -264,11 +263,10 @@ def _status_report(message: Message) -> ReturnedMail | None:
     worst = min(failures, key=lambda one: list(ReturnKind).index(one.kind))
     alive = any(one.kind in {ReturnKind.DELIVERED, ReturnKind.DELAYED} for one in failures)
     alike = [one for one in failures if one.kind is worst.kind]
+    addresses = [one.original for one in alike] + [one.final for one in alike if not one.original]
     return ReturnedMail(
         kind=ReturnKind.SOFT if alive and worst.kind is ReturnKind.HARD else worst.kind,
-        addresses=_distinct(
-            [one.original for one in alike] + [one.final for one in alike if not one.original]
-        ),
+        addresses=tuple(dict.fromkeys(filter(None, addresses))),
         status=worst.status,
         diagnostic=worst.diagnostic,
         failures=tuple(failures),
@@ -434,7 +432,3 @@ def _status_in(text: str) -> str | None:
 
 def _vague(status: str) -> bool:
     return status.endswith(".0.0")
-
-
-def _distinct(addresses: "list[str | None] | map[str | None]") -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, addresses)))

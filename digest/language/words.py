@@ -189,7 +189,7 @@ def index_forms(text: str, language: str) -> str:
             if is_cyrillic(word):
                 word = _russian_lemmas(word)[0]
             elif language != "tk":
-                word = _english_form(word)
+                word = english_stem(word.removesuffix("'s"))
         forms.append(word)
     return " ".join(forms)
 
@@ -203,7 +203,8 @@ def query_forms(query: str) -> list[list[str]]:
     for word in words(query):
         of_word: tuple[str, ...] = (word,)
         if len(word) <= _LONGEST_WORD:
-            of_word = _russian_lemmas(word) if is_cyrillic(word) else (_english_form(word), word)
+            english = (english_stem(word.removesuffix("'s")), word)
+            of_word = _russian_lemmas(word) if is_cyrillic(word) else english
         forms.append(list(dict.fromkeys(of_word)))
     return forms
 
@@ -230,10 +231,6 @@ def russian_forms(word: str) -> tuple[str, ...]:
 def english_stem(word: str) -> str:
     """The Snowball stem of a folded English word."""
     return _snowball("english")(word)
-
-
-def _english_form(word: str) -> str:
-    return english_stem(word.removesuffix("'s"))
 
 
 def _starts_cyrillic(word: str) -> bool:

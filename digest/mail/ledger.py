@@ -91,8 +91,7 @@ def answer_text(outcome: Outcome) -> str:
     """The server's answer in full: 550 5.1.1 no such user."""
     enhanced = outcome.enhanced or ""
     text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
-    parts = (str(outcome.code) if outcome.code else "", enhanced, text)
-    return " ".join(part for part in parts if part)
+    return " ".join(filter(None, (str(outcome.code or ""), enhanced, text)))
 
 
 FINAL = {

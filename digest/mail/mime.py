@@ -329,7 +329,7 @@ class MessageMaker:
             raise RuntimeError("a message is not 7-bit lines in CRLF, none beginning with a dot")
 
     def make(self, address: str, name: str | None, token: str) -> bytes:
-        """The whole message for one recipient, as it is sent.
+        """The complete message for one recipient, as it is sent.
 
         Raises:
             ValueError: the address or the name is not valid in a header, or `token` is invalid.

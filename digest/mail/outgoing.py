@@ -1,24 +1,23 @@
-"""What passes between the ledger and a transport: messages on their way out, and how they ended.
+"""The values between the ledger and a transport: outgoing messages, and their outcomes.
 
 The protocol of `Transport.deliver`:
 
 1. The transport draws from `messages` only what it can start: at most two messages for each open
-   connection, and a bounded look-ahead past recipient domains that are busy. What it has not drawn
-   is none of its business and stays queued.
-2. `handed(ids)` is called before the end of the body of any of `ids` is given to a server. It
-   returns when `handed` is on disk. All connections that are ready in the same turn of the event
-   loop share one call. If it raises, no further body is ended.
+   connection, and a bounded look-ahead past busy recipient domains. The rest stays queued.
+2. `handed(ids)` is called before the end of the body of any of `ids` is given to a server, and
+   returns when `handed` is on disk. Connections that are ready in the same turn of the event loop
+   share one call. If it raises, no further body is ended.
 3. `settled(outcomes)` is called with the outcomes so far. Each delivery drawn gets exactly one
-   outcome in exactly one call. Whatever has been answered is settled before the next `handed`:
-   at most one delivery for each open connection is handed and without an answer at any time, so
-   that a crash leaves no more than that uncertain.
-4. `stop()` is asked several times a second. Once it is true no new message starts; those whose
-   `handed` was called come to their end within the time-out for the end of data, and everything
-   else that was drawn is settled as UNSENT.
+   outcome in exactly one call. All answers are settled before the next `handed`: at any time each
+   open connection has at most one delivery handed and unanswered, so a crash leaves no more
+   uncertain.
+4. `stop()` is called several times a second. Once it is true no new message starts; those whose
+   `handed` was called end within the time-out for the end of data, and everything else that was
+   drawn is settled as UNSENT.
 
 The callbacks are called in the thread of `deliver`, one at a time. When one of them or `messages`
-raises, the transport winds down as for `stop()`, offers what is not settled to `settled` once more,
-and lets the exception through.
+raises, the transport stops as for `stop()`, offers the unsettled outcomes to `settled` once more, and
+raises the exception.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,10 +54,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How one delivery's try ended, as it is to be kept.
+    """How one delivery's try ended, as it is stored.
 
-    `due_at` is when a queued one is tried again. `counts_as_try` is False where the server said
-    nothing about this recipient, so that no try of theirs is used up.
+    `due_at` is when a queued one is tried again. `counts_as_try` is False if the server did not answer
+    about this recipient, so that none of their tries is used up.
     """
 
     delivery_id: int
@@ -86,15 +85,15 @@ class Kind(StrEnum):
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)
-"""Better sent twice than never: tried until they are taken, or nobody needs them any more."""
+"""Better sent twice than never: tried until accepted, or no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice as it was written: each try sends the same bytes.
+    """A notice as written: each try sends the same bytes.
 
-    `name` is what it is about, for ever, such as "alarm.12.begun": its Message-IDs follow from it.
-    `dated_at` is the date of its mails; `payload` is what a webhook gets.
+    `name`, such as "alarm.12.begun", never changes: its Message-IDs follow from it. `dated_at` is the
+    date of its mails; `payload` goes to a webhook.
     """
 
     kind: Kind
@@ -122,7 +121,7 @@ class DueNotice:
 
 
 class Phase(StrEnum):
-    """Where in the dialogue with a server an answer, or silence, was met (RFC 5321 section 4.1)."""
+    """Where in the dialogue a server answered, or did not (RFC 5321 section 4.1)."""
 
     CONNECT = "connect"
     EHLO = "ehlo"
@@ -150,10 +149,9 @@ class OutcomeKind(StrEnum):
 class Outgoing:
     """One message for one recipient.
 
-    `sender` is the return path (VERP). Both addresses are ASCII. `message` is 7-bit, its lines end
-    in CRLF, and dots are not stuffed yet. `wire_ready` is the maker's word that all of this was
-    checked once for the whole segment, that no line begins with a dot and that the last one ends:
-    then it is not checked again for each recipient.
+    `sender` is the return path (VERP). Both addresses are ASCII. `message` is 7-bit, its lines end in
+    CRLF, and dots are not stuffed yet. `wire_ready` says that this was checked once for the segment,
+    and that no line begins with a dot and the last one ends: it is not checked for each recipient.
     """
 
     delivery_id: int
@@ -167,9 +165,8 @@ class Outgoing:
 class Outcome:
     """How one delivery ended in this run.
 
-    `code` and `enhanced` (RFC 3463) are the server's, None where there was no answer; `text` is its
-    last answer without them, or what happened instead; `server` is "host:port", "" where none was
-    spoken to.
+    `code` and `enhanced` (RFC 3463) are the server's, None without an answer; `text` is its last
+    answer without them, or the error; `server` is "host:port", "" if there was none.
     """
 
     delivery_id: int
@@ -183,11 +180,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run: how many deliveries ended how, and why it ended early, if it did.
+    """A complete run: the number of deliveries by outcome, and why it ended early, if it did.
 
-    `exhausted` says that `messages` came to its end. `fault` is the operator's text when the
-    transport gave up for a fault that is not the recipients': then the outcomes hold OURS, or UNSENT
-    where servers only went silent. `connections` is how many were opened.
+    `exhausted`: `messages` has ended. `fault` is a text for the operator when the transport gave up for
+    a reason other than a recipient: then the outcomes hold OURS, or UNSENT if servers only went
+    silent. `connections` is how many were opened.
     """
 
     counts: Mapping[OutcomeKind, int] = field(default_factory=dict)
@@ -198,8 +195,8 @@ class Report:
 
 
 class Transport(Protocol):
-    """A way out for messages. `repeatable`: what was handed without an answer may be delivered
-    again without reaching anybody twice."""
+    """A way to send messages. `repeatable`: a message handed without an answer may be delivered again
+    without reaching anybody twice."""
 
     @property
     def repeatable(self) -> bool: ...

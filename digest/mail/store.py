@@ -1,4 +1,4 @@
-"""How tries to deliver are kept, for editions and notices alike, and the outbox of notices.
+"""Stores tries to deliver, for editions and notices alike, and the outbox of notices.
 
     queued -> handed -> sent | failed | uncertain, or queued again      an edition, a report
     queued, with its next try on disk -> sent | failed                  an alarm
@@ -36,7 +36,7 @@ UPDATE {table} SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = 
 def mark_handed(
     db: Database, delivery_ids: Sequence[int], now: datetime, *, table: str = "deliveries"
 ) -> None:
-    """These bodies are about to be ended. Call inside a write.
+    """Mark deliveries whose bodies are about to be ended. Call inside a write.
 
     Raises:
         SenderError: one of them is no longer queued; none of them may be ended.
@@ -77,8 +77,8 @@ def settle(
 def recover_handed(
     db: Database, *, repeatable: bool, now: datetime, table: str = "deliveries"
 ) -> int:
-    """Settle what a dead sender left as handed: as uncertain, or queued again where the transport is
-    `repeatable`. How many. Call inside a write, as the only sender.
+    """Settle the deliveries that a dead sender left handed: as uncertain, or queued again if the
+    transport is `repeatable`; how many. Call inside a write, as the only sender.
     """
     outcome = (
         "status = 'queued', due_at = ?"
@@ -112,7 +112,7 @@ def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) 
 
 
 def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[DueNotice]:
-    """What may be handed over now, the oldest notice first.
+    """The deliveries that may be handed over now, the oldest notice first.
 
     A due time later than the longest delay was written by a clock that ran ahead, so it is due.
     """
@@ -145,7 +145,7 @@ def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[Du
 
 
 def claim(db: Database, due: DueNotice, now: datetime) -> bool:
-    """Take an alarm to hand it over, with its next try on disk. False: another process has it."""
+    """Take an alarm to hand it over, with its next try on disk. False: another process took it."""
     sql = """UPDATE notice_deliveries SET attempts = attempts + 1, due_at = ?,
                     first_tried_at = coalesce(first_tried_at, ?)
               WHERE id = ? AND status = 'queued' AND due_at = ?"""
@@ -189,8 +189,8 @@ def has_open(db: Database, kinds: Collection[Kind]) -> bool:
 
 def last_dated_at(db: Database, kind: Kind) -> datetime | None:
     """The date of the newest notice; None where there is none."""
-    found = db.value("SELECT max(dated_at) FROM notices WHERE kind = ?", (kind,))
-    return None if found is None else moment_from_text(str(found))
+    newest = db.value("SELECT max(dated_at) FROM notices WHERE kind = ?", (kind,))
+    return None if newest is None else moment_from_text(str(newest))
 
 
 def deliveries_of(db: Database, names: Collection[str]) -> list[Row]:

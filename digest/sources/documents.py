@@ -1,11 +1,11 @@
-"""The entries of one document, which is either one article or a listing of several items."""
+"""The entries of one document, which is one article or a listing of several items."""
 
 import html
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from digest.language.days import dateline_end, leading_dateline
+from digest.language.days import dateline_end, leading_dateline, mentions
 from digest.language.text import cut_at_word, sentences
 from digest.model import Entry
 from digest.sources.contacts import split_contact
@@ -19,7 +19,6 @@ from digest.sources.lines import (
     is_label,
     is_prose,
     is_title,
-    last_tag,
     split_lines,
     take_glued_byline,
     take_wire_tags,
@@ -31,18 +30,18 @@ _MADE_TITLE = 90
 """Characters of a title made from the first sentence."""
 _SENTENCE_SPAN = 2000
 _FULL_ITEMS = 3
-"""This many titles with one paragraph each are a listing even if no text is cut."""
+"""This many titles, each with one paragraph, are a listing even if no text is cut."""
 _TITLE_WORDS = 6
 _TEASER_WORDS = 15
 _SECTION_WORDS = 3
 _SMALL_WORD = re.compile(r"(?<![^\W_])[a-zа-яёäňşžýöüç]{2,}(?![^\W_])")
 _Uncut = Callable[[str], str | None]
-"""Takes a text without the mark that cuts it; None where it has none."""
+"""Returns a text without the mark that cuts it; None if it has none."""
 
 
 @dataclass(slots=True)
 class _Draft:
-    """What the lines of an item say. `body` has its paragraphs and headings in order."""
+    """An item as read from its lines. `body` has its paragraphs and headings in order."""
 
     line: int
     title: str | None = None
@@ -53,12 +52,6 @@ class _Draft:
     contact: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Paragraph:
-    text: str
-    heading: bool = False
-
-
 def read_entries(name: str, text: str) -> list[Entry]:
     """The news items of a document in its order, each complete or a teaser that "[…]" cuts.
 
@@ -67,9 +60,9 @@ def read_entries(name: str, text: str) -> list[Entry]:
     lines, contact = split_contact(split_lines(text))
     if not lines:
         return []
-    if _is_listing(lines):
-        # The items in order.
-        reader = _Reader(_mark_of(lines) or without_cut)
+    uncut = _mark_of(lines)
+    if uncut or _is_listing_of_full_items(lines):
+        reader = _Reader(uncut or without_cut)
         for position, line in enumerate(lines):
             below = lines[position + 1].text if position + 1 < len(lines) else None
             reader.read(line, below)
@@ -77,27 +70,20 @@ def read_entries(name: str, text: str) -> list[Entry]:
         if drafts:
             drafts[-1].contact = contact
     else:
-        drafts = [_read_article(lines, contact)]
+        draft = _Draft(lines[0].number, contact=contact)
+        while len(lines) > 1 and _is_aside(lines[0].text, lines[1].text, draft):
+            del lines[0]
+        if len(lines) > 1 and _has_title(lines):
+            draft.title = lines.pop(0).text
+        draft.body = [line.text for line in lines]
+        drafts = [draft]
     lowercase = frozenset(_SMALL_WORD.findall(text))
     entries = [_to_entry(name, draft, lowercase) for draft in drafts]
     return [entry for entry in entries if entry is not None]
 
 
-def _read_article(lines: Sequence[Line], contact: str | None) -> _Draft:
-    """One article: its title if it has one, and everything below."""
-    draft = _Draft(lines[0].number, contact=contact)
-    rest = list(lines)
-    while len(rest) > 1 and _is_aside(rest[0].text, rest[1].text, draft):
-        del rest[0]
-    if len(rest) > 1 and _has_title(rest):
-        draft.title = rest[0].text
-        del rest[0]
-    draft.body = [line.text for line in rest]
-    return draft
-
-
 def _is_aside(text: str, below: str, draft: _Draft) -> bool:
-    """A line above the title: a label, a day, a clear byline. Its content goes into the draft."""
+    """A line above the title: a label, a day, a clear byline. The draft gets its content."""
     if is_label(text):
         return True
     if draft.dateline is None and (dateline := as_dateline(text)):
@@ -112,7 +98,7 @@ def _is_aside(text: str, below: str, draft: _Draft) -> bool:
 def _has_title(lines: Sequence[Line]) -> bool:
     """Whether the first line is the title, not a paragraph or the heading of a first part.
 
-    Where parts each end with their own wire tag, the line above each is the heading of that part.
+    If each part ends with its own wire tag, the line above a part is its heading.
     """
     first = lines[0].text
     if not is_title(first) or leading_dateline(first) or take_wire_tags(first)[1]:
@@ -127,21 +113,16 @@ def _has_title(lines: Sequence[Line]) -> bool:
     )
 
 
-def _is_listing(lines: Sequence[Line]) -> bool:
-    """Whether titles alternate with texts that "[…]" cuts, or with single paragraphs."""
-    return _mark_of(lines) is not None or _is_listing_of_full_items(lines)
-
-
 def _mark_of(lines: Sequence[Line]) -> _Uncut | None:
-    """What removes the mark that cuts the texts here; None if none is cut."""
+    """The function that removes the mark that cuts the texts here; None if none is cut."""
     cut = [position for position, line in enumerate(lines) if without_cut(line.text) is not None]
-    whole = sum(1 for line in lines if without_cut(line.text) is None and _is_text(line.text))
-    if len(cut) >= 2 and len(cut) * 3 >= whole:
+    full = sum(1 for line in lines if without_cut(line.text) is None and _is_text(line.text))
+    if len(cut) >= 2 and len(cut) * 3 >= full:
         return without_cut
-    if len(cut) == 1 and (whole <= 1 or not any(_is_text(x.text) for x in lines[cut[0] + 1 :])):
+    if len(cut) == 1 and (full <= 1 or not any(_is_text(x.text) for x in lines[cut[0] + 1 :])):
         return without_cut
     dotted = [line for line in lines if _is_text(line.text) and without_ellipsis(line.text)]
-    if len(dotted) >= 2 and not cut and len(dotted) * 4 >= 3 * whole:
+    if len(dotted) >= 2 and not cut and len(dotted) * 4 >= 3 * full:
         return without_ellipsis
     return None
 
@@ -177,11 +158,22 @@ class _Reader:
     def read(self, line: Line, below: str | None) -> None:
         text = line.text
         if (uncut := self.uncut(text)) is not None:
-            self._take_teaser(line, uncut)
+            item = self.open or self._begin(line, title=None)
+            if uncut:
+                item.body.append(uncut)
+            item.complete = False
+            self.open = None
         elif is_label(text):
             return
         elif (day := as_dateline(text)) is not None:
-            self._take_day(day)
+            has_days = self.day_for_next is not None or any(one.dateline for one in self.drafts)
+            if self.open is not None and not self.open.body:
+                self.open.dateline = self.open.dateline or day
+            elif self.drafts and (self.days_follow or not has_days):
+                self.days_follow = True
+                self.drafts[-1].dateline = self.drafts[-1].dateline or day
+            else:
+                self.day_for_next = day
         elif self.open is None and self.drafts and not take_wire_tags(text)[0]:
             self.drafts[-1].body.append(text)
         elif self._begins_item(text, below):
@@ -191,28 +183,14 @@ class _Reader:
             item.body.append(text)
 
     def finish(self) -> list[_Draft]:
+        """The items, without titles that only head the listing or, in a few words, a part of it."""
         for draft in self.drafts:
             draft.complete = draft.complete and bool(draft.body)
-        return [one for one in self.drafts if one.body or not _names_section(one, self.drafts[0])]
-
-    def _take_teaser(self, line: Line, uncut: str) -> None:
-        item = self.open or self._begin(line, title=None)
-        if uncut:
-            item.body.append(uncut)
-        item.complete = False
-        self.open = None
-
-    def _take_day(self, day: str) -> None:
-        if self.open is not None and not self.open.body:
-            self.open.dateline = self.open.dateline or day
-        elif self.drafts and (self.days_follow or not self._has_days()):
-            self.days_follow = True
-            self.drafts[-1].dateline = self.drafts[-1].dateline or day
-        else:
-            self.day_for_next = day
-
-    def _has_days(self) -> bool:
-        return self.day_for_next is not None or any(draft.dateline for draft in self.drafts)
+        return [
+            one
+            for i, one in enumerate(self.drafts)
+            if one.body or (i and len((one.title or "").split()) > _SECTION_WORDS)
+        ]
 
     def _begins_item(self, text: str, below: str | None) -> bool:
         if is_title(text):
@@ -228,18 +206,33 @@ class _Reader:
         return draft
 
 
-def _names_section(draft: _Draft, first: _Draft) -> bool:
-    """A title without text that heads the listing, or a few words that head a part of it."""
-    return draft is first or len((draft.title or "").split()) <= _SECTION_WORDS
-
-
 def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry | None:
     """The draft as an entry without language and date; None if it is empty.
 
-    `lowercase` are the words that the document writes in small letters somewhere.
+    `lowercase` are the words that the document has in small letters somewhere.
     """
-    bare, tags = _without_tags(draft)
-    lines, byline, dateline = _without_asides(draft, bare, lowercase)
+    bare: list[str] = []
+    tags: list[str] = []
+    for text in draft.body:
+        untagged, of_text = take_wire_tags(text)
+        tags += of_text
+        if untagged:
+            bare.append(untagged)
+    # Lines at either end may only say who, where or when.
+    byline, dateline = draft.byline, draft.dateline
+    lines: list[str] = []
+    last = len(bare) - 1
+    for position, text in enumerate(bare):
+        at_start, at_end = not lines and position < 3, position >= last - 1
+        if (at_start or (at_end and lines)) and last > 0:
+            beneath_title = at_start and draft.title is not None
+            if byline is None and (aside := as_byline(text, lowercase, bare=beneath_title)):
+                byline = aside
+                continue
+            if dateline is None and (aside := as_dateline(text)):
+                dateline = aside
+                continue
+        lines.append(text)
     if not draft.complete and lines:
         lines[0], glued = take_glued_byline(lines[0], lowercase)
         byline = byline or glued
@@ -248,74 +241,36 @@ def _to_entry(document: str, draft: _Draft, lowercase: Collection[str]) -> Entry
     lines = [line for line in lines if line]
     if not lines:
         return None
-    # Marks as headings the short paragraphs that are no sentence and have copy or a heading
-    # below.
-    marked: list[_Paragraph] = []
+    # A short paragraph that is no sentence, with copy or a heading below, is a heading.
+    tagged: list[tuple[str, str]] = []
     below_is_copy = False
     for text in reversed(lines):
         heading = below_is_copy and is_heading(text)
         below_is_copy = heading or is_prose(text) or ends_sentence(text)
-        marked.append(_Paragraph(text, heading))
-    marked.reverse()
-    paragraphs = marked
-    lead = next((one.text for one in paragraphs if not one.heading), lines[0])
+        tagged.append(("h2" if heading else "p", text))
+    tagged.reverse()
+    lead = next((text for tag, text in tagged if tag == "p"), lines[0])
+    title = draft.title
+    if not title:
+        start = dateline_end(lead)
+        copy = lead[start : start + _SENTENCE_SPAN]
+        first = next(iter(sentences(copy)), copy)
+        bare_first = first.rstrip(" .") if not first.endswith(("...", "…")) else first
+        title = cut_at_word(bare_first or first, _MADE_TITLE)
     return Entry(
         document=document,
         line=draft.line,
-        title=draft.title or _made_title(lead),
+        title=title,
         title_made=draft.title is None,
         language="",
         lead=lead,
-        text="\n\n".join(one.text for one in paragraphs),
+        text="\n\n".join(lines),
         content_html="\n".join(
-            f"<{tag}>{html.escape(one.text, quote=False)}</{tag}>"
-            for one in paragraphs
-            for tag in ["h2" if one.heading else "p"]
+            f"<{tag}>{html.escape(text, quote=False)}</{tag}>" for tag, text in tagged
         ),
         complete=draft.complete,
         byline=byline,
         dateline=dateline or leading_dateline(lead),
-        wire_tag=last_tag(tags),
+        wire_tag=next(reversed([tag for tag in tags if mentions(tag)] or tags), None),
         contact=draft.contact,
     )
-
-
-def _made_title(lead: str) -> str:
-    """A title from the first sentence, at most _MADE_TITLE characters, cut between words."""
-    start = dateline_end(lead)
-    copy = lead[start : start + _SENTENCE_SPAN]
-    first = next(iter(sentences(copy)), copy)
-    bare = first.rstrip(" .") if not first.endswith(("...", "…")) else first
-    return cut_at_word(bare or first, _MADE_TITLE)
-
-
-def _without_tags(draft: _Draft) -> tuple[list[str], list[str]]:
-    bare: list[str] = []
-    tags: list[str] = []
-    for text in draft.body:
-        kept, found = take_wire_tags(text)
-        tags += found
-        if kept:
-            bare.append(kept)
-    return bare, tags
-
-
-def _without_asides(
-    draft: _Draft, lines: Sequence[str], lowercase: Collection[str]
-) -> tuple[list[str], str | None, str | None]:
-    """The paragraphs without the lines at either end that only say who, where or when; byline; dateline."""
-    byline, dateline = draft.byline, draft.dateline
-    kept: list[str] = []
-    last = len(lines) - 1
-    for position, text in enumerate(lines):
-        at_start, at_end = not kept and position < 3, position >= last - 1
-        if (at_start or (at_end and kept)) and last > 0:
-            beneath_title = at_start and draft.title is not None
-            if byline is None and (found := as_byline(text, lowercase, bare=beneath_title)):
-                byline = found
-                continue
-            if dateline is None and (found := as_dateline(text)):
-                dateline = found
-                continue
-        kept.append(text)
-    return kept, byline, dateline

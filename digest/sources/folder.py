@@ -30,19 +30,26 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
     try:
         paths = list(folder.glob(pattern))
         regular = [path for path in paths if path.is_file() or _is_broken_link(path)]
-        documents = [one for path in regular if (one := _document(folder, path)) is not None]
+        documents = []
+        for path in regular:
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                if not _is_broken_link(path):
+                    if isinstance(error, FileNotFoundError):
+                        continue  # just deleted
+                    raise
+                size = 0
+            name = path.relative_to(folder).as_posix()
+            if not any(part.startswith(".") and part != ".." for part in name.split("/")):
+                documents.append(FoundDocument(name, path, size))
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
         raise DocumentError(str(folder), reason) from error
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(str(folder), reason) from error
-    visible = [
-        found
-        for found in documents
-        if not any(part.startswith(".") and part != ".." for part in found.name.split("/"))
-    ]
-    return sorted(visible, key=lambda found: found.name)
+    return sorted(documents, key=lambda document: document.name)
 
 
 def check_folder(folder: Path) -> None:
@@ -53,9 +60,9 @@ def check_folder(folder: Path) -> None:
     """
     try:
         if not folder.is_dir():
-            found = "is a file, not a folder" if folder.exists() else "there is no such folder"
+            fault = "is a file, not a folder" if folder.exists() else "there is no such folder"
             raise DocumentError(
-                str(folder), f"{found}; make it, or correct `path` of the source in config.toml"
+                str(folder), f"{fault}; make it, or correct `path` of the source in config.toml"
             )
         os.scandir(folder).close()
     except OSError as error:  # a glob would find nothing instead
@@ -90,19 +97,6 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
     if not data:
         raise DocumentError(found.name, "is empty; fill it or remove it")
     return data
-
-
-def _document(folder: Path, path: Path) -> FoundDocument | None:
-    """None if it was just deleted."""
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        if not _is_broken_link(path):
-            if isinstance(error, FileNotFoundError):
-                return None
-            raise
-        size = 0
-    return FoundDocument(path.relative_to(folder).as_posix(), path, size)
 
 
 def _is_broken_link(path: Path) -> bool:

@@ -1,14 +1,14 @@
 """The verb `ingest`: bytes -> entries -> (language, date, themes, story) -> articles.
 
-list_documents | read, decode, parse, date     no lock held; a faulty document is a value
-  | match with what was kept, join             which entries tell one article
+list_documents | read, decode, parse, date     no lock; a faulty document is a value
+  | match with the stored entries, join        the entries of one article
   | save                                       one write for a source: all of it or nothing
-  | file, link                                 only what is new or has changed; what else a changed
-                                               lexicon would file otherwise waits for `themes apply`
+  | file, link                                 only new and changed articles; `themes apply` files the
+                                               others after a change of the lexicon
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from digest.sources.folder import FoundDocument, list_documents, read_bytes
 from digest.sources.store import (
     Document,
     DocumentState,
-    KeptEntry,
+    StoredEntry,
     add_article,
     document_states,
     entries_of_article,
@@ -50,19 +50,15 @@ Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A document that is new or has changed: its entries, or why it has none."""
+    """A document as it is now, and its entries; none if it could not be read."""
 
-    name: str
-    sha256: str
-    size: int
-    encoding: str | None = None
+    document: Document
     entries: tuple[Entry, ...] = ()
-    error: str | None = None
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """What an ingest did. Faults hold one line for each document that could not be read."""
+    """The result of an ingest; `faults` has one line for each document that could not be read."""
 
     documents: int = 0
     unchanged: int = 0
@@ -73,92 +69,83 @@ class IngestReport:
 
 
 def ingest(newsroom: Newsroom, *, archive: bool = False, progress: Progress = iter) -> IngestReport:
-    """Read every source: keep what is new, a new version of what changed, and leave the rest.
+    """Read every source, and store new articles and new versions of changed ones.
 
-    `archive` marks what is new as belonging to no edition. A document that cannot be read is named
-    in the report and spoils nothing else. A second run over the same documents writes nothing.
+    `archive` keeps new articles out of editions. A document that cannot be read is named in the report;
+    the others are read. A second run over the same documents writes nothing.
     """
-    db, settings, lexicon, now = (
-        newsroom.db,
-        newsroom.settings,
-        lexicon_of(newsroom.settings.themes),
-        newsroom.now,
-    )
+    db, settings = newsroom.db, newsroom.settings
+    lexicon = lexicon_of(settings.themes)
     report = IngestReport()
     for source in settings.sources:
         try:
-            found = list_documents(source.path, source.pattern)
+            documents = list_documents(source.path, source.pattern)
         except DocumentError as e:
             report.faults.append(f"source {source.name}: {e}")
             continue
         states = document_states(db, source.name)
-        _forget_faults(db, states, {document.name for document in found})
+        # A faulty document that was deleted is no fault any more.
+        names = {document.name for document in documents}
+        if deleted := [s.id for name, s in states.items() if s.error and name not in names]:
+            with db.write():
+                forget_documents(db, deleted)
         readings = []
-        for document in progress(found):
-            reading = _read(document, states.get(document.name), source)
+        for document in progress(documents):
+            state = states.get(document.name)
+            reading = _read(document, state, source)
             if reading is None:
                 continue
             report.documents += 1
-            if reading.error is not None:
-                report.faults.append(f"source {source.name}: {reading.name}: {reading.error}")
-            if _is_news(reading, states.get(document.name)):
-                readings.append(reading)
-            else:
+            now = reading.document
+            if now.error is not None:
+                report.faults.append(f"source {source.name}: {now.name}: {now.error}")
+            if state and (state.sha256, state.error) == (now.sha256, now.error):
                 report.unchanged += 1
+            else:
+                readings.append(reading)
         if readings:
             with db.write():
-                moment = next_moment(db, now())
-                keeper = _Keeper(db, settings, source, lexicon, moment, archive=archive)
-                keeper.keep(readings, report)
+                moment = next_moment(db, newsroom.now())
+                saving = _Saving(db, settings, source, lexicon, moment, archive=archive)
+                saving.save(readings, report)
     return report
 
 
-def _forget_faults(db: Database, states: Mapping[str, DocumentState], found: Set[str]) -> None:
-    """A document that could not be read and was taken away is mended: nobody is told of it again."""
-    mended = [one.id for name, one in states.items() if one.error is not None and name not in found]
-    if mended:
-        with db.write():
-            forget_documents(db, mended)
-
-
 def _read(
-    found: FoundDocument, state: DocumentState | None, source: SourceSettings
+    document: FoundDocument, state: DocumentState | None, source: SourceSettings
 ) -> Reading | None:
-    """What the document says now; None where it was taken away since it was found."""
+    """The document as it is now; None if it was deleted since it was found."""
+    name = document.name
     try:
-        data = read_bytes(found, int(source.size_limit_mib * MIB))
+        data = read_bytes(document, int(source.size_limit_mib * MIB))
     except DocumentError as e:
-        return Reading(found.name, "", found.size, error=e.reason)
+        return Reading(Document(name, "", document.size, error=e.reason))
     if data is None:
         return None
     sha256 = hashlib.sha256(data).hexdigest()
     if state is not None and state.sha256 == sha256:
-        return Reading(found.name, sha256, len(data), error=state.error)
+        return Reading(Document(name, sha256, len(data), error=state.error))
     try:
-        text, encoding = decode(found.name, data)
-        entries = read_copy(read_entries(found.name, text))
+        text, encoding = decode(name, data)
+        entries = read_copy(read_entries(name, text))
         if not entries:
-            raise DocumentError(found.name, "holds no article; write one into it or remove it")
+            raise DocumentError(name, "holds no article; write one into it or remove it")
     except DocumentError as e:
-        return Reading(found.name, sha256, len(data), error=e.reason)
-    return Reading(found.name, sha256, len(data), encoding, tuple(entries))
-
-
-def _is_news(reading: Reading, state: DocumentState | None) -> bool:
-    return state is None or (state.sha256, state.error) != (reading.sha256, reading.error)
+        return Reading(Document(name, sha256, len(data), error=e.reason))
+    return Reading(Document(name, sha256, len(data), encoding), tuple(entries))
 
 
 @dataclass(slots=True)
 class _Item:
-    """A new entry on its way into the store: its document's row, and what it was before."""
+    """A new entry, its document's row, and the stored entry that it replaces."""
 
     document_id: int
     entry: Entry
-    before: KeptEntry | None
+    before: StoredEntry | None
 
 
-class _Keeper:
-    """One source's news, inside one write."""
+class _Saving:
+    """Saves one source's readings, inside one write."""
 
     def __init__(
         self,
@@ -181,63 +168,55 @@ class _Keeper:
         self.source_id = save_source(db, source.name, source.kind, title, moment)
         begin_filing(db, settings, lexicon)
 
-    def keep(self, readings: Sequence[Reading], report: IngestReport) -> None:
+    def save(self, readings: Sequence[Reading], report: IngestReport) -> None:
         items = [item for reading in readings for item in self._items(reading)]
         by_place = {(item.entry.document, item.entry.line): item for item in items}
         for group in pair_up([item.entry for item in items]):
-            self._keep_article([by_place[entry.document, entry.line] for entry in group], report)
+            self._save_article([by_place[entry.document, entry.line] for entry in group], report)
         for article_id in (*report.added, *report.revised):
             [article] = articles_by_id(self.db, [article_id])
             file_article(self.db, self.lexicon, article)
             report.linked += link_article(self.db, article, self.moment, self.ranks)
 
     def _items(self, reading: Reading) -> list[_Item]:
-        """The reading's entries, each with the entry that it was before; the lost ones are marked."""
-        document_id = save_document(
-            self.db,
-            self.source_id,
-            Document(
-                name=reading.name,
-                sha256=reading.sha256,
-                size=reading.size,
-                encoding=reading.encoding,
-                error=reading.error,
-            ),
-            self.moment,
-        )
-        if reading.error is not None:
+        """Save the document; its entries, each with the one that it replaces. Lost ones are marked."""
+        document_id = save_document(self.db, self.source_id, reading.document, self.moment)
+        if reading.document.error is not None:
             return []
-        kept = entries_of_document(self.db, document_id)
-        found = match_entries([one.entry for one in kept], reading.entries)
-        befores = [None if i is None else kept[i] for i in found]
+        stored = entries_of_document(self.db, document_id)
+        matches = match_entries([one.entry for one in stored], reading.entries)
+        befores = [None if i is None else stored[i] for i in matches]
         stayed = {before.id for before in befores if before is not None}
-        mark_gone(self.db, [one.id for one in kept if one.id not in stayed], self.moment)
+        mark_gone(self.db, [one.id for one in stored if one.id not in stayed], self.moment)
         return [
             _Item(document_id, entry, before)
             for entry, before in zip(reading.entries, befores, strict=True)
         ]
 
-    def _keep_article(self, items: list[_Item], report: IngestReport) -> None:
-        """One article out of its new entries and of those that already told it."""
+    def _save_article(self, items: list[_Item], report: IngestReport) -> None:
+        """Save one article from its new entries and its stored ones."""
         article_id = self._article_of(items)
         replaced = {item.before.id for item in items if item.before is not None}
-        kept = [] if article_id is None else entries_of_article(self.db, article_id)
-        told = [one.entry for one in kept if one.id not in replaced]
-        told += [item.entry for item in items]
-        whole = join(told)
-        document_id = self._document_of(whole, items)
+        stored = [] if article_id is None else entries_of_article(self.db, article_id)
+        joined = join(
+            [one.entry for one in stored if one.id not in replaced] + [one.entry for one in items]
+        )
+        documents = {item.entry.document: item.document_id for item in reversed(items)}
+        document_id = documents.get(joined.document)
+        if document_id is None:
+            document_id = document_states(self.db, self.source.name)[joined.document].id
         if article_id is None:
             article_id = add_article(
                 self.db,
                 self.source_id,
                 f"{self.site}\n{self.source.name}",
                 document_id,
-                whole,
+                joined,
                 archived=self.archived,
                 moment=self.moment,
             )
             report.added.append(article_id)
-        elif revise_article(self.db, article_id, document_id, whole, self.moment):
+        elif revise_article(self.db, article_id, document_id, joined, self.moment):
             report.revised.append(article_id)
         for item in items:
             save_entry(
@@ -250,7 +229,7 @@ class _Keeper:
             )
 
     def _article_of(self, items: Sequence[_Item]) -> int | None:
-        """The article that these entries tell: by what they were before, else by their words."""
+        """The stored article of these entries: by the entries that they replace, else by their words."""
         known = {item.before.article_id for item in items if item.before is not None}
         if known:
             return min(known)
@@ -260,9 +239,3 @@ class _Keeper:
                 if is_teaser_of(item.entry, other.entry) or is_teaser_of(other.entry, item.entry):
                     return other.article_id
         return None
-
-    def _document_of(self, whole: Entry, items: Sequence[_Item]) -> int:
-        for item in items:
-            if item.entry.document == whole.document:
-                return item.document_id
-        return document_states(self.db, self.source.name)[whole.document].id

@@ -1,4 +1,4 @@
-"""The lines of a document, and what each one is: prose, title, heading, cut teaser, day, byline or wire tag."""
+"""The lines of a document: prose, title, heading, cut teaser, day, byline or wire tag."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -98,11 +98,16 @@ def split_lines(text: str) -> list[Line]:
             continue
         lines.append(Line(number, stripped, gap))
         gap = False
-    return [line for line in _unwrapped(lines) if not _is_link(line.text)]
+    return [
+        line
+        for line in _unwrapped(lines)
+        if len(line.text) > 120
+        or not (_OTHER_VERSION.fullmatch(line.text) or _READ_ON.fullmatch(line.text))
+    ]
 
 
 def without_cut(text: str) -> str | None:
-    """The text without the "[…]" that cuts it, or None where there is none."""
+    """The text without the "[…]" that cuts it; None if there is none."""
     tail = text[-_CUT_TAIL:]
     found = _CUT.search(tail)
     if found is None:
@@ -111,12 +116,12 @@ def without_cut(text: str) -> str | None:
 
 
 def without_ellipsis(text: str) -> str | None:
-    """The same for a plain ellipsis at the end, which is a cut only if the whole listing uses it so."""
+    """The same for an ellipsis at the end, which is a cut only if the whole listing uses it so."""
     return text.rstrip("….").rstrip(" ,;") if _ELLIPSIS_CUT.search(text[-8:]) else None
 
 
 def is_prose(text: str) -> bool:
-    """Sentences rather than a title: ends like one or with a wire tag, has several, or is long."""
+    """Sentences, not a title: ends like one or with a wire tag, has several, or is long."""
     if len(text) > TITLE_LIMIT or text[0].islower() or _BULLET.match(text):
         return True
     bare = text.rstrip(_CLOSERS)
@@ -155,13 +160,8 @@ def is_label(text: str) -> bool:
     return len(text) <= 60 and _LABEL.fullmatch(text) is not None
 
 
-def _is_link(text: str) -> bool:
-    """A link to another version of the copy, or to more of it."""
-    return len(text) <= 120 and bool(_OTHER_VERSION.fullmatch(text) or _READ_ON.fullmatch(text))
-
-
 def _unwrapped(lines: Sequence[Line]) -> list[Line]:
-    """The lines; where copy was wrapped at a column width, its paragraphs."""
+    """The lines; if copy was wrapped at a column width, its paragraphs."""
     longest = max((len(line.text) for line in lines), default=0)
     runs = [
         (above.text, line.text)
@@ -191,12 +191,6 @@ def take_wire_tags(text: str) -> tuple[str, list[str]]:
         cut_at = max(0, len(text) - _TAG_TAIL) + found.start()
         text = text[:cut_at].rstrip()
     return text, [tag for tag in tags if tag]
-
-
-def last_tag(tags: list[str]) -> str | None:
-    """The wire tag of the article: the last one with a day, else the last."""
-    dated = [tag for tag in tags if mentions(tag)]
-    return next(reversed(dated or tags), None)
 
 
 def as_dateline(text: str) -> str | None:

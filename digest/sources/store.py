@@ -26,7 +26,7 @@ _READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"pu
 
 
 @dataclass(frozen=True, slots=True)
-class KeptEntry:
+class StoredEntry:
     """A stored entry and its article."""
 
     id: int
@@ -101,31 +101,29 @@ def forget_documents(db: Database, ids: Sequence[int]) -> None:
     db.run_many(sql, [(one,) for one in ids])
 
 
-def entries_of_document(db: Database, document_id: int) -> list[KeptEntry]:
-    """Every entry that the document ever had, in its order, even those now gone."""
-    return _kept(db, "entries.document_id = ?", (document_id,))
+def entries_of_document(db: Database, document_id: int) -> list[StoredEntry]:
+    """Every entry that the document ever had, in order, even those now gone."""
+    return _entries(db, "entries.document_id = ?", (document_id,))
 
 
-def entries_of_article(db: Database, article_id: int) -> list[KeptEntry]:
-    return _kept(db, "entries.article_id = ?", (article_id,))
+def entries_of_article(db: Database, article_id: int) -> list[StoredEntry]:
+    return _entries(db, "entries.article_id = ?", (article_id,))
 
 
 def entries_with_opening(
     db: Database, source_id: int, openings: Collection[str]
-) -> list[KeptEntry]:
+) -> list[StoredEntry]:
     """Entries of a source with one of these openings."""
-    if not openings:
-        return []
     marks = ", ".join("?" * len(openings))
-    return _kept(
-        db, f"documents.source_id = ? AND entries.opening IN ({marks})", (source_id, *openings)
-    )
+    condition = f"documents.source_id = ? AND entries.opening IN ({marks})"
+    return _entries(db, condition, (source_id, *openings)) if openings else []
 
 
-def _kept(db: Database, condition: str, values: Sequence[Any]) -> list[KeptEntry]:
+def _entries(db: Database, condition: str, values: Sequence[Any]) -> list[StoredEntry]:
     sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY entries.document_id, entries.line"
     return [
-        KeptEntry(row["id"], row["article_id"], entry_from_row(row)) for row in db.rows(sql, values)
+        StoredEntry(row["id"], row["article_id"], entry_from_row(row))
+        for row in db.rows(sql, values)
     ]
 
 
@@ -174,16 +172,25 @@ def add_article(
     archived: bool,
     moment: datetime,
 ) -> int:
-    """A new article in its first version, with a permanent id; its id.
+    """Insert an article in its first version; its id.
 
-    `origin` names the newsroom and the source, so that no two newsrooms mint the same id.
+    `origin` names the newsroom and the source, so that no two newsrooms mint the same Atom id.
     """
+    # The permanent id follows from the source's own id, the address, or the document and title.
+    name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
+    for nth in range(1, 10_000):
+        again = "" if nth == 1 else f"\n{nth}"
+        atom_id = uuid.uuid5(ATOM_NAMESPACE, f"{origin}\n{name}{again}").urn
+        if db.value("SELECT 1 FROM articles WHERE atom_id = ?", (atom_id,)) is None:
+            break
+    else:
+        raise LookupError(f"10,000 articles of one name in {entry.document}")
     at = text_from_moment(moment)
     values = copy_values(entry)
     article_id = db.insert(
         "articles",
         {
-            "atom_id": _mint(db, origin, entry),
+            "atom_id": atom_id,
             "source_id": source_id,
             "document_id": document_id,
             "line": entry.line,
@@ -203,21 +210,21 @@ def add_article(
 def revise_article(
     db: Database, article_id: int, document_id: int, entry: Entry, moment: datetime
 ) -> bool:
-    """Store what the article now says; True if people see a change, which makes a new version."""
-    kept = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
-    if kept is None:
+    """Store the article as it is now; True if people see a change, which makes a new version."""
+    stored = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
+    if stored is None:
         raise LookupError(f"article {article_id}")
     values = copy_values(entry)
     place = {"document_id": document_id, "line": entry.line}
-    if all(kept[column] == value for column, value in {**values, **place}.items()):
+    if all(stored[column] == value for column, value in {**values, **place}.items()):
         return False
-    if all(kept[column] == values[column] for column in _READ):
+    if all(stored[column] == values[column] for column in _READ):
         _update(db, "articles", {**values, **place}, "id = ?", (article_id,))
-        of_version = (article_id, kept["version"])
+        of_version = (article_id, stored["version"])
         _update(db, "article_versions", values, "article_id = ? AND version = ?", of_version)
         return False
     at = text_from_moment(moment)
-    version = kept["version"] + 1
+    version = stored["version"] + 1
     news = {**values, **place, "version": version, "updated_at": at}
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
@@ -227,24 +234,13 @@ def revise_article(
 
 
 def next_moment(db: Database, moment: datetime) -> datetime:
-    """`moment`, but never inside a window that is already closed.
+    """`moment`, but never inside a closed window.
 
-    New articles take it as `first_seen_at` in the same write. So none falls into an edition that
-    was composed without it, even when the machine's clock is set back.
+    It is the `first_seen_at` of new articles in the same write. So none belongs to an edition that was
+    composed without it, even when the machine's clock is set back.
     """
     latest = db.value("SELECT max(ends_at) FROM editions")
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
-
-
-def _mint(db: Database, origin: str, entry: Entry) -> str:
-    name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
-    for nth in range(1, 10_000):
-        again = "" if nth == 1 else f"\n{nth}"
-        permanent = uuid.uuid5(ATOM_NAMESPACE, f"{origin}\n{name}{again}")
-        atom_id = f"urn:uuid:{permanent}"
-        if db.value("SELECT 1 FROM articles WHERE atom_id = ?", (atom_id,)) is None:
-            return atom_id
-    raise LookupError(f"10,000 articles of one name in {entry.document}")
 
 
 def _index(db: Database, article_id: int, copy: Entry) -> None:

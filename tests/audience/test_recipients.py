@@ -47,8 +47,8 @@ def test_what_is_not_given_stays_as_it_was() -> None:
         status=RecipientStatus.ACTIVE,
         added_at=datetime(2026, 11, 1, tzinfo=UTC),
     )
-    kept = check_recipient(SETTINGS, address="ann@example.org", name="Ann", before=before)
-    assert (kept.languages, kept.themes, kept.digests) == (("ru",), ("drugs",), ("weekly",))
+    after = check_recipient(SETTINGS, address="ann@example.org", name="Ann", before=before)
+    assert (after.languages, after.themes, after.digests) == (("ru",), ("drugs",), ("weekly",))
     given = check_recipient(
         SETTINGS, address="ann@example.org", languages=["en"], themes=["everything"], before=before
     )

@@ -11,7 +11,7 @@ from digest.bounces.reports import LARGEST_READ, FoundBy, ReturnAddresses, Retur
 from digest.mail.tokens import DeliveryKey, token_for
 
 KEY = b"a key of 32 bytes for the tests."
-OURS = ReturnAddresses("bounces@news.example", "leave@news.example", (KEY,))
+OURS = ReturnAddresses("leave@news.example", (KEY,))
 DELIVERY = DeliveryKey(48, 1234)
 TOKEN = token_for(KEY, *DELIVERY)
 SAMPLES = Path(__file__).parents[1] / "data" / "reports"
@@ -96,7 +96,7 @@ def test_without_a_token_the_address_is_returned(
 
 def test_another_key_finds_no_delivery() -> None:
     """A report with a made-up token suppresses nobody by it."""
-    strangers = ReturnAddresses(OURS.bounces, OURS.leave, (b"another key of the same length..",))
+    strangers = ReturnAddresses(OURS.leave, (b"another key of the same length..",))
     read = read_report(sample("postfix-no-such-user"), strangers)
     assert (read.delivery, read.found_by) == (None, FoundBy.RECIPIENT)
 

@@ -31,7 +31,7 @@ OWN = "Суд вынес приговор."
     ],
 )  # fmt: skip
 def test_copy_starts_after_its_dateline(line: str, words: str | None) -> None:
-    """For themes and stories: where and when it was written is no part of what it tells."""
+    """For themes and stories: where and when copy was written is no part of its news."""
     assert leading_dateline(line + OWN) == (words or line.rstrip(" –—-"))
     assert (line + OWN)[dateline_end(line + OWN) :] == OWN
 
@@ -52,7 +52,7 @@ def test_copy_starts_after_its_dateline(line: str, words: str | None) -> None:
     ],
 )
 def test_a_sentence_is_no_dateline(copy: str) -> None:
-    """For the reader: nothing that tells of the event is taken for its dateline."""
+    """For the reader: a sentence about the event is never its dateline."""
     assert dateline_end(copy) == 0
 
 

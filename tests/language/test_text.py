@@ -49,8 +49,8 @@ def test_text_is_read_in_its_own_encoding(data, text, encoding):
         pytest.param(b"\xef\xbb\xbf", id="a mark and nothing"),
     ],
 )  # fmt: skip
-def test_what_is_no_text_is_refused_by_name(data):
-    """For the operator: the document is named and what to do is said."""
+def test_other_bytes_are_refused_by_name(data):
+    """For the operator: which document, and what to do."""
     with pytest.raises(
         DocumentError, match=r"^odd\.txt: is (not readable as text|empty)"
     ) as caught:

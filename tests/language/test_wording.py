@@ -1,4 +1,4 @@
-"""What we say ourselves: plurals, numbers and days as each language has them."""
+"""Our own texts: plurals, numbers and days as each language has them."""
 
 import dataclasses
 import re

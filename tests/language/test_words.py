@@ -32,8 +32,8 @@ from digest.sources.documents import read_entries
         pytest.param("", "", id="nothing"),
     ],
 )  # fmt: skip
-def test_language_is_told_by_script_letters_and_small_words(text, language):
-    """For the subscriber of one language: only what is in it, and nothing that only looks so."""
+def test_language_is_detected_by_script_letters_and_small_words(text, language):
+    """For the subscriber of one language: only that language, and none that only looks like it."""
     assert detect(text) == language
 
 
@@ -49,7 +49,7 @@ def test_each_entry_of_a_listing_has_its_own_language():
 
 @given(st.text(max_size=200))
 def test_any_text_has_a_known_language_or_none(text):
-    """For the database: nothing else is ever said."""
+    """For the database: there is no other value."""
     assert detect(text) in {"en", "ru", "tk", ""}
 
 

@@ -1,4 +1,4 @@
-"""A mail server that misbehaves as it is told, in a thread of its own."""
+"""A mail server that misbehaves as configured, in a thread of its own."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 CLOSE = "close"
 HANG = "hang"
 PARTINGS = 100
-"""Turns of the loop in which every connection must have come to its end."""
+"""Rounds of the loop in which every connection must end."""
 Act = tuple[str, str]
 """Where (mail, rcpt, data, body, end) and what: a reply line, CLOSE or HANG."""
 
@@ -98,7 +98,7 @@ class Dialogue:
         return line
 
     async def act(self, where: str, otherwise: str) -> bool:
-        """Say what is due at `where`; whether all is well."""
+        """Answer at `where`; whether the answer was positive."""
         place, what = self.server.acts.get(self.recipient.partition(".")[0], ("", ""))
         if place != where:
             self.say(otherwise)
@@ -176,7 +176,7 @@ class Dialogue:
 
 
 async def part_from_all() -> None:
-    """Let go of every connection that a server of this loop still has, so that none outlives it."""
+    """Close every connection that a server of this loop still has."""
     loop = asyncio.get_running_loop()
     for _ in range(PARTINGS):
         held = [one for one in list(loop._transports.values()) if one._sock]  # type: ignore[attr-defined]

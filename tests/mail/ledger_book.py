@@ -1,4 +1,4 @@
-"""A ledger in memory that holds the transport to its word, and short ways to call one."""
+"""A ledger in memory that checks the transport's promises, and short ways to call one."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,10 @@ from typing import Any
 
 from digest.config.settings import TransportSettings
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Report, Transport
+from digest.mail.smtp.servers import Patience
+from digest.mail.smtp.transport import SmtpTransport
 
+HASTE = Patience(first=0.01, longest=0.05)
 BODY = b"Subject: The week\r\n\r\nOne\r\n.\r\n..two\r\nThree\r\n"
 
 
@@ -60,6 +63,20 @@ class Book:
 
     def kinds(self) -> dict[int, OutcomeKind]:
         return {i: outcome.kind for i, outcome in sorted(self.outcomes.items())}
+
+
+def send(
+    port: int,
+    recipients: Iterable[str],
+    *,
+    patience: Patience = HASTE,
+    stop: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> tuple[Book, Report]:
+    """Send to these recipients through one server."""
+    book = Book()
+    transport = SmtpTransport(to_port(port, **settings), patience=patience)
+    return book, book.run(transport, outgoing(recipients), stop=stop)
 
 
 def to_port(port: int, *, server: dict[str, Any] | None = None, **mail: Any) -> TransportSettings:

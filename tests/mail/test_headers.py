@@ -1,4 +1,4 @@
-"""Header fields hold to RFC 5322 and RFC 2047 and read back as they were."""
+"""Header fields follow RFC 5322 and RFC 2047 and read back unchanged."""
 
 import re
 from email.header import decode_header
@@ -153,7 +153,7 @@ def test_several_addresses_are_parted_by_commas() -> None:
 
 
 def test_a_list_field_is_never_encoded() -> None:
-    """RFC 2369: a mail program must find the very URL, however long; it breaks between URLs only."""
+    """RFC 2369: a mail program must find the exact URL, however long; folded only between URLs."""
     long = "<https://news.example.org/" + "a" * 200 + ">"
     field = raw_header("List-Unsubscribe", long, "<mailto:leave@example.org>")
     assert field == f"List-Unsubscribe: {long},\r\n <mailto:leave@example.org>\r\n".encode()

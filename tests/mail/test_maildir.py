@@ -12,7 +12,7 @@ PEOPLE = [f"r{i}@example.net" for i in range(GROUP + 5)]
 
 
 def test_each_message_is_one_file_that_mail_programs_read(tmp_path):
-    """For a bare machine: the whole flow works, and the mail can be looked at."""
+    """For a new machine: everything works, and the mail can be read."""
     book = Book()
     report = book.run(MaildirTransport(tmp_path / "outbox"), outgoing(PEOPLE))
     box = mailbox.Maildir(tmp_path / "outbox", create=False)
@@ -25,7 +25,7 @@ def test_each_message_is_one_file_that_mail_programs_read(tmp_path):
 
 
 def test_the_file_holds_the_bytes_of_the_message(tmp_path):
-    """For the third promise: what was shown is what is sent, byte for byte."""
+    """For the third promise: the bytes that were shown are the bytes that are sent."""
     message = outgoing(["a@example.net"])[0]
     Book().run(MaildirTransport(tmp_path), [message])
     assert (tmp_path / "new" / file_name(message)).read_bytes() == BODY
@@ -69,7 +69,7 @@ def test_stopping_leaves_the_rest_undrawn(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_our_own_fault(tmp_path):
-    """For the operator: the edition pauses and says why."""
+    """For the operator: the edition pauses, with the reason."""
     (tmp_path / "outbox").write_text("a file")
     book = Book()
     report = book.run(MaildirTransport(tmp_path / "outbox"), outgoing(PEOPLE[:3]))

@@ -1,4 +1,4 @@
-"""The whole message: fields, parts, sizes, and that one encoding serves every recipient."""
+"""The complete message: fields, parts, sizes, and one encoding for every recipient."""
 
 import email
 import email.policy
@@ -31,11 +31,8 @@ def test_the_message_parses_without_a_defect(choice: Choice) -> None:
     """RFC 2046 §5.1.4: text first, HTML last, and both read back as they were rendered."""
     sample = make_sample(choice=choice)
     message = sample.message()
-    assert [part.get_content_type() for part in parsed(message).walk()] == [
-        "multipart/alternative",
-        "text/plain",
-        "text/html",
-    ]
+    kinds = [part.get_content_type() for part in parsed(message).walk()]
+    assert kinds == ["multipart/alternative", "text/plain", "text/html"]
     assert not [defect for part in parsed(message).walk() for defect in part.defects]
     assert parts(message) == (
         sample.mail.text.replace(PLACEHOLDER, TOKEN),
@@ -45,7 +42,7 @@ def test_the_message_parses_without_a_defect(choice: Choice) -> None:
 
 @pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
 def test_the_message_reads_back_to_the_same_titles_in_both_parts(choice: Choice) -> None:
-    """What arrives holds the same items, whichever part is shown."""
+    """Both parts have the same items."""
     text, html = parts(make_sample(choice=choice).message())
     in_text = re.findall(r"(?:^|\n\n)((?:[^\n]+\n)+?)-+\n", text)
     in_html = re.findall(r"<h3[^>]*><a[^>]*>([^<]*)</a></h3>", html)
@@ -89,22 +86,18 @@ def test_the_fields_say_who_what_and_how_to_leave() -> None:
     }
 
 
-def test_a_message_differs_by_its_token_and_its_address_alone() -> None:
-    """One rendering, one encoding: the rest of the bytes is the same for a whole segment."""
+def test_messages_differ_only_by_token_and_address() -> None:
+    """One rendering, one encoding: the other bytes are the same for a segment."""
     maker = make_sample().maker()
     one = maker.make("anna@example.com", None, TOKEN)
     other = maker.make("boris@example.net", "Boris", OTHER_TOKEN)
-    assert (
-        one.replace(TOKEN.encode(), OTHER_TOKEN.encode()).replace(
-            raw_header("To", "anna@example.com"), b"To: Boris <boris@example.net>\r\n"
-        )
-        == other
-    )
+    to = raw_header("To", "anna@example.com"), b"To: Boris <boris@example.net>\r\n"
+    assert one.replace(TOKEN.encode(), OTHER_TOKEN.encode()).replace(*to) == other
     assert one == maker.make("anna@example.com", None, TOKEN)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_token_stands_exactly_where_it_should(language: str) -> None:
+def test_the_token_is_exactly_where_it_should_be(language: str) -> None:
     """Two links in each part, whatever the encoding, and two fields."""
     choice = Choice(language, (language,), EVERYTHING.themes)
     sample = make_sample(many_articles(20, language), choice)
@@ -118,10 +111,9 @@ def test_the_token_stands_exactly_where_it_should(language: str) -> None:
 def test_a_body_is_the_same_bytes_for_the_same_edition_and_segment() -> None:
     """The boundary follows from edition and choice, not from chance."""
     mail = make_sample().mail
-    assert (
-        build_body(mail, boundary_seed="a").content == build_body(mail, boundary_seed="a").content
-    )
-    assert build_body(mail, boundary_seed="a") != build_body(mail, boundary_seed="b")
+    one, again, other = (build_body(mail, boundary_seed=seed) for seed in "aab")
+    assert one.content == again.content
+    assert one != other
     assert make_sample().message() == make_sample().message()
 
 
@@ -144,9 +136,7 @@ def test_forty_articles_stay_under_the_size_that_gmail_clips(language: str, limi
         pytest.param("anna@example.com", "Anna\r\nBcc: x@y.example", TOKEN, id="name injects"),
     ],
 )
-def test_what_cannot_stand_in_a_message_is_refused(
-    address: str, name: str | None, token: str
-) -> None:
+def test_invalid_values_are_refused(address: str, name: str | None, token: str) -> None:
     """RFC 5322 §2.2: nobody's name brings in a field."""
     with pytest.raises(ValueError, match=r"token|address|line break"):
         make_sample().maker().make(address, name, token)
@@ -155,7 +145,7 @@ def test_what_cannot_stand_in_a_message_is_refused(
 def test_a_date_without_zone_is_refused() -> None:
     """A naive date would be read as the server's own hour."""
     with pytest.raises(ValueError, match="zone"):
-        make_sample().maker(datetime(2026, 11, 23))  # noqa: DTZ001 - the very fault
+        make_sample().maker(datetime(2026, 11, 23))  # noqa: DTZ001 - on purpose
 
 
 def test_a_newsroom_with_a_russian_domain_can_send() -> None:
@@ -176,7 +166,7 @@ def test_a_newsroom_with_a_russian_domain_can_send() -> None:
 
 
 def test_the_return_path_names_the_recipient() -> None:
-    """VERP: a bounce comes back to an address that says whose it is."""
+    """VERP: a bounce comes back to an address that names its recipient."""
     path = return_path(make_settings(), TOKEN)
     assert path == f"bounces+{TOKEN}@news.example.org"
     assert DATE.tzinfo is not None

@@ -1,4 +1,4 @@
-"""The pool: limits, shares, stopping, and what it promises the ledger."""
+"""The pool: limits, shares, stopping, and its promises to the ledger."""
 
 import asyncio
 import time
@@ -8,12 +8,10 @@ import pytest
 
 from digest.mail.outgoing import OutcomeKind, Phase
 from digest.mail.smtp.connection import PipelinedLink, Timeouts
-from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
 from tests.mail.fault_server import HANG, FaultServer, running
-from tests.mail.ledger_book import BODY, Book, outgoing, to_port, to_ports
+from tests.mail.ledger_book import BODY, Book, outgoing, send, to_port, to_ports
 
-HASTE = Patience(first=0.01, longest=0.05)
 BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
 
 
@@ -22,8 +20,8 @@ def people(count, domain="example.net"):
 
 
 def test_a_connection_can_be_taken_over_from_aiosmtplib():
-    """For whoever raises aiosmtplib: PipelinedLink needs SMTP.transport to be the open connection,
-    and close() to close it. If this fails, mend digest/mail/smtp/links.py."""
+    """For an upgrade of aiosmtplib: PipelinedLink needs SMTP.transport to be the open connection, and
+    close() to close it. If this fails, correct digest/mail/smtp/connection.py."""
 
     async def takes_over(port):
         client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
@@ -34,7 +32,7 @@ def test_a_connection_can_be_taken_over_from_aiosmtplib():
         assert isinstance(transport, asyncio.Transport)
         link = PipelinedLink(client, Timeouts(5, 5, 5))
         assert transport.get_protocol() is link
-        (message,) = outgoing(["a@example.net"])
+        [message] = outgoing(["a@example.net"])
         link.begin(message)
         assert await link.envelope() is None
         link.end(message, None)
@@ -48,11 +46,11 @@ def test_a_connection_can_be_taken_over_from_aiosmtplib():
 
 
 @BOTH
-def test_a_connection_serves_so_many_messages_and_no_more(pipelining):
+def test_a_connection_serves_a_limited_number_of_messages(pipelining):
     """For relays that count messages on a connection."""
     with running(FaultServer(pipelining=pipelining)) as server:
         table = {"connections": 1, "messages_per_connection": 5}
-        report = Book().run(SmtpTransport(to_port(server.port, server=table)), outgoing(people(20)))
+        _, report = send(server.port, people(20), server=table)
     assert (server.connections, report.connections) == (4, 4)
     assert server.commands.count("QUIT") == 4
 
@@ -61,27 +59,23 @@ def test_envelopes_announce_the_size_where_the_server_asks_for_it():
     """For servers with a limit: they refuse before the body, RFC 1870."""
     for pipelining in (True, False):
         with running(FaultServer(pipelining=pipelining)) as server:
-            Book().run(SmtpTransport(to_port(server.port)), outgoing(people(1)))
+            send(server.port, people(1))
         assert f"MAIL FROM:<bounces+1@news.example.org> SIZE={len(BODY)}" in server.commands
 
 
 def test_few_messages_open_few_connections():
     """For the server: three recipients are no reason for forty connections."""
     with running(FaultServer()) as server:
-        Book().run(
-            SmtpTransport(to_port(server.port, server={"connections": 40})), outgoing(people(3))
-        )
+        send(server.port, people(3), server={"connections": 40})
     assert server.connections <= 3
 
 
 def test_a_limit_a_second_holds_and_idle_connections_are_closed():
-    """For the provider's terms: never more in any second; nobody holds a line for nothing."""
+    """For the provider's terms: never more in any second; no idle connection stays open."""
     times = []
     with running(FaultServer(on_end=lambda _: times.append(time.monotonic()))) as server:
-        settings = to_port(
-            server.port, server={"connections": 1}, per_second=6, idle_timeout_seconds=0.1
-        )
-        Book().run(SmtpTransport(settings), outgoing(people(9)))
+        limits = {"per_second": 6, "idle_timeout_seconds": 0.1}
+        send(server.port, people(9), server={"connections": 1}, **limits)
     assert len(times) == 9
     assert times[6] - times[0] > 0.9
     assert server.connections == 2
@@ -91,9 +85,7 @@ def test_a_slow_domain_does_not_hold_up_the_rest():
     """For everybody else: only its own recipients wait for a provider that hangs."""
     mixed = ["slow.1@tar.example", "slow.2@tar.example", "slow.3@tar.example", *people(30)]
     with running(FaultServer(acts={"slow": ("end", HANG)})) as server:
-        book = Book()
-        settings = to_port(server.port, domain_connections=1)
-        book.run(SmtpTransport(settings, patience=HASTE), outgoing(mixed))
+        book, _ = send(server.port, mixed, domain_connections=1)
     slow = [i for i, kind in book.kinds().items() if kind is OutcomeKind.UNCERTAIN]
     assert slow == [1, 2, 3]
     assert list(book.outcomes)[:-3] == [*range(4, 34)]
@@ -158,7 +150,7 @@ def test_no_more_is_drawn_than_can_start():
 
 @BOTH
 def test_a_ledger_that_fails_ends_no_further_body(pipelining):
-    """For the first promise: nothing is given to a server that the ledger does not hold as handed."""
+    """For the first promise: a server gets only what the ledger has as handed."""
     book = Book()
 
     def handed(ids):
@@ -179,7 +171,7 @@ def test_a_ledger_that_fails_ends_no_further_body(pipelining):
 
 
 def test_a_ledger_that_fails_to_settle_is_offered_the_outcomes_once_more():
-    """For the first promise: a lock that passes does not make sent mail uncertain."""
+    """For the first promise: a temporary lock does not make sent mail uncertain."""
     book = Book()
     calls = []
 
@@ -201,8 +193,8 @@ def test_a_ledger_that_fails_to_settle_is_offered_the_outcomes_once_more():
     assert len(server.taken) == len(sent)
 
 
-def test_messages_that_cannot_be_made_end_the_run_with_every_outcome_told():
-    """For the ledger: a fault while rendering leaves nothing in the air."""
+def test_messages_that_cannot_be_made_end_the_run_with_every_outcome():
+    """For the ledger: an error while rendering leaves no delivery without an outcome."""
     book = Book()
 
     def messages():
@@ -241,10 +233,9 @@ def test_nothing_to_send_opens_nothing():
 
 
 def test_an_outcome_keeps_the_last_answer_of_the_server():
-    """For whoever asks later what became of a delivery."""
+    """For the operator who asks later how a delivery ended."""
     with running(FaultServer(acts={"r1": ("rcpt", "550 5.1.1 No such user here")})) as server:
-        book = Book()
-        book.run(SmtpTransport(to_port(server.port)), outgoing(["r0.a@a.test", "r1.a@a.test"]))
+        book, _ = send(server.port, ["r0.a@a.test", "r1.a@a.test"])
     sent, dead = book.outcomes[1], book.outcomes[2]
     assert (sent.code, sent.enhanced, sent.text) == (250, "2.0.0", "2.0.0 Ok: queued as 4XYZ")
     assert (dead.code, dead.enhanced, dead.phase) == (550, "5.1.1", Phase.RCPT)

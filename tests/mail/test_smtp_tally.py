@@ -30,7 +30,7 @@ def run(calls, scene):
 
 
 def test_connections_that_are_ready_share_a_commit():
-    """For the ledger: fifty connections in one turn of the loop cost one commit."""
+    """For the ledger: fifty connections ready at once cost one commit."""
     calls = []
 
     async def scene(tally):
@@ -41,7 +41,7 @@ def test_connections_that_are_ready_share_a_commit():
 
 
 def test_what_is_answered_is_settled_before_anything_else_is_handed():
-    """For the first promise: never two deliveries of one connection in the air."""
+    """For the first promise: a connection never has two deliveries without an outcome."""
     calls = []
 
     async def scene(tally):
@@ -55,7 +55,7 @@ def test_what_is_answered_is_settled_before_anything_else_is_handed():
 
 
 def test_outcomes_are_settled_soon_without_anything_to_hand():
-    """For whoever watches the counts at the end of an edition."""
+    """For the operator who watches the counts at the end of an edition."""
 
     async def play():
         settled = asyncio.get_running_loop().create_future()
@@ -69,7 +69,7 @@ def test_outcomes_are_settled_soon_without_anything_to_hand():
     asyncio.run(play())
 
 
-def test_winding_down_refuses_who_asks_and_who_has_asked():
+def test_winding_down_refuses_new_and_waiting_messages():
     """For the first promise: a body is ended only when `handed` is on disk."""
     calls = []
 

@@ -11,7 +11,7 @@ PAYLOAD = {"key": "relay", "said": "Почта не принята."}
 
 
 def test_what_is_posted_arrives_as_it_is() -> None:
-    """For a chat or a pager: JSON, with every letter whole."""
+    """For a chat or a pager: JSON, with every letter."""
     with running_hook(Hook(status=204)) as hook:
         posted = post_json(hook.url, PAYLOAD)
     assert (posted.accepted, posted.answer) == (True, "answered 204")

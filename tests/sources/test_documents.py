@@ -1,4 +1,4 @@
-"""A document's form says what it is: an article, headed parts, a listing."""
+"""The form of a document decides: an article, parts with headings, or a listing."""
 
 import pytest
 from hypothesis import given, settings
@@ -33,14 +33,11 @@ Mobile: +10005550100
 """
 
 
-def test_an_article_is_taken_apart():
+def test_an_article_is_split_into_its_fields():
     """For the reader: title and text without tag, link line and press contact, each in its field."""
     entry = only(ARTICLE)
-    assert (entry.title, entry.title_made, entry.complete) == (
-        "Customs seize 20 kg of heroin",
-        False,
-        True,
-    )
+    title = (entry.title, entry.title_made, entry.complete)
+    assert title == ("Customs seize 20 kg of heroin", False, True)
     assert entry.dateline == "ASHGABAT, 3 April (nCa)"
     assert entry.wire_tag == "nCa, 4 April 2023"
     assert entry.contact is not None
@@ -187,8 +184,8 @@ def test_a_byline_of_its_own_is_read(line, byline):
         pytest.param("Press office:\nIvan Petrov\nTel: 12 34 56 78", id="press office"),
     ],
 )  # fmt: skip
-def test_the_press_contact_is_kept_apart(block):
-    """For the people it names: never in what is published, whole in its own field."""
+def test_the_press_contact_is_separate(block):
+    """For the people it names: never published, complete in its own field."""
     entry = only(
         f"Office opens in Ashgabat\n\nAn office was opened in Ashgabat in May.\n\n{block}\n"
     )
@@ -217,7 +214,7 @@ def test_information_that_is_no_contact_stays():
     assert only(f"States meet in Ashgabat\n\n{text}").text == text
 
 
-def test_copy_broken_at_a_width_is_put_together():
+def test_copy_wrapped_at_a_width_is_joined():
     """For mail and old wires: lines are one paragraph again."""
     entry = only(
         "Customs officers trained\n\nA three-day training for customs officers from both sides of\n"
@@ -310,7 +307,7 @@ def test_no_text_surprises_the_reader(text):
     ],
 )
 def test_a_link_to_another_version_is_no_copy(line):
-    """For the reader: a line that was a link on the page says nothing here."""
+    """For the reader: a line that was a link on the page is useless here."""
     entry = only(
         f"Office opens\n\nAn office was opened in Ashgabat.\n\n{line}\n\nIt has ten staff."
     )
@@ -331,6 +328,6 @@ def test_a_link_to_another_version_is_no_copy(line):
         pytest.param("3 April 2023 was a good day – all met.", None, id="a day and a dash"),
     ],
 )  # fmt: skip
-def test_a_dateline_is_told_from_a_sentence(copy, dateline):
+def test_a_dateline_is_not_a_sentence(copy, dateline):
     """For the date: only a place and a day before the dash are a dateline."""
     assert only(f"Office opens in the capital\n\n{copy}").dateline == dateline

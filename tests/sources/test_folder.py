@@ -8,18 +8,17 @@ from digest.sources.folder import list_documents, read_bytes
 MIB = 1024 * 1024
 
 
-def test_documents_come_by_name_whatever_the_disk_says(tmp_path):
-    """For whoever reads a folder twice: the order is that of the names, folders and hidden files left out."""
+def test_documents_are_sorted_by_name(tmp_path):
+    """For two readings of a folder: always sorted, without folders and hidden files."""
     (tmp_path / "sub").mkdir()
     for name in ("b.txt", "a.txt", "sub/c.txt", ".hidden.txt", "notes.md"):
         (tmp_path / name).write_text("Copy.", "utf-8")
     (tmp_path / "folder.txt").mkdir()
-    assert [found.name for found in list_documents(tmp_path, "**/*.txt")] == [
-        "a.txt",
-        "b.txt",
-        "sub/c.txt",
-    ]
-    assert [found.name for found in list_documents(tmp_path, "*.txt")] == ["a.txt", "b.txt"]
+    for pattern, names in (
+        ("**/*.txt", ["a.txt", "b.txt", "sub/c.txt"]),
+        ("*.txt", ["a.txt", "b.txt"]),
+    ):
+        assert [document.name for document in list_documents(tmp_path, pattern)] == names
     assert list_documents(tmp_path, "*.txt")[0].size == 5
 
 
@@ -49,33 +48,33 @@ def test_a_document_is_read_up_to_the_limit_to_the_byte(tmp_path):
         read_bytes(found, 99)
 
 
-def test_a_document_that_was_taken_away_has_no_bytes_and_no_fault(tmp_path):
-    """For the operator: a folder may be cleared out at any time."""
+def test_a_deleted_document_has_no_bytes_and_no_fault(tmp_path):
+    """For the operator: a folder may be emptied at any time."""
     (tmp_path / "gone.txt").write_bytes(b"Copy.")
     [found] = list_documents(tmp_path, "*.txt")
     found.path.unlink()
     assert read_bytes(found, 100) is None
 
 
-def test_a_faulty_document_is_told_in_one_line(tmp_path):
+def test_a_faulty_document_is_reported_in_one_line(tmp_path):
     """For the operator: too large names size and limit, empty says what to do."""
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "large.txt").write_bytes(b"a" * (6 * MIB))
-    documents = {found.name: found for found in list_documents(tmp_path, "*.txt")}
-    said = {}
-    for name, found in documents.items():
+    messages = []
+    for document in list_documents(tmp_path, "*.txt"):
         with pytest.raises(DocumentError) as caught:
-            read_bytes(found, 5 * MIB)
-        said[name] = str(caught.value)
-    assert said["large.txt"].startswith("large.txt: is too large: 6.0 MiB, the limit is 5 MiB")
-    assert "size_limit_mib" in said["large.txt"]
-    assert said["empty.txt"] == "empty.txt: is empty; fill it or remove it"
-    assert all("\n" not in text for text in said.values())
+            read_bytes(document, 5 * MIB)
+        messages.append(str(caught.value))
+    empty, large = messages
+    assert large.startswith("large.txt: is too large: 6.0 MiB, the limit is 5 MiB")
+    assert "size_limit_mib" in large
+    assert empty == "empty.txt: is empty; fill it or remove it"
+    assert "\n" not in empty + large
 
 
 @pytest.mark.parametrize("target", ["nowhere.txt", "link.txt"], ids=["gone", "itself"])
-def test_a_link_that_leads_nowhere_is_a_document_that_cannot_be_read(tmp_path, target):
-    """For the operator: what is meant to be there is missed, not passed over."""
+def test_a_broken_link_is_a_document_that_cannot_be_read(tmp_path, target):
+    """For the operator: a missing file is reported, not ignored."""
     (tmp_path / "copy.txt").write_text("Copy.", "utf-8")
     (tmp_path / "folder").mkdir()
     (tmp_path / "good.txt").symlink_to(tmp_path / "copy.txt")

@@ -1,4 +1,4 @@
-"""What ingest leaves behind: ids that never change, versions that people can see, moments in order."""
+"""What ingest stores: ids that never change, versions that people can see, moments in order."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -101,7 +101,7 @@ def test_two_newsrooms_mint_different_ids(wire: Intake) -> None:
     ],
 )
 def test_what_people_read_makes_a_version(wire: Intake, change: dict[str, object]) -> None:
-    """For the subscriber: their reader shows the entry anew, under the same id."""
+    """For the subscriber: their reader shows the entry again, under the same id."""
     number = wire.add(ENTRY)
     [before] = articles_by_id(wire.db, [number])
     assert wire.revise(number, replace(ENTRY, **change))  # type: ignore[arg-type]
@@ -164,7 +164,7 @@ def test_the_next_moment_is_in_no_closed_window(
     assert next_moment(db, CAME_IN) == expected
 
 
-def test_a_moment_is_kept_to_the_microsecond(db: Database) -> None:
+def test_a_moment_is_stored_to_the_microsecond(db: Database) -> None:
     """For windows: what is written is what is read, and its text sorts as time does."""
     moments = [CAME_IN, CAME_IN + timedelta(microseconds=1), LATER]
     texts = [text_from_moment(moment) for moment in moments]

@@ -1,4 +1,4 @@
-"""A teaser and its full text become one article, in any order, and a revised entry is known again."""
+"""A teaser and its full text become one article, in any order, and a revised entry is recognised."""
 
 import itertools
 from dataclasses import replace
@@ -52,7 +52,7 @@ OTHER = replace(
 def test_a_teaser_and_its_full_text_share_their_opening():
     """For the store: the key finds the other half, years later, in either order."""
     assert opening(TEASER) == opening(FULL) == "on 3 april 2023 the state customs service"
-    assert opening(replace(TEASER, text="Too short to tell.")) is None
+    assert opening(replace(TEASER, text="Too short to know.")) is None
     dated = replace(FULL, dateline="Ashgabat, 3 April", text=f"Ashgabat, 3 April – {BODY}")
     assert opening(dated) == opening(FULL)
 
@@ -81,7 +81,7 @@ def test_a_teaser_and_its_full_text_share_their_opening():
         pytest.param(TEASER, replace(TEASER, text=FULL.text), True, id="a longer teaser"),
         pytest.param(TEASER, replace(OTHER, text=FULL.text), False, id="another title's teaser"),
         pytest.param(FULL, replace(FULL, document="copy.txt"), True, id="a copy"),
-        pytest.param(FULL, replace(FULL, text=f"{BODY} More."), False, id="two whole texts"),
+        pytest.param(FULL, replace(FULL, text=f"{BODY} More."), False, id="two complete texts"),
     ],
 )  # fmt: skip
 def test_a_teaser_is_the_beginning_of_its_text(teaser, full, expected):
@@ -140,27 +140,12 @@ def test_translations_and_like_titles_stay_apart():
 
 
 OLD = [
-    replace(
-        FULL,
-        line=1,
-        title="First",
-        title_made=False,
-        text="The first text is about customs and ports.",
-    ),
-    replace(
-        FULL,
-        line=3,
-        title="Second",
-        title_made=False,
-        text="The second text is about youth and sport in town.",
-    ),
-    replace(
-        FULL,
-        line=5,
-        title="Third",
-        title_made=False,
-        text="The third text is about drugs and nothing else.",
-    ),
+    replace(FULL, line=line, title=title, title_made=False, text=text)
+    for line, title, text in (
+        (1, "First", "The first text is about customs and ports."),
+        (3, "Second", "The second text is about youth and sport in town."),
+        (5, "Third", "The third text is about drugs and nothing else."),
+    )
 ]
 
 
@@ -174,7 +159,7 @@ OLD = [
         pytest.param([replace(OLD[1], title="New", text="The second text is about youth and sport in cities.")], [1], id="title and a word changed"),
         pytest.param(
             [
-                replace(OLD[0], title="News", text="Something that nobody has told before now."),
+                replace(OLD[0], title="News", text="Something that nobody has written before now."),
                 *OLD,
             ],
             [None, 0, 1, 2],
@@ -184,7 +169,7 @@ OLD = [
         pytest.param([], [], id="nothing left"),
     ],
 )  # fmt: skip
-def test_a_changed_document_knows_its_entries_again(new, expected):
+def test_the_entries_of_a_changed_document_are_recognised(new, expected):
     """For permanent ids: an entry keeps its article through a change of place, title or words."""
     assert match_entries(OLD, new) == expected
 

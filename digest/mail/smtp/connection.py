@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from digest.mail.ledger import MALFORMED
 from digest.mail.outgoing import Outgoing, Phase
@@ -47,7 +47,7 @@ class Reply(NamedTuple):
 class ReplyReader:
     """Cuts what a server sends into replies (RFC 5321 section 4.2.1).
 
-    What is no reply comes out as MALFORMED, and nothing comes after it: the dialogue is lost.
+    Anything else becomes a MALFORMED reply, and nothing follows: the dialogue is lost.
     """
 
     def __init__(self) -> None:
@@ -85,10 +85,10 @@ class ReplyReader:
 
 
 def check_address(address: str) -> None:
-    """Refuse an address that is not valid in an envelope.
+    """Refuse an address that is invalid in an envelope.
 
     Raises:
-        ValueError: it is no ASCII mailbox, or would smuggle in another command.
+        ValueError: it is not an ASCII mailbox, or would smuggle in another command.
     """
     if len(address) > 320 or not _ADDRESS.fullmatch(address):
         raise ValueError(f"not an ASCII mailbox that SMTP can carry: {address!r}")
@@ -106,9 +106,8 @@ def envelope_group(sender: str, recipient: str, *, size: int | None, reset: bool
 
 
 def check_message(message: bytes) -> None:
-    """Refuse what is not 7-bit, or has a line end other than CRLF.
-
-    A bare CR or LF is how a second message is smuggled into the first.
+    """Refuse a message that is not 7-bit, or has a line end other than CRLF: a bare CR or LF could
+    smuggle a second message into the first.
 
     Raises:
         ValueError: the message is not as Outgoing promises.
@@ -156,51 +155,11 @@ class Timeouts:
     data: float
 
 
-class Link(Protocol):
-    """A connection that carries one message at a time: begin, envelope, end, ended."""
-
-    @property
-    def pipelining(self) -> bool:
-        """Whether the next message may begin right behind the end of this one."""
-        ...
-
-    @property
-    def usable(self) -> bool:
-        """Whether a message may begin now that none is under way."""
-        ...
-
-    def begin(self, message: Outgoing) -> None:
-        """Start a message. If the connection is lost, the message can begin on another one."""
-        ...
-
-    async def envelope(self) -> Refusal | None:
-        """The refusal of the envelope; None: it was accepted. Raises LinkLostError."""
-        ...
-
-    def end(self, message: Outgoing, then: Outgoing | None) -> None:
-        """Write the whole body with its end, and begin `then` behind it.
-
-        Raises LinkLostError only where nothing has been written.
-        """
-        ...
-
-    async def ended(self) -> Reply:
-        """The server's final answer to the message. Raises LinkLostError: the outcome is unknown."""
-        ...
-
-    async def close(self) -> None:
-        """Close with QUIT. No message may be under way."""
-        ...
-
-    def abort(self) -> None:
-        """Close at once, whatever is under way."""
-        ...
-
-
 class PipelinedLink(asyncio.Protocol):
     """A link that writes commands in groups and reads the replies in their order."""
 
     pipelining = True
+    """The next message may begin right behind the end of this one."""
 
     def __init__(self, client: "SMTP", timeouts: Timeouts) -> None:
         transport = client.transport
@@ -231,11 +190,13 @@ class PipelinedLink(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        # A reply that we did not ask for, such as 421 after idle time, ends the dialogue.
+        """Whether a message may begin now that none is under way. A reply that we did not ask for, such
+        as 421 after idle time, ends the dialogue."""
         strays = self._replies or self._reader.midway
         return not (self._lost or self._closing or self._transport.is_closing() or strays)
 
     def begin(self, message: Outgoing) -> None:
+        """Start a message. If the connection is lost, the message can begin on another one."""
         self._transport.write(self._group(message))
 
     def _group(self, message: Outgoing) -> bytes:
@@ -244,6 +205,7 @@ class PipelinedLink(asyncio.Protocol):
         return envelope_group(message.sender, message.recipient, size=size, reset=self._resetting)
 
     async def envelope(self) -> Refusal | None:
+        """The refusal of the envelope; None if it was accepted. Raises LinkLostError."""
         if self._resetting and not (reply := await self._reply(Phase.MAIL)).good:
             self._closing = True
             return Refusal(reply, Phase.MAIL)
@@ -274,15 +236,21 @@ class PipelinedLink(asyncio.Protocol):
         return refusal
 
     def end(self, message: Outgoing, then: Outgoing | None) -> None:
+        """Write the whole body with its end, and begin `then` behind it.
+
+        Raises LinkLostError only if nothing has been written.
+        """
         if not self.usable:
             raise LinkLostError(Phase.DATA, self._lost or "the server spoke out of turn")
         body = body_with_end(message.message, wire_ready=message.wire_ready)
         self._transport.write(body if then is None else body + self._group(then))
 
     async def ended(self) -> Reply:
+        """The server's final answer. Raises LinkLostError: the outcome is unknown."""
         return await self._reply(Phase.END)
 
     async def close(self) -> None:
+        """Close with QUIT. No message may be under way."""
         try:
             if self.usable:
                 self._transport.write(b"QUIT\r\n")
@@ -293,6 +261,7 @@ class PipelinedLink(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
+        """Close at once, whatever is under way."""
         self._closing = True
         self._transport.abort()  # TLS would wait for the server, even after the end of the loop
         self._client.close()
@@ -331,7 +300,7 @@ class PipelinedLink(asyncio.Protocol):
 
 
 class PlainLink:
-    """A link by aiosmtplib's own commands, one round trip each."""
+    """A link with the same methods by aiosmtplib's own commands, one round trip each."""
 
     pipelining = False
 
@@ -411,3 +380,7 @@ class PlainLink:
         if code in (CLOSING, MALFORMED):
             self._closing = True
         return Reply(code, " ".join(text.split("\n")))
+
+
+Link = PipelinedLink | PlainLink
+"""A connection that carries one message at a time: begin, envelope, end, ended."""

@@ -9,10 +9,10 @@ from digest.mail.outgoing import Outgoing
 from digest.mail.smtp.servers import Allowance, Patience, Server, Throttle
 
 LOOK_AHEAD = 200
-"""Messages held back for busy domains; more are not drawn until one of these may start."""
+"""Messages held back for busy domains; no more are drawn until one of these may start."""
 
 TRIES = 3
-"""How often a message may begin in one run when connections are lost under it."""
+"""How often a message may begin in one run when its connections are lost."""
 
 _MANY_DOMAINS = 2_000
 
@@ -45,7 +45,7 @@ def domain_of(message: Outgoing) -> str:
 
 
 class Lookahead:
-    """Draws from `messages` what may start. Each that `take` gives must be `ended` or given back."""
+    """Draws the messages that may start. Each from `take` must be `ended` or given back."""
 
     def __init__(
         self,
@@ -74,13 +74,24 @@ class Lookahead:
 
     def take(self, now: float) -> Outgoing | None:
         """The next message that may start; None when there is none at `now`."""
-        message = self._from_parked(now) or self._from_returned(now) or self._drawn(now)
-        if message is not None:
-            self.under_way += 1
-        return message
+        started = self._from_parked(now)
+        while started is None:
+            if self._returned:
+                message = self._returned.popleft()
+            elif self.exhausted or self._parked >= LOOK_AHEAD:
+                return None
+            elif (drawn := next(self._messages, None)) is None:
+                self.exhausted = True
+                return None
+            else:
+                message = drawn
+            if self._may_start(message, now):
+                started = message
+        self.under_way += 1
+        return started
 
     def ready_at(self) -> float | None:
-        """When `take` may find something though nothing else happens; None if it will not."""
+        """When `take` may find something without any other event; None if it will not."""
         times = [at for d in self._parked_domains.values() if (at := d.ready_at()) is not None]
         return min(times, default=None)
 
@@ -127,27 +138,18 @@ class Lookahead:
             return message
         return None
 
-    def _from_returned(self, now: float) -> Outgoing | None:
-        while self._returned:
-            message = self._returned.popleft()
-            if self._may_start(message, now):
-                return message
-        return None
-
-    def _drawn(self, now: float) -> Outgoing | None:
-        while not self.exhausted and self._parked < LOOK_AHEAD:
-            message = next(self._messages, None)
-            if message is None:
-                self.exhausted = True
-                return None
-            if self._may_start(message, now):
-                return message
-        return None
-
     def _may_start(self, message: Outgoing, now: float) -> bool:
         """Start `message`, or park it with its domain."""
         name = domain_of(message)
-        domain = self._domains.get(name) or self._new_domain(name, now)
+        domain = self._domains.get(name)
+        if domain is None:
+            if len(self._domains) >= self._tidy_at:
+                self._domains = {n: d for n, d in self._domains.items() if not d.idle(now)}
+                self._tidy_at = max(_MANY_DOMAINS, 2 * len(self._domains))
+            throttle = Throttle(self._domain_connections, self._patience)
+            per_minute = self._domain_per_minute
+            rate = Allowance(per_minute, 60.0) if per_minute else None
+            domain = self._domains[name] = Domain(throttle, rate)
         ready_at = domain.ready_at()
         if domain.parked or ready_at is None or ready_at > now:
             domain.parked.append(message)
@@ -161,17 +163,6 @@ class Lookahead:
         domain.throttle.under_way += 1
         if domain.rate is not None:
             domain.rate.start(now)
-
-    def _new_domain(self, name: str, now: float) -> Domain:
-        if len(self._domains) >= self._tidy_at:
-            self._domains = {n: d for n, d in self._domains.items() if not d.idle(now)}
-            self._tidy_at = max(_MANY_DOMAINS, 2 * len(self._domains))
-        per_minute = self._domain_per_minute
-        domain = self._domains[name] = Domain(
-            Throttle(self._domain_connections, self._patience),
-            Allowance(per_minute, 60.0) if per_minute else None,
-        )
-        return domain
 
 
 class Dispatcher:
@@ -327,8 +318,3 @@ def _dismiss(place: "asyncio.Future[Outgoing | None]") -> None:
 def _opens(server: Server) -> float:
     ready_at = server.ready_at()
     return float("inf") if ready_at is None else ready_at
-
-
-def fault_text(servers: Sequence[Server]) -> str:
-    """What the operator reads when no server is left."""
-    return "; ".join(f"{s.name}: {s.fault}" for s in servers if s.fault is not None)

@@ -106,7 +106,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a server does not serve. `for_good`: nothing changes until the operator does."""
+    """Why a server does not serve. `for_good`: until the operator changes something."""
 
     kind: OutcomeKind
     phase: Phase
@@ -135,7 +135,7 @@ class OpenError(Exception):
 
 
 class Server:
-    """What is known of one server in this run. Times are seconds of the event loop's clock."""
+    """The state of one server in this run. Times are seconds of the event loop's clock."""
 
     def __init__(self, access: "Access", patience: Patience) -> None:
         self.settings = access.settings
@@ -229,7 +229,7 @@ class Server:
 
 
 def _fault(error: Exception) -> Fault:
-    """What went wrong while opening, as the operator reads it."""
+    """An error while opening, as the operator reads it."""
     from aiosmtplib import (
         SMTPAuthenticationError,
         SMTPConnectResponseError,
@@ -252,7 +252,7 @@ def _fault(error: Exception) -> Fault:
         return Fault(OutcomeKind.OURS, Phase.TLS, f"TLS failed: {text}", for_good=True)
     if isinstance(error, (OSError, LinkLostError)):
         return Fault(OutcomeKind.OURS, Phase.CONNECT, str(error), for_good=False)
-    # What aiosmtplib wants and the server does not offer: STARTTLS, or a way to log in.
+    # The server does not offer STARTTLS, or a way to log in, which aiosmtplib needs.
     return Fault(OutcomeKind.OURS, Phase.TLS, str(error), for_good=True)
 
 
@@ -272,7 +272,7 @@ def accesses(settings: Sequence[ServerSettings]) -> list[Access]:
         NotReadyError: a password is missing, or a ca_file cannot be used.
     """
     shared: ssl.SSLContext | None = None
-    found = []
+    reached = []
     for i, server in enumerate(settings, 1):
         password = server.password()
         if server.username is not None and password is None:
@@ -290,5 +290,5 @@ def accesses(settings: Sequence[ServerSettings]) -> list[Access]:
                 ) from e
         elif server.tls != "none":
             context = shared = shared or ssl.create_default_context()
-        found.append(Access(server, password, context))
-    return found
+        reached.append(Access(server, password, context))
+    return reached

@@ -36,8 +36,8 @@ class WoundDownError(Exception):
 class Tally:
     """The ledger's two callbacks, called by one task for all connections.
 
-    What is ready in one turn of the event loop shares one call of each: outcomes first, then what is
-    to be handed, so that a connection never has two deliveries handed and unanswered.
+    Everything ready at the same time shares one call of each: first the outcomes, then the deliveries
+    to be handed, so that a connection never has two of them handed and unanswered.
     """
 
     def __init__(

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from digest.config.settings import ServerSettings, TransportSettings
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Report
 from digest.mail.smtp.connection import Timeouts
-from digest.mail.smtp.queue import Dispatcher, Lookahead, fault_text
+from digest.mail.smtp.queue import Dispatcher, Lookahead
 from digest.mail.smtp.servers import Access, Allowance, OpenError, Patience, Server, accesses
 from digest.mail.smtp.slots import LinkSettings, Slot, Tally
 
 STOP_SECONDS = 0.1
-"""How often `stop()` is asked."""
+"""How often `stop()` is called."""
 
 CLOSING_SECONDS = 0.05
-"""For the loop to close connections; a loop that ends before leaves sockets open."""
-
+"""The time in which the loop closes connections; one that ends before leaves sockets open."""
 
 _LOOPBACK = "[127.0.0.1]"
 
@@ -84,7 +83,8 @@ class SmtpTransport:
             for _ in range(server.settings.connections)
         ]
         stopped, failure = await _watch(slots, dispatcher, tally, stop)
-        fault = fault_text(servers) if dispatcher.given_up else None
+        faults = [f"{server.name}: {server.fault}" for server in servers if server.fault]
+        fault = "; ".join(faults) if dispatcher.given_up else None
         for message in lookahead.drain():
             tally.settle(_left(message, servers if fault else ()))
         try:
@@ -104,7 +104,7 @@ class SmtpTransport:
 async def _watch(
     slots: Sequence[Slot], dispatcher: Dispatcher, tally: Tally, stop: Callable[[], bool]
 ) -> tuple[bool, BaseException | None]:
-    """Run the slots to their end; whether `stop` ended them, and the first exception."""
+    """Run the slots until they end; whether `stop` ended them, and the first exception."""
     stopped = False
     failure: BaseException | None = None
     serving = {asyncio.create_task(slot.run()) for slot in slots}
@@ -134,7 +134,7 @@ async def _watch(
 
 
 def _left(message: Outgoing, given_up: Sequence[Server]) -> Outcome:
-    """The outcome of a message that was drawn and did not start."""
+    """The outcome of a message that was drawn and not started."""
     faults = [(server.name, server.fault) for server in given_up if server.fault is not None]
     for name, fault in faults:
         if fault.kind is OutcomeKind.OURS:
@@ -152,8 +152,7 @@ def _left(message: Outgoing, given_up: Sequence[Server]) -> Outcome:
 
 
 def _own_name() -> str:
-    """What to greet with: this machine's full name, else its address as a literal (RFC 5321
-    section 4.1.4)."""
+    """The name to greet with: this machine's full name, else its address (RFC 5321 section 4.1.4)."""
     name = socket.getfqdn()
     if "." in name and not name.endswith(".arpa"):
         return name
@@ -173,7 +172,7 @@ def reach(
     Raises:
         NotReadyError: a password is missing, or a ca_file cannot be used.
     """
-    found = accesses(servers)
+    reached = accesses(servers)
     timeouts = Timeouts(connect=seconds, command=seconds, data=seconds)
 
     async def visit(access: Access) -> tuple[str, str | None]:
@@ -189,7 +188,7 @@ def reach(
         return name, None
 
     async def visit_all() -> list[tuple[str, str | None]]:
-        visits = await asyncio.gather(*map(visit, found))
+        visits = await asyncio.gather(*map(visit, reached))
         await asyncio.sleep(CLOSING_SECONDS)
         return visits
 
