@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from digest.mail.dkim import Signer, load_key
+from digest.mail.dkim import SegmentSigner, Signer, load_key
+from digest.mail.mime import split_at_places
 from digest.mail.tokens import PLACEHOLDER, token_for
 
 SIGNED_AT = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -93,7 +94,7 @@ def main() -> None:
     blocks = [headers(token, number) for number, token in enumerate(tokens)]
     words = [token.encode("ascii") for token in tokens]
     complete = blocks[7] + b"\r\n" + common.replace(placeholder, words[7])
-    one_segment, both_segment = (s.segment(common, placeholder) for s in (one, both))
+    one_segment, both_segment = (SegmentSigner(s, split_at_places(common)) for s in (one, both))
     pkcs, sha = padding.PKCS1v15(), hashes.SHA256()
     seed = base64.b64encode(ed_key.private_bytes_raw())
     listed = [b"from", b"to", b"subject", b"date", b"message-id", b"list-unsubscribe"]

@@ -1,41 +1,24 @@
-"""The tree of errors that a user can mend; anything else is a bug and keeps its traceback.
-
-DigestError
-├── ConfigError        config.toml cannot be used as it is; carries every fault found
-├── DocumentError      one document could not be read; the others go on
-├── StoreError         the database cannot be opened, is locked, or is newer than this program
-├── PublishError       the folder of feeds and pages cannot be written
-├── NotFoundError      no article, edition, digest, theme or recipient of that name
-├── RecipientError     an address, language or theme that a recipient cannot have
-├── ExpectationError   what would be sent is not what the operator saw
-├── SenderError        this process or this database must not send now
-├── LexiconError       a theme's terms cannot be compiled
-├── SigningError       a DKIM key cannot be used, or does not fit the domain of From
-├── MailboxError       the mailbox of reports cannot be opened or read
-├── LabelsError        a labelled file for `themes evaluate` cannot be read
-└── NotReadyError      what was asked for is not possible yet; says what to do instead
-"""
+"""The errors that a user can fix, all of them DigestError; anything else is a bug and keeps its traceback."""
 
 import traceback
 from collections.abc import Sequence
 
 
 class DigestError(Exception):
-    """What went wrong, where, what is allowed, and what to do next, in one text for the operator."""
+    """What is wrong, where, and what to do next, in one text for the operator."""
 
 
 class ConfigError(DigestError):
     """config.toml cannot be used.
 
-    `faults` holds one line for each fault, each with its key, what was found and what is allowed.
+    `faults` holds one line for each fault, with its key, the value and what it must be.
     """
 
     def __init__(self, path: str, faults: Sequence[str]) -> None:
         self.path = path
         self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        lines = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"{path}: {count}\n{lines}")
+        lines = [f"{path}: {len(faults)} faults", *(f"  {fault}" for fault in faults)]
+        super().__init__("\n".join(lines) if len(faults) > 1 else f"{path}: {faults[0]}")
 
 
 class DocumentError(DigestError):
@@ -48,15 +31,15 @@ class DocumentError(DigestError):
 
 
 class StoreError(DigestError):
-    """The database cannot be used: where it lies, what was found, what to do."""
+    """The database cannot be used: which file, what is wrong, what to do."""
 
 
 class PublishError(DigestError):
-    """The folder of feeds and pages cannot be written: which file, what was found, what to do."""
+    """The folder of feeds and pages cannot be written: which file, what is wrong, what to do."""
 
 
 class NotFoundError(DigestError):
-    """Nothing of that name or number is kept."""
+    """Nothing has that name or number."""
 
 
 class RecipientError(DigestError):
@@ -68,7 +51,7 @@ class ExpectationError(DigestError):
 
 
 class SenderError(DigestError):
-    """This process or this database must not send now: who does, or what to do first."""
+    """This process or this database must not send now: who sends, or what to do first."""
 
 
 class LexiconError(DigestError):
@@ -76,11 +59,11 @@ class LexiconError(DigestError):
 
 
 class SigningError(DigestError):
-    """A DKIM key cannot be used: which file or domain, what was found, what is allowed."""
+    """A DKIM key cannot be used: which file or domain, and what is wrong with it."""
 
 
 class MailboxError(DigestError):
-    """The mailbox of reports cannot be opened or read: which, what its server or disk said."""
+    """The mailbox of bounces cannot be opened or read: which, and the answer of its server or disk."""
 
 
 class LabelsError(DigestError):
@@ -88,13 +71,13 @@ class LabelsError(DigestError):
 
 
 class NotReadyError(DigestError):
-    """What was asked for cannot be done yet, and what can be done instead."""
+    """This is not possible yet, and what to do instead."""
 
 
 def template_fault(error: Exception) -> str | None:
-    """What went wrong in a template, with its file and line; None where it was not in a template."""
+    """What is wrong in a template, with its file and line; None where the fault is elsewhere."""
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [one for one in frames if one.filename.endswith((".html", ".txt", ".css"))]
+    inside = [frame for frame in frames if frame.filename.endswith((".html", ".txt", ".css"))]
     name, line = (getattr(error, key, None) for key in ("filename", "lineno"))
     if inside:
         place = f" in {inside[-1].filename}, line {inside[-1].lineno}"

@@ -1,4 +1,4 @@
-"""The words of the trade as types: plain values, without I/O and without a clock.
+"""The words of the trade as types: plain values, without I/O or a clock.
 
 Times are aware and in UTC; a day without a time is a `date`. Texts are plain Unicode in NFC unless
 a name ends in `_html`.
@@ -11,11 +11,11 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 OTHER = "other"
-"""The key under which news without a theme stands; no theme in config.toml may take it."""
+"""The key for news without a theme; no theme in config.toml may have it."""
 
 
 class DateSource(StrEnum):
-    """How the day of an article is known."""
+    """Where the date of an article comes from."""
 
     STATED = "stated"  # a dateline, a wire tag, or the source's own machine-readable date
     TEXT = "text"  # the last day of the event in the lead
@@ -25,10 +25,10 @@ class DateSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnownDate:
-    """A day and how it is known.
+    """A day and where it comes from.
 
     `day` is None exactly when `source` is UNKNOWN. `time` is the instant in UTC where the source
-    gave one. `evidence` holds the words of the copy that say so, "" where there are none.
+    gives one. `evidence` is the words of the copy that state it, "" where there are none.
     """
 
     day: date | None = None
@@ -49,13 +49,13 @@ UNDATED = KnownDate()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One news item as a source carries it: parsed, not yet kept.
+    """One news item as a source carries it: parsed, not yet stored.
 
     `document` is the document's name within its source and `line` (from 1) where the item starts in
-    it. `text` is the whole copy, paragraphs parted by an empty line, `lead` its first paragraph of
-    prose; a heading within the text is a paragraph of its own there and an <h2> in `content_html`.
-    A teaser is not `complete`: its text is what is known, without the mark that cut it.
-    `contact` is the press contact: kept apart, never published.
+    it. `text` is all of the copy, with an empty line between paragraphs, and `lead` its first
+    paragraph of prose; a heading is a paragraph of its own in `text` and an <h2> in `content_html`.
+    A teaser is not `complete`: its text is what is known, without the mark that ends it.
+    `contact` is the press contact, which is never published.
     """
 
     document: str
@@ -89,8 +89,8 @@ class Hit:
     """A term found in an article: as the lexicon writes it, as the article does, and where.
 
     `start` and `end` count characters in the title (Place.TITLE) or in the text (LEAD, BODY), so
-    that text[start:end] == form. `weight` is what the hit added to the score. Nothing changes one;
-    it is not frozen only because a frozen one takes four times as long to make.
+    that text[start:end] == form. `weight` is what the hit added to the score. Never change
+    one; it is not frozen only because a frozen one takes four times as long to make.
     """
 
     term: str
@@ -103,9 +103,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class ThemeScore:
-    """How an article stands to one theme: its score beside the threshold, and every hit and blot.
+    """An article's score for one theme, with the threshold and every hit.
 
-    `blotted` are the phrases that do not count and covered a term; their weight is 0.
+    `blotted` are the phrases to ignore that covered a term; their weight is 0.
     """
 
     theme: str
@@ -121,7 +121,7 @@ class ThemeScore:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An article under a theme. `by` is "lexicon", or "editor" for a person's word."""
+    """An article under a theme. `by` is "lexicon", or "editor" for a correction."""
 
     theme: str
     score: float
@@ -133,17 +133,17 @@ class Match:
 
 
 class Verdict(StrEnum):
-    """What an editor rules: on an article and a theme, or on two articles."""
+    """An editor's decision on an article and a theme, or on two articles."""
 
-    ADD = "add"  # the article stands under the theme
-    REMOVE = "remove"  # it does not
-    JOIN = "join"  # the two tell the same story
-    SPLIT = "split"  # they do not
+    ADD = "add"  # the article is under the theme
+    REMOVE = "remove"
+    JOIN = "join"  # the two articles are of one story
+    SPLIT = "split"
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """An editor's word, which no engine overrules: who said it, and when, in UTC."""
+    """An editor's decision, which no engine overrules, with the editor's name and the time in UTC."""
 
     verdict: Verdict
     by: str
@@ -152,11 +152,10 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """What we keep: one item in one language, with a permanent id, as its newest version reads.
+    """One stored item in one language, with a permanent id, in its newest version.
 
-    `atom_id` is minted once and never changes. `updated_at` moves only when the text that people
-    read has changed. `matches` stand best first. `archived` articles are in feeds and search but in
-    no edition.
+    `atom_id` never changes. `updated_at` changes only with the text that people read. `matches` are
+    sorted best first. `archived` articles are in feeds and search but in no edition.
     """
 
     id: int
@@ -212,7 +211,7 @@ class Window:
         return self.starts_at <= moment < self.ends_at
 
     def days(self, zone: str) -> tuple[date, date]:
-        """First and last day that the window touches, as the calendar of the IANA `zone` has them."""
+        """The first and last day that the window touches, in the IANA `zone`."""
         local = ZoneInfo(zone)
         last = self.ends_at - timedelta(microseconds=1)
         return self.starts_at.astimezone(local).date(), last.astimezone(local).date()
@@ -222,8 +221,8 @@ class Window:
 class Placement:
     """One article in an edition, frozen in the version that it had.
 
-    `position` counts from 1 in the edition's order. `siblings` are the other articles of its story
-    that the edition could show: versions in other languages, other outlets.
+    `position` counts from 1. `siblings` are the other articles of its story that the edition could
+    show: in other languages or from other outlets.
     """
 
     position: int
@@ -254,9 +253,9 @@ class Edition:
 class Choice:
     """What a recipient chose; recipients with equal choices form one segment.
 
-    `language` is that of the mail itself. `languages` are those they read, `language` first: a story
-    is shown once, in the first of them that has it. `themes` keeps the order of config.toml and may
-    hold OTHER, news without a theme.
+    `language` is that of the mail. `languages` are those they read, `language` first: a story is shown
+    once, in the first of them that has it. `themes` has the order of config.toml and may include
+    OTHER.
     """
 
     language: str
@@ -283,7 +282,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Recipients with the same choice. `recipients` is how many; 0 in a preview without any."""
+    """Recipients with the same choice. `recipients` is their number; 0 in a preview without any."""
 
     choice: Choice
     recipients: int
@@ -291,7 +290,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A theme in one segment's mail: what is shown of it and how many there are in all."""
+    """A theme in one segment's mail: the articles shown, and the number of all."""
 
     theme: str
     shown: tuple[Placement, ...]
@@ -304,7 +303,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What one segment's mail holds: its sections in order, empty ones left out."""
+    """The contents of one segment's mail: its sections in order, without empty ones."""
 
     choice: Choice
     sections: tuple[Section, ...]
@@ -316,7 +315,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class RenderedMail:
-    """One segment's mail before it has a recipient: subject in Unicode, text and HTML bodies."""
+    """One segment's mail without a recipient: subject in Unicode, text and HTML bodies."""
 
     subject: str
     preheader: str
@@ -338,7 +337,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class ThemeName:
-    """A theme as people see it: its key, names by language, colour on light and on dark ground."""
+    """A theme as people see it: key, names by language, colours on a light and a dark background."""
 
     key: str
     titles: Mapping[str, str] = field(default_factory=dict)
@@ -346,16 +345,16 @@ class ThemeName:
     colour_dark: str = "#b4bcc4"
 
     def title(self, language: str) -> str:
-        """The name in `language`, else in any language, else the key."""
+        """The name in `language`, else in another language, else the key."""
         return self.titles.get(language) or next(iter(self.titles.values()), self.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that an operator must act on.
+    """An open problem that needs an operator.
 
-    `key` stays the same as long as it lasts, such as "edition held weekly/12"; `said` is what is
-    wrong, in one sentence; `advice` is what to do next, with the command.
+    `key` stays the same while it lasts, such as "edition held weekly/12"; `said` is what is wrong, in
+    one sentence; `advice` is what to do, with the command.
     """
 
     key: str

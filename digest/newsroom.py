@@ -1,4 +1,4 @@
-"""The open newsroom: settings, clock, database, templates and ways out, made when they are first asked for."""
+"""The open newsroom: settings, clock and database; templates and ways out are made at first use."""
 
 import functools
 import getpass
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from digest.config.load import load_settings
 from digest.config.settings import Settings
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
     from digest.mail.outgoing import Transport
     from digest.store.database import Database
 
-
+Part = TypeVar("Part")
 PACKAGE = Path(__file__).resolve().parent
 BUILTIN = "builtin"
-"""The prefix under which our own templates stay reachable, so that an override can extend them."""
+"""The prefix of our own templates, with which an operator's template can extend one."""
 
 
 def packaged_templates() -> Path:
-    """The folder of our templates: inside the package of a wheel, beside it in a checkout."""
+    """The folder of our templates: in the package of a wheel, beside it in a checkout."""
     installed = PACKAGE / "templates"
     return installed if installed.is_dir() else PACKAGE.parent / "templates"
 
 
 def check_folder(operator: Path) -> None:
-    """Whether the operator's folder can be looked into: else mail would go out in our look.
+    """Check that the operator's folder can be read: else mail would be sent with our templates.
 
     Raises:
-        NotReadyError: it is missing, is no folder, or cannot be read.
+        NotReadyError: it is missing, is not a folder, or cannot be read.
     """
     try:
         os.scandir(operator).close()
-        os.stat(f"{operator}/.")  # noqa: PTH116 - a folder may be listed that nobody can enter
+        os.stat(f"{operator}/.")  # noqa: PTH116 - a folder that can be listed may not be entered
     except OSError as e:
         raise NotReadyError(
-            f"{operator}: the folder of web.templates cannot be read: {e.strerror or e}. Put it back "
-            "and let the user of this program read it, or take the key out of config.toml; then run "
+            f"{operator}: the folder of web.templates cannot be read: {e.strerror or e}. Restore it and "
+            "let the user of this program read it, or remove the key from config.toml. Then run "
             "digest doctor."
         ) from e
 
@@ -59,65 +59,52 @@ def make_environment(operator: Path | None = None) -> "Environment":
     """A Jinja environment in which `web/page.html` is the operator's file, else ours.
 
     `builtin/web/page.html` is always ours. Templates named *.html are escaped, all others are plain
-    text. A name that a template misspells is an error (StrictUndefined), not an empty place. While
-    the operator's folder cannot be read, every template is a NotReadyError.
+    text. A misspelt name in a template is an error (StrictUndefined). While the operator's folder
+    cannot be read, every template raises NotReadyError.
     """
-    from jinja2 import (
-        ChoiceLoader,
-        Environment,
-        FileSystemLoader,
-        PrefixLoader,
-        StrictUndefined,
-        select_autoescape,
-    )
+    import jinja2
 
-    class OperatorLoader(FileSystemLoader):
-        """One that tells a folder which is gone from a folder without that template."""
+    class OperatorLoader(jinja2.FileSystemLoader):
+        """A missing folder is an error, and not just a folder without that template."""
 
-        def get_source(
-            self, environment: Environment, template: str
-        ) -> tuple[str, str, Callable[[], bool]]:
+        def get_source(self, *args: Any) -> tuple[str, str, Callable[[], bool]]:
             check_folder(Path(self.searchpath[0]))
-            return super().get_source(environment, template)
+            return super().get_source(*args)
 
         def list_templates(self) -> list[str]:
             check_folder(Path(self.searchpath[0]))
             return super().list_templates()
 
-    ours = FileSystemLoader(packaged_templates())
+    ours = jinja2.FileSystemLoader(packaged_templates())
     theirs = [OperatorLoader(operator)] if operator is not None else []
-    return Environment(
-        loader=ChoiceLoader([*theirs, ours, PrefixLoader({BUILTIN: ours})]),
-        autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=False),
-        undefined=StrictUndefined,
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([*theirs, ours, jinja2.PrefixLoader({BUILTIN: ours})]),
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default_for_string=False),
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
 
 
-MAKERS = ("babel", "jinja2", "markupsafe", "nh3")
-"""Libraries that have a hand in a page."""
-
-
 def fingerprint(environment: "Environment") -> str:
-    """Another text as soon as what makes pages has changed: a template, this program, a library."""
-    found = hashlib.sha256(_program().encode())
+    """A hash that changes when what makes pages changes: a template, this program, a library."""
+    digest = hashlib.sha256(_program().encode())
     for name in environment.list_templates():
         source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
-        found.update(f"{name}\0{source}\0".encode())
-    return found.hexdigest()
+        digest.update(f"{name}\0{source}\0".encode())
+    return digest.hexdigest()
 
 
 @functools.cache
 def _program() -> str:
-    """Of the program as it is when it first publishes."""
-    found = hashlib.sha256()
+    """A hash of the program as it is at the first use."""
+    digest = hashlib.sha256()
     for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml")]):
-        found.update(path.read_bytes())
-    for library in MAKERS:
-        found.update(f"{library} {version(library)}\0".encode())
-    return found.hexdigest()
+        digest.update(path.read_bytes())
+    for library in ("babel", "jinja2", "markupsafe", "nh3"):  # those that render pages
+        digest.update(f"{library} {version(library)}\0".encode())
+    return digest.hexdigest()
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -125,7 +112,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time, in UTC: the machine's, unless years are to be tried in an hour.
+    """The time in UTC: the machine's, unless a trial run lets years pass in an hour.
 
     Then `pace` seconds pass in one of the machine's, and it shows `starts` when that shows `begun`.
     """
@@ -138,22 +125,21 @@ class Clock:
         return self.at(datetime.now(UTC))  # noqa: TID251 - the one clock
 
     def at(self, machine: datetime) -> datetime:
-        """What this clock shows when the machine's shows `machine`."""
+        """The time of this clock when the machine's clock shows `machine`."""
         return self.starts + (machine - self.begun) * self.pace
 
     def machine_at(self, moment: datetime) -> datetime:
-        """What the machine's clock shows when this one has come to `moment`."""
-        found = self.begun + (moment - self.starts) / self.pace
-        # Rounded down to a microsecond, it would be before the moment.
-        return found if self.at(found) >= moment else found + timedelta.resolution
+        """The time of the machine's clock when this one shows `moment`, rounded up."""
+        machine = self.begun + (moment - self.starts) / self.pace
+        return machine if self.at(machine) >= moment else machine + timedelta.resolution
 
 
 @dataclass(frozen=True)
 class Newsroom:
-    """What a verb works with: the settings, the clock, the open database, and parts that are made
-    when they are first asked for and kept.
+    """What a verb works with: the settings, the clock, the open database, and parts that are made at
+    first use and kept.
 
-    Made once by a command or the service. `parts` are what a test puts in place of its own making.
+    A command or the service makes it once. A test puts its own parts into `parts`.
     """
 
     settings: Settings
@@ -166,7 +152,7 @@ class Newsroom:
         return cls(load_settings(path))
 
     def now(self) -> datetime:
-        """Aware UTC; everything below takes it, or a moment from it, as an argument."""
+        """Aware UTC; everything else takes the time as an argument."""
         return self.clock()
 
     @contextmanager
@@ -174,12 +160,10 @@ class Newsroom:
         """The same newsroom with its database open: one for each thread."""
         from digest.store.database import open_database
 
-        store = self.settings.store
+        store, now = self.settings.store, self.now()
+        timeout = store.busy_timeout_seconds
         with open_database(
-            store.path,
-            now=self.now(),
-            busy_timeout_seconds=store.busy_timeout_seconds,
-            read_only=read_only,
+            store.path, now=now, busy_timeout_seconds=timeout, read_only=read_only
         ) as database:
             yield replace(self, database=database)
 
@@ -189,36 +173,34 @@ class Newsroom:
             raise RuntimeError("the database is not open: use `with newsroom.open()`")
         return self.database
 
-    def _part(self, name: str, make: Callable[[], Any]) -> Any:
+    def _part(self, name: str, make: Callable[[], Part]) -> Part:
         if name not in self.parts:
             self.parts[name] = make()
-        return self.parts[name]
+        part: Part = self.parts[name]
+        return part
 
     @property
     def templates(self) -> "Environment":
-        environment: Environment = self._part(
-            "templates", lambda: make_environment(self.settings.web.templates)
-        )
-        return environment
+        return self._part("templates", lambda: make_environment(self.settings.web.templates))
 
     @property
     def transport(self) -> "Transport":
-        """The way out for mail that config.toml names.
+        """The transport that config.toml names.
 
         Raises:
-            NotReadyError: a password or a certificate that it names is not there.
+            NotReadyError: a password or a certificate that it names is missing.
         """
-        transport: Transport = self._part("transport", self._make_transport)
-        return transport
 
-    def _make_transport(self) -> "Transport":
-        if self.settings.mail.transport == "smtp":
-            from digest.mail.smtp.transport import SmtpTransport
+        def make() -> "Transport":
+            if self.settings.mail.transport == "smtp":
+                from digest.mail.smtp.transport import SmtpTransport
 
-            return SmtpTransport(self.settings.mail)
-        from digest.mail.maildir import MaildirTransport
+                return SmtpTransport(self.settings.mail)
+            from digest.mail.maildir import MaildirTransport
 
-        return MaildirTransport(self.settings.mail.outbox)
+            return MaildirTransport(self.settings.mail.outbox)
+
+        return self._part("transport", make)
 
     @property
     def signer(self) -> "Signer | None":
@@ -227,29 +209,28 @@ class Newsroom:
         Raises:
             SigningError: a key cannot be read or used, or the extra `dkim` is not installed.
         """
-        signer: Signer | None = self._part("signer", self._make_signer)
-        return signer
 
-    def _make_signer(self) -> "Signer | None":
-        dkim = self.settings.mail.dkim
-        if dkim is None:
-            return None
-        from digest.mail.dkim import Signer, load_key
+        def make() -> "Signer | None":
+            dkim = self.settings.mail.dkim
+            if dkim is None:
+                return None
+            from digest.mail.dkim import Signer, load_key
 
-        keys = [load_key(dkim.rsa_key_file, dkim.rsa_selector)]
-        if dkim.ed25519_key_file is not None and dkim.ed25519_selector is not None:
-            keys.append(load_key(dkim.ed25519_key_file, dkim.ed25519_selector))
-        return Signer(self.settings.mail.from_address.rpartition("@")[2], keys)
+            keys = [load_key(dkim.rsa_key_file, dkim.rsa_selector)]
+            if dkim.ed25519_key_file is not None and dkim.ed25519_selector is not None:
+                keys.append(load_key(dkim.ed25519_key_file, dkim.ed25519_selector))
+            return Signer(self.settings.mail.from_address.rpartition("@")[2], keys)
+
+        return self._part("signer", make)
 
     @property
     def ways(self) -> "Ways":
-        """The ways out for notices; each is made when a notice needs it."""
+        """The ways out for notices, each made when a notice needs it."""
         from digest.mail.notices import Ways
 
-        ways: Ways = self._part(
+        return self._part(
             "ways", lambda: Ways(self.settings, lambda: self.transport, lambda: self.signer)
         )
-        return ways
 
     @property
     def token_key(self) -> bytes:
@@ -264,12 +245,17 @@ class Newsroom:
 
     @property
     def here(self) -> str:
-        """This machine and the database's place on it: a copy elsewhere has another."""
-        return f"{_machine()}:{self.settings.store.path.resolve()}"
+        """This machine and the database's place on it: different for a copy elsewhere."""
+        machine = socket.gethostname()
+        for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
+            if path.is_file() and (name := path.read_text(encoding="ascii").strip()):
+                machine = name[:12]
+                break
+        return f"{machine}:{self.settings.store.path.resolve()}"
 
     @property
     def person(self) -> str:
-        """Who gives this command: the name under which they are logged in.
+        """Who runs this command: their login name.
 
         Raises:
             NotReadyError: the operating system does not know.
@@ -277,18 +263,9 @@ class Newsroom:
         try:
             return getpass.getuser()
         except (OSError, KeyError, ImportError) as e:
-            raise NotReadyError(
-                "the operating system has no name for you; say who decides: --by NAME"
-            ) from e
+            raise NotReadyError("Your login name is unknown. Give your name with --by NAME.") from e
 
     @staticmethod
     def random_bytes() -> bytes:
         """32 bytes that nobody can guess. The only randomness."""
         return secrets.token_bytes(32)
-
-
-def _machine() -> str:
-    for place in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
-        if place.is_file() and (name := place.read_text(encoding="ascii").strip()):
-            return name[:12]
-    return socket.gethostname()

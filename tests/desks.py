@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from digest.cli.main import main
 from digest.config.load import load_settings
 from digest.config.settings import Settings
-from digest.feeds.publish import PublishReport, publish
+from digest.feeds.files import PublishReport
+from digest.feeds.publish import publish
 from digest.newsroom import Clock, Newsroom, make_environment
 from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
@@ -83,10 +84,10 @@ class Desk:
                 lines[i] = f"{key} = {value}"
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
 
-    def edit_config(self, *changes: tuple[str, str]) -> None:
-        """Replace texts in config.toml, each where it comes first."""
+    def edit_config(self, *changes: str) -> None:
+        """Replace texts in config.toml, each where it comes first: old, new, old, new …"""
         text = self.config.read_text("utf-8")
-        for old, new in changes:
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
             assert old in text, f"config.toml does not contain {old!r}"
             text = text.replace(old, new, 1)
         self.config.write_text(text, "utf-8")

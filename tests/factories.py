@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from digest.config.settings import Settings
+from digest.config.settings import Settings, TermLists, ThemeSettings
 from digest.model import Article, DateSource, Entry, KnownDate, Match, Sibling
 
 SEEN_AT = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -21,6 +21,22 @@ def make_match(theme: str = "drugs", **overrides: Any) -> Match:
         "lexicon_version": "1",
     }
     return Match(theme, **(values | overrides))
+
+
+def make_theme(
+    name: str, *languages: str, lexicon: str = "own", threshold: float | None = None, **lists: Any
+) -> ThemeSettings:
+    """A theme with the same terms in each language, in English if none is given."""
+    terms = {language: TermLists(**lists) for language in languages or ("en",) if lists}
+    return ThemeSettings.model_validate(
+        {
+            "name": name,
+            "title": {"en": name},
+            "lexicon": lexicon,
+            "threshold": threshold,
+            "terms": terms,
+        }
+    )
 
 
 def make_article(**overrides: Any) -> Article:

@@ -1,7 +1,12 @@
 """A desk that mails through a server of the test's own, on a clock that the test moves."""
 
+import email
+import email.policy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
 
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
@@ -13,6 +18,7 @@ from digest.mail.smtp.servers import Patience
 from digest.mail.smtp.transport import SmtpTransport
 from digest.store.database import Database
 from tests.desks import PAGES, Desk, opened
+from tests.mail.fault_server import FaultServer
 
 KEY = b"a key of 32 bytes for the tests."
 HASTE = Patience(first=0.005, longest=0.01, tries=50)
@@ -33,8 +39,48 @@ def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object
     desk.config.write_text(text + "\n".join(["", "[[mail.servers]]", *lines, ""]), "utf-8")
 
 
+def write_key(path: Path) -> None:
+    """A new RSA key that can sign."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = generate_private_key(65537, 2048)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def sign(desk: Desk) -> None:
+    """Let the desk sign its mail, with the selector `one`."""
+    write_key(desk.folder / "key.pem")
+    with desk.config.open("a", encoding="utf-8") as config:
+        config.write('\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n')
+
+
+def mails(server: FaultServer) -> list[EmailMessage]:
+    """What the server accepted, as an independent reader sees it."""
+    return [
+        email.message_from_bytes(one, _class=EmailMessage, policy=email.policy.default)
+        for one in server.messages
+    ]
+
+
 def _toml(value: object) -> str:
     return str(value) if isinstance(value, int | float) else f'"{value}"'
+
+
+def subscribe(
+    db: Database,
+    address: str,
+    now: datetime,
+    *,
+    languages: Sequence[str] = ("ru",),
+    themes: Sequence[str] | None = None,
+    name: str | None = None,
+) -> int:
+    """A recipient of the weekly digest; the id. Call inside a write."""
+    chosen = ChosenRecipient(
+        address=address, name=name, languages=languages, themes=themes, digests=("weekly",)
+    )
+    return add_recipient(db, chosen, now)[0]
 
 
 @dataclass
@@ -59,8 +105,7 @@ class Office:
     ) -> None:
         with self.db.write():
             for address in addresses:
-                chosen = ChosenRecipient(address, name, languages, themes, ("weekly",))
-                add_recipient(self.db, chosen, self.now)
+                subscribe(self.db, address, self.now, languages=languages, themes=themes, name=name)
 
     def compose(self) -> int:
         edition = compose_now(

@@ -1,4 +1,4 @@
-"""Recipients and what each chose. Addresses stay here: they are in no log and no error page."""
+"""Recipients and their choices. Addresses are never logged or shown on an error page."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,34 +13,28 @@ from digest.store.database import Database, Row, moment_from_text, text_from_mom
 
 @dataclass(frozen=True, slots=True)
 class ChosenRecipient:
-    """A recipient as it may be kept. `themes` None is everything."""
+    """A checked recipient; the first language is that of the mail, `themes` None is everything."""
 
     address: str
-    name: str | None
     languages: tuple[str, ...]
-    themes: tuple[str, ...] | None
     digests: tuple[str, ...]
+    name: str | None = None
+    themes: tuple[str, ...] | None = None
 
 
 def add_recipient(
-    db: Database, chosen: ChosenRecipient, moment: datetime, *, anew: bool = False
+    db: Database, chosen: ChosenRecipient, moment: datetime, *, resubscribe: bool = False
 ) -> tuple[int, bool]:
-    """A recipient with a choice, in one write: (id, True when new, False when brought up to date).
+    """Add or update a recipient with a choice: (id, True when new). Call inside a write.
 
-    `anew` takes back somebody who unsubscribed, from `moment` on.
+    `resubscribe` makes somebody who unsubscribed active again, added at `moment`.
 
     Raises:
-        RecipientError: the recipient has ended the subscription and is never revived in silence.
+        RecipientError: the recipient has unsubscribed, and `resubscribe` is not set.
     """
     key = address_key(chosen.address)
-    kept = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
-    ended = kept is not None and kept["status"] == RecipientStatus.ENDED
-    if kept is not None and ended and not anew:
-        raise RecipientError(
-            f"recipient {kept['id']} unsubscribed. If they asked to come "
-            "back: digest recipients add ADDRESS --resubscribe."
-        )
-    if kept is None:
+    row = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
+    if row is None:
         recipient_id = db.insert(
             "recipients",
             {
@@ -53,11 +47,18 @@ def add_recipient(
             },
         )
     else:
-        recipient_id = int(kept["id"])
+        recipient_id = int(row["id"])
+        if row["status"] == RecipientStatus.ENDED:
+            if not resubscribe:
+                raise RecipientError(
+                    f"recipient {recipient_id} unsubscribed. If they asked to come "
+                    "back: digest recipients add ADDRESS --resubscribe."
+                )
+            sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
+                            ended_reason = NULL WHERE id = ?"""
+            db.run(sql, (text_from_moment(moment), recipient_id))
         sql = "UPDATE recipients SET name = coalesce(?, name), language = ? WHERE id = ?"
         db.run(sql, (chosen.name, chosen.languages[0], recipient_id))
-        if ended:
-            _take_back(db, recipient_id, moment)
     for table, column, values in (
         ("recipient_languages", "position, language", list(enumerate(chosen.languages, 1))),
         ("recipient_themes", "theme", [(theme,) for theme in dict.fromkeys(chosen.themes or ())]),
@@ -67,31 +68,30 @@ def add_recipient(
         marks = ", ".join("?" * (column.count(",") + 2))
         sql = f"INSERT INTO {table} (recipient_id, {column}) VALUES ({marks})"  # noqa: S608 - ours
         db.run_many(sql, [(recipient_id, *value) for value in values])
-    return recipient_id, kept is None
-
-
-def _take_back(db: Database, recipient_id: int, moment: datetime) -> None:
-    sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
-                    ended_reason = NULL WHERE id = ?"""
-    db.run(sql, (text_from_moment(moment), recipient_id))
+    return recipient_id, row is None
 
 
 def list_recipients(
     db: Database, *, status: RecipientStatus | None = None, recipient_id: int | None = None
 ) -> list[Recipient]:
-    """Recipients in the order in which they came; only that of an id, if it is given."""
+    """Recipients in the order in which they were added, all or those of a status or an id."""
     given = {"id": recipient_id, "status": status}
     conditions = [f"AND {column} = ?" for column, value in given.items() if value is not None]
-    sql = f"SELECT * FROM recipients WHERE 1 {' '.join(conditions)} ORDER BY id"  # noqa: S608 - ours
     values = [value for value in given.values() if value is not None]
-    languages, themes, digests = (
-        _grouped(db, kept, recipient_id)
-        for kept in (
-            "SELECT recipient_id, language FROM recipient_languages {} ORDER BY 1, position",
-            "SELECT recipient_id, theme FROM recipient_themes {} ORDER BY 1, 2",
-            "SELECT recipient_id, digest FROM recipient_digests {} ORDER BY 1, 2",
-        )
-    )
+    where, one = ("", ()) if recipient_id is None else ("WHERE recipient_id = ?", (recipient_id,))
+    choices: list[dict[int, tuple[str, ...]]] = []
+    for table, column, order in (
+        ("recipient_languages", "language", "position"),
+        ("recipient_themes", "theme", "theme"),
+        ("recipient_digests", "digest", "digest"),
+    ):
+        sql = f"SELECT recipient_id, {column} FROM {table} {where} ORDER BY 1, {order}"  # noqa: S608 - ours
+        by_recipient: dict[int, tuple[str, ...]] = defaultdict(tuple)
+        for row in db.each(sql, one):
+            by_recipient[row["recipient_id"]] += (row[column],)
+        choices.append(by_recipient)
+    languages, themes, digests = choices
+    sql = f"SELECT * FROM recipients WHERE 1 {' '.join(conditions)} ORDER BY id"  # noqa: S608 - ours
     return [
         Recipient(
             id=row["id"],
@@ -108,22 +108,22 @@ def list_recipients(
 
 def find_recipient(db: Database, address: str) -> int | None:
     """The id of the recipient with this address."""
-    found = db.value("SELECT id FROM recipients WHERE address_key = ?", (address_key(address),))
-    return None if found is None else int(found)
+    key = (address_key(address),)
+    recipient_id = db.value("SELECT id FROM recipients WHERE address_key = ?", key)
+    return None if recipient_id is None else int(recipient_id)
 
 
 def recipient_by_address(db: Database, address: str) -> int:
     """The id of the recipient with this address.
 
     Raises:
-        NotFoundError: nobody has it.
+        NotFoundError: there is none.
     """
-    found = find_recipient(db, address)
-    if found is None:
+    if (recipient_id := find_recipient(db, address)) is None:
         raise NotFoundError(
-            f"no recipient has the address {address!r}; see `digest recipients list`"
+            f"no recipient has the address {address!r}. See digest recipients list."
         )
-    return found
+    return recipient_id
 
 
 CHOICES = """
@@ -143,15 +143,5 @@ SELECT recipients.id,
 
 
 def raw_choices(db: Database, digest: str) -> Iterator[Row]:
-    """Each active recipient of a digest with the choice as kept; themes None is everything."""
+    """Each active recipient of a digest with the stored choice; themes None is everything."""
     return db.each(CHOICES, (digest,))
-
-
-def _grouped(db: Database, sql: str, recipient_id: int | None) -> dict[int, tuple[str, ...]]:
-    found: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    one = recipient_id is not None
-    where, values = ("WHERE recipient_id = ?", (recipient_id,)) if one else ("", ())
-    for row in db.each(sql.format(where), values):
-        recipient_id, chosen = row.values()
-        found[recipient_id] = (*found[recipient_id], chosen)
-    return found

@@ -1,4 +1,4 @@
-"""The addresses in a list that a person or a spreadsheet saved, and the lines that give none."""
+"""Addresses that must not be mailed, the bounces that say why, and lists of addresses to import."""
 
 import csv
 import json
@@ -14,10 +14,10 @@ from digest.language.text import decode
 from digest.store.database import Database, Row, text_from_moment
 
 SOFT_LIMIT = 3
-"""So many full mailboxes or other soft bounces within SOFT_MEMORY suppress an address."""
+"""Full mailboxes or other soft bounces within SOFT_MEMORY that suppress an address."""
 SOFT_MEMORY = timedelta(days=60)
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
-"""From the lightest to the gravest: what the mail says, and above it what a person has said."""
+"""From the lightest to the gravest: causes read from mail, then those that a person gave."""
 
 
 def suppress(
@@ -29,10 +29,9 @@ def suppress(
     detail: str | None = None,
     delivery_id: int | None = None,
 ) -> bool:
-    """Never mail this address again until it is removed here; False if it was suppressed already.
+    """Never mail this address until it is removed; False if it was suppressed already.
 
-    A graver cause takes the place of a lighter one, so that lifting all of the lighter cause does
-    not lift it.
+    A graver cause replaces a lighter one, so that it stays when all of the lighter cause are removed.
     """
     row = {
         "key": address_key(address),
@@ -58,7 +57,7 @@ def suppress(
 
 
 def unsuppress(db: Database, addresses: Sequence[str]) -> int:
-    """Take these addresses off the list; how many were on it."""
+    """Remove these addresses; how many were suppressed."""
     return sum(
         db.run("DELETE FROM suppressions WHERE address_key = ?", (address_key(one),))
         for one in addresses
@@ -66,13 +65,13 @@ def unsuppress(db: Database, addresses: Sequence[str]) -> int:
 
 
 def unsuppress_cause(db: Database, cause: str, *, since: datetime | None = None) -> int:
-    """Take off the list all of one cause, or those since a moment: to undo a fault of a relay."""
+    """Remove all of one cause, or those since a moment, to undo a fault of a relay; how many."""
     at = text_from_moment(since) if since else ""
     return db.run("DELETE FROM suppressions WHERE cause = ? AND since >= ?", (cause, at))
 
 
 def suppression_of(db: Database, address: str) -> Row | None:
-    """Why and since when this address must not be mailed; None where it may be."""
+    """Why and since when this address must not be mailed; None if it may be."""
     return db.row("SELECT * FROM suppressions WHERE address_key = ?", (address_key(address),))
 
 
@@ -85,7 +84,7 @@ def list_suppressions(db: Database, *, cause: str | None = None) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report about a mail of ours as it came, `raw`, and what was read from it."""
+    """A report about a mail of ours, as it arrived (`raw`), and what was read from it."""
 
     sha256: str
     kind: str
@@ -98,7 +97,7 @@ class Report:
 
 
 def keep_report(db: Database, report: Report, moment: datetime) -> bool:
-    """Keep a report; False when it was read before, so that reading twice counts once."""
+    """Store a report; False if it was read before, so that reading twice counts once."""
     sql = """INSERT INTO bounces (sha256, kind, found_by, recipient_id, edition_id, status_code,
                                   diagnostic, raw, read_at)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING"""
@@ -106,9 +105,7 @@ def keep_report(db: Database, report: Report, moment: datetime) -> bool:
 
 
 def soft_bounces(db: Database, recipient_id: int, moment: datetime) -> int:
-    """How many soft bounces a recipient has that are not yet forgotten: reports, and answers to our
-    own tries that said the mailbox is full.
-    """
+    """A recipient's soft bounces within SOFT_MEMORY: reports, and tries answered "mailbox full"."""
     after = text_from_moment(moment - SOFT_MEMORY)
     sql = """
     SELECT (SELECT count(*) FROM bounces
@@ -121,7 +118,7 @@ def soft_bounces(db: Database, recipient_id: int, moment: datetime) -> int:
 
 
 def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime) -> bool:
-    """End a subscription, with the reason; the row stays. False if it had ended already."""
+    """End a subscription, with the reason; the row stays. False if it ended earlier."""
     sql = """UPDATE recipients SET status = 'ended', ended_at = ?, ended_reason = ?
               WHERE id = ? AND status != 'ended'"""
     return bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
@@ -133,14 +130,14 @@ def address_of(db: Database, recipient_id: int) -> str | None:
 
 
 def delivery_of(db: Database, edition_id: int, recipient_id: int) -> int | None:
-    """The delivery of an edition to a recipient, None if there was none."""
+    """The id of the delivery of an edition to a recipient."""
     sql = "SELECT id FROM deliveries WHERE edition_id = ? AND recipient_id = ?"
     value = db.value(sql, (edition_id, recipient_id))
     return None if value is None else int(value)
 
 
 def list_returns(db: Database, *, kind: str | None = None, limit: int = 50) -> list[Row]:
-    """What came back, the newest first, without the raw letters."""
+    """What came back, the newest first, without the raw bytes."""
     sql = """
     SELECT bounces.id, bounces.kind, found_by, status_code, diagnostic, bounces.read_at,
            edition_id, recipient_id, recipients.address
@@ -151,28 +148,26 @@ def list_returns(db: Database, *, kind: str | None = None, limit: int = 50) -> l
 
 
 def raw_return(db: Database, return_id: int) -> bytes | None:
-    """The letter itself, as it arrived."""
+    """A message that came back, as it arrived; None if there is none with this id."""
     value = db.value("SELECT raw FROM bounces WHERE id = ?", (return_id,))
     return None if value is None else bytes(value)
 
 
 def was_mailed(db: Database, recipient_id: int, since: datetime) -> bool:
-    """Whether a message was handed to a server for this recipient since then."""
+    """Whether a message for this recipient was handed to a server since then."""
     sql = "SELECT 1 FROM deliveries WHERE recipient_id = ? AND handed_at >= ? LIMIT 1"
     return db.value(sql, (recipient_id, text_from_moment(since))) is not None
 
 
-DELIMITERS = (";", "\t", ",")
-
-HEADINGS = (
+_HEADINGS = (
     re.compile(r"mail|почт|e-?pochta|poçta", re.IGNORECASE),
     re.compile(r"address|адрес|salgy", re.IGNORECASE),
 )
-"""How a column of addresses is headed, the surest first; each language that a newsroom here writes."""
+"""Headings of a column of addresses, the surest first, in each language that newsrooms here use."""
 WORD = re.compile(r"""[^\s,;:|<>()\[\]"]*@[^\s,;:|<>()\[\]"]*""")
-"""What may be an address, out of the names, brackets and quotes around it."""
-SHOWN = 60
-Rows = Iterable[tuple[int, Sequence[str]]]
+"""What may be an address, without the names, brackets and quotes around it."""
+_SHOWN = 60
+_Rows = Iterable[tuple[int, Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,20 +179,20 @@ class AddressList:
 
 
 def read_addresses(name: str, data: bytes) -> AddressList:
-    """Text in any encoding that a document may have: an address a line, names around it or not, or a
-    table with commas, semicolons or tabs (RFC 4180) whose first line may say where the addresses are.
-    Without such a heading each address in the file counts.
+    """The addresses in a text file: one a line, with names or without, or a table with commas,
+    semicolons or tabs (RFC 4180). A first line may name the columns of addresses; without it every
+    address in the file counts.
 
     Raises:
-        DocumentError: the file is no text, or holds nothing.
+        DocumentError: the file is not text, or is empty.
     """
     text, _ = decode(name, data)
     lines = text.split("\n")
     begin = next(i for i, line in enumerate(lines) if line.strip())
-    rows: Rows = ((number, (line,)) for number, line in enumerate(lines, 1) if line.strip())
-    if "@" not in lines[begin] and any(one.search(lines[begin]) for one in HEADINGS):
-        rows = _addresses_of(list(_table(lines, begin)))
-    found: dict[str, str] = {}
+    rows: _Rows = ((number, (line,)) for number, line in enumerate(lines, 1) if line.strip())
+    if "@" not in lines[begin] and any(one.search(lines[begin]) for one in _HEADINGS):
+        rows = _address_columns(list(_table(lines, begin)))
+    addresses: dict[str, str] = {}
     faults: list[str] = []
     for number, cells in rows:
         words = [word.strip("'.") for cell in cells for word in WORD.findall(cell)]
@@ -207,17 +202,17 @@ def read_addresses(name: str, data: bytes) -> AddressList:
             except RecipientError as e:
                 faults.append(f"{name}, line {number}: {e}")
             else:
-                found.setdefault(address_key(address), address)
+                addresses.setdefault(address_key(address), address)
         if not words:
             line = lines[number - 1].strip()
-            seen = line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
-            faults.append(f"{name}, line {number}: there is no address in {seen!r}")
-    return AddressList(tuple(found.values()), tuple(faults))
+            shown = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+            faults.append(f"{name}, line {number}: there is no address in {shown!r}")
+    return AddressList(tuple(addresses.values()), tuple(faults))
 
 
 def _table(lines: Sequence[str], begin: int) -> Iterator[tuple[int, list[str]]]:
-    """The rows from the line of headings on, each with the number of its first line."""
-    delimiter = max(DELIMITERS, key=lines[begin].count)
+    """The rows from the headings on, each with the number of its first line."""
+    delimiter = max((";", "\t", ","), key=lines[begin].count)
     reader = csv.reader((line + "\n" for line in lines[begin:]), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
     number = begin + 1
@@ -226,7 +221,7 @@ def _table(lines: Sequence[str], begin: int) -> Iterator[tuple[int, list[str]]]:
             rows.append((number, cells))
             number = begin + reader.line_num + 1
     except csv.Error:
-        # Quotes that do not pair would swallow the lines that follow: then each line is a row.
+        # An unpaired quote would swallow the lines that follow, so each line is a row.
         rows = [
             (number, [cell.strip(' "') for cell in line.split(delimiter)])
             for number, line in enumerate(lines[begin:], begin + 1)
@@ -234,10 +229,10 @@ def _table(lines: Sequence[str], begin: int) -> Iterator[tuple[int, list[str]]]:
     return ((number, cells) for number, cells in rows if any(cell.strip() for cell in cells))
 
 
-def _addresses_of(rows: Sequence[tuple[int, Sequence[str]]]) -> Rows:
-    """The rows under the headings, and of their cells only those that are to hold an address."""
+def _address_columns(rows: Sequence[tuple[int, Sequence[str]]]) -> _Rows:
+    """The rows under the headings, with only the cells of the columns of addresses."""
     [(_, headings), *below] = rows
-    for pattern in HEADINGS:
+    for pattern in _HEADINGS:
         columns = [
             i
             for i, heading in enumerate(headings)

@@ -1,4 +1,4 @@
-"""Reading returned mail: a bounce, a complaint, an automatic answer, a wish to unsubscribe."""
+"""Reads returned mail: a bounce, a complaint, an automatic reply, a wish to unsubscribe."""
 
 import logging
 import re
@@ -8,7 +8,7 @@ from email.message import Message
 from enum import StrEnum
 from itertools import islice
 
-from digest.mail import letters
+from digest.mail import messages
 from digest.mail.tokens import DeliveryKey, find_tokens, read_token
 
 
@@ -22,8 +22,8 @@ class ReturnKind(StrEnum):
     DELIVERED = "delivered"  # it arrived, or was passed on; no bounce
     COMPLAINT = "complaint"  # the recipient called it abuse
     LEAVE = "leave"  # a mail to the address for unsubscribing
-    VACATION = "vacation"  # an automatic answer; no bounce
-    UNKNOWN = "unknown"  # nothing that we can read; a person must look
+    VACATION = "vacation"  # an automatic reply; no bounce
+    UNKNOWN = "unknown"  # not readable by us; a person must look
 
 
 class FoundBy(StrEnum):
@@ -39,21 +39,16 @@ class FoundBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddresses:
-    """Where our returned mail arrives: plain addresses, without tokens, and the keys of tokens.
-
-    `keys` are sorted newest first. Every address in the domain of `bounces` may carry a token.
-    """
+    """Where our returned mail arrives: addresses without tokens, and the token keys, newest first."""
 
     bounces: str
     leave: str
     keys: Sequence[bytes]
 
     def named_in(self, text: str) -> DeliveryKey | None:
-        """The delivery that the last token of ours in `text` names.
-
-        The last, because an abuse report's own fields come before those of the mail it is about.
-        """
-        for token in dict.fromkeys(reversed(list(find_tokens(text)))):
+        """The delivery that the last token of ours in `text` names: an abuse report's own fields
+        come before those of the mail that it is about."""
+        for token in dict.fromkeys(reversed(find_tokens(text))):
             if named := read_token(self.keys, token):
                 return named
         return None
@@ -63,8 +58,8 @@ class ReturnAddresses:
 class Failure:
     """What a report says about one address. `status` is an enhanced code such as 5.1.1 (RFC 3463).
 
-    `original` is the address that we wrote to, where the report has it; `final` the one that it
-    became on its way.
+    `original` is the address that we wrote to, if the report has it; `final` is the one that the mail
+    was forwarded to.
     """
 
     kind: ReturnKind
@@ -78,10 +73,10 @@ class Failure:
 class ReturnedMail:
     """What one returned mail means.
 
-    `delivery` is what a token of ours names, checked with our keys. `addresses` are those that
-    `kind` is about, first the ones that we wrote to; without a token anybody can have written them.
-    `message_id` is that of the message the mail is about, with its angle brackets. `status` and
-    `diagnostic` are those of the failure that decided `kind`. `sender` is the address in From.
+    `delivery` is named by a token, checked with our keys. `addresses` are those that `kind` is about,
+    first the ones that we wrote to; without a token anybody may have written them. `message_id` is
+    that of our message, with angle brackets. `status` and `diagnostic` belong to the failure that
+    decided `kind`. `sender` is the address in From.
     """
 
     kind: ReturnKind
@@ -96,10 +91,10 @@ class ReturnedMail:
 
 
 LARGEST_READ = 512 * 1024
-"""Bytes of a mail that are looked at; a report comes before what it encloses."""
+"""Bytes of a mail that are read; a report comes before the mail that it encloses."""
 
-# flufl.bounce: each of its detectors looks at every part, and its patterns start again at each
-# character of a line, so bytes, parts and the length of a line (RFC 5322 §2.1.1) are limited.
+# Each detector of flufl.bounce reads every part and tries its patterns at each character of a line,
+# so bytes, parts and the length of a line (RFC 5322 §2.1.1) are limited.
 _LARGEST_WORDED = 128 * 1024
 _MOST_WORDED = 200
 _LONG_LINES = re.compile(rb"([^\n]{998})[^\n]+")
@@ -180,84 +175,93 @@ _UNWANTED = re.compile(
 
 
 def read_report(raw: bytes, ours: ReturnAddresses) -> ReturnedMail:
-    """What `raw`, one mail as it arrived, means, and for which recipient. Any bytes give an answer."""
+    """The meaning of `raw`, one mail as it arrived, and its recipient. Any bytes give an answer."""
     raw = raw[:LARGEST_READ]
-    message = letters.parse(raw)
-    report = _unwrapped(message)
-    arrived = letters.headers(message, *_ARRIVED)
-    if report is not message:
-        arrived += letters.headers(report, *_ARRIVED)
-    found = replace(
+    message = report = messages.parse(raw)
+    arrived = messages.headers(message, *_ARRIVED)
+    if not any(messages.kind(part) in _MACHINE_READABLE for part in messages.parts(message)):
+        for inner in messages.enclosed(message):  # a gateway may have enclosed the report in a note
+            if messages.kind(inner) == "multipart/report":
+                report = inner
+                arrived += messages.headers(report, *_ARRIVED)
+                break
+    enclosed = messages.enclosed(report)
+    # The last Message-ID: RFC 5965 puts our mail last.
+    ids = [_MESSAGE_ID.search(messages.header(inner, "Message-ID")) for inner in enclosed]
+    returned = replace(
         _complaint(report)
         or _status_report(report)
         or _answer(message, arrived, ours)
         or _by_words(raw[:_LARGEST_WORDED]),
-        message_id=_enclosed_id(report),
-        sender=letters.address(letters.header(message, "From")),
+        message_id=next((found[0] for found in reversed(ids) if found), None),
+        sender=messages.address(messages.header(message, "From")),
     )
     places = [(FoundBy.VERP, "\n".join(arrived))]
     # A mail to unsubscribe may quote a mail that somebody forwarded: its tokens end no subscription.
-    if found.kind is not ReturnKind.LEAVE:
+    if returned.kind is not ReturnKind.LEAVE:
+        envelope: list[str] = []  # what the report says about the envelope that we sent
+        for part in messages.parts(report):
+            if messages.kind(part) in _MACHINE_READABLE:
+                for fields in messages.field_groups(part):
+                    envelope += fields.values()
+        for inner in enclosed:
+            envelope += messages.headers(inner, "Return-Path")
         places += [
-            (FoundBy.ENVELOPE, _envelope(report)),
-            (FoundBy.MESSAGE_ID, found.message_id or ""),
+            (FoundBy.ENVELOPE, "\n".join(envelope)),
+            (FoundBy.MESSAGE_ID, returned.message_id or ""),
             (FoundBy.MESSAGE_ID, raw.decode("latin-1")),
         ]
     for found_by, text in places:
         if delivery := ours.named_in(text):
-            return replace(found, found_by=found_by, delivery=delivery)
-    if found.found_by is None and found.addresses:
-        return replace(found, found_by=FoundBy.RECIPIENT)
-    if found.kind is ReturnKind.LEAVE and found.sender:
-        return replace(found, found_by=FoundBy.SENDER, addresses=(found.sender,))
-    return found
-
-
-def _unwrapped(message: Message) -> Message:
-    """The report itself, where a gateway has put a note around it and so enclosed it."""
-    if any(letters.kind(part) in _MACHINE_READABLE for part in letters.parts(message)):
-        return message
-    for inner in letters.enclosed(message):
-        if letters.kind(inner) == "multipart/report":
-            return inner
-    return message
+            return replace(returned, found_by=found_by, delivery=delivery)
+    if returned.found_by is None and returned.addresses:
+        return replace(returned, found_by=FoundBy.RECIPIENT)
+    if returned.kind is ReturnKind.LEAVE and returned.sender:
+        return replace(returned, found_by=FoundBy.SENDER, addresses=(returned.sender,))
+    return returned
 
 
 def _complaint(message: Message) -> ReturnedMail | None:
-    """An abuse report. Other types of feedback, such as not-spam, are no complaint (RFC 5965 §7.3)."""
-    for part in letters.parts(message):
-        if letters.kind(part) != "message/feedback-report":
+    """An abuse report. Other feedback, such as not-spam, is no complaint (RFC 5965 §7.3)."""
+    for part in messages.parts(message):
+        if messages.kind(part) != "message/feedback-report":
             continue
-        fields = next(iter(letters.field_groups(part)), {})
+        fields = next(iter(messages.field_groups(part)), {})
         kind = fields.get("feedback-type", "").lower()
         named = (fields.get("original-rcpt-to", ""), fields.get("removal-recipient", ""))
         return ReturnedMail(
             kind=ReturnKind.COMPLAINT if kind == "abuse" else ReturnKind.UNKNOWN,
-            addresses=_distinct(map(letters.address, named)),
+            addresses=_distinct(map(messages.address, named)),
             diagnostic=f"feedback {kind or 'of no type'}: {fields.get('user-agent', '')}"[:1000],
         )
     return None
 
 
 def _status_report(message: Message) -> ReturnedMail | None:
-    """A delivery status notification, or None where there is none that names an address.
+    """A delivery status notification that names an address, else None.
 
-    We write to one address at a time, so several failures are about what it became on its way. The
-    worst decides; but where any of them still got the mail, ours is alive, and HARD counts as SOFT.
+    We write to one address at a time, so several failures are about addresses that it was forwarded
+    to. The worst decides; but if one of them still got the mail, ours is alive: HARD counts as SOFT.
     """
     failures: list[Failure] = []
     words = ""
-    for part in letters.parts(message):
-        if letters.kind(part) in _STATUS_PARTS:
-            failures += filter(None, map(_failure, letters.field_groups(part)))
-        elif not words and not failures and letters.kind(part) == "text/plain":
-            words = letters.text(part)
+    for part in messages.parts(message):
+        if messages.kind(part) in _STATUS_PARTS:
+            failures += filter(None, map(_failure, messages.field_groups(part)))
+        elif not words and not failures and messages.kind(part) == "text/plain":
+            words = messages.text(part)
     if not failures:
         return None
     if len(failures) == 1 and not failures[0].diagnostic:
-        failures = [_explained(failures[0], words)]
-    order = list(ReturnKind)
-    worst = min(failures, key=lambda one: order.index(one.kind))
+        [one] = failures  # Exim writes a diagnosis only into the text for people
+        about = one.final or one.original
+        _, found, after = words.partition(about) if about else ("", "", "")
+        if found and one.kind in {ReturnKind.HARD, ReturnKind.SOFT, ReturnKind.POLICY}:
+            diagnostic = " ".join(after.split("\n\n")[0].split()).lstrip(">:)] ")[:1000]
+            status = best_status(one.status or "", diagnostic)
+            kind = _failed(status, diagnostic)
+            failures = [replace(one, kind=kind, status=status, diagnostic=diagnostic)]
+    worst = min(failures, key=lambda one: list(ReturnKind).index(one.kind))
     alive = any(one.kind in {ReturnKind.DELIVERED, ReturnKind.DELAYED} for one in failures)
     alike = [one for one in failures if one.kind is worst.kind]
     return ReturnedMail(
@@ -271,11 +275,11 @@ def _status_report(message: Message) -> ReturnedMail | None:
     )
 
 
-def _failure(fields: letters.Fields) -> Failure | None:
-    """What one group of a report's fields says (RFC 3464 §2.3); None for a group about no address."""
-    original = letters.address(_typed(fields.get("original-recipient", "")))
+def _failure(fields: messages.Fields) -> Failure | None:
+    """One group of a report's fields (RFC 3464 §2.3); None for a group about no address."""
+    original = messages.address(_typed(fields.get("original-recipient", "")))
     named = fields.get("final-recipient", fields.get("x-actual-recipient", ""))
-    final = letters.address(_typed(named))
+    final = messages.address(_typed(named))
     action = fields.get("action", "").lower()
     if not (original or final or action):
         return None
@@ -296,27 +300,16 @@ def _typed(value: str) -> str:
     return rest.strip() if semicolon and kind.strip().replace("-", "").isalnum() else value.strip()
 
 
-def _explained(one: Failure, words: str) -> Failure:
-    """A failure without a diagnosis, explained by the report's text; Exim writes it only there."""
-    about = one.final or one.original
-    _, found, after = words.partition(about) if about else ("", "", "")
-    if not found or one.kind not in {ReturnKind.HARD, ReturnKind.SOFT, ReturnKind.POLICY}:
-        return one
-    diagnostic = " ".join(after.split("\n\n")[0].split()).lstrip(">:)] ")[:1000]
-    status = best_status(one.status or "", diagnostic)
-    return replace(one, kind=_failed(status, diagnostic), status=status, diagnostic=diagnostic)
-
-
 def _answer(message: Message, arrived: list[str], ours: ReturnAddresses) -> ReturnedMail | None:
-    """What a person wants, or a person's mail program says (RFC 3834 §2, and older habits).
+    """A wish to unsubscribe, or a mail program's automatic reply (RFC 3834 §2, and older habits).
 
-    None where a mail system speaks: what it calls an automatic reply may be a bounce.
+    None for a mail system: its automatic reply may be a bounce.
     """
-    automatic = letters.header(message, "Auto-Submitted").lower()
+    automatic = messages.header(message, "Auto-Submitted").lower()
     if (
-        letters.header(message, "X-Failed-Recipients")
+        messages.header(message, "X-Failed-Recipients")
         or "rejected" in automatic  # what Sieve's reject writes
-        or _SYSTEM.search(letters.header(message, "From"))
+        or _SYSTEM.search(messages.header(message, "From"))
     ):
         return None
     local, _, domain = ours.leave.partition("@")
@@ -327,16 +320,16 @@ def _answer(message: Message, arrived: list[str], ours: ReturnAddresses) -> Retu
     if any(leave.search(value) for value in arrived):
         return ReturnedMail(kind=ReturnKind.LEAVE)
     if (
-        letters.header(message, "X-Apple-Action").upper() == "VACATION"
+        messages.header(message, "X-Apple-Action").upper() == "VACATION"
         or automatic.startswith("auto-replied")
-        or letters.header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}
-        or any(one.lower() not in {"", "no"} for one in letters.headers(message, *_ANSWERING))
-        or _AWAY.search(letters.header(message, "Subject"))
+        or messages.header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}
+        or any(one.lower() not in {"", "no"} for one in messages.headers(message, *_ANSWERING))
+        or _AWAY.search(messages.header(message, "Subject"))
         or any(
             _SEEN.search(fields.get("disposition", ""))
-            for part in letters.parts(message)
-            if letters.kind(part) == "message/disposition-notification"
-            for fields in letters.field_groups(part)
+            for part in messages.parts(message)
+            if messages.kind(part) == "message/disposition-notification"
+            for fields in messages.field_groups(part)
         )
     ):
         return ReturnedMail(kind=ReturnKind.VACATION)
@@ -347,24 +340,30 @@ def _by_words(raw: bytes) -> ReturnedMail:
     """A bounce written for people, as far as flufl.bounce knows its form."""
     from flufl.bounce import all_failures
 
-    message = letters.parse(_LONG_LINES.sub(rb"\1", raw))
+    message = messages.parse(_LONG_LINES.sub(rb"\1", raw))
     if next(islice(message.walk(), _MOST_WORDED, None), None) is not None:
         return ReturnedMail(kind=ReturnKind.UNKNOWN)
 
-    # Where one of its detectors fails on a strange mail, the others go on; it would write the trace
-    # into our log, with whatever the mail holds.
+    # When one of its detectors fails on a strange mail, the others go on; it would log the trace,
+    # with the content of the mail.
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
         temporary, permanent = all_failures(message)
-    except letters.UNREADABLE:
+    except messages.UNREADABLE:
         return ReturnedMail(kind=ReturnKind.UNKNOWN)
     found = sorted(permanent) or sorted(temporary)
     if not found:
         return ReturnedMail(kind=ReturnKind.UNKNOWN)
-    words = _own_words(message)
+    words = ""  # of the mail system, without the copy of our mail below
+    for part in messages.parts(message):
+        if messages.kind(part) in {"text/plain", "text/html"}:
+            words = messages.text(part)
+            if copy := _COPY_STARTS.search(words):
+                words = words[: copy.start()]
+            break
     status = _status_in(words)
     return ReturnedMail(
-        # What it calls temporary are warnings: the mail is still being tried.
+        # Its temporary failures are warnings: the mail is still being tried.
         kind=_failed(status, words) if permanent else ReturnKind.DELAYED,
         found_by=FoundBy.TEXT,
         addresses=tuple(address.decode("ascii", "replace") for address in found),
@@ -373,41 +372,11 @@ def _by_words(raw: bytes) -> ReturnedMail:
     )
 
 
-def _own_words(message: Message) -> str:
-    """What the mail system says, without the copy of our mail below it."""
-    for part in letters.parts(message):
-        if letters.kind(part) in {"text/plain", "text/html"}:
-            words = letters.text(part)
-            copy = _COPY_STARTS.search(words)
-            return words[: copy.start()] if copy else words
-    return ""
-
-
-def _enclosed_id(message: Message) -> str | None:
-    """The Message-ID of the mail that a report is about: the last, as RFC 5965 puts it last."""
-    for inner in reversed(letters.enclosed(message)):
-        if found := _MESSAGE_ID.search(letters.header(inner, "Message-ID")):
-            return found[0]
-    return None
-
-
-def _envelope(message: Message) -> str:
-    """What a report says about the envelope that we sent: its sender, its id, its recipient."""
-    lines: list[str] = []
-    for part in letters.parts(message):
-        if letters.kind(part) in _MACHINE_READABLE:
-            for fields in letters.field_groups(part):
-                lines += fields.values()
-    for inner in letters.enclosed(message):
-        lines += letters.headers(inner, "Return-Path")
-    return "\n".join(lines)
-
-
 def kind_of(action: str, status: str | None, diagnostic: str) -> ReturnKind:
-    """What an action, a status and a diagnosis mean together.
+    """The meaning of an action, a status and a diagnosis together.
 
-    Only `failed` is a failure (RFC 3464 §2.3.3), or what systems that break the standard write for
-    it. Its class 4 means that the server gave up.
+    Only `failed` is a failure (RFC 3464 §2.3.3), or its spellings by systems that break the standard.
+    Its class 4 means that the server gave up.
     """
     if action.startswith("delayed"):
         return ReturnKind.DELAYED
@@ -422,10 +391,10 @@ def kind_of(action: str, status: str | None, diagnostic: str) -> ReturnKind:
 
 
 def _failed(status: str | None, diagnostic: str) -> ReturnKind:
-    """What a final failure means for the address: HARD, SOFT or POLICY.
+    """HARD, SOFT or POLICY for a final failure.
 
-    A full mailbox is SOFT whatever its code. For a code without detail (5.0.0) the words decide, and
-    the reply code beside it, where 554 refuses the mail and not the address.
+    A full mailbox is SOFT whatever its code. For a code without detail (5.0.0) the words decide, then
+    the reply code beside it: 554 refuses the mail, not the address.
     """
     if status in _SOFT or _FULL.search(diagnostic):
         return ReturnKind.SOFT
@@ -449,10 +418,8 @@ def _failed(status: str | None, diagnostic: str) -> ReturnKind:
 
 
 def best_status(status: str, diagnostic: str) -> str | None:
-    """The code that says most: the report's, unless only that in the server's answer has a detail.
-
-    Exim and others write 5.0.0 for everything and quote the server's own code beside it.
-    """
+    """The report's own code, unless only the one quoted from the server's answer has a detail: Exim
+    and others write 5.0.0 for everything."""
     own, quoted = _status_in(status), _status_in(diagnostic)
     if own is None or (quoted is not None and _vague(own) and not _vague(quoted)):
         return quoted or own
@@ -460,7 +427,7 @@ def best_status(status: str, diagnostic: str) -> str | None:
 
 
 def _status_in(text: str) -> str | None:
-    """The first enhanced code of a failure in a text, without leading zeros; no IP address."""
+    """The first enhanced code of a failure in a text, without leading zeros; not an IP address."""
     found = _ENHANCED.search(text)
     return ".".join(str(int(number)) for number in found.groups()) if found else None
 

@@ -1,86 +1,15 @@
-"""`digest backup`, `restore`, `export`, `import`, and what follows a restore."""
+"""`digest backup`, `restore`, `activate`, `export`, `import` and `prune`."""
 
 import contextlib
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 import click
 
-from digest.cli.options import current_newsroom
-from digest.cli.output import counted, done, json_option, show
-
-if TYPE_CHECKING:
-    from digest.newsroom import Newsroom
-    from digest.store.database import Database
-
+from digest.cli.options import COUNT, current_newsroom
+from digest.cli.output import counted, json_option, show
 
 NOTE = "the database was restored: it may have been sent before"
-
-
-@click.command("activate")
-@click.option(
-    "--hold/--send",
-    default=None,
-    help="Hold what may have been sent after the copy was made, or send it.",
-)
-def activate_database(hold: bool | None) -> None:
-    """Let this copy of the database send mail from here.
-
-    Only one copy of a database may send; make sure that the other one does not. A backup does not
-    know what was sent after it was made: --hold makes held editions of what waits and of what is
-    queued, to release or cancel by hand; --send says that nothing was sent.
-    """
-    from digest.editions.deliver import settle_handed
-    from digest.store.owner import adopt, is_copy
-
-    newsroom = current_newsroom()
-    held: list[int] = []
-    with newsroom.open() as newsroom, newsroom.db.write():
-        if is_copy(newsroom.db):
-            if hold is None:
-                _refuse_to_guess(newsroom.db, newsroom)
-            # What was under way when the copy was made went out by the original, or did not.
-            settle_handed(newsroom.db, repeatable=False, now=newsroom.now())
-            held = _hold(newsroom.db, newsroom) if hold else []
-        adopt(newsroom.db, newsroom.here)
-    said = f"{newsroom.settings.store.path} now sends from here."
-    if held:
-        numbers = ", ".join(map(str, held))
-        done(
-            f"{said} Held: {counted(len(held), 'edition')} ({numbers}). Next: digest editions show "
-            f"{held[0]}, then digest editions cancel or release."
-        )
-    else:
-        done(f"{said} Next: digest send --dry-run.")
-
-
-def _refuse_to_guess(db: "Database", newsroom: "Newsroom") -> None:
-    from digest.editions.compose import count_waiting
-    from digest.editions.store import unfinished_editions
-    from digest.errors import NotReadyError
-
-    settings = newsroom.settings
-    waiting = sum(count_waiting(newsroom, one, newsroom.now()) for one in settings.digests)
-    queued = len(unfinished_editions(db))
-    if waiting or queued:
-        raise NotReadyError(
-            f"{db.path}: is a copy, with {counted(waiting, 'article')} for the next editions and "
-            f"{counted(queued, 'edition')} with mail still queued. If they were sent after the copy "
-            "was made, readers would get them twice. Say --hold, and they wait as held editions for "
-            "you to cancel or release; or --send if nothing was sent. Nothing was changed."
-        )
-
-
-def _hold(db: "Database", newsroom: "Newsroom") -> list[int]:
-    from digest.editions.compose import compose_held
-    from digest.editions.store import hold_edition, unfinished_editions
-
-    begun = unfinished_editions(db)
-    for edition_id in begun:
-        hold_edition(db, edition_id, NOTE)
-    return [*begun, *compose_held(newsroom, newsroom.now(), NOTE)]
 
 
 @click.command()
@@ -89,17 +18,14 @@ def _hold(db: "Database", newsroom: "Newsroom") -> list[int]:
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to; else store.backups.",
+    help="The folder. Default: store.backups.",
 )
 @click.option(
-    "--keep",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Keep so many copies there; else store.keep_backups.",
+    "--keep", type=COUNT, metavar="N", help="Keep N backups there. Default: store.keep_backups."
 )
 @json_option
 def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
-    """Copy the database while others use it, check the copy, delete the oldest copies."""
+    """Back up the database while it is in use, and check the copy."""
     from digest.store.backups import backup as run
 
     newsroom = current_newsroom()
@@ -108,7 +34,7 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
         made = run(
             newsroom.db, folder or store.backups, newsroom.now(), keep=keep or store.keep_backups
         )
-    gone = f" Deleted {counted(len(made.removed), 'older copy', 'older copies')}."
+    removed = f" Deleted {counted(len(made.removed), 'older backup')}." if made.removed else ""
     show(
         as_json,
         {
@@ -118,7 +44,7 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
             "removed": [str(path) for path in made.removed],
         },
         f"Wrote {made.path}: {made.size / 1_000_000:,.1f} MB, "
-        f"{counted(sum(made.rows.values()), 'row')}, checked." + (gone if made.removed else ""),
+        f"{counted(sum(made.rows.values()), 'row')}, checked.{removed}",
     )
 
 
@@ -126,16 +52,28 @@ def backup(folder: Path | None, keep: int | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, default=False, help="Restore without asking.")
 def restore(file: Path, yes: bool) -> None:
-    """Put a backup in the place of the database; the present one is kept aside.
+    """Replace the database with a backup; the old one is kept.
 
-    It sends only after `digest activate`.
+    The restored database sends mail only after `digest activate`.
     """
+    from digest.errors import NotReadyError, StoreError
+    from digest.service.plan import LEASE
     from digest.store.backups import restore as run
     from digest.store.backups import verify
+    from digest.store.owner import current_lease
 
     newsroom = current_newsroom()
-    store = newsroom.settings.store
-    _refuse_beside_a_service(newsroom)
+    store, lease = newsroom.settings.store, None
+    # A service opens the database only now and then: its lease alone shows that it is at work.
+    # A database that is missing or damaged is what a restore is for.
+    with contextlib.suppress(StoreError), newsroom.open(read_only=True) as opened:
+        lease = current_lease(opened.db, LEASE)
+    length = timedelta(seconds=newsroom.settings.service.lease_seconds)
+    if lease is not None and lease.holds(newsroom.now(), length):
+        raise NotReadyError(
+            f"{store.path}: the service {lease.holder} is using it. Stop the service, then restore. "
+            f"If it was killed, wait until {lease.expires_at:%H:%M:%S} UTC. Nothing was changed."
+        )
     rows = verify(file)
     if not yes:
         click.echo(
@@ -143,34 +81,68 @@ def restore(file: Path, yes: bool) -> None:
             f"{counted(rows.get('editions', 0), 'edition')}, "
             f"{counted(rows.get('deliveries', 0), 'delivery', 'deliveries')}."
         )
-        click.confirm(f"Put it in the place of {store.path}?", abort=True)
-    made = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
-    kept = f" What was there lies in {made.kept}." if made.kept else ""
-    done(
-        f"Restored {store.path} from {file}.{kept} It does not know what was sent and who left "
-        "after the copy was made, and does not send before you say so. Next: digest editions list, "
-        "then digest activate --hold, or --send if nothing was sent since."
+        click.confirm(f"Replace {store.path} with it?", abort=True)
+    old = run(file, store.path, newsroom.now(), busy_timeout_seconds=store.busy_timeout_seconds)
+    kept = f" The old database is now {old}." if old else ""
+    click.echo(
+        f"Restored {store.path} from {file}.{kept} It does not know what was sent, or who "
+        "unsubscribed, after the backup was made, and sends nothing until you activate it. Next: "
+        "digest editions list, then digest activate --hold, or --send if nothing was sent since."
     )
 
 
-def _refuse_beside_a_service(newsroom: "Newsroom") -> None:
-    """It opens the database only now and then, so that nothing else shows that it is at work."""
-    from digest.errors import NotReadyError, StoreError
-    from digest.service.plan import LEASE
-    from digest.store.owner import current_lease
+@click.command("activate")
+@click.option(
+    "--hold/--send",
+    default=None,
+    help="Hold or send what may have been sent after the copy was made.",
+)
+def activate_database(hold: bool | None) -> None:
+    """Let this copy of the database send mail from this machine.
 
-    try:
-        with newsroom.open(read_only=True) as newsroom:
-            lease = current_lease(newsroom.db, LEASE)
-    except StoreError:  # not there, or not to be read: what a restore is for
-        return
-    length = timedelta(seconds=newsroom.settings.service.lease_seconds)
-    if lease is not None and lease.holds(newsroom.now(), length):
-        raise NotReadyError(
-            f"{newsroom.settings.store.path}: the service {lease.holder} works on it. Stop it, then "
-            f"restore. If it was killed, wait until {lease.expires_at:%H:%M:%S} UTC. Nothing was "
-            "changed."
+    Only one copy of a database may send: make sure that the other one does not. A backup does not
+    know what was sent after it was made. --hold turns waiting articles and queued mail into held
+    editions, which you release or cancel; --send means that nothing was sent.
+    """
+    from digest.editions.compose import compose_held, count_waiting
+    from digest.editions.deliver import settle_handed
+    from digest.editions.store import hold_edition, unfinished_editions
+    from digest.errors import NotReadyError
+    from digest.store.owner import adopt, is_copy
+
+    newsroom = current_newsroom()
+    held: list[int] = []
+    with newsroom.open() as newsroom, newsroom.db.write():
+        db, now = newsroom.db, newsroom.now()
+        if is_copy(db):
+            if hold is None:
+                queued = len(unfinished_editions(db))
+                waiting = sum(
+                    count_waiting(newsroom, one, now) for one in newsroom.settings.digests
+                )
+                if waiting or queued:
+                    raise NotReadyError(
+                        f"{db.path}: is a copy, with {counted(waiting, 'article')} for the next "
+                        f"editions and {counted(queued, 'edition')} with mail still queued. If "
+                        "they were sent after the copy was made, readers would get them twice. Use "
+                        "--hold to keep them as held editions, to cancel or release; or --send if "
+                        "nothing was sent. Nothing was changed."
+                    )
+            # The original may or may not have sent what was under way when the copy was made.
+            settle_handed(db, repeatable=False, now=now)
+            if hold:
+                held = unfinished_editions(db)
+                for edition_id in held:
+                    hold_edition(db, edition_id, NOTE)
+                held += compose_held(newsroom, now, NOTE)
+        adopt(db, newsroom.here)
+    follow = "Next: digest send --dry-run."
+    if held:
+        follow = (
+            f"Held: {counted(len(held), 'edition')} ({', '.join(map(str, held))}). Next: digest "
+            f"editions show {held[0]}, then digest editions cancel or release."
         )
+    click.echo(f"{newsroom.settings.store.path} now sends from this machine. {follow}")
 
 
 @click.command("export")
@@ -179,15 +151,17 @@ def _refuse_beside_a_service(newsroom: "Newsroom") -> None:
     "--with-secrets",
     is_flag=True,
     default=False,
-    help="With the key of tokens: who has it can end anybody's subscription.",
+    help="Include the token key, with which anyone's subscription can be ended.",
 )
 def export_store(file: Path | None, with_secrets: bool) -> None:
-    """Write everything as JSON lines, into FILE or to standard output.
+    """Write the whole database as JSON lines.
 
-    Without the key of tokens, links to leave and bounces of mail that went out before are not
-    known to a store that is made from it.
+    They go into FILE or to standard output. Without the token key, a database made from them does not
+    recognise unsubscribe links and bounces of mail sent earlier.
     """
+    from digest.errors import StoreError
     from digest.store.backups import export_lines, sweep
+    from digest.store.files import new_file
 
     newsroom = current_newsroom()
     with (
@@ -200,33 +174,35 @@ def export_store(file: Path | None, with_secrets: bool) -> None:
             return
         count = 0
         sweep(file.parent, file.stem, newsroom.now())
-        with _whole_file(file) as out:
-            for line in lines:
-                out.write(f"{line}\n")
-                count += 1
-    done(f"Wrote {counted(count - 2, 'row')} to {file}.")
+        try:
+            with new_file(file) as made, made.open("w", encoding="utf-8", newline="\n") as out:
+                for line in lines:
+                    out.write(f"{line}\n")
+                    count += 1
+        except OSError as e:
+            raise StoreError(f"{file}: cannot be written: {e.strerror}.") from e
+    click.echo(f"Wrote {counted(count - 2, 'row')} to {file}.")
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 def import_store(file: Path) -> None:
-    """Fill an empty database from an export; `-` reads the standard input.
+    """Fill an empty database from an export; `-` reads standard input.
 
-    It sends only after `digest activate`.
+    The database sends mail only after `digest activate`.
     """
     from digest.errors import StoreError
     from digest.store.backups import import_lines
 
     newsroom = current_newsroom()
+    name = "standard input" if str(file) == "-" else str(file)
     try:
         with click.open_file(str(file), encoding="utf-8") as lines, newsroom.open() as newsroom:
-            count = import_lines(
-                newsroom.db, lines, "standard input" if str(file) == "-" else str(file)
-            )
+            count = import_lines(newsroom.db, lines, name)
     except (OSError, UnicodeDecodeError) as e:
         raise StoreError(f"{file}: cannot be read: {e}. Nothing was written.") from e
-    done(
-        f"Took in {counted(count, 'row')}. It does not send before you say so. "
+    click.echo(
+        f"Imported {counted(count, 'row')}. The database sends nothing until you activate it. "
         "Next: digest doctor, digest publish, then digest activate."
     )
 
@@ -237,40 +213,28 @@ def import_store(file: Path) -> None:
 def prune(dry_run: bool, as_json: bool) -> None:
     """Delete old bounces and server answers.
 
-    Articles, editions and how each delivery ended stay for ever. `digest serve` does it by itself.
+    Articles, editions and the outcome of each delivery are never deleted. `digest serve` prunes by
+    itself.
     """
     from digest.store.backups import prune as run
     from digest.store.backups import would_prune
 
     newsroom = current_newsroom()
-    keeping = newsroom.settings.prune
-    days = {"bounce_days": keeping.bounce_days, "answer_days": keeping.answer_days}
+    limits = newsroom.settings.prune
+    days = {"bounce_days": limits.bounce_days, "answer_days": limits.answer_days}
     with newsroom.open(read_only=dry_run) as newsroom:
-        found = (would_prune if dry_run else run)(newsroom.db, newsroom.now(), **days)
+        pruned = (would_prune if dry_run else run)(newsroom.db, newsroom.now(), **days)
     show(
         as_json,
         {
             "dry_run": dry_run,
-            "letters": found.letters,
-            "letter_bytes": found.letter_bytes,
-            "answers": found.answers,
+            "letters": pruned.letters,
+            "letter_bytes": pruned.letter_bytes,
+            "answers": pruned.answers,
         },
-        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(found.letters, 'bounce')} "
-        f"older than {keeping.bounce_days} days ({found.letter_bytes / 1_000_000:,.1f} MB), and the "
-        f"server's answers to {counted(found.answers, 'delivery', 'deliveries')} in editions older "
-        f"than {keeping.answer_days} days. How each ended stays."
+        f"{'Would delete' if dry_run else 'Deleted'} the bytes of {counted(pruned.letters, 'bounce')} "
+        f"older than {limits.bounce_days} days ({pruned.letter_bytes / 1_000_000:,.1f} MB), and the "
+        f"server's answers to {counted(pruned.answers, 'delivery', 'deliveries')} in editions older "
+        f"than {limits.answer_days} days. The outcome of each delivery is kept."
         + (" Next: digest prune." if dry_run else ""),
     )
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[IO[str]]:
-    """Written whole or not at all, for its owner's eyes."""
-    from digest.errors import StoreError
-    from digest.store.files import new_file
-
-    try:
-        with new_file(path) as made, made.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-    except OSError as e:
-        raise StoreError(f"{path}: cannot be written: {e.strerror}.") from e

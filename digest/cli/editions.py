@@ -1,191 +1,48 @@
 """`digest editions` and `deliveries`."""
 
 import csv
-import io
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import COUNT, ID, current_newsroom
-from digest.cli.output import (
-    counted,
-    done,
-    emit_json,
-    fault,
-    heading,
-    json_option,
-    local,
-    one_form,
-    show,
-    table,
-)
+from digest.cli.options import ID, current_newsroom, limit_option
+from digest.cli.output import counted, emit_json, fault, heading, json_option, local, show, table
 
 if TYPE_CHECKING:
     from digest.store.database import Database
 
-
 STATES = ("queued", "handed", "sent", "failed", "uncertain", "skipped")
-
 COLUMNS = (
     *("id", "digest", "number", "edition_id", "recipient_id", "address", "status", "attempts"),
     *("due_at", "handed_at", "settled_at", "server", "answer", "reason"),
 )
-
-
-@click.group()
-def deliveries() -> None:
-    """Which recipient got what, and how it ended."""
-
-
-@deliveries.command("list")
-@click.option("--edition", "edition_id", type=ID, metavar="ID", help="Only of this edition.")
-@click.option("--status", type=click.Choice(STATES), help="Only in this state.")
-@click.option("--limit", type=COUNT, metavar="N", help="At most N.")
-@click.option("--csv", "as_csv", is_flag=True, default=False, help="As CSV, with every column.")
-@json_option
-def list_deliveries(
-    edition_id: int | None, status: str | None, limit: int | None, as_csv: bool, as_json: bool
-) -> None:
-    """Deliveries in the order in which they were queued."""
-    from digest.editions.deliveries import list_deliveries as stored
-    from digest.editions.store import edition_by_id
-    from digest.mail.outgoing import DeliveryStatus
-
-    one_form(as_csv=as_csv, as_json=as_json)
-    newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as newsroom:
-        if edition_id is not None:
-            edition_by_id(newsroom.db, edition_id)
-        state = DeliveryStatus(status) if status else None
-        rows = stored(newsroom.db, edition_id=edition_id, status=state, limit=limit)
-        if as_csv:
-            print_csv(rows)
-            return
-        found = [{column: row[column] for column in COLUMNS} for row in rows]
-    show(
-        as_json,
-        found,
-        f"{counted(len(found), 'delivery', 'deliveries')}. Next: digest deliveries show ID.",
-        ("id", "edition", "address", "status", "tries", "answer"),
-        (
-            (
-                row["id"],
-                f"{row['digest']} no. {row['number']}",
-                row["address"],
-                row["status"],
-                row["attempts"],
-                row["answer"] or row["reason"] or "",
-            )
-            for row in found
-        ),
-        wide="answer",
-    )
-
-
-def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Deliveries as CSV (RFC 4180), a row at a time; a cell is never taken for a formula."""
-    click.echo(_line(COLUMNS), nl=False)
-    for row in rows:
-        click.echo(_line([_cell(row[column]) for column in COLUMNS]), nl=False)
-
-
-def _line(cells: Iterable[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    # A spreadsheet would run an answer that a foreign server began so.
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
-
-
-@deliveries.command("show")
-@click.argument("delivery_id", type=ID, metavar="ID")
-@json_option
-def show_delivery(delivery_id: int, as_json: bool) -> None:
-    """One delivery: its state, its tries, and what the server said last."""
-    from digest.editions.deliveries import delivery_by_id
-
-    newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as newsroom:
-        row = delivery_by_id(newsroom.db, delivery_id)
-    data = {column: row[column] for column in COLUMNS}
-    if as_json:
-        emit_json(data)
-        return
-    table(("", ""), [(key, "-" if value is None else str(value)) for key, value in data.items()])
-    if row["status"] == "uncertain":
-        done(f"Next: digest deliveries settle {delivery_id} --sent, or --resend.")
-
-
-@deliveries.command()
-@click.argument("delivery_id", type=ID, required=False, metavar="[ID]")
-@click.option("--edition", "edition_id", type=ID, metavar="ID", help="All uncertain ones of it.")
-@click.option("--sent", is_flag=True, default=False, help="It arrived.")
-@click.option("--resend", is_flag=True, default=False, help="Send it again.")
-def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: bool) -> None:
-    """Decide on uncertain deliveries: they arrived, or are sent again."""
-    from digest.editions.deliveries import delivery_by_id, settle_uncertain
-    from digest.editions.store import edition_by_id
-    from digest.errors import NotFoundError
-    from digest.mail.outgoing import DeliveryStatus
-
-    if (delivery_id is None) == (edition_id is None):
-        raise click.UsageError("Give the ID of a delivery, or --edition ID.")
-    if sent == resend:
-        also = ", not both" if sent else ""
-        raise click.UsageError(f"Give --sent or --resend{also}.")
-    newsroom = current_newsroom()
-    with newsroom.open() as newsroom, newsroom.db.write():
-        if delivery_id is not None:
-            status = delivery_by_id(newsroom.db, delivery_id)["status"]
-            if status != DeliveryStatus.UNCERTAIN:
-                raise NotFoundError(
-                    f"delivery {delivery_id} is {status}, and only an uncertain one is settled; see "
-                    "`digest deliveries list --status uncertain`"
-                )
-        if edition_id is not None:
-            edition_by_id(newsroom.db, edition_id)
-        count = settle_uncertain(
-            newsroom.db,
-            delivery_id=delivery_id,
-            edition_id=edition_id,
-            sent=sent,
-            now=newsroom.now(),
-        )
-    what = "sent" if sent else "queued again"
-    follow = "digest editions list" if sent else "digest send"
-    done(
-        f"{counted(count, 'uncertain delivery', 'uncertain deliveries')} now {what}. Next: {follow}."
-    )
+ONE_FORM = "Give --csv or --json, not both."
 
 
 @click.group()
 def editions() -> None:
-    """The frozen issues of each digest."""
+    """Show, hold, release and cancel the issues of each digest."""
 
 
 @editions.command("list")
 @click.option("--digest", metavar="NAME", help="Only of this digest.")
-@click.option("--limit", type=COUNT, default=50, metavar="N", show_default=True)
+@limit_option(50)
 @json_option
 def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
-    """The newest editions, with how their deliveries stand."""
+    """List the newest editions with their deliveries."""
     from digest.editions.store import list_editions as stored
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        found = stored(newsroom.db, digest=digest, limit=limit)
+        rows = stored(newsroom.db, digest=digest, limit=limit)
     zone = newsroom.settings.site.time_zone
     show(
         as_json,
-        found,
-        f"{counted(len(found), 'edition')}. Next: digest send --dry-run shows the one to come.",
+        rows,
+        f"{counted(len(rows), 'edition')}. Next: digest send --dry-run shows the next one.",
         ("id", "digest", "no.", "until", "status", "articles", "deliveries"),
         (
             (
@@ -197,14 +54,14 @@ def list_editions(digest: str | None, limit: int, as_json: bool) -> None:
                 row["articles"],
                 deliveries_line(row["deliveries"]),
             )
-            for row in found
+            for row in rows
         ),
         wide="deliveries",
     )
 
 
 def status_line(status: str, counts: dict[str, int]) -> str:
-    """As stored, but what was composed is sending while mail of it waits, and sent after that."""
+    """As stored, but a composed edition is "sending" while mail of it waits, and "sent" after that."""
     if status != "composed" or not counts:
         return status
     return "sending" if counts.get("queued") or counts.get("handed") else "sent"
@@ -217,10 +74,10 @@ def deliveries_line(counts: dict[str, int]) -> str:
 
 @editions.command("show")
 @click.argument("edition_id", type=ID, metavar="ID")
-@click.option("--csv", "as_csv", is_flag=True, default=False, help="Its recipients, as CSV.")
+@click.option("--csv", "as_csv", is_flag=True, default=False, help="Its deliveries as CSV.")
 @json_option
 def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
-    """One edition as it was frozen: window, hash, articles in order, deliveries."""
+    """Show a frozen edition: window, hash, articles, deliveries."""
     from digest.editions.deliveries import list_deliveries
     from digest.editions.store import (
         audience_of,
@@ -230,7 +87,8 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         segments_of,
     )
 
-    one_form(as_csv=as_csv, as_json=as_json)
+    if as_csv and as_json:
+        raise click.UsageError(ONE_FORM)
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         edition = edition_by_id(newsroom.db, edition_id)
@@ -241,30 +99,60 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         recipients = audience_of(newsroom.db, edition_id)
         segments = segments_of(newsroom.db, edition_id)
         note = edition_note(newsroom.db, edition_id)
+    window, total = edition.window, sum(counts.values())
     if as_json:
-        emit_json({**_as_data(edition, recipients, counts, segments), "note": note})
+        emit_json(
+            {
+                "id": edition.id,
+                "digest": edition.digest,
+                "number": edition.number,
+                "status": edition.status.value,
+                "starts_at": window.starts_at,
+                "ends_at": window.ends_at,
+                "hash": edition.hash,
+                "deliveries": counts,
+                "recipients": recipients,
+                "balanced": recipients == total,
+                "segments": [
+                    {
+                        "id": segment_id,
+                        "language": segment.choice.language,
+                        "languages": list(segment.choice.languages),
+                        "themes": list(segment.choice.themes),
+                        "recipients": segment.recipients,
+                    }
+                    for segment_id, segment in segments
+                ],
+                "articles": [
+                    {
+                        "position": one.position,
+                        "id": one.article.id,
+                        "version": one.article.version,
+                        "title": one.article.title,
+                        "language": one.article.language,
+                        "themes": list(one.article.themes),
+                    }
+                    for one in edition.placements
+                ],
+                "note": note,
+            }
+        )
         return
     config = newsroom.settings.digest(edition.digest)
     zone = newsroom.settings.digest_zone(config) if config else newsroom.settings.site.time_zone
-    window = edition.window
+    status = status_line(edition.status, counts)
     table(
         ("", ""),
         [
-            (
-                "edition",
-                f"{edition.id}: {edition.digest} no. {edition.number}, "
-                f"{status_line(edition.status, counts)}",
-            ),
+            ("edition", f"{edition.id}: {edition.digest} no. {edition.number}, {status}"),
             ("window", f"{local(window.starts_at, zone)} to {local(window.ends_at, zone)} {zone}"),
             ("hash", edition.hash),
             ("recipients", f"{recipients:,} = {deliveries_line(counts)}"),
             *([("note", note)] if note else []),
         ],
     )
-    if recipients != sum(counts.values()):
-        fault(
-            f"{recipients:,} recipients, but {sum(counts.values()):,} deliveries. Run digest doctor."
-        )
+    if recipients != total:
+        fault(f"{recipients:,} recipients, but {total:,} deliveries. Run digest doctor.")
     heading("Articles")
     table(
         ("", "id", "version", "themes", "title"),
@@ -282,88 +170,178 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
     )
 
 
-def _as_data(
-    edition: Any, recipients: int, counts: dict[str, int], segments: list[tuple[int, Any]]
-) -> dict[str, Any]:
-    return {
-        "id": edition.id,
-        "digest": edition.digest,
-        "number": edition.number,
-        "status": edition.status.value,
-        "starts_at": edition.window.starts_at,
-        "ends_at": edition.window.ends_at,
-        "hash": edition.hash,
-        "deliveries": counts,
-        "recipients": recipients,
-        "balanced": recipients == sum(counts.values()),
-        "segments": [
-            {
-                "id": segment_id,
-                "language": segment.choice.language,
-                "languages": list(segment.choice.languages),
-                "themes": list(segment.choice.themes),
-                "recipients": segment.recipients,
-            }
-            for segment_id, segment in segments
-        ],
-        "articles": [
-            {
-                "position": one.position,
-                "id": one.article.id,
-                "version": one.article.version,
-                "title": one.article.title,
-                "language": one.article.language,
-                "themes": list(one.article.themes),
-            }
-            for one in edition.placements
-        ],
-    }
-
-
 @editions.command()
 @click.argument("edition_id", type=ID, metavar="ID")
-@click.option("--note", default="held by the operator", metavar="TEXT", show_default=True)
+@click.option(
+    "--note", default="held by the operator", metavar="TEXT", show_default=True, help="Why."
+)
 def hold(edition_id: int, note: str) -> None:
     """Send no more of an edition until it is released."""
     from digest.editions.store import hold_edition
 
-    _change(edition_id, lambda db: hold_edition(db, edition_id, note), "held", "release")
+    follow = f"digest editions release {edition_id}"
+    _change(edition_id, lambda db: hold_edition(db, edition_id, note), "held", follow)
 
 
 @editions.command()
 @click.argument("edition_id", type=ID, metavar="ID")
 def release(edition_id: int) -> None:
-    """Let a held edition go out with the next `digest send`."""
+    """Release a held edition, to be sent with the next `digest send`."""
     from digest.editions.store import release_edition
 
-    _change(edition_id, lambda db: release_edition(db, edition_id), "released", "send")
+    _change(edition_id, lambda db: release_edition(db, edition_id), "released", "digest send")
 
 
-@editions.command()
-@click.argument("edition_id", type=ID, metavar="ID")
-def cancel(edition_id: int) -> None:
-    """Never send what is still queued of an edition; what was sent stays sent."""
-    from digest.editions.store import cancel_edition, edition_by_id
-
-    newsroom = current_newsroom()
-    with newsroom.open() as newsroom, newsroom.db.write():
-        edition_by_id(newsroom.db, edition_id)
-        skipped = cancel_edition(newsroom.db, edition_id, newsroom.now())
-    done(
-        f"Edition {edition_id} is cancelled; {counted(skipped, 'delivery', 'deliveries')} will not "
-        "be sent. Next: digest editions list."
-    )
-
-
-def _change(edition_id: int, change: "Callable[[Database], bool]", what: str, follow: str) -> None:
+def _change(edition_id: int, change: "Callable[[Database], bool]", state: str, follow: str) -> None:
     from digest.editions.store import edition_by_id
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom, newsroom.db.write():
         edition = edition_by_id(newsroom.db, edition_id)
         changed = change(newsroom.db)
-    if changed:
-        verb = f"digest editions release {edition_id}" if follow == "release" else "digest send"
-        done(f"Edition {edition_id} is {what}. Next: {verb}.")
-    else:
-        done(f"Edition {edition_id} is {edition.status.value}; nothing was changed.")
+    click.echo(
+        f"Edition {edition_id} is {state}. Next: {follow}."
+        if changed
+        else f"Edition {edition_id} is {edition.status.value}; nothing was changed."
+    )
+
+
+@editions.command()
+@click.argument("edition_id", type=ID, metavar="ID")
+def cancel(edition_id: int) -> None:
+    """Never send the rest of an edition."""
+    from digest.editions.store import cancel_edition, edition_by_id
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom, newsroom.db.write():
+        edition_by_id(newsroom.db, edition_id)
+        skipped = cancel_edition(newsroom.db, edition_id, newsroom.now())
+    click.echo(
+        f"Edition {edition_id} is cancelled; {counted(skipped, 'delivery', 'deliveries')} will not "
+        "be sent. Next: digest editions list."
+    )
+
+
+@click.group()
+def deliveries() -> None:
+    """Show which recipient got what, and settle uncertain deliveries."""
+
+
+@deliveries.command("list")
+@click.option("--edition", "edition_id", type=ID, metavar="ID", help="Only of this edition.")
+@click.option(
+    "--status", type=click.Choice(STATES), metavar="STATE", help=f"Only: {', '.join(STATES)}."
+)
+@limit_option()
+@click.option("--csv", "as_csv", is_flag=True, default=False, help="As CSV, with every column.")
+@json_option
+def list_deliveries(
+    edition_id: int | None, status: str | None, limit: int | None, as_csv: bool, as_json: bool
+) -> None:
+    """List deliveries in the order in which they were queued."""
+    from digest.editions.deliveries import list_deliveries as stored
+    from digest.editions.store import edition_by_id
+    from digest.mail.outgoing import DeliveryStatus
+
+    if as_csv and as_json:
+        raise click.UsageError(ONE_FORM)
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as newsroom:
+        if edition_id is not None:
+            edition_by_id(newsroom.db, edition_id)
+        state = DeliveryStatus(status) if status else None
+        rows = stored(newsroom.db, edition_id=edition_id, status=state, limit=limit)
+        if as_csv:
+            print_csv(rows)
+            return
+        shown = [{column: row[column] for column in COLUMNS} for row in rows]
+    show(
+        as_json,
+        shown,
+        f"{counted(len(shown), 'delivery', 'deliveries')}. Next: digest deliveries show ID.",
+        ("id", "edition", "address", "status", "tries", "answer"),
+        (
+            (
+                row["id"],
+                f"{row['digest']} no. {row['number']}",
+                row["address"],
+                row["status"],
+                row["attempts"],
+                row["answer"] or row["reason"] or "",
+            )
+            for row in shown
+        ),
+        wide="answer",
+    )
+
+
+def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Deliveries as CSV (RFC 4180), a row at a time, with no cell that a spreadsheet would run."""
+    formulas = ("=", "+", "-", "@", "\t", "\r")  # a foreign server's answer could begin so
+    out = csv.writer(sys.stdout)
+    out.writerow(COLUMNS)
+    for row in rows:
+        values = (row[column] for column in COLUMNS)
+        out.writerow(
+            f"'{value}" if isinstance(value, str) and value.startswith(formulas) else value
+            for value in values
+        )
+    sys.stdout.flush()
+
+
+@deliveries.command("show")
+@click.argument("delivery_id", type=ID, metavar="ID")
+@json_option
+def show_delivery(delivery_id: int, as_json: bool) -> None:
+    """Show a delivery: state, tries, last answer of the server."""
+    from digest.editions.deliveries import delivery_by_id
+
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as newsroom:
+        row = delivery_by_id(newsroom.db, delivery_id)
+    data = {column: row[column] for column in COLUMNS}
+    follow = "digest deliveries list."
+    if row["status"] == "uncertain":
+        follow = f"digest deliveries settle {delivery_id} --sent, or --resend."
+    cells = [(key, "-" if value is None else str(value)) for key, value in data.items()]
+    show(as_json, data, f"Next: {follow}", ("", ""), cells)
+
+
+@deliveries.command()
+@click.argument("delivery_id", type=ID, required=False, metavar="[ID]")
+@click.option("--edition", "edition_id", type=ID, metavar="ID", help="All those of this edition.")
+@click.option("--sent", is_flag=True, default=False, help="They arrived.")
+@click.option("--resend", is_flag=True, default=False, help="Send them again.")
+def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: bool) -> None:
+    """Mark uncertain deliveries as sent, or send them again."""
+    from digest.editions.deliveries import delivery_by_id, settle_uncertain
+    from digest.editions.store import edition_by_id
+    from digest.errors import NotFoundError
+    from digest.mail.outgoing import DeliveryStatus
+
+    if (delivery_id is None) == (edition_id is None):
+        raise click.UsageError("Give the ID of a delivery, or --edition ID.")
+    if sent == resend:
+        raise click.UsageError(f"Give --sent or --resend{', not both' if sent else ''}.")
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom, newsroom.db.write():
+        if delivery_id is not None:
+            status = delivery_by_id(newsroom.db, delivery_id)["status"]
+            if status != DeliveryStatus.UNCERTAIN:
+                raise NotFoundError(
+                    f"delivery {delivery_id} is {status}; only an uncertain one can be settled. See "
+                    "`digest deliveries list --status uncertain`"
+                )
+        if edition_id is not None:
+            edition_by_id(newsroom.db, edition_id)
+        count = settle_uncertain(
+            newsroom.db,
+            delivery_id=delivery_id,
+            edition_id=edition_id,
+            sent=sent,
+            now=newsroom.now(),
+        )
+    click.echo(
+        f"{counted(count, 'uncertain delivery', 'uncertain deliveries')} now "
+        + ("sent. Next: digest editions list." if sent else "queued again. Next: digest send.")
+    )

@@ -1,9 +1,8 @@
-"""Options that several commands share."""
+"""The newsroom of a command, and the options that several commands share."""
 
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -13,23 +12,25 @@ import click
 if TYPE_CHECKING:
     from digest.newsroom import Newsroom
 
+C = TypeVar("C", bound=Callable[..., Any])
+
 
 class NewsroomOfCommand:
-    """What the commands share: which config.toml, and the newsroom made from it when asked for."""
+    """The newsroom of the config.toml that the command line names, read only where it is needed."""
 
-    def __init__(self, option: Path | None) -> None:
-        self._option = option
+    def __init__(self, config: Path | None) -> None:
+        self._config = config
 
-    @cached_property
+    @property
     def newsroom(self) -> "Newsroom":
         from digest.config.load import find_config
         from digest.newsroom import Newsroom
 
-        return Newsroom.from_file(find_config(self._option))
+        return Newsroom.from_file(find_config(self._config))
 
 
 def current_newsroom() -> "Newsroom":
-    """The newsroom of the command that runs now.
+    """The newsroom of the running command.
 
     Raises:
         ConfigError: config.toml cannot be used.
@@ -38,14 +39,31 @@ def current_newsroom() -> "Newsroom":
     return newsroom
 
 
-LARGEST = 2**63 - 1
-"""SQLite keeps an integer in 64 bits with its sign; a larger one it could not even compare."""
-ID = click.IntRange(1, LARGEST)
-"""The id of an article, an edition, a delivery, a letter."""
-COUNT = click.IntRange(1, 1_000_000_000)
-"""How many at most."""
-_AGO = re.compile(r"(\d{1,5})([dw])")
-C = TypeVar("C", bound=Callable[..., Any])
+class Number(click.ParamType[int]):
+    """A whole number from 1 to `largest`; unlike `click.IntRange` it leaves the range out of the help."""
+
+    name = "number"
+
+    def __init__(self, largest: int) -> None:
+        self._range = click.IntRange(1, largest)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return int(self._range.convert(value, param, ctx))
+
+
+ID = Number(2**63 - 1)  # the largest that SQLite can compare
+COUNT = Number(1_000_000_000)
+
+
+def limit_option(default: int | None = None) -> Callable[[C], C]:
+    return click.option(
+        "--limit", type=COUNT, default=default, metavar="N", show_default=True, help="At most N."
+    )
+
+
+def by_option(command: C) -> C:
+    """`--by`, on every command that records an editor's decision."""
+    return click.option("--by", metavar="NAME", help="Your name. Default: your login.")(command)
 
 
 class Since(click.ParamType[timedelta | date]):
@@ -56,39 +74,30 @@ class Since(click.ParamType[timedelta | date]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta | date:
-        if isinstance(value, timedelta | date):
-            return value
-        if ago := _AGO.fullmatch(value):
-            count = int(ago[1])
-            return timedelta(days=count) if ago[2] == "d" else timedelta(weeks=count)
+        if ago := re.fullmatch(r"(\d{1,5})([dw])", value):
+            return timedelta(**{"days" if ago[2] == "d" else "weeks": int(ago[1])})
         try:
             return date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r}: allowed are 90d, 12w, or a date such as 2026-11-16", param, ctx)
+            self.fail(f"{value!r}: give 90d, 12w, or a date such as 2026-11-16", param, ctx)
 
 
-def since_option(what: str) -> Callable[[C], C]:
-    """`--since`; `what` says in the help what it leaves out."""
-
-    def decorated(command: C) -> C:
-        return click.option("--since", type=Since(), metavar="90d|12w|DATE", help=what)(command)
-
-    return decorated
+def since_option(help_line: str) -> Callable[[C], C]:
+    return click.option("--since", type=Since(), metavar="90d|12w|DATE", help=help_line)
 
 
 def since_moment(since: timedelta | date | None, now: datetime, zone: str) -> datetime | None:
-    """The instant; a date begins at midnight, a time without a zone is told on the newsroom's clock,
-    and 90d is so long before `now`.
+    """The instant: a date is its midnight, and a time without a zone is in the newsroom's `zone`.
 
     Raises:
-        click.UsageError: it lies before the calendar begins.
+        click.UsageError: it is before the calendar begins.
     """
     if since is None:
         return None
     try:
         if isinstance(since, timedelta):
             return now - since
-        told = since if isinstance(since, datetime) else datetime.combine(since, time())
-        return told.replace(tzinfo=ZoneInfo(zone)).astimezone(now.tzinfo)
+        moment = since if isinstance(since, datetime) else datetime.combine(since, time())
+        return moment.replace(tzinfo=ZoneInfo(zone)).astimezone(now.tzinfo)
     except OverflowError as e:
-        raise click.UsageError("--since reaches back too far; leave it out for everything.") from e
+        raise click.UsageError("--since is too far back; leave it out to include all.") from e

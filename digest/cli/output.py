@@ -7,42 +7,26 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
 T = TypeVar("T")
-Cells = Sequence[str]
 C = TypeVar("C", bound=Callable[..., Any])
 GAP = 2
 NARROWEST = 20
-"""A column that may be cut keeps so much, even where the terminal then breaks the line."""
+"""The least width of a column that may be cut, even if the terminal then breaks the line."""
 
 
 def json_option(command: C) -> C:
     """`--json`, on every command that shows data."""
-    return click.option(
-        "--json", "as_json", is_flag=True, default=False, help="For programs: JSON, nothing else."
-    )(command)
-
-
-def one_form(*, as_csv: bool, as_json: bool) -> None:
-    """Refuse both at once.
-
-    Raises:
-        click.UsageError: the output can have one form only.
-    """
-    if as_csv and as_json:
-        raise click.UsageError("Give --csv or --json, not both.")
+    return click.option("--json", "as_json", is_flag=True, default=False, help="Print only JSON.")(
+        command
+    )
 
 
 def emit_json(data: object) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=datetime.isoformat))
 
 
 def show(
@@ -53,13 +37,13 @@ def show(
     rows: Iterable[Sequence[object]] = (),
     wide: str | None = None,
 ) -> None:
-    """What a command found or did: `data` for programs; for people a table, then what comes next."""
+    """The result of a command: `data` for programs; for people a table of the rows, `then` the text."""
     if as_json:
         emit_json(data)
         return
-    if lines := list(rows):
-        table(columns, lines, wide=wide)
-    done(then)
+    if cells := list(rows):
+        table(columns, cells, wide=wide)
+    click.echo(then)
 
 
 def table(
@@ -71,59 +55,36 @@ def table(
 ) -> None:
     """Rows under headings; only the column `wide` is cut where the terminal is too narrow.
 
-    Numbers are at the right end of their column, and so are the columns `right`.
+    Columns of integers and the columns `right` are aligned at the right.
     """
-    cells = [tuple(row) for row in rows]
-    lines = [tuple(map(str, row)) for row in cells]
-    widths = _widths(columns, lines, wide)
-    places = [
-        (width, column in right or (bool(values) and all(isinstance(one, int) for one in values)))
-        for column, width, *values in zip(columns, widths, *cells, strict=True)
-    ]
-    click.echo(click.style(_line(columns, places), bold=True))
-    for line in lines:
-        click.echo(_line(line, places))
-
-
-def _line(cells: Cells, places: Sequence[tuple[int, bool]]) -> str:
-    """The cells, each cut or filled up to its width, and which stand at its right end."""
     # rich.cells alone: the rest of rich takes as long to load as a whole short command.
     from rich.cells import cell_len, set_cell_size
 
-    placed = []
-    for cell, (width, right) in zip(cells, places, strict=True):
-        text = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
-        placed.append(
-            " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
-        )
-    return (" " * GAP).join(placed).rstrip()
-
-
-def _screen() -> int:
-    """The width of the terminal; a pipe has no end."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-
-
-def _widths(columns: Sequence[str], rows: Sequence[Cells], wide: str | None) -> list[int]:
-    """What each column needs in cells of the terminal; `wide` gets what the others leave."""
-    from rich.cells import cell_len
-
-    whole = [max(cell_len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True)]
-    others = sum(whole) + GAP * len(whole)
-    return [
-        min(width, max(NARROWEST, _screen() - others + width)) if column == wide else width
-        for column, width in zip(columns, whole, strict=True)
+    cells = [tuple(row) for row in rows]
+    lines = [tuple(columns), *(tuple(map(str, row)) for row in cells)]
+    widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
+    if wide is not None and sys.stdout.isatty():
+        at = list(columns).index(wide)
+        others = sum(widths) - widths[at] + GAP * len(widths)
+        room = shutil.get_terminal_size().columns - others
+        widths[at] = min(widths[at], max(NARROWEST, room))
+    aligned = [
+        column in right or (bool(cells) and all(isinstance(row[i], int) for row in cells))
+        for i, column in enumerate(columns)
     ]
+    for line in lines:
+        padded = []
+        for text, width, at_right in zip(line, widths, aligned, strict=True):
+            if cell_len(text) > width:
+                text = set_cell_size(text, width - 1) + "…"
+            blanks = " " * (width - cell_len(text))
+            padded.append(blanks + text if at_right else text + blanks)
+        text = (" " * GAP).join(padded).rstrip()
+        click.echo(click.style(text, bold=True) if line is lines[0] else text)
 
 
 def heading(text: str) -> None:
-    click.echo("")
-    click.echo(click.style(text, bold=True))
-
-
-def done(text: str) -> None:
-    """The last line of a command that did something: what it did and what to do next."""
-    click.echo(text)
+    click.echo("\n" + click.style(text, bold=True))
 
 
 def warn(text: str) -> None:
@@ -132,6 +93,22 @@ def warn(text: str) -> None:
 
 def fault(text: str) -> None:
     click.echo(f"{click.style('Error:', fg='red')} {text}", err=True)
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """1 article, 2 articles."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def counted_to(limit: int, count: int, one: str) -> str:
+    """As `counted`, for up to one row more than `limit`, which shows that there are more."""
+    more = f", and there are more: --limit {2 * limit} shows them" if count > limit else ""
+    return counted(min(count, limit), one) + more
+
+
+def local(moment: datetime, zone: str) -> str:
+    """An instant in the newsroom's zone, to the minute."""
+    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
 
 
 def bar(label: str) -> Callable[[Sequence[T]], Iterable[T]]:
@@ -148,27 +125,9 @@ def bar(label: str) -> Callable[[Sequence[T]], Iterable[T]]:
     return over
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """1 article, 2 articles."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def counted_to(limit: int, count: int, one: str, many: str | None = None) -> str:
-    """As `counted`, of what was asked for with one more than `limit`, so that a cut is told."""
-    more = f", and there are more: --limit {2 * limit} shows them" if count > limit else ""
-    return counted(min(count, limit), one, many) + more
-
-
-def local(moment: datetime, zone: str) -> str:
-    """An instant on the newsroom's clock, to the minute."""
-    from zoneinfo import ZoneInfo
-
-    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
-
-
 @contextlib.contextmanager
 def counter(label: str) -> Iterator[Callable[[int], None]]:
-    """A count that grows, where the output is a terminal; call it with how many more are done."""
+    """A growing count where the output is a terminal; call it with how many more are done."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -2,45 +2,30 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import click
 
-from digest.cli.options import COUNT, ID, current_newsroom, since_moment
-from digest.cli.output import (
-    counted,
-    counted_to,
-    done,
-    emit_json,
-    fault,
-    json_option,
-    local,
-    show,
-    table,
-    warn,
-)
-
-if TYPE_CHECKING:
-    from digest.mail.mailboxes import Mailbox
+from digest.cli.options import ID, Number, current_newsroom, limit_option, since_moment
+from digest.cli.output import counted, counted_to, fault, json_option, local, show, warn
 
 
 @click.group()
 def recipients() -> None:
-    """People who get the mail."""
+    """Add, list and unsubscribe the people who get the mail."""
 
 
 @recipients.command()
 @click.argument("address")
-@click.option("--name", metavar="NAME", help="As the mail's To field shows it.")
+@click.option("--name", metavar="NAME", help="The name in the mail's To field.")
 @click.option(
     "--language",
     "languages",
     multiple=True,
     metavar="CODE",
-    help="A language they read; the first one given is the mail's own. Default: all.",
+    help="A language they read; the first one is the mail's own. Default: all.",
 )
 @click.option(
     "--theme",
@@ -65,35 +50,33 @@ def add(
     resubscribe: bool,
     as_json: bool,
 ) -> None:
-    """Add a recipient, or change what is given of one that is there."""
+    """Add a recipient, or change what you give of an existing one."""
     from digest.audience.recipients import changes, doubts, keep
 
     newsroom = current_newsroom()
     given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
     with newsroom.open() as newsroom, newsroom.db.write():
         before, after = keep(
-            newsroom.db, newsroom.settings, newsroom.now(), address, given, anew=resubscribe
+            newsroom.db, newsroom.settings, newsroom.now(), address, given, resubscribe=resubscribe
         )
         warnings = doubts(newsroom.db, newsroom.settings, after)
-    changed = changes(before, after)
     for line in warnings:
         warn(line)
-    if as_json:
-        told = {what: {"before": was, "after": now} for what, (was, now) in changed.items()}
-        emit_json({"id": after.id, "new": before is None, "changed": told})
-    elif before is None:
-        done(f"Added recipient {after.id}. Next: digest send --dry-run.")
-    elif not changed:
-        done(f"Recipient {after.id} is already there, nothing changed.")
-    else:
-        said = "; ".join(f"{what}: {was} became {now}" for what, (was, now) in changed.items())
-        done(f"Recipient {after.id}: {said}. Next: digest send --dry-run.")
+    changed = changes(before, after)
+    text = f"Recipient {after.id} already exists, nothing changed."
+    if before is None:
+        text = f"Added recipient {after.id}. Next: digest send --dry-run."
+    elif changed:
+        words = "; ".join(f"{what}: {was} became {now}" for what, (was, now) in changed.items())
+        text = f"Recipient {after.id}: {words}. Next: digest send --dry-run."
+    data = {what: {"before": was, "after": now} for what, (was, now) in changed.items()}
+    show(as_json, {"id": after.id, "new": before is None, "changed": data}, text)
 
 
 @recipients.command()
 @click.argument("address")
 def end(address: str) -> None:
-    """End a subscription by hand, as a letter to the address for leaving does."""
+    """Unsubscribe a recipient."""
     from digest.audience.store import recipient_by_address
     from digest.audience.suppressions import end_recipient
 
@@ -101,24 +84,23 @@ def end(address: str) -> None:
     with newsroom.open() as newsroom, newsroom.db.write():
         recipient_id = recipient_by_address(newsroom.db, address)
         ended = end_recipient(newsroom.db, recipient_id, "by hand", newsroom.now())
-    if ended:
-        done(
-            f"Recipient {recipient_id} has left: nothing more is mailed, what is queued is skipped. "
-            "Next: digest recipients list."
-        )
-    else:
-        done(f"Recipient {recipient_id} had left already, nothing changed.")
+    click.echo(
+        f"Recipient {recipient_id} is unsubscribed: queued mail is skipped, and nothing more is "
+        "sent. Next: digest recipients list."
+        if ended
+        else f"Recipient {recipient_id} was already unsubscribed, nothing changed."
+    )
 
 
 @recipients.command("list")
 @json_option
 def list_recipients(as_json: bool) -> None:
-    """Every recipient with status and choice."""
+    """List all recipients with status and choices."""
     from digest.audience.store import list_recipients as stored
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        found = stored(newsroom.db)
+        rows = stored(newsroom.db)
     zone = newsroom.settings.site.time_zone
     show(
         as_json,
@@ -134,9 +116,9 @@ def list_recipients(as_json: bool) -> None:
                 "digests": list(one.digests),
                 "added_at": one.added_at,
             }
-            for one in found
+            for one in rows
         ],
-        f"{counted(len(found), 'recipient')}. Next: digest recipients add ADDRESS.",
+        f"{counted(len(rows), 'recipient')}. Next: digest recipients add ADDRESS.",
         ("id", "address", "status", "languages", "themes", "digests", "added"),
         (
             (
@@ -148,96 +130,91 @@ def list_recipients(as_json: bool) -> None:
                 ", ".join(one.digests),
                 local(one.added_at, zone),
             )
-            for one in found
+            for one in rows
         ),
         wide="address",
     )
 
 
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
-TOLD = 10
-"""So many lines that give no address are told one by one."""
+SHOWN_FAULTS = 10
 
 
 @click.group()
 def suppressions() -> None:
-    """Addresses that must not be mailed."""
+    """List and edit the addresses that must not be mailed."""
 
 
 @suppressions.command("list")
-@click.option("--cause", type=click.Choice(CAUSES), help="Only for this cause.")
+@click.option("--cause", type=click.Choice(CAUSES), help="Only with this cause.")
 @json_option
 def list_suppressions(cause: str | None, as_json: bool) -> None:
-    """Suppressed addresses, the newest first, with why and since when."""
+    """List suppressed addresses, newest first."""
     from digest.audience.suppressions import WORD
     from digest.audience.suppressions import list_suppressions as stored
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        found = stored(newsroom.db, cause=cause)
-    if as_json:
-        emit_json(found)
-        return
-    if found:
-        zone = newsroom.settings.site.time_zone
-        table(
-            ("address", "cause", "since", "detail"),
-            [
-                (
-                    row["address_key"],
-                    row["cause"],
-                    local(moment_from_text(row["since"]), zone),
-                    row["detail"] or "",
-                )
-                for row in found
-            ],
-            wide="detail",
-        )
-    strays = [row["address_key"] for row in found if not WORD.fullmatch(row["address_key"])]
-    if strays:
+        rows = stored(newsroom.db, cause=cause)
+    zone = newsroom.settings.site.time_zone
+    strays = [row["address_key"] for row in rows if not WORD.fullmatch(row["address_key"])]
+    if strays and not as_json:
         warn(
-            f"{strays[0]!r} is no address and keeps nobody from being mailed; such are "
-            f"{len(strays):,} here. Import that list again, then digest suppressions remove each."
+            f"{strays[0]!r} is not an address, so it suppresses nobody ({len(strays):,} like it). "
+            "Import that list again, then digest suppressions remove each."
         )
-    done(f"{counted(len(found), 'suppressed address', 'suppressed addresses')}.")
+    show(
+        as_json,
+        rows,
+        f"{counted(len(rows), 'suppressed address', 'suppressed addresses')}. "
+        "Next: digest suppressions add ADDRESS.",
+        ("address", "cause", "since", "detail"),
+        (
+            (
+                row["address_key"],
+                row["cause"],
+                local(moment_from_text(row["since"]), zone),
+                row["detail"] or "",
+            )
+            for row in rows
+        ),
+        wide="detail",
+    )
 
 
 @suppressions.command("add")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
-@click.option("--detail", metavar="TEXT", help="Why, for people who read the list.")
+@click.option("--detail", metavar="TEXT", help="The reason, shown in the list.")
 def add_suppression(addresses: tuple[str, ...], detail: str | None) -> None:
     """Never mail these addresses."""
     from digest.language.addresses import check_address
 
-    done(_add([check_address(one) for one in addresses], "manual", detail))
+    _suppress([check_address(one) for one in addresses], "manual", detail)
 
 
 @suppressions.command("import")
 @click.argument("file", type=click.File("rb"))
 @click.pass_context
 def import_file(ctx: click.Context, file: BinaryIO) -> None:
-    """Never mail the addresses in FILE: one a line, or a table that a spreadsheet saved as CSV.
+    """Never mail the addresses in FILE.
 
-    A line that gives no address is told, and the exit code is then 1; the others are kept.
+    FILE has one address a line, or is a spreadsheet saved as CSV. A line without an address is
+    reported, and the exit code is then 1; the other addresses are imported.
     """
     from digest.audience.suppressions import read_addresses
 
-    found = read_addresses(file.name, file.read())
-    said = _add(found.addresses, "import", None)
-    for line in found.faults[:TOLD]:
+    content = read_addresses(file.name, file.read())
+    _suppress(content.addresses, "import", None)
+    for line in content.faults[:SHOWN_FAULTS]:
         fault(line)
-    if len(found.faults) > TOLD:
-        fault(
-            f"and {len(found.faults) - TOLD:,} more. Correct them in the file and import it again."
-        )
-    done(said)
-    if found.faults:
+    if (more := len(content.faults) - SHOWN_FAULTS) > 0:
+        fault(f"and {more:,} more. Correct them in the file and import it again.")
+    if content.faults:
         ctx.exit(1)
 
 
-def _add(addresses: Sequence[str], cause: str, detail: str | None) -> str:
-    """Keep them; what was done, in words."""
+def _suppress(addresses: Sequence[str], cause: str, detail: str | None) -> None:
     from digest.audience.suppressions import suppress
 
     newsroom = current_newsroom()
@@ -245,7 +222,7 @@ def _add(addresses: Sequence[str], cause: str, detail: str | None) -> str:
         moment = newsroom.now()
         new = sum(suppress(newsroom.db, one, cause, moment, detail=detail) for one in addresses)
     before = len(addresses) - new
-    return (
+    click.echo(
         f"{counted(new, 'new address', 'new addresses')} suppressed, {before:,} "
         f"{'was' if before == 1 else 'were'} before. Next: digest suppressions list."
     )
@@ -253,16 +230,17 @@ def _add(addresses: Sequence[str], cause: str, detail: str | None) -> str:
 
 @suppressions.command("remove")
 @click.argument("addresses", nargs=-1, metavar="ADDRESS...")
-@click.option("--cause", type=click.Choice(CAUSES), help="All of this cause.")
+@click.option("--cause", type=click.Choice(CAUSES), help="All with this cause.")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="Of the cause only those since then, on the newsroom's clock.",
+    metavar="DATE[THH:MM:SS]",
+    help="With --cause: only those since then, in site.time_zone.",
 )
 def remove_suppression(
     addresses: tuple[str, ...], cause: str | None, since: datetime | None
 ) -> None:
-    """Let these addresses be mailed again, or all that one cause put on the list."""
+    """Allow mail to these addresses again."""
     from digest.audience.suppressions import unsuppress, unsuppress_cause
 
     if bool(addresses) == (cause is not None):
@@ -274,7 +252,7 @@ def remove_suppression(
             count = unsuppress_cause(newsroom.db, cause, since=moment)
         else:
             count = unsuppress(newsroom.db, addresses)
-    done(f"{counted(count, 'address', 'addresses')} may be mailed again.")
+    click.echo(f"{counted(count, 'address', 'addresses')} may be mailed again.")
 
 
 KINDS = (
@@ -285,16 +263,18 @@ KINDS = (
 
 @click.group()
 def bounces() -> None:
-    """Delivery reports, complaints, and mails that end a subscription."""
+    """Read and show bounces, complaints and unsubscribe mails."""
 
 
 @bounces.command("read")
 @click.argument("place", required=False, metavar="[PATH]")
-@click.option("--imap", "host", metavar="HOST", help="An IMAP mailbox instead of a PATH.")
-@click.option("--port", type=click.IntRange(1, 65535), default=993, show_default=True)
+@click.option("--imap", "host", metavar="HOST", help="Read an IMAP mailbox instead of a PATH.")
+@click.option(
+    "--port", type=Number(65535), default=993, show_default=True, metavar="PORT", help="Its port."
+)
 @click.option("--user", metavar="NAME", help="Login of the IMAP mailbox.")
 @click.option("--password-env", metavar="VARIABLE", help="The variable that holds its password.")
-@click.option("--folder", default="INBOX", show_default=True, help="Folder of the IMAP mailbox.")
+@click.option("--folder", default="INBOX", show_default=True, metavar="NAME", help="Its folder.")
 @json_option
 def read_bounces(
     place: str | None,
@@ -305,20 +285,33 @@ def read_bounces(
     folder: str,
     as_json: bool,
 ) -> None:
-    """Read a maildir, an mbox, one mail in a file, - for standard input, or an IMAP mailbox.
+    """Read bounces from a file, a mailbox or standard input.
 
-    Dead addresses and complaints are suppressed, a mail to the address for leaving ends the
-    subscription, full mailboxes are counted. Vacation replies and delays change nothing. Each
-    letter is kept; one that was read before changes nothing.
+    PATH is a maildir, an mbox, a file with one mail, or - for standard input. Dead addresses and
+    complaints are suppressed, a mail to the unsubscribe address ends the subscription, full
+    mailboxes are counted. Vacation replies and delays change nothing. Each mail is stored and counts
+    only once.
     """
     from digest.bounces.intake import take_returns
+    from digest.config.values import secret
+    from digest.mail.mailboxes import read_file, read_imap, read_maildir, read_stream
 
-    newsroom = current_newsroom()
-    with (
-        _open(place, host, port, user, password_env, folder) as mailbox,
-        newsroom.open() as newsroom,
-    ):
-        report = take_returns(newsroom, mailbox.letters, mailbox.done)
+    if (place is None) == (host is None):
+        raise click.UsageError("Give a PATH, - for standard input, or --imap HOST.")
+    newsroom, path = current_newsroom(), Path(place or "")
+    if host is not None:
+        password = secret(env=password_env, file=None)
+        if user is None or password is None:
+            raise click.UsageError(
+                "--imap needs --user, and --password-env with a variable that is set."
+            )
+        mailbox = read_imap(host, port, user, password, folder=folder)
+    elif place == "-":
+        mailbox = read_stream(sys.stdin.buffer)
+    else:
+        mailbox = read_maildir(path) if path.is_dir() else read_file(path)
+    with mailbox as opened, newsroom.open() as newsroom:
+        report = take_returns(newsroom, opened.messages, opened.done)
     kinds = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
     show(
         as_json,
@@ -329,57 +322,30 @@ def read_bounces(
             "ended": report.ended,
             "unmatched": report.unmatched,
         },
-        f"Read {counted(report.kinds.total(), 'new letter')} ({kinds or 'none'}), {report.known} "
-        f"known before: {report.suppressed} suppressed, {report.ended} ended, "
-        f"{report.unmatched} about nobody we know. Next: digest suppressions list.",
+        f"Read {counted(report.kinds.total(), 'new bounce')} ({kinds or 'none'}), {report.known} "
+        f"already known: {report.suppressed} suppressed, {report.ended} unsubscribed, "
+        f"{report.unmatched} not about a recipient. Next: digest suppressions list.",
     )
 
 
-def _open(
-    place: str | None,
-    host: str | None,
-    port: int,
-    user: str | None,
-    password_env: str | None,
-    folder: str,
-) -> "AbstractContextManager[Mailbox]":
-    from digest.config.values import secret
-    from digest.mail.mailboxes import read_file, read_imap, read_maildir, read_stream
-
-    if (place is None) == (host is None):
-        raise click.UsageError("Give a PATH, - for standard input, or --imap HOST.")
-    if host is not None:
-        password = secret(env=password_env, file=None)
-        if user is None or password is None:
-            raise click.UsageError(
-                "--imap needs --user, and --password-env with a variable that is set."
-            )
-        return read_imap(host, port, user, password, folder=folder)
-    if place == "-":
-        return read_stream(sys.stdin.buffer)
-    path = Path(place or "")
-    return read_maildir(path) if path.is_dir() else read_file(path)
-
-
 @bounces.command("list")
-@click.option("--kind", type=click.Choice(KINDS), help="Only of this kind.")
-@click.option("--limit", type=COUNT, default=50, metavar="N", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), metavar="KIND", help=f"Only: {', '.join(KINDS)}.")
+@limit_option(50)
 @json_option
 def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
-    """What came back, the newest first."""
+    """List bounces, newest first."""
     from digest.audience.suppressions import list_returns
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         rows = list_returns(newsroom.db, kind=kind, limit=limit + 1)
-    found = rows[:limit]
     zone = newsroom.settings.site.time_zone
     show(
         as_json,
-        found,
-        f"{counted_to(limit, len(rows), 'letter')}. Next: digest bounces show ID.",
-        ("id", "read", "kind", "found by", "address", "said"),
+        rows[:limit],
+        f"{counted_to(limit, len(rows), 'bounce')}. Next: digest bounces show ID.",
+        ("id", "read", "kind", "detected by", "address", "diagnosis"),
         (
             (
                 row["id"],
@@ -389,27 +355,27 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
                 row["address"] or "-",
                 f"{row['status_code'] or ''} {row['diagnostic'] or ''}".strip(),
             )
-            for row in found
+            for row in rows[:limit]
         ),
-        wide="said",
+        wide="diagnosis",
     )
 
 
 @bounces.command("show")
-@click.argument("letter_id", type=ID, metavar="ID")
-def show_bounce(letter_id: int) -> None:
-    """One letter as it arrived."""
+@click.argument("bounce_id", type=ID, metavar="ID")
+def show_bounce(bounce_id: int) -> None:
+    """Show a bounce as it arrived."""
     from digest.audience.suppressions import raw_return
     from digest.errors import NotFoundError
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        raw = raw_return(newsroom.db, letter_id)
+        raw = raw_return(newsroom.db, bounce_id)
     if raw is None:
-        raise NotFoundError(f"there is no letter {letter_id}; see `digest bounces list`")
+        raise NotFoundError(f"there is no bounce {bounce_id}; see `digest bounces list`")
     if not raw:
         raise NotFoundError(
-            f"letter {letter_id} has no bytes: it came so, or they were deleted after "
-            "prune.bounce_days; what it said is in `digest bounces list`"
+            f"bounce {bounce_id} has no bytes: it arrived empty, or they were deleted after "
+            "prune.bounce_days; its diagnosis is in `digest bounces list`"
         )
     sys.stdout.buffer.write(raw)

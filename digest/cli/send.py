@@ -1,4 +1,4 @@
-"""`digest send`: shows what would go to whom, and with a yes sends it."""
+"""`digest send`: show what would go to whom, and send it after a yes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import current_newsroom
+from digest.cli.options import COUNT, current_newsroom
 from digest.cli.output import (
     counted,
     counter,
-    done,
     emit_json,
     fault,
     heading,
     json_option,
     local,
+    show,
     table,
     warn,
 )
@@ -36,13 +36,9 @@ if TYPE_CHECKING:
     from digest.store.database import Database
 
 
-TEST_DELIVERY = 0
-"""No row of the ledger has this number."""
-
-
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An edition that would go out now, and to whom; `frozen` ones were composed before."""
+    """An edition that would be sent now, and to whom; `frozen` ones were composed before."""
 
     edition: Edition
     segments: tuple[Segment, ...]
@@ -85,81 +81,65 @@ def send_editions(
 ) -> list[EditionReport]:
     """Compose what is new, and deliver it and what was still queued, as the only sender.
 
-    `shown` is what a person has said yes to: no other edition is composed or sent. None: whatever is
-    new.
+    `shown` is what a person has agreed to: no other edition is composed or sent. None: whatever is
+    new. `told` is called with the outcome of each delivery.
 
     Raises:
-        SenderError: another process sends, or the database is not at home here.
+        SenderError: another process sends, or the database may not send from here.
         ExpectationError: the edition is not the one expected.
     """
-    from digest.editions.compose import compose_now
+    from digest.editions.compose import Expected, compose_now
     from digest.editions.deliver import begin_sending, deliver
+    from digest.editions.store import edition_by_id, pending_editions
     from digest.store.owner import sole_sender
 
     with sole_sender(newsroom.settings.store.path, newsroom.now()), stopping() as stop:
         begin_sending(newsroom)
-        only: set[int] | None = None
-        composed: Edition | None = None
+        db, only = newsroom.db, None
         if expect is not None:
-            only = _expected_frozen(newsroom, config, expect)
-        if only is None and (shown is None or not all(one.frozen for one in shown)):
-            exact = expect or _as_shown(shown or ())
-            composed = compose_now(newsroom, config, expect=exact)
-        if only is None and (expect is not None or shown is not None):
-            seen = [one.edition for one in shown or () if one.frozen]
-            only = {one.id for one in (*seen, composed) if one is not None and one.id is not None}
+            pending = pending_editions(db, digest=config.name, now=newsroom.now())
+            matching = (i for i in pending if expect.means(edition_by_id(db, i)))
+            only = {i} if (i := next(matching, None)) is not None else None
+        if only is None:
+            fresh = next((one.edition for one in shown or () if not one.frozen), None)
+            sending = [one.edition for one in shown or () if one.frozen]
+            if shown is None or fresh is not None:
+                exact = Expected(fresh.hash, fresh.window.ends_at) if fresh is not None else None
+                composed = compose_now(newsroom, config, expect=expect or exact)
+                sending += [composed] if composed is not None else []
+            if expect is not None or shown is not None:
+                only = {one.id for one in sending if one.id is not None}
         return deliver(
-            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, told=told
+            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=told
         )
 
 
-def _expected_frozen(newsroom: Newsroom, config: DigestConfig, expect: Expected) -> set[int] | None:
-    """The frozen edition with the expected hash that still has mail to send."""
-    from digest.editions.store import edition_by_id, pending_editions
+@contextlib.contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Within it, Ctrl-C and SIGTERM ask to stop: nothing new starts, what is under way is finished."""
+    asked = False
 
-    for edition_id in pending_editions(newsroom.db, digest=config.name, now=newsroom.now()):
-        if expect.means(edition_by_id(newsroom.db, edition_id)):
-            return {edition_id}
-    return None
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if not asked:
+            click.echo("Stopping: what is under way is finished, the rest stays queued.", err=True)
+        asked = True
 
-
-def _as_shown(shown: Sequence[Planned]) -> Expected | None:
-    from digest.editions.compose import Expected
-
-    for one in shown:
-        if not one.frozen:
-            return Expected(one.edition.hash, one.edition.window.ends_at)
-    return None
-
-
-def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
-    """What is queued but does not go out now, and why."""
-    from digest.editions.store import waiting_editions
-    from digest.model import EditionStatus
-    from digest.store.database import moment_from_text
-
-    told = []
-    for row in waiting_editions(db, config.name):
-        queued = counted(row["queued"], "delivery", "deliveries")
-        if row["status"] == EditionStatus.HELD:
-            told.append(
-                f" Edition {row['id']} is held with {queued} queued"
-                + (f": {row['note']}" if row["note"] else "")
-                + f". Next: digest editions release {row['id']}."
-            )
-        else:
-            due_at = local(moment_from_text(row["due_at"]), zone)
-            told.append(f" Edition {row['id']}: {queued} deferred, the first until {due_at}.")
-    return "".join(told)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
     """Send the mail of the largest segment to one address; no delivery is recorded.
 
-    Its links to leave lead nowhere, so that a test ends nobody's subscription.
+    Its unsubscribe links have an example token, so that a test ends nobody's subscription.
 
     Raises:
-        NotReadyError: the mail was not taken; what the server said is in the text.
+        NotReadyError: the mail was not accepted; it has what the server said.
     """
     from digest.editions.mail import make_segment
     from digest.editions.preview import EXAMPLE_TOKEN, everything
@@ -181,145 +161,87 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
         signer=newsroom.signer,
     )
     message = Outgoing(
-        TEST_DELIVERY,
+        0,  # no delivery has this id
         return_path(newsroom.settings, EXAMPLE_TOKEN),
         address,
         maker.make(address, None, EXAMPLE_TOKEN),
     )
-    told: list[Outcome] = []
+    outcomes: list[Outcome] = []
     newsroom.transport.deliver(
-        iter([message]), handed=lambda _: None, settled=told.extend, stop=lambda: False
+        iter([message]), handed=lambda _: None, settled=outcomes.extend, stop=lambda: False
     )
-    if not told or told[0].kind is not OutcomeKind.SENT:
-        said = without_addresses(answer_text(told[0])) if told else "no server could be used"
-        raise NotReadyError(f"the test mail was not taken: {said}. Next: digest doctor.")
-
-
-@contextlib.contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """While it lasts, Ctrl-C and SIGTERM ask to stop: nothing new starts, what is under way ends."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if not asked:
-            click.echo(
-                "Stopping: what is under way comes to its end, the rest stays queued.", err=True
-            )
-        asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-WORDS = {
-    "sent": "sent",
-    "passing": "deferred by the server",
-    "dead": "to no such address",
-    "full": "to a full mailbox",
-    "policy": "refused by policy",
-    "refused": "refused",
-    "ours": "held back by a fault of ours",
-    "unsent": "not begun",
-    "uncertain": "uncertain",
-}
-
-
-def tell(reports: Sequence[EditionReport]) -> bool:
-    """How each edition went, and what to do next; True when a person must act."""
-    from digest.mail.outgoing import OutcomeKind
-
-    act = False
-    for report in reports:
-        parts = [
-            f"{report.outcomes[OutcomeKind(kind)]:,} {words}"
-            for kind, words in WORDS.items()
-            if report.outcomes[OutcomeKind(kind)]
-        ]
-        if report.skipped:
-            parts.append(f"{report.skipped:,} skipped")
-        click.echo(
-            f"Edition {report.edition_id} ({report.digest} no. {report.number}): "
-            + (", ".join(parts) or "nothing to send")
-            + "."
+    if not outcomes or outcomes[0].kind is not OutcomeKind.SENT:
+        answer = (
+            without_addresses(answer_text(outcomes[0])) if outcomes else "no server could be used"
         )
-        if report.fault is not None:
-            act = True
-            fault(
-                f"edition {report.edition_id} is held: {report.fault}. Its recipients stay queued. "
-                f"Next: digest doctor, then digest editions release {report.edition_id}."
-            )
-        if report.outcomes[OutcomeKind.UNCERTAIN] or report.left.get("uncertain"):
-            click.echo(
-                f"{counted(report.left.get('uncertain', 0), 'delivery is', 'deliveries are')} "
-                f"uncertain. Next: digest deliveries list --edition {report.edition_id} "
-                "--status uncertain."
-            )
-        if queued := report.left.get("queued", 0):
-            click.echo(
-                f"{counted(queued, 'delivery stays', 'deliveries stay')} queued. "
-                f"Next: digest send {report.digest}, which sends what is due by then."
-            )
-    return act
+        raise NotReadyError(f"the test mail was not accepted: {answer}. Next: digest doctor.")
 
 
 def rehearse(
     newsroom: Newsroom, config: DigestConfig, planned: Sequence[Planned], out: Path, as_json: bool
 ) -> None:
     """Show what would be sent, write each segment's mail into `out`, and change nothing else."""
-    from digest.editions.preview import clear_previews, preview_segments, write_preview
+    from digest.editions.preview import clear_previews, preview_segments, write_parts
 
     if not planned:
-        if as_json:
-            emit_json({"digest": config.name, "edition": None, "segments": [], "files": []})
-        else:
-            done("Nothing new has come in and nothing is queued. Next: digest ingest.")
+        show(
+            as_json,
+            {"digest": config.name, "edition": None, "segments": [], "files": []},
+            "Nothing new has come in and nothing is queued. Next: digest ingest.",
+        )
         return
     clear_previews(out, config.name)
-    told: list[dict[str, Any]] = []
+    editions: list[dict[str, Any]] = []
     files: list[Path] = []
     for one in planned:
         previews = preview_segments(newsroom, config, one.edition, one.segments)
-        written = [path for each in previews for path in write_preview(out, each)]
+        written = [
+            path
+            for each in previews
+            for path in write_parts(out, each.name, each.message, each.mail)
+        ]
         files += written
         if as_json:
-            told.append(_as_data(one, previews, written))
+            editions.append(_planned_data(one, previews, written))
         else:
-            _print(newsroom, config, one, previews)
+            _print_planned(newsroom, config, one, previews)
     if as_json:
-        emit_json({**told[-1], "queued_before": told[:-1]})
+        emit_json({**editions[-1], "queued_before": editions[:-1]})
         return
-    done(
+    click.echo(
         f"Nothing was sent and nothing was changed. Wrote {counted(len(files), 'file')} to {out}. "
         f"Next: open {files[1]}."
     )
 
 
-def _print(
+def _print_planned(
     newsroom: Newsroom, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
 ) -> None:
     from digest.editions.compose import expectation
 
-    edition = planned.edition
-    zone = newsroom.settings.digest_zone(config)
-    window = edition.window
+    settings, edition, window = newsroom.settings, planned.edition, planned.edition.window
+    zone = settings.digest_zone(config)
+    title = f"{settings.site.title}: {edition.digest} no. {edition.number}"
     frozen = " (composed; some of it is still queued)" if planned.frozen else ""
-    click.echo(
-        click.style(
-            f"{newsroom.settings.site.title}: {edition.digest} no. {edition.number}", bold=True
-        )
-        + frozen
-    )
+    click.echo(click.style(title, bold=True) + frozen)
     click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
     click.echo(f"hash    {edition.hash}")
     click.echo(f"expect  {expectation(edition)}")
     click.echo(f"holds   {counted(len(edition.placements), 'article')}")
-    if previews:
-        _print_sections(newsroom, previews[0])
+    if previews:  # the first one is the largest segment's
+        name, language = settings.theme_name, previews[0].segment.choice.language
+        for section in previews[0].layout.sections:
+            heading(f"{name(section.theme).title(language)} ({section.total})")
+            for placement in section.shown:
+                article = placement.article
+                day = article.published.day.isoformat() if article.published.day else "undated   "
+                also = [name(key).title(language) for key in article.themes if key != section.theme]
+                notes = [f"also {', '.join(also)}"] if also else []
+                notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
+                suffix = f"  ({'; '.join(notes)})" if notes else ""
+                click.echo(f"  {day}  {article.title}{suffix}")
+            if section.more:
+                click.echo(f"  and {section.more} more")
     heading("Segments")
     if not planned.segments:
         click.echo("No recipients yet: this is the mail that a recipient of everything would get.")
@@ -345,24 +267,7 @@ def _print(
             warn(f"{one.name}: {warning}")
 
 
-def _print_sections(newsroom: Newsroom, preview: Preview) -> None:
-    """The digest itself, as its largest segment reads it."""
-    name = newsroom.settings.theme_name
-    language = preview.segment.choice.language
-    for section in preview.layout.sections:
-        heading(f"{name(section.theme).title(language)} ({section.total})")
-        for placement in section.shown:
-            article = placement.article
-            day = article.published.day.isoformat() if article.published.day else "undated   "
-            also = [name(key).title(language) for key in article.themes if key != section.theme]
-            notes = [f"also {', '.join(also)}"] if also else []
-            notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
-            click.echo(f"  {day}  {article.title}" + (f"  ({'; '.join(notes)})" if notes else ""))
-        if section.more:
-            click.echo(f"  and {section.more} more")
-
-
-def _as_data(
+def _planned_data(
     planned: Planned, previews: Sequence[Preview], written: Sequence[Path]
 ) -> dict[str, Any]:
     from digest.editions.compose import expectation
@@ -405,41 +310,33 @@ def _as_data(
 
 @click.command()
 @click.argument("digest", required=False)
-@click.option("--dry-run", is_flag=True, default=False, help="Show and write what would be sent.")
+@click.option(
+    "--dry-run", is_flag=True, default=False, help="Show and write the mail, send nothing."
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("preview"),
     show_default=True,
     metavar="DIR",
-    help="Where the dry run writes each segment's mail.",
+    help="Where --dry-run writes it.",
 )
 @click.option("--yes", is_flag=True, default=False, help="Send without asking.")
 @click.option("--expect", metavar="HASH", help="Send the edition with this hash, or refuse.")
 @click.option(
     "--test", "test_address", metavar="ADDRESS", help="Send this exact mail to one address."
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Send at most N; the rest stays queued.",
-)
+@click.option("--limit", type=COUNT, metavar="N", help="Send at most N; the rest stays queued.")
 @click.option(
     "--to",
     "addresses",
     multiple=True,
     metavar="ADDRESS",
-    help="Only to these; the rest stays queued.",
+    help="Send only to these; the rest stays queued.",
 )
+@click.option("--queued", is_flag=True, default=False, help="Send only what is still queued.")
 @click.option(
-    "--queued", is_flag=True, default=False, help="Only what is still queued; what is new waits."
-)
-@click.option(
-    "--despite",
-    multiple=True,
-    metavar="NAME",
-    help="Send although digest doctor finds this item wrong.",
+    "--despite", multiple=True, metavar="NAME", help="Send even if digest doctor finds this wrong."
 )
 @json_option
 @click.pass_context
@@ -457,7 +354,7 @@ def send(
     despite: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Send what is new and what is still queued; with --dry-run show it and change nothing."""
+    """Send new and queued editions; --dry-run only shows them."""
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
     from digest.editions.compose import Expected, find_digest
@@ -480,22 +377,30 @@ def send(
         return
     if expected is not None and not planned:
         raise ExpectationError(
-            f"no edition with the hash {expected.hash} is new or has mail to send: it went out, or "
-            f"something came in or was changed. Nothing was sent.{waits} "
-            "Next: digest send --dry-run."
+            f"no edition with the hash {expected.hash} is new or has mail to send: it was sent, or "
+            f"something came in or changed. Nothing was sent.{waits} Next: digest send --dry-run."
         )
     if not planned:
-        _tell_nothing(queued, waits, as_json)
+        nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
+        follow = "digest send --dry-run" if queued else "digest ingest"
+        show(as_json, [], f"{nothing}: nothing was sent.{waits} Next: {follow}.")
         return
     if test_address is not None:
         send_test(newsroom, config, planned[-1], test_address)
-        done("Sent the test mail; no delivery was recorded. Next: digest send.")
+        click.echo("Sent the test mail; no delivery was recorded. Next: digest send.")
         return
     with newsroom.open(read_only=True) as newsroom:
         refuse_what_is_red(newsroom.db, newsroom, despite)
-    shown = None if yes and not queued else planned
     if not yes:
-        _ask(newsroom, planned)
+        for one in planned:
+            click.echo(
+                f"{one.edition.digest} no. {one.edition.number} "
+                f"({'still queued' if one.frozen else 'new'}): "
+                f"{counted(len(one.edition.placements), 'article')} to "
+                f"{counted(one.recipients, 'recipient')} by {newsroom.settings.mail.transport}; "
+                f"hash {one.edition.hash[:16]}"
+            )
+        click.confirm("Send?", abort=True)
     with newsroom.open() as newsroom:
         only = frozenset(recipient_by_address(newsroom.db, one) for one in addresses) or None
         with counter("Sending") as progress:
@@ -503,10 +408,11 @@ def send(
                 newsroom,
                 config,
                 expect=expected,
-                shown=shown,
+                shown=None if yes and not queued else planned,
                 portion=Portion(limit, only),
                 told=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
+    held = any(one.fault is not None for one in reports)
     if as_json:
         emit_json(
             [
@@ -521,42 +427,84 @@ def send(
                 for one in reports
             ]
         )
-        if any(one.fault is not None for one in reports):
-            ctx.exit(1)
-        return
-    if not reports:
-        done(
-            f"There is nobody to send it to: no recipient follows {config.name}. Next: digest recipients "
-            "list, digest recipients add ADDRESS."
+    elif not reports:
+        click.echo(
+            f"No recipient gets {config.name}. Next: digest recipients list, digest recipients add "
+            "ADDRESS."
         )
-    act = tell(reports)
-    if any(one.outcomes for one in reports) and not act:
-        where = newsroom.settings.mail
-        lies = f" The messages lie in {where.outbox}." if where.transport == "maildir" else ""
-        done(f"Done.{lies} Next: digest editions list.")
-    if act:
+    else:
+        for report in reports:
+            _print_report(report)
+        if any(one.outcomes for one in reports) and not held:
+            mail = newsroom.settings.mail
+            where = f" The messages are in {mail.outbox}." if mail.transport == "maildir" else ""
+            click.echo(f"Done.{where} Next: digest editions list.")
+    if held:
         ctx.exit(1)
 
 
-def _tell_nothing(queued: bool, waits: str, as_json: bool) -> None:
-    if as_json:
-        emit_json([])
-    elif queued:
-        done(f"Nothing is due: nothing was sent.{waits} Next: digest send --dry-run.")
-    else:
-        done(
-            f"Nothing new has come in and nothing is due: nothing was sent.{waits} "
-            "Next: digest ingest."
+def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
+    """What is queued but not sent now, and why."""
+    from digest.editions.store import waiting_editions
+    from digest.model import EditionStatus
+    from digest.store.database import moment_from_text
+
+    sentences = []
+    for row in waiting_editions(db, config.name):
+        queued = counted(row["queued"], "delivery", "deliveries")
+        if row["status"] == EditionStatus.HELD:
+            note = f": {row['note']}" if row["note"] else ""
+            sentences.append(
+                f" Edition {row['id']} is held with {queued} queued{note}. Next: digest editions "
+                f"release {row['id']}."
+            )
+        else:
+            due_at = local(moment_from_text(row["due_at"]), zone)
+            sentences.append(f" Edition {row['id']}: {queued} deferred, the first until {due_at}.")
+    return "".join(sentences)
+
+
+WORDS = {
+    "sent": "sent",
+    "passing": "deferred",
+    "dead": "to an address that does not exist",
+    "full": "to a full mailbox",
+    "policy": "refused by policy",
+    "refused": "refused",
+    "ours": "held back by a fault of ours",
+    "unsent": "not started",
+    "uncertain": "uncertain",
+}
+
+
+def _print_report(report: EditionReport) -> None:
+    """How an edition went, and what to do next."""
+    from digest.mail.outgoing import OutcomeKind
+
+    parts = [
+        f"{count:,} {words}"
+        for kind, words in WORDS.items()
+        if (count := report.outcomes[OutcomeKind(kind)])
+    ]
+    if report.skipped:
+        parts.append(f"{report.skipped:,} skipped")
+    click.echo(
+        f"Edition {report.edition_id} ({report.digest} no. {report.number}): "
+        f"{', '.join(parts) or 'nothing to send'}."
+    )
+    if report.fault is not None:
+        fault(
+            f"edition {report.edition_id} is held: {report.fault}. Its recipients stay queued. "
+            f"Next: digest doctor, then digest editions release {report.edition_id}."
         )
-
-
-def _ask(newsroom: Newsroom, planned: Sequence[Planned]) -> None:
-    for one in planned:
-        what = "still queued" if one.frozen else "new"
+    uncertain = report.left.get("uncertain", 0)
+    if uncertain or report.outcomes[OutcomeKind.UNCERTAIN]:
         click.echo(
-            f"{one.edition.digest} no. {one.edition.number} ({what}): "
-            f"{counted(len(one.edition.placements), 'article')} to "
-            f"{counted(one.recipients, 'recipient')} by {newsroom.settings.mail.transport}; "
-            f"hash {one.edition.hash[:16]}"
+            f"{counted(uncertain, 'delivery is', 'deliveries are')} uncertain. Next: digest "
+            f"deliveries list --edition {report.edition_id} --status uncertain."
         )
-    click.confirm("Send?", abort=True)
+    if queued := report.left.get("queued", 0):
+        click.echo(
+            f"{counted(queued, 'delivery stays', 'deliveries stay')} queued. Next: digest send "
+            f"{report.digest}, which sends what is due by then."
+        )

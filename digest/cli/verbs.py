@@ -5,17 +5,17 @@ from dataclasses import asdict
 import click
 
 from digest.cli.options import current_newsroom
-from digest.cli.output import bar, counted, done, emit_json, fault, json_option, show
+from digest.cli.output import bar, counted, fault, json_option, show
 
 
 @click.command()
 @click.option(
-    "--archive", is_flag=True, default=False, help="New articles go into feeds, but no edition."
+    "--archive", is_flag=True, default=False, help="Put new articles into feeds, but in no edition."
 )
 @json_option
 @click.pass_context
 def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
-    """Read every source: keep what is new, a new version of what changed."""
+    """Read every source; store what is new and what changed."""
     from digest.sources.ingest import ingest as run
 
     newsroom = current_newsroom()
@@ -23,14 +23,13 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
         report = run(newsroom, archive=archive, progress=bar("Reading"))
     for line in report.faults:
         fault(line)
-    changed = report.added or report.revised
     show(
         as_json,
         asdict(report),
         f"Read {counted(report.documents, 'document')} ({report.unchanged} unchanged): "
         f"{counted(len(report.added), 'new article')}, {len(report.revised)} revised, "
         f"{counted(report.linked, 'link')} between articles. "
-        f"Next: {'digest publish' if changed else 'digest status'}.",
+        f"Next: {'digest publish' if report.added or report.revised else 'digest status'}.",
     )
     if report.faults:
         ctx.exit(1)
@@ -39,7 +38,7 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
 @click.command()
 @json_option
 def publish(as_json: bool) -> None:
-    """Write the feeds and pages whose articles changed, and no others."""
+    """Write the feeds and pages whose articles changed."""
     from digest.feeds.publish import publish as run
 
     newsroom = current_newsroom()
@@ -61,7 +60,7 @@ def publish(as_json: bool) -> None:
 @click.argument("digest", required=False)
 @json_option
 def compose(digest: str | None, as_json: bool) -> None:
-    """Close every edition that is due by its schedule and queue its deliveries."""
+    """Close every edition that is due and queue its deliveries."""
     from digest.editions.compose import compose_due, find_digest
 
     newsroom = current_newsroom()
@@ -69,26 +68,24 @@ def compose(digest: str | None, as_json: bool) -> None:
         find_digest(newsroom.settings, digest)
     with newsroom.open() as newsroom:
         editions = compose_due(newsroom, digest=digest)
-    if as_json:
-        emit_json(
-            [
-                {
-                    "id": edition.id,
-                    "digest": edition.digest,
-                    "number": edition.number,
-                    "status": edition.status,
-                    "hash": edition.hash,
-                    "articles": len(edition.placements),
-                }
-                for edition in editions
-            ]
-        )
-        return
-    for edition in editions:
-        done(
+    show(
+        as_json,
+        [
+            {
+                "id": edition.id,
+                "digest": edition.digest,
+                "number": edition.number,
+                "status": edition.status,
+                "hash": edition.hash,
+                "articles": len(edition.placements),
+            }
+            for edition in editions
+        ],
+        "\n".join(
             f"Edition {edition.id}: {edition.digest} no. {edition.number}, "
             f"{counted(len(edition.placements), 'article')}, {edition.status}. "
             f"Next: digest editions show {edition.id}."
+            for edition in editions
         )
-    if not editions:
-        done("No edition is due. Next: digest send --dry-run shows what one would hold now.")
+        or "No edition is due. Next: digest send --dry-run shows what one would contain now.",
+    )

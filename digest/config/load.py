@@ -1,10 +1,11 @@
-"""config.toml -> Settings, with every fault of the file at once; and the settings shown with every default."""
+"""config.toml -> Settings, with every fault of the file at once; and the effective settings."""
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,7 +14,6 @@ from digest.config.settings import THRESHOLD, Settings
 from digest.config.values import Section, secret
 from digest.errors import ConfigError, NotReadyError
 
-S = TypeVar("S", bound=Section)
 ENVIRONMENT = "DIGEST_CONFIG"
 
 
@@ -26,58 +26,52 @@ def load_settings(path: Path) -> Settings:
     """Read and check config.toml; relative paths in it are taken from its own folder.
 
     Raises:
-        ConfigError: the file is missing, is no TOML, or has faults; all of them are in it.
+        ConfigError: the file is missing, is not TOML, or has faults; all of them are in it.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(
-            str(path), [f"there is no such file; name one with --config or {ENVIRONMENT}"]
-        ) from None
+        fault = "no such file. Go to the folder that has it, or name it with"
+        raise ConfigError(str(path), [f"{fault} --config or {ENVIRONMENT}."]) from None
     except IsADirectoryError:
-        raise ConfigError(str(path), ["this is a folder; name the file in it"]) from None
+        raise ConfigError(str(path), ["is a folder. Name the file in it."]) from None
     except OSError as e:
-        raise ConfigError(str(path), [f"cannot be read: {e.strerror}"]) from e
+        raise ConfigError(str(path), [f"cannot be read: {e.strerror}."]) from e
     except UnicodeDecodeError as e:
-        raise ConfigError(str(path), [f"is not UTF-8 at byte {e.start}; save it as UTF-8"]) from e
+        raise ConfigError(str(path), [f"is not UTF-8 at byte {e.start}. Save it as UTF-8."]) from e
     except RecursionError:
-        raise ConfigError(str(path), ["is nested too deeply; no key takes such a value"]) from None
+        raise ConfigError(str(path), ["is nested too deeply; no key takes such a value."]) from None
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(str(path), [f"is not TOML: {e}"]) from e
-    except ValueError:  # the only one that the parser lets through
-        raise ConfigError(str(path), ["holds a number of too many digits"]) from None
-    # `path` is ours to set, so it is the one name that the type cannot refuse.
+    except ValueError:  # the only other one that the parser raises
+        raise ConfigError(str(path), ["has a number with too many digits."]) from None
+    # `path` is ours to set, so the type cannot refuse it.
     known = ", ".join(known_keys(()))
-    faults = [f"path: unknown key; allowed are {known}"] if "path" in found else []
-    combined = combined_faults(found, path.absolute())
+    faults = [f"path: unknown key; known keys are {known}"] if "path" in config else []
+    values = {**config, "path": path.absolute()}
     try:
-        settings = Settings.model_validate({**found, "path": path.absolute()})
+        settings = Settings.model_validate(values)
     except ValidationError as e:
-        faults += [fault_line(error, found) for error in e.errors()]
-        raise ConfigError(str(path), [*faults, *combined]) from None
-    if faults := [*faults, *combined]:
+        faults += [fault_line(error, config) for error in e.errors()]
+    if faults := [*faults, *combined_faults(config, path.absolute())]:
         raise ConfigError(str(path), faults)
-    return _with_absolute_paths(settings, settings.path.parent)
-
-
-def _with_absolute_paths(section: S, folder: Path) -> S:
-    """The same with every relative path in it, at any depth, taken from `folder`."""
-    changes = {name: _moved(getattr(section, name), folder) for name in type(section).model_fields}
-    return section.model_copy(update=changes)
+    absolute: Settings = _moved(settings, settings.path.parent)
+    return absolute
 
 
 def _moved(value: Any, folder: Path) -> Any:
+    """The same with every relative path in it, at any depth, taken from `folder`."""
     match value:
         case Path():
             return located(folder, value)
         case Section():
-            return _with_absolute_paths(value, folder)
+            fields = {name: getattr(value, name) for name in type(value).model_fields}
+            return value.model_copy(update=_moved(fields, folder))
         case tuple():
             return tuple(_moved(one, folder) for one in value)
         case dict():
             return {key: _moved(one, folder) for key, one in value.items()}
-        case _:
-            return value
+    return value
 
 
 WITHOUT = {
@@ -89,14 +83,14 @@ WITHOUT = {
     "domain_per_minute": "(no limit)",
     "templates": "(the packaged ones)",
 }
-"""What holds where a key has no value; else what it names is off."""
+"""What to show for a key without a value; for all others "(off)"."""
 
 
-def in_force(settings: Settings) -> dict[str, Any]:
+def effective_settings(settings: Settings) -> dict[str, Any]:
     """Every setting with its default filled in, as plain JSON values.
 
-    Where a key names a secret's variable or file, the table has a key `secret` beside it that says
-    whether one was found, and never what it is.
+    Beside `password_env`, and likewise for every secret, the key `password` says whether there is a
+    secret, never which.
     """
     data: dict[str, Any] = settings.model_dump(mode="json")
     data["feeds_url"] = settings.feeds_url
@@ -113,27 +107,27 @@ def in_force(settings: Settings) -> dict[str, Any]:
     return data
 
 
-def as_lines(settings: Settings) -> Iterator[str]:
-    """The same as lines of `key = value`, lists counted from 1."""
-    yield from _lines("", in_force(settings))
-
-
 def _mark_secrets(value: Any) -> None:
     if isinstance(value, dict):
         for key in [key for key in value if key.endswith("_env")]:
             stem = key.removesuffix("_env")
             file = value.get(f"{stem}_file")
             try:
-                found = secret(env=value[key], file=Path(file) if file else None)
+                is_set = secret(env=value[key], file=Path(file) if file else None)
             except NotReadyError:
                 value[stem] = "(cannot be read)"
             else:
-                value[stem] = "(hidden)" if found else "(not set)"
+                value[stem] = "(hidden)" if is_set else "(not set)"
         for inner in value.values():
             _mark_secrets(inner)
     elif isinstance(value, list):
         for inner in value:
             _mark_secrets(inner)
+
+
+def settings_lines(settings: Settings) -> Iterator[str]:
+    """The effective settings as lines of `key = value`, lists counted from 1."""
+    return _lines("", effective_settings(settings))
 
 
 def _lines(key: str, value: Any) -> Iterator[str]:
@@ -145,12 +139,4 @@ def _lines(key: str, value: Any) -> Iterator[str]:
             yield from _lines(f"{key}[{i}]", inner)
     else:
         name = key.rpartition(".")[2]
-        yield f"{key} = {WITHOUT.get(name, '(off)') if value is None else _shown(value)}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_shown(one) for one in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+        yield f"{key} = {WITHOUT.get(name, '(off)') if value is None else json.dumps(value, ensure_ascii=False)}"

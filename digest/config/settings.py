@@ -1,4 +1,4 @@
-"""Every setting of config.toml as a type. Units are in the names; paths are absolute after loading."""
+"""Every setting of config.toml as a type. Names carry the units; paths are absolute after loading."""
 
 import ipaddress
 from pathlib import Path
@@ -43,17 +43,16 @@ SPARE = (
     ("#3d4f9a", "#b0bdf2"),
     ("#7d4524", "#e5b391"),
 )
-"""Colours on light and on dark ground for themes that the operator adds, in turn."""
-Weight = Annotated[float, Field(gt=0, le=3)]
+"""Colours on a light and a dark background for themes that the operator adds, in turn."""
 
 
 class TermLists(Section):
     """Terms of one language. Each term is a word or a phrase; other forms of its words count too.
 
     `strong`, `terms` and `weak` count 1, 0.6 and 0.2; `weights` holds terms with a weight of their own.
-    `beside` counts as a weak term does, but only in a sentence that also holds one of `companions` or
-    another term of the theme. `ignore` blots out what it covers before anything is counted.
-    `remove` takes packaged terms out. docs/themes.md shows how a term is written.
+    `beside` counts as a weak term does, but only in a sentence that also has one of `companions` or
+    another term of the theme. `ignore` hides what it covers before anything is counted. `remove`
+    removes packaged terms. docs/themes.md shows how to write a term.
     """
 
     strong: tuple[str, ...] = ()
@@ -63,11 +62,11 @@ class TermLists(Section):
     companions: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
-    weights: dict[str, Weight] = Field(default_factory=dict)
+    weights: dict[str, Annotated[float, Field(gt=0, le=3)]] = Field(default_factory=dict)
 
 
 THRESHOLD = 1.0
-"""The score that a theme needs where it names no other."""
+"""The score that an article needs for a theme without its own threshold."""
 
 
 class ThemeSettings(Section):
@@ -83,13 +82,13 @@ class ThemeSettings(Section):
 
 
 def _plain(value: str) -> str:
-    """Every mail server takes such an address: its domain as DNS knows it (RFC 5891)."""
+    """The address as every mail server takes it: with its domain as in DNS (RFC 5891)."""
     from email_validator import validate_email
 
-    found = validate_email(value, check_deliverability=False, test_environment=True).ascii_email
-    if found is None:
-        raise ValueError("allowed is an e-mail address whose part before the @ is ASCII")
-    return found
+    address = validate_email(value, check_deliverability=False, test_environment=True).ascii_email
+    if address is None:
+        raise ValueError("must be an e-mail address whose part before the @ is ASCII")
+    return address
 
 
 PlainAddress = Annotated[Address, AfterValidator(_plain)]
@@ -109,8 +108,8 @@ class AlarmSettings(Section):
     late_hours: Hours = 2.0
 
     def webhook(self) -> str | None:
-        """The address that `webhook_env`, else `webhook_file`, names: a secret, as it may hold a
-        token; None where it is unset."""
+        """The address from `webhook_env`, else from `webhook_file`; None if unset. It is a secret, as it
+        may hold a token."""
         return secret(env=self.webhook_env, file=self.webhook_file)
 
     @property
@@ -183,13 +182,13 @@ class ServerSettings(Section):
     def _keeps_secrets(self) -> Self:
         if self.tls == "none" and not (self.allow_plaintext or self.is_loopback):
             raise ValueError(
-                'allowed is tls = "none" only to this machine, such as host = "127.0.0.1"; '
-                "elsewhere also say allow_plaintext = true, and everybody on the way can read along"
+                'tls = "none" needs a server on this machine, such as host = "127.0.0.1", or also '
+                "allow_plaintext = true, which lets everybody on the way read the mail"
             )
         if self.username is None and (self.password_env or self.password_file):
-            raise ValueError("allowed is a password only together with username")
+            raise ValueError("a password needs username")
         if self.username is not None and not (self.password_env or self.password_file):
-            raise ValueError("allowed is username only together with password_env or password_file")
+            raise ValueError("username needs password_env or password_file")
         return self
 
     @property
@@ -201,16 +200,16 @@ class ServerSettings(Section):
 
     @property
     def name(self) -> str:
-        """host:port, as people know the server; the port by `tls` where none is set."""
+        """host:port; the port follows from `tls` where none is set."""
         return f"{self.host}:{self.port or PORTS[self.tls]}"
 
     def password(self) -> str | None:
-        """The secret that `password_env`, else `password_file`, names; None where it is unset."""
+        """The secret from `password_env`, else from `password_file`; None if unset."""
         return secret(env=self.password_env, file=self.password_file)
 
 
 class TransportSettings(Section):
-    """The part of [mail] that says how messages leave."""
+    """The part of [mail] on how messages are sent."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
     outbox: Place = Path("outbox")
@@ -228,9 +227,7 @@ class TransportSettings(Section):
     @model_validator(mode="after")
     def _has_a_server(self) -> Self:
         if self.transport == "smtp" and not self.servers:
-            raise ValueError(
-                'allowed is transport = "smtp" only with at least one [[mail.servers]]'
-            )
+            raise ValueError('transport = "smtp" needs at least one [[mail.servers]]')
         return self
 
 
@@ -292,7 +289,7 @@ class DigestConfig(Section):
 
 
 class DkimSettings(Section):
-    """[mail.dkim]: signs in this program instead of the relay; needs the extra `dkim`."""
+    """[mail.dkim]: this program signs instead of the relay; needs the extra `dkim`."""
 
     rsa_key_file: Place
     rsa_selector: OneLine
@@ -302,14 +299,12 @@ class DkimSettings(Section):
     @model_validator(mode="after")
     def _pairs(self) -> Self:
         if (self.ed25519_key_file is None) != (self.ed25519_selector is None):
-            raise ValueError(
-                "allowed are ed25519_key_file and ed25519_selector together, or neither"
-            )
+            raise ValueError("ed25519_key_file and ed25519_selector need each other")
         return self
 
 
 class MailSettings(TransportSettings):
-    """[mail]: who sends, and how messages leave."""
+    """[mail]: who sends, and how."""
 
     from_name: OneLine | None = None
     from_address: Address
@@ -351,7 +346,7 @@ class Settings(Section):
         return names
 
     def theme_name(self, key: str) -> ThemeName:
-        """The theme of that key; one that config.toml no longer has goes by its key."""
+        """The theme of that key; a theme that config.toml no longer has is named by its key."""
         return self.theme_names.get(key) or ThemeName(key)
 
     @property
@@ -361,18 +356,18 @@ class Settings(Section):
 
     @property
     def feeds_url(self) -> str:
-        """Where the folder feeds/ is served, without a slash at the end."""
+        """The URL of the folder feeds/, without a slash at the end."""
         return self.web.feeds_url or f"{self.site.base_url}/feeds"
 
     def source_title(self, name: str) -> str:
-        """What readers see as the source: its title, else its name."""
+        """The source as readers see it: its title, else its name."""
         return next((s.title or s.name for s in self.sources if s.name == name), name)
 
     def digest(self, name: str) -> DigestConfig | None:
         return next((digest for digest in self.digests if digest.name == name), None)
 
     def digest_themes(self, digest: DigestConfig) -> tuple[str, ...]:
-        """The themes that a digest carries, in the order of config.toml, OTHER last."""
+        """The themes of a digest, in the order of config.toml, OTHER last."""
         chosen = digest.themes or (*self.theme_keys, OTHER)
         return tuple(key for key in (*self.theme_keys, OTHER) if key in chosen)
 
@@ -384,5 +379,5 @@ class Settings(Section):
 
     @property
     def report_zone(self) -> str:
-        """The zone of the mail to the editors."""
+        """The zone of the report to the editors."""
         return self.report.time_zone or self.site.time_zone

@@ -1,4 +1,4 @@
-"""The kinds of value that config.toml holds, each with the words that say what is allowed."""
+"""The kinds of value in config.toml, each with a message that says what it must be."""
 
 import os
 import re
@@ -26,13 +26,8 @@ _FIELDS = (
     ("hour", _NUMBER, "0 to 23"),
     ("day", rf"{_NUMBER}|last", "1 to 31, or last"),
     ("month", rf"{_NUMBER}|({_MONTHS})(-({_MONTHS}))?", "1 to 12, or jan to dec"),
-    ("weekday", rf"\*|({_WEEKDAYS})(-({_WEEKDAYS}))?", "mon to sun, no digits,"),
+    ("weekday", rf"\*|({_WEEKDAYS})(-({_WEEKDAYS}))?", "mon to sun, without digits"),
 )
-
-_SHAPE = "five fields (minute hour day month weekday), such as 0 8 * * mon"
-_FIRST_YEAR = 1970
-_MINUTE = timedelta(minutes=1)
-_SOME_TIME = datetime.fromisoformat("2000-01-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +40,22 @@ class Rule:
     def after(self, wall: datetime) -> datetime:
         """The first time of the rule after `wall`; both are naive wall-clock times.
 
-        The years before 1970 hold no time of any rule.
+        No rule has a time before 1970.
         """
-        found = self._after(wall)
-        if found is None:  # only at the end of the calendar: a checked rule has times in every age
+        time = self._after(wall)
+        if time is None:  # only at the end of the calendar
             raise OverflowError(f"{self.text!r} has no time after {wall}")
-        return found
+        return time
 
     def before(self, wall: datetime) -> datetime | None:
         """The last time of the rule before `wall`; None where that would be before 1970."""
         start, end, span = wall, wall, timedelta(hours=1)
         while not self._has_one_between(start, wall):
-            if start.year < _FIRST_YEAR:
+            if start.year < 1970:
                 return None
             start, end, span = start - span, start, span * 2
-        # Something lies in (start, wall), and nothing in (end, wall): narrow to the one minute.
-        while end - start > _MINUTE:
+        # There is a time in (start, wall) and none in (end, wall): narrow it down to the minute.
+        while end - start > timedelta(minutes=1):
             middle = start + (end - start) / 2
             if self._has_one_between(middle, wall):
                 start = middle
@@ -69,14 +64,14 @@ class Rule:
         return self.after(start)
 
     def _has_one_between(self, start: datetime, end: datetime) -> bool:
-        found = self._after(start)
-        return found is not None and found < end
+        time = self._after(start)
+        return time is not None and time < end
 
     def _after(self, wall: datetime) -> datetime | None:
-        # Read as UTC, so that no change of the clock comes into the matching of fields.
+        # Taken as UTC, so that the fields match whatever summer time does.
         moment = wall.replace(tzinfo=UTC) + timedelta(microseconds=1)
-        found = self._trigger.get_next_fire_time(None, moment)
-        return None if found is None else found.replace(tzinfo=None)
+        time = self._trigger.get_next_fire_time(None, moment)
+        return None if time is None else time.replace(tzinfo=None)
 
 
 @lru_cache(maxsize=64)
@@ -87,47 +82,48 @@ def parse_rule(rule: str) -> Rule:
     "last" as the last day of a month.
 
     Raises:
-        ValueError: "allowed is ..., found ...": also for a weekday in digits, which some programs
-            count from Sunday and others from Monday; for a day of the month together with a
+        ValueError: what it must be and what was found. Also for a weekday in digits, which some
+            programs count from Sunday and others from Monday; for a day of the month together with a
             weekday, which some read as "and" and others as "or"; and for a day that never comes.
     """
     from apscheduler.triggers.cron import CronTrigger
 
     fields = rule.lower().split()
     if len(fields) != len(_FIELDS):
-        raise ValueError(f"allowed is a rule of {_SHAPE}, found {len(fields)} fields")
-    for (name, item, allowed), found in zip(_FIELDS, fields, strict=True):
+        shape = "five fields (minute hour day month weekday), such as 0 8 * * mon"
+        raise ValueError(f"must be {shape}, not {len(fields)} fields")
+    for (name, pattern, allowed), value in zip(_FIELDS, fields, strict=True):
         try:
-            if not all(re.fullmatch(item, part) for part in found.split(",")):
-                raise ValueError(found)
+            if not all(re.fullmatch(pattern, part) for part in value.split(",")):
+                raise ValueError(value)
             key = "day_of_week" if name == "weekday" else name
-            CronTrigger(**{key: found}, timezone=UTC)
+            CronTrigger(**{key: value}, timezone=UTC)
         except ValueError:
-            raise ValueError(f"allowed is {allowed} for the {name}, found {found!r}") from None
+            raise ValueError(f"the {name} must be {allowed}, not {value!r}") from None
     _, _, day, _, weekday = fields
     if day != "*" and weekday != "*":
         raise ValueError(
-            f"allowed is a day of the month or a weekday, with * for the other, "
-            f"found {day!r} and {weekday!r}"
+            "must have a day of the month or a weekday, with * for the other, "
+            f"not {day!r} and {weekday!r}"
         )
     text = " ".join(fields)
     checked = Rule(text, CronTrigger.from_crontab(text, timezone=UTC))
-    if checked._after(_SOME_TIME) is None:
-        raise ValueError(f"allowed is a day that the calendar has, found {text!r}")
+    if checked._after(datetime.fromisoformat("2000-01-01")) is None:
+        raise ValueError(f"must be a day that the calendar has, not {text!r}")
     return checked
 
 
 C = TypeVar("C", bound=Collection[object])
 YEARS = range(1900, 3000)
-"""A moment of config.toml lies in one of them."""
+"""The years that a moment in config.toml may be in."""
 LANGUAGES = ("en", "ru", "tk")
-"""Languages that the product can tell apart. Mail and pages are set in English and Russian."""
+"""The languages that the product recognises. Mail and pages are in English and Russian."""
 
 PLAIN_ADDRESS = re.compile(
     r"[a-z0-9]+([._-][a-z0-9]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+"
     r"(?!(arpa|invalid|local|localhost|onion)$)[a-z]{2,}"
 )
-"""Addresses that no check refuses or changes: one in small Latin letters at a public name."""
+"""Addresses that need no further check: in small Latin letters, at a public name."""
 
 
 class Section(BaseModel):
@@ -142,10 +138,11 @@ def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        known = "a name of the IANA time zone database, such as Asia/Ashgabat"
         near = get_close_matches(value, sorted(available_timezones()), n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"allowed is {known}{hint}") from None
+        raise ValueError(
+            f"must be a name of the IANA time zone database, such as Asia/Ashgabat{hint}"
+        ) from None
     return value
 
 
@@ -156,22 +153,14 @@ def _web_url(value: str) -> str:
     except ValueError:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", value):
-        raise ValueError(
-            "allowed is an absolute http or https URL, such as https://news.example.org"
-        )
+        raise ValueError("must be an absolute http or https URL, such as https://news.example.org")
     if parts.query or parts.fragment:
-        raise ValueError("allowed is a URL without ? and #")
+        raise ValueError("must be a URL without ? and #")
     return value.rstrip("/")
 
 
-def _link_url(value: str) -> str:
-    if not re.fullmatch(r"(https?://|mailto:)[!-~]+", value):
-        raise ValueError("allowed is an http, https or mailto URL")
-    return value
-
-
 def _address(value: str) -> str:
-    # The library loads for longer than all settings are read in, and has nothing to say of these.
+    # Loading the library takes longer than reading all settings.
     if len(value) <= 64 and PLAIN_ADDRESS.fullmatch(value):
         return value
     from email_validator import EmailNotValidError, validate_email
@@ -179,48 +168,31 @@ def _address(value: str) -> str:
     try:
         return validate_email(value, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as e:
-        raise ValueError(f"allowed is an e-mail address: {e}") from None
+        raise ValueError(f"must be an e-mail address: {e}") from None
 
 
-def _colour(value: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError("allowed is a colour as #rrggbb")
-    return value.lower()
+def _matching(pattern: str, allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"must be {allowed}")
+        return value
 
-
-def _key(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", value):
-        raise ValueError("allowed are a-z, 0-9 and -, at most 40 characters, not - first")
-    return value
+    return AfterValidator(check)
 
 
 def _theme_key(value: str) -> str:
     if value == OTHER:
-        raise ValueError(
-            f"allowed is any name but {OTHER!r}, which is kept for news without a theme"
-        )
+        raise ValueError("is reserved for news without a theme; choose another name")
     if value in {"all", *LANGUAGES}:
-        raise ValueError(
-            f"allowed is any name but {value!r}, which is kept for the feed of that name"
-        )
+        raise ValueError("is reserved for the feed of that name; choose another name")
     return value
-
-
-def _language(value: str) -> str:
-    if value not in LANGUAGES:
-        raise ValueError(f"allowed are {', '.join(LANGUAGES)}")
-    return value
-
-
-def _rule(value: str) -> str:
-    return parse_rule(value).text
 
 
 def _instant(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise ValueError(f"allowed is a time with its offset, such as {value.isoformat()}Z")
-    if value.year not in YEARS:  # near the calendar's ends other zones have no such time
-        raise ValueError(f"allowed are the years {YEARS[0]} to {YEARS[-1]}")
+        raise ValueError(f"must be a time with its offset, such as {value.isoformat()}Z")
+    if value.year not in YEARS:  # near the ends of the calendar other zones have no such time
+        raise ValueError(f"must be in the years {YEARS[0]} to {YEARS[-1]}")
     return value.astimezone(UTC)
 
 
@@ -228,53 +200,55 @@ def _place(value: Path) -> Path:
     try:
         value.expanduser()
     except RuntimeError:
-        raise ValueError(
-            f"allowed after ~ is a user with a home on this machine; {value.parts[0]} is none"
-        ) from None
+        raise ValueError(f"no user {value.parts[0][1:]} has a home on this machine") from None
     if "\0" in str(value):
-        raise ValueError("allowed is a path without NUL")
+        raise ValueError("must be a path without NUL")
     return value
 
 
 def _one_line(value: str) -> str:
     if not value.strip() or any(ord(sign) < 32 for sign in value):
-        raise ValueError("allowed is one line of text, not empty")
+        raise ValueError("must be one line of text, not empty")
     return value.strip()
 
 
 def _pattern(value: str) -> str:
     if value.startswith("/") or "\\" in value or ".." in value.split("/"):
         raise ValueError(
-            'allowed is a pattern of names within the folder, such as *.txt, without "..", a "\\" or '
-            'a "/" in front'
+            'must be a pattern of names within the folder, such as *.txt, without "..", "\\" or a '
+            'leading "/"'
         )
     return value
 
 
 def _filled(value: C) -> C:
     if not value:
-        raise ValueError("allowed is at least one entry")
+        raise ValueError("must have at least one entry")
     return value
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
-LinkUrl = Annotated[str, AfterValidator(_link_url)]
+LinkUrl = Annotated[str, _matching(r"(https?://|mailto:)[!-~]+", "an http, https or mailto URL")]
 Address = Annotated[str, AfterValidator(_address)]
-Colour = Annotated[str, AfterValidator(_colour)]
-Key = Annotated[str, AfterValidator(_key)]
+Colour = Annotated[
+    str, _matching(r"#[0-9a-fA-F]{6}", "a colour as #rrggbb"), AfterValidator(str.lower)
+]
+Key = Annotated[
+    str, _matching(r"[a-z0-9][a-z0-9-]{0,39}", "a-z, 0-9 and -, at most 40 characters, not - first")
+]
 ThemeKey = Annotated[Key, AfterValidator(_theme_key)]
-LanguageCode = Annotated[str, AfterValidator(_language)]
-RepeatRule = Annotated[str, AfterValidator(_rule)]
+LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), f"one of {', '.join(LANGUAGES)}")]
+RepeatRule = Annotated[str, AfterValidator(lambda value: parse_rule(value).text)]
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Place = Annotated[Path, AfterValidator(_place)]
-"""A file or folder. Paths of config.toml are of this type."""
+"""A file or folder: the type of every path in config.toml."""
 Minutes = Annotated[float, Field(ge=0.01, le=1440)]
-"""Between two runs of something: neither none, nor so short that the service does nothing else."""
+"""The pause between two runs."""
 NamePattern = Annotated[OneLine, AfterValidator(_pattern)]
 Filled = AfterValidator(_filled)
-"""At least one entry. pydantic's own `min_length` would also count faulty entries as missing."""
+"""At least one entry. pydantic's own `min_length` counts faulty entries as missing."""
 
 
 def contrast(one: str, other: str) -> float:
@@ -293,7 +267,7 @@ def secret(*, env: str | None, file: Path | None) -> str | None:
     """The secret from the environment variable or the file that a key names; None if unset.
 
     Raises:
-        NotReadyError: the file is there, but not for this user to read, or is no text.
+        NotReadyError: the file exists, but this user may not read it, or it is not text.
     """
     if env is not None and (value := os.environ.get(env)):
         return value
@@ -302,9 +276,9 @@ def secret(*, env: str | None, file: Path | None) -> str | None:
             return file.read_text(encoding="utf-8").strip() or None
     except OSError as e:
         raise NotReadyError(
-            f"{file}: the secret in it cannot be read: {e.strerror}. Let the user of this program "
-            "read the file."
+            f"{file}: the secret cannot be read: {e.strerror}. Give the user of this program the "
+            "right to read it."
         ) from e
     except UnicodeDecodeError as e:
-        raise NotReadyError(f"{file}: the secret in it is not UTF-8 text. Save it as such.") from e
+        raise NotReadyError(f"{file}: the secret is not UTF-8 text. Save it as UTF-8.") from e
     return None

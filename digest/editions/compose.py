@@ -1,7 +1,7 @@
 """The verb `compose`: closes each edition that is due, freezes it, and queues its deliveries.
 
-What `preview` shows and what `compose` freezes come from the same function, so the dry run's hash
-is the edition's.
+`preview` and `compose` build an edition with the same function, so the dry run's hash is the
+edition's.
 """
 
 import re
@@ -16,11 +16,10 @@ from digest.config.settings import DigestConfig, Settings
 from digest.config.values import parse_rule
 from digest.editions import store as edition_store
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
-from digest.editions.schedule import due_window, is_late, window_now
-from digest.editions.selection import edition_hash, order_placements
-from digest.editions.store import last_edition
+from digest.editions.schedule import is_late, window_to_close
+from digest.editions.selection import edition_hash, order_placements, section_of
 from digest.errors import ExpectationError, NotFoundError
-from digest.model import OTHER, Article, Choice, Edition, EditionStatus, Segment, Window
+from digest.model import Article, Choice, Edition, EditionStatus, Segment, Window
 from digest.newsroom import Newsroom
 from digest.store.articles import articles_in_window, count_in_window, first_seen, siblings_of
 
@@ -28,18 +27,19 @@ from digest.store.articles import articles_in_window, count_in_window, first_see
 def next_window(
     newsroom: Newsroom, digest: DigestConfig, now: datetime, *, by_hand: bool = False
 ) -> Window | None:
-    """The window that is due, or with `by_hand` the one that a person would close now; None where
-    there is none.
+    """The window that is due, or with `by_hand` the one that a person would close now; None if there
+    is none.
     """
     db, settings = newsroom.db, newsroom.settings
-    last = last_edition(db, digest.name)
-    return (window_now if by_hand else due_window)(
+    last = edition_store.last_edition(db, digest.name)
+    return window_to_close(
         parse_rule(digest.schedule),
         settings.digest_zone(digest),
         last_end=None if last is None else last[1],
         first_seen=first_seen(db) if last is None and digest.since is None else None,
         since=digest.since,
         now=now,
+        by_hand=by_hand,
     )
 
 
@@ -48,8 +48,8 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The edition that the operator saw in a dry run: its hash, or as much of its beginning as tells
-    it apart, and the end of its window, so that even the Date of the mail is the same.
+    """The edition that the operator saw in a dry run: its hash, or a unique beginning of it, and the
+    end of its window, so that even the Date of the mail is the same.
     """
 
     hash: str
@@ -63,7 +63,7 @@ class Expected:
         """HASH or HASH@20261122T080000Z, as the dry run prints it.
 
         Raises:
-            ExpectationError: this is neither.
+            ExpectationError: the text is neither.
         """
         wanted, at, end = text.strip().partition("@")
         if not re.fullmatch(r"[0-9a-f]{8,64}", wanted):
@@ -82,15 +82,15 @@ class Expected:
 
 
 def expectation(edition: Edition) -> str:
-    """What to give to `--expect` so that exactly this edition is sent."""
+    """The value of `--expect` that sends exactly this edition."""
     return f"{edition.hash[:16]}@{edition.window.ends_at.astimezone(UTC).strftime(STAMP)}"
 
 
 def find_digest(settings: Settings, name: str | None) -> DigestConfig:
-    """The digest of that name; without a name the only one there is.
+    """The digest with that name; without a name the only one there is.
 
     Raises:
-        NotFoundError: there is none of that name, or a name is needed to choose.
+        NotFoundError: no digest has that name, or there are several and no name.
     """
     names = ", ".join(digest.name for digest in settings.digests)
     if name is None:
@@ -107,7 +107,7 @@ def preview(
     newsroom: Newsroom, digest: DigestConfig, now: datetime, *, expect: Expected | None = None
 ) -> Edition | None:
     """The edition that would be sent at `now`, not frozen; None while nothing has come in. Its window
-    ends where that of `expect` does.
+    ends no later than that of `expect`.
     """
     window = _by_hand(newsroom, digest, now, expect)
     return None if window is None else _edition(newsroom, digest, window)
@@ -116,8 +116,8 @@ def preview(
 def is_worth_sending(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, now: datetime
 ) -> bool:
-    """Whether a person who sends now sends this edition: one without articles only where such are
-    sent and one is due, or each command by hand would mail that there is no news.
+    """Whether sending by hand sends this edition. One without articles is sent only if the digest
+    sends empty editions and one is due; else each command would mail that there is no news.
     """
     if edition.placements:
         return True
@@ -142,10 +142,10 @@ def count_waiting(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> in
 def compose_now(
     newsroom: Newsroom, digest: DigestConfig, *, expect: Expected | None = None
 ) -> Edition | None:
-    """Close the digest's window by hand; None where it is not worth sending, and where there is
-    nobody to mail it to: what came in then waits for the first recipient.
+    """Close the digest's window by hand; None if the edition is not worth sending or there are no
+    recipients: the news then waits for the first one.
 
-    With `expect` only that very edition is frozen.
+    With `expect` only that exact edition is frozen.
 
     Raises:
         ExpectationError: the edition would not be the one expected; nothing was composed.
@@ -172,9 +172,9 @@ def compose_now(
 
 
 def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Edition]:
-    """Close every edition that is due by its rule, each in one write; those that were frozen.
+    """Close every edition that is due by its rule, each in one write; returns the frozen ones.
 
-    After an outage one edition covers all the time missed. One that is later than
+    After an outage one edition covers all the time missed. An edition later than
     `max_lateness_hours` is held for a person.
     """
     db, settings, now = newsroom.db, newsroom.settings, newsroom.now
@@ -197,8 +197,8 @@ def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Editio
 
 
 def compose_held(newsroom: Newsroom, now: datetime, note: str) -> list[int]:
-    """Close what waits of each digest as an edition that is held with `note`; their ids. Call inside a
-    write.
+    """Close the waiting news of each digest as an edition held with `note`; returns their ids. Call
+    inside a write.
     """
     db, settings = newsroom.db, newsroom.settings
     held: list[int] = []
@@ -216,30 +216,28 @@ def compose_held(newsroom: Newsroom, now: datetime, note: str) -> list[int]:
 def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
     """The digest's active recipients by equal choices, the largest segment first."""
     counts = Counter(choice for _, choice in _choices(newsroom, digest))
-    return [
-        Segment(choice, count)
-        for choice, count in sorted(counts.items(), key=lambda item: (-item[1], _sortable(item[0])))
-    ]
+
+    def largest_first(item: tuple[Choice, int]) -> tuple[object, ...]:
+        choice, count = item
+        return -count, choice.language, choice.languages, choice.themes
+
+    return [Segment(*item) for item in sorted(counts.items(), key=largest_first)]
 
 
 def _choices(newsroom: Newsroom, digest: DigestConfig) -> Iterator[tuple[int, Choice]]:
     db, settings = newsroom.db, newsroom.settings
     known: dict[tuple[str, str | None, str | None], Choice] = {}
     for row in raw_choices(db, digest.name):
-        kept = (row["language"], row["languages"], row["themes"])
-        if kept not in known:
-            known[kept] = effective_choice(settings, digest, row)
-        yield int(row["id"]), known[kept]
-
-
-def _sortable(choice: Choice) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    return choice.language, choice.languages, choice.themes
+        raw = (row["language"], row["languages"], row["themes"])
+        if raw not in known:
+            known[raw] = effective_choice(settings, digest, row)
+        yield int(row["id"]), known[raw]
 
 
 def _by_hand(
     newsroom: Newsroom, digest: DigestConfig, now: datetime, expect: Expected | None
 ) -> Window | None:
-    """What a person would close at `now`, no later than the end of what is expected."""
+    """The window that a person would close at `now`, ending no later than the expected one."""
     window = next_window(newsroom, digest, now, by_hand=True)
     if window is None or expect is None or expect.ends_at is None:
         return window
@@ -250,15 +248,15 @@ def _by_hand(
 def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Edition:
     db, settings = newsroom.db, newsroom.settings
     themes = settings.digest_themes(digest)
-    found = [
-        _under_known_themes(article, settings)
-        for article in articles_in_window(db, window, settings.digest_languages(digest))
-    ]
-    carried = [
-        article
-        for article in found
-        if (OTHER in themes if not article.themes else any(key in themes for key in article.themes))
-    ]
+    carried: list[Article] = []
+    for article in articles_in_window(db, window, settings.digest_languages(digest)):
+        # Without its themes that config.toml no longer has. With none left it is other news, so
+        # that removing a theme from config.toml removes no article from the mail.
+        known = tuple(match for match in article.matches if match.theme in settings.theme_keys)
+        if known != article.matches:
+            article = replace(article, matches=known)
+        if section_of(article, themes) is not None:
+            carried.append(article)
     siblings = siblings_of(db, [article.id for article in carried])
     placements = tuple(
         replace(placement, siblings=tuple(siblings.get(placement.article.id, ())))
@@ -280,14 +278,6 @@ def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Editio
         ),
         placements=placements,
     )
-
-
-def _under_known_themes(article: Article, settings: Settings) -> Article:
-    """The article without the themes that config.toml no longer has: where none is left, it is
-    other news, so that taking a theme out of config.toml takes no article out of the mail.
-    """
-    known = tuple(match for match in article.matches if match.theme in settings.theme_keys)
-    return article if known == article.matches else replace(article, matches=known)
 
 
 def _freeze(

@@ -1,9 +1,9 @@
 """The verb `deliver`: takes deliveries that are due, makes each recipient's message, sends, settles.
 
-    skip who must not be mailed | render each segment once
+    skip those who must not be mailed | render each segment once
       | for each due delivery: message -> transport -> handed (on disk) -> answer -> settled
 
-The transport calls back into `digest.mail.ledger.Ledger`; its docstring says what is on disk when.
+The transport calls back into `Ledger`; its docstring says what is on disk when.
 """
 
 from collections import Counter, deque
@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
 from digest.config.settings import DigestConfig
@@ -39,12 +38,9 @@ from digest.newsroom import Newsroom
 from digest.store.database import Database
 from digest.store.owner import check_home, set_way_out, way_out
 
-if TYPE_CHECKING:
-    pass
-
 
 def begin_sending(newsroom: Newsroom) -> int:
-    """What every sender does first: refuse where the database is not at home, then `recover`.
+    """Every sender's first step: refuse if the database is not at home here, then `recover`.
 
     Raises:
         SenderError: the database was copied or restored here.
@@ -56,19 +52,18 @@ def begin_sending(newsroom: Newsroom) -> int:
 
 
 def recover(newsroom: Newsroom) -> int:
-    """Settle the deliveries and reports that were handed over without an answer; how many. Only the
-    sole sender may call it, and must before it sends.
+    """Settle the deliveries and reports that were handed over without an answer; returns how many.
+    Only the sole sender may call it, and must before it sends.
 
-    They may be sent again only where the same transport would, that knows what it has written. All
-    are settled at once, since the way out is noted once for all.
+    They may be sent again only by the same transport, if it knows what it has written. All are
+    settled at once, since the way out is stored once for all.
     """
-    db, settings, transport, now = (
+    db, transport, now, mail = (
         newsroom.db,
-        newsroom.settings,
         newsroom.transport,
         newsroom.now(),
+        newsroom.settings.mail,
     )
-    mail = settings.mail
     way = f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
     with db.write():
         repeatable = way_out(db) == way and transport.repeatable
@@ -77,8 +72,8 @@ def recover(newsroom: Newsroom) -> int:
 
 
 def settle_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
-    """Whatever was handed over without an answer is queued again where that is `repeatable`, else
-    uncertain; how many. Call inside a write.
+    """Queue again what was handed over without an answer if that is `repeatable`, else mark it
+    uncertain; returns how many. Call inside a write.
     """
     recovered = recover_handed(db, repeatable=repeatable, now=now)
     recovered += recover_handed(db, repeatable=repeatable, now=now, table=TABLE)
@@ -88,23 +83,26 @@ def settle_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
 
 
 FLUSH_AFTER = timedelta(seconds=0.5)
-"""Answers wait at most so long for the next `handed` to be written together with it."""
+"""How long answers wait at most to be written together with the next `handed`."""
 POLICY_SHARE = 0.05
 POLICY_LEAST = 5
-"""So many refusals by policy, and this share of all answers, pause the edition."""
+"""An edition is held when this many messages, and this share of all answers, are refused by policy."""
+SIGNERS = 2
+AHEAD = 32
+"""The threads that sign messages ahead, and how many messages they sign."""
 
 
 class OvertakenError(Exception):
-    """Another process wrote that somebody in this run is not to be mailed any more."""
+    """Another process wrote that a recipient in this run must not be mailed any more."""
 
 
 class Ledger:
-    """What the transport reports, on disk.
+    """Writes to disk what the transport reports.
 
     Answers are held back and written in the same transaction as the next `handed`, so that a group of
-    messages costs one commit. Since a connection's next message is never handed before its last one's
-    answer was reported, no more than one delivery for each open connection is on disk as handed
-    without its answer, whenever the process dies.
+    messages costs one commit. A connection's next message is never handed before the answer to its
+    last one was reported. So whenever the process dies, at most one delivery for each open connection
+    is on disk as handed without its answer.
     """
 
     def __init__(
@@ -112,7 +110,7 @@ class Ledger:
         db: Database,
         now: Callable[[], datetime],
         stop: Callable[[], bool],
-        told: Callable[[OutcomeKind], None] = lambda _: None,
+        notify: Callable[[OutcomeKind], None],
     ) -> None:
         self.db = db
         self.now = now
@@ -121,7 +119,7 @@ class Ledger:
         self._asked_to_stop = stop
         self._seen = db.version()
         self._overtaken = False
-        self._told = told
+        self._notify = notify
         self._under_way: dict[int, Due] = {}
         self._answered: list[Outcome] = []
         self._since: datetime | None = None
@@ -133,26 +131,40 @@ class Ledger:
         """See digest.mail.outgoing.
 
         Raises:
-            OvertakenError: the run must end, and may begin anew after `renew`; none is handed.
+            OvertakenError: the run must end, and may start again after `renew`; none is handed.
         """
         moment = self.now()
         with self.db.write():
-            self._look_again()
+            # A transport holds hundreds of messages that wait for a busy domain: a hold by an editor
+            # or a reader's unsubscription must not wait for them. Nobody else writes now.
+            if (version := self.db.version()) != self._seen:
+                self._seen = version
+                self._overtaken = has_unwanted(self.db, list(self._under_way))
+            if self._overtaken:
+                raise OvertakenError
             self._write(moment)
             mark_handed(self.db, delivery_ids, moment)
-        self._written()
+        self._forget_answered()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.kind is OutcomeKind.OURS:
                 self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
         if self.fault is None and not self._overtaken and not self._asked_to_stop():
-            outcomes = [_as_try(outcome) for outcome in outcomes]
+            # If the connection is lost under a message each time, that counts as a try, and the
+            # message waits like any other: else it would be due for ever.
+            begun = (Phase.MAIL, Phase.RCPT, Phase.DATA)
+            outcomes = [
+                replace(one, kind=OutcomeKind.PASSING)
+                if one.kind is OutcomeKind.UNSENT and one.server and one.phase in begun
+                else one
+                for one in outcomes
+            ]
         self._answered += outcomes
         self._since = self._since or self.now()
         self.outcomes.update(outcome.kind for outcome in outcomes)
         for outcome in outcomes:
-            self._told(outcome.kind)
+            self._notify(outcome.kind)
         refused = self.outcomes[OutcomeKind.POLICY]
         if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
             self.fault = (
@@ -166,73 +178,50 @@ class Ledger:
         return self.fault is not None or self._asked_to_stop()
 
     def renew(self) -> int:
-        """After `handed` has raised OvertakenError: forget what was drawn and not sent; how many."""
+        """After OvertakenError: forget the messages that were taken and not sent; returns how many."""
         self.flush()
         unsent = self.outcomes.pop(OutcomeKind.UNSENT, 0) + len(self._under_way)
         self._under_way.clear()
         self._overtaken = False
         return unsent
 
-    def _look_again(self) -> None:
-        """A transport holds hundreds of messages that wait for a busy domain: an editor's hold and a
-        reader's leave must not wait for them. Within the write, nobody can come between.
-        """
-        if (version := self.db.version()) != self._seen:
-            self._seen = version
-            self._overtaken = has_unwanted(self.db, list(self._under_way))
-        if self._overtaken:
-            raise OvertakenError
-
     def flush(self) -> None:
         if self._answered:
             with self.db.write():
                 self._write(self.now())
-            self._written()
+            self._forget_answered()
 
     def _write(self, moment: datetime) -> None:
         if not self._answered:
             return
-        settlements = [
-            settlement_of(one, self._under_way[one.delivery_id], moment) for one in self._answered
-        ]
-        settle(self.db, settlements, moment)
+        settle(
+            self.db,
+            [
+                settlement_of(one, self._under_way[one.delivery_id], moment)
+                for one in self._answered
+            ],
+            moment,
+        )
         for outcome in self._answered:
-            if outcome.kind in (OutcomeKind.DEAD, OutcomeKind.FULL):
-                self._note_bounce(outcome, moment)
+            due, answer = self._under_way[outcome.delivery_id], answer_text(outcome)
+            if outcome.kind is OutcomeKind.DEAD:
+                suppress(self.db, due.address, "hard", moment, detail=answer, delivery_id=due.id)
+            elif (
+                outcome.kind is OutcomeKind.FULL
+                and soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT
+            ):
+                suppress(self.db, due.address, "soft", moment, detail=answer, delivery_id=due.id)
 
-    def _written(self) -> None:
+    def _forget_answered(self) -> None:
         for outcome in self._answered:
             self._under_way.pop(outcome.delivery_id, None)
         self._answered = []
         self._since = None
 
-    def _note_bounce(self, outcome: Outcome, moment: datetime) -> None:
-        due = self._under_way[outcome.delivery_id]
-        said = answer_text(outcome)
-        if outcome.kind is OutcomeKind.DEAD:
-            suppress(self.db, due.address, "hard", moment, detail=said, delivery_id=due.id)
-        elif soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT:
-            suppress(self.db, due.address, "soft", moment, detail=said, delivery_id=due.id)
-
-
-def _as_try(outcome: Outcome) -> Outcome:
-    """A message under which the connection is lost each time has been tried, and waits like any
-    other: else it would be due for ever.
-    """
-    begun = outcome.server and outcome.phase in (Phase.MAIL, Phase.RCPT, Phase.DATA)
-    if outcome.kind is OutcomeKind.UNSENT and begun:
-        return replace(outcome, kind=OutcomeKind.PASSING)
-    return outcome
-
-
-SIGNERS = 2
-AHEAD = 32
-"""Messages that are signed before they are asked for, and the threads that do it."""
-
 
 @dataclass(slots=True)
 class EditionReport:
-    """What a run did for one edition. `left` are its deliveries by state after it."""
+    """The result of a run for one edition; `left` counts its deliveries by state afterwards."""
 
     edition_id: int
     digest: str
@@ -248,7 +237,7 @@ class EditionReport:
 class Portion:
     """A first careful part: at most `limit` messages, only to these recipients; the rest stays queued.
 
-    `limit` counts down as messages are begun, over all editions of a run.
+    `limit` counts down with each message, over all editions of a run.
     """
 
     limit: int | None = None
@@ -262,11 +251,11 @@ def deliver(
     digest: str | None = None,
     portion: Portion | None = None,
     stop: Callable[[], bool] = lambda: False,
-    told: Callable[[OutcomeKind], None] = lambda _: None,
+    notify: Callable[[OutcomeKind], None] = lambda _: None,
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
-    Call as the sole sender, after `begin_sending`. `told` gets each outcome. When the fault is ours
+    Call as the sole sender, after `begin_sending`. `notify` gets each outcome. If the fault is ours
     the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
@@ -277,135 +266,107 @@ def deliver(
         config = newsroom.settings.digest(edition.digest)
         if config is None:
             raise NotFoundError(
-                f"edition {edition_id} is of the digest {edition.digest!r}, which config.toml no "
-                "longer has; put it back, or cancel the edition."
+                f"edition {edition_id} belongs to the digest {edition.digest!r}, which is no longer in "
+                "config.toml; put it back, or cancel the edition."
             )
-        run = _Run(newsroom, config, edition, portion or Portion())
-        reports.append(run.through(stop, told))
+        report = EditionReport(edition_id, edition.digest, edition.number)
+        _send(newsroom, config, edition, report, portion or Portion(), stop, notify)
+        reports.append(report)
     return reports
 
 
-class _Run:
-    """One edition's deliveries in one run."""
+def _send(
+    newsroom: Newsroom,
+    config: DigestConfig,
+    edition: Edition,
+    report: EditionReport,
+    portion: Portion,
+    stop: Callable[[], bool],
+    notify: Callable[[OutcomeKind], None],
+) -> None:
+    """Send what is due of one edition and complete its report."""
+    db, now, edition_id = newsroom.db, newsroom.now, report.edition_id
+    signer, key = newsroom.signer, newsroom.token_key
 
-    def __init__(
-        self, newsroom: Newsroom, config: DigestConfig, edition: Edition, portion: Portion
-    ) -> None:
-        if edition.id is None:
-            raise ValueError("only a frozen edition can be delivered")
-        self.newsroom = newsroom
-        self.db = newsroom.db
-        self.now = newsroom.now
-        self.signer = newsroom.signer
-        self.key = newsroom.token_key
-        self.config = config
-        self.edition = edition
-        self.edition_id = edition.id
-        self.portion = portion
-
-    def through(
-        self, stop: Callable[[], bool], told: Callable[[OutcomeKind], None]
-    ) -> EditionReport:
-        report = EditionReport(self.edition_id, self.edition.digest, self.edition.number)
-        makers = self._makers(report)
-        ledger = Ledger(self.db, self.now, stop, told)
-        fault = self._send(makers, ledger, report)
-        report.outcomes = ledger.outcomes
-        report.fault = without_addresses(fault or ledger.fault)
-        report.stopped = stop()
-        with self.db.write():
-            report.skipped += skip_cancelled(self.db, self.edition_id, self.now())
-            if report.fault is not None:
-                hold_edition(self.db, self.edition_id, report.fault)
-        report.left = delivery_counts(self.db, self.edition_id)
-        return report
-
-    def _send(
-        self, makers: dict[int, MessageMaker], ledger: Ledger, report: EditionReport
-    ) -> str | None:
-        """Run until nothing is due, anew where somebody in the run was overtaken by a leave, a
-        suppression or a hold; the transport's fault."""
-        while True:
-            with self.db.write():
-                report.skipped += skip_unwanted(self.db, self.edition_id, self.now())
-            try:
-                return self.newsroom.transport.deliver(
-                    self._outgoing(makers, ledger),
-                    handed=ledger.handed,
-                    settled=ledger.settled,
-                    stop=ledger.stop,
-                ).fault
-            except OvertakenError:
-                unsent = ledger.renew()
-                if self.portion.limit is not None:
-                    self.portion.limit += unsent
-            finally:
-                ledger.flush()
-
-    def _makers(self, report: EditionReport) -> dict[int, MessageMaker]:
-        """Each segment rendered and encoded once; segments for which nothing is left are skipped."""
-        makers: dict[int, MessageMaker] = {}
-        for segment_id, segment in segments_of(self.db, self.edition_id):
-            layout = lay_out(
-                self.edition.placements, segment.choice, per_theme=self.config.per_theme
-            )
-            if layout.total == 0 and not (
-                self.config.empty == "send" and not self.edition.placements
-            ):
-                with self.db.write():
-                    reason = "nothing for the chosen themes"
-                    report.skipped += skip_segment(self.db, segment_id, reason, self.now())
-                continue
-            _, makers[segment_id] = make_segment(
-                settings=self.newsroom.settings,
-                digest=self.config,
-                edition=self.edition,
-                layout=layout,
-                environment=self.newsroom.templates,
-                signer=self.signer,
-            )
-        return makers
-
-    def _outgoing(self, makers: dict[int, MessageMaker], ledger: "Ledger") -> Iterator[Outgoing]:
-        def make(due: Due) -> Outgoing | Outcome:
-            token = token_for(self.key, self.edition_id, due.recipient_id)
-            try:
-                message = makers[due.segment_id].make(due.address, due.name, token)
-            except ValueError as e:  # this address or name can stand in no header
-                return Outcome(due.id, OutcomeKind.REFUSED, text=str(e))
-            sender = return_path(self.newsroom.settings, token)
-            return Outgoing(due.id, sender, due.address, message, wire_ready=True)
-
-        made = (
-            map(make, self._due(ledger)) if self.signer is None else _ahead(make, self._due(ledger))
+    makers: dict[int, MessageMaker] = {}
+    for segment_id, segment in segments_of(db, edition_id):
+        layout = lay_out(edition.placements, segment.choice, per_theme=config.per_theme)
+        if layout.total == 0 and not (config.empty == "send" and not edition.placements):
+            with db.write():
+                reason = "nothing for the chosen themes"
+                report.skipped += skip_segment(db, segment_id, reason, now())
+            continue
+        _, makers[segment_id] = make_segment(
+            settings=newsroom.settings,
+            digest=config,
+            edition=edition,
+            layout=layout,
+            environment=newsroom.templates,
+            signer=signer,
         )
-        for one in made:
+    ledger = Ledger(db, now, stop, notify)
+
+    def take() -> Iterator[Due]:
+        for one in due_deliveries(db, edition_id, now()):
+            if ledger.fault is not None:
+                return
+            if portion.recipients is not None and one.recipient_id not in portion.recipients:
+                continue
+            if portion.limit is not None:
+                if portion.limit == 0:
+                    return
+                portion.limit -= 1
+            ledger.expect(one)
+            yield one
+
+    def make(due: Due) -> Outgoing | Outcome:
+        token = token_for(key, edition_id, due.recipient_id)
+        try:
+            message = makers[due.segment_id].make(due.address, due.name, token)
+        except ValueError as e:  # no header can hold this address or name
+            return Outcome(due.id, OutcomeKind.REFUSED, text=str(e))
+        sender = return_path(newsroom.settings, token)
+        return Outgoing(due.id, sender, due.address, message, wire_ready=True)
+
+    def outgoing() -> Iterator[Outgoing]:
+        for one in map(make, take()) if signer is None else _ahead(make, take()):
             if isinstance(one, Outgoing):
                 yield one
             else:
                 ledger.settled([one])
 
-    def _due(self, ledger: "Ledger") -> Iterator[Due]:
-        for due in due_deliveries(self.db, self.edition_id, self.now()):
-            if ledger.fault is not None:
-                return
-            if self.portion.recipients is not None and (
-                due.recipient_id not in self.portion.recipients
-            ):
-                continue
-            if self.portion.limit is not None:
-                if self.portion.limit == 0:
-                    return
-                self.portion.limit -= 1
-            ledger.expect(due)
-            yield due
+    # Start again each time that another process stopped a recipient or the edition.
+    finished = False
+    while not finished:
+        with db.write():
+            report.skipped += skip_unwanted(db, edition_id, now())
+        try:
+            fault = newsroom.transport.deliver(
+                outgoing(), handed=ledger.handed, settled=ledger.settled, stop=ledger.stop
+            ).fault
+            finished = True
+        except OvertakenError:
+            unsent = ledger.renew()
+            if portion.limit is not None:
+                portion.limit += unsent
+        finally:
+            ledger.flush()
+
+    report.outcomes = ledger.outcomes
+    report.fault = without_addresses(fault or ledger.fault)
+    report.stopped = stop()
+    with db.write():
+        report.skipped += skip_cancelled(db, edition_id, now())
+        if report.fault is not None:
+            hold_edition(db, edition_id, report.fault)
+    report.left = delivery_counts(db, edition_id)
 
 
 def _ahead(
     make: Callable[[Due], Outgoing | Outcome], dues: Iterator[Due]
 ) -> Iterator[Outgoing | Outcome]:
-    """Messages in order, some made ahead by other threads: a signature takes longer than the rest of
-    a message's way out, and its arithmetic runs beside us.
+    """Messages in order, some made ahead by other threads: a signature takes longer than everything
+    else about a message, and its arithmetic runs in parallel.
     """
     with ThreadPoolExecutor(SIGNERS, thread_name_prefix="sign") as pool:
         begun = deque(pool.submit(make, due) for due in islice(dues, AHEAD))

@@ -1,10 +1,10 @@
-"""The ledger: one row for each edition and recipient, and how it ended.
+"""Deliveries: one row for each edition and recipient, and how it ended.
 
     queued -> handed -> sent | failed | uncertain, or queued again
     queued -> skipped
 
-`handed` is on disk before a server is given the end of a body. Only one sender works on a database
-at a time (see store.sender), so a queued row needs no claim.
+`handed` is on disk before a server gets the end of a body. Only one sender works on a database at a
+time (see store.owner), so a queued row needs no claim.
 """
 
 import json
@@ -23,7 +23,7 @@ PAGE = 1000
 def queue_deliveries(
     db: Database, edition_id: int, choices: Iterable[tuple[int, Choice]], moment: datetime
 ) -> int:
-    """A queued delivery for each recipient, with the segment of the choice; how many.
+    """Queue a delivery for each recipient, with the segment of the choice; returns how many.
 
     Call inside the write that freezes the edition. A recipient has one delivery of an edition,
     whatever happens: UNIQUE (edition_id, recipient_id).
@@ -34,7 +34,7 @@ def queue_deliveries(
 
     def rows() -> Iterator[tuple[int, int, int, str]]:
         nonlocal count
-        for count, (recipient_id, choice) in enumerate(choices, 1):  # noqa: B007 - told below
+        for count, (recipient_id, choice) in enumerate(choices, 1):  # noqa: B007 - used below
             segment_id = segments.get(choice)
             if segment_id is None:
                 segment_id = save_segments(db, edition_id, [choice])[choice]
@@ -67,10 +67,10 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
 
 
 def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
-    """The queued deliveries of an edition that are due, a page at a time, so that memory is flat.
+    """The queued deliveries of an edition that are due, a page at a time to keep memory flat.
 
-    A page is read anew where another process has written meanwhile: whoever was suppressed or left
-    is not mailed any more, and an edition that was held ends here.
+    A page is read again if another process has written meanwhile: a recipient who was suppressed or
+    unsubscribed is not mailed any more, and an edition that was held ends here.
     """
     last = 0
     seen = db.version()
@@ -80,21 +80,17 @@ def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due
                 seen = version
                 break
             last = row["id"]
-            yield _due(row)
-
-
-def _due(row: Row) -> Due:
-    tried = row["first_tried_at"]
-    return Due(
-        id=row["id"],
-        edition_id=row["edition_id"],
-        segment_id=row["segment_id"],
-        recipient_id=row["recipient_id"],
-        address=row["address"],
-        name=row["name"],
-        attempts=row["attempts"],
-        first_tried_at=moment_from_text(tried) if tried else None,
-    )
+            tried = row["first_tried_at"]
+            yield Due(
+                id=row["id"],
+                edition_id=row["edition_id"],
+                segment_id=row["segment_id"],
+                recipient_id=row["recipient_id"],
+                address=row["address"],
+                name=row["name"],
+                attempts=row["attempts"],
+                first_tried_at=moment_from_text(tried) if tried else None,
+            )
 
 
 UNWANTED = """
@@ -113,7 +109,7 @@ SELECT 1
 
 
 def has_unwanted(db: Database, delivery_ids: Sequence[int]) -> bool:
-    """Whether one of these, drawn as due a while ago and not handed yet, would not be drawn now."""
+    """Whether one of these, read as due a while ago and not handed yet, would not be read now."""
     return db.value(UNWANTED, (json.dumps(list(delivery_ids)),)) is not None
 
 
@@ -132,12 +128,12 @@ UPDATE deliveries SET status = 'skipped', settled_at = :now, due_at = NULL,
 
 
 def skip_unwanted(db: Database, edition_id: int, now: datetime) -> int:
-    """Settle as skipped whoever must not, or no longer wants to, be mailed; how many."""
+    """Skip the recipients who must not, or no longer want to, be mailed; returns how many."""
     return db.run(SKIP_UNWANTED, {"edition": edition_id, "now": text_from_moment(now)})
 
 
 def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> int:
-    """Settle as skipped the queued deliveries of a segment for which nothing is left; how many."""
+    """Skip the queued deliveries of a segment that has no articles; returns how many."""
     sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL, reason = ?
               WHERE segment_id = ? AND status = 'queued'"""
     return db.run(sql, (text_from_moment(now), reason, segment_id))
@@ -146,18 +142,18 @@ def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> i
 def settle_uncertain(
     db: Database, *, delivery_id: int | None, edition_id: int | None, sent: bool, now: datetime
 ) -> int:
-    """The operator's word on uncertain deliveries, one or all of an edition: sent, or to be sent
-    again, with all its tries. How many. Call inside a write.
+    """Settle uncertain deliveries, one or all of an edition, as the operator decides: sent, or queued
+    again with all its tries. Returns how many. Call inside a write.
 
     Raises:
         NotReadyError: they are to be sent again, but the edition was cancelled.
     """
-    of = "SELECT edition_id FROM deliveries WHERE id = ?"
-    found = edition_id or db.value(of, (delivery_id,))
-    if not sent and db.value("SELECT status FROM editions WHERE id = ?", (found,)) == "cancelled":
+    sql = "SELECT edition_id FROM deliveries WHERE id = ?"
+    edition = edition_id or db.value(sql, (delivery_id,))
+    if not sent and db.value("SELECT status FROM editions WHERE id = ?", (edition,)) == "cancelled":
         raise NotReadyError(
-            f"edition {found} was cancelled, so that nothing of it is sent again. Allowed is --sent, "
-            "for what arrived all the same."
+            f"edition {edition} was cancelled, so none of it is sent again. Use --sent for mail that "
+            "did arrive."
         )
     column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
     at = text_from_moment(now)
@@ -170,6 +166,14 @@ def settle_uncertain(
                      attempts = iif(?, attempts, 0), first_tried_at = iif(?, first_tried_at, NULL)
                WHERE status = 'uncertain' AND {column} = ?"""  # noqa: S608 - the column is ours
     return db.run(sql, (status, due_at, reason, at if sent else None, sent, sent, value))
+
+
+LISTED = """
+SELECT deliveries.*, recipients.address, editions.digest, editions.number
+  FROM deliveries
+  JOIN recipients ON recipients.id = deliveries.recipient_id
+  JOIN editions ON editions.id = deliveries.edition_id
+"""
 
 
 def list_deliveries(
@@ -187,13 +191,7 @@ def list_deliveries(
             conditions.append(f"{column} = ?")
             values.append(value)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"""
-    SELECT deliveries.*, recipients.address, editions.digest, editions.number
-      FROM deliveries
-      JOIN recipients ON recipients.id = deliveries.recipient_id
-      JOIN editions ON editions.id = deliveries.edition_id
-      {where} ORDER BY deliveries.id LIMIT ?
-    """  # noqa: S608 - the conditions are ours
+    sql = f"{LISTED} {where} ORDER BY deliveries.id LIMIT ?"
     return db.each(sql, (*values, -1 if limit is None else limit))
 
 
@@ -203,12 +201,7 @@ def delivery_by_id(db: Database, delivery_id: int) -> Row:
     Raises:
         NotFoundError: there is no such delivery.
     """
-    sql = """SELECT deliveries.*, recipients.address, editions.digest, editions.number
-               FROM deliveries
-               JOIN recipients ON recipients.id = deliveries.recipient_id
-               JOIN editions ON editions.id = deliveries.edition_id
-              WHERE deliveries.id = ?"""
-    row = db.row(sql, (delivery_id,))
+    row = db.row(f"{LISTED} WHERE deliveries.id = ?", (delivery_id,))
     if row is None:
         raise NotFoundError(f"there is no delivery {delivery_id}; see `digest deliveries list`")
     return row

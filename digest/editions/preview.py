@@ -1,9 +1,8 @@
-"""What `send --dry-run` shows and writes: each segment's mail, made by the hands that make the real one."""
+"""What `send --dry-run` shows and writes: each segment's mail, made by the same code as the real one."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.mail import make_segment
@@ -12,10 +11,6 @@ from digest.errors import PublishError
 from digest.model import Choice, Edition, Preview, RenderedMail, Segment
 from digest.newsroom import Newsroom
 from digest.store.files import replace_file
-
-if TYPE_CHECKING:
-    pass
-
 
 EXAMPLE_ADDRESS = "recipient@example.org"
 EXAMPLE_TOKEN = "e" * 32
@@ -34,41 +29,59 @@ def everything(settings: Settings, digest: DigestConfig, language: str | None = 
 def preview_segments(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, segments: Sequence[Segment]
 ) -> list[Preview]:
-    """Each segment's mail as it would be sent, to an example recipient; without segments that of a
-    recipient of everything.
+    """Each segment's mail as it would be sent, to an example recipient; without segments the mail of
+    a recipient of everything.
+
+    Its name, such as weekly-12-en-drugs-youth, is safe as a file name and unique.
     """
-    settings, environment, signer = newsroom.settings, newsroom.templates, newsroom.signer
+    settings = newsroom.settings
     previews: list[Preview] = []
     names: set[str] = set()
     for segment in segments or [Segment(everything(settings, digest), 0)]:
-        layout = lay_out(edition.placements, segment.choice, per_theme=digest.per_theme)
+        choice = segment.choice
+        layout = lay_out(edition.placements, choice, per_theme=digest.per_theme)
         mail, maker = make_segment(
             settings=settings,
             digest=digest,
             edition=edition,
             layout=layout,
-            environment=environment,
-            signer=signer,
+            environment=newsroom.templates,
+            signer=newsroom.signer,
         )
         message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)
-        name = _name(settings, digest, edition, segment.choice, names)
+
+        all_themes = choice.themes == settings.digest_themes(digest)
+        themes = "everything" if all_themes else "-".join(choice.themes) or "nothing"
+        base = f"{digest.name}-{edition.number}-{'-'.join(choice.languages)}-{themes}"[:120]
+        name, nth = base, 2
+        while name in names:
+            name, nth = f"{base}-{nth}", nth + 1
         names.add(name)
-        warnings = _warnings(settings, edition, layout.total, len(message))
+
+        warnings: list[str] = []
+        if layout.total == 0:
+            warnings.append("no articles for this choice; its recipients are skipped")
+        if (size := len(message)) > settings.mail.budget_kb * KB:
+            warnings.append(
+                f"{size / KB:.0f} kB are over mail.budget_kb = {settings.mail.budget_kb}; "
+                "lower per_theme, or some mail programs will cut it"
+            )
+        days = (edition.window.ends_at - edition.window.starts_at).days
+        if edition.number == 1 and days > LONG_WINDOW_DAYS:
+            warnings.append(
+                f"this first edition reaches back {days} days; set `since` of the digest to leave "
+                "out what is old"
+            )
         previews.append(Preview(segment, layout, mail, message, name, tuple(warnings)))
     return previews
 
 
-def write_preview(folder: Path, preview: Preview) -> list[Path]:
-    """NAME.eml, .html and .txt in `folder`, which is made if needed; their paths.
+def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> list[Path]:
+    """NAME.eml, .html and .txt in `folder`, which is made if needed; returns their paths.
 
     Raises:
         PublishError: the folder cannot be written.
     """
-    return write_parts(folder, preview.name, preview.message, preview.mail)
-
-
-def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> list[Path]:
-    """As `write_preview`, for any mail."""
     paths = [folder / f"{name}.{ending}" for ending in ("eml", "html", "txt")]
     parts = (message, mail.html.encode(), mail.text.encode())
     try:
@@ -86,7 +99,7 @@ def _unwritable(folder: Path, error: OSError) -> PublishError:
 
 
 def clear_previews(folder: Path, digest: str) -> None:
-    """Remove what an earlier dry run of this digest wrote, so that nothing stale lies beside the new.
+    """Remove the files of an earlier dry run of this digest.
 
     Raises:
         PublishError: the folder cannot be written.
@@ -99,36 +112,3 @@ def clear_previews(folder: Path, digest: str) -> None:
                     path.unlink(missing_ok=True)
     except OSError as e:
         raise _unwritable(folder, e) from e
-
-
-def _name(
-    settings: Settings, digest: DigestConfig, edition: Edition, choice: Choice, taken: set[str]
-) -> str:
-    """weekly-12-en-drugs-youth: safe as a file name, and each one its own."""
-    all_themes = choice.themes == settings.digest_themes(digest)
-    themes = "everything" if all_themes else "-".join(choice.themes) or "nothing"
-    name = f"{digest.name}-{edition.number}-{'-'.join(choice.languages)}-{themes}"[:120]
-    nth = 2
-    unique = name
-    while unique in taken:
-        unique = f"{name}-{nth}"
-        nth += 1
-    return unique
-
-
-def _warnings(settings: Settings, edition: Edition, total: int, size: int) -> list[str]:
-    found: list[str] = []
-    if total == 0:
-        found.append("nothing is left for this choice; its recipients are skipped")
-    if size > settings.mail.budget_kb * KB:
-        found.append(
-            f"{size / KB:.0f} kB are over mail.budget_kb = {settings.mail.budget_kb}; "
-            "lower per_theme, or some mail programs will cut it"
-        )
-    days = (edition.window.ends_at - edition.window.starts_at).days
-    if edition.number == 1 and days > LONG_WINDOW_DAYS:
-        found.append(
-            f"this first edition reaches back {days} days; set `since` of the digest to leave out "
-            "what is old"
-        )
-    return found

@@ -1,13 +1,13 @@
 """Windows: which stretch of time an edition covers, and when it is due.
 
 The windows of a digest are half open and tile the time line: each starts where the last one ended,
-so an article belongs to the one edition in whose window its `first_seen_at` falls. A window may
-be closed with an end up to one second ahead of the clock, clocks jump, and an ingest that read its
-`now` long ago may write after an edition was closed. None of this loses an article as long as
-whoever stores one keeps to this, within one write transaction (there is one writer at a time):
+so an article belongs to the one edition whose window contains its `first_seen_at`. A window may be
+closed with an end up to one second ahead of the clock, clocks jump, and an ingest that read its
+`now` long ago may write after an edition was closed. No article is lost as long as every program
+that stores one does this, within one write transaction (there is one writer at a time):
 
-- an article's `first_seen_at` is `seen_at(now, last_end=...)` with the latest `ends_at` of all editions,
-  so that no article ever appears inside a window that is closed;
+- an article's `first_seen_at` is `seen_at(now, last_end=...)` with the latest `ends_at` of all
+  editions, so that no article ever appears inside a closed window;
 - an edition is composed from all articles of its window in the transaction that writes its row.
 """
 
@@ -36,7 +36,7 @@ def boundary_before_or_at(rule: Rule, zone: str, moment: datetime) -> datetime:
     return EPOCH if wall is None else _instant(wall, ZoneInfo(zone))
 
 
-def due_window(
+def window_to_close(
     rule: Rule,
     zone: str,
     *,
@@ -44,63 +44,33 @@ def due_window(
     first_seen: datetime | None,
     since: datetime | None,
     now: datetime,
+    by_hand: bool = False,
 ) -> Window | None:
-    """The window that the rule has closed by `now`; None if none is due.
+    """The window that the rule has closed by `now`, or that a person closes; None if there is none.
 
     It ends at the newest boundary not after `now`: after an outage, one window for all the time
-    missed. It starts at `last_end`, where the digest's last edition ended; for the first edition at
-    `since`, else at the boundary not after `first_seen`, when the earliest article came in.
-    None as well before the first article, and while the clock stands before the last edition's end.
+    missed. `by_hand` it ends at the next whole second, so that it holds what came in up to and at
+    `now`, and what comes later in the same second is moved behind it by `seen_at`.
+
+    It starts at `last_end`, where the digest's last edition ended; for the first edition at `since`,
+    else at the boundary not after `first_seen`, when the earliest article came in. There is none
+    before the first article, and while the clock is before the last edition's end.
     """
-    start = _start(rule, zone, last_end=last_end, first_seen=first_seen, since=since)
-    return _window(start, boundary_before_or_at(rule, zone, now))
-
-
-def window_now(
-    rule: Rule,
-    zone: str,
-    *,
-    last_end: datetime | None,
-    first_seen: datetime | None,
-    since: datetime | None,
-    now: datetime,
-) -> Window | None:
-    """The window that `digest send` closes by hand: starts as in `due_window`, ends after `now`.
-
-    It ends at the next whole second, so that what came in up to and at `now` is inside, and what
-    comes later in the same second is moved behind it by `seen_at`.
-    """
-    start = _start(rule, zone, last_end=last_end, first_seen=first_seen, since=since)
-    return _window(start, now.astimezone(UTC).replace(microsecond=0) + _SECOND)
-
-
-def lateness(window: Window, now: datetime) -> timedelta:
-    """How long after the window's end it is; zero where the end is still ahead."""
-    return max(now - window.ends_at, timedelta(0))
+    if by_hand:
+        ends_at = now.astimezone(UTC).replace(microsecond=0) + _SECOND
+    else:
+        ends_at = boundary_before_or_at(rule, zone, now)
+    starts_at = last_end or since
+    if starts_at is None and first_seen is not None:
+        starts_at = boundary_before_or_at(rule, zone, first_seen)
+    if starts_at is None or ends_at <= starts_at:
+        return None
+    return Window(starts_at.astimezone(UTC), ends_at)
 
 
 def is_late(window: Window, now: datetime, max_lateness_hours: float) -> bool:
     """Whether the edition of this window must wait for a person; exactly at the limit it goes."""
-    return lateness(window, now) > timedelta(hours=max_lateness_hours)
-
-
-def _start(
-    rule: Rule,
-    zone: str,
-    *,
-    last_end: datetime | None,
-    first_seen: datetime | None,
-    since: datetime | None,
-) -> datetime | None:
-    if last_end is not None or since is not None:
-        return last_end or since
-    return None if first_seen is None else boundary_before_or_at(rule, zone, first_seen)
-
-
-def _window(starts_at: datetime | None, ends_at: datetime) -> Window | None:
-    if starts_at is None or ends_at <= starts_at:
-        return None
-    return Window(starts_at.astimezone(UTC), ends_at)
+    return now - window.ends_at > timedelta(hours=max_lateness_hours)
 
 
 def _next_wall(rule: Rule, zone: ZoneInfo, moment: datetime) -> datetime:

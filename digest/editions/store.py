@@ -1,10 +1,9 @@
-"""Editions as they are frozen: their window, their articles in order, their segments."""
+"""Frozen editions: their window, their articles in order, their segments."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from digest.errors import NotFoundError
 from digest.model import Choice, Edition, EditionStatus, Match, Placement, Segment, Sibling, Window
@@ -28,14 +27,14 @@ SELECT placements.position, placements.matches, placements.siblings,
 
 
 def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
-    """Number and end of a digest's newest window, cancelled editions included; None: none yet."""
+    """Number and end of a digest's newest edition, cancelled ones included; None if it has none."""
     sql = "SELECT number, ends_at FROM editions WHERE digest = ? ORDER BY number DESC LIMIT 1"
     row = db.row(sql, (digest,))
     return None if row is None else (row["number"], moment_from_text(row["ends_at"]))
 
 
 def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
-    """Freeze an edition: its row and its placements; its id. Call inside a write."""
+    """Freeze an edition, its row and its placements; returns its id. Call inside a write."""
     edition_id = db.insert(
         "editions",
         {
@@ -57,7 +56,19 @@ def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
                 placement.article.id,
                 placement.article.version,
                 placement.article.story_id,
-                _matches_text(placement.article.matches),
+                # The themes and their order; the evidence stays with the article.
+                json.dumps(
+                    [
+                        {
+                            "theme": match.theme,
+                            "score": match.score,
+                            "threshold": match.threshold,
+                            "by": match.by,
+                            "lexicon_version": match.lexicon_version,
+                        }
+                        for match in placement.article.matches
+                    ]
+                ),
                 json.dumps([asdict(one) for one in placement.siblings], ensure_ascii=False),
             )
             for placement in edition.placements
@@ -67,7 +78,7 @@ def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
 
 
 def edition_by_id(db: Database, edition_id: int) -> Edition:
-    """An edition as it was frozen, whatever became of its articles since.
+    """An edition as it was frozen, whatever has happened to its articles since.
 
     Raises:
         NotFoundError: there is no such edition.
@@ -75,45 +86,53 @@ def edition_by_id(db: Database, edition_id: int) -> Edition:
     row = db.row("SELECT * FROM editions WHERE id = ?", (edition_id,))
     if row is None:
         raise NotFoundError(f"there is no edition {edition_id}; see `digest editions list`")
+    placements = tuple(
+        Placement(
+            one["position"],
+            article_from_row(one, [Match(**match) for match in json.loads(one["matches"])]),
+            tuple(Sibling(**sibling) for sibling in json.loads(one["siblings"])),
+        )
+        for one in db.rows(_SELECT_PLACEMENTS, (edition_id,))
+    )
     return Edition(
         id=row["id"],
         digest=row["digest"],
         number=row["number"],
         window=Window(moment_from_text(row["starts_at"]), moment_from_text(row["ends_at"])),
         hash=row["hash"],
-        placements=tuple(_placement(found) for found in db.rows(_SELECT_PLACEMENTS, (edition_id,))),
+        placements=placements,
         status=EditionStatus(row["status"]),
     )
 
 
 def list_editions(db: Database, *, digest: str | None = None, limit: int = 50) -> list[Row]:
-    """The newest editions with how many articles they hold and how their deliveries stand."""
+    """The newest editions with their number of articles and their deliveries by state."""
     where, values = ("", []) if digest is None else ("WHERE digest = ?", [digest])
     sql = f"""
     SELECT id, digest, number, starts_at, ends_at, status, hash, composed_at,
            (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
       FROM editions {where} ORDER BY ends_at DESC, id DESC LIMIT ?
     """  # noqa: S608 - the condition is ours
-    found = db.rows(sql, [*values, limit])
-    for row in found:
+    rows = db.rows(sql, [*values, limit])
+    for row in rows:
         row["deliveries"] = delivery_counts(db, row["id"])
-    return found
+    return rows
 
 
 def delivery_counts(db: Database, edition_id: int) -> dict[str, int]:
-    """How many deliveries of an edition stand in each state; states without any are left out."""
+    """The number of deliveries of an edition by state, without states that have none."""
     sql = """SELECT status, count(*) AS count FROM deliveries WHERE edition_id = ?
               GROUP BY status ORDER BY status"""
     return {row["status"]: row["count"] for row in db.rows(sql, (edition_id,))}
 
 
 def audience_of(db: Database, edition_id: int) -> int:
-    """How many recipients an edition was composed for: what its delivery counts must add up to."""
+    """How many recipients an edition was composed for: its delivery counts must add up to this."""
     return int(db.value("SELECT recipients FROM editions WHERE id = ?", (edition_id,)))
 
 
 def save_segments(db: Database, edition_id: int, choices: Iterable[Choice]) -> dict[Choice, int]:
-    """A row for each different choice among an edition's recipients; their ids."""
+    """Add a row for each different choice among an edition's recipients; returns their ids."""
     return {
         choice: db.insert(
             "segments",
@@ -141,7 +160,7 @@ def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
 
 
 def queued_segments(db: Database, edition_id: int, now: datetime) -> list[Segment]:
-    """The segments of an edition with how many of their deliveries would go out, the largest first:
+    """The segments of an edition, the largest first, each counting the deliveries that would be sent:
     those that are due, to recipients who still want the mail and may be mailed.
     """
     sql = """
@@ -159,37 +178,10 @@ def queued_segments(db: Database, edition_id: int, now: datetime) -> list[Segmen
 
 
 def _choice(row: Row) -> Choice:
-    return Choice(row["language"], _split(row["languages"]), _split(row["themes"]))
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
-
-
-def _placement(row: Row) -> Placement:
-    siblings = tuple(Sibling(**found) for found in json.loads(row["siblings"]))
-    return Placement(row["position"], article_from_row(row, _matches(row["matches"])), siblings)
-
-
-def _matches_text(matches: Sequence[Match]) -> str:
-    """An edition needs which themes an article has and in what order; the evidence stays with it."""
-    return json.dumps(
-        [
-            {
-                "theme": match.theme,
-                "score": match.score,
-                "threshold": match.threshold,
-                "by": match.by,
-                "lexicon_version": match.lexicon_version,
-            }
-            for match in matches
-        ]
+    languages, themes = (
+        tuple(part for part in row[column].split(",") if part) for column in ("languages", "themes")
     )
-
-
-def _matches(text: str) -> list[Match]:
-    found: list[dict[str, Any]] = json.loads(text)
-    return [Match(**match) for match in found]
+    return Choice(row["language"], languages, themes)
 
 
 def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list[int]:
@@ -205,8 +197,8 @@ def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list
 
 
 def unfinished_editions(db: Database, *, article_id: int | None = None) -> list[int]:
-    """Composed editions with deliveries still queued or under way, the oldest first; all, or those
-    that hold an article.
+    """Composed editions with deliveries still queued or under way, the oldest first; all of them, or
+    those that contain an article.
     """
     sql = """
     SELECT id FROM editions
@@ -220,8 +212,8 @@ def unfinished_editions(db: Database, *, article_id: int | None = None) -> list[
 
 
 def waiting_editions(db: Database, digest: str) -> list[Row]:
-    """Editions of a digest with queued deliveries, due or not, the oldest first: their id, status
-    and note, how many are queued, and when the first of them is due.
+    """Editions of a digest with queued deliveries, due or not, the oldest first: id, status, note,
+    how many are queued, and when the first of them is due.
     """
     sql = """
     SELECT editions.id, editions.status, note, count(*) AS queued, min(due_at) AS due_at
@@ -233,19 +225,19 @@ def waiting_editions(db: Database, digest: str) -> list[Row]:
 
 
 def edition_note(db: Database, edition_id: int) -> str | None:
-    """Why an edition is held; None where it is not."""
+    """Why an edition is held; None if it is not."""
     note = db.value("SELECT note FROM editions WHERE id = ? AND status = 'held'", (edition_id,))
     return None if note is None else str(note)
 
 
 def hold_edition(db: Database, edition_id: int, note: str) -> bool:
-    """Stop an edition until a person releases it; False if it was not going out."""
+    """Stop an edition until a person releases it; False if it was not composed."""
     sql = "UPDATE editions SET status = 'held', note = ? WHERE id = ? AND status = 'composed'"
     return bool(db.run(sql, (note, edition_id)))
 
 
 def release_edition(db: Database, edition_id: int) -> bool:
-    """Let a held edition go out at once; False if it was not held. Its tries begin anew."""
+    """Let a held edition be sent at once, with all its tries; False if it was not held."""
     sql = "UPDATE editions SET status = 'composed', note = NULL WHERE id = ? AND status = 'held'"
     if not db.run(sql, (edition_id,)):
         return False
@@ -260,14 +252,14 @@ def release_edition(db: Database, edition_id: int) -> bool:
 
 
 def cancel_edition(db: Database, edition_id: int, now: datetime) -> int:
-    """Send no more of an edition: what is queued is skipped; how many. What was sent stays sent."""
+    """Cancel an edition and skip its queued deliveries; returns how many. What was sent stays sent."""
     db.run("UPDATE editions SET status = 'cancelled' WHERE id = ?", (edition_id,))
     return skip_cancelled(db, edition_id, now)
 
 
 def skip_cancelled(db: Database, edition_id: int, now: datetime) -> int:
-    """Settle as skipped what is queued of an edition if it is cancelled; how many. A mail that was
-    under way when that happened may have come back to be tried again.
+    """Skip the queued deliveries of an edition if it is cancelled; returns how many. A mail that was
+    under way at the cancellation may have been queued again since.
     """
     sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL,
                reason = 'edition cancelled' WHERE edition_id = ? AND status = 'queued'

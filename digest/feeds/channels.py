@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from itertools import product
 
 from digest.config.settings import Settings
 from digest.config.urls import feed_slug, feed_url
@@ -18,7 +19,8 @@ MEDIA_TYPES = {
     JSON: "application/feed+json",
     HTML: "text/html",
 }
-"""The forms in which each channel is published, by the ending of the file."""
+"""The forms in which each channel is published, by file ending."""
+OPML_NAME = "feeds.opml"
 _NAMESPACE = uuid.UUID("b2f7c0de-57a4-5c2b-8a3f-3f0a6c1d9e44")
 
 
@@ -48,48 +50,40 @@ class Channel:
 
 def channels(settings: Settings) -> list[Channel]:
     """Every channel: everything first, then the themes, the languages, and both together."""
-    themes, languages = settings.theme_keys, settings.site.languages
+    site, themes = settings.site, settings.theme_keys
     pairs: list[tuple[str | None, str | None]] = [(None, None)]
     pairs += [(theme, None) for theme in themes]
-    pairs += [(None, language) for language in languages]
-    pairs += [(theme, language) for theme in themes for language in languages]
-    return [_channel(settings, theme, language) for theme, language in pairs]
-
-
-def _channel(settings: Settings, theme: str | None, language: str | None) -> Channel:
-    site = settings.site
-    spoken = language or site.languages[0]
-    wording = wording_for(spoken, site.languages)
-    suffix = f", {wording.in_language[language]}" if language is not None else ""
-    if theme is None:
+    pairs += [(None, language) for language in site.languages]
+    pairs += product(themes, site.languages)
+    listed: list[Channel] = []
+    for theme, language in pairs:
+        spoken = language or site.languages[0]
+        wording = wording_for(spoken, site.languages)
         title, about = site.title, wording.about_all.format(site=site.title)
-    else:
-        name = settings.theme_names[theme].title(spoken)
-        title = f"{site.title}: {name}"
-        about = wording.about_theme.format(site=site.title, theme=name)
-    return Channel(
-        theme, language, feed_slug(theme, language), title + suffix, about + suffix, wording
-    )
+        if theme is not None:
+            name = settings.theme_names[theme].title(spoken)
+            title = f"{site.title}: {name}"
+            about = wording.about_theme.format(site=site.title, theme=name)
+        suffix = f", {wording.in_language[language]}" if language is not None else ""
+        slug = feed_slug(theme, language)
+        listed.append(Channel(theme, language, slug, title + suffix, about + suffix, wording))
+    return listed
 
 
 def feed_id(channel: Channel, store_made_at: datetime) -> str:
-    """The feed's permanent id (RFC 4287 §4.2.6), a urn:uuid.
+    """The feed's permanent id (RFC 4287 §4.2.6), a urn:uuid shared by all forms of the channel.
 
-    It is made of the moment at which the store was made and of the channel's slug. So it outlives a
-    new title and a move to another address, and two newsrooms that both publish "drugs" still have
-    different ids. The three forms of a channel share it.
+    It depends on the moment the store was made and on the channel's slug. So it survives a new
+    title or address, and two newsrooms that both publish "drugs" have different ids.
     """
     moment = store_made_at.astimezone(UTC).isoformat()
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{moment} {channel.slug}')}"
 
 
-OPML_NAME = "feeds.opml"
-
-
 def opml_bytes(listed: Sequence[Channel], settings: Settings, store_made_at: datetime) -> bytes:
-    """Every channel by its Atom form, in one folder for each language and one for them all.
+    """Every channel by its Atom form, in one folder per language and one for all languages.
 
-    Nothing in it depends on the articles, so that it changes only with config.toml.
+    It does not depend on the articles and changes only with config.toml.
     """
     from lxml import etree
 
@@ -106,26 +100,19 @@ def opml_bytes(listed: Sequence[Channel], settings: Settings, store_made_at: dat
         etree.SubElement(head, name).text = value
     body = etree.SubElement(opml, "body")
     for language in (None, *site.languages):
-        folder = etree.SubElement(body, "outline", text=_folder(language, listed))
+        text = OWN_NAMES[language] if language is not None else listed[0].wording.all_languages
+        folder = etree.SubElement(body, "outline", text=text)
         for channel in listed:
             if channel.language == language:
-                etree.SubElement(folder, "outline", _outline(channel, settings))
+                outline = {
+                    "type": "rss",
+                    "text": channel.title,
+                    "title": channel.title,
+                    "description": channel.about,
+                    "xmlUrl": channel.url(settings, ATOM),
+                    "htmlUrl": channel.url(settings, HTML),
+                }
+                if language is not None:
+                    outline["language"] = language
+                etree.SubElement(folder, "outline", outline)
     return bytes(etree.tostring(opml, encoding="UTF-8", xml_declaration=True, pretty_print=True))
-
-
-def _folder(language: str | None, listed: Sequence[Channel]) -> str:
-    return OWN_NAMES[language] if language is not None else listed[0].wording.all_languages
-
-
-def _outline(channel: Channel, settings: Settings) -> dict[str, str]:
-    outline = {
-        "type": "rss",
-        "text": channel.title,
-        "title": channel.title,
-        "description": channel.about,
-        "xmlUrl": channel.url(settings, ATOM),
-        "htmlUrl": channel.url(settings, HTML),
-    }
-    if channel.language is not None:
-        outline["language"] = channel.language
-    return outline

@@ -1,4 +1,4 @@
-"""An article as every feed and page shows it: cut, cleaned and linked once, used in all forms."""
+"""An article as every feed and page shows it: cut, cleaned and linked once for all forms."""
 
 import functools
 import re
@@ -14,15 +14,15 @@ from digest.config.urls import article_page
 from digest.feeds.channels import Channel, feed_id
 from digest.language.text import ELLIPSIS, clean, cut, paragraphs
 from digest.language.wording import wording_for
-from digest.model import Article, KnownDate, Sibling
+from digest.model import Article, Sibling
 
 if TYPE_CHECKING:
     from nh3 import Cleaner
 
 
-SUMMARY_SIGNS = 300
-TEASER_SIGNS = 600
-"""A teaser is all that is known, so more of it is shown."""
+SUMMARY_CHARACTERS = 300
+TEASER_CHARACTERS = 600
+"""A teaser is all the text there is, so more of it is shown."""
 
 _TAGS = (
     "p br h2 h3 h4 ul ol li dl dt dd blockquote q cite a em strong b i u s sub sup code pre hr "
@@ -56,9 +56,9 @@ class Version:
 class Item:
     """What is shown of an article, without characters that XML 1.0 forbids.
 
-    `summary` is plain text. `body_html` is safe HTML, whole; feeds carry it only when `full`.
-    `translations` holds one version for each other language; all else is in `related`. `published`
-    is None where the day is unknown; both instants are UTC in whole seconds.
+    `summary` is plain text. `body_html` is safe HTML, uncut; feeds carry it only if `full`.
+    `translations` holds one version for each other language; all others are in `related`.
+    `published` is None where the day is unknown; both times are UTC in whole seconds.
     """
 
     article: Article
@@ -77,7 +77,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """A channel with its items, newest first. `updated` is that of the newest change among them."""
+    """A channel with its items, newest first; `updated` is the time of their latest change."""
 
     channel: Channel
     id: str
@@ -90,44 +90,9 @@ class FeedView:
 
 
 def feed_view(channel: Channel, items: Sequence[Item], store_made_at: datetime) -> FeedView:
-    """The channel as it stands; one without articles was last updated when the store was made."""
+    """The channel with these items; an empty one was last updated when the store was made."""
     updated = max((item.updated for item in items), default=_whole_seconds(store_made_at))
     return FeedView(channel, feed_id(channel, store_made_at), tuple(items), updated)
-
-
-def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -> Item:
-    """The article as feeds and pages show it; of a withdrawn one, only that it was withdrawn."""
-    wording = wording_for(article.language, settings.site.languages)
-    title = _one_line(article.title) or cut(_plain(article.lead), 80) or wording.untitled
-    summary, body = _summary(article), _body(article)
-    url = _reader_url(article, settings)
-    updated, author = article.updated_at, _one_line(article.byline or "")
-    if article.withdrawn_at is not None:
-        zone = ZoneInfo(settings.site.time_zone)
-        day = wording.day(article.withdrawn_at.astimezone(zone).date())
-        title = wording.withdrawn.format(title=title)
-        summary = wording.withdrawn_on.format(day=day)
-        body, author = f"<p>{summary}</p>", ""
-        url = article_page(settings, article.id)
-        updated = max(updated, article.withdrawn_at)
-    translations, related = _versions(article, siblings, settings)
-    return Item(
-        article=article,
-        url=url,
-        title=title,
-        author=author or settings.site.author,
-        summary=summary,
-        body_html=body,
-        full=settings.feeds.content == "full"
-        and article.complete
-        and article.withdrawn_at is None
-        and bool(body),
-        published=_published(article.published),
-        updated=_whole_seconds(updated),
-        categories=_categories(article, settings),
-        translations=translations,
-        related=related,
-    )
 
 
 def items_of(
@@ -139,8 +104,74 @@ def items_of(
     }
 
 
+def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -> Item:
+    """The article as feeds and pages show it; if withdrawn, only the fact that it was withdrawn."""
+    language, withdrawn_at = article.language, article.withdrawn_at
+    wording = wording_for(language, settings.site.languages)
+    title = _one_line(article.title) or cut(_plain(article.lead), 80) or wording.untitled
+    url = _reader_url(article, settings)
+    updated, author = article.updated_at, _one_line(article.byline or "")
+    if withdrawn_at is not None:
+        day = wording.day(withdrawn_at.astimezone(ZoneInfo(settings.site.time_zone)).date())
+        title = wording.withdrawn.format(title=title)
+        summary = wording.withdrawn_on.format(day=day)
+        body, author = f"<p>{summary}</p>", ""
+        url = article_page(settings, article.id)
+        updated = max(updated, withdrawn_at)
+    elif article.complete:
+        lead = article.lead or next(iter(paragraphs(article.text)), "")
+        summary = cut(_plain(lead), SUMMARY_CHARACTERS)
+        body = safe_html(article.content_html)
+    else:
+        summary = _open_end(cut(_plain(article.text or article.lead), TEASER_CHARACTERS))
+        body = safe_html(article.content_html)
+        if body.endswith("</p>"):
+            body = _open_end(body.removesuffix("</p>")) + "</p>"
+
+    published = article.published.time and _whole_seconds(article.published.time)
+    if published is None and article.published.day is not None:
+        published = datetime.combine(article.published.day, time(), UTC)
+
+    translations: dict[str, Version] = {}
+    related: list[Version] = []
+    for sibling in siblings:
+        version = Version(
+            _reader_url(sibling, settings),
+            sibling.language,
+            _one_line(sibling.title),
+            settings.source_title(sibling.source),
+        )
+        if sibling.language != language and sibling.language not in translations:
+            translations[sibling.language] = version
+        else:
+            related.append(version)
+    return Item(
+        article=article,
+        url=url,
+        title=title,
+        author=author or settings.site.author,
+        summary=summary,
+        body_html=body,
+        full=settings.feeds.content == "full"
+        and article.complete
+        and withdrawn_at is None
+        and bool(body),
+        published=published,
+        updated=_whole_seconds(updated),
+        categories=tuple(
+            Category(
+                theme, f"{settings.feeds_url}/themes", settings.theme_names[theme].title(language)
+            )
+            for theme in article.themes
+            if theme in settings.theme_keys
+        ),
+        translations=tuple(translations.values()),
+        related=tuple(related),
+    )
+
+
 def safe_html(html: str) -> str:
-    """The HTML with text and links only: no script, no style, no picture, no relative address."""
+    """The HTML with text and links only: no scripts, styles, pictures or relative addresses."""
     return clean(_cleaner().clean(clean(html))).strip()
 
 
@@ -157,22 +188,8 @@ def _cleaner() -> "Cleaner":
     )
 
 
-def _summary(article: Article) -> str:
-    if article.complete:
-        lead = article.lead or next(iter(paragraphs(article.text)), "")
-        return cut(_plain(lead), SUMMARY_SIGNS)
-    return _open_end(cut(_plain(article.text or article.lead), TEASER_SIGNS))
-
-
-def _body(article: Article) -> str:
-    body = safe_html(article.content_html)
-    if article.complete or not body.endswith("</p>"):
-        return body
-    return _open_end(body.removesuffix("</p>")) + "</p>"
-
-
 def _open_end(teaser: str) -> str:
-    """A teaser that its source cut inside a sentence says so."""
+    """The teaser with "…" where its source cut it inside a sentence."""
     if not teaser or _ENDED.search(teaser):
         return teaser
     return teaser.rstrip(" ,;:–—-") + ELLIPSIS
@@ -187,47 +204,10 @@ def _one_line(text: str) -> str:
 
 
 def _reader_url(article: Article | Sibling, settings: Settings) -> str:
-    """As links.article_url, but an address that is no web page never becomes a link."""
+    """As urls.article_url, but an address that is not a web page never becomes a link."""
     if (url := clean(article.url or "")) and urlsplit(url).scheme in {"http", "https"}:
         return url
     return article_page(settings, article.id)
-
-
-def _versions(
-    article: Article, siblings: Sequence[Sibling], settings: Settings
-) -> tuple[tuple[Version, ...], tuple[Version, ...]]:
-    translations: dict[str, Version] = {}
-    related: list[Version] = []
-    for sibling in siblings:
-        version = Version(
-            _reader_url(sibling, settings),
-            sibling.language,
-            _one_line(sibling.title),
-            settings.source_title(sibling.source),
-        )
-        if sibling.language != article.language and sibling.language not in translations:
-            translations[sibling.language] = version
-        else:
-            related.append(version)
-    return tuple(translations.values()), tuple(related)
-
-
-def _categories(article: Article, settings: Settings) -> tuple[Category, ...]:
-    scheme, names = f"{settings.feeds_url}/themes", settings.theme_names
-    return tuple(
-        Category(theme, scheme, names[theme].title(article.language))
-        for theme in article.themes
-        if theme in settings.theme_keys
-    )
-
-
-def _published(known: KnownDate) -> datetime | None:
-    """The instant; of a day without a time, its first second in UTC."""
-    if known.time is not None:
-        return _whole_seconds(known.time)
-    if known.day is None:
-        return None
-    return datetime.combine(known.day, time(), UTC)
 
 
 def _whole_seconds(moment: datetime) -> datetime:

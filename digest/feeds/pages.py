@@ -13,7 +13,7 @@ from digest.config.settings import Settings
 from digest.config.urls import article_page, feed_slug
 from digest.errors import ConfigError, template_fault
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS, Channel
-from digest.feeds.items import FeedView, Item, Version
+from digest.feeds.items import FeedView, Item
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link of a page. `language` is that of its text, "" where it is the page's own; `theme` gives
-    it a colour; `target` is the language that it leads to; `current` marks the page itself."""
+    """A link on a page. `language` is that of its text, "" where it is the page's own; `theme` gives
+    it a colour; `target` is the language it leads to; `current` marks the page itself."""
 
     text: str
     href: str
@@ -39,7 +39,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """An article in a list or over its own text: what stands around it, ready for the page.
+    """The head of an article, in a list or over its own text, ready for the page.
 
     `day` is ("2023-04-04", "4 April 2023"), None where the day is unknown. `notes` say that only a
     summary is known, or that the title is ours.
@@ -72,12 +72,12 @@ class Navigation:
 
 
 def article_name(article_id: int) -> str:
-    """The file of an article's page within the folder; links.article_page is its address."""
+    """The file of an article's page within the folder; urls.article_page is its address."""
     return f"articles/{article_id}.html"
 
 
 def article_of(name: str) -> int | None:
-    """The article of which this file is the page; None where it is no such page."""
+    """The id of the article whose page this file is; None if it is not an article's page."""
     number = name.removeprefix("articles/").removesuffix(".html")
     return int(number) if name.startswith("articles/") and number.isdecimal() else None
 
@@ -111,7 +111,7 @@ def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settin
 
 
 def article_page_bytes(environment: "Environment", item: Item, settings: Settings) -> bytes:
-    """One article with its whole text, as far as it is known."""
+    """One article with all of its text that is known."""
     article = item.article
     wording = wording_for(article.language, settings.site.languages)
     language = article.language if article.language in settings.site.languages else None
@@ -142,50 +142,42 @@ def _rendered(environment: "Environment", template: str, **context: object) -> b
 def _headline(
     item: Item, wording: Wording, settings: Settings, channel: Channel | None
 ) -> Headline:
-    """`channel` is the list that it stands in, None on the article's own page."""
-    article = item.article
+    """`channel` is the list that contains it, None on the article's own page."""
+    article, site, within = item.article, settings.site, f"{settings.feeds_url}/"
     own = item.url == article_page(settings, article.id)
-    root = "" if channel is not None else "../"
-    language = channel.language if channel is not None else _site_language(item, settings)
+    source = settings.source_title(article.source)
+    if channel is not None:
+        root, language = "", channel.language
+    else:
+        root, language = "../", article.language if article.language in site.languages else None
     notes = [wording.summary] if not article.complete else []
     if article.title_made:
         notes.append(wording.made_title)
+    versions: list[Link] = []
+    for version in (*item.translations, *item.related):
+        if version.language != article.language:
+            text = wording.in_language.get(version.language, version.language)
+        else:
+            text = version.source if version.source != source else wording.another_report
+        href = version.href
+        if href.startswith(within):
+            href = root + href.removeprefix(within)
+        versions.append(Link(text, href, target=version.language))
     return Headline(
         item=item,
         href=article_name(article.id) if own else item.url,
         language=_other(article.language, wording),
-        source=settings.source_title(article.source),
+        source=source,
         byline=item.author if article.byline and article.withdrawn_at is None else "",
         day=_day(article.published.day, wording) if article.published.day else None,
         notes=tuple(notes),
-        versions=tuple(
-            _version(version, item, root, wording, settings)
-            for version in (*item.translations, *item.related)
-        ),
+        versions=tuple(versions),
         themes=tuple(
             _theme_link(settings, theme.term, language, wording, root)
             for theme in item.categories
             if channel is None or theme.term != channel.theme
         ),
     )
-
-
-def _version(version: Version, item: Item, root: str, wording: Wording, settings: Settings) -> Link:
-    """A version in another language by that language, else by its source if that is another."""
-    within = f"{settings.feeds_url}/"
-    href = root + version.href.removeprefix(within) if version.href.startswith(within) else None
-    if version.language != item.article.language:
-        text = wording.in_language.get(version.language, version.language)
-    elif version.source != settings.source_title(item.article.source):
-        text = version.source
-    else:
-        text = wording.another_report
-    return Link(text, href or version.href, target=version.language)
-
-
-def _site_language(item: Item, settings: Settings) -> str | None:
-    language = item.article.language
-    return language if language in settings.site.languages else None
 
 
 def _navigation(
@@ -197,17 +189,16 @@ def _navigation(
     root: str,
     inside: bool = True,
 ) -> Navigation:
-    """Leads to the other themes in this language and to this theme in the other languages."""
+    """Links to the other themes in this language and to this theme in the other languages."""
     shown: Sequence[str | None] = (None, *settings.site.languages)
     home = Link(settings.site.title, _page(None, language, root))
-    everything = Link(wording.all_news, home.href, current=inside and theme is None)
     slug = feed_slug(theme, language)
     return Navigation(
         home=home,
         themes=(
-            everything,
+            Link(wording.all_news, home.href, current=inside and theme is None),
             *(
-                _theme_link(settings, key, language, wording, root, current=key == theme)
+                _theme_link(settings, key, language, wording, root, key == theme)
                 for key in settings.theme_keys
             ),
         ),
@@ -235,7 +226,6 @@ def _theme_link(
     language: str | None,
     wording: Wording,
     root: str,
-    *,
     current: bool = False,
 ) -> Link:
     name = settings.theme_names[theme].title(wording.language)

@@ -1,10 +1,9 @@
-"""Mail addresses: which are valid, their form for mail servers, and the key that finds a mailbox."""
+"""Mail addresses: validity, the form for mail servers, and the key of a mailbox."""
 
 import re
 
 from digest.errors import RecipientError
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
 
 
@@ -21,18 +20,18 @@ def ascii_address(address: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        found = validate_email(address, check_deliverability=False, test_environment=True)
+        valid = validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError as e:
         raise ValueError(f"{address!r} is not an address: {e}") from e
-    if found.ascii_email is None:
+    if valid.ascii_email is None:
         raise ValueError(f"{address!r} needs SMTPUTF8: its local part is not ASCII")
-    return found.ascii_email
+    return valid.ascii_email
 
 
 def address_key(address: str) -> str:
     """The address in small letters, its domain as in DNS (RFC 5890 §2.3.2.1: xn--).
 
-    An impossible domain stays as typed: it does no harm, since no mail reaches it.
+    An impossible domain stays as typed: no mail reaches it.
     """
     mailbox, at, domain = address.strip().casefold().rpartition("@")
     if domain.isascii():

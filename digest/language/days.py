@@ -10,7 +10,7 @@ _LISTS = word_lists("language/languages.toml")
 _MONTHS = _LISTS["months"]
 _FIRST_YEAR, _LAST_YEAR = 1980, 2099
 _LONGEST_SPAN = 31
-"""Two days joined by "and" or a dash are one span if they are at most this many days apart."""
+"""Days between two days that "and" or a dash joins to one span, at most."""
 
 _NUMBER_OF = {"май": 5} | {
     word.casefold()[:letters]: number
@@ -73,9 +73,9 @@ _SPAN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A day, or the last day of a span, that `text[start:end]` names.
+    """A day, or the last day of a span, named by `text[start:end]`.
 
-    `year` is None where it is left out; `first` is the (month, day) on which the span begins.
+    `year` is None if it is left out; `first` is the (month, day) of the start of the span.
     """
 
     start: int
@@ -86,7 +86,7 @@ class Mention:
     first: tuple[int, int]
 
     def on(self, year: int) -> date | None:
-        """That day in `year`; None where the calendar has no such day (29 February)."""
+        """That day in `year`; None if the calendar has no such day (29 February)."""
         try:
             return date(year, self.month, self.day)
         except ValueError:
@@ -99,13 +99,19 @@ class Mention:
 
 def mentions(text: str) -> list[Mention]:
     """Every day that `text` names, in order; a span counts as one: "30 October - 3 November 2023"."""
-    found: list[Mention] = []
+    days: list[Mention] = []
     for pattern in (_DAY_MONTH, _MONTH_DAY, _NUMERIC):
         read = _read_numeric if pattern is _NUMERIC else _read_words
-        found += [mention for match in pattern.finditer(text) if (mention := read(match))]
-    found.sort(key=lambda mention: (mention.start, -mention.end))
+        days += [
+            mention
+            for match in pattern.finditer(text)
+            if (mention := read(match))
+            and (mention.year is None or _FIRST_YEAR <= mention.year <= _LAST_YEAR)
+            and mention.on(mention.year or 2000) is not None
+        ]
+    days.sort(key=lambda mention: (mention.start, -mention.end))
     apart: list[Mention] = []
-    for mention in found:
+    for mention in days:
         if apart and mention.start < apart[-1].end:
             continue
         if apart and (span := _as_span(text, apart[-1], mention)):
@@ -116,7 +122,7 @@ def mentions(text: str) -> list[Mention]:
 
 
 def month_number(word: str) -> int | None:
-    """1 to 12 for the name of a month in English, Russian or Turkmen, in any case, or shortened."""
+    """1 to 12 for the name of a month in English, Russian or Turkmen, in any case, even shortened."""
     folded = word.casefold()
     return _NUMBER_OF.get(folded[:4]) or _NUMBER_OF.get(folded[:3])
 
@@ -127,32 +133,21 @@ def _read_words(match: re.Match[str]) -> Mention | None:
         return None
     month_first = match.re is _MONTH_DAY
     numbers = list(_NUMBERS.finditer(match["days"]))
-    kept = _rising(numbers, from_start=month_first)
+    # The days next to the month's name that rise: in "with 20 and 3 May" only the 3.
+    days = [int(number.group()) for number in numbers]
+    first, last = 0, len(days) - 1
+    if month_first:
+        last = next((i for i in range(last) if days[i] >= days[i + 1]), last)
+    else:
+        first = next((i + 1 for i in reversed(range(last)) if days[i] >= days[i + 1]), first)
     year_words = match["year"] or match.groupdict().get("year_first")
     year = int(year_words[:4]) if year_words else None
     start, end = match.start(), match.end()
-    if len(kept) < len(numbers):
-        if month_first:
-            end, year = match.start("days") + kept[-1].end(), None
-        else:
-            start = match.start("days") + kept[0].start()
-    return _checked(
-        Mention(start, end, int(kept[-1].group()), month, year, (month, int(kept[0].group())))
-    )
-
-
-def _rising(numbers: list[re.Match[str]], *, from_start: bool) -> list[re.Match[str]]:
-    """The days next to the month's name that rise: in "with 20 and 3 May" only the 3."""
-    days = [int(number.group()) for number in numbers]
-    if from_start:
-        stop = 1
-        while stop < len(days) and days[stop - 1] < days[stop]:
-            stop += 1
-        return numbers[:stop]
-    begin = len(days) - 1
-    while begin > 0 and days[begin - 1] < days[begin]:
-        begin -= 1
-    return numbers[begin:]
+    if last < len(days) - 1:
+        end, year = match.start("days") + numbers[last].end(), None
+    if first:
+        start = match.start("days") + numbers[first].start()
+    return Mention(start, end, days[last], month, year, (month, days[first]))
 
 
 def _read_numeric(match: re.Match[str]) -> Mention | None:
@@ -162,18 +157,11 @@ def _read_numeric(match: re.Match[str]) -> Mention | None:
         day, month, year = int(match["day"]), int(match["month"]), int(match["year"])
         if month > 12 >= day:
             day, month = month, day
-    return _checked(Mention(match.start(), match.end(), day, month, year, (month, day)))
-
-
-def _checked(mention: Mention) -> Mention | None:
-    """None for a day that no calendar has or a year too far away for news."""
-    if mention.year is not None and not _FIRST_YEAR <= mention.year <= _LAST_YEAR:
-        return None
-    return mention if mention.on(mention.year or 2000) is not None else None
+    return Mention(match.start(), match.end(), day, month, year, (month, day))
 
 
 def _as_span(text: str, one: Mention, two: Mention) -> Mention | None:
-    """Both as one mention, where the text joins them as the first and last day of a span."""
+    """Both as one mention, if the text joins them as the first and last day of a span."""
     if two.start - one.end > 12 or not _SPAN.fullmatch(text, one.end, two.start):
         return None
     year = two.year or one.year
@@ -203,7 +191,7 @@ _BEFORE_DAY = re.compile(
 _OPENS = re.compile(
     rf"(?:{_BEFORE_DAY.pattern})(?:\d|(?i:{either(name[:3] for name in _LISTS['months']['en'])})[A-Za-z]{{0,6}}\.?\s\d)"
 )
-"""Matches wherever a dateline with a day may begin: a quick test before the slow search for days."""
+"""The possible start of a dateline with a day: a quick test before the slow search for days."""
 _CLOSING_DASH = r"\.?\s{0,2}[-–—]{1,2}\s"
 _STOP = r"[.:]\s|\.?\s?\n"
 
@@ -243,16 +231,16 @@ def leading_dateline(text: str) -> str | None:
 
 def dateline_end(text: str) -> int:
     """Where the copy after the dateline begins; 0 without a dateline, or with nothing after it."""
-    found = leading_dateline(text)
-    if found is None:
+    dateline = leading_dateline(text)
+    if dateline is None:
         return 0
-    carried = _CARRIED_BY.match(text, len(found))
-    end = carried.end() if carried else len(found)
+    carried = _CARRIED_BY.match(text, len(dateline))
+    end = carried.end() if carried else len(dateline)
     return end if end < len(text) else 0
 
 
 def _dateline_end(head: str, day: Mention) -> int:
-    """Where the dateline around that day ends, before its dash; 0 where the day is part of a sentence."""
+    """Where the dateline around that day ends, before its dash; 0 if the day is part of a sentence."""
     after = _AFTER_DAY.match(head, day.end)
     if after is None and day.start and head[day.end - 1] == ".":
         after = _AFTER_DAY.match(head, day.end - 1)  # the stop of "22 Nov." also ends the dateline

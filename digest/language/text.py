@@ -1,4 +1,4 @@
-"""Plain text: decoding, cleaning, folding, words, sentences, shortening; and the word lists that the rules use."""
+"""Plain text: decoding, cleaning, folding, words, sentences, shortening; and the rules' word lists."""
 
 import codecs
 import re
@@ -10,11 +10,9 @@ from pathlib import Path
 
 from digest.errors import DocumentError
 
-WordLists = dict[str, dict[str, tuple[str, ...]]]
-
 
 @cache
-def word_lists(path: str) -> WordLists:
+def word_lists(path: str) -> dict[str, dict[str, tuple[str, ...]]]:
     """The tables of a file, each with its lists by name; `path` is relative to the package.
 
     In the file a string is a list of words, an array is a list of phrases.
@@ -30,7 +28,7 @@ def word_lists(path: str) -> WordLists:
 
 
 def either(words: Iterable[str]) -> str:
-    """A pattern that matches any of the words or patterns; the first that fits wins."""
+    """A pattern that matches any of the words or patterns; the first match wins."""
     return f"(?:{'|'.join(words)})"
 
 
@@ -57,8 +55,8 @@ _CAPITAL_INSIDE = re.compile(r"[а-яё][А-ЯЁ]")
 def decode(name: str, data: bytes) -> tuple[str, str]:
     """The text, cleaned and with "\\n" as its only line end, and the name of the encoding.
 
-    Windows-1251 counts only where the result looks like text: Cyrillic letters as frequent and in
-    the case as in Russian, or Latin text with no other signs than quotes and dashes.
+    Windows-1251 counts only if the result looks like text: Cyrillic letters with the frequency and case
+    of Russian, or Latin text whose only other signs are quotes and dashes.
 
     Raises:
         DocumentError: not text, or only blank space.
@@ -75,30 +73,20 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         if encoding != "utf-8":
             raise _not_text(name, f"its mark says {encoding}, its bytes are not") from None
-        text, encoding = _as_windows_1251(name, data), "windows-1251"
-    else:
-        _refuse_control_characters(name, text)
+        encoding = "windows-1251"
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            raise _not_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
+    controls = len(_CONTROL.findall(text))
+    if "\x00" in text or controls > len(text) / 500:
+        raise _not_text(name, "it has control characters, as programs and pictures do")
+    if encoding == "windows-1251" and not _reads_as_text(text):
+        raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they are not words")
     text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.strip():
         raise DocumentError(name, "is empty: it holds only blank space; fill it or remove it")
     return text, encoding
-
-
-def _as_windows_1251(name: str, data: bytes) -> str:
-    try:
-        text = data.decode("windows-1251")
-    except UnicodeDecodeError:
-        raise _not_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
-    _refuse_control_characters(name, text)
-    if not _reads_as_text(text):
-        raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they are not words")
-    return text
-
-
-def _refuse_control_characters(name: str, text: str) -> None:
-    controls = len(_CONTROL.findall(text))
-    if "\x00" in text or controls > len(text) / 500:
-        raise _not_text(name, "it has control characters, as programs and pictures do")
 
 
 def _reads_as_text(text: str) -> bool:
@@ -106,9 +94,7 @@ def _reads_as_text(text: str) -> bool:
     foreign = sum(1 for sign in text if ord(sign) > 0x7F and sign not in _TYPOGRAPHY) - letters
     if foreign > letters / 20:
         return False
-    if not letters:
-        return True
-    return (
+    return not letters or (
         len(_COMMON_LETTER.findall(text)) >= 0.5 * letters
         and len(_MIXED_SCRIPTS.findall(text)) <= letters / 40
         and len(_CAPITAL_INSIDE.findall(text)) <= letters / 25
@@ -138,9 +124,9 @@ def clean(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """For comparing: case folded, ё as е, typographic apostrophes and hyphens as plain ones.
+    """For comparison: case folded, ё as е, typographic apostrophes and hyphens as plain ones.
 
-    Keeps the length of most Latin and Cyrillic copy; where offsets must stay true use `fold_keep`.
+    Keeps the length of most Latin and Cyrillic copy; `fold_keep` always does.
     """
     folded = text.casefold().replace("ё", "е")
     return folded.replace("’", "'").replace("ʼ", "'").replace("‑", "-").replace("‐", "-")
@@ -160,7 +146,7 @@ def words(text: str) -> list[str]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a stored text, which an empty line separates."""
+    """The paragraphs of a stored text, separated by empty lines."""
     return [part for part in text.split("\n\n") if part]
 
 
@@ -172,8 +158,8 @@ def sentences(text: str) -> list[str]:
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Where each sentence of `text` starts and ends, without the space around it.
 
-    The end of a paragraph always ends a sentence. A full stop after an initial or an abbreviation
-    ("U.S.") does not, nor does any punctuation before a small letter.
+    The end of a paragraph ends a sentence. A full stop after an initial or an abbreviation ("U.S.")
+    does not, nor any punctuation before a small letter.
     """
     spans: list[tuple[int, int]] = []
     start = len(text) - len(text.lstrip())
@@ -202,13 +188,13 @@ def cut(text: str, limit: int) -> str:
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
-    kept = ""
+    head = ""
     for sentence in sentences(text):
-        longer = f"{kept} {sentence}".strip()
+        longer = f"{head} {sentence}".strip()
         if len(longer) > limit:
             break
-        kept = longer
-    return kept if len(kept) >= limit / 2 else cut_at_word(text, limit)
+        head = longer
+    return head if len(head) >= limit / 2 else cut_at_word(text, limit)
 
 
 def cut_at_word(text: str, limit: int) -> str:

@@ -1,4 +1,4 @@
-"""The texts of our mails, pages and feeds: one file for each language, with its plurals, numbers and days."""
+"""The texts of our mails, pages and feeds in each language, with its plurals, numbers and days."""
 
 import functools
 import tomllib
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 LANGUAGES = ("en", "ru")
-"""The languages with a wording; mails and pages in any other language borrow one of these."""
+"""The languages with a wording; mails and pages in any other language use one of these."""
 FOLDER = Path(__file__).with_name("wording")
 OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
 """The name of each language in that language."""
 STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
-"""After a headline that ends with one of these no comma follows; after a bracket or a quote it does."""
+"""No comma follows a headline that ends with one of these; it does after a bracket or a quote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

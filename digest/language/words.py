@@ -1,4 +1,4 @@
-"""Languages and word forms: which language copy is in, and what makes two written words the same word."""
+"""The language of copy, and the forms of a word that count as the same word."""
 
 import re
 import unicodedata
@@ -11,9 +11,9 @@ from digest.language.text import fold, word_lists, words
 _SAMPLE = 4000
 """Characters of a text that are read to detect its language."""
 _WORDS_FOR_A_NAME = 10
-"""One word of this many may have letters that Russian lacks: Russian copy has foreign names, too."""
+"""One word of this many may have letters that Russian lacks: Russian copy has foreign names."""
 _WORDS_WITH_A_NAME = 6
-"""Copy of at least this many words may always have one such name."""
+"""Copy of this many words or more may always have one such name."""
 _CYRILLIC_LETTER = re.compile(r"[\u0400-\u04ff\u0500-\u052f]")
 _LATIN_LETTER = re.compile(r"[a-z\u00c0-\u024f]")
 _OTHER_LETTER = re.compile(r"[^\W\d_a-z\u00c0-\u024f\u0400-\u052f]")
@@ -29,31 +29,27 @@ _TURKMEN_ENDING = re.compile(
 
 
 def detect(text: str) -> str:
-    """ "en", "ru" or "tk"; "" for any other language and for text that does not show its language."""
+    """ "en", "ru" or "tk"; "" for any other language and for text whose language is unclear."""
     sample = text[:_SAMPLE].lower()
     cyrillic_letters = len(_CYRILLIC_LETTER.findall(sample))
     latin_letters = len(_LATIN_LETTER.findall(sample))
     known_letters = cyrillic_letters + latin_letters
     if not known_letters or len(_OTHER_LETTER.findall(sample)) > known_letters:
         return ""
-    found = words(sample)
+    copy = words(sample)
     if cyrillic_letters > latin_letters:
         foreign = sum(
-            1 for word in found if _CYRILLIC_LETTER.search(word) and _NOT_RUSSIAN.search(word)
+            1 for word in copy if _CYRILLIC_LETTER.search(word) and _NOT_RUSSIAN.search(word)
         )
-        if foreign > max(len(found) / _WORDS_FOR_A_NAME, len(found) >= _WORDS_WITH_A_NAME):
+        if foreign > max(len(copy) / _WORDS_FOR_A_NAME, len(copy) >= _WORDS_WITH_A_NAME):
             return ""
-        counts = _count_small_words(found, "cyrillic")
+        counts = _count_small_words(copy, "cyrillic")
         return "ru" if counts["ru"] >= max(counts.values()) else ""
-    return _latin_language(sample, found, latin_letters)
-
-
-def _latin_language(sample: str, found: list[str], letters: int) -> str:
-    counts = _count_small_words(found, "latin")
+    counts = _count_small_words(copy, "latin")
     turkmen = len(_TURKMEN_LETTER.findall(sample))
     strange = len(_NOT_TURKMEN.findall(sample))
-    if strange <= letters / 100 and turkmen > letters / 40:
-        endings = sum(1 for word in found if _TURKMEN_ENDING.fullmatch(word[-8:]))
+    if strange <= latin_letters / 100 and turkmen > latin_letters / 40:
+        endings = sum(1 for word in copy if _TURKMEN_ENDING.fullmatch(word[-8:]))
         own = len(_TURKMEN_ONLY.findall(sample))
         foreign = max(count for language, count in counts.items() if language != "tk")
         if (own or counts["tk"] or endings) and counts["tk"] + endings >= foreign:
@@ -61,15 +57,15 @@ def _latin_language(sample: str, found: list[str], letters: int) -> str:
     best = max(counts, key=lambda language: counts[language])
     if counts[best] > counts["en"]:
         return "tk" if best == "tk" else ""
-    if counts["en"] * 12 >= len(found):
+    if counts["en"] * 12 >= len(copy) or turkmen + strange <= latin_letters / 40:
         return "en"
-    return "en" if turkmen + strange <= letters / 40 else ""
+    return ""
 
 
-def _count_small_words(found: list[str], alphabet: str) -> dict[str, int]:
+def _count_small_words(copy: list[str], alphabet: str) -> dict[str, int]:
     """How many of the words are small words of each language with that alphabet."""
     small_words = _small_words(alphabet).items()
-    return {language: sum(word in small for word in found) for language, small in small_words}
+    return {language: sum(word in small for word in copy) for language, small in small_words}
 
 
 @cache
@@ -116,7 +112,7 @@ _NOUN = re.compile(r"(?:ци[яиюей]|ци[яе](?:м|х|ми)|ами|ями|
 
 
 def latin(word: str) -> str:
-    """`word` in lower-case Latin letters without marks; other alphabets stay as they are."""
+    """`word` in lower-case Latin letters without marks; other alphabets stay."""
     plain = word.casefold().translate(_TRANSLITERATION).translate(_TURKIC)
     if plain.isascii():
         return plain
@@ -132,10 +128,10 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def skeleton(word: str) -> str:
-    """The sounds of a name or loan word: consonants, and in short ones the kind of each vowel.
+    """The sounds of a name or loan word: consonants, and in short words the kind of each vowel.
 
-    Equal for the spellings of one name in Russian, English and Turkmen as a rule; never empty for
-    a word with a letter.
+    Usually equal for the spellings of a name in Russian, English and Turkmen; never empty for a word
+    with a letter.
     """
     plain = latin(_without_ending(word.casefold()))
     sounds = _SOUNDS.sub(lambda found: _SOUND[found.group()], _SOFT_C.sub("s", plain))
@@ -174,7 +170,7 @@ def _without_ending(word: str) -> str:
 SUFFIXED_FROM = 4
 """A Turkmen word shorter than this many letters has no other forms."""
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
-_LONGEST_WORD = 40  # anything longer is no word and stays as it is
+_LONGEST_WORD = 40  # anything longer is not a word and stays unchanged
 
 
 def is_cyrillic(word: str) -> bool:
@@ -185,17 +181,31 @@ def index_forms(text: str, language: str) -> str:
     """The normal form of every word of `text`, joined by spaces, for a full-text index.
 
     The script of each word decides, not the text's language: copy in one script has names in the
-    other. A Turkmen text ("tk") keeps its Latin words as they are.
+    other. A Turkmen text ("tk") keeps its Latin words.
     """
-    return " ".join(_index_form(word, language) for word in words(text))
+    forms = []
+    for word in words(text):
+        if len(word) <= _LONGEST_WORD:
+            if is_cyrillic(word):
+                word = _russian_lemmas(word)[0]
+            elif language != "tk":
+                word = _english_form(word)
+        forms.append(word)
+    return " ".join(forms)
 
 
 def query_forms(query: str) -> list[list[str]]:
     """For each word of `query`, in order, the normal forms that an index may have for it.
 
-    A word finds a text when any of its forms is among the text's `index_forms`.
+    A word finds a text if any of its forms is among the text's `index_forms`.
     """
-    return [_query_forms(word) for word in words(query)]
+    forms = []
+    for word in words(query):
+        of_word: tuple[str, ...] = (word,)
+        if len(word) <= _LONGEST_WORD:
+            of_word = _russian_lemmas(word) if is_cyrillic(word) else (_english_form(word), word)
+        forms.append(list(dict.fromkeys(of_word)))
+    return forms
 
 
 @lru_cache(maxsize=50_000)
@@ -208,7 +218,7 @@ def _russian_lemmas(word: str) -> tuple[str, ...]:
 def russian_forms(word: str) -> tuple[str, ...]:
     """Every folded form of the word that `word` is a form of, sorted.
 
-    If `word` is ambiguous, the words with it as normal form count, else only the most likely one.
+    If `word` is ambiguous, the words with it as normal form count, else only the most likely word.
     """
     given = fold(word)
     parses = _morphology().parse(word.casefold())
@@ -220,21 +230,6 @@ def russian_forms(word: str) -> tuple[str, ...]:
 def english_stem(word: str) -> str:
     """The Snowball stem of a folded English word."""
     return _snowball("english")(word)
-
-
-def _index_form(word: str, language: str) -> str:
-    if len(word) > _LONGEST_WORD:
-        return word
-    if is_cyrillic(word):
-        return _russian_lemmas(word)[0]
-    return word if language == "tk" else _english_form(word)
-
-
-def _query_forms(word: str) -> list[str]:
-    if len(word) > _LONGEST_WORD:
-        return [word]
-    found = _russian_lemmas(word) if is_cyrillic(word) else (_english_form(word), word)
-    return list(dict.fromkeys(found))
 
 
 def _english_form(word: str) -> str:

@@ -1,9 +1,9 @@
-"""DKIM signatures (RFC 6376, 8301, 8463): rsa-sha256, and ed25519-sha256 as a second one.
+"""DKIM signatures (RFC 6376, 8301, 8463): rsa-sha256, and optionally a second, ed25519-sha256.
 
-Both are relaxed/relaxed, without l= and x=, and over-sign what people and mail programs act on: a
-field that is listed once more than it occurs cannot be added on the way. A segment's body is
-brought into relaxed form and hashed up to its first token once. Each recipient then costs the rest
-of the hash, the headers, and the keys.
+Both are relaxed/relaxed, without l= and x=, and over-sign the fields that people and mail programs act
+on: a field that is listed once more than it occurs cannot be added on the way. A segment's body is
+relaxed and hashed up to its first token once; each recipient then costs the rest of the hash, the
+headers and the keys.
 """
 
 import hashlib
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from digest.errors import SigningError
+from digest.mail.tokens import Piece
 
 RSA: Final = "rsa-sha256"
 ED25519: Final = "ed25519-sha256"
@@ -28,14 +29,14 @@ _OVER_SIGNED = (
     *(b"list-archive", b"list-help", b"list-owner", b"list-subscribe", b"list-post"),
 )
 _SIGNED = dict.fromkeys(_OVER_SIGNED, 1) | {b"auto-submitted": 0, b"feedback-id": 0}
-"""What is signed, and how many times more than it occurs; once more, and none can be added."""
+"""The fields that are signed, and how many times more than they occur."""
 
 _LINE = 72
 _PLACE = b"\0"
 
 
 def relaxed_body(body: bytes) -> bytes:
-    """A body in relaxed form (§3.4.4): no blanks at line ends, one for several, no empty end.
+    """A body in relaxed form (§3.4.4): no blanks at line ends, one for several, no empty lines at the end.
 
     `body` has CRLF line ends; its last line may lack one. An empty body stays empty.
     """
@@ -52,7 +53,7 @@ def relaxed_fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Each header field of a block in relaxed form (§3.4.2), in order: lower-case name, whole line.
 
     A line is `name:value` without its CRLF, unfolded, one blank for several, none around the colon
-    or at the end. The block ends before the empty line; an empty line at its end does no harm.
+    or at the end.
 
     Raises:
         ValueError: a line is no header field.
@@ -64,17 +65,14 @@ def relaxed_fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
             name = name.rstrip().lower()
             yield name, name + b":" + value.strip(b" ")
         elif line:
-            raise ValueError(f"found {line[:60]!r} among the headers, which is no header field")
+            raise ValueError(f"{line[:60]!r} is not a header field")
 
 
-def wire_form_fault(message: bytes) -> str | None:
-    """Why `message` cannot be signed as it is, or None: every line must end with CR and LF."""
+def _check_wire_form(message: bytes) -> None:
+    """Raise ValueError unless every line of `message` ends in CRLF."""
     pairs = message.count(b"\r\n")
-    if message.count(b"\n") != pairs:
-        return "found a line that ends with LF alone; a message to be signed has CRLF everywhere"
-    if message.count(b"\r") != pairs:
-        return "found a CR alone; a message to be signed has CRLF everywhere"
-    return None
+    if message.count(b"\n") != pairs or message.count(b"\r") != pairs:
+        raise ValueError("a message to be signed must have CRLF line ends; this has CR or LF alone")
 
 
 def _single_blanks(text: bytes) -> bytes:
@@ -87,9 +85,9 @@ def _single_blanks(text: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, and the selector under which DNS holds its public half.
+    """A private key, the selector of its public key in DNS, and that public key as base64.
 
-    `sign` turns a text into its signature, both bytes. `public` is the half in DNS, as base64.
+    `sign` turns a text into its signature, both bytes.
     """
 
     selector: str
@@ -99,7 +97,7 @@ class SigningKey:
 
     @property
     def dns_record(self) -> str:
-        """What the TXT record at SELECTOR._domainkey.DOMAIN must hold."""
+        """The TXT record at SELECTOR._domainkey.DOMAIN."""
         return f"v=DKIM1; k={self.algorithm.removesuffix('-sha256')}; p={self.public}"
 
 
@@ -107,8 +105,8 @@ def load_key(path: Path, selector: str) -> SigningKey:
     """The private key in a PEM file without a passphrase.
 
     Raises:
-        SigningError: the file cannot be read, or holds no RSA key of 2048 bits or more and no
-            Ed25519 key; or the extra `dkim` is not installed.
+        SigningError: the file cannot be read, or has no RSA key of 2048 bits or more and no Ed25519
+            key; or the extra `dkim` is not installed.
     """
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -132,13 +130,11 @@ def load_key(path: Path, selector: str) -> SigningKey:
         raise SigningError(f"{path}: the DKIM key cannot be read: {e.strerror}.") from e
     except TypeError as e:
         raise SigningError(
-            f"{path}: the DKIM key is locked with a passphrase. Write it without one, "
-            f"`openssl pkey -in {path} -out {path}.plain`, and guard that file."
+            f"{path}: the DKIM key has a passphrase. Write it without one and protect that file: "
+            f"`openssl pkey -in {path} -out {path}.plain`."
         ) from e
     except (ValueError, UnsupportedAlgorithm) as e:
-        raise SigningError(
-            f"{path}: found no private key in PEM form. Make one with {recipe}."
-        ) from e
+        raise SigningError(f"{path}: no private key in PEM form. Make one with {recipe}.") from e
     if isinstance(private, Ed25519PrivateKey):
         public = b64encode(private.public_key().public_bytes_raw()).decode("ascii")
         # RFC 8463 §3: the key signs the SHA-256 hash, not the text.
@@ -148,13 +144,12 @@ def load_key(path: Path, selector: str) -> SigningKey:
     if not isinstance(private, RSAPrivateKey):
         kind = type(private).__name__.removesuffix("PrivateKey")
         raise SigningError(
-            f"{path}: found a key of another kind ({kind}); a DKIM key is RSA or Ed25519. "
-            f"Make one with {recipe}."
+            f"{path}: a DKIM key is RSA or Ed25519, not {kind}. Make one with {recipe}."
         )
     if private.key_size < SMALLEST_RSA_BITS:
         raise SigningError(
-            f"{path}: found an RSA key of {private.key_size} bits; allowed are {SMALLEST_RSA_BITS} "
-            f"or more (RFC 8301). Make one with {recipe}."
+            f"{path}: the RSA key has {private.key_size} bits and needs {SMALLEST_RSA_BITS} or more "
+            f"(RFC 8301). Make one with {recipe}."
         )
     padding, algorithm = PKCS1v15(), SHA256()
     info = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -162,85 +157,67 @@ def load_key(path: Path, selector: str) -> SigningKey:
     return SigningKey(selector, RSA, lambda text: private.sign(text, padding, algorithm), public)
 
 
-class Fillable(Protocol):
-    """A place in a body that takes one word made of a recipient's token."""
-
-    def fill(self, token: bytes) -> bytes: ...
-
-
 class Signer:
     """Signs for one domain with an RSA key and, if given, a second Ed25519 key.
 
     Raises:
-        SigningError: the domain or a selector is not in the form of DNS, or the keys are not one RSA
-            key, alone or followed by one Ed25519 key.
+        SigningError: the domain or a selector is not as in DNS, or the keys are not one RSA key, alone
+            or followed by one Ed25519 key.
     """
 
     def __init__(self, domain: str, keys: Sequence[SigningKey]) -> None:
         algorithms = [key.algorithm for key in keys]
         if algorithms not in ([RSA], [RSA, ED25519]):
             raise SigningError(
-                f"DKIM for {domain}: found the keys {', '.join(algorithms) or 'none'}; allowed are "
-                "one RSA key, or an RSA key and then an Ed25519 key, which many receivers cannot "
-                "read yet (RFC 8463)."
+                f"DKIM for {domain}: give one RSA key, or an RSA key and then an Ed25519 key, which "
+                f"many receivers cannot read yet (RFC 8463), not {', '.join(algorithms) or 'none'}."
             )
         if len({key.selector for key in keys}) < len(keys):
             raise SigningError(f"DKIM for {domain}: each key needs its own selector.")
         for name in (domain, *(key.selector for key in keys)):
             if not name.isascii() or not name.replace(".", "").replace("-", "").isalnum():
                 raise SigningError(
-                    f"DKIM for {domain}: found {name!r}; write domain and selector as in DNS, "
-                    "with ASCII letters, digits, hyphens and dots (xn--… for others)."
+                    f"DKIM for {domain}: write domain and selector as in DNS, with ASCII letters, "
+                    f"digits, hyphens and dots (xn--… for others), not {name!r}."
                 )
         self.domain = domain.lower()
         self.keys = tuple(keys)
         self._heads: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
         self._aligned: set[bytes] = set()
 
-    def segment(self, body: bytes, placeholder: bytes) -> "SegmentSigner":
-        """For many messages whose bodies are `body` with tokens in place of `placeholder`.
-
-        Raises:
-            ValueError: the body is not in wire form, or the placeholder holds blanks or is empty.
-        """
-        if not placeholder or placeholder.split() != [placeholder]:
-            raise ValueError(f"found the placeholder {placeholder!r}; it is one word")
-        first, *rest = body.split(placeholder)
-        word = _Word(len(placeholder))
-        return SegmentSigner(self, [first, *(piece for part in rest for piece in (word, part))])
-
-    def segment_of(self, pieces: Sequence[bytes | Fillable]) -> "SegmentSigner":
-        """For many messages whose bodies are `pieces`, with a word made of the token in each place.
-
-        Raises:
-            ValueError: the pieces are not in wire form.
-        """
-        return SegmentSigner(self, pieces)
-
     def sign(self, message: bytes, signed_at: datetime) -> bytes:
         """The DKIM-Signature fields to put before `message`, which must be in its final bytes.
 
         Raises:
-            ValueError: the message is not in wire form.
+            ValueError: a line does not end in CRLF.
             SigningError: its From is not in our domain.
         """
-        if fault := wire_form_fault(message):
-            raise ValueError(fault)
+        _check_wire_form(message)
         headers, _, body = message.partition(b"\r\n\r\n")
-        return self._sign(headers, hashlib.sha256(relaxed_body(body)).digest(), signed_at)
+        return self.sign_hash(headers, hashlib.sha256(relaxed_body(body)).digest(), signed_at)
 
-    def _sign(self, headers: bytes, body_hash: bytes, signed_at: datetime) -> bytes:
-        """One DKIM-Signature field for each key, each with its CRLF."""
+    def sign_hash(self, headers: bytes, body_hash: bytes, signed_at: datetime) -> bytes:
+        """The same for a body of which only the hash is known."""
         fields: dict[bytes, list[bytes]] = {}
         for name, line in relaxed_fields(headers):
             fields.setdefault(name, []).append(line)
-        self._check_from(fields.get(b"from", []))
+        senders = fields.get(b"from", [])
+        if len(senders) != 1 or senders[0] not in self._aligned:
+            # DMARC counts a signature only if From is in its domain (RFC 7489 §3.1.1).
+            address = parseaddr(senders[0][5:].decode("utf-8", "replace"))[1] if senders else ""
+            domain = address.rpartition("@")[2].lower()
+            if len(senders) != 1 or not f".{domain}".endswith(f".{self.domain}"):
+                raise SigningError(
+                    f"DKIM for {self.domain}: a signature counts only for one From address at "
+                    f"{self.domain} or a subdomain, not {address or 'none'}."
+                )
+            self._aligned.add(senders[0])
         listed: list[bytes] = []
         lines: list[bytes] = []
         for name, extra in _SIGNED.items():
-            found = fields.get(name, [])
-            listed += [name] * (len(found) + extra)
-            lines += reversed(found)  # of equal names the last comes first (§5.4.2)
+            occurring = fields.get(name, [])
+            listed += [name] * (len(occurring) + extra)
+            lines += reversed(occurring)  # of equal names the last comes first (§5.4.2)
         names = tuple(listed)
         heads = self._heads.get(names)
         if heads is None:
@@ -249,7 +226,7 @@ class Signer:
         tail = b" t=%d; bh=%b;\r\n b=" % (int(signed_at.timestamp()), b64encode(body_hash))
         signatures: list[bytes] = []
         for key, head in zip(self.keys, heads, strict=True):
-            # §3.5, §3.7: the field itself in relaxed form, its b= empty and without a CRLF.
+            # §3.5, §3.7: the field itself in relaxed form, with an empty b= and no CRLF.
             signed = block + (head + tail).replace(b"\r\n", b"")
             text = b64encode(key.sign(signed))
             folded = b"\r\n ".join(text[i : i + _LINE] for i in range(0, len(text), _LINE))
@@ -268,63 +245,39 @@ class Signer:
             line += item
         return b"\r\n".join([head.encode("ascii"), *lines, line, b""])
 
-    def _check_from(self, senders: list[bytes]) -> None:
-        """DMARC counts a signature only if From is in its domain (RFC 7489 §3.1.1)."""
-        if len(senders) == 1 and senders[0] in self._aligned:
-            return
-        address = parseaddr(senders[0][5:].decode("utf-8", "replace"))[1] if senders else ""
-        domain = address.rpartition("@")[2].lower()
-        if len(senders) != 1 or not f".{domain}".endswith(f".{self.domain}"):
-            raise SigningError(
-                f"DKIM for {self.domain}: found {address or 'no address'} in From; a signature "
-                f"counts only for one From at {self.domain} or below it."
-            )
-        self._aligned.add(senders[0])
-
 
 class SegmentSigner:
-    """Signs the messages of one segment; `Signer.segment` and `segment_of` make it."""
+    """Signs the messages of one segment, whose bodies are `pieces` with the token in each slot.
 
-    def __init__(self, signer: Signer, pieces: Sequence[bytes | Fillable]) -> None:
+    Raises:
+        ValueError: a line of the pieces does not end in CRLF, or they hold a NUL.
+    """
+
+    def __init__(self, signer: Signer, pieces: Sequence[Piece]) -> None:
         body = b"".join(piece if isinstance(piece, bytes) else _PLACE for piece in pieces)
-        if fault := wire_form_fault(body):
-            raise ValueError(fault)
+        _check_wire_form(body)
         self._signer = signer
         self._slots = [piece for piece in pieces if not isinstance(piece, bytes)]
-        # A place takes one word, so it can be filled after the relaxed form has been made.
+        # A token is one word, so it can be filled in after the body is relaxed.
         first, *self._rest = relaxed_body(body).split(_PLACE)
         if len(self._rest) != len(self._slots):
-            raise ValueError("found a NUL in the body, which no mail may hold (RFC 5322 §2.2)")
+            raise ValueError("the body holds a NUL, which no mail may have (RFC 5322 §2.2)")
         self._common = hashlib.sha256(first)
 
     def sign(self, headers: bytes, token: bytes, signed_at: datetime) -> bytes:
         """The DKIM-Signature fields to put before one message of the segment.
 
-        `headers` is the block as it will be sent, up to the empty line and without it.
+        `headers` is the block as it will be sent, without the empty line after it.
 
         Raises:
-            ValueError: the token is not one word as long as the placeholder, or the headers are
-                not in wire form.
+            ValueError: the token is not one word, or a line of the headers does not end in CRLF.
             SigningError: From is not in our domain.
         """
         if token.split() != [token]:
-            raise ValueError(f"found the token {token!r}; it is one word")
-        if fault := wire_form_fault(headers):
-            raise ValueError(fault)
+            raise ValueError(f"a token is one word, not {token!r}")
+        _check_wire_form(headers)
         body = self._common.copy()
         for slot, piece in zip(self._slots, self._rest, strict=True):
             body.update(slot.fill(token))
             body.update(piece)
-        return self._signer._sign(headers, body.digest(), signed_at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A place for the token itself, of a fixed length."""
-
-    length: int
-
-    def fill(self, token: bytes) -> bytes:
-        if len(token) != self.length:
-            raise ValueError(f"found the token {token!r}; it is one word of {self.length} bytes")
-        return token
+        return self._signer.sign_hash(headers, body.digest(), signed_at)

@@ -1,4 +1,4 @@
-"""What a mail server's answer means for one recipient, and when to try again."""
+"""The meaning of a mail server's answer for one recipient, and when to try again."""
 
 import re
 from datetime import datetime, timedelta
@@ -14,20 +14,13 @@ from digest.mail.outgoing import (
 )
 
 MALFORMED = -1
-"""The code of an answer that is no SMTP reply."""
+"""The code of an answer that is not an SMTP reply."""
 
-DELAYS = (
-    timedelta(minutes=15),
-    timedelta(hours=1),
-    timedelta(hours=4),
-    timedelta(hours=12),
-    timedelta(hours=24),
-)
-
+DELAYS = tuple(timedelta(hours=hours) for hours in (0.25, 1, 4, 12, 24))
 GIVES_UP_AFTER = timedelta(hours=48)
 
 _ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
-"""From a part's first sign only, and never back: what a stranger sends may be one long part."""
+"""It starts only where a word starts and never backtracks: strangers may send one very long word."""
 
 _ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
@@ -45,10 +38,10 @@ def enhanced_code(text: str) -> str | None:
 
 
 def class_of(code: int, text: str, phase: Phase) -> OutcomeKind:
-    """What an answer that ends a delivery in `phase` means for it.
+    """The outcome of an answer that ends a delivery in `phase`.
 
-    `text` may begin with an enhanced status code. SENT only for 2yz after the final dot; an answer
-    that makes no sense there is UNCERTAIN, since the message may have been taken.
+    `text` may begin with an enhanced status code. SENT only for 2yz after the final dot; nonsense
+    there is UNCERTAIN, since the server may have accepted the message.
     """
     if 200 <= code < 300 and phase is Phase.END:
         return OutcomeKind.SENT
@@ -71,7 +64,7 @@ def _final(code: int, enhanced: str, phase: Phase) -> OutcomeKind:
     if code == 554:
         return OutcomeKind.POLICY
     if code == 552 and enhanced not in _TOO_LARGE:
-        # RFC 5321 section 4.5.3.1.10: at RCPT an old "too many recipients", to be taken as 452.
+        # RFC 5321 section 4.5.3.1.10: at RCPT an old "too many recipients", to be read as 452.
         return OutcomeKind.PASSING if phase is Phase.RCPT else OutcomeKind.FULL
     return OutcomeKind.REFUSED
 
@@ -81,44 +74,37 @@ def slows_down(code: int | None, enhanced: str | None) -> bool:
     return code == 421 or (enhanced is not None and enhanced.startswith("4.7."))
 
 
-def delay_after(attempts: int) -> timedelta | None:
-    """How long to wait after the `attempts`-th try (from 1); None when tries are used up."""
-    return DELAYS[attempts - 1] if attempts <= len(DELAYS) else None
-
-
 def due_again(attempts: int, *, first_try: datetime, now: datetime) -> datetime | None:
-    """When the next try is due; None when tries are used up or 48 h after the first would pass."""
-    delay = delay_after(attempts)
-    if delay is None or now + delay > first_try + GIVES_UP_AFTER:
+    """When to try again after the `attempts`-th try (from 1); None when tries are used up, or the next
+    would be more than 48 h after the first."""
+    if attempts > len(DELAYS) or now + DELAYS[attempts - 1] > first_try + GIVES_UP_AFTER:
         return None
-    return now + delay
+    return now + DELAYS[attempts - 1]
 
 
 def without_addresses(text: str | None) -> str | None:
-    """What a server said, as it may be shown: it often repeats an address, and so a token of ours."""
+    """A server's answer as it may be shown: it often repeats an address, and with it a token of ours."""
     return None if text is None else _ADDRESS.sub("(address)", text)
 
 
 def answer_text(outcome: Outcome) -> str:
-    """550 5.1.1 no such user, as the server said it."""
+    """The server's answer in full: 550 5.1.1 no such user."""
     enhanced = outcome.enhanced or ""
     text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
     parts = (str(outcome.code) if outcome.code else "", enhanced, text)
     return " ".join(part for part in parts if part)
 
 
-FULL = "mailbox full"
-
 FINAL = {
     OutcomeKind.DEAD: "no such address",
-    OutcomeKind.FULL: FULL,
+    OutcomeKind.FULL: "mailbox full",  # audience.suppressions counts these
     OutcomeKind.POLICY: "refused by policy",
     OutcomeKind.REFUSED: "refused",
 }
 
 
 def settlement_of(outcome: Outcome, due: Due | DueNotice, moment: datetime) -> Settlement:
-    """What an outcome means for its row: the state, and when it is due again."""
+    """The state of a row after an outcome, and when it is due again."""
     status, due_at, reason, counts = DeliveryStatus.QUEUED, None, None, True
     if outcome.kind is OutcomeKind.SENT:
         status = DeliveryStatus.SENT

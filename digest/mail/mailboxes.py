@@ -1,8 +1,7 @@
-"""Where returned mail is read from: a maildir, an mbox, a file, standard input, an IMAP mailbox.
+"""The mailboxes of returned mail: a maildir, an mbox, a file, standard input, an IMAP mailbox.
 
-Each is opened with `with`, gives its letters one after the other, and is told of each that is
-done. One that is not told, because we crashed, comes again next time: who reads must take the same
-letter twice without harm.
+Each is a context manager that yields its messages one after the other. The reader marks each as done;
+after a crash an unmarked one comes again, so reading the same message twice must do no harm.
 """
 
 import imaplib
@@ -17,93 +16,98 @@ from typing import IO, Literal
 
 from digest.errors import MailboxError
 
-LARGEST_LETTER = 10 * 1024 * 1024
-"""Bytes of a letter that are read; what is longer is cut there."""
-
-TIMEOUT_SECONDS = 30.0
+LARGEST_MESSAGE = 10 * 1024 * 1024
+"""Bytes of a message that are read; a longer one is cut."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SEEN = "S"
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """An open mailbox. `letters` gives a name and the raw bytes of each letter not yet done.
+    """An open mailbox: the name and raw bytes of each message that is not done.
 
-    `done` is called with the name after a letter was taken in; more letters may follow. A name
-    stays the same from one reading to the next. Both raise MailboxError.
+    Call `done` with the name once a message is stored. A name stays the same from one reading to the
+    next. Both raise MailboxError.
     """
 
-    letters: Iterator[tuple[str, bytes]]
+    messages: Iterator[tuple[str, bytes]]
     done: Callable[[str], None]
 
 
 @contextmanager
 def read_maildir(path: Path) -> Iterator[Mailbox]:
-    """New letters, and those in cur/ that no mail program has marked as seen; done marks them so.
+    """New messages, and those in cur/ that are not marked as seen; `done` marks them.
 
     Raises:
-        MailboxError: it is no maildir.
+        MailboxError: it is not a maildir.
     """
     if not (path / "new").is_dir() or not (path / "cur").is_dir():
-        raise MailboxError(f"{path}: found no maildir, which has the folders cur, new and tmp.")
+        raise MailboxError(
+            f"{path}: this is not a maildir, which has the folders cur, new and tmp."
+        )
 
-    def letters() -> Iterator[tuple[str, bytes]]:
-        with _told(str(path)):
+    def messages() -> Iterator[tuple[str, bytes]]:
+        with _as_mailbox_error(str(path)):
             files = [file for folder in ("new", "cur") for file in (path / folder).iterdir()]
         for file in sorted(files, key=lambda file: (file.parent.name == "cur", file.name)):
             base, flags = _flags(file.name)
             if file.name.startswith(".") or _SEEN in flags:
                 continue
-            with _told(str(path)):
-                raw = _head(file)
-            if raw is not None:
+            raw = None
+            with (
+                _as_mailbox_error(str(path)),
+                suppress(FileNotFoundError),
+                file.open("rb") as message,
+            ):
+                raw = message.read(LARGEST_MESSAGE)
+            if raw is not None:  # else another program has just moved or removed it
                 yield base, raw
 
     def done(name: str) -> None:
-        with _told(str(path)):
+        with _as_mailbox_error(str(path)):
             for file in [path / "new" / name, *(path / "cur").glob(f"{escape(name)}*")]:
                 base, flags = _flags(file.name)
                 if base == name and _SEEN not in flags:
                     marked = "".join(sorted({*flags, _SEEN}))
-                    with suppress(FileNotFoundError):  # not there, or moved by another program
+                    with suppress(FileNotFoundError):  # another program moved or removed it
                         file.rename(path / "cur" / f"{base}:2,{marked}")
 
-    yield Mailbox(letters(), done)
+    yield Mailbox(messages(), done)
 
 
 @contextmanager
 def read_mbox(path: Path) -> Iterator[Mailbox]:
-    """Every letter of an mbox file. It is left as it is, so all of them come again next time.
+    """Every message of an mbox file. The file is never changed, so all of them come again next time.
 
     Raises:
-        MailboxError: the file is not there or cannot be read.
+        MailboxError: the file is missing or cannot be read.
     """
-    with _told(str(path)):
+    with _as_mailbox_error(str(path)):
         box = mailbox.mbox(path, create=False)
 
-    def letters() -> Iterator[tuple[str, bytes]]:
-        with _told(str(path)):
+    def messages() -> Iterator[tuple[str, bytes]]:
+        with _as_mailbox_error(str(path)):
             keys = list(box.keys())
         for key in keys:
-            with _told(str(path)), box.get_file(key) as file:
-                raw = file.read(LARGEST_LETTER)
+            with _as_mailbox_error(str(path)), box.get_file(key) as file:
+                raw = file.read(LARGEST_MESSAGE)
             yield f"{path.name}:{int(key) + 1}", raw
 
     try:
-        yield Mailbox(letters(), lambda _: None)
+        yield Mailbox(messages(), lambda _: None)
     finally:
         box.close()
 
 
 @contextmanager
 def read_file(path: Path) -> Iterator[Mailbox]:
-    """The one letter in a file; one that begins with `From ` is read as an mbox.
+    """The one message in a file; a file that begins with `From ` is read as an mbox.
 
     Raises:
         MailboxError: the file cannot be read.
     """
-    with _told(str(path)), path.open("rb") as file:
-        raw = file.read(LARGEST_LETTER)
+    with _as_mailbox_error(str(path)), path.open("rb") as file:
+        raw = file.read(LARGEST_MESSAGE)
     if raw.startswith(b"From "):
         with read_mbox(path) as box:
             yield box
@@ -113,12 +117,10 @@ def read_file(path: Path) -> Iterator[Mailbox]:
 
 @contextmanager
 def read_stream(stream: IO[bytes], name: str = "standard input") -> Iterator[Mailbox]:
-    """The one letter that a stream gives until it ends, as a mail system's pipe does.
-
-    A first line `From ...`, which some of them put before it, is taken off.
-    """
-    with _told(name):
-        raw = stream.read(LARGEST_LETTER)
+    """The one message in a stream, such as a mail system's pipe. A first line `From ...`, which some
+    of them add, is removed."""
+    with _as_mailbox_error(name):
+        raw = stream.read(LARGEST_MESSAGE)
     if raw.startswith(b"From "):
         raw = raw.partition(b"\n")[2]
     yield Mailbox(iter([(name, raw)]), lambda _: None)
@@ -134,24 +136,24 @@ def read_imap(
     folder: str = "INBOX",
     tls: Literal["implicit", "starttls", "none"] = "implicit",
     context: ssl.SSLContext | None = None,
-    timeout: float = TIMEOUT_SECONDS,
+    timeout: float = 30.0,
 ) -> Iterator[Mailbox]:
-    """The letters of an IMAP folder that are not marked as seen; done marks them so (RFC 3501).
+    """The messages of an IMAP folder that are not marked as seen; `done` marks them (RFC 3501).
 
-    `timeout`, in seconds, is for each answer of the server. `context` checks its certificate; by
-    default against the system's authorities. A name holds the folder's UIDVALIDITY and the UID.
+    `timeout`, in seconds, is for each answer of the server. `context` checks its certificate, by
+    default with the system's authorities. A name is the folder's UIDVALIDITY and the UID.
 
     Raises:
-        MailboxError: no connection, no login or no such folder; `tls` is "none" and `host` is
-            another machine.
+        MailboxError: no connection, no login or no such folder; or `tls` is "none" for another
+            machine.
     """
     where = f"imap://{host}:{port}/{folder}"
     if tls == "none" and host not in _LOOPBACK:
         raise MailboxError(
-            f'{where}: found tls = "none", which sends the password in the clear; allowed are '
-            '"implicit" (port 993) and "starttls" (port 143) except on this machine itself.'
+            f'{where}: tls = "none" sends the password in the clear to another machine. '
+            'Use "implicit" (port 993) or "starttls" (port 143).'
         )
-    with _told(where):
+    with _as_mailbox_error(where):
         context = context or ssl.create_default_context()
         if tls == "implicit":
             client: imaplib.IMAP4 = imaplib.IMAP4_SSL(
@@ -160,17 +162,36 @@ def read_imap(
         else:
             client = imaplib.IMAP4(host, port, timeout=timeout)
     try:
-        with _told(where):
+        with _as_mailbox_error(where):
             if tls == "starttls":
                 client.starttls(context)
             client.login(user, password)
             quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
-            _accepted(client.select(f'"{quoted}"'), where)
+            _expect_ok(client.select(f'"{quoted}"'), where)
             validity = (client.response("UIDVALIDITY")[1] or [None])[0]
-        known = validity.decode("ascii", "replace") if isinstance(validity, bytes) else "0"
-        yield Mailbox(
-            _imap_letters(client, where, known), lambda name: _imap_done(client, where, name)
-        )
+        folder_id = validity.decode("ascii", "replace") if isinstance(validity, bytes) else "0"
+
+        def messages() -> Iterator[tuple[str, bytes]]:
+            with _as_mailbox_error(where):
+                data = _expect_ok(client.uid("SEARCH", "UNSEEN"), where)
+            uids = data[0].split() if data and isinstance(data[0], bytes) else []
+            for uid in (word.decode("ascii") for word in uids if word.isdigit()):
+                with _as_mailbox_error(where):
+                    # PEEK does not mark it as seen; a partial fetch keeps a huge one out of memory.
+                    wanted = f"(BODY.PEEK[]<0.{LARGEST_MESSAGE}>)"
+                    answer = _expect_ok(client.uid("FETCH", uid, wanted), where)
+                # A message that another program has just removed has no bytes here.
+                for item in answer:
+                    if isinstance(item, tuple):
+                        yield f"{folder_id}.{uid}", item[1]
+                        break
+
+        def done(name: str) -> None:
+            uid = name.rpartition(".")[2]
+            with _as_mailbox_error(where):
+                _expect_ok(client.uid("STORE", uid, "+FLAGS.SILENT", r"(\Seen)"), where)
+
+        yield Mailbox(messages(), done)
     finally:
         with suppress(imaplib.IMAP4.error, OSError):
             client.logout()
@@ -178,36 +199,13 @@ def read_imap(
             client.shutdown()
 
 
-def _imap_letters(client: imaplib.IMAP4, where: str, validity: str) -> Iterator[tuple[str, bytes]]:
-    with _told(where):
-        found = _accepted(client.uid("SEARCH", "UNSEEN"), where)
-    uids = found[0].split() if found and isinstance(found[0], bytes) else []
-    for uid in (word.decode("ascii") for word in uids if word.isdigit()):
-        with _told(where):
-            # PEEK leaves the mark alone; the partial form keeps a huge letter out of memory.
-            answer = _accepted(
-                client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST_LETTER}>)"), where
-            )
-        # A letter that another program has just removed has no bytes here.
-        for item in answer:
-            if isinstance(item, tuple):
-                yield f"{validity}.{uid}", item[1]
-                break
-
-
-def _imap_done(client: imaplib.IMAP4, where: str, name: str) -> None:
-    with _told(where):
-        uid = name.rpartition(".")[2]
-        _accepted(client.uid("STORE", uid, "+FLAGS.SILENT", r"(\Seen)"), where)
-
-
-def _accepted(answer: tuple[str, Sequence[object]], where: str) -> Sequence[object]:
-    """What came with an answer OK."""
-    kind, found = answer
+def _expect_ok(answer: tuple[str, Sequence[object]], where: str) -> Sequence[object]:
+    """The data of an answer OK."""
+    kind, data = answer
     if kind != "OK":
-        said = b" ".join(part for part in found if isinstance(part, bytes))
-        raise MailboxError(f"{where}: the server refused: {said.decode('utf-8', 'replace')}")
-    return found
+        text = b" ".join(part for part in data if isinstance(part, bytes))
+        raise MailboxError(f"{where}: the server refused: {text.decode('utf-8', 'replace')}")
+    return data
 
 
 def _flags(name: str) -> tuple[str, str]:
@@ -216,29 +214,20 @@ def _flags(name: str) -> tuple[str, str]:
     return base, flags
 
 
-def _head(file: Path) -> bytes | None:
-    """The bytes of a letter, or None when another program has just moved or removed it."""
-    try:
-        with file.open("rb") as letter:
-            return letter.read(LARGEST_LETTER)
-    except FileNotFoundError:
-        return None
-
-
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Faults of the disk, the network and the server, told as the mailbox's."""
+def _as_mailbox_error(where: str) -> Iterator[None]:
+    """Raise the errors of disk, network and server as MailboxError."""
     try:
         yield
     except imaplib.IMAP4.error as e:
-        said = e.args[0] if e.args else ""
-        said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        raise MailboxError(f"{where}: the server refused: {said}") from e
+        text = e.args[0] if e.args else ""
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        raise MailboxError(f"{where}: the server refused: {text}") from e
     except mailbox.Error as e:
-        raise MailboxError(f"{where}: found no mailbox there.") from e
+        raise MailboxError(f"{where}: there is no mailbox.") from e
     except UnicodeEncodeError as e:
         raise MailboxError(
-            f"{where}: user, password and folder must be ASCII; found {e.object[e.start]!r}."
+            f"{where}: user, password and folder must be ASCII, not {e.object[e.start]!r}."
         ) from e
     except TimeoutError as e:
         raise MailboxError(f"{where}: no answer in time.") from e

@@ -1,4 +1,4 @@
-"""Mail as bytes: header fields, bodies, and from a segment's mail each recipient's own message."""
+"""Mail as bytes: header fields, bodies, and the messages of a segment's recipients."""
 
 import hashlib
 import re
@@ -7,22 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
 from digest.language.addresses import ascii_address
 from digest.language.wording import wording_for
-from digest.mail.tokens import PLACEHOLDER, check_token, leave_url, mail_domain
+from digest.mail.dkim import SegmentSigner, Signer
+from digest.mail.tokens import PLACEHOLDER, Piece, Slot, check_token, leave_url, mail_domain
 from digest.model import Choice, Edition, RenderedMail
 
-if TYPE_CHECKING:
-    from digest.mail.dkim import Signer
-
-
 # Characters of a line, without its CRLF.
-_WISHED = 78  # where folding can keep it (RFC 5322 §2.1.1)
+_WISHED = 78  # if it can be folded (RFC 5322 §2.1.1)
 _LONGEST = 998  # never more (RFC 5322 §2.1.1)
 _ENCODED_LINE = 76  # with an encoded word, or of an encoded body (RFC 2047 §2, RFC 2045 §6.7)
 _ENCODED_WORD = 75  # one encoded word (RFC 2047 §2)
@@ -42,11 +38,11 @@ _QP = [
 def header(name: str, text: str) -> bytes:
     """An unstructured field, such as Subject; runs of spaces and tabs become one space.
 
-    Words of printable ASCII stay as they are. From the first that is not to the last, everything
-    goes into encoded words, spaces too, so that no space is lost between them.
+    Words of printable ASCII are not encoded. From the first other word to the last, everything is,
+    with the spaces, so that none is lost.
 
     Raises:
-        ValueError: `text` holds a line break or another control character.
+        ValueError: `text` has a line break or another control character.
     """
     _check(name, text)
     words = [word for word in re.split(r"[ \t]+", text) if word]
@@ -55,7 +51,7 @@ def header(name: str, text: str) -> bytes:
         return _folded(name, words)
     before, after = words[: odd[0]], words[odd[-1] + 1 :]
     used = len(name) + 2
-    for at, word in enumerate(before):  # as _folded will fold, to know what the line has left
+    for at, word in enumerate(before):  # folds as _folded will, to know the rest of the line
         used = used + len(word) + 1 if not at or used + len(word) <= _WISHED else len(word) + 2
     encoded = _encoded_words(" ".join(words[odd[0] : odd[-1] + 1]), used)
     return _folded(name, [*before, *encoded, *after])
@@ -65,8 +61,8 @@ def mailbox_header(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> by
     """A field of addresses, such as From: each a display name, or None, and an address.
 
     Raises:
-        ValueError: an address is not valid, or has a local part that is not ASCII (that needs
-            SMTPUTF8), or something holds a control character.
+        ValueError: an address is invalid, or its local part is not ASCII (which needs SMTPUTF8), or
+            there is a control character.
     """
     units: list[str] = []
     for display, address in mailboxes:
@@ -74,8 +70,14 @@ def mailbox_header(name: str, mailboxes: Iterable[tuple[str | None, str]]) -> by
         if units:
             units[-1] += ","
         bare = ascii_address(address)
-        phrase = _phrase(display or "", len(name) + 2 if not units else _WISHED)
-        units += [*phrase, f"<{bare}>"] if phrase else [bare]
+        words = [word for word in re.split(r"[ \t]+", display or "") if word]
+        phrase = " ".join(words)
+        # Atoms, else a quoted string, else encoded words (RFC 5322 §3.2.5).
+        if not all(map(_is_plain, words)):
+            words = _encoded_words(phrase, len(name) + 2 if not units else _WISHED)
+        elif words and not _ATOMS.fullmatch(phrase):
+            words = '"{}"'.format(phrase.replace("\\", "\\\\").replace('"', '\\"')).split(" ")
+        units += [*words, f"<{bare}>"] if words else [bare]
     return _folded(name, units)
 
 
@@ -102,9 +104,9 @@ def _check(name: str, text: str) -> None:
 
 
 def _folded(name: str, units: Iterable[str]) -> bytes:
-    """The field with CRLF, folded before a unit that would make the line longer than wished.
+    """The field with CRLF, folded before a unit that would make the line too long.
 
-    Never right behind the name: some readers would take the field as empty.
+    Never right after the name: some readers would see an empty field.
     """
     done: list[str] = []
     line = f"{name}:"
@@ -121,21 +123,9 @@ def _is_plain(word: str) -> bool:
     return word.isascii() and word.isprintable() and "=?" not in word and len(word) <= _LONGEST // 2
 
 
-def _phrase(display: str, used: int) -> list[str]:
-    """Units of a display name: atoms, else a quoted string, else encoded words (RFC 5322 §3.2.5)."""
-    words = [word for word in re.split(r"[ \t]+", display) if word]
-    joined = " ".join(words)
-    if not all(map(_is_plain, words)):
-        return _encoded_words(joined, used)
-    if not words or _ATOMS.fullmatch(joined):
-        return words
-    quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'.split(" ")
-
-
 def _encoded_words(text: str, used: int) -> list[str]:
-    """`text` as encoded words, none cut inside a character; the first fits beside `used`."""
-    binary = sum(sign.isascii() for sign in text) * 3 < len(text) * 2  # mostly Latin stays legible
+    """`text` as encoded words, none cut inside a character; the first follows `used` characters."""
+    binary = sum(sign.isascii() for sign in text) * 3 < len(text) * 2  # Latin is readable in Q
     words: list[str] = []
     limit = _ENCODED_LINE - used if _ENCODED_LINE - used >= len(_WRAP) + 12 else _ENCODED_WORD
     held = ""
@@ -164,28 +154,8 @@ def _q(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Where a token goes. Base64 knows only groups of three octets, so it takes its neighbours along.
-
-    `before` and `after` are the constant octets that share a group with the token, at most two each.
-    """
-
-    base64: bool = False
-    before: bytes = b""
-    after: bytes = b""
-
-    def fill(self, token: bytes) -> bytes:
-        if self.base64:
-            return b64encode(self.before + token + self.after)
-        return token
-
-
-Piece = bytes | Slot
-
-
-@dataclass(frozen=True, slots=True)
 class Encoded:
-    """A text as it goes over the wire; `transfer` is its Content-Transfer-Encoding."""
+    """An encoded text; `transfer` is its Content-Transfer-Encoding."""
 
     transfer: str
     pieces: tuple[Piece, ...]
@@ -194,7 +164,7 @@ class Encoded:
 def encode_text(text: str) -> Encoded:
     """`text` in UTF-8 as quoted-printable or base64, the shorter of the two, lines ending in CRLF.
 
-    Each placeholder becomes a slot, whole in its line.
+    Each placeholder becomes a slot, never broken over two lines.
     """
     lines = text.splitlines()
     coded = "".join(f"{_printable_line(line)}\r\n" for line in lines)
@@ -204,7 +174,7 @@ def encode_text(text: str) -> Encoded:
 
 
 def split_at_places(octets: bytes) -> tuple[Piece, ...]:
-    """Bytes that need no encoding, with a slot for each placeholder in them."""
+    """Bytes that need no encoding, with a slot for each placeholder."""
     pieces: list[Piece] = []
     for number, part in enumerate(octets.split(_PLACE)):
         pieces += [Slot(), part] if number else [part]
@@ -217,7 +187,8 @@ def filled(pieces: Sequence[Piece], token: bytes) -> bytes:
 
 
 def _printable_line(line: str) -> str:
-    """One line with soft breaks. A dot or an F ("From ") that begins it is coded, and a last blank."""
+    """One line with soft breaks. A dot or an F ("From ") at its start is encoded, and a blank at its
+    end."""
     atoms: list[str] = []
     for part in re.split(f"({PLACEHOLDER})", line):
         atoms += [part] if part == PLACEHOLDER else map(_QP.__getitem__, part.encode())
@@ -236,7 +207,7 @@ def _printable_line(line: str) -> str:
 
 
 def _base64(octets: bytes) -> tuple[Piece, ...]:
-    """Groups of three run on over the whole part; a slot has a line of its own."""
+    """Groups of three run through the whole part; a slot has a line of its own."""
     pieces: list[Piece] = []
     at = 0
     while (place := octets.find(_PLACE, at)) >= 0:
@@ -258,10 +229,7 @@ def _base64_lines(octets: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The finished MIME body of one segment; `content_type` is the value of its header field.
-
-    `pieces` are 7-bit bytes with a slot for each token.
-    """
+    """The finished MIME body of one segment: 7-bit bytes with a slot for each token."""
 
     content_type: str
     pieces: tuple[Piece, ...]
@@ -273,16 +241,16 @@ class Body:
 
     @property
     def places(self) -> int:
-        """How many slots for a token the body has."""
+        """The number of slots."""
         return sum(isinstance(piece, Slot) for piece in self.pieces)
 
 
 def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
     """multipart/alternative with the text first and the HTML last (RFC 2046 §5.1.4).
 
-    The same mail and seed give the same bytes. No line is longer than 76 characters, all are ASCII.
+    The same mail and seed give the same bytes: ASCII, no line longer than 76 characters.
     """
-    # "=_" occurs neither in quoted-printable nor in base64, so no line can look like the boundary.
+    # "=_" is never in quoted-printable or base64, so no line can look like the boundary.
     boundary = "=_" + hashlib.sha256(boundary_seed.encode()).hexdigest()[:32]
     pieces: list[Piece] = []
     for subtype, text in (("plain", mail.text), ("html", mail.html)):
@@ -303,8 +271,8 @@ def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
 class MessageMaker:
     """Makes the messages of one segment. `date` is aware; readers see it in the digest's zone.
 
-    With a `signer` each message begins with its DKIM signatures, dated like the mail itself, so that
-    the same message has the same bytes each time.
+    With a `signer` each message starts with its DKIM signatures, dated like the mail, so that it has
+    the same bytes at each try.
     """
 
     def __init__(
@@ -316,22 +284,33 @@ class MessageMaker:
         choice: Choice,
         mail: RenderedMail,
         date: datetime,
-        signer: "Signer | None" = None,
+        signer: Signer | None = None,
     ) -> None:
         if date.tzinfo is None:
-            raise ValueError("the date of a message must know its zone")
+            raise ValueError("the date of a message needs a time zone")
         seed = "\n".join((edition.hash, choice.language, *choice.languages, *choice.themes))
         body = build_body(mail, boundary_seed=seed)
         local_date = date.astimezone(ZoneInfo(settings.digest_zone(digest)))
-        # The same at each try, so that a lost mail can be traced. The hash tells it from an edition
-        # of the same number that a restored database forgot.
+        # The same at each try, so that a lost mail can be traced. The hash distinguishes it from an
+        # edition of the same number that a restored database lost.
         identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDER}"
+        title = digest.title.get("en", "")
+        named = f'"{title}" ' if title.isascii() and title and not set(title) & set('"\\') else ""
+        language = choice.languages[0] if len(choice.languages) == 1 else None
+        archive = urls.feed_url(settings, "html", None, language)
         self._before = sender_fields(settings)
         fields = [
             header("Subject", mail.subject),
             raw_header("Date", format_datetime(local_date)),
             raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
-            *_list_fields(settings, digest, choice),
+            # RFC 2919 and 2369. Without a page that answers a POST there must be no
+            # List-Unsubscribe-Post (RFC 8058 §3.1).
+            raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>"),
+            raw_header("List-Unsubscribe", f"<{leave_url(settings)}>"),
+            raw_header("List-Archive", f"<{archive}>"),
+            raw_header(
+                "List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"
+            ),
             raw_header("Auto-Submitted", "auto-generated"),
             raw_header("MIME-Version", "1.0"),
             raw_header("Content-Language", wording_for(choice.language).language),
@@ -340,20 +319,20 @@ class MessageMaker:
         self._fields = split_at_places(b"".join(fields))
         self._after = tuple(_merged([*self._fields, b"\r\n", *body.pieces]))
         self._date = date
-        self._signer = None if signer is None else signer.segment_of(body.pieces)
+        self._signer = None if signer is None else SegmentSigner(signer, body.pieces)
         self.body = body
         # The messages differ only by words without dots and line ends, so one check covers all.
         sample = self._before + filled(self._after, _PLACE)
         pairs = sample.count(b"\r\n")
-        whole = sample.count(b"\n") == pairs == sample.count(b"\r") and sample.endswith(b"\r\n")
-        if not whole or not sample.isascii() or b"\r\n." in sample:
+        crlf = sample.count(b"\n") == pairs == sample.count(b"\r") and sample.endswith(b"\r\n")
+        if not crlf or not sample.isascii() or b"\r\n." in sample:
             raise RuntimeError("a message is not 7-bit lines in CRLF, none beginning with a dot")
 
     def make(self, address: str, name: str | None, token: str) -> bytes:
         """The whole message for one recipient, as it is sent.
 
         Raises:
-            ValueError: the address or the name is not valid in a header, or `token` is no token.
+            ValueError: the address or the name is not valid in a header, or `token` is invalid.
         """
         octets = check_token(token).encode("ascii")
         to = mailbox_header("To", [(name, address)])
@@ -367,30 +346,12 @@ class MessageMaker:
 def sender_fields(settings: Settings) -> bytes:
     """From and Reply-To, the same in all our mail."""
     mail, site = settings.mail, settings.site
-    return mailbox_header(
-        "From", [(mail.from_name or site.title, mail.from_address)]
-    ) + mailbox_header("Reply-To", [(None, mail.reply_to or site.contact)])
-
-
-def _list_fields(settings: Settings, digest: DigestConfig, choice: Choice) -> Iterator[bytes]:
-    """RFC 2919 and RFC 2369, one field of each.
-
-    List-Unsubscribe is a mail alone: without a page that answers a POST there must be no
-    List-Unsubscribe-Post (RFC 8058 §3.1).
-    """
-    title = digest.title.get("en", "")
-    named = f'"{title}" ' if title.isascii() and title and not set(title) & set('"\\') else ""
-    language = choice.languages[0] if len(choice.languages) == 1 else None
-    archive = urls.feed_url(settings, "html", None, language)
-    contact = ascii_address(settings.site.contact)
-    yield raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>")
-    yield raw_header("List-Unsubscribe", f"<{leave_url(settings)}>")
-    yield raw_header("List-Archive", f"<{archive}>")
-    yield raw_header("List-Help", f"<mailto:{contact}?subject=help>")
+    sender = mailbox_header("From", [(mail.from_name or site.title, mail.from_address)])
+    return sender + mailbox_header("Reply-To", [(None, mail.reply_to or site.contact)])
 
 
 def _merged(pieces: list[Piece]) -> Iterator[Piece]:
-    """The pieces with neighbouring bytes joined, so that a message is put together in few steps."""
+    """The pieces with neighbouring bytes joined, so that a message is assembled in few steps."""
     held: list[bytes] = []
     for piece in pieces:
         if isinstance(piece, Slot):

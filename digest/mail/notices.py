@@ -1,4 +1,4 @@
-"""Notices, which is other mail than editions: alarms and the editors' report, as mail and webhook."""
+"""Notices, which are all mail but the editions: alarms and the editors' report, by mail and webhook."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -42,24 +42,23 @@ if TYPE_CHECKING:
     from digest.mail.dkim import Signer
 
 
-TIMEOUT_SECONDS = 10.0
-"""For each of: the connection, the request, the answer."""
 AGAIN = timedelta(minutes=15)
-"""A server that said nothing about an address is asked again after."""
+"""The delay of a report after a try in which the server did not answer about the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Whether it was accepted, by any answer of 2xx, and what was answered or happened instead."""
+    """Whether a webhook accepted a notice, with any 2xx, and its answer or the error."""
 
-    taken: bool
-    said: str
+    accepted: bool
+    answer: str
 
 
-def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_SECONDS) -> Posted:
-    """Post `payload` as JSON (RFC 8259) once, to this address only: no redirect is followed.
+def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = 10.0) -> Posted:
+    """Post `payload` as JSON (RFC 8259) once; no redirect is followed.
 
-    `timeout`, in seconds, is for each step. Network errors are in the result, never raised.
+    `timeout`, in seconds, is for each of connection, request and answer. Network errors are in the
+    result, never raised.
     """
     import httpx2
 
@@ -76,7 +75,12 @@ def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = TIMEOUT_
     except httpx2.TimeoutException:
         return Posted(False, f"no answer within {timeout:g} seconds")
     except httpx2.ConnectError as e:
-        return Posted(False, f"cannot be reached: {_reason(e)}")
+        # The operating system's words have no address in them, other than httpx's.
+        cause: BaseException | None = e
+        while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+            cause = cause.__cause__ or cause.__context__
+        reason = cause.strerror if isinstance(cause, OSError) else type(e).__name__
+        return Posted(False, f"cannot be reached: {reason}")
     except (httpx2.HTTPError, httpx2.InvalidURL) as e:
         return Posted(False, f"no answer: {type(e).__name__}")
 
@@ -90,19 +94,9 @@ def is_usable(url: str) -> bool:
         return False
 
 
-def _reason(error: BaseException) -> str:
-    """What the operating system says, without the address."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
-
-
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How notices leave. `transport` and `signer` are called only where there is mail to send, and
+    """How notices are sent. `transport` and `signer` are called only when there is mail to send, and
     may raise DigestError."""
 
     settings: Settings
@@ -122,7 +116,8 @@ def send_due(
 ) -> Counter[OutcomeKind]:
     """Send every notice of these kinds that is due, except those named; how the tries ended.
 
-    The webhook comes first: no mail server delays it. For reports call as the only sender.
+    The webhook comes first, so that no mail server delays it. Call it for reports only as the sole
+    sender.
     """
     due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
@@ -146,16 +141,16 @@ def send_due(
     for one in due.values():
         if one.place == WEBHOOK and not stop() and claimed(one):
             posted = post_notice(ways, one.notice)
-            kind = OutcomeKind.SENT if posted.taken else OutcomeKind.PASSING
-            settled([Outcome(one.id, kind, text=posted.said)])
+            kind = OutcomeKind.SENT if posted.accepted else OutcomeKind.PASSING
+            settled([Outcome(one.id, kind, text=posted.answer)])
     mails = [one for one in due.values() if one.place != WEBHOOK]
     if not mails or stop():
         return outcomes
     try:
         transport, signer = ways.transport(), ways.signer()
     except DigestError as e:
-        unsent = OutcomeKind.UNSENT
-        settled([Outcome(one.id, unsent, text=str(e)) for one in mails if claimed(one)])
+        claims = [one.id for one in mails if claimed(one)]
+        settled([Outcome(number, OutcomeKind.UNSENT, text=str(e)) for number in claims])
         return outcomes
     messages = (
         outgoing(ways.settings, one.notice, one.place, one.id, signer)
@@ -167,26 +162,26 @@ def send_due(
 
 
 def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlement:
-    """A report ends as a delivery does; an alarm is sent, or tried again."""
-    found = settlement_of(outcome, due, moment)
-    answer = without_addresses(found.answer) or ""
+    """A report ends like a delivery; an alarm is sent, or tried again."""
+    settlement = settlement_of(outcome, due, moment)
+    answer = without_addresses(settlement.answer) or ""
     if due.notice.kind is Kind.REPORT:
-        if found.status is DeliveryStatus.QUEUED and not found.counts_as_try:
-            found = replace(found, due_at=moment + AGAIN)
-        return replace(found, answer=answer)
-    taken = outcome.kind is OutcomeKind.SENT
+        if settlement.status is DeliveryStatus.QUEUED and not settlement.counts_as_try:
+            settlement = replace(settlement, due_at=moment + AGAIN)
+        return replace(settlement, answer=answer)
+    sent = outcome.kind is OutcomeKind.SENT
     return Settlement(
         due.id,
-        DeliveryStatus.SENT if taken else DeliveryStatus.QUEUED,
-        due_at=None if taken else moment + due.delay,
+        DeliveryStatus.SENT if sent else DeliveryStatus.QUEUED,
+        due_at=None if sent else moment + due.delay,
         server=outcome.server,
         answer=answer or outcome.kind.value,
-        counts_as_try=False,  # it was counted when it was claimed
+        counts_as_try=False,  # counted when it was claimed
     )
 
 
 def post_notice(ways: Ways, notice: Notice) -> Posted:
-    """Post one notice; a webhook that cannot be read has not taken it."""
+    """Post one notice; a webhook whose settings cannot be read did not accept it."""
     try:
         url = ways.settings.alarms.webhook()
     except NotReadyError as e:
@@ -199,9 +194,9 @@ def post_notice(ways: Ways, notice: Notice) -> Posted:
 def outgoing(
     settings: Settings, notice: Notice, address: str, number: int, signer: "Signer | None"
 ) -> Outgoing:
-    """The mail to one address for a transport; `number` is that of its outcome.
+    """The mail to one address for a transport; `number` identifies its outcome.
 
-    The envelope sender names the notice; bounces arrive where those of the editions do.
+    The envelope sender names the notice; its bounces arrive with those of the editions.
     """
     sender = token_address(BOUNCES, mail_domain(settings), notice.name.replace(".", "-"))
     return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
@@ -210,8 +205,8 @@ def outgoing(
 def notice_message(
     settings: Settings, notice: Notice, address: str, signer: "Signer | None"
 ) -> bytes:
-    """The whole message for one address; the same arguments give the same bytes. One without HTML is
-    plain text.
+    """The complete message for one address; the same arguments give the same bytes. A notice without
+    HTML is plain text.
 
     Raises:
         ValueError: the address is not valid in a header.
@@ -245,7 +240,7 @@ def notice_message(
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:
-    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program can
-    recognise one that it gets twice."""
-    mark = blake2b(address.encode(), digest_size=6).hexdigest()
-    return f"<{name}.{mark}@{mail_domain(settings)}>"
+    """`<alarm.12.begun.HASH@news.example.org>`: the same at each try, so that a mail program shows a
+    repeated one once."""
+    hashed = blake2b(address.encode(), digest_size=6).hexdigest()
+    return f"<{name}.{hashed}@{mail_domain(settings)}>"

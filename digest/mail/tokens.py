@@ -1,8 +1,9 @@
-"""Addresses and links that carry the recipient's token, so that an answer names the recipient."""
+"""A recipient's token, and the addresses and links with it, so that an answer names the recipient."""
 
 import re
-from base64 import b32decode, b32encode
-from collections.abc import Iterator, Sequence
+from base64 import b32decode, b32encode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hmac import compare_digest, digest
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -14,7 +15,7 @@ from digest.language.addresses import ascii_address
 TOKEN_LENGTH = 32
 
 PLACEHOLDER = "t" * TOKEN_LENGTH
-"""Marks where a segment's finished bytes take a recipient's token; as long as one, never valid."""
+"""Marks where a segment's finished bytes get the token; as long as one, never valid."""
 
 BOUNCES = "bounces"
 """Local part of the envelope sender."""
@@ -28,13 +29,29 @@ _VEIL = b"digest token 1 veil "
 
 _WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
 
-# A mail system may write the plus as =2B or %2B, put its own words around the address (SRS, BATV)
-# or change case; so in a text a token is any separate run of the right length.
+# A mail system may write the plus as =2B or %2B, wrap the address (SRS, BATV) or change case, so in a
+# text a token is any separate run of the right length.
 _TOKEN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[=%]2[Bb]))[A-Za-z2-7]{32}(?![A-Za-z0-9])")
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a token goes. In base64 the constant octets `before` and `after` share a group of three
+    with the token, at most two each."""
+
+    base64: bool = False
+    before: bytes = b""
+    after: bytes = b""
+
+    def fill(self, token: bytes) -> bytes:
+        return b64encode(self.before + token + self.after) if self.base64 else token
+
+
+Piece = bytes | Slot
+
+
 class DeliveryKey(NamedTuple):
-    """Which edition for which recipient."""
+    """An edition for a recipient."""
 
     edition_id: int
     recipient_id: int
@@ -50,20 +67,18 @@ def token_for(key: bytes, edition_id: int, recipient_id: int) -> str:
     if len(key) < _KEY_BYTES:
         raise ValueError(f"a token key needs {_KEY_BYTES} bytes or more, got {len(key)}")
     try:
-        names = edition_id.to_bytes(_EDITION_BYTES, "big") + recipient_id.to_bytes(
-            _RECIPIENT_BYTES, "big"
-        )
+        names = edition_id.to_bytes(_EDITION_BYTES, "big")
+        names += recipient_id.to_bytes(_RECIPIENT_BYTES, "big")
     except OverflowError as e:
-        raise ValueError(f"no token holds edition {edition_id}, recipient {recipient_id}") from e
+        raise ValueError(f"no token fits edition {edition_id}, recipient {recipient_id}") from e
     proof = _proof(key, names)
     return b32encode(proof + _veiled(key, proof, names)).decode("ascii").lower()
 
 
 def read_token(keys: Sequence[bytes], token: str) -> DeliveryKey | None:
-    """The delivery that a token names, or None when none of `keys` made it; case does not count.
+    """The delivery that a token names; None if none of `keys` made it. Case does not count.
 
-    After a change of keys give several: the newest first, the old ones while people may still
-    have old mail.
+    After a change of keys give several, the newest first, while people may still have old mail.
     """
     if len(token) != TOKEN_LENGTH or not token.isascii():
         return None
@@ -86,25 +101,19 @@ def check_token(token: str) -> str:
     """The token itself.
 
     Raises:
-        ValueError: it is not TOKEN_LENGTH characters of base32 in small letters.
+        ValueError: it is not TOKEN_LENGTH characters of lower-case base32.
     """
     if not _WHOLE_TOKEN.fullmatch(token):
         raise ValueError(f"a token has {TOKEN_LENGTH} characters of a-z and 2-7")
     return token
 
 
-def find_tokens(text: str) -> Iterator[str]:
-    """Everything in `text` that has a token's form, lower-case, in order.
+def find_tokens(text: str) -> list[str]:
+    """The words in `text` that have a token's form, lower-case, in order.
 
-    Ordinary words can have it too; `read_token` knows the real ones.
+    Ordinary words may have it; `read_token` knows the real ones.
     """
-    for found in _TOKEN.finditer(text):
-        yield found[0].lower()
-
-
-def find_token(text: str) -> str | None:
-    """The first thing in an address or a text that has a token's form, lower-case."""
-    return next(find_tokens(text), None)
+    return [found.lower() for found in _TOKEN.findall(text)]
 
 
 def _proof(key: bytes, names: bytes) -> bytes:
@@ -128,15 +137,13 @@ def mail_domain(settings: Settings) -> str:
 
 
 def leave_url(settings: Settings, token: str = PLACEHOLDER) -> str:
-    """Where this recipient unsubscribes: any mail to `leave+TOKEN@...`, which names the recipient."""
+    """Where this recipient unsubscribes: any mail to `leave+TOKEN@...`."""
     return _with_token(urls.unsubscribe_url(settings), token)
 
 
 def change_url(settings: Settings, token: str = PLACEHOLDER) -> str:
-    """Where this recipient changes a choice: the token is in a page's query or in a mail's subject.
-
-    Not in the mail's address: a desk's mailbox need not accept `desk+TOKEN@...`.
-    """
+    """Where this recipient changes a choice: the token is in a page's query or a mail's subject, since
+    a newsroom's mailbox may not accept `desk+TOKEN@...`."""
     url = urls.preferences_url(settings)
     if not url.startswith("mailto:"):
         return _with_token(url, token)
@@ -146,7 +153,7 @@ def change_url(settings: Settings, token: str = PLACEHOLDER) -> str:
 
 
 def return_path(settings: Settings, token: str) -> str:
-    """The envelope sender of one recipient's mail (VERP), so that a bounce names the recipient."""
+    """The envelope sender of one recipient's mail (VERP): a bounce names the recipient."""
     return token_address(BOUNCES, mail_domain(settings), check_token(token))
 
 

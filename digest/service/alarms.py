@@ -1,8 +1,4 @@
-"""The one alarm that no database can keep, because it is the database that fails.
-
-It lives in this process's memory: a service that starts again, or a second one on the same database,
-may send it again.
-"""
+"""Alarms: a trouble that lasts is notified once to each place, and once more when it is over."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,20 +13,17 @@ from digest.mail.outgoing import ALARMS, WEBHOOK, Kind, Notice, Outcome, Outcome
 from digest.mail.store import deliveries_of, give_up, has_open, queue
 from digest.model import RenderedMail, Trouble
 from digest.newsroom import Newsroom
-from digest.service import store as kept
-from digest.service.store import Alarm
-from digest.service.troubles import Memory, find_troubles, store_trouble, verb_key
+from digest.service import store
+from digest.service.troubles import VERB_KEY, Memory, find_troubles
 from digest.store.database import Database, Row, moment_from_text
 
-MEMORY = verb_key("")
-"""Only the running service knows of troubles whose keys begin so."""
 LAST_TRY = timedelta(days=7)
-"""That a trouble is over is tried for so long."""
+"""How long to keep trying to say that a trouble is over."""
 
 
 @dataclass(slots=True)
-class WatchReport:
-    """Keys of troubles that were raised, and that are over; how many notices were taken and not."""
+class AlarmReport:
+    """Keys of the troubles raised and closed; how many notices were sent, and how many deferred."""
 
     raised: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -39,7 +32,7 @@ class WatchReport:
 
 
 def places(settings: Settings) -> tuple[str, ...]:
-    """Where alarms go: addresses, and WEBHOOK where one is named."""
+    """Where alarms go: addresses, and WEBHOOK if one is configured."""
     alarms = settings.alarms
     return (*((WEBHOOK,) if alarms.has_webhook else ()), *dict.fromkeys(alarms.mail_to))
 
@@ -49,106 +42,94 @@ def is_raised(settings: Settings, trouble: Trouble, now: datetime) -> bool:
     return now - trouble.since >= timedelta(minutes=settings.alarms.after_minutes)
 
 
-def watch(
+def check_alarms(
     newsroom: Newsroom, memory: Memory, *, stop: Callable[[], bool] = lambda: False
-) -> tuple[tuple[Trouble, ...], WatchReport]:
-    """Look, keep what is seen, and send what is due."""
-    moment = newsroom.now()
-    troubles = find_troubles(newsroom, moment, failing=memory.failing)
-    report = look(newsroom, troubles, moment, sound=memory.sound)
+) -> tuple[tuple[Trouble, ...], AlarmReport]:
+    """Find the troubles, record them, and send the notices that are due."""
+    now = newsroom.now()
+    troubles = find_troubles(newsroom, now, failing=memory.failing)
+    report = update_alarms(newsroom, troubles, now, sound=memory.sound)
     send_alarms(newsroom, report, stop=stop)
     return troubles, report
 
 
-def look(
+def update_alarms(
     newsroom: Newsroom, troubles: Sequence[Trouble], now: datetime, *, sound: Collection[str] = ()
-) -> WatchReport:
-    """Keep what is seen now, and queue its notices. A second look changes nothing.
+) -> AlarmReport:
+    """Record these troubles, and queue their notices. A second call changes nothing.
 
-    A trouble that has gone counts as over only once it has stayed away for `quiet_minutes`; one that
-    is back before is the same. `sound` are the keys of MEMORY that are known to be well.
+    A trouble is over only after `quiet_minutes` without it; if it comes back earlier, it is the same
+    one. Troubles under VERB_KEY end only if their keys are in `sound`.
     """
     db, settings = newsroom.db, newsroom.settings
-    report = WatchReport()
-    if not troubles and not kept.open_alarms(db) and not has_open(db, ALARMS):
+    report = AlarmReport()
+    if not troubles and not store.open_alarms(db) and not has_open(db, ALARMS):
         return report
     quiet = timedelta(minutes=settings.alarms.quiet_minutes)
     named = places(settings)
     with db.write():
-        known = kept.open_alarms(db)
+        known = store.open_alarms(db)
         for trouble in troubles:
-            kept.see(db, trouble, known.get(trouble.key), now)
+            store.record_trouble(db, trouble, known.get(trouble.key), now)
         seen = {trouble.key for trouble in troubles}
-        for key, alarm in kept.open_alarms(db).items():
+        for key, alarm in store.open_alarms(db).items():
+            trouble = alarm.trouble
+            begun = _name(alarm.id, trouble.since, Kind.BEGUN)
             if key in seen:
-                if is_raised(settings, alarm.trouble, now):
+                if is_raised(settings, trouble, now):
                     if alarm.raised_at is None:
-                        kept.mark_raised(db, alarm, now)
+                        store.mark_alarm(db, alarm, "raised_at", now)
                         report.raised.append(key)
-                    notice = _notice(settings, alarm, None, alarm.raised_at or now)
+                    notice = alarm_notice(settings, trouble, None, begun, alarm.raised_at or now)
                     queue(db, notice, named, now)
-            elif not key.startswith(MEMORY) or key in sound:
-                kept.miss(db, alarm, now)
+            elif not key.startswith(VERB_KEY) or key in sound:
                 gone_at = min(alarm.gone_at or now, now)
+                store.mark_alarm(db, alarm, "gone_at", gone_at)
                 if gone_at <= now - quiet:
-                    _close(newsroom, alarm, gone_at, now)
+                    store.mark_alarm(db, alarm, "closed_at", now)
+                    # Only the places that were to get the alarm hear that it is over.
+                    alarmed = {row["place"] for row in deliveries_of(db, [begun])}
+                    give_up(db, [Kind.BEGUN], "it is over", now, name=begun)
+                    if to := [place for place in named if place in alarmed]:
+                        over = _name(alarm.id, trouble.since, Kind.OVER)
+                        queue(db, alarm_notice(settings, trouble, gone_at, over, now), to, now)
                     report.closed += [] if alarm.raised_at is None else [key]
         give_up(db, ALARMS, "no longer named in [alarms]", now, but_for=named)
         give_up(db, [Kind.OVER], "tries used up", now, tried_before=now - LAST_TRY)
     return report
 
 
-def _close(newsroom: Newsroom, alarm: Alarm, gone_at: datetime, now: datetime) -> None:
-    """It is over: places that were to get the alarm hear that it is over, and nothing else."""
-    db, settings = newsroom.db, newsroom.settings
-    kept.mark_closed(db, alarm, now)
-    begun = _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
-    alarmed = {row["place"] for row in deliveries_of(db, [begun])}
-    give_up(db, [Kind.BEGUN], "it is over", now, name=begun)
-    if to := [place for place in places(settings) if place in alarmed]:
-        queue(db, _notice(settings, alarm, gone_at, now), to, now)
-
-
 def send_alarms(
-    newsroom: Newsroom, report: WatchReport, *, stop: Callable[[], bool] = lambda: False
+    newsroom: Newsroom, report: AlarmReport, *, stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Hand over every notice that is due, but none of a trouble that has just gone."""
-    db, ways, now = newsroom.db, newsroom.ways, newsroom.now
+    """Send every notice that is due, except those of a trouble that is not seen at present."""
     gone = [
         _name(alarm.id, alarm.trouble.since, Kind.BEGUN)
-        for alarm in kept.open_alarms(db).values()
+        for alarm in store.open_alarms(newsroom.db).values()
         if alarm.gone_at is not None
     ]
-    outcomes = send_due(db, ways, ALARMS, now, but_for=gone, stop=stop)
+    outcomes = send_due(newsroom.db, newsroom.ways, ALARMS, newsroom.now, but_for=gone, stop=stop)
     report.sent += outcomes[OutcomeKind.SENT]
     report.put_off += outcomes.total() - outcomes[OutcomeKind.SENT]
 
 
 def list_alarms(db: Database, limit: int) -> list[Row]:
     """Alarms as rows, the open ones first, then the newest, each with its `messages`."""
-    found = kept.newest_alarms(db, limit)
+    alarms = store.newest_alarms(db, limit)
     columns = ("place", "status", "attempts", "due_at", "settled_at", "answer")
-    for row in found:
-        began_at = moment_from_text(row["began_at"])
-        names = [_name(row["id"], began_at, kind) for kind in ALARMS]
-        row["messages"] = [
-            {"occasion": one["kind"], **{column: one[column] for column in columns}}
-            for one in deliveries_of(db, names)
+    for alarm in alarms:
+        began_at = moment_from_text(alarm["began_at"])
+        names = [_name(alarm["id"], began_at, kind) for kind in ALARMS]
+        alarm["messages"] = [
+            {"occasion": row["kind"], **{column: row[column] for column in columns}}
+            for row in deliveries_of(db, names)
         ]
-    return found
+    return alarms
 
 
-def _name(number: int, began_at: datetime, kind: Kind) -> str:
-    """The same for ever, and another one in another database."""
-    return f"alarm.{began_at:%Y%m%d%H%M%S}.{number}.{kind}"
-
-
-def _notice(
-    settings: Settings, alarm: Alarm, over_at: datetime | None, dated_at: datetime
-) -> Notice:
-    kind = Kind.OVER if over_at else Kind.BEGUN
-    name = _name(alarm.id, alarm.trouble.since, kind)
-    return alarm_notice(settings, alarm.trouble, over_at, name, dated_at)
+def _name(alarm_id: int | str, began_at: datetime, kind: Kind) -> str:
+    """Of a notice: always the same, and different in another database."""
+    return f"alarm.{began_at:%Y%m%d%H%M%S}.{alarm_id}.{kind}"
 
 
 def alarm_notice(
@@ -156,11 +137,12 @@ def alarm_notice(
 ) -> Notice:
     """What is wrong, since when, what to do; or, with `over_at`, that it is over.
 
-    Plain text for a mail. Of what is posted, `id` is the same at each try, and `text` is all of it in a
-    line, which chats show.
+    Plain text for a mail, and the payload for a webhook: its `id` is the same at each try, its `text`
+    is all of it in one line, for chats.
     """
     title, zone = settings.site.title, ZoneInfo(settings.site.time_zone)
-    what = f"{title}: {'Over' if over_at else 'Alarm'}: {trouble.key}"
+    kind = Kind.OVER if over_at else Kind.BEGUN
+    subject = f"{title}: {'Over' if over_at else 'Alarm'}: {trouble.key}"
 
     def local(moment: datetime) -> str:
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({settings.site.time_zone})"
@@ -180,7 +162,6 @@ def alarm_notice(
             "You hear of it once more, when it is over.\nUntil then: digest alarms list.",
         ]
     parts.append(f"-- \n{title}: {settings.path}")
-    kind = Kind.OVER if over_at else Kind.BEGUN
     payload = {
         "id": name,
         "event": kind.value,
@@ -190,66 +171,75 @@ def alarm_notice(
         "advice": trouble.advice,
         "since": trouble.since.isoformat(),
         "over": over_at and over_at.isoformat(),
-        "text": f"{what}. {trouble.said}" + ("" if over_at else f" {trouble.advice}"),
+        "text": f"{subject}. {trouble.said}" + ("" if over_at else f" {trouble.advice}"),
     }
-    mail = RenderedMail(what, "", "\n\n".join(parts) + "\n", "")
+    mail = RenderedMail(subject, "", "\n\n".join(parts) + "\n", "")
     return Notice(kind, name, dated_at, mail, payload)
 
 
-class Unrecorded:
-    """Sent as other alarms are: once it has lasted, and once it has stayed away; see docs/trouble.md."""
+class DatabaseAlarm:
+    """The alarm that the database cannot be used, which no database can keep.
+
+    It follows the same rules as the others, but lives in this process's memory: after a restart, or
+    from a second service on the same database, it may be sent again.
+    """
 
     def __init__(self) -> None:
         self._trouble: Trouble | None = None
         self._gone_at: datetime | None = None
         self._sent: set[str] = set()
 
-    def watch(self, ways: Ways, fault: str | None, now: datetime, stop: Callable[[], bool]) -> int:
-        """`fault` is why the database cannot be used, None where it can; how many messages were taken."""
+    def check(self, ways: Ways, fault: str | None, now: datetime, stop: Callable[[], bool]) -> int:
+        """How many notices were sent. `fault` is why the database cannot be used, None if it can."""
         settings = ways.settings
+        named = set(places(settings))
         if fault is not None:
-            since = now if self._trouble is None else min(self._trouble.since, now)
-            self._trouble, self._gone_at = store_trouble(fault, since), None
+            self._trouble = Trouble(
+                "database",
+                f"The database cannot be used: {fault}",
+                now if self._trouble is None else min(self._trouble.since, now),
+                "Nothing is read, composed or sent until it can. Next: digest doctor; "
+                "docs/trouble.md, “When the disk fails”.",
+            )
+            self._gone_at = None
             if not is_raised(settings, self._trouble, now):
                 return 0
-            taken = self._send(ways, set(places(settings)) - self._sent, stop)
-            self._sent |= taken
-            return len(taken)
+            sent = self._send(ways, self._trouble, named - self._sent, stop)
+            self._sent |= sent
+            return len(sent)
         if self._trouble is None:
             return 0
         self._gone_at = min(self._gone_at or now, now)
         away = now - self._gone_at
         if away < timedelta(minutes=settings.alarms.quiet_minutes):
             return 0
-        taken = self._send(ways, self._sent & set(places(settings)), stop)
-        self._sent -= taken
-        if not self._sent & set(places(settings)) or away > LAST_TRY:
+        sent = self._send(ways, self._trouble, named & self._sent, stop)
+        self._sent -= sent
+        if not self._sent & named or away > LAST_TRY:
             self._trouble, self._gone_at, self._sent = None, None, set()
-        return len(taken)
+        return len(sent)
 
-    def _send(self, ways: Ways, to: Collection[str], stop: Callable[[], bool]) -> set[str]:
-        """Those of these places that have taken it."""
-        trouble, over_at, settings = self._trouble, self._gone_at, ways.settings
-        if trouble is None:
-            return set()
-        occasion = Kind.OVER if over_at else Kind.BEGUN
-        name = f"alarm.{trouble.since:%Y%m%d%H%M%S}.database.{occasion}"
+    def _send(
+        self, ways: Ways, trouble: Trouble, to: Collection[str], stop: Callable[[], bool]
+    ) -> set[str]:
+        """Those of these places that accepted the notice."""
+        settings, over_at = ways.settings, self._gone_at
+        name = _name("database", trouble.since, Kind.OVER if over_at else Kind.BEGUN)
         notice = alarm_notice(settings, trouble, over_at, name, over_at or trouble.since)
-        taken: set[str] = set()
-        if WEBHOOK in to and post_notice(ways, notice).taken:
-            taken.add(WEBHOOK)
-        addresses = [one for one in places(settings) if one in to and one != WEBHOOK]
+        sent = {WEBHOOK} if WEBHOOK in to and post_notice(ways, notice).accepted else set()
+        addresses = [place for place in places(settings) if place in to and place != WEBHOOK]
         if not addresses:
-            return taken
+            return sent
         try:
             transport, signer = ways.transport(), ways.signer()
         except DigestError:  # `digest doctor` says what it is, and the webhook has the alarm
-            return taken
+            return sent
         outcomes: list[Outcome] = []
-        letters = (
+        messages = (
             outgoing(settings, notice, address, number, signer)
             for number, address in enumerate(addresses)
         )
-        transport.deliver(letters, handed=lambda _: None, settled=outcomes.extend, stop=stop)
-        sent = [one.delivery_id for one in outcomes if one.kind is OutcomeKind.SENT]
-        return taken | {addresses[number] for number in sent}
+        transport.deliver(messages, handed=lambda _: None, settled=outcomes.extend, stop=stop)
+        return sent | {
+            addresses[one.delivery_id] for one in outcomes if one.kind is OutcomeKind.SENT
+        }

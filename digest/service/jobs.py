@@ -1,17 +1,18 @@
-"""What a wake-up does: one function a verb, each with a database of its own, for a worker thread.
+"""What a wake-up does: one method a verb, each with a database connection of its own, for a worker thread.
 
-Each gives the facts of its run for the log: counts and names, never an address.
+Each returns the facts of its run for the log: counts and names, never an address.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderError, StoreError
-from digest.service.alarms import Unrecorded, watch
-from digest.service.health import Tally
+from digest.mail.outgoing import OutcomeKind
+from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
 from digest.service.troubles import Memory
 from digest.store.database import sqlite3
@@ -24,8 +25,36 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 Stop = Callable[[], bool]
 PUBLISH_ANYWAY = timedelta(hours=1)
-"""So often the feeds are compared with the store although nothing has changed, to mend what a hand
-or a disk did to the files."""
+"""How often the feeds are compared with the database although nothing has changed, to repair files
+that were edited or damaged."""
+BOUNDS = (10.0, 30.0, 60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 10_800.0, 43_200.0, 86_400.0)
+"""Of the publishing delays, in seconds: the service reads and publishes every few minutes."""
+
+
+class Counters:
+    """Since the start: answers by digest and outcome; and how long articles took from arrival to the
+    feeds: how many took no longer than each of BOUNDS, how many in all, and the sum of seconds.
+
+    Each verb's thread writes its own part; readers see each number complete.
+    """
+
+    def __init__(self) -> None:
+        self.answers: Counter[tuple[str, str]] = Counter()
+        self.delays = [0] * len(BOUNDS)
+        self.delayed = 0
+        self.delay_seconds = 0.0
+
+    def count_answer(self, digest: str, kind: OutcomeKind) -> None:
+        self.answers[digest, kind.value] += 1
+
+    def count_published(self, delays: Iterable[timedelta]) -> None:
+        for delay in delays:
+            seconds = max(0.0, delay.total_seconds())
+            self.delays = [
+                count + (seconds <= bound) for count, bound in zip(self.delays, BOUNDS, strict=True)
+            ]
+            self.delayed += 1
+            self.delay_seconds += seconds
 
 
 class Worker:
@@ -35,20 +64,20 @@ class Worker:
         self,
         newsroom: "Newsroom",
         memory: Callable[[], Memory] = Memory,
-        unrecorded: "Unrecorded | None" = None,
-        tally: Tally | None = None,
+        database_alarm: DatabaseAlarm | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.newsroom = newsroom
         self.memory = memory
-        self.unrecorded = unrecorded or Unrecorded()
-        self.tally = tally or Tally()
+        self.database_alarm = database_alarm or DatabaseAlarm()
+        self.counters = counters or Counters()
         self._published: tuple[str, datetime] | None = None
 
     def run(self, verb: Verb, stop: Stop) -> Facts:
-        """Wake one verb.
+        """Run one verb.
 
         Raises:
-            DigestError: it could not do its work; what it had done until then stays.
+            DigestError: it could not do its work; what was done before the error stays.
         """
         work = {
             Verb.READ: self._read,
@@ -56,16 +85,17 @@ class Worker:
             Verb.SEND: self._send,
             Verb.BOUNCES: self._bounces,
             Verb.PRUNE: self._prune,
-            Verb.WATCH: self._watch,
+            Verb.WATCH: self._alarms,
             Verb.REPORT: self._report,
         }
         return work[verb](stop)
 
     def _read(self, stop: Stop) -> Facts:
+        from digest.feeds.publish import publish
         from digest.sources.ingest import ingest
+        from digest.store.articles import content_mark, first_seen_of
 
-        newsroom = self.newsroom
-        with newsroom.open() as newsroom:
+        with self.newsroom.open() as newsroom:
             report = ingest(newsroom)
         facts: Facts = {
             "documents": report.documents,
@@ -73,50 +103,46 @@ class Worker:
             "revised": len(report.revised),
             "faults": report.faults,
         }
-        return facts if stop() else facts | self._publish()
-
-    def _publish(self) -> Facts:
-        from digest.feeds.publish import publish
-        from digest.store.articles import content_mark, first_seen_of
-
-        newsroom = self.newsroom
-        now = newsroom.now()
-        with newsroom.open(read_only=True) as newsroom:
+        if stop():
+            return facts
+        now = self.newsroom.now()
+        with self.newsroom.open(read_only=True) as newsroom:
             mark = content_mark(newsroom.db)
             if self._published is not None:
                 before, at = self._published
                 if before == mark and at <= now < at + PUBLISH_ANYWAY:
-                    return {}
-            report = publish(newsroom)
+                    return facts
+            published = publish(newsroom)
             done = newsroom.now()
-            self.tally.appeared(done - seen for seen in first_seen_of(newsroom.db, report.appeared))
+            arrived = first_seen_of(newsroom.db, published.appeared)
+            self.counters.count_published(done - seen for seen in arrived)
         self._published = mark, now
-        return {"written": len(report.written), "removed": len(report.removed)}
+        return facts | {"written": len(published.written), "removed": len(published.removed)}
 
     def _compose(self, stop: Stop) -> Facts:
         from digest.editions.compose import compose_due
 
-        newsroom = self.newsroom
-        with newsroom.open() as newsroom:
-            composed = compose_due(newsroom)
-        return {
-            "editions": [
+        with self.newsroom.open() as newsroom:
+            editions = [
                 {
                     "edition": edition.id,
                     "digest": edition.digest,
                     "status": edition.status.value,
                     "articles": len(edition.placements),
                 }
-                for edition in composed
+                for edition in compose_due(newsroom)
             ]
-        }
+        return {"editions": editions}
 
     def _send(self, stop: Stop) -> Facts:
+        from digest.editions.deliver import begin_sending, deliver
         from digest.editions.store import pending_editions
         from digest.service.store import has_handed
+        from digest.store.owner import sole_sender
 
-        newsroom = self.newsroom
-        with newsroom.open() as newsroom:
+        reports: list[EditionReport] = []
+        faults: list[Exception] = []
+        with self.newsroom.open() as newsroom, ExitStack() as stack:
             names = [
                 digest.name
                 for digest in newsroom.settings.digests
@@ -124,34 +150,17 @@ class Worker:
             ]
             if not names and not has_handed(newsroom.db):
                 return {}
-            return self._alone(lambda: self._deliver(newsroom, names, stop))
-
-    def _alone(self, work: Callable[[], Facts]) -> Facts:
-        """Work as the sole sender; while a person sends by hand, leave it to the next tick."""
-        from digest.store.owner import sole_sender
-
-        with ExitStack() as alone:
             try:
-                alone.enter_context(
-                    sole_sender(self.newsroom.settings.store.path, self.newsroom.now())
-                )
-            except SenderError as e:
+                stack.enter_context(sole_sender(newsroom.settings.store.path, newsroom.now()))
+            except SenderError as e:  # a person sends by hand: leave it to the next tick
                 return {"waits": str(e)}
-            return work()
-
-    def _deliver(self, newsroom: "Newsroom", names: list[str], stop: Stop) -> Facts:
-        from digest.editions.deliver import begin_sending, deliver
-
-        recovered = begin_sending(newsroom)
-        reports: list[EditionReport] = []
-        faults: list[Exception] = []
-        for name in names:
-            try:
-                reports += deliver(
-                    newsroom, digest=name, stop=stop, told=partial(self.tally.answered, name)
-                )
-            except Exception as e:  # noqa: BLE001 - stops no other digest; raised below
-                faults.append(e)
+            recovered = begin_sending(newsroom)
+            for name in names:
+                count = partial(self.counters.count_answer, name)
+                try:
+                    reports += deliver(newsroom, digest=name, stop=stop, notify=count)
+                except Exception as e:  # noqa: BLE001 - stops no other digest; raised below
+                    faults.append(e)
         if faults:
             raise faults[0]
         editions = [
@@ -171,12 +180,11 @@ class Worker:
         from digest.bounces.intake import take_returns
         from digest.mail.mailboxes import read_maildir
 
-        newsroom = self.newsroom
-        place = newsroom.settings.service.bounces
+        place = self.newsroom.settings.service.bounces
         if place is None:
             return {}
-        with read_maildir(place) as mailbox, newsroom.open() as newsroom:
-            report = take_returns(newsroom, mailbox.letters, mailbox.done)
+        with read_maildir(place) as mailbox, self.newsroom.open() as newsroom:
+            report = take_returns(newsroom, mailbox.messages, mailbox.done)
         return {
             "letters": report.kinds.total(),
             "suppressed": report.suppressed,
@@ -185,71 +193,58 @@ class Worker:
         }
 
     def _prune(self, stop: Stop) -> Facts:
+        from digest.store.backups import backup, backup_is_due, prune
+
+        settings, now = self.newsroom.settings, self.newsroom.now()
+        folder, days = settings.store.backups, settings.prune
         facts: Facts = {}
         try:
-            facts |= self._back_up()
-        finally:  # a folder of copies that is away keeps nothing else from being put in order
-            facts |= self._let_go(stop)
-        return facts
+            if settings.store.daily_backup and backup_is_due(settings.store.path, folder, now):
+                with self.newsroom.open(read_only=True) as newsroom:
+                    copy = backup(newsroom.db, folder, now, keep=settings.store.keep_backups)
+                facts = {"backup": copy.path.name, "bytes": copy.size, "removed": len(copy.removed)}
+        finally:  # also if the folder of backups cannot be used
+            with self.newsroom.open() as newsroom:
+                pruned = prune(
+                    newsroom.db,
+                    newsroom.now(),
+                    bounce_days=days.bounce_days,
+                    answer_days=days.answer_days,
+                    stop=stop,
+                )
+        return facts | {"letters": pruned.letters, "answers": pruned.answers}
 
-    def _back_up(self) -> Facts:
-        from digest.store.backups import backup, backup_is_due
-
-        newsroom = self.newsroom
-        store, now = newsroom.settings.store, newsroom.now()
-        if not store.daily_backup or not backup_is_due(store.path, store.backups, now):
-            return {}
-        with newsroom.open(read_only=True) as newsroom:
-            made = backup(newsroom.db, store.backups, now, keep=store.keep_backups)
-        return {"backup": made.path.name, "bytes": made.size, "removed": len(made.removed)}
-
-    def _let_go(self, stop: Stop) -> Facts:
-        from digest.store.backups import prune
-
-        keeping = self.newsroom.settings.prune
-        with self.newsroom.open() as newsroom:
-            let_go = prune(
-                newsroom.db,
-                self.newsroom.now(),
-                bounce_days=keeping.bounce_days,
-                answer_days=keeping.answer_days,
-                stop=stop,
-            )
-        return {"letters": let_go.letters, "answers": let_go.answers}
-
-    def _watch(self, stop: Stop) -> Facts:
-        newsroom, memory = self.newsroom, self.memory()
-        fault, facts = memory.fault, Facts()
+    def _alarms(self, stop: Stop) -> Facts:
+        memory, facts = self.memory(), Facts()
+        fault = memory.fault
         if fault is None:
             try:
-                facts = self._watch_store(memory, stop)
+                with self.newsroom.open() as newsroom:
+                    _, report = check_alarms(newsroom, memory, stop=stop)
+                facts = {
+                    "raised": report.raised,
+                    "closed": report.closed,
+                    "told": report.sent,
+                    "put_off": report.put_off,
+                }
             except (StoreError, sqlite3.Error) as e:
                 fault = str(e)
-        told = self.unrecorded.watch(newsroom.ways, fault, newsroom.now(), stop)
-        return facts | ({"database": fault} if fault else {}) | ({"told": told} if told else {})
-
-    def _watch_store(self, memory: Memory, stop: Stop) -> Facts:
-        with self.newsroom.open() as newsroom:
-            _, report = watch(newsroom, memory, stop=stop)
-        return {
-            "raised": report.raised,
-            "closed": report.closed,
-            "told": report.sent,
-            "put_off": report.put_off,
-        }
+        newsroom = self.newsroom
+        sent = self.database_alarm.check(newsroom.ways, fault, newsroom.now(), stop)
+        return facts | ({"database": fault} if fault else {}) | ({"told": sent} if sent else {})
 
     def _report(self, stop: Stop) -> Facts:
-        from digest.service.report import is_due
+        from digest.editions.deliver import begin_sending
+        from digest.service.report import is_due, send_report
+        from digest.store.owner import sole_sender
 
-        with self.newsroom.open() as newsroom:
+        with self.newsroom.open() as newsroom, ExitStack() as stack:
             if not is_due(newsroom, newsroom.now()):
                 return {}
-            return self._alone(lambda: self._send_report(newsroom, stop))
-
-    def _send_report(self, newsroom: "Newsroom", stop: Stop) -> Facts:
-        from digest.editions.deliver import begin_sending
-        from digest.service.report import send_report
-
-        begin_sending(newsroom)
-        composed, outcomes = send_report(newsroom, stop=stop)
+            try:
+                stack.enter_context(sole_sender(newsroom.settings.store.path, newsroom.now()))
+            except SenderError as e:
+                return {"waits": str(e)}
+            begin_sending(newsroom)
+            composed, outcomes = send_report(newsroom, stop=stop)
         return {"composed": composed, **{kind.value: n for kind, n in outcomes.items()}}

@@ -1,4 +1,4 @@
-"""What each verb would find to do if it were woken now. Nothing is changed."""
+"""When each verb is woken, and what it would do if it were woken now. Nothing is changed."""
 
 import hashlib
 import math
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import heappop, heappush
 
-from digest.config.settings import DigestConfig, Settings, SourceSettings
+from digest.config.settings import Settings, SourceSettings
 from digest.config.values import parse_rule
 from digest.editions.compose import next_window
 from digest.editions.schedule import EPOCH, boundary_after, is_late
@@ -27,7 +27,8 @@ from digest.store.owner import current_lease
 LEASE = "service"
 """The name under which the one service on a database holds it."""
 PRUNE_EVERY_MINUTES = 60.0
-"""So often it looks what is to be let go, and whether the day has its backup."""
+"""How often to look for what is too old, and whether the day has its backup."""
+MIB = 1024 * 1024
 
 
 class Verb(StrEnum):
@@ -65,20 +66,45 @@ class Rhythm:
 
 
 def rhythms(settings: Settings) -> list[Rhythm]:
-    """Every reason to wake a verb; none to compose, send or take in bounces where that is off."""
-    service = settings.service
-    found = [_interval(Verb.READ, service.ingest_every_minutes)]
+    """Every reason to wake a verb; none to compose, send or read bounces where that is off."""
+
+    def every(verb: Verb, minutes: float) -> Rhythm:
+        """At whole multiples, so that every process has the same ticks, whenever it was started."""
+        length = timedelta(minutes=minutes)
+
+        def after(moment: datetime) -> datetime:
+            # A step from a boundary may round to itself; the next one is then the one after it.
+            tick = EPOCH + (math.floor((moment - EPOCH) / length) + 1) * length
+            return tick if tick > moment else tick + length
+
+        return Rhythm(verb, f"every {minutes:g} min", after)
+
+    def scheduled(verb: Verb, what: str, schedule: str, zone: str) -> Rhythm:
+        rule = parse_rule(schedule)
+
+        def after(moment: datetime) -> datetime:
+            return boundary_after(rule, zone, moment).astimezone(UTC)
+
+        return Rhythm(verb, f"schedule of {what}", after)
+
+    service, report = settings.service, settings.report
+    found = [every(Verb.READ, service.ingest_every_minutes)]
     if service.send:
-        found.append(_interval(Verb.COMPOSE, service.send_every_minutes))
-        found += [_at_hour(settings, i) for i in range(len(settings.digests))]
-        found.append(_interval(Verb.SEND, service.send_every_minutes))
-        if settings.report.mail_to:
-            found.append(_interval(Verb.REPORT, service.send_every_minutes))
-            found.append(_at_report_hour(settings))
+        found.append(every(Verb.COMPOSE, service.send_every_minutes))
+        found += [
+            scheduled(Verb.COMPOSE, digest.name, digest.schedule, settings.digest_zone(digest))
+            for digest in settings.digests
+        ]
+        found.append(every(Verb.SEND, service.send_every_minutes))
+        if report.mail_to:
+            found.append(every(Verb.REPORT, service.send_every_minutes))
+            found.append(
+                scheduled(Verb.REPORT, "the report", report.schedule, settings.report_zone)
+            )
     if service.bounces is not None:
-        found.append(_interval(Verb.BOUNCES, service.bounces_every_minutes))
-    found.append(_interval(Verb.PRUNE, PRUNE_EVERY_MINUTES))
-    found.append(_interval(Verb.WATCH, settings.alarms.every_minutes))
+        found.append(every(Verb.BOUNCES, service.bounces_every_minutes))
+    found.append(every(Verb.PRUNE, PRUNE_EVERY_MINUTES))
+    found.append(every(Verb.WATCH, settings.alarms.every_minutes))
     return found
 
 
@@ -90,14 +116,14 @@ def wakeups(settings: Settings, now: datetime, count: int) -> list[Wakeup]:
     every = rhythms(settings)
     for i, rhythm in enumerate(every):
         heappush(queue, (rhythm.after(now), i))
-    found: list[tuple[datetime, int]] = []
-    while len(found) < count:
+    coming: list[tuple[datetime, int]] = []
+    while len(coming) < count:
         at, i = heappop(queue)
-        found.append((at, i))
+        coming.append((at, i))
         heappush(queue, (every[i].after(at), i))
-    shown = {i for _, i in found}
-    found += sorted(entry for entry in queue if entry[1] not in shown)
-    return [Wakeup(at, every[i].verb, every[i].cause) for at, i in found]
+    shown = {i for _, i in coming}
+    coming += sorted(entry for entry in queue if entry[1] not in shown)
+    return [Wakeup(at, every[i].verb, every[i].cause) for at, i in coming]
 
 
 def due_within(settings: Settings, verb: Verb) -> timedelta:
@@ -112,39 +138,6 @@ def due_within(settings: Settings, verb: Verb) -> timedelta:
     return timedelta(minutes=minutes.get(verb, service.send_every_minutes))
 
 
-def _interval(verb: Verb, minutes: float) -> Rhythm:
-    """At whole multiples, so that every process knows the same ticks, whenever it was started."""
-    length = timedelta(minutes=minutes)
-
-    def after(moment: datetime) -> datetime:
-        # A step from a boundary may round to itself; the next one is then the one after it.
-        number = math.floor((moment - EPOCH) / length) + 1
-        found = EPOCH + number * length
-        return found if found > moment else found + length
-
-    return Rhythm(verb, f"every {minutes:g} min", after)
-
-
-def _at_hour(settings: Settings, index: int) -> Rhythm:
-    digest = settings.digests[index]
-    zone = settings.digest_zone(digest)
-    return _by_rule(Verb.COMPOSE, f"schedule of {digest.name}", digest.schedule, zone)
-
-
-def _at_report_hour(settings: Settings) -> Rhythm:
-    return _by_rule(
-        Verb.REPORT, "schedule of the report", settings.report.schedule, settings.report_zone
-    )
-
-
-def _by_rule(verb: Verb, cause: str, text: str, zone: str) -> Rhythm:
-    rule = parse_rule(text)
-    return Rhythm(verb, cause, lambda moment: boundary_after(rule, zone, moment).astimezone(UTC))
-
-
-MIB = 1024 * 1024
-
-
 def holder(db: Database, settings: Settings, now: datetime) -> str | None:
     """Which service wakes the verbs on this database; None if none does."""
     lease = current_lease(db, LEASE)
@@ -153,24 +146,43 @@ def holder(db: Database, settings: Settings, now: datetime) -> str | None:
 
 
 def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
-    """In words, for each verb."""
+    """In words, what each verb would do."""
     db, settings = newsroom.db, newsroom.settings
-    news = [one for source in settings.sources if (one := _news(db, source)) is not None]
-    due = [one for digest in settings.digests if (one := _due(newsroom, digest, now))]
-    pending = [
-        str(edition)
-        for digest in settings.digests
-        for edition in pending_editions(db, digest=digest.name, now=now)
-    ]
+    store, keeping = settings.store, settings.prune
+    news = [text for source in settings.sources if (text := _news(db, source))]
+    due, pending, bounces, old = [], [], "do nothing", []
+    for digest in settings.digests:
+        window = next_window(newsroom, digest, now)
+        if window is not None:
+            last = last_edition(db, digest.name)
+            late = is_late(window, now, digest.max_lateness_hours)
+            number = 1 if last is None else last[0] + 1
+            due.append(f"close {digest.name} no. {number}{', late: held for you' if late else ''}")
+        pending += [str(one) for one in pending_editions(db, digest=digest.name, now=now)]
+    if settings.service.bounces is not None:
+        try:
+            with read_maildir(settings.service.bounces) as mailbox:
+                count = sum(1 for _ in mailbox.messages)
+            bounces = f"read {count} messages" if count else "find nothing new"
+        except MailboxError as e:
+            bounces = str(e)
+    if store.daily_backup and backup_is_due(store.path, store.backups, now):
+        old.append("make a backup")
+    pruned = would_prune(db, now, bounce_days=keeping.bounce_days, answer_days=keeping.answer_days)
+    if pruned.letters:
+        old.append(f"delete the text of {pruned.letters} bounces")
+    if pruned.answers:
+        old.append(f"delete {pruned.answers} server answers")
+    troubles = find_troubles(newsroom, now)
     return {
         Verb.READ: "; ".join(news) or "find nothing new",
         Verb.COMPOSE: "; ".join(due) or "find nothing due",
         Verb.SEND: f"send what is due of edition {', '.join(pending)}"
         if pending
         else "find nothing due",
-        Verb.BOUNCES: _letters(settings),
-        Verb.PRUNE: _pruning(db, settings, now),
-        Verb.WATCH: "; ".join(one.key for one in find_troubles(newsroom, now)) or "find no trouble",
+        Verb.BOUNCES: bounces,
+        Verb.PRUNE: ", ".join(old) or "find nothing too old",
+        Verb.WATCH: "; ".join(trouble.key for trouble in troubles) or "find no trouble",
         Verb.REPORT: "send the mail to the editors"
         if is_due(newsroom, now)
         else "find nothing due",
@@ -178,7 +190,7 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
 
 
 def _news(db: Database, source: SourceSettings) -> str | None:
-    """What has come into a source since it was last read; None where nothing has."""
+    """What has come into a source since it was last read; None if nothing has."""
     states = document_states(db, source.name)
     new = changed = 0
     try:
@@ -192,39 +204,3 @@ def _news(db: Database, source: SourceSettings) -> str | None:
     except DocumentError as e:
         return f"{source.name}: {e}"
     return f"read {new} new and {changed} changed of {source.name}" if new or changed else None
-
-
-def _due(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> str | None:
-    db = newsroom.db
-    window = next_window(newsroom, digest, now)
-    if window is None:
-        return None
-    last = last_edition(db, digest.name)
-    number = 1 if last is None else last[0] + 1
-    held = ", late: held for you" if is_late(window, now, digest.max_lateness_hours) else ""
-    return f"close {digest.name} no. {number}{held}"
-
-
-def _letters(settings: Settings) -> str:
-    place = settings.service.bounces
-    if place is None:
-        return "do nothing"
-    try:
-        with read_maildir(place) as mailbox:
-            count = sum(1 for _ in mailbox.letters)
-    except MailboxError as e:
-        return str(e)
-    return f"take in {count} letters" if count else "find nothing new"
-
-
-def _pruning(db: Database, settings: Settings, now: datetime) -> str:
-    store, keeping = settings.store, settings.prune
-    old = would_prune(db, now, bounce_days=keeping.bounce_days, answer_days=keeping.answer_days)
-    found = []
-    if store.daily_backup and backup_is_due(store.path, store.backups, now):
-        found.append("make a backup")
-    if old.letters:
-        found.append(f"let go of {old.letters} letters")
-    if old.answers:
-        found.append(f"let go of {old.answers} answers")
-    return ", ".join(found) or "find nothing too old"

@@ -1,4 +1,4 @@
-"""The service: wakes the verbs while it holds the lease, and lets no fault of theirs stop it."""
+"""The service: wakes the verbs while it holds the lease; no error of theirs stops it."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,10 +21,9 @@ from apscheduler.triggers.base import BaseTrigger
 from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError, StoreError
 from digest.mail.ledger import without_addresses
-from digest.service.health import Tally
-from digest.service.jobs import Facts, Worker
+from digest.service.jobs import Counters, Facts, Worker
 from digest.service.plan import LEASE, NextTime, Verb, due_within, rhythms
-from digest.service.troubles import Failing, Memory, verb_key
+from digest.service.troubles import VERB_KEY, Failing, Memory
 from digest.store.database import sqlite3
 from digest.store.owner import Lease, leave_lease, take_lease
 
@@ -39,7 +38,7 @@ def notify(*lines: str) -> None:
         return
     if place.startswith("@"):  # Linux's own name space: systemd writes its NUL as @
         place = "\0" + place[1:]
-    # Whoever asked may be gone; the service works, and ends, all the same (as sd_notify(3) advises).
+    # The socket may be gone; the service works and ends without it (as sd_notify(3) advises).
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.connect(place)
         channel.sendall("\n".join(lines).encode())
@@ -69,12 +68,12 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        kept = {key: _clean(value) for key, value in line.items() if value is not None}
-        return json.dumps(kept, ensure_ascii=False, default=str)
+        clean = {key: _clean(value) for key, value in line.items() if value is not None}
+        return json.dumps(clean, ensure_ascii=False, default=str)
 
 
 def _clean(value: Any) -> Any:
-    """The same without addresses, wherever a server or an error repeats one."""
+    """Without the addresses that a server or an error repeats."""
     match value:
         case str():
             return without_addresses(value)
@@ -86,30 +85,23 @@ def _clean(value: Any) -> Any:
             return value
 
 
-def open_journal(stream: TextIO = sys.stderr) -> None:
-    """Let every log of this process go to `stream` in this form, other libraries' from WARNING on."""
+def configure_logging(stream: TextIO = sys.stderr) -> None:
+    """Write every log of this process to `stream` as JSON, other libraries' from WARNING on."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.INFO)
-    # Its errors come to us as events, and each is told once.
+    # Its errors come to us as events, and each is logged once.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL + 1)
 
 
-def tell(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
+def log_event(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
     """One line."""
     log.log(level, event, extra={"facts": facts})
 
 
-def run_id(random_bytes: Callable[[], bytes]) -> str:
-    """A name for one run, of eight signs."""
-    return random_bytes()[:4].hex()
-
-
 class WhenDue(BaseTrigger):  # type: ignore[misc] # the library has no types
-    """A rhythm as APScheduler asks for it, by the machine's clock. All that was missed until now
-    comes as one run.
-    """
+    """A rhythm as APScheduler asks for it, by the machine's clock. All missed wake-ups become one."""
 
     def __init__(self, after: NextTime, clock: "Clock") -> None:
         self.after = after
@@ -122,7 +114,7 @@ class WhenDue(BaseTrigger):  # type: ignore[misc] # the library has no types
 
 @dataclass(slots=True)
 class Tick:
-    """How a verb fares: when it was last woken, when it last came to its end, how often it failed."""
+    """How a verb does: when it was last woken, when it last succeeded, how often it ran and failed."""
 
     woken_at: datetime | None = None
     done_at: datetime | None = None
@@ -133,30 +125,28 @@ class Tick:
     running: bool = False
 
     def failed(self, verb: Verb, fault: Exception, now: datetime) -> None:
-        """`failing` counts the failures since it last came to its end."""
-        since, times = (
-            (now, 0) if self.failing is None else (self.failing.since, self.failing.times)
-        )
+        """`failing` counts the failures since the last success."""
+        before = self.failing or Failing(verb, now, 0, "")
         self.failures, self.fault = self.failures + 1, type(fault).__name__
-        said = str(fault) if isinstance(fault, DigestError) else f"{type(fault).__name__}: {fault}"
-        self.failing = Failing(verb, since, times + 1, said)
+        text = str(fault) if isinstance(fault, DigestError) else f"{type(fault).__name__}: {fault}"
+        self.failing = replace(before, times=before.times + 1, said=text)
 
     def done(self, now: datetime) -> None:
         self.done_at, self.fault, self.failing = now, None, None
 
 
 BEATS = 3
-"""The lease is renewed so many times in its length."""
+"""How often the lease is renewed within its length."""
 FIXED = (("web", "host"), ("web", "port"), ("store", "path"))
-"""Keys that only a new start can change."""
+"""Keys that need a restart to change."""
 
 
 class Service:
     """One process's part in the work on one database.
 
-    All but the verbs runs in the event loop; each verb in a thread, one run of it at a time.
-    `lease` is whose turn it is, as last seen; `planned_at` is when the rhythms came into force.
-    `reloaded` is told of each new newsroom.
+    All but the verbs runs in the event loop; each verb in a thread, one run of it at a time. `lease`
+    says who leads, as last seen; `planned_at` is since when the present intervals apply. `reloaded` is
+    called with each new newsroom.
     """
 
     def __init__(self, newsroom: "Newsroom", reloaded: Callable[["Newsroom"], None]) -> None:
@@ -167,14 +157,14 @@ class Service:
         self.planned_at = newsroom.now()
         self.mark = newsroom.random_bytes()[:8].hex()
         self.holder = f"{socket.gethostname()}, process {os.getpid()}"
-        self.tally = Tally()
-        self._worker = Worker(newsroom, self._memory, tally=self.tally)
+        self.counters = Counters()
+        self._worker = Worker(newsroom, self._memory, counters=self.counters)
         self._config = _state(newsroom.settings.path)
         self._stopped = False
         self._fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
         # One thread for each verb: none waits for another, nor do the lease and the readers of feeds;
-        # and what a verb once needed of memory is its thread's, not that of every thread in turn.
+        # and the memory that a verb once needed belongs to its thread, not to every thread in turn.
         self._threads = {verb: ThreadPoolExecutor(1, f"verb {verb}") for verb in Verb}
         self._scheduler = AsyncIOScheduler(
             timezone="UTC",
@@ -190,12 +180,12 @@ class Service:
         )
 
     @property
-    def rhythm(self) -> Mapping[Verb, timedelta]:
+    def intervals(self) -> Mapping[Verb, timedelta]:
         """The longest that each verb should go without waking."""
         return {verb: due_within(self.newsroom.settings, verb) for verb in self.ticks}
 
     async def run(self, stopping: asyncio.Event) -> bool:
-        """Work until `stopping`; then whether all came to its end within the time for it."""
+        """Work until `stopping`; then whether all work ended within `drain_seconds`."""
         self._scheduler.start(paused=True)
         self._plan(_triggers(self.newsroom))
         await self._beat()
@@ -206,10 +196,23 @@ class Service:
                 await asyncio.wait_for(stopping.wait(), pause)
             except TimeoutError:
                 await self._beat()
-        return await self._drain()
+        self._stopped = True
+        self._scheduler.pause()
+        left: set[asyncio.Future[Facts]] = set()
+        if self._runs:
+            log_event("draining", runs=len(self._runs))
+            seconds = self.newsroom.settings.service.drain_seconds
+            _, left = await asyncio.wait(self._runs, timeout=seconds)
+            await asyncio.sleep(0)  # let those that wait for them log how they ended
+        self._scheduler.shutdown(wait=False)
+        for thread in self._threads.values():
+            thread.shutdown(wait=False)
+        # Also if something is left: this process ends now, and its locks stay until then.
+        await asyncio.to_thread(self._leave)
+        return not left
 
     def reload(self) -> None:
-        """Read config.toml again. Where it cannot be used, what was read before stays in force."""
+        """Read config.toml again. If it cannot be used, the settings stay as they are."""
         from digest.newsroom import Newsroom
 
         self._config = _state(self.newsroom.settings.path)
@@ -219,16 +222,16 @@ class Service:
             newsroom = Newsroom(settings, self.newsroom.clock)
             triggers = _triggers(newsroom)
         except ConfigError as e:
-            tell("config refused", level=logging.ERROR, faults=list(e.faults))
+            log_event("config refused", level=logging.ERROR, faults=list(e.faults))
             return
         except Exception:
             log.exception("config refused")
             return
         self.newsroom = newsroom
-        self._worker = Worker(self.newsroom, self._memory, self._worker.unrecorded, self.tally)
+        self._worker = Worker(newsroom, self._memory, self._worker.database_alarm, self.counters)
         self._plan(triggers)
-        self.reloaded(self.newsroom)
-        tell("config reloaded", needs_restart=fixed)
+        self.reloaded(newsroom)
+        log_event("config reloaded", needs_restart=fixed)
 
     def _plan(self, triggers: list[tuple[Verb, WhenDue]]) -> None:
         self._scheduler.remove_all_jobs()
@@ -238,47 +241,48 @@ class Service:
         self.planned_at = self.newsroom.now()
 
     async def _beat(self) -> None:
-        """Renew the lease, or look whose it is and begin where it has become ours; read config.toml
-        where it has changed.
+        """Renew the lease, or see who holds it and start if it has become ours; reload config.toml if
+        it has changed.
         """
         led, before = self.leads, self.lease
         try:
             self.lease = await asyncio.to_thread(self._take)
         except (StoreError, sqlite3.Error, OSError) as e:
             if self._fault != str(e):  # once, however many beats it lasts
-                tell("lease not renewed", level=logging.ERROR, fault=str(e))
+                log_event("lease not renewed", level=logging.ERROR, fault=str(e))
             self._fault = str(e)
         else:
             self._fault = None
         if self.leads and not led:
-            tell("leading", holder=self.holder)
+            log_event("leading", holder=self.holder)
             for verb in self.ticks:
                 self._soon(verb)
         elif led and not self.leads:
-            tell("no longer leading", level=logging.WARNING)
+            log_event("no longer leading", level=logging.WARNING)
         elif self.lease is not None and before is None:
-            tell("waiting", holder=self.lease.holder)
+            log_event("waiting", holder=self.lease.holder)
         if _state(self.newsroom.settings.path) != self._config:
             self.reload()
-        self._mend_times()
-
-    def _take(self) -> Lease:
-        length = timedelta(seconds=self.newsroom.settings.service.lease_seconds)
-        with self.newsroom.open() as newsroom:
-            return take_lease(
-                newsroom.db, LEASE, self.holder, self.mark, self.newsroom.now(), length
-            )
-
-    def _mend_times(self) -> None:
-        """After the clock was put back, wake-ups would wait until it is where it was; after the
-        machine slept, until timers that slept with it have run out.
-        """
+        # After the clock was put back, wake-ups would wait until it reaches them; after the machine
+        # slept, until timers that slept with it run out.
         now = self.newsroom.now()
         for job in self._scheduler.get_jobs():
             due = self.newsroom.clock.machine_at(job.trigger.after(now))
             if job.next_run_time > due:
                 job.modify(next_run_time=due)
         self._scheduler.wakeup()
+
+    def _take(self) -> Lease:
+        length = timedelta(seconds=self.newsroom.settings.service.lease_seconds)
+        with self.newsroom.open() as newsroom:
+            return take_lease(newsroom.db, LEASE, self.holder, self.mark, newsroom.now(), length)
+
+    def _leave(self) -> None:
+        try:
+            with self.newsroom.open() as newsroom:
+                leave_lease(newsroom.db, LEASE, self.mark)
+        except (StoreError, sqlite3.Error, OSError) as e:
+            log_event("lease not given up", level=logging.ERROR, fault=str(e))
 
     def _soon(self, verb: Verb) -> None:
         for job in self._scheduler.get_jobs():
@@ -291,86 +295,61 @@ class Service:
         blind = verb is Verb.WATCH and self._blind
         if tick.running or self._stopped or not (self.leads or blind):
             return
-        RUN.set(run_id(self.newsroom.random_bytes))
+        RUN.set(self.newsroom.random_bytes()[:4].hex())
         tick.running, tick.woken_at, tick.runs = True, self.newsroom.now(), tick.runs + 1
-        stop = (lambda: self._stopped) if blind else self._must_stop
+
+        def stop() -> bool:
+            """Asked by the worker thread: whether to begin nothing new."""
+            return self._stopped or not (self.leads or blind)
+
         try:
-            facts = await asyncio.shield(self._begun(verb, stop))
+            work = asyncio.get_running_loop().run_in_executor(
+                self._threads[verb], copy_context().run, self._worker.run, verb, stop
+            )
+            self._runs.add(work)
+            work.add_done_callback(self._runs.discard)
+            facts = await asyncio.shield(work)
         except DigestError as e:
             tick.failed(verb, e, self.newsroom.now())
-            tell(verb, level=logging.ERROR, fault=str(e))
+            log_event(verb, level=logging.ERROR, fault=str(e))
         except Exception as e:
             tick.failed(verb, e, self.newsroom.now())
             log.exception(verb)
         else:
             tick.done(self.newsroom.now())
-            tell(verb, level=logging.INFO if any(facts.values()) else logging.DEBUG, **facts)
+            log_event(verb, level=logging.INFO if any(facts.values()) else logging.DEBUG, **facts)
             if verb is Verb.COMPOSE and facts["editions"]:
                 self._soon(Verb.SEND)
         finally:
             tick.running = False
 
-    def _begun(self, verb: Verb, stop: Callable[[], bool]) -> asyncio.Future[Facts]:
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads[verb], copy_context().run, self._worker.run, verb, stop
-        )
-        self._runs.add(work)
-        work.add_done_callback(self._runs.discard)
-        return work
-
     @property
     def _blind(self) -> bool:
-        """Whether the database cannot tell whose turn it is, and it was ours, or nobody's that we know
-        of: then it is ours to say so."""
+        """Whether the database cannot be used and we led last, or nobody that we know of did: then
+        this process raises the alarm."""
         return self._fault is not None and (self.lease is None or self.lease.mark == self.mark)
 
     def _memory(self) -> Memory:
         failing = {verb: tick.failing for verb, tick in self.ticks.items() if tick.failing}
         unknown = {verb for verb, tick in self.ticks.items() if tick.done_at is None}
-        return Memory(
-            failing=tuple(failing.values()),
-            sound=frozenset(verb_key(one) for one in Verb if one not in failing.keys() | unknown),
-            fault=self._fault if self._blind else None,
+        sound = frozenset(
+            f"{VERB_KEY}{verb}" for verb in Verb if verb not in failing.keys() | unknown
         )
-
-    def _must_stop(self) -> bool:
-        """Asked by the worker threads: whether to begin nothing new."""
-        return self._stopped or not self.leads
-
-    async def _drain(self) -> bool:
-        self._stopped = True
-        self._scheduler.pause()
-        left: set[asyncio.Future[Facts]] = set()
-        if self._runs:
-            tell("draining", runs=len(self._runs))
-            seconds = self.newsroom.settings.service.drain_seconds
-            _, left = await asyncio.wait(self._runs, timeout=seconds)
-            await asyncio.sleep(0)  # who waited for them tells how they went
-        self._scheduler.shutdown(wait=False)
-        for thread in self._threads.values():
-            thread.shutdown(wait=False)
-        # Also where something is left: this process ends now, and locks keep what it holds till then.
-        await asyncio.to_thread(self._leave)
-        return not left
-
-    def _leave(self) -> None:
-        try:
-            with self.newsroom.open() as newsroom:
-                leave_lease(newsroom.db, LEASE, self.mark)
-        except (StoreError, sqlite3.Error, OSError) as e:
-            tell("lease not given up", level=logging.ERROR, fault=str(e))
+        return Memory(tuple(failing.values()), sound, self._fault if self._blind else None)
 
 
 def _triggers(newsroom: "Newsroom") -> list[tuple[Verb, WhenDue]]:
-    """When `newsroom` wakes each verb; each was asked once, so that none fails where it is in force."""
-    found = [(one.verb, WhenDue(one.after, newsroom.clock)) for one in rhythms(newsroom.settings)]
-    for _, trigger in found:
+    """When `newsroom` wakes each verb; each is tried once, so that none fails later."""
+    triggers = [
+        (one.verb, WhenDue(one.after, newsroom.clock)) for one in rhythms(newsroom.settings)
+    ]
+    for _, trigger in triggers:
         trigger.after(newsroom.now())
-    return found
+    return triggers
 
 
 def with_fixed_keys(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
-    """The new settings, but with the old value of what only a new start can change; those keys."""
+    """The new settings with the old values of the FIXED keys; those keys that differ."""
     changed = []
     for table, key in FIXED:
         was = getattr(getattr(old, table), key)
@@ -382,9 +361,9 @@ def with_fixed_keys(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Another value once the file has changed; None while it is away."""
+    """Differs once the file has changed; None while it is missing."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return stat.st_mtime_ns, stat.st_size

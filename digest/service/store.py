@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from digest.editions.store import delivery_counts
 from digest.model import OTHER, Trouble, Window
@@ -14,9 +14,7 @@ from digest.store.database import Database, Row, moment_from_text, text_from_mom
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One trouble as it is kept. `raised_at`: since when it is an alarm; `gone_at`: since when it is
-    not seen any more.
-    """
+    """A recorded trouble; since when it is an alarm, and since when it is not seen any more."""
 
     id: int
     trouble: Trouble
@@ -44,8 +42,8 @@ def newest_alarms(db: Database, limit: int) -> list[Row]:
     return db.rows(sql, (limit,))
 
 
-def see(db: Database, trouble: Trouble, known: Alarm | None, now: datetime) -> None:
-    """The trouble lasts; one that had gone has come back. Call inside a write."""
+def record_trouble(db: Database, trouble: Trouble, known: Alarm | None, now: datetime) -> None:
+    """Insert a trouble, or update the known one, which is no longer gone. Call inside a write."""
     at = text_from_moment(now)
     if known is None:
         values: Row = {"key": trouble.key, "said": trouble.said, "advice": trouble.advice}
@@ -58,68 +56,194 @@ def see(db: Database, trouble: Trouble, known: Alarm | None, now: datetime) -> N
     db.run(sql, (trouble.said, trouble.advice, at, at, known.id))
 
 
-def miss(db: Database, alarm: Alarm, now: datetime) -> None:
-    """The trouble is not seen any more. Call inside a write."""
-    at = text_from_moment(now)
-    sql = "UPDATE alarms SET gone_at = ? WHERE id = ? AND (gone_at IS NULL OR gone_at > ?)"
-    db.run(sql, (at, alarm.id, at))
+def mark_alarm(
+    db: Database, alarm: Alarm, column: Literal["raised_at", "gone_at", "closed_at"], at: datetime
+) -> None:
+    """Set one of its moments. Call inside a write."""
+    db.run(f"UPDATE alarms SET {column} = ? WHERE id = ?", (text_from_moment(at), alarm.id))  # noqa: S608 - ours
 
 
-def mark_raised(db: Database, alarm: Alarm, now: datetime) -> None:
-    """It has lasted long enough. Call inside a write."""
-    db.run("UPDATE alarms SET raised_at = ? WHERE id = ?", (text_from_moment(now), alarm.id))
+SAMPLE = 100
 
 
-def mark_closed(db: Database, alarm: Alarm, now: datetime) -> None:
-    """It is over. Call inside a write."""
-    db.run("UPDATE alarms SET closed_at = ? WHERE id = ?", (text_from_moment(now), alarm.id))
+def unreadable_documents(db: Database, source: str, before: datetime) -> list[Row]:
+    """Documents of a source that could not be read already `before`: name, error and read_at, which
+    is when the error was first seen; the oldest first, at most SAMPLE.
+    """
+    sql = """
+    SELECT documents.name, error, read_at FROM documents
+     WHERE source_id = (SELECT id FROM sources WHERE name = ?)
+       AND error IS NOT NULL AND read_at <= ? ORDER BY read_at, documents.id LIMIT ?
+    """
+    return db.rows(sql, (source, text_from_moment(before), SAMPLE))
+
+
+def held_editions(db: Database) -> list[Row]:
+    """Id, digest, number, note and composed_at of each that waits for a person; the newest first."""
+    sql = """SELECT id, digest, number, note, composed_at FROM editions
+              WHERE status = 'held' ORDER BY id DESC"""
+    return db.rows(sql)
+
+
+def uncertain_editions(db: Database) -> list[Row]:
+    """Id, digest and number of each with uncertain deliveries, how many those are, and since when
+    (`uncertain`, `uncertain_since`); the newest first.
+    """
+    sql = """
+    SELECT id, digest, number,
+           (SELECT count(*) FROM deliveries
+             WHERE edition_id = editions.id AND status = 'uncertain') AS uncertain,
+           (SELECT settled_at FROM deliveries
+             WHERE edition_id = editions.id AND status = 'uncertain' ORDER BY id LIMIT 1)
+             AS uncertain_since
+      FROM editions
+     WHERE EXISTS (SELECT 1 FROM deliveries
+                    WHERE edition_id = editions.id AND status = 'uncertain')
+     ORDER BY id DESC
+    """
+    return db.rows(sql)
+
+
+def open_editions(db: Database) -> list[Row]:
+    """Id, digest, number and recipients of each that still has mail to send; the newest first."""
+    sql = """
+    SELECT id, digest, number, recipients
+      FROM editions
+     WHERE status = 'composed'
+       AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id AND status = 'queued')
+     ORDER BY id DESC
+    """
+    return db.rows(sql)
+
+
+def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
+    """At most SAMPLE queued deliveries of an edition, the first or the last in its order: attempts,
+    due_at, first_tried_at, answer and server.
+    """
+    sql = f"""
+    SELECT attempts, due_at, first_tried_at, answer, server
+      FROM deliveries
+     WHERE edition_id = ? AND status = 'queued' ORDER BY id {"DESC" if last else "ASC"} LIMIT ?
+    """  # noqa: S608 - the direction is ours
+    return db.rows(sql, (edition_id, SAMPLE))
+
+
+def last_taken(db: Database, edition_id: int) -> datetime | None:
+    """When a server accepted the last message of an edition; deliveries go out in their order."""
+    sql = """SELECT settled_at FROM deliveries
+              WHERE edition_id = ? AND status = 'sent' ORDER BY id DESC LIMIT 1"""
+    value = db.value(sql, (edition_id,))
+    return None if value is None else moment_from_text(str(value))
+
+
+def has_news(
+    db: Database, window: Window, languages: Collection[str], themes: Collection[str]
+) -> bool:
+    """Whether an edition of this window would hold an article."""
+    spoken = ", ".join("?" * len(languages))
+    chosen = ", ".join("?" * len(themes))
+    sql = f"""
+    SELECT 1 FROM articles
+     WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0 AND withdrawn_at IS NULL
+       AND language IN ({spoken})
+       AND (EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({chosen}))
+            OR (? AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)))
+     LIMIT 1
+    """  # noqa: S608 - only question marks are put in
+    return db.value(sql, (*_within(window), *languages, *themes, OTHER in themes)) is not None
+
+
+def _within(window: Window) -> tuple[str, str]:
+    return text_from_moment(window.starts_at), text_from_moment(window.ends_at)
+
+
+def refused_notices(db: Database, addresses: Collection[str]) -> Row | None:
+    """The notice to one of these that is deferred for longest: since when, and the server's answer;
+    None if none is deferred.
+    """
+    sql = """
+    SELECT coalesce(first_tried_at, composed_at) AS since, answer  -- a server that is away is no try
+      FROM notice_deliveries JOIN notices ON notices.id = notice_id
+     WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
+       AND place IN (SELECT value FROM json_each(?))
+     ORDER BY 1 LIMIT 1
+    """
+    return db.row(sql, (json.dumps(list(addresses)),))
+
+
+def editions_of_others(db: Database, digests: Collection[str]) -> list[Row]:
+    """Id, digest and number of each edition of any other digest that still has mail to send, and how
+    much (`queued`); the oldest first.
+    """
+    sql = """
+    SELECT editions.id, digest, number, count(*) AS queued
+      FROM editions JOIN deliveries ON edition_id = editions.id
+     WHERE deliveries.status IN ('queued', 'handed') AND editions.status != 'cancelled'
+       AND digest NOT IN (SELECT value FROM json_each(?))
+     GROUP BY editions.id ORDER BY editions.id
+    """
+    return db.rows(sql, (json.dumps(list(digests)),))
+
+
+def without_any_of(
+    db: Database, what: str, known: Collection[str], *, newest: int | None
+) -> tuple[int, list[str]]:
+    """How many active, mailable recipients chose by `what` ("digest", "theme" or "language") only
+    names that are not known, and those names. Checks the `newest` recipients, or all for None.
+    """
+    table, column = f"recipient_{what}s", what
+    sql = f"""
+    SELECT gone, count(*) AS recipients FROM (
+      SELECT (SELECT json_group_array({column}) FROM (
+               SELECT {column} FROM {table}
+                WHERE recipient_id = looked.id ORDER BY {column})) AS gone
+        FROM (SELECT id, address_key FROM recipients
+               WHERE status = 'active' ORDER BY id DESC LIMIT ?) AS looked
+       WHERE EXISTS (SELECT 1 FROM {table} WHERE recipient_id = looked.id)
+         AND NOT EXISTS (SELECT 1 FROM {table}
+                          WHERE recipient_id = looked.id
+                            AND {column} IN (SELECT value FROM json_each(?)))
+         AND NOT EXISTS (SELECT 1 FROM suppressions
+                          WHERE suppressions.address_key = looked.address_key))
+     GROUP BY gone
+    """  # noqa: S608 - names are ours
+    rows = db.rows(sql, (-1 if newest is None else newest, json.dumps(list(known))))
+    names = {name for row in rows for name in json.loads(row["gone"])}
+    return sum(row["recipients"] for row in rows), sorted(names)
 
 
 SHOWN = 20
-"""So many of each kind are shown; how many there are is told."""
+"""How many of each kind the report lists."""
 NEAR = 1.25
-"""A match whose score is below so many times its threshold is weak."""
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """How much came in, and the first SHOWN of what was filed under nothing or weakly."""
-
-    articles: int
-    unfiled: int
-    weak: int
-    unfiled_ids: tuple[int, ...]
-    weak_matches: tuple[tuple[int, str], ...]
-    """Each an article's id and the theme, the weakest first."""
-
+"""A match whose score is below this many times its threshold is weak."""
 
 _NEW = """articles.first_seen_at >= ? AND articles.first_seen_at < ? AND articles.archived = 0
    AND articles.withdrawn_at IS NULL"""
 
-_BARE = "NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)"
 
-_WEAK = f"""FROM articles JOIN matches ON matches.article_id = articles.id
- WHERE {_NEW} AND decided_by = 'lexicon' AND score < threshold * {NEAR}"""
+def new_articles(db: Database, window: Window) -> int:
+    """How many articles were first seen within the window."""
+    return int(db.value(f"SELECT count(*) FROM articles WHERE {_NEW}", _within(window)))  # noqa: S608 - ours
 
 
-def week_of(db: Database, window: Window) -> Week:
-    """What was first seen within the window."""
-    within = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
-    counts = f"SELECT count(*) AS articles, total({_BARE}) AS unfiled FROM articles WHERE {_NEW}"  # noqa: S608 - ours
-    bare = (
-        f"SELECT id FROM articles WHERE {_NEW} AND {_BARE} ORDER BY first_seen_at DESC, id LIMIT ?"  # noqa: S608 - ours
-    )
-    weak = (
-        f"SELECT articles.id, theme {_WEAK} ORDER BY score / threshold, articles.id, theme LIMIT ?"
-    )
-    row = db.row(counts, within) or {}
-    return Week(
-        articles=int(row["articles"]),
-        unfiled=int(row["unfiled"]),
-        weak=int(db.value(f"SELECT count(*) {_WEAK}", within)),
-        unfiled_ids=tuple(one["id"] for one in db.rows(bare, (*within, SHOWN))),
-        weak_matches=tuple((one["id"], one["theme"]) for one in db.rows(weak, (*within, SHOWN))),
-    )
+def unfiled_articles(db: Database, window: Window) -> tuple[int, list[int]]:
+    """How many articles of the window have no theme, and the ids of the newest SHOWN."""
+    within = _within(window)
+    bare = f"""FROM articles
+                WHERE {_NEW} AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)"""  # noqa: S608 - ours
+    sql = f"SELECT id {bare} ORDER BY first_seen_at DESC, id LIMIT ?"
+    ids = [row["id"] for row in db.rows(sql, (*within, SHOWN))]
+    return int(db.value(f"SELECT count(*) {bare}", within)), ids
+
+
+def weak_matches(db: Database, window: Window) -> tuple[int, list[tuple[int, str]]]:
+    """How many matches of the window's articles are weak; article and theme of the weakest SHOWN."""
+    within = _within(window)
+    weak = f"""FROM articles JOIN matches ON matches.article_id = articles.id
+                WHERE {_NEW} AND decided_by = 'lexicon' AND score < threshold * {NEAR}"""
+    sql = f"SELECT articles.id, theme {weak} ORDER BY score / threshold, articles.id, theme LIMIT ?"
+    matches = [(row["id"], row["theme"]) for row in db.rows(sql, (*within, SHOWN))]
+    return int(db.value(f"SELECT count(*) {weak}", within)), matches
 
 
 def documents_not_read(db: Database) -> tuple[int, list[Row]]:
@@ -133,37 +257,53 @@ def documents_not_read(db: Database) -> tuple[int, list[Row]]:
     return int(count), db.rows(sql, (SHOWN,))
 
 
-def came_back(db: Database, window: Window) -> list[Row]:
-    """Addresses that were suppressed within the window, by cause: cause, count."""
+def new_suppressions(db: Database, window: Window) -> dict[str, int]:
+    """How many addresses were suppressed within the window, by cause; the most frequent first."""
     sql = """SELECT cause, count(*) AS count FROM suppressions
               WHERE since >= ? AND since < ? GROUP BY cause ORDER BY count DESC, cause"""
-    return db.rows(sql, (text_from_moment(window.starts_at), text_from_moment(window.ends_at)))
+    return {row["cause"]: row["count"] for row in db.rows(sql, _within(window))}
 
 
-def letters(db: Database, window: Window) -> list[Row]:
-    """Letters that were taken in within the window, by kind: kind, count."""
+def new_bounces(db: Database, window: Window) -> dict[str, int]:
+    """How many bounces were read within the window, by kind; the most frequent first."""
     sql = """SELECT kind, count(*) AS count FROM bounces
               WHERE read_at >= ? AND read_at < ? GROUP BY kind ORDER BY count DESC, kind"""
-    return db.rows(sql, (text_from_moment(window.starts_at), text_from_moment(window.ends_at)))
+    return {row["kind"]: row["count"] for row in db.rows(sql, _within(window))}
 
 
-def failures(db: Database, edition_id: int) -> list[Row]:
-    """Why deliveries of an edition failed: reason, count; the most frequent first."""
-    sql = """SELECT coalesce(reason, 'no reason kept') AS reason, count(*) AS count FROM deliveries
-              WHERE edition_id = ? AND status = 'failed' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5"""
-    return db.rows(sql, (edition_id,))
-
-
-def last_of(db: Database, digest: str) -> Row | None:
-    """The newest edition of a digest with how many articles it holds; None: there is none."""
-    sql = """SELECT id, number, starts_at, ends_at, status, note, composed_at, recipients,
+def last_edition(db: Database, digest: str) -> Row | None:
+    """The newest edition of a digest: id, digest, number, status, composed_at, articles, recipients;
+    `counts` of its deliveries by state; `failed`, the five most frequent reasons and how often each.
+    """
+    sql = """SELECT id, digest, number, status, composed_at, recipients,
                     (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
                FROM editions WHERE digest = ? ORDER BY number DESC LIMIT 1"""
-    return db.row(sql, (digest,))
+    row = db.row(sql, (digest,))
+    if row is not None:
+        sql = """SELECT coalesce(reason, 'no reason kept') AS reason, count(*) AS count
+                   FROM deliveries WHERE edition_id = ? AND status = 'failed'
+                  GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5"""
+        row["failed"] = {one["reason"]: one["count"] for one in db.rows(sql, (row["id"],))}
+        row["counts"] = delivery_counts(db, row["id"])
+    return row
 
 
 NEWEST = 20
-"""Deliveries are told of so many editions: those before them do not change any more."""
+"""Editions whose deliveries are counted: those of older ones do not change any more."""
+
+
+def totals(db: Database) -> dict[str, Any]:
+    """How much there is of everything."""
+    sql = """
+    SELECT (SELECT count(*) FROM articles) AS articles,
+           (SELECT count(*) FROM articles WHERE complete = 0) AS summaries,
+           (SELECT count(*) FROM articles WHERE published_at IS NULL) AS undated,
+           (SELECT count(*) FROM stories) AS stories,
+           (SELECT count(*) FROM recipients WHERE status = 'active') AS recipients,
+           (SELECT count(*) FROM editions) AS editions,
+           (SELECT max(first_seen_at) FROM articles) AS newest
+    """
+    return db.row(sql) or {}
 
 
 def articles_by_week(db: Database, first: str) -> Counter[tuple[str, str]]:
@@ -175,51 +315,11 @@ def articles_by_week(db: Database, first: str) -> Counter[tuple[str, str]]:
       FROM articles LEFT JOIN matches ON matches.article_id = articles.id
      WHERE first_seen_at >= ? GROUP BY 1, 2
     """
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for row in db.rows(sql, (OTHER, first)):
         day = date.fromisoformat(row["day"])
-        found[row["theme"], str(day - timedelta(days=day.weekday()))] += row["count"]
-    return found
-
-
-def deliveries_by_state(db: Database) -> dict[tuple[str, str], int]:
-    """Deliveries of the newest editions by (digest, state)."""
-    found: Counter[tuple[str, str]] = Counter()
-    for edition in newest_editions(db, NEWEST):
-        for state, count in edition["deliveries"].items():
-            found[edition["digest"], state] += count
-    return found
-
-
-def editions_by_state(db: Database) -> dict[tuple[str, str], int]:
-    """Editions by (digest, state)."""
-    sql = "SELECT digest, status, count(*) AS count FROM editions GROUP BY 1, 2"
-    return {(row["digest"], row["status"]): row["count"] for row in db.rows(sql)}
-
-
-def newest_editions(db: Database, limit: int) -> list[Row]:
-    """The newest editions, newest first, with how many of their deliveries stand in each state."""
-    sql = "SELECT id, digest, number, ends_at, status FROM editions ORDER BY id DESC LIMIT ?"
-    found = db.rows(sql, (limit,))
-    for row in found:
-        row["deliveries"] = delivery_counts(db, row["id"])
-    return found
-
-
-def oldest_due(db: Database) -> datetime | None:
-    """Since when the delivery that waits longest is due, of editions that go out; None if none is."""
-    sql = """
-    SELECT min((SELECT min(due_at) FROM deliveries
-                 WHERE edition_id = editions.id AND status = 'queued'))
-      FROM editions WHERE status = 'composed'
-    """
-    found = db.value(sql)
-    return None if found is None else moment_from_text(str(found))
-
-
-def has_handed(db: Database) -> bool:
-    """Whether a delivery was handed over and has no answer yet."""
-    return db.value("SELECT 1 FROM deliveries WHERE status = 'handed' LIMIT 1") is not None
+        counts[row["theme"], str(day - timedelta(days=day.weekday()))] += row["count"]
+    return counts
 
 
 def articles_by_theme(db: Database) -> dict[tuple[str, str], int]:
@@ -248,6 +348,51 @@ def sources_at_a_glance(db: Database) -> list[Row]:
     return db.rows(sql)
 
 
+def newest_editions(db: Database, limit: int) -> list[Row]:
+    """The newest editions, newest first, with how many of their deliveries are in each state."""
+    sql = "SELECT id, digest, number, ends_at, status FROM editions ORDER BY id DESC LIMIT ?"
+    editions = db.rows(sql, (limit,))
+    for row in editions:
+        row["deliveries"] = delivery_counts(db, row["id"])
+    return editions
+
+
+def editions_by_state(db: Database) -> dict[tuple[str, str], int]:
+    """Editions by (digest, state)."""
+    sql = "SELECT digest, status, count(*) AS count FROM editions GROUP BY 1, 2"
+    return {(row["digest"], row["status"]): row["count"] for row in db.rows(sql)}
+
+
+def deliveries_by_state(db: Database) -> dict[tuple[str, str], int]:
+    """Deliveries of the newest editions by (digest, state)."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for edition in newest_editions(db, NEWEST):
+        for state, count in edition["deliveries"].items():
+            counts[edition["digest"], state] += count
+    return counts
+
+
+def oldest_due(db: Database) -> datetime | None:
+    """When the longest waiting delivery of a composed edition was due; None if none is queued."""
+    sql = """
+    SELECT min((SELECT min(due_at) FROM deliveries
+                 WHERE edition_id = editions.id AND status = 'queued'))
+      FROM editions WHERE status = 'composed'
+    """
+    value = db.value(sql)
+    return None if value is None else moment_from_text(str(value))
+
+
+def has_handed(db: Database) -> bool:
+    """Whether a delivery was handed over and has no answer yet."""
+    return db.value("SELECT 1 FROM deliveries WHERE status = 'handed' LIMIT 1") is not None
+
+
+def check_readable(db: Database) -> None:
+    """Read one table, so that a database that cannot be read raises its error."""
+    db.value("SELECT count(*) FROM sources")
+
+
 def faulty_documents(db: Database) -> list[Row]:
     """Documents that could not be read, with the reason."""
     sql = """
@@ -258,29 +403,15 @@ def faulty_documents(db: Database) -> list[Row]:
     return db.rows(sql)
 
 
-def totals(db: Database) -> dict[str, Any]:
-    """How much there is of everything."""
-    sql = """
-    SELECT (SELECT count(*) FROM articles) AS articles,
-           (SELECT count(*) FROM articles WHERE complete = 0) AS summaries,
-           (SELECT count(*) FROM articles WHERE published_at IS NULL) AS undated,
-           (SELECT count(*) FROM stories) AS stories,
-           (SELECT count(*) FROM recipients WHERE status = 'active') AS recipients,
-           (SELECT count(*) FROM editions) AS editions,
-           (SELECT max(first_seen_at) FROM articles) AS newest
-    """
-    return db.row(sql) or {}
-
-
-def last_window_end(db: Database) -> str | None:
-    """When the newest edition's window ends, as it is kept; None where there is no edition."""
+def last_window_end(db: Database) -> datetime | None:
+    """When the newest edition's window ends; None if there is no edition."""
     value = db.value("SELECT max(ends_at) FROM editions")
-    return None if value is None else str(value)
+    return None if value is None else moment_from_text(str(value))
 
 
 def sending_at_a_glance(db: Database, overdue_before: datetime) -> Row:
-    """How many editions are held, deliveries uncertain, and deliveries overdue: queued in an edition
-    that may go out, and due before then.
+    """How many editions are held, deliveries uncertain, and deliveries overdue: queued in a composed
+    edition, and due before then.
     """
     sql = """
     SELECT (SELECT count(*) FROM editions WHERE status = 'held') AS held,
@@ -291,162 +422,3 @@ def sending_at_a_glance(db: Database, overdue_before: datetime) -> Row:
                AND deliveries.due_at < ?) AS overdue
     """
     return db.row(sql, (text_from_moment(overdue_before),)) or {}
-
-
-SAMPLE = 100
-
-
-def held_editions(db: Database) -> list[Row]:
-    """Id, digest, number, note and composed_at of each that waits for a person; the newest first."""
-    sql = """SELECT id, digest, number, note, composed_at FROM editions
-              WHERE status = 'held' ORDER BY id DESC"""
-    return db.rows(sql)
-
-
-def uncertain_editions(db: Database) -> list[Row]:
-    """Id, digest and number of each with deliveries that are uncertain, how many those are, and
-    since when (`uncertain`, `uncertain_since`); the newest first.
-    """
-    sql = """
-    SELECT id, digest, number,
-           (SELECT count(*) FROM deliveries
-             WHERE edition_id = editions.id AND status = 'uncertain') AS uncertain,
-           (SELECT settled_at FROM deliveries
-             WHERE edition_id = editions.id AND status = 'uncertain' ORDER BY id LIMIT 1)
-             AS uncertain_since
-      FROM editions
-     WHERE EXISTS (SELECT 1 FROM deliveries
-                    WHERE edition_id = editions.id AND status = 'uncertain')
-     ORDER BY id DESC
-    """
-    return db.rows(sql)
-
-
-def open_editions(db: Database) -> list[Row]:
-    """Id, digest, number and recipients of each that goes out and is not through; the newest first."""
-    sql = """
-    SELECT id, digest, number, recipients
-      FROM editions
-     WHERE status = 'composed'
-       AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id AND status = 'queued')
-     ORDER BY id DESC
-    """
-    return db.rows(sql)
-
-
-def queued_sample(db: Database, edition_id: int, *, last: bool) -> list[Row]:
-    """At most SAMPLE queued deliveries of an edition, the first or the last in its order: attempts,
-    due_at, first_tried_at, answer and server.
-    """
-    sql = f"""
-    SELECT attempts, due_at, first_tried_at, answer, server
-      FROM deliveries
-     WHERE edition_id = ? AND status = 'queued' ORDER BY id {"DESC" if last else "ASC"} LIMIT ?
-    """  # noqa: S608 - the direction is ours
-    return db.rows(sql, (edition_id, SAMPLE))
-
-
-def last_taken(db: Database, edition_id: int) -> datetime | None:
-    """When a server took the last message of an edition; deliveries go out in their order."""
-    sql = """SELECT settled_at FROM deliveries
-              WHERE edition_id = ? AND status = 'sent' ORDER BY id DESC LIMIT 1"""
-    found = db.value(sql, (edition_id,))
-    return None if found is None else moment_from_text(str(found))
-
-
-def unreadable_documents(db: Database, source: str, before: datetime) -> list[Row]:
-    """Documents of a source that could not be read already `before`: name, error and read_at, which
-    is when it was first so; the oldest first, at most SAMPLE.
-    """
-    sql = """
-    SELECT documents.name, error, read_at FROM documents
-     WHERE source_id = (SELECT id FROM sources WHERE name = ?)
-       AND error IS NOT NULL AND read_at <= ? ORDER BY read_at, documents.id LIMIT ?
-    """
-    return db.rows(sql, (source, text_from_moment(before), SAMPLE))
-
-
-def has_news(
-    db: Database, window: Window, languages: Collection[str], themes: Collection[str]
-) -> bool:
-    """Whether an edition of this window would hold an article."""
-    spoken = ", ".join("?" * len(languages))
-    chosen = ", ".join("?" * len(themes))
-    sql = f"""
-    SELECT 1 FROM articles
-     WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0 AND withdrawn_at IS NULL
-       AND language IN ({spoken})
-       AND (EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({chosen}))
-            OR (? AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)))
-     LIMIT 1
-    """  # noqa: S608 - only question marks are put in
-    bounds = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
-    return db.value(sql, (*bounds, *languages, *themes, OTHER in themes)) is not None
-
-
-def refused_notices(db: Database, addresses: Collection[str]) -> Row | None:
-    """The notice to one of these that is put off for longest: since when, and what was said; None
-    where none is put off.
-    """
-    sql = """
-    SELECT coalesce(first_tried_at, composed_at) AS since, answer  -- a server that is away is no try
-      FROM notice_deliveries JOIN notices ON notices.id = notice_id
-     WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
-       AND place IN (SELECT value FROM json_each(?))
-     ORDER BY 1 LIMIT 1
-    """
-    return db.row(sql, (json.dumps(list(addresses)),))
-
-
-CHOICES = {
-    "digest": ("recipient_digests", "digest"),
-    "theme": ("recipient_themes", "theme"),
-    "language": ("recipient_languages", "language"),
-}
-"""Of each thing that a recipient chooses the table and the column that keep it."""
-
-
-def editions_of_others(db: Database, digests: Collection[str]) -> list[Row]:
-    """Id, digest and number of each edition of a digest that is not among these and has deliveries
-    to come, and how many (`queued`); the oldest first.
-    """
-    sql = """
-    SELECT editions.id, digest, number, count(*) AS queued
-      FROM editions JOIN deliveries ON edition_id = editions.id
-     WHERE deliveries.status IN ('queued', 'handed') AND editions.status != 'cancelled'
-       AND digest NOT IN (SELECT value FROM json_each(?))
-     GROUP BY editions.id ORDER BY editions.id
-    """
-    return db.rows(sql, (json.dumps(list(digests)),))
-
-
-def without_any_of(
-    db: Database, what: str, known: Collection[str], *, newest: int | None
-) -> tuple[int, list[str]]:
-    """Of the active recipients that may be mailed, the `newest` so many or all: how many chose by
-    `what` (a key of CHOICES), but nothing that is known; and what they chose instead, by name.
-    """
-    table, column = CHOICES[what]
-    sql = f"""
-    SELECT gone, count(*) AS recipients FROM (
-      SELECT (SELECT json_group_array({column}) FROM (
-               SELECT {column} FROM {table}
-                WHERE recipient_id = looked.id ORDER BY {column})) AS gone
-        FROM (SELECT id, address_key FROM recipients
-               WHERE status = 'active' ORDER BY id DESC LIMIT ?) AS looked
-       WHERE EXISTS (SELECT 1 FROM {table} WHERE recipient_id = looked.id)
-         AND NOT EXISTS (SELECT 1 FROM {table}
-                          WHERE recipient_id = looked.id
-                            AND {column} IN (SELECT value FROM json_each(?)))
-         AND NOT EXISTS (SELECT 1 FROM suppressions
-                          WHERE suppressions.address_key = looked.address_key))
-     GROUP BY gone
-    """  # noqa: S608 - names are ours
-    rows = db.rows(sql, (-1 if newest is None else newest, json.dumps(list(known))))
-    names = {name for row in rows for name in json.loads(row["gone"])}
-    return sum(row["recipients"] for row in rows), sorted(names)
-
-
-def check_readable(db: Database) -> None:
-    """Read one table, so that a database that cannot be read raises its error."""
-    db.value("SELECT count(*) FROM sources")

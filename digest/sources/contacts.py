@@ -1,4 +1,4 @@
-"""The press contact: found anywhere in the copy, and taken out of what is published."""
+"""The press contact, found anywhere in the copy, is never published."""
 
 import re
 from collections.abc import Sequence
@@ -58,10 +58,10 @@ _SENTENCE_START = re.compile(r"(?<=[.!?…])\s+")
 
 
 def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
-    """The copy without its press contact, and the whole contact, its lines joined by "\\n".
+    """The copy without its press contact, and the complete contact, its lines joined by "\\n".
 
-    A block begins with its opening words, or is a run of short lines at the end with an address or
-    a telephone number. In a paragraph the contact begins with the sentence of the opening words.
+    A block begins with opening words, or is a run of short lines at the end with an address or a
+    telephone number. In a paragraph the contact begins with the sentence of the opening words.
     """
     copy: list[Line] = []
     contact: list[str] = []
@@ -72,9 +72,9 @@ def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
             contact += [line.text for line in lines[position:end]]
         else:
             end = position + 1
-            kept, moved = _split_paragraph(lines[position].text)
-            if kept:
-                copy.append(Line(lines[position].number, kept, lines[position].after_gap))
+            news, moved = _split_paragraph(lines[position].text)
+            if news:
+                copy.append(Line(lines[position].number, news, lines[position].after_gap))
             contact += moved
         position = end
     start = _signature_start(copy)
@@ -83,27 +83,21 @@ def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
 
 
 def _block_end(lines: Sequence[Line], start: int) -> int:
-    """Where the block that begins at `start` ends; `start` itself if no block begins there."""
+    """The end of the block that begins at `start`; `start` itself if none does."""
     first = lines[start].text
     if len(first) > _SHORT or _OPENING.match(first.lstrip("*-–—•# ")) is None:
         return start
     following = lines[start + 1 : start + _AHEAD]
-    bare = first.rstrip()
-    unfinished = not bare.endswith((".", "!", "?")) and (start > 0 or len(lines) > 1)
-    if not unfinished and not any(_is_reach(line.text) for line in (lines[start], *following)):
+    finished = first.rstrip().endswith((".", "!", "?")) or (start == 0 and len(lines) == 1)
+    if finished and not any(_is_reach(line.text) for line in (lines[start], *following)):
         return start
-    is_whole = bare.endswith((".", "!", "?")) and _is_reach(first)
+    one_line = first.rstrip().endswith((".", "!", "?")) and _is_reach(first)
     for position in range(start + 1, len(lines)):
         text = lines[position].text
-        if not _is_reach(text) and (is_whole or _resumes_copy(text)):
+        is_copy = len(text) > _SHORT or (text.endswith(".") and text.count(" ") >= 9)
+        if not _is_reach(text) and (one_line or is_copy or text.startswith("//")):
             return position
     return len(lines)
-
-
-def _resumes_copy(text: str) -> bool:
-    return (
-        len(text) > _SHORT or text.startswith("//") or (text.endswith(".") and text.count(" ") >= 9)
-    )
 
 
 def _is_reach(text: str) -> bool:
@@ -117,7 +111,10 @@ def _split_paragraph(text: str) -> tuple[str, list[str]]:
     reaches = [match.end() for kind in (_MAIL, _PHONE) for match in kind.finditer(text)]
     last_reach = max(reaches, default=0)
     for opening in _OPENING.finditer(text):
-        if last_reach <= opening.start() and not _names_someone(text, opening):
+        # "please contact Ms. Name, Officer": a person follows the verb, not a web page.
+        near_end = len(text) - opening.end() <= 2 * _SHORT
+        names_someone = near_end and _PERSON.match(text, opening.end())
+        if last_reach <= opening.start() and not names_someone:
             continue
         start = 0
         for sentence in _SENTENCE_START.finditer(text, 0, opening.start() + 1):
@@ -126,14 +123,8 @@ def _split_paragraph(text: str) -> tuple[str, list[str]]:
     return text, []
 
 
-def _names_someone(text: str, opening: re.Match[str]) -> bool:
-    """ "please contact Ms. Name, Officer": a person follows the verb, not a web page."""
-    near_end = len(text) - opening.end() <= 2 * _SHORT
-    return near_end and _PERSON.match(text, opening.end()) is not None
-
-
 def _signature_start(copy: Sequence[Line]) -> int:
-    """Where the short lines at the end with an address or a number begin; len(copy) if none."""
+    """The start of the short lines at the end with an address or a number; len(copy) if none."""
     position = marked = len(copy)
     while position > 1 and len(copy[position - 1].text) <= _SIGNATURE:
         position -= 1
@@ -144,10 +135,9 @@ def _signature_start(copy: Sequence[Line]) -> int:
     if marked == len(copy):
         return marked
     start = marked
-    while start > 1 and marked - start < _NAMES_ABOVE and _is_name_or_office(copy[start - 1].text):
+    while start > 1 and marked - start < _NAMES_ABOVE:
+        above = copy[start - 1].text
+        if len(above) > 90 or above[-1] in ".!?…:;]" or above.count(" ") >= 12:
+            break  # neither a name nor an office
         start -= 1
     return start
-
-
-def _is_name_or_office(text: str) -> bool:
-    return len(text) <= 90 and text[-1] not in ".!?…:;]" and text.count(" ") < 12

@@ -1,4 +1,4 @@
-"""The language and the day of each entry; a day is stated, in the lead, from neighbours, or unknown."""
+"""The language and day of each entry; a day is stated, in the lead, from neighbours, or unknown."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ _LISTS = word_lists("sources/dates.toml")
 _LEAD = 3000
 """Characters of the lead that are searched for a date."""
 _SHORT_LEAD = 25
-"""A lead of fewer words is a standfirst: the next paragraph is searched, too."""
+"""A lead of fewer words is a standfirst: the next paragraph is searched too."""
 _EVENT_DAYS = 14
-"""The longest that an event may continue ("followed by ... on 4 October")."""
+"""Days that an event may continue ("followed by ... on 4 October")."""
 _NEAR_DAYS = 60
-"""A day without a year takes the year of another day in the same text at most this many days away."""
+"""A day without a year takes the year of another day in the text, at most this many days away."""
 
 _GOES_ON, _STOPS = (
     re.compile(rf"(?<![^\W_]){either(_LISTS['between'][name])}(?![^\W_])", re.IGNORECASE)
@@ -98,11 +98,13 @@ _SUBORDINATE = re.compile(
 )
 
 _CLAUSE = re.compile(r"[;:]|,\s(?:and|but|а|но|и)\s")
+_OPENS_SPAN = re.compile(r"(?:from|с|со)\s[^,;.]{1,30}(?:until|till|до)\s$", re.IGNORECASE)
+"""As in "from 5 May until 10 May": the word joins the two ends of a span."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundDay:
-    """The day that the copy states, perhaps without its year, and the words that state it."""
+    """The day that the copy states, perhaps without a year, and the words that state it."""
 
     mention: Mention
     year: int | None
@@ -119,44 +121,41 @@ class FoundDay:
 def read_copy(entries: Sequence[Entry]) -> list[Entry]:
     """The entries of one document in its order, each with its language and its date.
 
-    What an entry already has from its source stays.
+    Both stay if the source gave them.
     """
-    dates = date_entries(entries)
-    return [
-        replace(entry, language=entry.language or _language(entry), published=published)
-        for entry, published in zip(entries, dates, strict=True)
-    ]
-
-
-def _language(entry: Entry) -> str:
-    """By the text, which has more words; the title counts only where the text does not decide."""
-    return detect(entry.text) or detect(f"{entry.title}\n{entry.text}")
+    dated = []
+    for entry, published in zip(entries, date_entries(entries), strict=True):
+        # The text has more words; the title counts only if the text does not decide.
+        language = entry.language or detect(entry.text) or detect(f"{entry.title}\n{entry.text}")
+        dated.append(replace(entry, language=language, published=published))
+    return dated
 
 
 def date_entries(entries: Sequence[Entry]) -> list[KnownDate]:
     """The dates of one document's entries, in their order.
 
-    An entry that has a date keeps it. A missing year is the one that puts the day nearest to the
-    dated entries before and after; without such neighbours the date stays unknown.
+    An entry that has a date keeps it. A missing year puts the day nearest to the dated entries before
+    and after; without such neighbours the date stays unknown.
     """
-    found = [None if _is_dated(entry) else find_date(entry) for entry in entries]
-    dates = [
-        entry.published if _is_dated(entry) else (day.known() if day else None) or UNDATED
-        for entry, day in zip(entries, found, strict=True)
-    ]
+    dates: list[KnownDate] = []
+    days: list[FoundDay | None] = []
+    for entry in entries:
+        if entry.published.source is DateSource.UNKNOWN:
+            day = find_date(entry)
+            dates.append((day.known() if day else None) or UNDATED)
+        else:
+            day = None
+            dates.append(entry.published)
+        days.append(day)
     before = _nearest(dates)
     after = _nearest(dates[::-1])[::-1]
-    for position, day in enumerate(found):
+    for position, day in enumerate(days):
         if day is None or day.year is not None:
             continue
         anchors = [one for one in (before[position], after[position]) if one is not None]
         if (nearest := _in_nearest_year(day.mention, anchors)) is not None:
             dates[position] = KnownDate(nearest, DateSource.NEIGHBOURS, day.evidence)
     return dates
-
-
-def _is_dated(entry: Entry) -> bool:
-    return entry.published.source is not DateSource.UNKNOWN
 
 
 def _nearest(dates: Sequence[KnownDate]) -> list[date | None]:
@@ -178,29 +177,21 @@ def _in_nearest_year(mention: Mention, anchors: Sequence[date]) -> date | None:
 
 
 def find_date(entry: Entry) -> FoundDay | None:
-    """The day that the copy itself states; None where it states none.
+    """The day that the copy states; None if it states none.
 
-    A dateline or a wire tag comes first, then the last day of the event in the lead. Background (a
-    resolution adopted, a yearly observance, a plan) does not count.
+    A dateline or a wire tag comes first, and each may have the year of the other; then the last day of
+    the event in the lead. Background (a resolution adopted, a yearly observance, a plan) does not
+    count.
     """
-    lead = _lead(entry)
-    stated = _stated(entry, lead)
-    if stated is not None:
-        return stated
-    for sentence in sentences(lead):
-        found = mentions(sentence)
-        event = [one for one in found if not _is_background(sentence, one)]
-        if event:
-            last = _last_of_event(sentence, event)
-            year = last.year or _near_year(last, found)
-            return FoundDay(last, year, DateSource.TEXT, _evidence(sentence, event[0], last))
-    return None
-
-
-def _stated(entry: Entry, lead: str) -> FoundDay | None:
-    """The day of the dateline, else of the wire tag; one lends the other its year."""
-    of_place = _first_mention(entry.dateline)
-    of_wire = _first_mention(entry.wire_tag)
+    lead = entry.lead[:_LEAD]
+    if lead.count(" ") + 1 < _SHORT_LEAD and not mentions(lead):
+        parts = iter(paragraphs(entry.text))
+        for part in parts:
+            if part == entry.lead:
+                break
+        lead = f"{lead}\n{next(parts, '')[:_LEAD]}".strip()
+    of_place = next(iter(mentions(entry.dateline or "")), None)
+    of_wire = next(iter(mentions(entry.wire_tag or "")), None)
     if of_place is not None and entry.dateline is not None:
         others = [*([of_wire] if of_wire else []), *mentions(lead)]
         year = of_place.year or _near_year(of_place, others)
@@ -209,26 +200,22 @@ def _stated(entry: Entry, lead: str) -> FoundDay | None:
     if of_wire is not None and entry.wire_tag is not None:
         year = of_wire.year or _near_year(of_wire, mentions(lead))
         return FoundDay(of_wire, year, DateSource.STATED, entry.wire_tag)
+    for sentence in sentences(lead):
+        named = mentions(sentence)
+        event = [one for one in named if not _is_background(sentence, one)]
+        if event:
+            first, last = event[0], _last_of_event(sentence, event)
+            evidence = sentence[first.start : last.end]
+            if first.end < last.start:
+                words = (sentence[one.start : one.end] for one in (first, last))
+                evidence = " … ".join(words)
+            year = last.year or _near_year(last, named)
+            return FoundDay(last, year, DateSource.TEXT, evidence)
     return None
 
 
-def _first_mention(words: str | None) -> Mention | None:
-    return next(iter(mentions(words)), None) if words else None
-
-
-def _lead(entry: Entry) -> str:
-    lead = entry.lead[:_LEAD]
-    if lead.count(" ") + 1 >= _SHORT_LEAD or mentions(lead):
-        return lead
-    parts = iter(paragraphs(entry.text))
-    for part in parts:
-        if part == entry.lead:
-            break
-    return f"{lead}\n{next(parts, '')[:_LEAD]}".strip()
-
-
 def _last_of_event(sentence: str, event: Sequence[Mention]) -> Mention:
-    """The first day of the event, or a later one to which the same sentence extends it."""
+    """The first day of the event, or a later one if the sentence extends it."""
     last = event[0]
     for one in event[1:]:
         between = sentence[last.end : one.start]
@@ -254,44 +241,24 @@ def _near_year(mention: Mention, others: Sequence[Mention]) -> int | None:
     return None
 
 
-def _evidence(sentence: str, first: Mention, last: Mention) -> str:
-    if first.end >= last.start:
-        return sentence[first.start : last.end]
-    return f"{sentence[first.start : first.end]} … {sentence[last.start : last.end]}"
-
-
 def _is_background(sentence: str, mention: Mention) -> bool:
-    """Whether the day is not that of the news but, by its sentence, history, yearly or in the future."""
+    """Whether the day is, by its sentence, not that of the news: history, yearly or in the future."""
     before = sentence[max(0, mention.start - _REACH) : mention.start]
     after = sentence[mention.end : mention.end + _REACH]
     if mention.year is not None and mention.year < _OLDEST:
         return True
     if _JUST_BEFORE.search(before) or _NUMBERED.search(before):
-        return not _opens_span(before)
-    if mention.year is None and (_INTERNATIONAL_DAY.search(before) or _recurs(sentence, mention)):
-        return True
-    return _is_decided(before) or _is_ahead(before, after)
-
-
-def _opens_span(before: str) -> bool:
-    """ "с 5 мая до 10 мая", "from 5 May until 10 May": the word joins the two ends of a span."""
-    return re.search(r"(?:from|с|со)\s[^,;.]{1,30}(?:until|till|до)\s$", before, re.I) is not None
-
-
-def _is_decided(before: str) -> bool:
-    """Something "adopted on" the day, in passing: a participle without a verb, or a relative clause."""
+        return not _OPENS_SPAN.search(before)
+    if mention.year is None:
+        near = sentence[max(0, mention.start - 2 * _REACH) : mention.end + _REACH]
+        if _INTERNATIONAL_DAY.search(before) or _EVERY_YEAR.search(near) or _OBSERVED.search(near):
+            return True
+    # Something "adopted on" the day, in passing: a participle without a verb, or a relative clause.
     if _PARTICIPLE.search(before) and not _PASSIVE.search(before):
         return True
-    return any(one.search(before) for one in (_RELATIVE, _PARTICIPLE_RU, _RELATIVE_RU))
-
-
-def _recurs(sentence: str, mention: Mention) -> bool:
-    near = sentence[max(0, mention.start - 2 * _REACH) : mention.end + _REACH]
-    return bool(_EVERY_YEAR.search(near) or _OBSERVED.search(near))
-
-
-def _is_ahead(before: str, after: str) -> bool:
-    """A plan: the clause is about the future, and no past verb says that the day has come."""
+    if any(one.search(before) for one in (_RELATIVE, _PARTICIPLE_RU, _RELATIVE_RU)):
+        return True
+    # A plan: the clause is about the future, and no past verb says that the day has come.
     clause = _CLAUSE.split(before)[-1]
     if plan := _WILL.search(clause):
         return not _PAST.search(_BE_DONE.sub("", clause[plan.start() :]))

@@ -1,4 +1,4 @@
-"""How entries become one article: a teaser and its full text, copies, and a document that changed."""
+"""Entries of one article: a teaser and its full text, copies, and the entries of a changed document."""
 
 import html
 from collections import Counter, defaultdict
@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from digest.language.text import words
-from digest.model import DateSource, Entry, KnownDate
+from digest.model import DateSource, Entry
 
 OPENING_WORDS = 8
 """Words of the text in the key that a teaser and its full text share."""
@@ -15,7 +15,7 @@ _TEASER_WORDS = 12
 """A shorter teaser may be the beginning of two texts by chance."""
 _SAMPLE_WORDS = 400
 _ALIKE = 0.6
-"""Share of common word pairs from which a text is a revision of the earlier one."""
+"""Minimum share of common word pairs for a revision of an earlier text."""
 _BY_CERTAINTY = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
 
 
@@ -28,24 +28,24 @@ def opening(entry: Entry) -> str | None:
 def is_teaser_of(teaser: Entry, full: Entry) -> bool:
     """Whether `full` begins with every word of `teaser`, the last one perhaps cut.
 
-    If both are cut or both whole, their titles must agree or one be made by us; two whole texts
-    must be the same word for word.
+    If both are cut or both complete, their titles must agree or one must be made by us; two complete
+    texts must have the same words.
     """
     if teaser.complete:
         return full.complete and _same_text(teaser, full) and _titles_agree(teaser, full)
     if not full.complete and not _titles_agree(teaser, full):
         return False
-    begun = _own_words(teaser)
-    if len(begun) < _TEASER_WORDS:
+    start = _own_words(teaser)
+    if len(start) < _TEASER_WORDS:
         return _same_text(teaser, full) and _same_title(teaser, full)
-    return any(_begins_with(one, begun) for one in _beginnings(full, len(begun)))
+    return any(_begins_with(one, start) for one in _beginnings(full, len(start)))
 
 
 def join(entries: Sequence[Entry]) -> Entry:
-    """One article from all its entries, the same in whatever order they come.
+    """One article from all its entries, the same in any order.
 
-    The body is that of the whole text; the title the listing's own, else the text's own, else a made
-    one; everything else is the best that any entry has.
+    The body is that of the complete text; the title the listing's own, else the text's own, else a
+    made one; everything else is the best that any entry has.
 
     Raises:
         ValueError: there is no entry.
@@ -54,7 +54,8 @@ def join(entries: Sequence[Entry]) -> Entry:
     if not ordered:
         raise ValueError("an article needs at least one entry")
     base = ordered[0]
-    headline = _headline(ordered)
+    own = [one for one in ordered if not one.title_made]
+    headline = next(iter([one for one in own if not one.complete] or own), base)
     body = _with_first_heading(base, headline, ordered)
     return replace(
         body,
@@ -67,7 +68,9 @@ def join(entries: Sequence[Entry]) -> Entry:
         contact=_first(ordered, lambda one: one.contact),
         guid=_first(ordered, lambda one: one.guid),
         url=_first(ordered, lambda one: one.url),
-        published=min((one.published for one in ordered), key=_uncertainty),
+        published=min(
+            (one.published for one in ordered), key=lambda known: _BY_CERTAINTY.index(known.source)
+        ),
     )
 
 
@@ -87,9 +90,15 @@ def pair_up(entries: Sequence[Entry]) -> list[list[Entry]]:
         return place
 
     for bucket in _buckets({place: entries[place] for place in leaders}):
-        for one, other in combinations(bucket, 2):
-            first, second = sorted((leader(one), leader(other)))
-            if first != second and _same_article(entries[one], entries[other]):
+        for i, j in combinations(bucket, 2):
+            first, second = sorted((leader(i), leader(j)))
+            one, other = entries[i], entries[j]
+            if first != second and (
+                (one.guid and one.guid == other.guid)
+                or (_same_title(one, other) and _same_text(one, other))
+                or is_teaser_of(one, other)
+                or is_teaser_of(other, one)
+            ):
                 leaders[second] = first
     groups: dict[int, list[int]] = defaultdict(list)
     for places in copies.values():
@@ -120,37 +129,26 @@ def match_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[int | None
             if matched[position] is None and (same := places.get(key(entry))):
                 matched[position] = same.pop()
                 free.discard(matched[position] or 0)
-    _match_alike(old, new, matched, free)
-    return matched
-
-
-def _match_alike(
-    old: Sequence[Entry], new: Sequence[Entry], matched: list[int | None], free: set[int]
-) -> None:
     before = {place: _word_pairs(old[place]) for place in sorted(free)}
-    alike = [
-        (-share, place, position)
-        for position, entry in enumerate(new)
-        if matched[position] is None
-        for pairs in [_word_pairs(entry)]
-        for place, others in before.items()
-        if (share := _share(pairs, others)) >= _ALIKE
-    ]
+    alike = []
+    for position, entry in enumerate(new):
+        if matched[position] is None:
+            pairs = _word_pairs(entry)
+            for place, others in before.items():
+                total = pairs.total() + others.total()
+                share = 2 * (pairs & others).total() / total if total else 0.0  # Dice's coefficient
+                if share >= _ALIKE:
+                    alike.append((-share, place, position))
     for _, place, position in sorted(alike):
         if place in free and matched[position] is None:
             matched[position] = place
             free.discard(place)
+    return matched
 
 
 def _word_pairs(entry: Entry) -> Counter[tuple[str, str]]:
-    found = words(entry.text)[:_SAMPLE_WORDS]
-    return Counter(zip(found, [*found[1:], ""], strict=True))
-
-
-def _share(one: Counter[tuple[str, str]], other: Counter[tuple[str, str]]) -> float:
-    """Dice's share of what two counts have in common, 0 to 1."""
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 0.0
+    sample = words(entry.text)[:_SAMPLE_WORDS]
+    return Counter(zip(sample, [*sample[1:], ""], strict=True))
 
 
 def _buckets(entries: Mapping[int, Entry]) -> Iterable[list[int]]:
@@ -168,15 +166,6 @@ def _buckets(entries: Mapping[int, Entry]) -> Iterable[list[int]]:
     return (bucket for bucket in buckets.values() if len(bucket) > 1)
 
 
-def _same_article(one: Entry, other: Entry) -> bool:
-    return (
-        bool(one.guid and one.guid == other.guid)
-        or (_same_title(one, other) and _same_text(one, other))
-        or is_teaser_of(one, other)
-        or is_teaser_of(other, one)
-    )
-
-
 def _same_text(one: Entry, other: Entry) -> bool:
     return words(one.text) == words(other.text)
 
@@ -191,13 +180,12 @@ def _titles_agree(one: Entry, other: Entry) -> bool:
 
 def _own_words(entry: Entry) -> list[str]:
     """The words of the text after the dateline."""
-    found = words(entry.text)
-    dateline = words(entry.dateline or "")
-    return found[len(dateline) :] if dateline and found[: len(dateline)] == dateline else found
+    text, dateline = words(entry.text), words(entry.dateline or "")
+    return text[len(dateline) :] if text[: len(dateline)] == dateline else text
 
 
 def _beginnings(full: Entry, count: int) -> list[list[str]]:
-    """How a teaser of `full` may begin: with the text, or with the title or other lines above it."""
+    """Possible beginnings of a teaser: the text, or the title or other lines above it and the text."""
     enough = 24 * (count + OPENING_WORDS)
     text = words(full.text[: max(enough, 4000)])
     own = _own_words(full) if full.dateline else text
@@ -215,28 +203,21 @@ def _beginnings(full: Entry, count: int) -> list[list[str]]:
     ]
 
 
-def _begins_with(text: list[str], begun: list[str]) -> bool:
-    """Whether `text` begins with the words of `begun`, the last of them perhaps cut."""
-    last = len(begun) - 1
-    return len(text) > last and text[:last] == begun[:last] and text[last].startswith(begun[last])
+def _begins_with(text: list[str], start: list[str]) -> bool:
+    """Whether `text` begins with the words of `start`, the last one perhaps cut."""
+    last = len(start) - 1
+    return len(text) > last and text[:last] == start[:last] and text[last].startswith(start[last])
 
 
 def _completeness(entry: Entry) -> tuple[object, ...]:
-    """Sorts the whole text first, the longest of several, then by place: the same every time."""
+    """Sorts the complete text first, the longest of several, then by place: always the same."""
     place = (entry.document, entry.line)
     copy = (entry.title_made, entry.title, entry.text, entry.guid or "")
     return not entry.complete, -len(entry.text), *place, *copy
 
 
-def _headline(ordered: Sequence[Entry]) -> Entry:
-    """The entry with the article's title: a listing's own, else the whole text's, else a made one."""
-    own = [one for one in ordered if not one.title_made]
-    listed = [one for one in own if not one.complete]
-    return next(iter(listed or own), ordered[0])
-
-
 def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) -> Entry:
-    """The base; if its title is only the heading of its first part, with that heading in the text."""
+    """The base, with its title as a heading in the text if it is only that of the first part."""
     above = words(base.title)
     if base.title_made or headline is base or words(headline.title) == above or not base.complete:
         return base
@@ -251,10 +232,6 @@ def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) 
         text=f"{base.title}\n\n{base.text}",
         content_html=f"<h2>{html.escape(base.title, quote=False)}</h2>\n{base.content_html}",
     )
-
-
-def _uncertainty(known: KnownDate) -> int:
-    return _BY_CERTAINTY.index(known.source)
 
 
 def _first(ordered: Sequence[Entry], known: Callable[[Entry], str | None]) -> str | None:

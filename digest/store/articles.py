@@ -1,4 +1,4 @@
-"""Articles as everyone reads them: newest first, by theme, by language, by words, by window; rows into types and back."""
+"""Articles by theme, language, words or window, newest first; and rows into types and back."""
 
 import json
 from collections import defaultdict
@@ -24,40 +24,35 @@ from digest.model import (
 )
 from digest.store.database import FOUND_BY_WORDS, Database, Row, moment_from_text, text_from_moment
 
+AnyRow = Mapping[str, Any]
+_TEXTS = (
+    "language",
+    "title",
+    "lead",
+    "text",
+    "content_html",
+    "byline",
+    "dateline",
+    "wire_tag",
+    "url",
+)
+DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
+COPY_COLUMNS = (*_TEXTS, "title_made", "complete", *DATE_COLUMNS)
+"""The columns that articles, article_versions and entries share: the copy itself."""
+
 
 def seen_at(now: datetime, *, last_end: datetime | None) -> datetime:
-    """When an article that is stored at `now` came in: never inside a window already closed.
+    """The `first_seen_at` of an article stored at `now`: never inside a window already closed.
 
     `last_end` is the latest end of all editions of all digests, None before the first one.
     """
     return now if last_end is None else max(now, last_end)
 
 
-AnyRow = Mapping[str, Any]
-DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
-
-COPY_COLUMNS = (
-    "language",
-    "title",
-    "title_made",
-    "lead",
-    "text",
-    "content_html",
-    "complete",
-    "byline",
-    "dateline",
-    "wire_tag",
-    "url",
-    *DATE_COLUMNS,
-)
-"""What articles, article_versions and entries have in common: the copy itself."""
-
-
 def copy_values(copy: Entry | Article) -> dict[str, Any]:
     """The values of COPY_COLUMNS."""
-    values = {column: getattr(copy, column) for column in COPY_COLUMNS[:-3]}
     return {
-        **values,
+        **{column: getattr(copy, column) for column in _TEXTS},
         "title_made": int(copy.title_made),
         "complete": int(copy.complete),
         "published_at": copy.published.iso,
@@ -66,23 +61,15 @@ def copy_values(copy: Entry | Article) -> dict[str, Any]:
     }
 
 
-def date_from_row(row: AnyRow) -> KnownDate:
-    text = row["published_at"]
-    source = DateSource(row["date_source"])
-    if text is None:
-        return KnownDate(None, source, row["date_evidence"])
-    if "T" in text:
-        time = datetime.fromisoformat(text)
-        return KnownDate(time.date(), source, row["date_evidence"], time)
-    return KnownDate(date.fromisoformat(text), source, row["date_evidence"])
-
-
 def _copy_from_row(row: AnyRow) -> dict[str, Any]:
+    text: str | None = row["published_at"]
+    time = datetime.fromisoformat(text) if text and "T" in text else None
+    day = time.date() if time else date.fromisoformat(text) if text else None
     return {
-        **{column: row[column] for column in COPY_COLUMNS[:-3]},
+        **{column: row[column] for column in _TEXTS},
         "title_made": bool(row["title_made"]),
         "complete": bool(row["complete"]),
-        "published": date_from_row(row),
+        "published": KnownDate(day, DateSource(row["date_source"]), row["date_evidence"], time),
     }
 
 
@@ -116,53 +103,17 @@ def article_from_row(row: AnyRow, matches: Sequence[Match] = ()) -> Article:
     )
 
 
-def sibling_from_row(row: AnyRow) -> Sibling:
-    return Sibling(
-        id=row["id"],
-        atom_id=row["atom_id"],
-        title=row["title"],
-        language=row["language"],
-        source=row["source"],
-        url=row["url"],
-    )
-
-
-def match_from_row(row: AnyRow) -> Match:
-    evidence = json.loads(row["evidence"])
-    return Match(
-        theme=row["theme"],
-        score=row["score"],
-        threshold=row["threshold"],
-        by=row["decided_by"],
-        lexicon_version=row["lexicon_version"],
-        hits=tuple(_hit(hit) for hit in evidence["hits"]),
-        blotted=tuple(_hit(hit) for hit in evidence["blotted"]),
-    )
-
-
-def _hit(found: dict[str, Any]) -> Hit:
-    return Hit(**{**found, "place": Place(found["place"])})
-
-
-def evidence_text(match: Match) -> str:
-    """The hits and blots of a match as JSON that reads well in a table."""
-    return json.dumps(
-        {
-            "hits": [asdict(hit) for hit in match.hits],
-            "blotted": [asdict(hit) for hit in match.blotted],
-        },
-        ensure_ascii=False,
-    )
-
-
 def match_values(match: Match) -> dict[str, Any]:
+    """A row of matches, but for its article, rank and language."""
+    kinds = (("hits", match.hits), ("blotted", match.blotted))
+    evidence = {kind: [asdict(hit) for hit in hits] for kind, hits in kinds}
     return {
         "theme": match.theme,
         "score": match.score,
         "threshold": match.threshold,
         "decided_by": match.by,
         "lexicon_version": match.lexicon_version,
-        "evidence": evidence_text(match),
+        "evidence": json.dumps(evidence, ensure_ascii=False),
     }
 
 
@@ -190,14 +141,12 @@ LEADS = """
         < (articles.id IS NOT stories.lead_article_id, 1 - articles.complete, articles.first_seen_at,
            articles.id)))
 """
-"""No other article of the same story and language goes before this one: the story's own lead, then a
-whole text, then the one first seen. A withdrawn article neither leads nor is hidden."""
-
-SEARCHED = f" WHERE articles.id IN ({FOUND_BY_WORDS})"
+"""This article leads its story in its language: it is the story's own lead, else a complete text, else
+the first one seen. A withdrawn article neither leads nor is hidden."""
 
 _CHUNK = 500
 FEW = 20
-"""So many times as many articles as are asked for are sorted rather than looked for."""
+"""A theme with at most this many times the wanted articles is sorted whole."""
 
 
 def latest_articles(
@@ -209,11 +158,11 @@ def latest_articles(
     limit: int | None = None,
     story_once: bool = False,
 ) -> list[Article]:
-    """The newest articles, by our first sight of them, then by their own date, undated ones last.
+    """The newest articles by `first_seen_at`, then by their own date, undated ones last.
 
-    Withdrawn ones are among them: their tombstones must be seen. With `story_once` a story shows, in
-    each language, only the article that leads it there, among those under `theme` if that is given.
-    OTHER are those under no theme; a story is not asked of them.
+    Withdrawn ones are included: feeds show their tombstones. With `story_once` a story shows, in each
+    language, only the article that leads it there, among those under `theme` if that is given.
+    OTHER selects articles without a theme.
     """
     conditions: list[str] = []
     values: list[object] = []
@@ -221,9 +170,14 @@ def latest_articles(
     if theme == OTHER:
         conditions.append("NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)")
     elif theme is not None:
-        # CROSS has SQLite go through the articles, newest first, until there are enough: else it
-        # would take all of a theme and sort them, which is less only where the theme has few.
-        few = limit is None or _has_few(db, theme, language, FEW * limit)
+        # CROSS makes SQLite walk the articles, newest first, until there are enough. Otherwise it
+        # sorts all articles of the theme, which is faster only where the theme has few.
+        few = limit is None
+        if limit is not None:
+            matching = "SELECT 1 FROM matches WHERE theme = ?"
+            matching += " AND language = ?" if language else ""
+            key = (theme, language) if language else (theme,)
+            few = db.value(f"{matching} LIMIT 1 OFFSET ?", (*key, FEW * limit)) is None
         sql += f" {'' if few else 'CROSS '}JOIN matches ON matches.article_id = articles.id"
         sql += " AND matches.theme = ?"
         values.append(theme)
@@ -243,11 +197,11 @@ def latest_articles(
 
 def articles_by_id(db: Database, ids: Sequence[int]) -> list[Article]:
     """The articles of these ids, in this order; unknown ids are left out."""
-    found: dict[int, Article] = {}
+    articles: dict[int, Article] = {}
     for chunk in _chunks(ids):
         sql = f"{SELECT_ARTICLES} WHERE articles.id IN ({_marks(chunk)})"
-        found |= {article.id: article for article in _with_matches(db, db.rows(sql, chunk))}
-    return [found[i] for i in ids if i in found]
+        articles |= {article.id: article for article in _with_matches(db, db.rows(sql, chunk))}
+    return [articles[i] for i in ids if i in articles]
 
 
 def all_article_ids(db: Database) -> list[int]:
@@ -255,7 +209,7 @@ def all_article_ids(db: Database) -> list[int]:
 
 
 def articles_in_window(db: Database, window: Window, languages: Collection[str]) -> list[Article]:
-    """What an edition with this window may hold: first seen in it, not archived, not withdrawn."""
+    """The articles for an edition: first seen in its window, not archived, not withdrawn."""
     sql = (
         f"{SELECT_ARTICLES} WHERE articles.first_seen_at >= ? AND articles.first_seen_at < ?"
         " AND articles.archived = 0 AND articles.withdrawn_at IS NULL"
@@ -266,14 +220,15 @@ def articles_in_window(db: Database, window: Window, languages: Collection[str])
 
 
 def withdraw_article(db: Database, article_id: int, moment: datetime) -> bool:
-    """Publish only that it was withdrawn; False if it was before. Call inside a write."""
+    """Leave only a tombstone; False if it was withdrawn before. Call inside a write."""
     sql = "UPDATE articles SET withdrawn_at = ? WHERE id = ? AND withdrawn_at IS NULL"
     return bool(db.run(sql, (text_from_moment(moment), article_id)))
 
 
 def readmit_article(db: Database, article_id: int, moment: datetime) -> bool:
-    """Publish a withdrawn article again, as changed at `moment`, or no reader would look at it again;
-    False if it was not withdrawn. Call inside a write.
+    """Publish a withdrawn article again; False if it was not withdrawn. Call inside a write.
+
+    It counts as updated at `moment`, so that feed readers load it again.
     """
     sql = """UPDATE articles SET withdrawn_at = NULL, updated_at = ?
               WHERE id = ? AND withdrawn_at IS NOT NULL"""
@@ -287,8 +242,8 @@ def count_in_window(
     carried: Collection[str],
     known: Collection[str],
 ) -> int:
-    """How many of `articles_in_window` stand under one of the themes `carried`; OTHER are those that
-    stand under none of the `known` ones.
+    """How many of `articles_in_window` are under one of the themes `carried`; OTHER counts those under
+    none of the `known` ones.
     """
     under = "EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({}))"
     sql = f"""
@@ -301,7 +256,7 @@ def count_in_window(
 
 
 def first_seen(db: Database) -> datetime | None:
-    """When the earliest article that an edition may hold came in."""
+    """When the earliest article that is not archived came in; None without any."""
     text = db.value("SELECT min(first_seen_at) FROM articles WHERE archived = 0")
     return None if text is None else datetime.fromisoformat(text)
 
@@ -313,9 +268,9 @@ def article_versions(db: Database, article_id: int) -> list[AnyRow]:
 
 
 def siblings_of(db: Database, article_ids: Collection[int]) -> dict[int, list[Sibling]]:
-    """For each article its story's other articles, the one that leads it first, then whole texts, then
-    by when they were first seen; none: no key."""
-    found: dict[int, list[Sibling]] = defaultdict(list)
+    """The other articles of each article's story: its lead first, then complete texts, then by when
+    they were first seen. An article without siblings has no key."""
+    siblings: dict[int, list[Sibling]] = defaultdict(list)
     for chunk in _chunks(list(article_ids)):
         sql = f"""
         SELECT mine.id AS of_id, other.id, other.atom_id, other.title, other.language, other.url,
@@ -329,8 +284,8 @@ def siblings_of(db: Database, article_ids: Collection[int]) -> dict[int, list[Si
                   other.id
         """  # noqa: S608 - only question marks are put in
         for row in db.rows(sql, chunk):
-            found[row["of_id"]].append(sibling_from_row(row))
-    return dict(found)
+            siblings[row.pop("of_id")].append(Sibling(**row))
+    return dict(siblings)
 
 
 def search_articles(
@@ -340,13 +295,13 @@ def search_articles(
     wanted = query_forms(query)
     if not wanted:
         return []
-    # Quoted, so that no sign of the query is taken for search syntax.
+    # Quoted, so that nothing in the query is search syntax.
     expression = " AND ".join(
         "(" + " OR ".join('"' + form.replace('"', '""') + '"' for form in forms) + ")"
         for forms in wanted
     )
     values: list[object] = [expression]
-    sql = SELECT_ARTICLES + SEARCHED
+    sql = f"{SELECT_ARTICLES} WHERE articles.id IN ({FOUND_BY_WORDS})"
     if language is not None:
         sql += " AND articles.language = ?"
         values.append(language)
@@ -354,6 +309,9 @@ def search_articles(
 
 
 def _with_matches(db: Database, rows: Sequence[AnyRow]) -> list[Article]:
+    def hits(evidence: list[dict[str, Any]]) -> tuple[Hit, ...]:
+        return tuple(Hit(**{**hit, "place": Place(hit["place"])}) for hit in evidence)
+
     matches: dict[int, list[Match]] = defaultdict(list)
     for chunk in _chunks([row["id"] for row in rows]):
         sql = (
@@ -361,15 +319,18 @@ def _with_matches(db: Database, rows: Sequence[AnyRow]) -> list[Article]:
             " ORDER BY article_id, rank"
         )
         for row in db.rows(sql, chunk):
-            matches[row["article_id"]].append(match_from_row(row))
+            evidence = json.loads(row["evidence"])
+            match = Match(
+                theme=row["theme"],
+                score=row["score"],
+                threshold=row["threshold"],
+                by=row["decided_by"],
+                lexicon_version=row["lexicon_version"],
+                hits=hits(evidence["hits"]),
+                blotted=hits(evidence["blotted"]),
+            )
+            matches[row["article_id"]].append(match)
     return [article_from_row(row, matches[row["id"]]) for row in rows]
-
-
-def _has_few(db: Database, theme: str, language: str | None, most: int) -> bool:
-    """Whether the theme has at most so many articles in this language, or in all."""
-    sql = "SELECT 1 FROM matches WHERE theme = ?" + (" AND language = ?" if language else "")  # noqa: S608 - ours
-    values = (theme, language) if language else (theme,)
-    return db.value(f"{sql} LIMIT 1 OFFSET ?", (*values, most)) is None
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -382,15 +343,14 @@ def _marks(values: Collection[object]) -> str:
 
 
 def content_mark(db: Database) -> str:
-    """Another text as soon as what is published may have changed: articles, themes, stories."""
+    """A text that changes whenever what is published may have changed: articles, themes, stories."""
     return str(db.value("SELECT count(*) || ' ' || total(mark) FROM article_marks"))
 
 
 def article_marks(db: Database) -> dict[int, int]:
-    """For each article, by its id, a number that is another as soon as its page may have changed.
+    """A number for each article id that changes whenever the article's page may have changed.
 
-    Numbers are drawn at random, so that a store that was restored or copied never has one of ours
-    for something else.
+    Numbers are random, so that a restored or copied store never has the same one for another page.
     """
     return {
         int(row["article_id"]): int(row["mark"])
@@ -399,7 +359,7 @@ def article_marks(db: Database) -> dict[int, int]:
 
 
 def first_seen_of(db: Database, article_ids: Sequence[int]) -> list[datetime]:
-    """When these articles came in, but for those that belong to no edition."""
+    """When these articles came in, without archived ones."""
     sql = "SELECT first_seen_at FROM articles WHERE archived = 0 AND id = ?"
-    found = (db.value(sql, (article_id,)) for article_id in article_ids)
-    return [moment_from_text(text) for text in found if text is not None]
+    texts = (db.value(sql, (article_id,)) for article_id in article_ids)
+    return [moment_from_text(text) for text in texts if text is not None]

@@ -1,4 +1,4 @@
-"""Backups and exports of the database while it is used, the way back, and what is deleted with time."""
+"""Backups and the way back, exports and imports, and what is deleted with time."""
 
 import contextlib
 import glob
@@ -26,177 +26,13 @@ from digest.store.database import (
 from digest.store.files import new_file, sync_file
 from digest.store.owner import HOME, TOKEN_KEY, deactivate, give_to_owner, sole_sender
 
-FORMAT = "newsroom-digest export"
-VERSION = 1
-PASSING = frozenset({"leases", "article_marks"})
-"""Tables of what runs now, and of what triggers make again."""
-NEVER = frozenset({HOME})
-"""Of `meta`: belongs to one place, and an import is at another."""
-SECRETS = frozenset({TOKEN_KEY})
-"""Of `meta`: who has the key can end anybody's subscription and forge a bounce of anybody."""
-
-
-def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
-    """The database as of one moment, a line at a time without its end; memory stays flat.
-
-    Close it where it is not read to its end.
-    """
-    left_out = NEVER if with_secrets else NEVER | SECRETS
-    count = 0
-    with db.snapshot():
-        yield _line(
-            {
-                "format": FORMAT,
-                "version": VERSION,
-                "schema": SCHEMA_VERSION,
-                "secrets": with_secrets,
-            }
-        )
-        for table in _tables(db):
-            columns = _columns(db, table)
-            for row in db.each(_reading(db, table, columns)):
-                if table == "meta" and row["key"] in left_out:
-                    continue
-                values = {name: _plain(value) for name, value in row.items()}
-                yield _line({"table": table, "values": values})
-                count += 1
-    yield _line({"rows": count})
-
-
-def import_lines(db: Database, lines: Iterable[str], name: str) -> int:
-    """Fill the empty store from the lines of an export, all or nothing; how many rows came in.
-
-    The store then sends only after `digest activate`. `name` is the file, for the words of errors.
-
-    Raises:
-        StoreError: the store is not empty, or a line is not as `export_lines` writes it; which
-            line is in the text, and nothing was written.
-    """
-    numbered = enumerate(lines, 1)
-    with db.write():
-        for table in _tables(db):
-            if table != "meta" and db.value(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - names are ours
-                raise StoreError(
-                    f"{db.path}: is not empty ({table} has rows). Name a file that is not there yet "
-                    "in store.path, and import into that."
-                )
-        db.run("PRAGMA defer_foreign_keys = ON")
-        db.run("DELETE FROM meta")
-        _check_header(_object(next(numbered, (1, ""))[1], name, 1), name)
-        count = _fill(db, numbered, name)
-        if broken := db.rows("PRAGMA foreign_key_check"):
-            row = broken[0]
-            raise StoreError(
-                f"{name}: {row['table']} points at a row of {row['parent']} not in it."
-            )
-        deactivate(db)
-    return count
-
-
-def _fill(db: Database, numbered: Iterator[tuple[int, str]], name: str) -> int:
-    statements = {table: _writing(_columns(db, table), table) for table in _tables(db)}
-    columns = {table: set(_columns(db, table)) for table in statements}
-    count = 0
-    for number, line in numbered:
-        found = _object(line, name, number)
-        if set(found) == {"rows"}:
-            if found["rows"] != count:
-                raise _fault(name, number, f"counts {found['rows']} rows, but {count} came before")
-            if (after := next(numbered, None)) is not None:
-                raise _fault(name, after[0], "is after the end")
-            return count
-        table, values = found.get("table"), found.get("values")
-        if not isinstance(table, str) or table not in statements or not isinstance(values, dict):
-            raise _fault(name, number, "names no table of this program with its values")
-        if set(values) != columns[table]:
-            raise _fault(name, number, f"has not the columns of {table}")
-        try:
-            row = {column: _raw(value) for column, value in values.items()}
-            db.run(statements[table], row)
-        except (sqlite3.IntegrityError, OverflowError, ValueError) as e:
-            raise _fault(name, number, f"is no row of {table}: {e}") from e
-        count += 1
-    raise StoreError(f"{name}: ends after {count} rows without its last line: it is cut off.")
-
-
-def _tables(db: Database) -> list[str]:
-    return [table for table in own_tables(db) if table not in PASSING]
-
-
-def _columns(db: Database, table: str) -> list[str]:
-    """In the order of the alphabet; a table of words has a number beside its columns."""
-    rows = db.rows(f"PRAGMA table_info({table})")
-    names = [str(row["name"]) for row in rows]
-    return sorted(names if any(row["pk"] for row in rows) else [*names, "rowid"])
-
-
-def _reading(db: Database, table: str, columns: list[str]) -> str:
-    keys = [row for row in db.rows(f"PRAGMA table_info({table})") if row["pk"]]
-    order = [row["name"] for row in sorted(keys, key=lambda row: row["pk"])] or ["rowid"]
-    return f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(order)}"  # noqa: S608 - names are ours
-
-
-def _writing(columns: list[str], table: str) -> str:
-    marks = ", ".join(f":{column}" for column in columns)
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names are ours
-
-
-def _check_header(header: dict[str, Any], name: str) -> None:
-    if header.get("format") != FORMAT or header.get("version") != VERSION:
-        raise _fault(name, 1, f"is not the header of a {FORMAT}, version {VERSION}")
-    if header.get("schema") != SCHEMA_VERSION:
-        raise StoreError(
-            f"{name}: was made with another schema ({header.get('schema')}). Export it again with "
-            "the version of this program that is to import it."
-        )
-
-
-def _line(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-
-
-def _object(line: str, name: str, number: int) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as e:
-        raise _fault(name, number, f"is no JSON: {e}") from e
-    if not isinstance(found, dict):
-        raise _fault(name, number, "is no JSON object")
-    return found
-
-
-def _fault(name: str, number: int, said: str) -> StoreError:
-    return StoreError(f"{name}, line {number}: {said}. Nothing was written.")
-
-
-def _plain(value: Any) -> Any:
-    return {"base64": b64encode(value).decode("ascii")} if isinstance(value, bytes) else value
-
-
-def _raw(value: Any) -> Any:
-    match value:
-        case {"base64": str(text)} if len(value) == 1:
-            return b64decode(text, validate=True)
-        case str() | int() | float() | None:
-            return value
-    raise ValueError('a value is text, a number, null or {"base64": "..."}')
-
-
 STAMP = "%Y%m%dT%H%M%SZ"
 A_DAY = timedelta(days=1)
-
-OWN_TABLES = """
-SELECT name FROM sqlite_master
- WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-   AND name NOT LIKE 'article\\_search\\_%' ESCAPE '\\'
- ORDER BY name
-"""
-"""Every table of ours; not SQLite's, nor those that the word index keeps for itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy that was checked. `rows` counts each table; `removed` are older copies let go."""
+    """A checked copy. `rows` counts those of each table; `removed` are older copies now deleted."""
 
     path: Path
     size: int
@@ -204,48 +40,28 @@ class Backup:
     removed: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """`kept` is where the database that was there before lies now; None where there was none."""
-
-    rows: dict[str, int]
-    kept: Path | None
-
-
-def own_tables(db: Database) -> list[str]:
-    """The names of our tables, in the order of the alphabet."""
-    return [str(row["name"]) for row in db.rows(OWN_TABLES)]
-
-
-def row_counts(db: Database) -> dict[str, int]:
-    """How many rows each of our tables has."""
-    return {
-        table: int(db.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - names are ours
-        for table in own_tables(db)
-    }
-
-
 def backup(db: Database, folder: Path, moment: datetime, *, keep: int) -> Backup:
-    """Copy the database as of now into `folder`, check the copy, and let go of all but the newest
-    `keep` copies. Others may write meanwhile. Copies that the future made, before the clock was put
-    back, are neither counted nor let go.
+    """Copy the database into `folder`, check the copy, and delete all but the newest `keep` copies.
 
-    The copy needs `digest activate` before it sends, wherever it is put.
+    Others may write meanwhile. Copies dated after `moment`, from before the clock was put back, are
+    neither counted nor deleted. The copy needs `digest activate` before it sends, wherever it is put.
 
     Raises:
-        StoreError: the folder cannot be written, the disk is full, or the copy is not sound;
-            older copies are all still there.
+        StoreError: the folder cannot be written, the disk is full, or the copy is not sound; no
+            older copy was deleted.
     """
     target = folder / f"{db.path.stem}-{moment.astimezone(UTC).strftime(STAMP)}.db"
     with new_file(target) as copy:
-        counts = _copy(db, copy)
+        rows = _copy(db, copy)
         with _opened(copy) as made, made.write():
             deactivate(made)
         _settle(copy)
         size = copy.stat().st_size
     sweep(folder, db.path.stem, moment)
-    past = backups_until(db.path, folder, moment)
-    return Backup(target, size, counts, tuple(_let_go(past[:-keep])))
+    removed = backups_until(db.path, folder, moment)[:-keep]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return Backup(target, size, rows, tuple(removed))
 
 
 def backups_in(store: Path, folder: Path) -> list[Path]:
@@ -253,13 +69,12 @@ def backups_in(store: Path, folder: Path) -> list[Path]:
     name = re.compile(rf"{re.escape(store.stem)}-\d{{8}}T\d{{6}}Z\.db")
     if not folder.is_dir():
         return []
-    return sorted(one for one in folder.iterdir() if name.fullmatch(one.name))
+    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
 
 
 def backups_until(store: Path, folder: Path, moment: datetime) -> list[Path]:
-    """Those of `backups_in` that were made by then: one that the future made, before the clock was
-    put back, says nothing of today."""
-    return [one for one in backups_in(store, folder) if backup_made_at(one) <= moment]
+    """Those of `backups_in` that are not dated after `moment`."""
+    return [path for path in backups_in(store, folder) if backup_made_at(path) <= moment]
 
 
 def backup_made_at(path: Path) -> datetime:
@@ -270,33 +85,33 @@ def backup_made_at(path: Path) -> datetime:
 
 def backup_is_due(store: Path, folder: Path, moment: datetime) -> bool:
     """Whether the newest copy is a day old, or there is none."""
-    made = backups_until(store, folder, moment)
-    return not made or backup_made_at(made[-1]) <= moment - A_DAY
+    copies = backups_until(store, folder, moment)
+    return not copies or backup_made_at(copies[-1]) <= moment - A_DAY
 
 
 def verify(path: Path) -> dict[str, int]:
-    """Check a copy whole: pages, references, schema; its rows by table.
+    """Check all of a copy: pages, references, schema. Returns the number of rows of each table.
 
     Raises:
         StoreError: it is missing, damaged, of another program, or of another version of this one.
     """
     if not path.is_file():
-        raise StoreError(f"{path}: there is no such file. Name a copy that `digest backup` made.")
+        raise StoreError(f"{path}: no such file. Name a copy that `digest backup` made.")
     with _opened(path) as db:
         if is_empty(db):
-            raise StoreError(f"{path}: is no database of this program. Name another file.")
+            raise StoreError(f"{path}: is not a database of this program. Name another file.")
         if faults := integrity_faults(db):
-            raise StoreError(f"{path}: is not sound: {'; '.join(faults)}. Name another copy.")
+            raise StoreError(f"{path}: is damaged: {'; '.join(faults)}. Name another copy.")
         return row_counts(db)
 
 
 def restore(
     source: Path, path: Path, moment: datetime, *, busy_timeout_seconds: float = 15.0
-) -> Restored:
-    """Put the copy at `source` in the place of the database at `path`, which is kept aside.
+) -> Path | None:
+    """Put the copy at `source` in the place of the database at `path`. Returns where the old database
+    is now; None where there was none.
 
-    `source` stays as it is. What is put in place was checked whole, and
-    sends only after `digest activate`.
+    `source` stays as it is. The restored database is checked and sends only after `digest activate`.
 
     Raises:
         StoreError: the copy is not sound, or another process has the database open; nothing was
@@ -309,37 +124,37 @@ def restore(
     if not path.parent.is_dir():
         raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
     with sole_sender(path, moment):
-        kept = path.with_name(f"{path.stem}-before-{moment.astimezone(UTC).strftime(STAMP)}.db")
+        aside = path.with_name(f"{path.stem}-before-{moment.astimezone(UTC).strftime(STAMP)}.db")
         with new_file(path) as copy:
             with _opened(source) as db:
-                counts = _copy(db, copy)
+                _copy(db, copy)
             with open_database(copy) as made, made.write():
                 deactivate(made)
             _settle(copy)
-            there = path.exists()
+            replaces = path.exists()
             give_to_owner(copy, path)
-            if there:
+            if replaces:
                 shutil.copymode(path, copy)
-                _set_aside(path, kept, busy_timeout_seconds)
+                _set_aside(path, aside, busy_timeout_seconds)
         sweep(path.parent, path.stem, moment)
-    return Restored(counts, kept if there else None)
+    return aside if replaces else None
 
 
 def _copy(db: Database, target: Path) -> dict[str, int]:
-    """All of the database as of one moment into the empty file `target`; its rows by table.
+    """Copy the database as of one moment into the empty file `target`; the rows of each table.
 
     Raises:
         StoreError: the copy has other rows than the database, or is not sound.
     """
     with db.snapshot():
-        counts = row_counts(db)  # the first read: from here on the snapshot stands
+        counts = row_counts(db)  # the first read: the snapshot is of this moment
         try:
             with contextlib.closing(sqlite3.connect(str(target))) as copy:
                 db.connection.backup(copy)
-        except sqlite3.DatabaseError as e:  # its errors have no code to tell them by
+        except sqlite3.DatabaseError as e:  # these errors carry no code, so the cause is a guess
             raise StoreError(
-                f"{target.parent}: the copy could not be made ({e}). Look whether the disk is full "
-                "or failing, and try again; nothing was changed."
+                f"{target.parent}: the copy could not be made ({e}). Check whether the disk is full "
+                "or failing, and try again. Nothing was changed."
             ) from e
     _settle(target)
     if verify(target) != counts:
@@ -349,7 +164,7 @@ def _copy(db: Database, target: Path) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Database]:
-    """A copy as it is, without a change of its journal."""
+    """A copy, with its journal mode left as it is."""
     try:
         with contextlib.closing(sqlite3.connect(str(path), isolation_level=None)) as connection:
             yield Database(connection, path, read_only=False)
@@ -358,63 +173,208 @@ def _opened(path: Path) -> Iterator[Database]:
 
 
 def _settle(path: Path) -> None:
-    """One file, nothing beside it, all of it on the disk."""
+    """Leave one file with no -wal beside it, all of it on the disk."""
     with _opened(path) as db:
         db.value("PRAGMA journal_mode = DELETE")
     sync_file(path)
 
 
-def _set_aside(path: Path, kept: Path, busy_timeout_seconds: float) -> None:
-    """A second name for the present database, so that there is one at `path` at every moment.
+def _set_aside(path: Path, aside: Path, busy_timeout_seconds: float) -> None:
+    """Give the present database a second name, so that `path` has a database at every moment.
 
     Raises:
         StoreError: another process has it open.
     """
-    for one in path.parent.glob(f"{glob.escape(path.stem)}-before-*.db"):
-        if one.samefile(path):  # of a restore that was killed before it put the copy in place
-            one.unlink()
-    if kept.exists():
-        raise StoreError(f"{kept}: is there already. Try again in a second; nothing was changed.")
-    log, kept_log = (one.with_name(one.name + "-wal") for one in (path, kept))
+    for earlier in path.parent.glob(f"{glob.escape(path.stem)}-before-*.db"):
+        if earlier.samefile(path):  # from a restore that was killed before the copy was in place
+            earlier.unlink()
+    if aside.exists():
+        raise StoreError(f"{aside}: exists already. Try again in a second. Nothing was changed.")
+    log, log_aside = (one.with_name(one.name + "-wal") for one in (path, aside))
     if log.exists():
-        shutil.copy2(log, kept_log)  # SQLite throws away the log of a file that it cannot read
+        shutil.copy2(log, log_aside)  # SQLite deletes the log of a file that it cannot read
     try:
         with contextlib.closing(sqlite3.connect(str(path), timeout=busy_timeout_seconds)) as db:
-            # Works only where nobody else has it open, and brings the log into the file.
+            # Works only while nobody else has it open, and merges the log into the file.
             db.execute("PRAGMA journal_mode = DELETE").close()
-        kept_log.unlink(missing_ok=True)
+        log_aside.unlink(missing_ok=True)
     except sqlite3.DatabaseError as e:
         if getattr(e, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            kept_log.unlink(missing_ok=True)
+            log_aside.unlink(missing_ok=True)
             raise StoreError(
-                f"{path}: another process has it open. Stop it and try again; nothing was changed."
+                f"{path}: another process has it open. Stop it and try again. Nothing was changed."
             ) from e
-        # Damaged, or no database: it is kept as it is, with its log.
-    kept.hardlink_to(path)
+        # It is damaged, or no database: it is kept as it is, with its log.
+    aside.hardlink_to(path)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def sweep(folder: Path, stem: str, moment: datetime) -> None:
-    """Half-made files that are a day old: of runs that were killed."""
+    """Delete half-made files that are a day old: runs that were killed left them."""
     before = (moment - A_DAY).timestamp()
-    for one in folder.glob(f".{glob.escape(stem)}-*.part*"):
-        with contextlib.suppress(FileNotFoundError):  # another run has come to its end
-            if one.stat().st_mtime < before:
-                one.unlink()
+    for path in folder.glob(f".{glob.escape(stem)}-*.part*"):
+        with contextlib.suppress(FileNotFoundError):  # another run has just finished
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
-def _let_go(paths: list[Path]) -> list[Path]:
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return paths
+def own_tables(db: Database) -> list[str]:
+    """The names of our tables, sorted: without SQLite's, and without those of the word index."""
+    sql = """
+    SELECT name FROM sqlite_master
+     WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+       AND name NOT LIKE 'article\\_search\\_%' ESCAPE '\\'
+     ORDER BY name
+    """
+    return [str(row["name"]) for row in db.rows(sql)]
 
 
-LETTERS = 200
+def row_counts(db: Database) -> dict[str, int]:
+    """How many rows each of our tables has."""
+    return {
+        table: int(db.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - names are ours
+        for table in own_tables(db)
+    }
+
+
+FORMAT = "newsroom-digest export"
+VERSION = 1
+PASSING = frozenset({"leases", "article_marks"})
+"""Tables that are not exported: who runs now, and what triggers make again."""
+
+
+def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
+    """The database as of one moment as JSON, one line at a time and without line ends; memory stays
+    flat. Close it where it is not read to its end.
+
+    The key of the tokens is left out without `with_secrets`: it lets anybody end subscriptions and
+    forge bounces. So is the home, which an import does not share.
+    """
+    left_out = {HOME} if with_secrets else {HOME, TOKEN_KEY}
+    header = {"format": FORMAT, "version": VERSION, "schema": SCHEMA_VERSION}
+    count = 0
+    with db.snapshot():
+        yield _json_line({**header, "secrets": with_secrets})
+        for table, columns in _exported_tables(db).items():
+            keys = [row for row in db.rows(f"PRAGMA table_info({table})") if row["pk"]]
+            order = [row["name"] for row in sorted(keys, key=lambda row: row["pk"])] or ["rowid"]
+            sql = f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(order)}"  # noqa: S608 - names are ours
+            for row in db.each(sql):
+                if table == "meta" and row["key"] in left_out:
+                    continue
+                for column, value in row.items():
+                    if isinstance(value, bytes):
+                        row[column] = {"base64": b64encode(value).decode("ascii")}
+                yield _json_line({"table": table, "values": row})
+                count += 1
+    yield _json_line({"rows": count})
+
+
+def import_lines(db: Database, lines: Iterable[str], file: str) -> int:
+    """Fill the empty store from an export, all or nothing. Returns the number of rows.
+
+    The store then sends only after `digest activate`. `file` is its name, for messages.
+
+    Raises:
+        StoreError: the store is not empty, or a line is not as `export_lines` writes it; which
+            line is in the text, and nothing was written.
+    """
+
+    def fault(number: int, what: str) -> StoreError:
+        return StoreError(f"{file}, line {number}: {what}. Nothing was written.")
+
+    def parsed(number: int, line: str) -> dict[str, Any]:
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as e:
+            raise fault(number, f"is not JSON: {e}") from e
+        if not isinstance(values, dict):
+            raise fault(number, "is not a JSON object")
+        return values
+
+    def raw(value: Any) -> Any:
+        match value:
+            case {"base64": str(text)} if len(value) == 1:
+                return b64decode(text, validate=True)
+            case str() | int() | float() | None:
+                return value
+        raise ValueError('a value is text, a number, null or {"base64": "..."}')
+
+    tables = _exported_tables(db)
+    inserts = {
+        table: f"INSERT INTO {table} ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"  # noqa: S608 - names are ours
+        for table, columns in tables.items()
+    }
+    numbered = enumerate(lines, 1)
+    count = 0
+    with db.write():
+        for table in tables:
+            if table != "meta" and db.value(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - names are ours
+                raise StoreError(
+                    f"{db.path}: is not empty ({table} has rows). Set store.path to a new file, and "
+                    "import into that."
+                )
+        header = parsed(1, next(numbered, (1, ""))[1])
+        if header.get("format") != FORMAT or header.get("version") != VERSION:
+            raise fault(1, f"is not the header of a {FORMAT}, version {VERSION}")
+        if header.get("schema") != SCHEMA_VERSION:
+            raise StoreError(
+                f"{file}: was made with another schema ({header.get('schema')}). Export it again "
+                "with the version of this program that imports it."
+            )
+        db.run("PRAGMA defer_foreign_keys = ON")
+        db.run("DELETE FROM meta")
+        for number, line in numbered:
+            item = parsed(number, line)
+            if set(item) == {"rows"}:
+                if item["rows"] != count:
+                    raise fault(number, f"counts {item['rows']} rows, but {count} came before")
+                if (after := next(numbered, None)) is not None:
+                    raise fault(after[0], "is after the end")
+                break
+            name, values = item.get("table"), item.get("values")
+            if not isinstance(name, str) or name not in tables or not isinstance(values, dict):
+                raise fault(number, "does not name a table of this program with its values")
+            if sorted(values) != tables[name]:
+                raise fault(number, f"does not have the columns of {name}")
+            try:
+                db.run(inserts[name], {column: raw(value) for column, value in values.items()})
+            except (sqlite3.IntegrityError, OverflowError, ValueError) as e:
+                raise fault(number, f"is not a row of {name}: {e}") from e
+            count += 1
+        else:
+            raise StoreError(
+                f"{file}: ends after {count} rows without its last line: it is cut off."
+            )
+        if broken := db.row("PRAGMA foreign_key_check"):
+            raise StoreError(
+                f"{file}: {broken['table']} refers to a row of {broken['parent']} that is missing."
+            )
+        deactivate(db)
+    return count
+
+
+def _exported_tables(db: Database) -> dict[str, list[str]]:
+    """The sorted columns of each table of an export; one without a key has its rowid beside them."""
+    tables: dict[str, list[str]] = {}
+    for table in own_tables(db):
+        if table not in PASSING:
+            rows = db.rows(f"PRAGMA table_info({table})")
+            names = [str(row["name"]) for row in rows]
+            tables[table] = sorted(names if any(row["pk"] for row in rows) else [*names, "rowid"])
+    return tables
+
+
+def _json_line(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+BOUNCES = 200
 ANSWERS = 5000
-"""So many rows a write, so that others need not wait long."""
-OLD_LETTERS = "FROM bounces WHERE let_go_at IS NULL AND read_at < ?"
-
+"""Rows of one write, so that others do not wait long."""
+OLD_BOUNCES = "FROM bounces WHERE let_go_at IS NULL AND read_at < ?"
+OLD_EDITIONS = "SELECT id FROM editions WHERE answers_gone_at IS NULL AND ends_at < ? ORDER BY id"
 OLD_ANSWERS = """
   FROM deliveries
  WHERE edition_id = ? AND status IN ('sent', 'failed', 'skipped')
@@ -424,8 +384,8 @@ OLD_ANSWERS = """
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many letters were let go, how many bytes they had, and of how many deliveries what the
-    server said."""
+    """How many bounces lost their bytes, how many bytes, and how many deliveries lost the server's
+    answer."""
 
     letters: int
     letter_bytes: int
@@ -440,78 +400,59 @@ def prune(
     answer_days: int,
     stop: Callable[[], bool] = lambda: False,
 ) -> Pruned:
-    """Let go of what is older than so many days, some rows a write, and keep the file in order."""
-    letters, size = _let_letters_go(db, moment, _before(moment, bounce_days), stop)
-    answers = 0
-    for edition_id in _old_editions(db, _before(moment, answer_days)):
-        answers += _let_answers_go(db, edition_id, moment, stop)
-    db.value("PRAGMA optimize")
-    db.value("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Pruned(letters, size, answers)
+    """Delete the bytes of bounces and the server answers that are older, in short writes.
 
-
-def would_prune(db: Database, moment: datetime, *, bounce_days: int, answer_days: int) -> Pruned:
-    """What `prune` would let go now."""
-    row = db.row(
-        f"SELECT count(*) AS letters, coalesce(sum(length(raw)), 0) AS size {OLD_LETTERS}",
-        (_before(moment, bounce_days),),
-    )
-    answers = sum(
-        int(db.value(f"SELECT count(*) {OLD_ANSWERS}", (edition_id,)))
-        for edition_id in _old_editions(db, _before(moment, answer_days))
-    )
-    return Pruned(row["letters"] if row else 0, row["size"] if row else 0, answers)
-
-
-def _before(moment: datetime, days: int) -> str:
-    return text_from_moment(moment - timedelta(days=days))
-
-
-def _let_letters_go(
-    db: Database, moment: datetime, before: str, stop: Callable[[], bool]
-) -> tuple[int, int]:
-    count = size = 0
-    sql = f"SELECT id, length(raw) AS size {OLD_LETTERS} ORDER BY read_at LIMIT {LETTERS}"
+    The answers of an edition go as its deliveries end; one that is still open has it looked at again.
+    """
+    bounces = size = answers = 0
+    sql = f"SELECT id, length(raw) AS size {OLD_BOUNCES} ORDER BY read_at LIMIT {BOUNCES}"
     while not stop():
         with db.write():
-            rows = db.rows(sql, (before,))
+            rows = db.rows(sql, (_days_before(moment, bounce_days),))
             db.run_many(
                 "UPDATE bounces SET raw = x'', let_go_at = ? WHERE id = ?",
                 [(text_from_moment(moment), row["id"]) for row in rows],
             )
         if not rows:
             break
-        count += len(rows)
+        bounces += len(rows)
         size += sum(row["size"] for row in rows)
-    return count, size
-
-
-def _old_editions(db: Database, before: str) -> list[int]:
-    sql = "SELECT id FROM editions WHERE answers_gone_at IS NULL AND ends_at < ? ORDER BY id"
-    return [int(row["id"]) for row in db.rows(sql, (before,))]
-
-
-def _let_answers_go(
-    db: Database, edition_id: int, moment: datetime, stop: Callable[[], bool]
-) -> int:
-    """Of all that have ended; while others of the edition have not, it is looked at again."""
     sql = f"SELECT id {OLD_ANSWERS} LIMIT {ANSWERS}"
-    open_one = """SELECT 1 FROM deliveries
-                   WHERE edition_id = ? AND status IN ('queued', 'handed', 'uncertain') LIMIT 1"""
-    count = 0
-    while not stop():
-        with db.write():
-            rows = db.rows(sql, (edition_id,))
-            db.run_many(
-                "UPDATE deliveries SET server = NULL, answer = NULL WHERE id = ?",
-                [(row["id"],) for row in rows],
-            )
-            if not rows and not db.value(open_one, (edition_id,)):
-                db.run(
-                    "UPDATE editions SET answers_gone_at = ? WHERE id = ?",
-                    (text_from_moment(moment), edition_id),
+    unsettled = """SELECT 1 FROM deliveries
+                    WHERE edition_id = ? AND status IN ('queued', 'handed', 'uncertain') LIMIT 1"""
+    for edition in db.rows(OLD_EDITIONS, (_days_before(moment, answer_days),)):
+        while not stop():
+            with db.write():
+                rows = db.rows(sql, (edition["id"],))
+                db.run_many(
+                    "UPDATE deliveries SET server = NULL, answer = NULL WHERE id = ?",
+                    [(row["id"],) for row in rows],
                 )
-        if not rows:
-            break
-        count += len(rows)
-    return count
+                if not rows and not db.value(unsettled, (edition["id"],)):
+                    db.run(
+                        "UPDATE editions SET answers_gone_at = ? WHERE id = ?",
+                        (text_from_moment(moment), edition["id"]),
+                    )
+            if not rows:
+                break
+            answers += len(rows)
+    db.value("PRAGMA optimize")
+    db.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Pruned(bounces, size, answers)
+
+
+def would_prune(db: Database, moment: datetime, *, bounce_days: int, answer_days: int) -> Pruned:
+    """What `prune` would delete now."""
+    [bounces] = db.rows(
+        f"SELECT count(*) AS count, coalesce(sum(length(raw)), 0) AS size {OLD_BOUNCES}",
+        (_days_before(moment, bounce_days),),
+    )
+    answers = sum(
+        int(db.value(f"SELECT count(*) {OLD_ANSWERS}", (edition["id"],)))
+        for edition in db.rows(OLD_EDITIONS, (_days_before(moment, answer_days),))
+    )
+    return Pruned(bounces["count"], bounces["size"], answers)
+
+
+def _days_before(moment: datetime, days: int) -> str:
+    return text_from_moment(moment - timedelta(days=days))

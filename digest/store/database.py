@@ -11,23 +11,19 @@ from typing import TYPE_CHECKING, Any
 from digest.errors import StoreError
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database as Tables
-
-
-if TYPE_CHECKING:
     import sqlite3 as sqlite3  # noqa: TID251 - for its types alone
+
+    from sqlite_utils import Database as Tables
 else:
     try:
         sqlite3 = importlib.import_module("pysqlite3")
     except ImportError:
         sqlite3 = importlib.import_module("sqlite3")
 
-
 Row = dict[str, Any]
+Parameters = Sequence[Any] | dict[str, Any]
 SCHEMA_VERSION = 20261129
-"""The day of the newest change of schema.sql: `PRAGMA user_version` of every store made by it."""
-_TRIES = 20
-
+"""The day of the newest change of schema.sql, kept as `PRAGMA user_version`."""
 FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
 """The ids of the articles that a full-text query finds."""
 
@@ -35,14 +31,16 @@ FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
 class Database:
     """An open database: plain SQL for the verbs, and sqlite-utils as `tables` for schema work.
 
-    One object belongs to one thread. Transactions are begun only by `write` and `snapshot`;
-    outside of them each statement stands alone.
+    One object belongs to one thread. Only `write` and `snapshot` begin transactions; outside of them
+    each statement is its own. Every method raises StoreError where the disk, the file or another
+    process is the cause, and SQLite's own error where we are.
     """
 
     def __init__(self, connection: Any, path: Path, *, read_only: bool) -> None:
         self.connection = connection
         self.path = path
         self.read_only = read_only
+        self._explained = _Explained(path)
 
     @cached_property
     def tables(self) -> "Tables":
@@ -51,76 +49,63 @@ class Database:
 
         return Tables(self.connection, execute_plugins=False)
 
-    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a query, each as a dict of column to value."""
         return list(self.each(sql, parameters))
 
-    def each(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Iterator[Row]:
-        """The rows of a query one by one, for as many as there may be."""
-        try:
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """The rows of a query one by one, however many there are."""
+        with self._explained:
             cursor = self.connection.execute(sql, parameters)
             columns = [column[0] for column in cursor.description]
             for row in cursor:
                 yield dict(zip(columns, row, strict=True))
-        except sqlite3.DatabaseError as e:
-            self._tell(e)
-            raise
 
-    def row(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row of a query, None if there is none."""
         return next(self.each(sql, parameters), None)
 
-    def value(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """The first column of the first row, None if there is none."""
-        try:
+        with self._explained:
             cursor = self.connection.execute(sql, parameters)
-            found = cursor.fetchone()
+            row = cursor.fetchone()
             cursor.close()
-        except sqlite3.DatabaseError as e:
-            self._tell(e)
-            raise
-        return None if found is None else found[0]
+        return None if row is None else row[0]
 
-    def run(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
-        """One statement; how many rows it touched."""
+    def run(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one statement; how many rows it touched."""
         return int(self._execute(sql, parameters).rowcount)
 
     def version(self) -> int:
-        """Another number as soon as another connection has written; our own writes leave it."""
+        """A number that changes when another connection writes; our own writes do not change it."""
         return int(self.value("PRAGMA data_version"))
 
     def insert(self, table: str, row: Row) -> int:
-        """One new row; its rowid."""
-        columns = ", ".join(row)
-        marks = ", ".join("?" for _ in row)
-        sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names are ours
+        """Add one row; its rowid."""
+        marks = ", ".join("?" * len(row))
+        sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - names are ours
         return int(self._execute(sql, list(row.values())).lastrowid)
 
     def index_text(self, article_id: int, title: str, text: str) -> None:
-        """What FOUND_BY_WORDS finds an article by, in place of what it was."""
+        """Replace the text by which FOUND_BY_WORDS finds an article."""
         self.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
         sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
         self.run(sql, (article_id, title, text))
 
     def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> None:
-        """One statement for each set of parameters."""
-        try:
+        """Run one statement for each set of parameters."""
+        with self._explained:
             self.connection.executemany(sql, parameters)
-        except sqlite3.DatabaseError as e:
-            self._tell(e)
-            raise
 
-    def _execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
-        try:
+    def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
+        with self._explained:
             return self.connection.execute(sql, parameters)
-        except sqlite3.DatabaseError as e:
-            self._tell(e)
-            raise
 
     @contextlib.contextmanager
     def write(self) -> Iterator[None]:
-        """The write lock from the first statement to the commit: BEGIN IMMEDIATE, so that what is
-        read inside stays true until it is written. Nothing is kept when the block raises.
+        """Hold the write lock from the first statement (BEGIN IMMEDIATE) to the commit, so that what
+        is read inside stays true. Nothing is written when the block raises.
 
         Raises:
             StoreError: another writer held the lock for longer than the busy timeout, or the disk
@@ -136,7 +121,7 @@ class Database:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several queries that see the database as of one moment."""
+        """Let several queries see the database as of one moment."""
         self._execute("BEGIN")
         try:
             yield
@@ -145,15 +130,10 @@ class Database:
 
     def _roll_back(self) -> None:
         if self.connection.in_transaction:
-            # What went wrong before is what the operator must hear; SQLite rolls back what a
-            # failing disk leaves when the file is opened next.
+            # The first error is the one to report; SQLite rolls back what a failing disk leaves
+            # when the file is opened next.
             with contextlib.suppress(sqlite3.OperationalError):
                 self.connection.execute("ROLLBACK")
-
-    def _tell(self, fault: Exception) -> None:
-        """Raise what the disk or another process caused in words; all else is a fault of ours."""
-        if said := disk_fault(fault):
-            raise StoreError(f"{self.path}: {said}") from fault
 
     def close(self) -> None:
         self.connection.close()
@@ -172,89 +152,52 @@ def open_database(
     busy_timeout_seconds: float = 15.0,
     read_only: bool = False,
 ) -> Database:
-    """Open the store. With `now`, and unless `read_only`, make it where there is none.
+    """Open the store. With `now`, and unless `read_only`, make one where there is none.
 
     Raises:
         StoreError: there is no database, its schema is not this version's, it is damaged or locked,
             or the disk does not answer.
     """
     makes = now is not None and not read_only
+    no_database = "there is no database yet. Run `digest ingest` first."
     try:
         if path.is_dir():
             raise StoreError(f"{path}: is a folder. Name a file in store.path, such as digest.db.")
         if makes and not path.parent.is_dir():
             raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
         if not makes and not path.exists():
-            raise StoreError(f"{path}: {_NO_DATABASE}")
+            raise StoreError(f"{path}: {no_database}")
         address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     except OSError as e:
         raise StoreError(
             f"{path}: cannot be reached ({e.strerror or e}). Check the disk that it is on, and the "
             "permissions of every folder above it."
         ) from e
-    with contextlib.ExitStack() as on_failure:
-        try:
-            connection = sqlite3.connect(
-                address, uri=True, isolation_level=None, timeout=busy_timeout_seconds
-            )
-            on_failure.callback(connection.close)
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA recursive_triggers = ON")
-            database = Database(connection, path, read_only=read_only)
-            empty = is_empty(database)
-            if empty and not makes:
-                raise StoreError(f"{path}: {_NO_DATABASE}")
-            if not read_only:
-                _use_wal(connection)
-                connection.execute("PRAGMA synchronous = FULL")
-            if empty and now:
-                _make_tables(database, now)
-        except sqlite3.DatabaseError as e:
-            if said := disk_fault(e):
-                raise StoreError(f"{path}: {said}") from e
-            raise
+    with contextlib.ExitStack() as on_failure, _Explained(path):
+        connection = sqlite3.connect(
+            address, uri=True, isolation_level=None, timeout=busy_timeout_seconds
+        )
+        on_failure.callback(connection.close)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA recursive_triggers = ON")
+        database = Database(connection, path, read_only=read_only)
+        empty = is_empty(database)
+        if empty and not makes:
+            raise StoreError(f"{path}: {no_database}")
+        if not read_only:
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+        if empty and now:
+            _make_tables(database, now)
         on_failure.pop_all()
     return database
 
 
-_NO_DATABASE = "there is no database yet. Run `digest ingest` first."
-
-_DISK_FAULTS = {
-    "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
-    "or raise store.busy_timeout_seconds.",
-    "READONLY": "cannot be written to; nothing was written. Check the permissions of the file, of "
-    "its folder and of the files -wal and -shm beside it, and whether the disk is mounted for "
-    "reading only.",
-    "IOERR": "the disk did not take or give what it should ({fault}); nothing was written. Look "
-    "whether it is full, over a quota or failing, and try again.",
-    "CORRUPT": "is damaged ({fault}); nothing was written. Keep the file, run `digest doctor`, and "
-    "restore the last backup with `digest restore`.",
-    "FULL": "the disk is full; nothing was written. Make room and try again.",
-    "CANTOPEN": "cannot be opened. Check the permissions of the file and of its folder: SQLite also "
-    "needs to make files beside it. `digest doctor` looks further.",
-    "NOTADB": "file is not a database. Name another file in store.path, or restore the last backup "
-    "with `digest restore`; `digest doctor` looks further.",
-}
-
-_DISK_FAULTS["LOCKED"] = _DISK_FAULTS["BUSY"]
-_DISK_FAULTS["PERM"] = _DISK_FAULTS["READONLY"]
-
-
-def disk_fault(fault: Exception) -> str | None:
-    """What a fault of the disk, of the file or of its locks means, and what to do about it.
-
-    None for every other fault of SQLite: a statement or a row that is wrong.
+def _use_wal(connection: Any, tries: int = 20) -> None:
+    """Of two processes that switch at once SQLite refuses one, without its busy timeout: that one
+    waits for the lock of the other and tries again.
     """
-    name = str(getattr(fault, "sqlite_errorname", "")).removeprefix("SQLITE_")
-    told = _DISK_FAULTS.get(name.partition("_")[0])
-    return told.format(fault=str(fault)) if told else None
-
-
-def _use_wal(connection: Any) -> None:
-    """SQLite refuses one of two processes that switch at once, without its busy timeout: the one
-    that lost waits for the other's lock, and looks again.
-    """
-    for left in reversed(range(_TRIES)):
+    for left in reversed(range(tries)):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
@@ -277,9 +220,9 @@ def is_empty(database: Database) -> bool:
         return False
     if database.value("SELECT 1 FROM sqlite_master LIMIT 1"):
         raise StoreError(
-            f"{database.path}: is a database of another program or of another version of this one "
-            f"(its schema is {version}, this version needs {SCHEMA_VERSION}). Move the file away "
-            "and run `digest ingest` to make a new one, or name another file in store.path."
+            f"{database.path}: belongs to another program or to another version of this one (its "
+            f"schema is {version}, this version needs {SCHEMA_VERSION}). Move the file away and run "
+            "`digest ingest` to make a new one, or name another file in store.path."
         )
     return True
 
@@ -300,6 +243,49 @@ def _make_tables(database: Database, now: datetime) -> None:
         database.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
+_DISK_FAULTS = {
+    "BUSY": "another process is writing and did not finish in time; nothing was written. Try again, "
+    "or raise store.busy_timeout_seconds.",
+    "READONLY": "cannot be written to; nothing was written. Check the permissions of the file, of "
+    "its folder and of the -wal and -shm files beside it, and whether the disk is mounted read-only.",
+    "IOERR": "the disk failed to read or write ({fault}); nothing was written. Check whether it is "
+    "full, over a quota or failing, and try again.",
+    "CORRUPT": "is damaged ({fault}); nothing was written. Keep the file, run `digest doctor`, and "
+    "restore the last backup with `digest restore`.",
+    "FULL": "the disk is full; nothing was written. Make room and try again.",
+    "CANTOPEN": "cannot be opened. Check the permissions of the file and of its folder, where SQLite "
+    "makes files too. For more, run `digest doctor`.",
+    "NOTADB": "file is not a database. Name another file in store.path, or restore the last backup "
+    "with `digest restore`. For more, run `digest doctor`.",
+}
+_DISK_FAULTS["LOCKED"] = _DISK_FAULTS["BUSY"]
+_DISK_FAULTS["PERM"] = _DISK_FAULTS["READONLY"]
+
+
+def disk_fault(fault: Exception) -> str | None:
+    """What a fault of the disk, of the file or of its locks means, and what to do about it.
+
+    None for every other fault of SQLite: a statement or a row that is wrong.
+    """
+    name = str(getattr(fault, "sqlite_errorname", "")).removeprefix("SQLITE_")
+    message = _DISK_FAULTS.get(name.partition("_")[0])
+    return message.format(fault=fault) if message else None
+
+
+class _Explained:
+    """Turns a fault of the disk into a StoreError. Every query enters it, and a generator would be slow."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError) and (message := disk_fault(error)):
+            raise StoreError(f"{self.path}: {message}") from error
+
+
 def created_at(database: Database) -> datetime:
     """When this store was made."""
     value = database.value("SELECT value FROM meta WHERE key = 'created_at'")
@@ -307,7 +293,7 @@ def created_at(database: Database) -> datetime:
 
 
 def text_from_moment(moment: datetime) -> str:
-    """An instant as it is kept: UTC, microseconds, sortable as text."""
+    """An instant as the store keeps it: UTC, microseconds, sortable as text."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -317,22 +303,16 @@ def moment_from_text(text: str) -> datetime:
 
 def integrity_faults(db: Database) -> list[str]:
     """What SQLite finds wrong with the file: damaged pages, broken references; [] is sound."""
-    if found := _checked(db, "integrity_check"):
-        return found  # where pages are damaged, references cannot be followed
+    if faults := damaged_pages(db, "integrity_check"):
+        return faults  # where pages are damaged, references cannot be followed
     broken = db.rows("PRAGMA foreign_key_check")
-    return [f"{row['table']} row {row['rowid']} points at no {row['parent']}" for row in broken]
+    return [f"{row['table']} row {row['rowid']} refers to no {row['parent']}" for row in broken]
 
 
-def damaged_pages(db: Database) -> list[str]:
-    """As `integrity_faults`, but without a look whether each index has each row of its table, so that
-    it takes a fraction of the time.
-    """
-    return _checked(db, "quick_check")
-
-
-def _checked(db: Database, pragma: str) -> list[str]:
+def damaged_pages(db: Database, check: str = "quick_check") -> list[str]:
+    """The damaged pages; [] is sound. The quick check is much faster, but does not compare indexes."""
     try:
-        found = [str(row[pragma]) for row in db.rows(f"PRAGMA {pragma}(20)")]
+        faults = [str(row[check]) for row in db.rows(f"PRAGMA {check}(20)")]
     except StoreError as e:
         return [str(e)]
-    return [] if found == ["ok"] else found
+    return [] if faults == ["ok"] else faults

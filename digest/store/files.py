@@ -1,4 +1,4 @@
-"""Files written whole or not at all, files that only their owner may read, and whether a place can be written."""
+"""Files written whole or not at all, some for their owner only; and whether a place can be written."""
 
 import contextlib
 import os
@@ -13,21 +13,21 @@ from digest.errors import StoreError
 def replace_file(path: Path, data: bytes, *, half: Path | None = None) -> bool:
     """Write `data` whole or not at all; False, and nothing touched, when `path` already holds it.
 
-    `half` is the folder, on the same disk, in which it is written before it takes its name.
+    `half` is a folder on the same disk for the file while it is half written.
     """
     return replace_and_stat(path, data, half or path.parent)[0]
 
 
-def file_state(found: os.stat_result) -> str:
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+def file_state(stat: os.stat_result) -> str:
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 def replace_and_stat(path: Path, data: bytes, half: Path) -> tuple[bool, str]:
-    """Whether the file was written, and its state then; "" where another publisher's took its place."""
+    """Whether the file was written, and its state then; "" where another publisher replaced it."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        found = os.fstat(file.fileno())
+        stat = os.fstat(file.fileno())
         if file.read() == data:
-            return False, file_state(found)
+            return False, file_state(stat)
     # The process id keeps two publishers out of each other's half-written file.
     temporary = half / f".{path.name}.{os.getpid()}"
     try:
@@ -37,10 +37,10 @@ def replace_and_stat(path: Path, data: bytes, half: Path) -> tuple[bool, str]:
             os.fsync(file.fileno())
             ours = os.fstat(file.fileno()).st_ino
         temporary.replace(path)
-        found = path.stat()  # the replacing itself is a change of the inode
+        stat = path.stat()  # replacing it changes the inode's times
     finally:
         temporary.unlink(missing_ok=True)
-    return True, file_state(found) if found.st_ino == ours else ""
+    return True, file_state(stat) if stat.st_ino == ours else ""
 
 
 def sync_file(path: Path) -> None:
@@ -50,8 +50,8 @@ def sync_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def new_file(target: Path) -> Iterator[Path]:
-    """A file to be filled, which takes the name `target` when the block ends well; else nothing
-    of it is left. Only its owner may read it: it holds addresses and the key of tokens.
+    """A file to fill. It takes the name `target` when the block ends without an error, and is deleted
+    otherwise. Only its owner may read it: it holds addresses and the key of tokens.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def new_file(target: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """A new name is on the disk, where the system can say so."""
+    """Make sure that a new name in it is on the disk, where the system can."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -85,25 +85,25 @@ def sync_folder(folder: Path) -> None:
 
 
 LEAST_FREE_MB = 200
-"""With less an operator is notified."""
+"""With less, an operator is notified."""
 MB = 1_000_000
 
 
 def write_fault(path: Path, *, least_free_mb: int = LEAST_FREE_MB) -> str | None:
-    """Why that file, or what is in that folder, cannot be written; None where it can."""
-    there = existing(path)
-    folder = there if there.is_dir() else there.parent
-    for one, rights in ((there, os.W_OK), (folder, os.W_OK | os.X_OK)):
-        if not os.access(one, rights):
-            return f"{one} cannot be written to."
+    """Why that file or folder cannot be written to; None where it can."""
+    present = existing(path)
+    folder = present if present.is_dir() else present.parent
+    for place, rights in ((present, os.W_OK), (folder, os.W_OK | os.X_OK)):
+        if not os.access(place, rights):
+            return f"{place} cannot be written to."
     try:
-        free = shutil.disk_usage(there).free // MB
+        free = shutil.disk_usage(present).free // MB
     except OSError as e:
-        return f"The disk of {there} does not tell how much is free ({e.strerror or e})."
-    return None if free >= least_free_mb else f"Only {free} MB are free on the disk of {there}."
+        return f"The free space on the disk of {present} is unknown ({e.strerror or e})."
+    return None if free >= least_free_mb else f"Only {free} MB are free on the disk of {present}."
 
 
 def existing(path: Path) -> Path:
-    """The path, or the folder above it that is there and can be seen."""
-    # Not Path.exists, which raises where a folder may not be entered.
-    return next(one for one in (path, *path.parents) if os.path.exists(one))  # noqa: PTH110
+    """The path, or the nearest folder above it that exists and can be seen."""
+    # Path.exists raises where a folder may not be entered.
+    return next(place for place in (path, *path.parents) if os.path.exists(place))  # noqa: PTH110

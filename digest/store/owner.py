@@ -1,4 +1,4 @@
-"""Who may send from this database and who wakes the verbs: one process at a time, and only where the database is at home."""
+"""Who may send from this database and who wakes the verbs: one process at a time, and only at its home."""
 
 import contextlib
 import json
@@ -14,62 +14,43 @@ from digest.store.database import Database, moment_from_text, text_from_moment
 
 HOME = "home"
 COPY_OF = "copy of "
-"""Before the home of a database that was backed up or restored: no place is called so."""
+"""In front of the home of a backup or an import, where no place has this name."""
 WAY_OUT = "way_out"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
 
 
 @contextlib.contextmanager
 def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
-    """Be the only sender on the database at `path`; the system lets go when the process dies.
+    """Be the only sender on the database at `path`; the system frees the lock when the process dies.
 
     Raises:
         SenderError: another process sends; its id and when it started are in the text.
-        StoreError: the file beside the database, by which it is known, cannot be written.
+        StoreError: the lock file beside the database cannot be written.
     """
     lock = path.with_name(path.name + ".sender")
-    with _opened(lock, path) as descriptor:
-        if not _try_lock(descriptor):
-            who = _who(lock.read_text(encoding="utf-8"))
-            raise SenderError(f"{path}: {who} is sending. Wait for it, or stop it.")
-        note = json.dumps({"pid": os.getpid(), "started": moment.isoformat()})
-        with _told(lock):
+    with contextlib.ExitStack() as closing:
+        try:
+            is_new = not lock.exists()
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            closing.callback(os.close, descriptor)
+            if is_new:
+                give_to_owner(lock, path)
+            if not _try_lock(descriptor):
+                try:
+                    note = json.loads(lock.read_text(encoding="utf-8"))
+                    sender = f"process {note['pid']}, started {note['started']},"
+                except (ValueError, KeyError, TypeError):
+                    sender = "another process"
+                raise SenderError(f"{path}: {sender} is sending. Wait for it, or stop it.")
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, note.encode())
+            note = {"pid": os.getpid(), "started": moment.isoformat()}
+            os.write(descriptor, json.dumps(note).encode())
+        except OSError as e:
+            raise StoreError(
+                f"{lock}: cannot be written to: {e.strerror}. Nothing was sent. Check whether the "
+                "disk is full or mounted read-only, and the permissions of the folder."
+            ) from e
         yield
-
-
-@contextlib.contextmanager
-def _opened(lock: Path, store: Path) -> Iterator[int]:
-    with _told(lock):
-        is_new = not lock.exists()
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        if is_new:
-            with _told(lock):
-                give_to_owner(lock, store)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def give_to_owner(made: Path, store: Path) -> None:
-    """What root makes belongs to the user whose service goes on with it: the owner of the database at
-    `store`, or of its folder where there is none yet."""
-    if os.name == "posix" and os.geteuid() == 0:
-        owner = (store if store.exists() else store.parent).stat()
-        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-@contextlib.contextmanager
-def _told(lock: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as e:
-        raise StoreError(
-            f"{lock}: cannot be written to: {e.strerror}. Nothing was sent. Look whether the disk is "
-            "full or mounted for reading only, and at the permissions of the folder."
-        ) from e
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -87,18 +68,18 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _who(text: str) -> str:
-    try:
-        found = json.loads(text)
-        return f"process {found['pid']}, started {found['started']},"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+def give_to_owner(made: Path, store: Path) -> None:
+    """Give a file that root made to the user of the service: the owner of the database at `store`, or
+    of its folder where there is none yet."""
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = (store if store.exists() else store.parent).stat()
+        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def check_home(db: Database, here: str) -> None:
-    """Refuse to send where the database was not before; the first sender makes it its home.
+    """Refuse to send from another place than the home; the first sender sets it. Call inside a write.
 
-    `here` names this machine and the file's place on it. Call inside a write.
+    `here` names this machine and the file's place on it.
 
     Raises:
         SenderError: the database was copied or restored here; `digest activate` lets it send.
@@ -108,50 +89,49 @@ def check_home(db: Database, here: str) -> None:
         adopt(db, here)
     elif home.startswith(COPY_OF):
         raise SenderError(
-            f"{db.path}: this database was restored or imported, so it does not know what was sent "
-            "since the copy was made. If no other copy sends, run `digest activate`."
+            f"{db.path}: this database was restored or imported, and does not record what was sent "
+            "since. If no other copy sends, run `digest activate`."
         )
     elif home != here:
         raise SenderError(
-            f"{db.path}: this database last sent from another place ({home}), so it may be a copy of "
-            "one that still sends. If it is the only one now, run `digest activate`."
+            f"{db.path}: this database last sent from another place ({home}), so it may be a copy. "
+            "If no other copy sends, run `digest activate`."
         )
 
 
 def is_copy(db: Database) -> bool:
-    """Whether this database was made from another one, by a backup or an import, and not adopted."""
+    """Whether this database is a backup or an import that was not adopted yet."""
     return (_meta(db, HOME) or "").startswith(COPY_OF)
 
 
 def adopt(db: Database, here: str) -> None:
-    """From now on the database sends from here. Call inside a write."""
+    """Make `here` the place from which the database sends. Call inside a write."""
     _set_meta(db, HOME, here)
 
 
 def deactivate(db: Database) -> None:
-    """This is a copy: wherever it lies, it sends only after `adopt`. Call inside a write."""
+    """Mark this as a copy, which sends only after `adopt`. Call inside a write."""
     home = _meta(db, HOME)
     if home is None or not home.startswith(COPY_OF):
         _set_meta(db, HOME, COPY_OF + (home or "a database that had not sent"))
 
 
 def token_key(db: Database, make: Callable[[], bytes]) -> bytes:
-    """The key of this database's tokens, made at first use by `make`. Call inside a write."""
-    kept = _meta(db, TOKEN_KEY)
-    if kept is not None:
-        return bytes.fromhex(kept)
+    """The key of this database's tokens; `make` makes it at first use. Call inside a write."""
+    if (stored := _meta(db, TOKEN_KEY)) is not None:
+        return bytes.fromhex(stored)
     key = make()
     _set_meta(db, TOKEN_KEY, key.hex())
     return key
 
 
 def way_out(db: Database) -> str | None:
-    """How the last sender's mail left: its transport, and where that wrote."""
+    """The transport of the last sender, and where that delivered to."""
     return _meta(db, WAY_OUT)
 
 
 def set_way_out(db: Database, way: str) -> None:
-    """This sender's mail leaves so. Call inside a write."""
+    """Store the transport of this sender. Call inside a write."""
     _set_meta(db, WAY_OUT, way)
 
 
@@ -178,38 +158,34 @@ class Lease:
     expires_at: datetime
 
     def holds(self, now: datetime, length: timedelta) -> bool:
-        """Whether its holder counts as alive. An end further ahead than any holder would set it was
-        written before the clock was put back.
+        """Whether its holder counts as alive. An end that is too far ahead was written before the clock
+        was put back.
         """
         return now < self.expires_at <= now + 2 * length
 
 
 def current_lease(db: Database, name: str) -> Lease | None:
-    """The lease as it stands, expired or not; None where nobody ever held it."""
+    """The lease, expired or not; None where nobody ever held it."""
     row = db.row("SELECT holder, mark, taken_at, expires_at FROM leases WHERE name = ?", (name,))
     if row is None:
         return None
-    return Lease(
-        row["holder"],
-        row["mark"],
-        moment_from_text(row["taken_at"]),
-        moment_from_text(row["expires_at"]),
-    )
+    taken_at, expires_at = moment_from_text(row["taken_at"]), moment_from_text(row["expires_at"])
+    return Lease(row["holder"], row["mark"], taken_at, expires_at)
 
 
 def take_lease(
     db: Database, name: str, holder: str, mark: str, now: datetime, length: timedelta
 ) -> Lease:
-    """Take the lease if it is free, expired or ours, and renew it; whose it is now.
+    """Take the lease if it is free or expired, or renew ours; the lease as it is now.
 
     Raises:
         StoreError: the database cannot be written; nothing has changed.
     """
     with db.write():
-        found = current_lease(db, name)
-        if found is not None and found.mark != mark and found.holds(now, length):
-            return found
-        taken_at = found.taken_at if found is not None and found.mark == mark else now
+        lease = current_lease(db, name)
+        if lease is not None and lease.mark != mark and lease.holds(now, length):
+            return lease
+        taken_at = lease.taken_at if lease is not None and lease.mark == mark else now
         ours = Lease(holder, mark, taken_at, now + length)
         db.run(
             """INSERT INTO leases (name, holder, mark, taken_at, expires_at) VALUES (?, ?, ?, ?, ?)
@@ -221,6 +197,6 @@ def take_lease(
 
 
 def leave_lease(db: Database, name: str, mark: str) -> None:
-    """Give the lease up, so that who waits need not wait for its end; nothing where it is not ours."""
+    """Give our lease up, so that others need not wait for its end; nothing where it is not ours."""
     with db.write():
         db.run("DELETE FROM leases WHERE name = ? AND mark = ?", (name, mark))

@@ -1,5 +1,6 @@
 """What is stored of an article to find and compare it with others without their texts."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -9,31 +10,25 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from digest.language import text as prose
 from digest.language.days import dateline_end, month_number
-from digest.language.text import either, word_lists
+from digest.language.text import either, fold, fold_keep, word_lists, words
 from digest.language.words import latin, skeleton, stem
 
 _MONTHS = word_lists("language/languages.toml")["months"]
-
 _ENGLISH = either(
     word.casefold()
     for word in (*_MONTHS["en"], *_MONTHS["en_short"], *_MONTHS["tk"])
     if word.isascii()
 )
-
 _OTHER = either((*_MONTHS["ru_stems"], *(word for word in _MONTHS["tk"] if not word.isascii())))
 _MONTH = rf"(?P<month>{_ENGLISH}\b\.?|{_OTHER}\w*\.?)"
 _TH = r"(?:st|nd|rd|th)?"
 _UNTIL = rf"(?:\s?(?:[-–—−]|to|and|по|до|и)\s?(?P<until>[0-3]?\d){_TH}\b)?"
 _YEAR = r"(?:,?\s(?P<y>(?:19|20)\d\d)(?!\d))?"
-
 _DAY_FIRST = re.compile(
     rf"(?<![\d.,/])(?P<d>[0-3]?\d){_TH}{_UNTIL}(?:\sof)?(?:-nj[iy])?\s{_MONTH}{_YEAR}"
 )
-
 _MONTH_FIRST = re.compile(rf"\b{_MONTH}\s(?P<d>[0-3]?\d){_TH}\b(?![.,]\d){_UNTIL}{_YEAR}")
-
 _NUMERIC = re.compile(
     r"(?<!\d)(?:(?P<y>(?:19|20)\d\d)-(?P<m>[01]\d)-(?P<d>[0-3]\d)"
     r"|(?P<d2>[0-3]\d)\.(?P<m2>[01]\d)\.(?P<y2>(?:19|20)\d\d))(?!\d)"
@@ -41,12 +36,12 @@ _NUMERIC = re.compile(
 
 
 def days(text: str, folded: str, near: date | None) -> tuple[str, list[str]]:
-    """`text` with its days blotted out, and those days, in order: YYYY-MM-DD, or --MM-DD.
+    """`text` with its days blanked out, and those days, in order: YYYY-MM-DD, or --MM-DD.
 
     Of a span ("2 – 3 October") both ends. A day without a year takes the one that brings it
     nearest to `near`; where `near` is None it stays without. `folded` is as long as `text`.
     """
-    found: dict[str, None] = {}
+    named_days: dict[str, None] = {}
     for pattern in (_DAY_FIRST, _MONTH_FIRST, _NUMERIC):
         spans: list[tuple[int, int]] = []
         for match in pattern.finditer(folded):
@@ -54,37 +49,30 @@ def days(text: str, folded: str, near: date | None) -> tuple[str, list[str]]:
             month = int(named.get("m") or named.get("m2") or month_number(named["month"]) or 0)
             year = named.get("y") or named.get("y2")
             for day in (named.get("d") or named.get("d2"), named.get("until")):
-                if day and (
-                    written := _written(int(year) if year else None, month, int(day), near)
-                ):
-                    found[written] = None
+                if day and (written := _written(year, month, int(day), near)):
+                    named_days[written] = None
                     spans.append(match.span())
-        text, folded = _blotted(text, spans), _blotted(folded, spans)
-    return text, list(found)
+        for start, end in spans:
+            blank = " " * (end - start)
+            text, folded = (each[:start] + blank + each[end:] for each in (text, folded))
+    return text, list(named_days)
 
 
-def _blotted(text: str, spans: list[tuple[int, int]]) -> str:
-    for start, end in spans:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
-
-
-def _written(year: int | None, month: int, day: int, near: date | None) -> str | None:
-    if year is None and near is not None:
-        years = (near.year - 1, near.year, near.year + 1)
-        close = [found for each in years if (found := _day(each, month, day))]
-        return min(close, key=lambda each: abs(each - near)).isoformat() if close else None
-    if year is None:
-        return f"--{month:02}-{day:02}" if _day(2024, month, day) else None
-    found = _day(year, month, day)
-    return found.isoformat() if found else None
-
-
-def _day(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
+def _written(year: str | None, month: int, day: int, near: date | None) -> str | None:
+    """The day as `days` gives it; None where no calendar has it."""
+    if year is not None:
+        years = [int(year)]
+    else:
+        years = [2024] if near is None else [near.year - 1, near.year, near.year + 1]
+    dates: list[date] = []
+    for each in years:
+        with contextlib.suppress(ValueError):
+            dates.append(date(each, month, day))
+    if not dates:
         return None
+    if year is None and near is None:
+        return f"--{month:02}-{day:02}"
+    return min(dates, key=lambda each: abs(each - (near or each))).isoformat()
 
 
 LISTS = "stories/vocabulary.toml"
@@ -94,28 +82,26 @@ _SMALL = re.compile(r"#1?\d")
 
 @cache
 def notions() -> dict[str, str]:
-    """From the stem of each word, English or Russian, to the name of its notion."""
-    found: dict[str, str] = {}
+    """The name of its notion under the stem of each word, English or Russian."""
+    names: dict[str, str] = {}
     for name, others in word_lists(LISTS)["notions"].items():
         for word in (name, *others):
-            found.setdefault(stem(word), name)
-    return found
+            names.setdefault(stem(word), name)
+    return names
 
 
 @cache
 def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
-    """Under the stem of its first word, each name of an organisation in stems, and its short name.
+    """Organisations under the stem of their first word: each name in stems, and the short name.
 
-    The longest of the names with the same first word comes first.
+    Of names with the same first word the longest comes first.
     """
     names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for short, others in word_lists(LISTS)["bodies"].items():
         for name in (short.casefold(), *others):
             stems = tuple(stem(word) for word in re.findall(r"[^\W\d_]+", name))
             names.setdefault(stems[0], []).append((stems, short))
-    return {
-        first: tuple(sorted(found, key=lambda one: -len(one[0]))) for first, found in names.items()
-    }
+    return {first: tuple(sorted(own, key=lambda one: -len(one[0]))) for first, own in names.items()}
 
 
 @cache
@@ -132,7 +118,7 @@ def _measured() -> dict[str, float]:
 
 @lru_cache(maxsize=1 << 16)
 def rarity_of(key: str) -> float:
-    """How much a term's key tells: from 0, in every article, to 1, in hardly any."""
+    """How rare a term's key is: from 0, in every article, to 1, in hardly any."""
     if key[0] == "#":
         if _YEAR_KEY.fullmatch(key):
             return 0.35
@@ -141,10 +127,10 @@ def rarity_of(key: str) -> float:
 
 
 READ = 12_000
-"""Characters of a text that are read: what comes after adds nothing to what the story is."""
+"""Characters of a text that are read: what comes after does not change the story."""
 TERMS = 64
-"""Terms kept of an article: those that tell most."""
-_OPENING = 40  # words: what a listing's teaser keeps of its article
+"""Terms stored of an article: the most telling."""
+_OPENING = 40  # words: as many as a listing's teaser has of its article
 _SKETCH = 16
 _KEY_TERMS = 24
 _DAYS = 6
@@ -194,7 +180,7 @@ class Fingerprint:
 
     def to_json(self) -> str:
         """One line of JSON, the same for equal fingerprints; about 2 kB of a full page."""
-        kept = {
+        values = {
             "language": self.language,
             "day": self.day.isoformat() if self.day else None,
             "days": self.days,
@@ -203,28 +189,28 @@ class Fingerprint:
             "sketch": self.sketch,
             "size": self.size,
         }
-        return json.dumps(kept, separators=(",", ":"))
+        return json.dumps(values, separators=(",", ":"))
 
     @property
     def keys(self) -> tuple[int, ...]:
         """The index entries, at most 48 signed 64-bit integers, under which others find it.
 
-        Two articles on one story share at least one as a rule: a shingle of their opening or text,
-        a rare word, or a day together with an organisation or place.
+        Two articles of one story usually share some: a shingle of their opening or text, a rare
+        word, or a day together with an organisation or place.
         """
         shingles = (*self.opening[: _SKETCH // 2], *self.sketch[: _SKETCH // 2])
-        found = {_hash(f"shingle {shingle}") for shingle in shingles}
         telling = sorted(self.terms, key=_telling)
-        found.update(_hash(term.key) for term in telling[:_KEY_TERMS])
-        found.update(
-            _hash(f"{named[-5:]} {term.key}") for named in self.days[:2] for term in telling[:4]
-        )
-        return tuple(sorted(found))
+        keys = {
+            *(f"shingle {shingle}" for shingle in shingles),
+            *(term.key for term in telling[:_KEY_TERMS]),
+            *(f"{named[-5:]} {term.key}" for named in self.days[:2] for term in telling[:4]),
+        }
+        return tuple(sorted({_hash(key) for key in keys}))
 
 
-def from_json(kept: str) -> Fingerprint:
+def from_json(text: str) -> Fingerprint:
     """The fingerprint that `to_json` wrote."""
-    read = json.loads(kept)
+    read = json.loads(text)
     return Fingerprint(
         language=read["language"],
         day=date.fromisoformat(read["day"]) if read["day"] else None,
@@ -239,32 +225,32 @@ def from_json(kept: str) -> Fingerprint:
 def fingerprint(*, title: str, text: str, language: str, day: date | None) -> Fingerprint:
     """The fingerprint of an article; `day` is the one it is filed under, None when unknown.
 
-    The time it takes grows with the text up to its first 12,000 characters, and no further.
+    Only the first 12,000 characters of the text are read.
     """
     title, text = title[:500], text[:READ]
     text = text[dateline_end(text) :]
-    title_bare, title_days = days(title, prose.fold_keep(title), day)
-    text_bare, text_days = days(text, prose.fold_keep(text), day)
+    title_bare, title_days = days(title, fold_keep(title), day)
+    text_bare, text_days = days(text, fold_keep(text), day)
     terms: dict[str, Term] = {}
     for term in (*_terms(title_bare, _TITLE), *_terms(text_bare, _TEXT)):
         earlier = terms.setdefault(term.key, term)
         if term.is_name and not earlier.is_name:
             terms[term.key] = Term(term.key, term.form, earlier.weight)
-    words = prose.words(text)
-    shingles = _shingles(words)
+    read = words(text)
+    shingles = _shingles(read)
     return Fingerprint(
         language=language,
         day=day,
         days=tuple(dict.fromkeys((*title_days, *text_days)))[:_DAYS],
         terms=tuple(sorted(terms.values(), key=_telling)[:TERMS]),
-        opening=tuple(sorted(_shingles(words[:_OPENING]))[:_SKETCH]),
+        opening=tuple(sorted(_shingles(read[:_OPENING]))[:_SKETCH]),
         sketch=tuple(sorted(shingles)[:_SKETCH]),
         size=len(shingles),
     )
 
 
 def _telling(term: Term) -> float:
-    """To sort by: the terms that tell most come first, of equal ones the earlier."""
+    """A key to sort the most telling terms first."""
     return -term.weight * rarity_of(term.key)
 
 
@@ -286,10 +272,12 @@ def _terms(text: str, weight: float) -> Iterator[Term]:
             length, short = name
             skip = at + length
             yield Term(f"@{short}", short, here)
-        elif term := _term(
-            word.capitalize() if shouted else word,
-            word[0].isupper() and _starts(text, token.start()),
-        ):
+            continue
+        # Whether it starts a sentence; a word after the point of an initial does not.
+        before = text[max(0, token.start() - 3) : token.start()]
+        opener = before.rstrip(" \u00a0")[-1:]
+        first = word[0].isupper() and before[-1:] != "." and (not opener or opener in _OPENERS)
+        if term := _term(word.capitalize() if shouted else word, first):
             yield Term(*term, here)
 
 
@@ -303,47 +291,33 @@ def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
     return None
 
 
-def _starts(text: str, at: int) -> bool:
-    """Whether the word at `at` starts a sentence; one after the point of an initial does not."""
-    before = text[max(0, at - 3) : at]
-    if before[-1:] == ".":
-        return False
-    before = before.rstrip(" \u00a0")
-    return not before or before[-1] in _OPENERS
-
-
 @lru_cache(maxsize=1 << 16)
 def _stemmed(word: str) -> str:
-    return stem(prose.fold(word))
+    return stem(fold(word))
 
 
 @lru_cache(maxsize=1 << 16)
 def _term(word: str, first: bool) -> tuple[str, str] | None:
-    """Key and form of one word as the copy writes it; None for one that tells nothing."""
+    """Key and form of one word as the copy writes it; None for a word that is in any article."""
     if word[0].isdigit():
         number = re.sub(r"[ \u00a0]", "", word)
         return f"#{number}", number
-    folded = prose.fold(word)
+    folded = fold(word)
     if len(folded) < 2 or folded in word_set("nothing"):
         return None
     if _ROMAN.fullmatch(word):
         return f"#{word}", word
-    if word.isupper() and len(word) <= _SHORT and not _is_shouted(folded):
-        short = latin(word).upper()
-        return f"@{short}", short
-    if notion := notions().get(stem(folded)):
+    notion = notions().get(stem(folded))
+    if word.isupper() and len(word) <= _SHORT:
+        # Some words in capitals are no acronyms: towns, and longer words of the vocabulary.
+        town = f"~{skeleton(folded)}" in word_set("towns")
+        if len(folded) < _LONG or not (town or (len(folded) > _LONG and notion)):
+            short = latin(word).upper()
+            return f"@{short}", short
+    if notion:
         return notion, notion
     form = latin(folded)
     return f"~{skeleton(folded)}", form if first or word.islower() else form.capitalize()
-
-
-def _is_shouted(folded: str) -> bool:
-    """Whether a word in capitals is no acronym: a town, or a longer word that the vocabulary has."""
-    if len(folded) < _LONG:
-        return False
-    return f"~{skeleton(folded)}" in word_set("towns") or (
-        len(folded) > _LONG and stem(folded) in notions()
-    )
 
 
 def _shingles(words: list[str]) -> set[int]:

@@ -1,4 +1,4 @@
-"""Links articles into stories: as the engine finds them, and as an editor says."""
+"""Links articles into stories: by likeness, and as an editor decides."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from digest.model import Article, Correction, Verdict
 from digest.store.articles import articles_by_id
 from digest.store.database import Database
 from digest.stories import store as stories
-from digest.stories.fingerprints import Fingerprint, fingerprint
+from digest.stories.fingerprints import fingerprint
 from digest.stories.likeness import Comparison, compare, link, may_join
 from digest.stories.store import (
     forget_splits,
@@ -20,30 +20,11 @@ from digest.stories.store import (
 )
 
 
-def parts(members: Collection[int], links: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """The members in groups that links hold together, the largest group first, then by lowest id."""
-    group = {member: member for member in members}
-
-    def head(member: int) -> int:
-        while group[member] != member:
-            member = group[member]
-        return member
-
-    for one, other in links:
-        if one in group and other in group:
-            first, second = sorted((head(one), head(other)))
-            group[second] = first
-    found: dict[int, list[int]] = {}
-    for member in sorted(members):
-        found.setdefault(head(member), []).append(member)
-    return sorted(found.values(), key=lambda part: (-len(part), part[0]))
-
-
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """How an article stands to another: compared by the engine, and what an editor said.
+    """Two articles compared, and an editor's ruling on them.
 
-    `candidate` is False where the index would not have brought the two together.
+    `candidate` is False where the index does not find the one for the other.
     """
 
     article_id: int
@@ -55,38 +36,114 @@ class Pair:
 
 
 def link_article(db: Database, article: Article, moment: datetime, ranks: Sequence[str]) -> int:
-    """Link an article that is new or has a new version; to how many others it is alike.
+    """Link an article that is new or has a new version; how many others it is alike to.
 
-    Links of an older version that hold no longer go. An editor's word stands: articles split apart
-    are not linked, articles joined stay together. `ranks` are the sources' names in the order of
-    config.toml. Call inside a write.
+    Links of an older version that no longer apply are deleted. Editors' rulings stay: articles split
+    apart are not linked, articles joined stay together. `ranks` are the sources' names in the order
+    of config.toml. Call inside a write.
     """
     print_ = fingerprint(
         title=article.title, text=article.text, language=article.language, day=article.published.day
     )
     stories.save_fingerprint(db, article.id, print_)
-    said = story_corrections(db, article.id)
-    apart = {other for other, correction in said.items() if correction.verdict is Verdict.SPLIT}
-    before = stories.links_by_likeness(db, article.id)
-    found = stories.candidates(db, article.id, print_)
-    # A link stays although the index would now bring nearer articles first.
-    rest = before - {other for other, _ in found}
-    found += stories.fingerprints_of(db, sorted(rest)).items()
-    links = [(other, one) for other, one in link(print_, found) if other not in apart]
+    corrections = story_corrections(db, article.id)
+    apart = {other for other, one in corrections.items() if one.verdict is Verdict.SPLIT}
+    before = stories.links_of(db, article.id, stories.LIKENESS)
+    candidates = stories.candidates(db, article.id, print_)
+    # A link stays although the index would now give nearer articles first.
+    rest = before - {other for other, _ in candidates}
+    candidates += stories.fingerprints_of(db, sorted(rest)).items()
+    links = [(other, one) for other, one in link(print_, candidates) if other not in apart]
     stories.unlink(db, article.id, before - {other for other, _ in links})
     for other, comparison in links:
         stories.save_link(db, article.id, other, comparison, stories.LIKENESS, moment)
-    _find_story(db, article.id, [other for other, _ in links], said, moment, ranks)
+    _find_story(db, article.id, [other for other, _ in links], corrections, moment, ranks)
     return len(links)
+
+
+def _find_story(
+    db: Database,
+    article_id: int,
+    linked: Sequence[int],
+    corrections: Mapping[int, Correction],
+    moment: datetime,
+    ranks: Sequence[str],
+) -> None:
+    """Keep an article in its story, or put it into that of its best link which it may join.
+
+    `linked` are articles, the best first; `corrections` are rulings on it and others, by their ids.
+    It never joins a story with an article from which an editor split it.
+    """
+    joined = [other for other, one in corrections.items() if one.verdict is Verdict.JOIN]
+    apart = {other for other, one in corrections.items() if one.verdict is Verdict.SPLIT}
+    story = stories.story_of(db, article_id)
+    if story is not None:
+        others = [member for member in stories.members(db, story) if member != article_id]
+        lead = stories.lead_article(db, story)
+        if not set(joined).isdisjoint(others) or may_join(
+            linked, others, others[0] if lead is None or lead == article_id else lead
+        ):
+            stories.choose_lead(db, story, ranks)
+            return
+        _leave(db, article_id, story, moment, ranks)
+    for other in (*joined, *linked):
+        story = stories.story_of(db, other)
+        members = [other] if story is None else stories.members(db, story)
+        lead = None if story is None else stories.lead_article(db, story)
+        if not apart.isdisjoint(members):
+            continue
+        if other in joined or may_join(linked, members, other if lead is None else lead):
+            if story is None:
+                story = stories.new_story(db, moment)
+                stories.move(db, other, story)
+            stories.move(db, article_id, story)
+            stories.choose_lead(db, story, ranks)
+            return
+
+
+def _leave(
+    db: Database, article_id: int, story: int, moment: datetime, ranks: Sequence[str]
+) -> None:
+    """Take an article out of a story that it is no longer about, and split what only it connected."""
+    stories.take_out(db, [article_id])
+    members = stories.members(db, story)
+    links = [(row["article_id"], row["other_id"]) for row in stories.links_within(db, members)]
+    for part in parts(members, links)[1:]:
+        stories.take_out(db, part)
+        if len(part) > 1:
+            own = stories.new_story(db, moment)
+            for member in part:
+                stories.move(db, member, own)
+            stories.choose_lead(db, own, ranks)
+    stories.choose_lead(db, story, ranks)
+
+
+def parts(members: Collection[int], links: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The members in groups that links connect, the largest group first, then by lowest id."""
+    group = {member: member for member in members}
+
+    def head(member: int) -> int:
+        while group[member] != member:
+            member = group[member]
+        return member
+
+    for one, other in links:
+        if one in group and other in group:
+            first, second = sorted((head(one), head(other)))
+            group[second] = first
+    groups: dict[int, list[int]] = {}
+    for member in sorted(members):
+        groups.setdefault(head(member), []).append(member)
+    return sorted(groups.values(), key=lambda part: (-len(part), part[0]))
 
 
 def join_articles(
     db: Database, article_ids: Sequence[int], *, by: str, moment: datetime, ranks: Sequence[str]
 ) -> int:
-    """Make one story of these articles and of the stories in which they are; its id.
+    """Make one story of these articles and of the stories they are in; its id.
 
-    Each two of them are joined by an editor's decision, and the splits between members of that story are
-    taken back: the later word stands. Call inside a write.
+    An editor's ruling joins each two of them, and the splits between members of that story are
+    deleted: the later ruling counts. Call inside a write.
 
     Raises:
         NotFoundError: there is no such article, or fewer than two were given.
@@ -94,20 +151,20 @@ def join_articles(
     ids = sorted(set(article_ids))
     _must_exist(db, ids)
     if len(ids) < 2:
-        raise NotFoundError("a story has two articles at least; name another one to join")
+        raise NotFoundError("a story has at least two articles; name another one to join")
     prints = stories.fingerprints_of(db, ids)
     for one, other in combinations(ids, 2):
         rule_pair(db, one, other, Verdict.JOIN, by, moment)
         comparison = compare(prints[one], prints[other])
         stories.save_link(db, one, other, comparison, stories.EDITOR, moment)
-    held = {story for one in ids if (story := stories.story_of(db, one)) is not None}
-    group = {*ids, *(member for story in held for member in stories.members(db, story))}
+    joined = {story for one in ids if (story := stories.story_of(db, one)) is not None}
+    group = {*ids, *(member for story in joined for member in stories.members(db, story))}
     forget_splits(db, group)
-    target = min(held) if held else stories.new_story(db, moment)
+    target = min(joined) if joined else stories.new_story(db, moment)
     for member in group:
         if stories.story_of(db, member) != target:
             stories.move(db, member, target)
-    for story in (*sorted(held - {target}), target):
+    for story in (*sorted(joined - {target}), target):
         stories.choose_lead(db, story, ranks)
     return target
 
@@ -115,9 +172,9 @@ def join_articles(
 def split_article(
     db: Database, article_id: int, *, by: str, moment: datetime, ranks: Sequence[str]
 ) -> list[int]:
-    """Take an article out of its story by an editor's decision; the ids of those it was split from.
+    """Take an article out of its story by an editor's ruling; the ids of those it was split from.
 
-    The others stay one story. Where the article is in none, nothing changes. Call inside a write.
+    The others stay one story. An article without a story does not change. Call inside a write.
 
     Raises:
         NotFoundError: there is no such article.
@@ -138,31 +195,30 @@ def split_article(
 def take_back(
     db: Database, article_id: int, *, moment: datetime, ranks: Sequence[str]
 ) -> dict[int, Correction]:
-    """Give an article's place among stories back to the engine; what editors had ruled, by the
-    other's id.
+    """Delete the rulings on an article and others, and return them by the other's id.
 
-    The article is linked anew, as if nobody had spoken of it; what it alone held in its story comes
-    apart. Where nobody has spoken, nothing changes. Call inside a write.
+    The article is linked as if no editor had ruled on it; what only it connected in its story is
+    split. Without a ruling nothing changes. Call inside a write.
 
     Raises:
         NotFoundError: there is no such article.
     """
     _must_exist(db, [article_id])
-    said = story_corrections(db, article_id)
-    if not said:
+    corrections = story_corrections(db, article_id)
+    if not corrections:
         return {}
     forget_story_corrections(db, article_id)
-    stories.unlink(db, article_id, said)
+    stories.unlink(db, article_id, corrections)
     story = stories.story_of(db, article_id)
     if story is not None:
         _leave(db, article_id, story, moment, ranks)
     [article] = articles_by_id(db, [article_id])
     link_article(db, article, moment, ranks)
-    return said
+    return corrections
 
 
 def explain_pair(db: Database, article_id: int, other_id: int) -> Pair:
-    """Why two articles tell one story, or do not.
+    """Why two articles are one story, or are not.
 
     Raises:
         NotFoundError: there is no such article.
@@ -170,106 +226,45 @@ def explain_pair(db: Database, article_id: int, other_id: int) -> Pair:
     _must_exist(db, [article_id, other_id])
     if article_id == other_id:
         raise NotFoundError(f"{article_id} was given twice; name another article")
-    prints = stories.fingerprints_of(db, [article_id, other_id])
-    nearby = [other for other, _ in stories.candidates(db, article_id, prints[article_id])]
-    said = story_corrections(db, article_id)
-    return _pair(db, article_id, other_id, prints, nearby, said)
+    [pair] = _explain(db, article_id, {other_id})
+    return pair
 
 
 def explain_article(db: Database, article_id: int) -> list[Pair]:
-    """An article beside all that it is linked to or was ruled on, and beside the other candidates,
-    the most alike first.
+    """An article beside all that it is linked to, was ruled on with, or may be about the same event
+    as, the most alike first.
 
     Raises:
         NotFoundError: there is no such article.
     """
     _must_exist(db, [article_id])
-    own = stories.fingerprints_of(db, [article_id])
-    prints = own | dict(stories.candidates(db, article_id, own[article_id]))
-    nearby = prints.keys() - {article_id}
-    said = story_corrections(db, article_id)
-    rest = {*said, *stories.links_of(db, article_id)} - prints.keys()
-    prints |= stories.fingerprints_of(db, sorted(rest))
-    pairs = [_pair(db, article_id, o, prints, nearby, said) for o in prints if o != article_id]
+    return _explain(db, article_id, set())
+
+
+def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
+    """The article beside these others, or beside all that there is a reason for."""
+    own = stories.fingerprints_of(db, [article_id])[article_id]
+    nearby = dict(stories.candidates(db, article_id, own))
+    corrections = story_corrections(db, article_id)
+    others = others or {*nearby, *corrections, *stories.links_of(db, article_id)}
+    prints = nearby | stories.fingerprints_of(db, sorted(others - nearby.keys()))
+    story = stories.story_of(db, article_id)
+    pairs = [
+        Pair(
+            article_id,
+            other,
+            compare(own, prints[other]),
+            candidate=other in nearby,
+            same_story=story is not None and story == stories.story_of(db, other),
+            correction=corrections.get(other),
+        )
+        for other in others & prints.keys()
+    ]
     return sorted(pairs, key=lambda pair: (-pair.comparison.score, pair.other_id))
 
 
-def _pair(
-    db: Database,
-    article_id: int,
-    other_id: int,
-    prints: dict[int, Fingerprint],
-    nearby: Collection[int],
-    said: dict[int, Correction],
-) -> Pair:
-    story = stories.story_of(db, article_id)
-    return Pair(
-        article_id,
-        other_id,
-        compare(prints[article_id], prints[other_id]),
-        candidate=other_id in nearby,
-        same_story=story is not None and story == stories.story_of(db, other_id),
-        correction=said.get(other_id),
-    )
-
-
-def _find_story(
-    db: Database,
-    article_id: int,
-    linked: Sequence[int],
-    said: Mapping[int, Correction],
-    moment: datetime,
-    ranks: Sequence[str],
-) -> None:
-    """Keep an article in its story, or put it into that of its best link which it may join.
-
-    `linked` are articles, the best first; `said` is what editors said of others, by their ids. It
-    never joins a story with an article from which an editor split it.
-    """
-    joined = [other for other, correction in said.items() if correction.verdict is Verdict.JOIN]
-    apart = {other for other, correction in said.items() if correction.verdict is Verdict.SPLIT}
-    story = stories.story_of(db, article_id)
-    if story is not None:
-        others = [member for member in stories.members(db, story) if member != article_id]
-        lead = stories.lead_article(db, story)
-        led = others[0] if lead is None or lead == article_id else lead
-        if not set(joined).isdisjoint(others) or may_join(linked, others, led):
-            stories.choose_lead(db, story, ranks)
-            return
-        _leave(db, article_id, story, moment, ranks)
-    for other in (*joined, *linked):
-        story = stories.story_of(db, other)
-        held = [other] if story is None else stories.members(db, story)
-        lead = None if story is None else stories.lead_article(db, story)
-        if not set(held).isdisjoint(apart):
-            continue
-        if other in joined or may_join(linked, held, other if lead is None else lead):
-            if story is None:
-                story = stories.new_story(db, moment)
-                stories.move(db, other, story)
-            stories.put_into_story(db, article_id, story, ranks)
-            return
-
-
-def _leave(
-    db: Database, article_id: int, story: int, moment: datetime, ranks: Sequence[str]
-) -> None:
-    """Take an article out of a story that it tells no longer, and let go what it alone held there."""
-    stories.take_out(db, [article_id])
-    members = stories.members(db, story)
-    links = [(row["article_id"], row["other_id"]) for row in stories.links_within(db, members)]
-    for part in parts(members, links)[1:]:
-        stories.take_out(db, part)
-        if len(part) > 1:
-            own = stories.new_story(db, moment)
-            for member in part:
-                stories.move(db, member, own)
-            stories.choose_lead(db, own, ranks)
-    stories.choose_lead(db, story, ranks)
-
-
 def _must_exist(db: Database, article_ids: Sequence[int]) -> None:
-    found = {article.id for article in articles_by_id(db, article_ids)}
+    known = {article.id for article in articles_by_id(db, article_ids)}
     for article_id in article_ids:
-        if article_id not in found:
+        if article_id not in known:
             raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")

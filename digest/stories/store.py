@@ -1,4 +1,4 @@
-"""Stories as they are stored: fingerprints to find candidates by, links with their reasons, editors' corrections."""
+"""Stories in the database: fingerprints and their index, links with their reasons, editors' corrections."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ def story_corrections(db: Database, article_id: int) -> dict[int, Correction]:
 def rule_pair(
     db: Database, one: int, other: int, verdict: Verdict, by: str, moment: datetime
 ) -> None:
-    """Keep an editor's word on two articles; who first said the same stays."""
+    """Save an editor's ruling on two articles; the same ruling again keeps the first editor's name."""
     first, second = sorted((one, other))
     db.run(
         """INSERT INTO story_corrections VALUES (?, ?, ?, ?, ?)
@@ -35,13 +35,13 @@ def rule_pair(
 
 
 def forget_story_corrections(db: Database, article_id: int) -> None:
-    """Take back all that editors ruled on an article and others."""
+    """Delete all rulings on an article and others."""
     sql = "DELETE FROM story_corrections WHERE article_id = :id OR other_id = :id"
     db.run(sql, {"id": article_id})
 
 
 def forget_splits(db: Database, article_ids: Iterable[int]) -> None:
-    """Take back every split between two of these articles."""
+    """Delete every split between two of these articles."""
     ids = sorted(article_ids)
     marks = ", ".join("?" * len(ids))
     sql = f"""DELETE FROM story_corrections WHERE verdict = 'split'
@@ -62,14 +62,14 @@ SELECT article_id, fingerprint FROM near JOIN fingerprints USING (article_id)
 WHERE article_id <> :article_id AND (day IS NULL OR day BETWEEN :earliest AND :latest)
 ORDER BY shared DESC, article_id DESC LIMIT 16
 """
-"""Rows (article_id, fingerprint) of the articles that may tell the same story, best first."""
+"""Rows (article_id, fingerprint) of the articles that may be about the same event, best first."""
 LIKENESS = "likeness"
 EDITOR = "editor"
 """Who made a link."""
 
 
 def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> None:
-    """What stories are found by, in place of what the article had."""
+    """Replace what candidates of an article's story are found by."""
     day = None if fingerprint.day is None else fingerprint.day.isoformat()
     db.run(
         """INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (?, ?, ?)
@@ -85,32 +85,25 @@ def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) ->
 def candidates(
     db: Database, article_id: int, fingerprint: Fingerprint
 ) -> list[tuple[int, Fingerprint]]:
-    """The articles that may tell the same story, those that share most first."""
-    found = db.rows(CANDIDATES, {**wanted(fingerprint), "article_id": article_id})
-    return [(row["article_id"], from_json(row["fingerprint"])) for row in found]
+    """The articles that may be about the same event, those that share most first."""
+    rows = db.rows(CANDIDATES, {**wanted(fingerprint), "article_id": article_id})
+    return [(row["article_id"], from_json(row["fingerprint"])) for row in rows]
 
 
 def save_link(
     db: Database, one: int, other: int, comparison: Comparison, by: str, moment: datetime
 ) -> None:
-    """That two articles are about the same event, and why; kept once for the pair, lower id first.
+    """Save that two articles are about the same event, and why.
 
     `by` is LIKENESS or EDITOR; what an editor joined stays the editor's.
     """
-    reasons = json.dumps(list(comparison.reasons), ensure_ascii=False)
+    pair, reasons = sorted((one, other)), json.dumps(comparison.reasons, ensure_ascii=False)
     db.run(
         """INSERT INTO story_links VALUES (?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (article_id, other_id) DO UPDATE SET kind = excluded.kind,
              score = excluded.score, reasons = excluded.reasons, decided_by = excluded.decided_by
             WHERE story_links.decided_by != 'editor' OR excluded.decided_by = 'editor'""",
-        (
-            *sorted((one, other)),
-            comparison.kind,
-            comparison.score,
-            reasons,
-            by,
-            text_from_moment(moment),
-        ),
+        (*pair, comparison.kind, comparison.score, reasons, by, text_from_moment(moment)),
     )
 
 
@@ -124,30 +117,22 @@ def members(db: Database, story_id: int) -> list[int]:
     return [int(row["id"]) for row in db.rows(sql, (story_id,))]
 
 
-def links_of(db: Database, article_id: int) -> set[int]:
-    """The articles that this one is linked to."""
-    sql = """SELECT other_id AS id FROM story_links WHERE article_id = :id
-              UNION SELECT article_id FROM story_links WHERE other_id = :id"""
-    return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
-
-
-def links_by_likeness(db: Database, article_id: int) -> set[int]:
-    """The articles that the engine linked this one to."""
-    sql = """SELECT other_id AS id FROM story_links
-              WHERE article_id = :id AND decided_by = 'likeness'
-              UNION SELECT article_id FROM story_links
-              WHERE other_id = :id AND decided_by = 'likeness'"""
-    return {int(row["id"]) for row in db.rows(sql, {"id": article_id})}
+def links_of(db: Database, article_id: int, by: str | None = None) -> set[int]:
+    """The articles that this one is linked to, by LIKENESS or EDITOR or, without `by`, by either."""
+    sql = """SELECT other_id AS id, decided_by FROM story_links WHERE article_id = :id
+              UNION SELECT article_id, decided_by FROM story_links WHERE other_id = :id"""
+    rows = db.rows(sql, {"id": article_id})
+    return {int(row["id"]) for row in rows if by in (None, row["decided_by"])}
 
 
 def unlink(db: Database, article_id: int, others: Iterable[int]) -> None:
-    """Take away the links between an article and others, whoever made them."""
+    """Delete the links between an article and others, those of an editor too."""
     sql = "DELETE FROM story_links WHERE article_id = ? AND other_id = ?"
     db.run_many(sql, [tuple(sorted((article_id, other))) for other in others])
 
 
 def fingerprints_of(db: Database, article_ids: Sequence[int]) -> dict[int, Fingerprint]:
-    """What is kept of these articles to compare them by."""
+    """The fingerprints of these articles, by id."""
     marks = ", ".join("?" * len(article_ids))
     sql = f"SELECT article_id, fingerprint FROM fingerprints WHERE article_id IN ({marks})"  # noqa: S608 - marks only
     return {row["article_id"]: from_json(row["fingerprint"]) for row in db.rows(sql, article_ids)}
@@ -157,32 +142,26 @@ def new_story(db: Database, moment: datetime) -> int:
     return db.insert("stories", {"made_at": text_from_moment(moment)})
 
 
-def put_into_story(db: Database, article_id: int, story_id: int, ranks: Sequence[str]) -> None:
-    """Make an article a member of a story and choose anew which member leads.
-
-    `ranks` are the names of the sources in the order of config.toml.
-    """
-    move(db, article_id, story_id)
-    choose_lead(db, story_id, ranks)
-
-
 def move(db: Database, article_id: int, story_id: int) -> None:
     """Make an article a member of a story; call choose_lead once all are there."""
     db.run("UPDATE articles SET story_id = ? WHERE id = ?", (story_id, article_id))
 
 
 def take_out(db: Database, article_ids: Iterable[int]) -> None:
-    """These articles stand in no story; call choose_lead on the one that they leave."""
+    """Put these articles into no story; call choose_lead on the one that they leave."""
     db.run_many("UPDATE articles SET story_id = NULL WHERE id = ?", [(i,) for i in article_ids])
 
 
 def choose_lead(db: Database, story_id: int, ranks: Sequence[str]) -> None:
-    """Choose anew which member leads; a story of fewer than two articles is none and goes."""
+    """Choose which member leads; a story of fewer than two articles is deleted.
+
+    `ranks` are the names of the sources in the order of config.toml.
+    """
     sql = """SELECT articles.id, complete, first_seen_at, sources.name AS source
                FROM articles JOIN sources ON sources.id = source_id WHERE story_id = ?"""
-    found = db.rows(sql, (story_id,))
-    if len(found) < 2:
-        take_out(db, [row["id"] for row in found])
+    rows = db.rows(sql, (story_id,))
+    if len(rows) < 2:
+        take_out(db, [row["id"] for row in rows])
         db.run("DELETE FROM stories WHERE id = ?", (story_id,))
         return
     lead = lead_of(
@@ -192,7 +171,7 @@ def choose_lead(db: Database, story_id: int, ranks: Sequence[str]) -> None:
             moment_from_text(row["first_seen_at"]),
             ranks.index(row["source"]) if row["source"] in ranks else len(ranks),
         )
-        for row in found
+        for row in rows
     )
     db.run("UPDATE stories SET lead_article_id = ? WHERE id = ?", (lead, story_id))
 
@@ -209,11 +188,11 @@ def list_stories(db: Database, limit: int | None = None) -> list[Row]:
       FROM stories JOIN articles ON articles.story_id = stories.id
      GROUP BY stories.id HAVING count(*) > 1 ORDER BY newest DESC, stories.id LIMIT ?
     """
-    found = db.rows(sql, (-1 if limit is None else limit,))
-    for story in found:
+    stories = db.rows(sql, (-1 if limit is None else limit,))
+    for story in stories:
         story["articles"] = members(db, story["id"])
         story["links"] = links_within(db, story["articles"])
-    return found
+    return stories
 
 
 def story_by_id(db: Database, story_id: int) -> Row:
@@ -233,7 +212,7 @@ def links_within(db: Database, article_ids: Sequence[int]) -> list[Row]:
     sql = f"""SELECT article_id, other_id, kind, score, reasons, decided_by FROM story_links
                WHERE article_id IN ({marks}) AND other_id IN ({marks})
                ORDER BY article_id, other_id"""  # noqa: S608 - marks only
-    found = db.rows(sql, [*article_ids, *article_ids])
-    for link in found:
+    links = db.rows(sql, [*article_ids, *article_ids])
+    for link in links:
         link["reasons"] = json.loads(link["reasons"])
-    return found
+    return links

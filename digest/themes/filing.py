@@ -1,11 +1,8 @@
-"""Files articles under their themes: one by one as they come in, anew by another lexicon, or as an
-editor says.
-"""
+"""Files articles under their themes: as they come in, again by a changed lexicon, and as an editor decides."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from digest.config.settings import Settings
 from digest.errors import NotFoundError
@@ -18,19 +15,23 @@ from digest.themes.classify import classify, matches
 from digest.themes.evaluation import LabelledItem
 from digest.themes.lexicon import Lexicon, lexicon_of
 from digest.themes.store import (
+    corrected_articles,
     forget_theme_corrections,
     rule_theme,
-    ruled_articles,
     save_matches,
     save_themes,
     theme_corrections,
     theme_corrections_of,
 )
 
+BATCH = 200
+"""Articles in memory at once."""
 SHOWN = 6
-"""Terms named in one reason at most."""
-_SAME = 0.005
-T = TypeVar("T")
+"""At most this many terms are named in one reason."""
+LEXICON = "lexicon"
+EDITOR = "editor"
+"""Who filed an article under a theme: `Match.by`."""
+Progress = Callable[[Sequence[Sequence[int]]], Iterable[Sequence[int]]]
 Terms = Mapping[tuple[str, str], frozenset[tuple[str, float]]]
 """By theme and term as written, each role and weight that it has in some language."""
 
@@ -51,7 +52,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Refiling:
-    """An article whose themes, or their order, are others by another lexicon; best theme first."""
+    """An article whose themes, or their order, change with another lexicon; best theme first."""
 
     article_id: int
     title: str
@@ -61,166 +62,25 @@ class Refiling:
     turns: tuple[Turn, ...]
 
 
-def terms_of(lexicon: Lexicon) -> list[tuple[str, str, str, float]]:
-    """What a lexicon holds: theme, term as written, role and weight."""
-    return [
-        (lexicon.themes[term.theme][0], term.written, term.role.value, term.weight)
-        for term in lexicon.terms
-    ]
-
-
-def by_term(terms: Iterable[tuple[str, str, str, float]]) -> Terms:
-    found: dict[tuple[str, str], frozenset[tuple[str, float]]] = {}
-    for theme, written, role, weight in terms:
-        found[theme, written] = found.get((theme, written), frozenset()) | {(role, weight)}
-    return found
-
-
-def turns(
-    before: Sequence[Match],
-    after: Sequence[Match],
-    scores: Sequence[ThemeScore],
-    terms: Terms,
-    old: tuple[Mapping[str, float], Terms] | None,
-) -> tuple[Turn, ...]:
-    """The themes that an article enters, best first, then those that it leaves.
-
-    `old` are the thresholds and terms of the lexicon that filed it, None where they are not known.
-    """
-    by_theme = {score.theme: score for score in scores}
-    was = {match.theme: match for match in before}
-    now = {match.theme for match in after}
-    found = [
-        _entering(by_theme[match.theme], terms, old) for match in after if match.theme not in was
-    ]
-    found += [
-        _leaving(match, by_theme.get(match.theme)) for match in before if match.theme not in now
-    ]
-    return tuple(found)
-
-
-def _entering(
-    score: ThemeScore, terms: Terms, old: tuple[Mapping[str, float], Terms] | None
-) -> Turn:
-    theme, weights = score.theme, _weights(score.hits)
-    reasons: list[str] = []
-    if old is not None:
-        thresholds, known = old
-        new = [term for term in weights if (theme, term) not in known]
-        other = [
-            term
-            for term in weights
-            if (theme, term) in known and known[theme, term] != terms.get((theme, term))
-        ]
-        reasons = [
-            *_listed("now counts", new, lambda term: f"“{term}” {weights[term]:+.2f}"),
-            *_listed("counts otherwise", other, lambda term: f"“{term}” {weights[term]:+.2f}"),
-            *_threshold(thresholds.get(theme), score.threshold, lowered=True),
-        ]
-    if not reasons:
-        reasons += _listed("counts", weights, lambda term: f"“{term}” {weights[term]:+.2f}")
-    return Turn(score.theme, True, score.score, score.threshold, tuple(reasons))
-
-
-def _leaving(match: Match, score: ThemeScore | None) -> Turn:
-    if score is None:
-        return Turn(match.theme, False, None, None, ("is no theme of config.toml any more",))
-    was, now = _weights(match.hits), _weights(score.hits)
-    gone = {term: weight for term, weight in was.items() if term not in now}
-    less = {term for term in was.keys() & now.keys() if was[term] - now[term] > _SAME}
-    blots = list(dict.fromkeys(hit.term for hit in score.blotted))
-    known = {hit.term for hit in match.blotted}
-    reasons = [
-        *_listed("no longer counts", gone, lambda term: f"“{term}” {-gone[term]:+.2f}"),
-        *_listed("counts less", less, lambda term: f"“{term}” {now[term] - was[term]:+.2f}"),
-        *_listed("now ignores", [b for b in blots if b not in known], lambda b: f"“{b}”"),
-        *_threshold(match.threshold, score.threshold, lowered=False),
-    ]
-    return Turn(match.theme, False, score.score, score.threshold, tuple(reasons))
-
-
-def _weights(hits: Iterable[Hit]) -> dict[str, float]:
-    """What each term adds to the score, the most first."""
-    found: dict[str, float] = {}
-    for hit in hits:
-        found[hit.term] = found.get(hit.term, 0.0) + hit.weight
-    return {term: found[term] for term in sorted(found, key=lambda t: -found[t]) if found[term]}
-
-
-def _listed(what: str, terms: Iterable[T], shown: Callable[[T], str]) -> list[str]:
-    found = [shown(term) for term in terms]
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return [f"{what} {', '.join(found[:SHOWN])}{more}"] if found else []
-
-
-def _threshold(old: float | None, new: float, *, lowered: bool) -> list[str]:
-    """That the threshold was lowered, or raised; nothing where it was not."""
-    if old is None or not (new < old if lowered else new > old):
-        return []
-    return [f"threshold {new:.2f}, was {old:.2f}"]
-
-
-LEXICON = "lexicon"
-EDITOR = "editor"
-"""Who filed an article under a theme: `Match.by`."""
-
-
-def overrule(
-    found: Iterable[Match],
-    scores: Iterable[ThemeScore],
-    corrections: Mapping[str, Correction],
-    version: str,
-) -> tuple[Match, ...]:
-    """The classifier's matches as far as no editor ruled on their theme, those added before them.
-
-    Themes that an editor added stand first, the better score before the lesser. Their score is the
-    classifier's, raised to the threshold, for by the editor's word it is reached; the hits are those
-    found all the same, so that their sum tells what the classifier alone would say. A theme that
-    `scores` does not have is no theme of ours any more and is left out.
-    """
-    added = [
-        Match(s.theme, max(s.score, s.threshold), s.threshold, EDITOR, version, s.hits, s.blotted)
-        for s in scores
-        if s.theme in corrections and corrections[s.theme].verdict is Verdict.ADD
-    ]
-    added.sort(key=lambda match: -match.score / match.threshold)
-    return (*added, *(match for match in found if match.theme not in corrections))
-
-
-def in_order(found: Iterable[Match], themes: Sequence[str]) -> list[Match]:
-    """Matches in the classifier's order: the best first, of equal ones as config.toml has them."""
-    places = {theme: place for place, theme in enumerate(themes)}
-    return sorted(
-        found,
-        key=lambda match: (-match.score / match.threshold, places.get(match.theme, len(places))),
-    )
-
-
-BATCH = 200
-"""Articles held in memory at once."""
-Progress = Callable[[Sequence[Sequence[int]]], Iterable[Sequence[int]]]
-
-
 @dataclass(frozen=True, slots=True)
 class Refiled:
-    """What another lexicon does: how many articles it was held against, and those it files otherwise."""
+    """What another lexicon changes: how many articles it was tried on, and those it files otherwise."""
 
     looked_at: int
     changes: tuple[Refiling, ...]
 
 
 def begin_filing(db: Database, settings: Settings, lexicon: Lexicon) -> None:
-    """What matches point at: the themes of config.toml, and the lexicon. Call inside a write."""
+    """Save what matches refer to: the themes of config.toml, and the lexicon. Call inside a write."""
     names = [settings.theme_names[key] for key in settings.theme_keys]
     save_themes(db, names, settings.site.languages[0])
-    filings.keep_lexicon(db, lexicon.version, lexicon.themes, terms_of(lexicon))
+    filings.save_lexicon(db, lexicon.version, lexicon.themes, _terms_of(lexicon))
 
 
 def file_article(db: Database, lexicon: Lexicon, article: Article) -> None:
-    """File an article under its themes by this lexicon; an editor's word on it stands."""
-    said = theme_corrections(db, article.id)
-    _, found = _judge(lexicon, article, said)
-    filings.save_filing(db, article.id, found, lexicon.version)
+    """File an article under its themes by this lexicon; an editor's decision stays."""
+    _, filed = _judge(lexicon, article, theme_corrections(db, article.id))
+    filings.save_filing(db, article.id, filed, lexicon.version)
 
 
 def rehearse(
@@ -232,16 +92,16 @@ def rehearse(
     """
     db, lexicon = newsroom.db, lexicon_of(newsroom.settings.themes)
     ids = filings.filed_otherwise(db, lexicon.version, since)
-    return Refiled(len(ids), tuple(_Desk(db, lexicon).look(ids, progress)))
+    return Refiled(len(ids), tuple(_refile(db, lexicon, ids, progress)))
 
 
 def apply(
     newsroom: Newsroom, since: datetime | None = None, *, progress: Progress = iter
 ) -> Refiled:
-    """File the articles that came in since then, and that another lexicon filed, by this one.
+    """File by this lexicon the articles that came in since then and that another lexicon filed.
 
-    It is all done in one write, which is short: the classifier works before it. What somebody else
-    changed in the meantime is looked at again.
+    The classifier works first, then one short write stores everything. What another process changed
+    in the meantime is classified again.
     """
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     with filings.spool(db):
@@ -254,18 +114,138 @@ def apply(
             late = filings.changed_since_spooled(db)
             for article_id in late:
                 changes.pop(article_id, None)
-            changes |= {one.article_id: one for one in _Desk(db, lexicon).look(late)}
-            filings.keep_spool(db, lexicon.version)
+            changes |= {one.article_id: one for one in _refile(db, lexicon, late)}
+            filings.save_spool(db, lexicon.version)
     return Refiled(done.looked_at, tuple(changes[i] for i in sorted(changes)))
+
+
+def _refile(
+    db: Database, lexicon: Lexicon, ids: Sequence[int], progress: Progress = iter
+) -> Iterator[Refiling]:
+    """Put these articles into the spool as the lexicon files them; those whose themes change."""
+    terms = _by_term(_terms_of(lexicon))
+    lexicons: dict[str | None, tuple[dict[str, float], Terms] | None] = {}
+    for batch in progress([ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]):
+        corrections = theme_corrections_of(db, batch)
+        versions = filings.filed_by(db, batch)
+        filed: list[tuple[int, Sequence[Match]]] = []
+        for article in articles_by_id(db, batch):
+            scores, after = _judge(lexicon, article, corrections.get(article.id, {}))
+            filed.append((article.id, after))
+            keys = tuple(match.theme for match in after)
+            if keys == article.themes:
+                continue
+            version = versions[article.id]
+            if version not in lexicons:
+                stored = filings.load_lexicon(db, version)
+                lexicons[version] = None if stored is None else (stored[0], _by_term(stored[1]))
+            turns = tuple(_turns(article.matches, after, scores, terms, lexicons[version]))
+            yield Refiling(article.id, article.title, article.language, article.themes, keys, turns)
+        filings.put_in_spool(db, filed)
+
+
+def _turns(
+    before: Sequence[Match],
+    after: Sequence[Match],
+    scores: Sequence[ThemeScore],
+    terms: Terms,
+    old: tuple[Mapping[str, float], Terms] | None,
+) -> Iterator[Turn]:
+    """The themes that an article enters, best first, then those that it leaves.
+
+    `old` are the thresholds and terms of the lexicon that filed it, None where they are not known.
+    """
+    by_theme = {score.theme: score for score in scores}
+    themes_before, themes_after = ({match.theme for match in some} for some in (before, after))
+    for theme in (match.theme for match in after if match.theme not in themes_before):
+        score = by_theme[theme]
+        weights = _weights(score.hits)
+        reasons: list[str] = []
+        if old is not None:
+            thresholds, known = old
+            new = {term: w for term, w in weights.items() if (theme, term) not in known}
+            other = {
+                term: weight
+                for term, weight in weights.items()
+                if term not in new and known[theme, term] != terms.get((theme, term))
+            }
+            reasons = [*_listed("now counts", new), *_listed("counts differently", other)]
+            if thresholds.get(theme, 0.0) > score.threshold:
+                reasons.append(f"threshold {score.threshold:.2f}, was {thresholds[theme]:.2f}")
+        reasons = reasons or _listed("counts", weights)
+        yield Turn(theme, True, score.score, score.threshold, tuple(reasons))
+    for match in before:
+        if match.theme in themes_after:
+            continue
+        if match.theme not in by_theme:
+            yield Turn(match.theme, False, None, None, ("config.toml no longer has this theme",))
+            continue
+        score = by_theme[match.theme]
+        was, now = _weights(match.hits), _weights(score.hits)
+        changes = {term: now.get(term, 0.0) - weight for term, weight in was.items()}
+        known_blots = {hit.term for hit in match.blotted}
+        reasons = [
+            *_listed("no longer counts", {t: c for t, c in changes.items() if t not in now}),
+            *_listed("counts less", {t: c for t, c in changes.items() if t in now and c < -0.005}),
+            *_listed(
+                "now ignores", {h.term: None for h in score.blotted if h.term not in known_blots}
+            ),
+        ]
+        if score.threshold > match.threshold:
+            reasons.append(f"threshold {score.threshold:.2f}, was {match.threshold:.2f}")
+        yield Turn(match.theme, False, score.score, score.threshold, tuple(reasons))
+
+
+def _terms_of(lexicon: Lexicon) -> list[tuple[str, str, str, float]]:
+    """The terms of a lexicon: theme, term as written, role and weight."""
+    return [
+        (lexicon.themes[term.theme][0], term.written, term.role.value, term.weight)
+        for term in lexicon.terms
+    ]
+
+
+def _by_term(terms: Iterable[tuple[str, str, str, float]]) -> Terms:
+    by_term: dict[tuple[str, str], frozenset[tuple[str, float]]] = {}
+    for theme, written, role, weight in terms:
+        by_term[theme, written] = by_term.get((theme, written), frozenset()) | {(role, weight)}
+    return by_term
+
+
+def _weights(hits: Iterable[Hit]) -> dict[str, float]:
+    """What each term adds to the score, the most first."""
+    weights: dict[str, float] = {}
+    for hit in hits:
+        weights[hit.term] = weights.get(hit.term, 0.0) + hit.weight
+    return {
+        term: weights[term] for term in sorted(weights, key=lambda t: -weights[t]) if weights[term]
+    }
+
+
+def _listed(what: str, terms: Mapping[str, float | None]) -> list[str]:
+    """One reason that names these terms, each with its weight if it has one; none without terms."""
+    shown = [f"“{term}”" + ("" if w is None else f" {w:+.2f}") for term, w in terms.items()]
+    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    return [f"{what} {', '.join(shown[:SHOWN])}{more}"] if shown else []
+
+
+def find_article(db: Database, article_id: int) -> Article:
+    """
+    Raises:
+        NotFoundError: there is no such article.
+    """
+    articles = articles_by_id(db, [article_id])
+    if not articles:
+        raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
+    return articles[0]
 
 
 def rule(
     newsroom: Newsroom, article_id: int, words: Mapping[str, Verdict], *, by: str, moment: datetime
 ) -> tuple[Article, Article]:
-    """Keep an editor's word on an article's themes, by theme; the article before and after.
+    """Save an editor's decisions on an article, by theme; the article before and after.
 
-    Only the themes ruled on change: what else a new lexicon would say waits for `apply`. Call inside
-    a write.
+    Only these themes change: what a new lexicon would change in the others waits for `apply`. Call
+    inside a write.
 
     Raises:
         NotFoundError: there is no such article or theme.
@@ -279,12 +259,11 @@ def rule(
     begin_filing(db, settings, lexicon)
     for theme, verdict in words.items():
         rule_theme(db, article_id, theme, verdict, by, moment)
-    _file_themes(db, lexicon, article, set(words))
-    return article, find_article(db, article_id)
+    return article, _file_themes(db, lexicon, article, set(words))
 
 
 def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
-    """Give an article's themes back to the classifier; the article before and after.
+    """Leave an article's themes to the classifier again; the article before and after.
 
     Call inside a write.
 
@@ -294,100 +273,85 @@ def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     article = find_article(db, article_id)
     begin_filing(db, settings, lexicon)
-    touched = set(theme_corrections(db, article_id))
+    themes = set(theme_corrections(db, article_id))
     forget_theme_corrections(db, article_id)
-    _file_themes(db, lexicon, article, touched)
-    return article, find_article(db, article_id)
+    return article, _file_themes(db, lexicon, article, themes)
 
 
-def corrections(newsroom: Newsroom) -> list[LabelledItem]:
-    """Every article on which an editor ruled, as a labelled item: the themes that were added are
-    right, those that were removed are wrong, and on the others nobody spoke: they count neither way.
-    """
-    db, lexicon = newsroom.db, lexicon_of(newsroom.settings.themes)
-    items: list[LabelledItem] = []
-    ids = ruled_articles(db)
-    for start in range(0, len(ids), BATCH):
-        batch = ids[start : start + BATCH]
-        said = theme_corrections_of(db, batch)
-        for article in articles_by_id(db, batch):
-            words = said[article.id]
-            added = [theme for theme in words if words[theme].verdict is Verdict.ADD]
-            silent = [theme for theme, _ in lexicon.themes if theme not in words]
-            items.append(
-                LabelledItem(
-                    str(article.id),
-                    article.language,
-                    article.title,
-                    article.text,
-                    tuple(added),
-                    tuple(silent),
-                )
-            )
-    return items
+def _file_themes(db: Database, lexicon: Lexicon, article: Article, themes: set[str]) -> Article:
+    """Classify the article for these themes only; the article as it then is."""
+    if themes:
+        scores = _classify(lexicon, article)
+        filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
+        filed += [one for one in article.matches if one.by == LEXICON and one.theme not in themes]
+        ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
+        corrections = theme_corrections(db, article.id)
+        save_matches(db, article.id, overrule(ordered, scores, corrections, lexicon.version))
+    return find_article(db, article.id)
 
 
-def find_article(db: Database, article_id: int) -> Article:
-    """
-    Raises:
-        NotFoundError: there is no such article.
-    """
-    found = articles_by_id(db, [article_id])
-    if not found:
-        raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
-    return found[0]
+def _classify(lexicon: Lexicon, article: Article) -> tuple[ThemeScore, ...]:
+    return classify(lexicon, title=article.title, text=article.text, language=article.language)
 
 
 def _judge(
-    lexicon: Lexicon, article: Article, said: Mapping[str, Correction]
+    lexicon: Lexicon, article: Article, corrections: Mapping[str, Correction]
 ) -> tuple[tuple[ThemeScore, ...], tuple[Match, ...]]:
-    scores = classify(lexicon, title=article.title, text=article.text, language=article.language)
-    found = matches(scores, lexicon.version)
-    return scores, overrule(found, scores, said, lexicon.version)
+    """The classifier's scores, and the themes of the article after the editors' corrections."""
+    scores = _classify(lexicon, article)
+    filed = matches(scores, lexicon.version)
+    return scores, overrule(filed, scores, corrections, lexicon.version)
 
 
-def _file_themes(db: Database, lexicon: Lexicon, article: Article, touched: set[str]) -> None:
-    """File the article under the touched themes anew, and leave the others as they are."""
-    if not touched:
-        return
-    scores = classify(lexicon, title=article.title, text=article.text, language=article.language)
-    found = [one for one in matches(scores, lexicon.version) if one.theme in touched]
-    found += [one for one in article.matches if one.by == LEXICON and one.theme not in touched]
-    said = theme_corrections(db, article.id)
-    ordered = in_order(found, [theme for theme, _ in lexicon.themes])
-    save_matches(db, article.id, overrule(ordered, scores, said, lexicon.version))
+def overrule(
+    filed: Iterable[Match],
+    scores: Iterable[ThemeScore],
+    corrections: Mapping[str, Correction],
+    version: str,
+) -> tuple[Match, ...]:
+    """The themes that an editor added, best first, then the classifier's that no editor ruled on.
+
+    An added theme has the classifier's hits and score, raised to the threshold: so the sum of the
+    hits shows what the classifier alone would say. A theme without a score is not in config.toml any
+    more and is left out.
+    """
+    added = [
+        Match(s.theme, max(s.score, s.threshold), s.threshold, EDITOR, version, s.hits, s.blotted)
+        for s in scores
+        if s.theme in corrections and corrections[s.theme].verdict is Verdict.ADD
+    ]
+    added.sort(key=lambda match: -match.score / match.threshold)
+    return (*added, *(match for match in filed if match.theme not in corrections))
 
 
-@dataclass
-class _Desk:
-    """Holds a lexicon against stored articles and leaves what it finds in the spool."""
+def in_order(filed: Iterable[Match], themes: Sequence[str]) -> list[Match]:
+    """Matches in the classifier's order: the best first, equal ones in the order of config.toml."""
+    places = {theme: place for place, theme in enumerate(themes)}
+    return sorted(
+        filed,
+        key=lambda match: (-match.score / match.threshold, places.get(match.theme, len(places))),
+    )
 
-    db: Database
-    lexicon: Lexicon
-    _known: dict[str | None, tuple[dict[str, float], Terms] | None] = field(default_factory=dict)
 
-    def look(self, ids: Sequence[int], progress: Progress = iter) -> Iterator[Refiling]:
-        terms = by_term(terms_of(self.lexicon))
-        batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-        for batch in progress(batches):
-            said = theme_corrections_of(self.db, batch)
-            versions = filings.filed_by(self.db, batch)
-            filed: list[tuple[int, Sequence[Match]]] = []
-            for article in articles_by_id(self.db, batch):
-                scores, found = _judge(self.lexicon, article, said.get(article.id, {}))
-                filed.append((article.id, found))
-                after = tuple(match.theme for match in found)
-                if after != article.themes:
-                    old = self._held(versions[article.id])
-                    turned = turns(article.matches, found, scores, terms, old)
-                    yield Refiling(
-                        article.id, article.title, article.language, article.themes, after, turned
-                    )
-            filings.put_in_spool(self.db, filed)
+def corrections(newsroom: Newsroom) -> list[LabelledItem]:
+    """Every article that an editor corrected, as a labelled item.
 
-    def _held(self, version: str | None) -> tuple[dict[str, float], Terms] | None:
-        """Thresholds and terms of the lexicon of that version, where they were kept."""
-        if version not in self._known:
-            kept = filings.kept_lexicon(self.db, version)
-            self._known[version] = None if kept is None else (kept[0], by_term(kept[1]))
-        return self._known[version]
+    Added themes are right, removed ones wrong; the others, which no editor ruled on, count neither
+    way.
+    """
+    db, lexicon = newsroom.db, lexicon_of(newsroom.settings.themes)
+    items: list[LabelledItem] = []
+    ids = corrected_articles(db)
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        by_article = theme_corrections_of(db, batch)
+        for article in articles_by_id(db, batch):
+            rulings = by_article[article.id]
+            added = tuple(key for key in rulings if rulings[key].verdict is Verdict.ADD)
+            others = tuple(key for key, _ in lexicon.themes if key not in rulings)
+            items.append(
+                LabelledItem(
+                    str(article.id), article.language, article.title, article.text, added, others
+                )
+            )
+    return items

@@ -1,10 +1,9 @@
 """Finds the terms of a lexicon in a text, in one pass and in time linear in its length."""
 
-import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, repeat
+from itertools import chain, islice, repeat, takewhile
 from typing import NamedTuple, TypeVar
 
 from ahocorasick_rs import AhoCorasick, MatchKind
@@ -45,67 +44,58 @@ def parse_term(written: str, language: str, theme: str) -> tuple[Slot, ...]:
     Raises:
         LexiconError: the term cannot be read; it names theme, language, term and what is allowed.
     """
+    small = word_lists("language/languages.toml")["small_words"][language]
+    slots: list[Slot] = []
+    before: list[str] = []
+    gap = False
+    pieces: list[str] = []
+    for piece in fold(written).replace("…", GAP).split():
+        # Where both sides of a hyphen are words: anti-corruption is two words.
+        pieces += piece.split("-") if "-" in piece and "/" not in piece else [piece]
     try:
-        return _slots(written, word_lists("language/languages.toml")["small_words"][language])
+        for piece in pieces:
+            if piece == GAP:
+                if not slots or gap or before:
+                    raise ValueError(f"{GAP} is allowed only between two words")
+                gap = True
+            elif piece in small:
+                if gap or not slots:
+                    raise ValueError(f"{piece!r} is too common to begin with; use another word")
+                before.append(piece)
+            else:
+                slots.append(Slot(_alternatives(piece), tuple(before), gap))
+                before, gap = [], False
+        if gap or before:
+            raise ValueError(f"it ends in {GAP if gap else before[-1]!r}; end it in a word")
+        if not slots:
+            raise ValueError("it is empty; write one or more words, see docs/themes.md")
+        if len(slots) > MOST_WORDS:
+            raise ValueError(f"it has {len(slots)} words; at most {MOST_WORDS} are allowed")
     except ValueError as e:
         raise LexiconError(
             f"theme {theme!r}, language {language!r}, term {written!r}: {e}"
         ) from None
-
-
-def _slots(written: str, small: Collection[str]) -> tuple[Slot, ...]:
-    slots: list[Slot] = []
-    before: list[str] = []
-    gap = False
-    for piece in _pieces(written):
-        if piece == GAP:
-            if not slots or gap or before:
-                raise ValueError(f"{GAP} may only stand between two words")
-            gap = True
-        elif piece in small:
-            if gap or not slots:
-                raise ValueError(f"{piece!r} is too common to begin with; begin with another word")
-            before.append(piece)
-        else:
-            slots.append(Slot(_alternatives(piece), tuple(before), gap))
-            before, gap = [], False
-    if gap or before:
-        raise ValueError(f"it ends in {GAP if gap else before[-1]!r}; a word must stand last")
-    if not slots:
-        raise ValueError("it is empty; allowed are words, see docs/themes.md")
-    if len(slots) > MOST_WORDS:
-        raise ValueError(f"it has {len(slots)} words; at most {MOST_WORDS} are allowed")
     return tuple(slots)
 
 
-def _pieces(written: str) -> list[str]:
-    """Parted at spaces, and at hyphens where both sides are words: anti-corruption is two words."""
-    found: list[str] = []
-    for piece in fold(written).replace("…", GAP).split():
-        found += piece.split("-") if "-" in piece and "/" not in piece else [piece]
-    return found
-
-
 def _alternatives(piece: str) -> frozenset[Word]:
-    found = set()
+    words = set()
     for one in piece.split("/"):
         match = _ALTERNATIVE.fullmatch(one)
         if match is None:
             raise ValueError(
-                f"{one!r} is no word; allowed are letters and digits, with = before or * after "
-                f"them, and / between words that may take each other's place"
+                f"{one!r} is not a word; use letters and digits, = before them for this form alone, "
+                "* after them for a beginning, and / between words that replace each other"
             )
         exact, text, is_open = match.groups()
         if is_open and (exact or len(text) < SHORTEST_BEGINNING):
-            raise ValueError(
-                f"{one!r}: before * at least {SHORTEST_BEGINNING} letters must stand, without ="
-            )
-        found.add(Word(text, bool(exact), bool(is_open)))
-    return frozenset(found)
+            raise ValueError(f"{one!r}: * needs {SHORTEST_BEGINNING} letters before it, and no =")
+        words.add(Word(text, bool(exact), bool(is_open)))
+    return frozenset(words)
 
 
 class Vocabulary:
-    """The words of a lexicon's terms, each a symbol, and the written words that each stands for.
+    """The words of a lexicon's terms, each a symbol, and the written words that each matches.
 
     Args:
         forms: every folded form of a folded Russian word, itself among them.
@@ -143,29 +133,29 @@ class Vocabulary:
 
     def symbols(self, word: str) -> frozenset[int]:
         """All symbols that a folded word of a text can be."""
-        found = set(self._exact.get(word, ()))
+        symbols = set(self._exact.get(word, ()))
         if self._stems:
-            found |= self._stems.get(english_stem(word), set())
+            symbols |= self._stems.get(english_stem(word), set())
         for length in {len(text) for text in self._begins}:
-            found |= self._begins.get(word[:length], set())
-        return frozenset(found)
+            symbols |= self._begins.get(word[:length], set())
+        return frozenset(symbols)
 
     def anchors(self, symbols: Iterable[int]) -> list[str]:
-        """Beginnings with which every word of `symbols` begins; none begins with another."""
-        kept: list[str] = []
+        """Beginnings that cover every word of `symbols`; none begins with another."""
+        anchors: list[str] = []
         for anchor in sorted({anchor for symbol in symbols for anchor in self._anchors[symbol]}):
-            if not kept or not anchor.startswith(kept[-1]):
-                kept.append(anchor)
-        return kept
+            if not anchors or not anchor.startswith(anchors[-1]):
+                anchors.append(anchor)
+        return anchors
 
 
 def _beginnings(word: str, stem: str) -> tuple[str, ...]:
-    """With which of these every form of an English word begins: tries, trying; hopes, hoping;
+    """Every form of an English word begins with one of these: tries, trying; hopes, hoping;
     possible, possibility.
     """
     if stem.endswith("bl"):
         return (stem[:-1],)
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(word, stem, strict=False))
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(word, stem, strict=False))
     shared = "".join(letter for letter, _ in same)
     rest = word[len(shared) : len(shared) + 1]
     if shared[-1:] in ("y", "i") or rest == "y":
@@ -205,7 +195,7 @@ class Step(NamedTuple):
 Phrase = tuple[int, tuple[Step, ...]]
 """A term's number and what must follow its first word."""
 Far = tuple[frozenset[int], tuple[Phrase, ...]] | tuple[()]
-"""The phrases with a gap after their first word, behind all symbols that may follow that gap."""
+"""The phrases with a gap after their first word, and before them all symbols that may follow that gap."""
 
 
 class Meaning(NamedTuple):
@@ -221,7 +211,7 @@ class Meaning(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Phrases that a written word or two begin, and that go on: from their second, at once or far."""
+    """Unfinished phrases: `begun` continue after two written words, `near` and `far` after one."""
 
     begun: tuple[Phrase, ...]
     near: Mapping[int, Sequence[Phrase]]
@@ -229,7 +219,7 @@ class Open(NamedTuple):
 
 
 Pair = tuple[tuple[int, ...], tuple[int, ...], Open | None]
-"""What two written words, or one, are: the terms of both, of the first, and phrases that go on."""
+"""The terms that two written words (or one) are, those that the first is, and the phrases they begin."""
 Next = tuple[int, frozenset[int], tuple[str, ...]]
 """The word after another: where it ends, its symbols, and the small words before it."""
 
@@ -247,130 +237,90 @@ class Finder:
         terms: Iterable[tuple[int, str, tuple[Slot, ...]]],
         forms: Callable[[str], Sequence[str]],
     ) -> None:
-        self._vocabulary = Vocabulary(forms)
+        vocabulary = Vocabulary(forms)
         self._singles: dict[int, list[int]] = {}
         self._starts: dict[int, list[Phrase]] = {}
         small: set[str] = set()
         for number, language, slots in terms:
-            steps = tuple(self._step(language, slot) for slot in slots)
-            small.update(word for step in steps for word in step.before)
+            steps: list[Step] = []
+            for slot in slots:
+                symbols = frozenset(vocabulary.symbol(language, word) for word in slot.words)
+                steps.append(Step(symbols, slot.before, slot.gap))
+                small.update(slot.before)
             for symbol in steps[0].symbols:
                 if len(steps) == 1:
                     self._singles.setdefault(symbol, []).append(number)
                 else:
-                    self._starts.setdefault(symbol, []).append((number, steps[1:]))
+                    self._starts.setdefault(symbol, []).append((number, tuple(steps[1:])))
         self._small = frozenset(small)
-        self._symbols = _Memory(self._symbols_of)
+        self._symbols = _Memory(lambda word: vocabulary.symbols(word[:_LONGEST_WORD]))
         self._meanings = _Memory(self._meaning)
         self._pairs = _Memory(self._pair)
-        anchors = self._vocabulary.anchors({*self._singles, *self._starts})
+        anchors = vocabulary.anchors({*self._singles, *self._starts})
         # Leftmost: an anchor inside a word must not hide the one that the word begins with.
         self._automaton = AhoCorasick(anchors, MatchKind.LeftmostFirst)
 
     def find(self, text: str) -> Iterator[Found]:
-        """Every term in a text folded by `prose.fold_keep`, by the place of its first word.
+        """Every term in a text folded by `fold_keep`, by the place of its first word.
 
         Of those that start together the longer come first, then those of the lower number.
         """
-        pairs = list(filter(None, map(_PAIR.match, repeat(text), self._starts_in(text))))
+        try:
+            begins = self._automaton.find_matches_as_indexes(text)
+        except UnicodeEncodeError:  # half of a UTF-16 pair, which is in no word
+            begins = self._automaton.find_matches_as_indexes(_HALF.sub(" ", text))
+        starts = [start for _, start, _ in begins if not start or not text[start - 1].isalnum()]
+        pairs = list(filter(None, map(_PAIR.match, repeat(text), starts)))
         known = map(self._pairs.__getitem__, map(re.Match.group, pairs))
         for pair, (both, terms, more) in zip(pairs, known, strict=True):
             start, end = pair.span(1)
             longer: list[Found] = []
             if more is not None and text[end : end + 2] not in _ENDED:
-                longer = self._phrases(text, start, pair, more)
+                longer = self._phrases(text, pair, more)
             if longer:
                 longer += [(start, pair.end(), number) for number in both]
                 longer += [(start, end, number) for number in terms]
-                yield from sorted(longer, key=_longest_first)
+                yield from sorted(longer, key=lambda term: (-term[1], term[2]))
                 continue
             for number in both:
                 yield start, pair.end(), number
             for number in terms:
                 yield start, end, number
 
-    def _starts_in(self, text: str) -> list[int]:
-        """Where a word starts that may begin a term."""
-        try:
-            found = self._automaton.find_matches_as_indexes(text)
-        except UnicodeEncodeError:  # half of a UTF-16 pair, which no word holds
-            found = self._automaton.find_matches_as_indexes(_HALF.sub(" ", text))
-        return [start for _, start, _ in found if not start or not text[start - 1].isalnum()]
-
-    def _phrases(self, text: str, start: int, pair: re.Match[str], more: Open) -> list[Found]:
-        """Those phrases of `more`, which the words of `pair` begin, that are there to their end."""
-        begun, near, far = more
-        end = pair.end(1)
-        found: list[Found] = []
-        for number, steps in begun:
-            if last := self._followed(text, pair.end(), steps):
-                found.append((start, last, number))
-        if near and text[end : end + 2] not in _BROKEN:
-            found += self._near(text, start, end, near)
-        if far:
-            found += self._far(text, start, end, *far)
-        return found
-
-    def _pair(self, written: str) -> Pair:
-        """What a word is, by the word that follows it after a space, if one does."""
-        word, _, second = written.partition(" ")
-        terms, near, far = self._meanings[word]
-        both: tuple[int, ...] = ()
-        begun: tuple[Phrase, ...] = ()
-        if second in self._small:
-            near = _after(near, second)
-        elif near and second:
-            following = self._symbols[second]
-            phrases = {p for s in following for p in near.get(s, ()) if not p[1][0].before}
-            both = tuple(sorted(number for number, steps in phrases if len(steps) == 1))
-            begun = tuple((number, steps[1:]) for number, steps in phrases if len(steps) > 1)
-            near = {}
-        return both, terms, Open(begun, near, far) if begun or near or far else None
-
-    def _near(
-        self, text: str, start: int, end: int, near: Mapping[int, Sequence[Phrase]]
-    ) -> Iterable[Found]:
-        """The phrases whose first word is [start, end) and whose second follows at once."""
-        following = self._next(text, end)
-        if following is None or not following[1]:
-            return ()
-        phrases = {phrase for symbol in following[1] for phrase in near.get(symbol, ())}
-        ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
-        return [(start, last, number) for last, number in ends if last]
-
-    def _far(
-        self, text: str, start: int, end: int, wanted: frozenset[int], phrases: Sequence[Phrase]
-    ) -> Iterable[Found]:
-        """The phrases whose first word is [start, end) and whose second follows after a gap."""
-        few = _FEW.match(text, end, end + _WINDOW)
-        following = map(self._symbols.__getitem__, few.groups() if few else ())
-        if wanted.isdisjoint(chain.from_iterable(following)):
-            return ()
-        ends = ((self._followed(text, end, steps), number) for number, steps in phrases)
+    def _phrases(self, text: str, pair: re.Match[str], more: Open) -> list[Found]:
+        """Those phrases of `more` that follow the words of `pair` to their end."""
+        start, end = pair.span(1)
+        phrases = [(pair.end(), phrase) for phrase in more.begun]
+        if more.near and text[end : end + 2] not in _BROKEN and (second := self._next(text, end)):
+            near = {phrase for symbol in second[1] for phrase in more.near.get(symbol, ())}
+            phrases += [(end, phrase) for phrase in near]
+        if more.far:
+            wanted, far = more.far
+            few = _FEW.match(text, end, end + _WINDOW)
+            following = map(self._symbols.__getitem__, few.groups() if few else ())
+            if not wanted.isdisjoint(chain.from_iterable(following)):
+                phrases += [(end, phrase) for phrase in far]
+        ends = ((self._followed(text, at, steps), number) for at, (number, steps) in phrases)
         return [(start, last, number) for last, number in ends if last]
 
     def _followed(self, text: str, end: int, steps: tuple[Step, ...]) -> int:
         """Where the last of `steps` ends if they follow one another from `end`; else 0."""
         for step in steps:
-            end = self._within_gap(text, end, step) if step.gap else self._at_once(text, end, step)
-            if not end:
+            if not step.gap:
+                word = self._next(text, end)
+                if word is None or word[2] != step.before or step.symbols.isdisjoint(word[1]):
+                    return 0
+                end = word[0]
+                continue
+            for match in islice(LETTERS.finditer(text, end, end + _WINDOW), MOST_BETWEEN + 1):
+                if _END.search(text[end : match.start()]):
+                    return 0
+                end = match.end()
+                if not step.symbols.isdisjoint(self._symbols[match.group()]):
+                    break
+            else:
                 return 0
         return end
-
-    def _at_once(self, text: str, end: int, step: Step) -> int:
-        word = self._next(text, end)
-        if word is None or word[2] != step.before or step.symbols.isdisjoint(word[1]):
-            return 0
-        return word[0]
-
-    def _within_gap(self, text: str, end: int, step: Step) -> int:
-        for match in islice(LETTERS.finditer(text, end, end + _WINDOW), MOST_BETWEEN + 1):
-            if _END.search(text[end : match.start()]):
-                return 0
-            end = match.end()
-            if not step.symbols.isdisjoint(self._symbols[match.group()]):
-                return end
-        return 0
 
     def _next(self, text: str, end: int) -> Next | None:
         """The next word that is not small, unless a sentence or a part of one ends before it."""
@@ -388,12 +338,25 @@ class Finder:
             end = match.end()
         return None
 
-    def _step(self, language: str, slot: Slot) -> Step:
-        symbols = frozenset(self._vocabulary.symbol(language, word) for word in slot.words)
-        return Step(symbols, slot.before, slot.gap)
-
-    def _symbols_of(self, word: str) -> frozenset[int]:
-        return self._vocabulary.symbols(word[:_LONGEST_WORD])
+    def _pair(self, written: str) -> Pair:
+        """What a word is, by the word that follows it after a space, if one does."""
+        word, _, second = written.partition(" ")
+        terms, near, far = self._meanings[word]
+        both: tuple[int, ...] = ()
+        begun: tuple[Phrase, ...] = ()
+        if second in self._small:
+            near = {
+                symbol: after
+                for symbol, phrases in near.items()
+                if (after := [one for one in phrases if one[1][0].before[:1] == (second,)])
+            }
+        elif near and second:
+            following = self._symbols[second]
+            phrases = {p for s in following for p in near.get(s, ()) if not p[1][0].before}
+            both = tuple(sorted(number for number, steps in phrases if len(steps) == 1))
+            begun = tuple((number, steps[1:]) for number, steps in phrases if len(steps) > 1)
+            near = {}
+        return both, terms, Open(begun, near, far) if begun or near or far else None
 
     def _meaning(self, word: str) -> Meaning:
         symbols = self._symbols[word]
@@ -411,19 +374,6 @@ class Finder:
         return Meaning(tuple(sorted(terms)), near, (wanted, tuple(far)) if far else ())
 
 
-def _after(near: Mapping[int, Sequence[Phrase]], small: str) -> Mapping[int, Sequence[Phrase]]:
-    """Those phrases of `near` that go on with this small word."""
-    kept = {
-        symbol: [phrase for phrase in phrases if phrase[1][0].before[:1] == (small,)]
-        for symbol, phrases in near.items()
-    }
-    return {symbol: phrases for symbol, phrases in kept.items() if phrases}
-
-
-def _longest_first(found: Found) -> tuple[int, int]:
-    return -found[1], found[2]
-
-
 class _Memory(dict[str, T]):
     """Looks a word up once and remembers it, for at most REMEMBERED words of usual length."""
 
@@ -432,7 +382,7 @@ class _Memory(dict[str, T]):
         self._look_up = look_up
 
     def __missing__(self, word: str) -> T:
-        found = self._look_up(word)
+        value = self._look_up(word)
         if len(self) < REMEMBERED and len(word) <= _LONGEST_WORD:
-            self[word] = found
-        return found
+            self[word] = value
+        return value

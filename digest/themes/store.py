@@ -1,4 +1,4 @@
-"""Themes as they are stored: matches, editors' corrections, and the lexicon that filed each article."""
+"""Themes in the database: matches, editors' corrections, and the lexicon that filed each article."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from digest.store.database import Database, text_from_moment
 
 
 def save_themes(db: Database, themes: Sequence[ThemeName], language: str) -> None:
-    """The themes of config.toml as rows, so that matches can point at them."""
+    """The themes of config.toml as rows, which matches refer to."""
     db.run_many(
         """INSERT INTO themes (name, title, position) VALUES (?, ?, ?)
            ON CONFLICT (name) DO UPDATE SET title = excluded.title, position = excluded.position
@@ -21,7 +21,7 @@ def save_themes(db: Database, themes: Sequence[ThemeName], language: str) -> Non
 
 
 def save_matches(db: Database, article_id: int, matches: Sequence[Match]) -> None:
-    """The article's themes, best first, in place of those it had."""
+    """Replace the article's themes; `matches` are the best first."""
     db.run("DELETE FROM matches WHERE article_id = ?", (article_id,))
     language = db.value("SELECT language FROM articles WHERE id = ?", (article_id,))
     for rank, match in enumerate(matches, 1):
@@ -29,40 +29,32 @@ def save_matches(db: Database, article_id: int, matches: Sequence[Match]) -> Non
         db.insert("matches", row)
 
 
-_COLUMNS = (
-    "article_id, theme, language, rank, score, threshold, decided_by, lexicon_version, evidence"
-)
-
+_COLUMNS = "article_id, theme, language, rank, score, threshold, decided_by, lexicon_version"
 _MATCHES = """(
   article_id INTEGER NOT NULL, theme TEXT NOT NULL, language TEXT NOT NULL,
   rank INTEGER NOT NULL, score REAL NOT NULL, threshold REAL NOT NULL, decided_by TEXT NOT NULL, lexicon_version TEXT NOT NULL,
   evidence TEXT NOT NULL, PRIMARY KEY (article_id, theme)) WITHOUT ROWID
 """
-
 _CORRECTIONS = """coalesce((SELECT group_concat(theme || '=' || verdict) FROM theme_corrections
   WHERE article_id = articles.id), '')"""
 
-_NO_EVIDENCE = '{"hits": [], "blotted": []}'
-
 
 def save_filing(db: Database, article_id: int, matches: Sequence[Match], version: str) -> None:
-    """The article's themes, best first, as the lexicon of this version files it."""
+    """Replace the article's themes by what the lexicon of this version files, the best first."""
     save_matches(db, article_id, matches)
-    sql = "UPDATE articles SET lexicon_version = ? WHERE id = ?"
-    db.run(sql, (version, article_id))
+    db.run("UPDATE articles SET lexicon_version = ? WHERE id = ?", (version, article_id))
 
 
 def filed_otherwise(db: Database, version: str, since: datetime | None = None) -> list[int]:
     """Articles that came in since then and that another lexicon filed, by id."""
-    sql = (
-        "SELECT id FROM articles WHERE lexicon_version IS NOT ? AND first_seen_at >= ? ORDER BY id"
-    )
+    sql = """SELECT id FROM articles
+              WHERE lexicon_version IS NOT ? AND first_seen_at >= ? ORDER BY id"""
     earliest = "" if since is None else text_from_moment(since)
     return [int(row["id"]) for row in db.rows(sql, (version, earliest))]
 
 
 def count_filed_otherwise(db: Database, version: str) -> int:
-    # Ranges of the index, which are empty where all were filed by this one.
+    # Ranges of the index; all are empty where this lexicon filed every article.
     sql = """SELECT (SELECT count(*) FROM articles WHERE lexicon_version < ?)
                   + (SELECT count(*) FROM articles WHERE lexicon_version > ?)
                   + (SELECT count(*) FROM articles WHERE lexicon_version IS NULL)"""
@@ -76,35 +68,35 @@ def filed_by(db: Database, article_ids: Sequence[int]) -> dict[int, str | None]:
     return {row["id"]: row["lexicon_version"] for row in db.rows(sql, article_ids)}
 
 
-def keep_lexicon(
+def save_lexicon(
     db: Database,
     version: str,
     thresholds: Sequence[tuple[str, float]],
     terms: Sequence[tuple[str, str, str, float]],
 ) -> None:
-    """What a lexicon holds, so that a later one can say what it changes.
+    """Save a lexicon's thresholds and terms, so that a later one can report what it changes.
 
     `terms` are theme, term as written, role and weight.
     """
     if db.value("SELECT 1 FROM lexicons WHERE version = ?", (version,)) is None:
-        held = json.dumps({"thresholds": dict(thresholds), "terms": terms}, ensure_ascii=False)
-        db.run("INSERT INTO lexicons VALUES (?, ?)", (version, held))
+        text = json.dumps({"thresholds": dict(thresholds), "terms": terms}, ensure_ascii=False)
+        db.run("INSERT INTO lexicons VALUES (?, ?)", (version, text))
 
 
-def kept_lexicon(
+def load_lexicon(
     db: Database, version: str | None
 ) -> tuple[dict[str, float], list[tuple[str, str, str, float]]] | None:
-    """The thresholds and the terms of a lexicon, as keep_lexicon was given them; None: not known."""
+    """The thresholds and terms of a lexicon as save_lexicon takes them; None: not known."""
     text = db.value("SELECT contents FROM lexicons WHERE version = ?", (version,))
     if text is None:
         return None
-    held = json.loads(text)
-    return held["thresholds"], [tuple(term) for term in held["terms"]]
+    lexicon = json.loads(text)
+    return lexicon["thresholds"], [tuple(term) for term in lexicon["terms"]]
 
 
 @contextlib.contextmanager
 def spool(db: Database) -> Iterator[None]:
-    """An empty spool, gone afterwards."""
+    """Temporary tables for articles as another lexicon files them; dropped afterwards."""
     db.run(
         """CREATE TEMP TABLE refiled (article_id INTEGER PRIMARY KEY, version INTEGER NOT NULL,
              lexicon_version TEXT, corrections TEXT NOT NULL)"""
@@ -118,7 +110,7 @@ def spool(db: Database) -> Iterator[None]:
 
 
 def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]]) -> None:
-    """Articles with the themes that they would have, in place of what the spool has of them."""
+    """Put articles with the themes that they would have into the spool, or replace them there."""
     ids = [(article_id,) for article_id, _ in filings]
     db.run_many("DELETE FROM temp.refiled_matches WHERE article_id = ?", ids)
     db.run_many(
@@ -139,7 +131,7 @@ def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]])
 
 
 def changed_since_spooled(db: Database) -> list[int]:
-    """Articles that were revised, refiled or ruled on by somebody else after the spool took them."""
+    """Articles that another process revised, refiled or corrected after they were put in the spool."""
     sql = f"""
     SELECT article_id FROM temp.refiled JOIN articles ON articles.id = article_id
      WHERE refiled.version != articles.version
@@ -150,22 +142,26 @@ def changed_since_spooled(db: Database) -> list[int]:
     return [int(row["article_id"]) for row in db.rows(sql)]
 
 
-def keep_spool(db: Database, version: str) -> None:
-    """File every article of the spool as it stands there. Call inside a write."""
+def save_spool(db: Database, version: str) -> None:
+    """Copy the themes of every article in the spool into the store. Call inside a write."""
     db.run("DELETE FROM matches WHERE article_id IN (SELECT article_id FROM temp.refiled)")
-    db.run(f"INSERT INTO matches ({_COLUMNS}) SELECT {_COLUMNS} FROM temp.refiled_matches")  # noqa: S608 - our own words
-    sql = """UPDATE articles SET lexicon_version = ?
-              WHERE id IN (SELECT article_id FROM temp.refiled)"""
+    db.run(
+        f"""INSERT INTO matches ({_COLUMNS}, evidence)
+            SELECT {_COLUMNS}, evidence FROM temp.refiled_matches"""  # noqa: S608 - our own words
+    )
+    sql = (
+        "UPDATE articles SET lexicon_version = ? WHERE id IN (SELECT article_id FROM temp.refiled)"
+    )
     db.run(sql, (version,))
 
 
 @contextlib.contextmanager
 def supposing(db: Database) -> Iterator[None]:
-    """Within it every query on matches sees the store as if the spool were kept, without evidence.
+    """Within it every query on matches sees the store as save_spool would leave it, without evidence.
 
-    A temporary table hides the one of the same name; nothing of the database itself changes.
+    A temporary table hides the one of the same name; the database itself does not change.
     """
-    columns = _COLUMNS.removesuffix("evidence") + f"'{_NO_EVIDENCE}'"
+    columns = f"""{_COLUMNS}, '{{"hits": [], "blotted": []}}'"""
     db.run(f"CREATE TEMP TABLE matches {_MATCHES}")
     db.run("CREATE INDEX temp.supposed_by_theme ON matches (theme, language, article_id)")
     try:
@@ -179,8 +175,8 @@ def supposing(db: Database) -> Iterator[None]:
         db.run("DROP TABLE temp.matches")
 
 
-def kept_themes(db: Database) -> list[str]:
-    """Every theme that config.toml has had, as far as articles were filed since."""
+def stored_themes(db: Database) -> list[str]:
+    """Every theme that articles were ever filed under, also those that config.toml has lost."""
     return [str(row["name"]) for row in db.rows("SELECT name FROM themes ORDER BY position, name")]
 
 
@@ -192,17 +188,17 @@ def theme_corrections(db: Database, article_id: int) -> dict[str, Correction]:
 def theme_corrections_of(
     db: Database, article_ids: Sequence[int]
 ) -> dict[int, dict[str, Correction]]:
-    """What editors ruled on each of these articles, by theme; none: no key."""
+    """What editors ruled on each of these articles, by theme; articles without a ruling are left out."""
     marks = ", ".join("?" * len(article_ids))
     sql = f"SELECT * FROM theme_corrections WHERE article_id IN ({marks})"  # noqa: S608 - marks only
-    found: dict[int, dict[str, Correction]] = {}
+    corrections: dict[int, dict[str, Correction]] = {}
     for row in db.rows(sql, article_ids):
-        found.setdefault(row["article_id"], {})[row["theme"]] = correction_from_row(row)
-    return found
+        corrections.setdefault(row["article_id"], {})[row["theme"]] = correction_from_row(row)
+    return corrections
 
 
-def ruled_articles(db: Database) -> list[int]:
-    """The articles on whose themes an editor ruled, by id."""
+def corrected_articles(db: Database) -> list[int]:
+    """The articles whose themes an editor corrected, by id."""
     sql = "SELECT DISTINCT article_id FROM theme_corrections ORDER BY article_id"
     return [int(row["article_id"]) for row in db.rows(sql)]
 
@@ -210,7 +206,7 @@ def ruled_articles(db: Database) -> list[int]:
 def rule_theme(
     db: Database, article_id: int, theme: str, verdict: Verdict, by: str, moment: datetime
 ) -> None:
-    """Keep an editor's word on a theme; who first said the same stays."""
+    """Save an editor's ruling on a theme; the same ruling again keeps the first editor's name."""
     db.run(
         """INSERT INTO theme_corrections VALUES (?, ?, ?, ?, ?)
            ON CONFLICT (article_id, theme) DO UPDATE SET verdict = excluded.verdict,
@@ -221,5 +217,5 @@ def rule_theme(
 
 
 def forget_theme_corrections(db: Database, article_id: int) -> int:
-    """Take back all that editors ruled on an article's themes; on how many."""
+    """Delete all rulings on an article's themes; how many there were."""
     return db.run("DELETE FROM theme_corrections WHERE article_id = ?", (article_id,))

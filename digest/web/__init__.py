@@ -1,1 +1,1 @@
-"""What is served over HTTP: the folder of feeds, and how the service is."""
+"""What is served over HTTP: the folder of feeds, and the state of the service."""

@@ -1,8 +1,8 @@
 """The web server: feeds and pages from memory by a plain ASGI application, and /healthz, /readyz and
-/metrics for monitoring. GET and HEAD only, and neither changes anything.
+/metrics for monitoring. It accepts only GET and HEAD and never changes anything.
 
-Nobody can hold a connection for ever: not by silence, not by a head that does not end, and not by an
-answer that nobody reads. A client that reads its answer, however slowly, gets all of it.
+Nobody can hold a connection for ever, by silence, by an endless head or by not reading an answer. A
+client that reads its answer, however slowly, gets all of it.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PLAIN = b"text/plain; charset=utf-8"
 EMPTY_BODY: dict[str, Any] = {"type": "http.response.body", "body": b""}
 LONGEST_HEAD = 65_536
-"""Bytes that may come before a request is complete; feed readers need a few hundred. A body counts
-too, as nothing here takes one.
+"""The most bytes before a request is complete; feed readers need a few hundred. A body counts too,
+as nothing here accepts one.
 """
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 DRAIN_SECONDS = 5
-"""How long the end waits for answers in progress, and for connections that stay open without a request."""
+"""How long a stop waits for answers in progress and for open connections without a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ class Report:
 
 
 async def alive() -> Report:
-    """/healthz: any answer at all means that the process is alive."""
+    """/healthz: any answer means that the process is alive."""
     return Report(200, PLAIN, b"ok\n")
 
 
 class FeedApp:
     """Serves `files` under the path of `feeds_url`, and each of `reports` at its own path.
 
-    `seen` counts answers by (route, status); there are few routes, whatever the requests.
+    `seen` counts answers by (route, status); the number of routes is small and fixed.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class FeedApp:
         self.serve(files, feeds_url)
 
     def serve(self, files: FileCache, feeds_url: str) -> None:
-        """From now on serve these files under the path of this address."""
+        """Replace the files and the address under which they are served."""
         self.files = files
         self.root = urlsplit(feeds_url).path.rstrip("/") + "/"
 
@@ -124,11 +124,11 @@ class FeedApp:
 
 
 _asking: ContextVar["GuardedProtocol"] = ContextVar("asking")
-"""The connection whose request a task answers: set where data comes in, inherited by the tasks."""
+"""The connection whose request a task answers: set when data arrives, inherited by the tasks."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a limit to what a silent or slow client can hold.
+    """uvicorn's protocol with limits for silent and slow clients.
 
     It overrides only methods of asyncio.Protocol, as uvicorn may change its own in any version.
     """
@@ -157,7 +157,7 @@ class GuardedProtocol(HttpToolsProtocol):
         _asking.set(self)
         super().data_received(data)
         if self._head > LONGEST_HEAD:
-            # Later, as the task of a request that is now complete starts before that, and resets the count.
+            # Later, as the task of a request that is now complete starts first and resets the count.
             asyncio.get_running_loop().call_soon(self._refuse)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -178,11 +178,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._wire.close()
 
     def _check(self) -> None:
-        """Close a connection on which nothing has moved for `patience`: no request became complete,
-        and nothing of an answer was read. What is left of an answer may still go out; a client that
-        reads nothing of it for another `patience` is cut off.
+        """Close a connection on which nothing has happened for `patience`: no request became complete,
+        and nothing of an answer was read. The rest of an answer may still be sent; a client that reads
+        nothing of it for another `patience` is cut off.
 
-        One timer for each connection, as one for each answer costs much of the answer.
+        There is one timer for each connection, as one for each answer would be slow.
         """
         loop = asyncio.get_running_loop()
         unread = self._count_unread()
@@ -198,8 +198,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timer = loop.call_later(left, self._check)
 
     def _count_unread(self) -> int:
-        """Bytes of answers that have not reached the client. Where the system does not say how many
-        it holds, only those that it has not yet accepted from us.
+        """Bytes of answers that have not reached the client. If the system does not say how many it
+        buffers, only those that it has not yet accepted from us.
         """
         unread = self._wire.get_write_buffer_size()
         if sys.platform == "linux":
@@ -207,9 +207,9 @@ class GuardedProtocol(HttpToolsProtocol):
             import termios
 
             channel = self._wire.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # it is closed: nothing is left
-                found = fcntl.ioctl(channel.fileno(), termios.TIOCOUTQ, bytes(4))
-                unread += struct.unpack("i", found)[0]
+            with contextlib.suppress(OSError):  # closed, so nothing is left
+                queued = fcntl.ioctl(channel.fileno(), termios.TIOCOUTQ, bytes(4))
+                unread += struct.unpack("i", queued)[0]
         return unread
 
 
@@ -243,8 +243,8 @@ async def serve(
     drain: float = DRAIN_SECONDS,
     protocol: type[GuardedProtocol] = GuardedProtocol,
 ) -> None:
-    """Answer until `stopping`. Answers in progress are finished, if that takes no longer than `drain`
-    seconds; after that their connections are cut off.
+    """Answer until `stopping`. Answers in progress have `drain` seconds to finish; then their
+    connections are cut off.
     """
     loop = asyncio.get_running_loop()
 

@@ -1,5 +1,5 @@
-"""The files of the feeds folder in memory, each with its answers prepared, and which answer a request
-gets (RFC 9110).
+"""The files of the feeds folder in memory with their prepared answers, and the answer for a request
+(RFC 9110).
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -27,10 +27,10 @@ TYPES = {
     "opml": "text/x-opml; charset=utf-8",
     "css": "text/css; charset=utf-8",
 }
-"""What may be served, by the ending of the file."""
+"""The media types that may be served, by file ending."""
 NAME = re.compile(rf"(?:articles/)?[a-z0-9][a-z0-9.-]*\.(?:{'|'.join(TYPES)})")
 NO_FILE = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG})
-"""Errors of the disk that mean: no file has, or can have, this name."""
+"""Errors which mean that no file has, or can have, this name."""
 
 SECURITY = (
     (
@@ -41,12 +41,13 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
-"""For pages: ours have no script, no form and nothing from elsewhere."""
+"""For pages: ours have no script, no form and nothing from other sites."""
 FRESH_FOR = 1.0
-"""Seconds in which the disk is not asked again whether a file has changed."""
+"""Seconds before the disk is checked again for a changed file."""
 LEAST_SAVING = 0.95
+"""The largest size of a compressed file, as a share of the plain one."""
 CODINGS = (b"br", b"gzip")
-"""The codings that a file is also kept in, the smallest first."""
+"""The codings in which a file is also kept, the smallest first."""
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _QUALITY = re.compile(rb"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
 Headers = Iterable[tuple[bytes, bytes]]
@@ -55,14 +56,14 @@ Message = dict[str, Any]
 
 @lru_cache(maxsize=256)
 def best_coding(accept_encoding: bytes) -> bytes | None:
-    """The one of `CODINGS` that an Accept-Encoding prefers, of several the smallest; None where it
-    accepts none of them, or none as much as the plain form that it names (RFC 9110 §12.5.3).
+    """The one of `CODINGS` that an Accept-Encoding prefers, of equals the smallest; None if it accepts
+    none of them, or prefers the plain form (RFC 9110 §12.5.3).
     """
     qualities: dict[bytes, float] = {}
     for part in accept_encoding.lower().split(b","):
         coding, *parameters = part.split(b";")
-        found = [match[1] for one in parameters if (match := _QUALITY.fullmatch(one))]
-        qualities[coding.strip().removeprefix(b"x-")] = float(found[0]) if found else 1.0
+        weights = [match[1] for one in parameters if (match := _QUALITY.fullmatch(one))]
+        qualities[coding.strip().removeprefix(b"x-")] = float(weights[0]) if weights else 1.0
     others = qualities.get(b"*", 0.0)
     best = max(CODINGS, key=lambda coding: qualities.get(coding, others))
     quality = qualities.get(best, others)
@@ -71,7 +72,7 @@ def best_coding(accept_encoding: bytes) -> bytes | None:
 
 @lru_cache(maxsize=256)
 def _since(if_modified_since: bytes) -> datetime | None:
-    """None where it is not a date, which counts as absent (RFC 9110 §13.1.3)."""
+    """None if it is not a date, which counts as absent (RFC 9110 §13.1.3)."""
     try:
         moment = parsedate_to_datetime(if_modified_since.decode("ascii"))
     except (ValueError, OverflowError):  # the latter for an offset of many digits
@@ -108,7 +109,7 @@ class Answer:
 
 @dataclass(slots=True)
 class CachedFile:
-    """A file in memory, plain and in each coding that makes it smaller. `state` shows whether the one
+    """A file in memory, plain and in each coding that makes it smaller. `state` shows whether the file
     on disk is still the same.
     """
 
@@ -120,7 +121,7 @@ class CachedFile:
     packed: Mapping[bytes, Answer]
 
     def choose(self, headers: Headers) -> tuple[Answer, bool]:
-        """The form that a request with these headers gets, and whether the reader already has it."""
+        """The form for a request with these headers, and whether the reader already has it."""
         coding: bytes | None = None
         tags: bytes | None = None
         date: bytes | None = None
@@ -139,7 +140,7 @@ class CachedFile:
 
 
 class FileCache:
-    """Files of `folder` by name, at most `limit` bytes of them; the least recently requested go first.
+    """Files of `folder` by name, at most `limit` bytes; the least recently requested are dropped first.
 
     `seconds` is a monotonic clock.
     """
@@ -164,7 +165,7 @@ class FileCache:
         return file
 
     async def find(self, name: str) -> CachedFile | None:
-        """The file as it is on disk now; None if no file of this name is there, or may be served."""
+        """The file as it is on disk now; None if there is none with this name, or it is not served."""
         if (file := self.fresh(name)) is not None or not NAME.fullmatch(name):
             return file
         async with self._lock:  # of many requests for one file, the first reads it
@@ -172,8 +173,8 @@ class FileCache:
                 return file
             file = self._files.get(name)
             try:
-                found = (self.folder / name).stat()
-                if file is not None and file.state == _state(found):
+                on_disk = (self.folder / name).stat()
+                if file is not None and file.state == _state(on_disk):
                     file.checked_at = self._seconds()
                     return file
                 self._drop(name)
@@ -191,22 +192,29 @@ class FileCache:
 
     def _read(self, name: str) -> CachedFile:
         with (self.folder / name).open("rb") as file:
-            found = os.fstat(file.fileno())
+            on_disk = os.fstat(file.fileno())
             data = file.read()
-        # publish replaces a file only where its bytes changed, so its time is when they did; the
-        # newest article's would stay where a feed's title changes or an article is taken out.
-        modified = datetime.fromtimestamp(int(found.st_mtime), UTC)
+        # publish replaces a file only if its bytes changed, so its time is that of the change; the
+        # newest article's time does not move when a feed's title changes or an article is removed.
+        modified = datetime.fromtimestamp(int(on_disk.st_mtime), UTC)
         tag = hashlib.sha256(data).hexdigest()[:32]
         plain = self._answer(name, data, f'"{tag}"', modified, None)
-        # Another coding is another representation: a strong tag of its own (§8.8.3.3).
+        import brotli
+
+        # As small as possible, since it is done once for each version of a file. Another coding is
+        # another representation with a strong tag of its own (§8.8.3.3).
+        codings = {
+            b"br": brotli.compress(data, mode=brotli.MODE_TEXT),
+            b"gzip": gzip.compress(data, compresslevel=9, mtime=0),
+        }
         packed = {
             coding: self._answer(name, body, f'"{tag}-{coding.decode()}"', modified, coding)
-            for coding, body in _packed(data)
+            for coding, body in codings.items()
             if len(body) < len(data) * LEAST_SAVING
         }
         size = sum(len(one.body["body"]) for one in (plain, *packed.values()))
         return CachedFile(
-            _state(found), self._seconds(), name.rpartition(".")[2], size, plain, packed
+            _state(on_disk), self._seconds(), name.rpartition(".")[2], size, plain, packed
         )
 
     def _answer(
@@ -241,13 +249,5 @@ class FileCache:
             self.held -= file.size
 
 
-def _packed(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """In each coding, as small as it gets: it is done once for each version of a file."""
-    import brotli
-
-    yield b"br", brotli.compress(data, mode=brotli.MODE_TEXT)
-    yield b"gzip", gzip.compress(data, compresslevel=9, mtime=0)
-
-
-def _state(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_mtime_ns, found.st_size, found.st_ino
+def _state(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

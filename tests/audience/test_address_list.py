@@ -1,4 +1,4 @@
-"""A list of addresses in any form that people keep one: none is lost in silence, none is made up."""
+"""A list of addresses in any form that people keep: none is lost silently, none is made up."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +11,8 @@ PEOPLE = st.lists(st.tuples(NAMES, st.integers(1, 99)), min_size=1, max_size=12)
 
 
 def read(text: str) -> tuple[list[str], list[str]]:
-    found = read_addresses("left.csv", text.encode())
-    return list(found.addresses), [one.split(": ")[0] for one in found.faults]
+    listed = read_addresses("left.csv", text.encode())
+    return list(listed.addresses), [one.split(": ")[0] for one in listed.faults]
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def read(text: str) -> tuple[list[str], list[str]]:
         pytest.param("Кто ушёл\na@x.test\n", ["a@x.test"], [1], id="a heading that is unknown"),
     ],
 )  # fmt: skip
-def test_every_line_gives_its_addresses_or_is_told(
+def test_every_line_gives_an_address_or_a_fault(
     text: str, addresses: list[str], faulty: list[int]
 ) -> None:
-    """For whoever stands on the list."""
+    """For everybody on the list."""
     assert read(text) == (addresses, [f"left.csv, line {number}" for number in faulty])
 
 

@@ -1,7 +1,7 @@
-"""Recipients: added once, changed at will, and never revived after they left."""
+"""Recipients: added once, changed later, and never added again after they unsubscribed."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -25,23 +25,17 @@ def add(
     db: Database,
     address: str = "ann@example.org",
     *,
-    name: str | None = None,
-    languages: Sequence[str] = ("en", "ru"),
-    themes: Sequence[str] | None = None,
-    digests: Sequence[str] = ("weekly",),
     moment: datetime = ADDED_AT,
+    resubscribe: bool = False,
+    **choice: Any,
 ) -> tuple[int, bool]:
+    values = {"languages": ("en", "ru"), "digests": ("weekly",)} | choice
     with db.write():
-        return add_recipient(
-            db,
-            ChosenRecipient(
-                address=address, name=name, languages=languages, themes=themes, digests=digests
-            ),
-            moment,
-        )
+        chosen = ChosenRecipient(address=address, **values)
+        return add_recipient(db, chosen, moment, resubscribe=resubscribe)
 
 
-def test_a_recipient_is_kept_with_the_choice(db: Database) -> None:
+def test_a_recipient_is_stored_with_the_choice(db: Database) -> None:
     """For the recipient: address, name, languages in their order, themes and digests."""
     assert add(db, name="Ann", languages=["ru", "en"], themes=["youth", "drugs"]) == (1, True)
     [ann] = list_recipients(db)
@@ -59,7 +53,7 @@ def test_an_address_is_one_recipient_however_it_is_written(db: Database) -> None
 
 
 def test_a_second_add_is_a_new_choice(db: Database) -> None:
-    """For the recipient: the last word counts, the name stays, and so does the day they came."""
+    """For the recipient: the last choice counts; the name and the day they were added stay."""
     add(db, name="Ann", themes=["drugs"])
     add(db, languages=["en"], themes=["youth"], digests=["weekly", "daily"], moment=LATER)
     [ann] = list_recipients(db)
@@ -75,8 +69,8 @@ def test_a_choice_of_everything_is_no_list(db: Database) -> None:
     assert row["themes"] is None
 
 
-def test_whoever_left_is_not_added_again(db: Database) -> None:
-    """For whoever left: no list and no slip of the hand brings the mail back."""
+def test_somebody_who_unsubscribed_is_not_added_again(db: Database) -> None:
+    """For somebody who unsubscribed: no import and no mistake brings the mail back."""
     number, _ = add(db, themes=["drugs"])
     with db.write():
         db.run("UPDATE recipients SET status = 'ended' WHERE id = ?", (number,))
@@ -87,35 +81,21 @@ def test_whoever_left_is_not_added_again(db: Database) -> None:
     assert list(raw_choices(db, "weekly")) == []
 
 
-def test_whoever_asked_anew_is_a_recipient_from_then_on(db: Database) -> None:
-    """For whoever left and came back: mailed again, and the day of the new word is kept."""
+def test_somebody_who_resubscribed_is_a_recipient_from_then_on(db: Database) -> None:
+    """For somebody who unsubscribed and came back: mailed again, added on the new day."""
     number, _ = add(db)
     with db.write():
         end_recipient(db, number, "by hand", ADDED_AT)
-        again = add_recipient(
-            db,
-            ChosenRecipient(
-                address="ANN@example.org",
-                name=None,
-                languages=["ru"],
-                themes=None,
-                digests=["weekly"],
-            ),
-            LATER,
-            anew=True,
-        )
-    assert again == (number, False)
+    assert add(db, "ANN@example.org", moment=LATER, resubscribe=True) == (number, False)
     [ann] = list_recipients(db, recipient_id=number)
     assert (ann.status, ann.added_at) == (RecipientStatus.ACTIVE, LATER)
-    assert db.row("SELECT ended_at, ended_reason FROM recipients") == {
-        "ended_at": None,
-        "ended_reason": None,
-    }
+    row = db.row("SELECT ended_at, ended_reason FROM recipients")
+    assert row == {"ended_at": None, "ended_reason": None}
     assert [row["id"] for row in raw_choices(db, "weekly")] == [number]
 
 
 def test_one_recipient_is_found_among_others(db: Database) -> None:
-    """For who changes one: the choice is theirs alone."""
+    """For the operator who changes one: the choice is theirs alone."""
     add(db, themes=["drugs"])
     other, _ = add(db, "bob@example.org", languages=["ru"], themes=["youth"])
     [bob] = list_recipients(db, recipient_id=other)
@@ -124,7 +104,7 @@ def test_one_recipient_is_found_among_others(db: Database) -> None:
 
 @pytest.mark.parametrize("status", ["pending", "ended"])
 def test_only_active_recipients_are_mailed(db: Database, status: str) -> None:
-    """For whoever has not confirmed, and for whoever left."""
+    """For somebody who has not confirmed, and for somebody who unsubscribed."""
     add(db)
     other, _ = add(db, "bob@example.org")
     with db.write():
@@ -140,7 +120,7 @@ def test_only_recipients_of_the_digest_get_it(db: Database) -> None:
     assert [row["id"] for row in raw_choices(db, "daily")] == [2]
 
 
-def test_nobody_of_an_address_is_told(db: Database) -> None:
+def test_an_unknown_address_is_reported(db: Database) -> None:
     """For the operator who mistyped --to."""
     with pytest.raises(NotFoundError, match="digest recipients list"):
         recipient_by_address(db, "nobody@example.org")

@@ -1,6 +1,6 @@
-"""The verb `subscribe`: who is believed, and when a letter counts as read."""
+"""Taking in returned mail: which reports count, and when a message is done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -27,12 +27,12 @@ def office(filled: Desk) -> Iterator[Office]:
         yield made
 
 
-def take(office: Office, *letters: bytes) -> ReturnsReport:
-    named = [(str(n), letter) for n, letter in enumerate(letters)]
-    settings = office.desk.settings
-    return take_returns(
-        opened(office.db, settings, clock=lambda: office.now, token_key=KEY), named, lambda _: None
-    )
+def take(
+    office: Office, *messages: bytes, done: Callable[[str], None] = lambda _: None
+) -> ReturnsReport:
+    named = [(str(n), message) for n, message in enumerate(messages, 1)]
+    newsroom = opened(office.db, office.desk.settings, clock=lambda: office.now, token_key=KEY)
+    return take_returns(newsroom, named, done)
 
 
 def report(*, to: str = "bounces@news.example.org", original: str = ANNA, n: int = 1) -> bytes:
@@ -49,23 +49,23 @@ def causes(office: Office) -> list[str]:
     return [one["cause"] for one in list_suppressions(office.db)]
 
 
-def test_a_report_without_a_token_counts_for_whom_we_mailed_lately(office: Office) -> None:
-    """Others could have written it; right after our mail it is most likely true."""
+def test_a_report_without_a_token_counts_for_a_recent_mail(office: Office) -> None:
+    """Others could have written it; soon after our mail it is most likely true."""
     office.later(days=29)
     assert take(office, report()).suppressed == 1
     assert causes(office) == ["hard"]
 
 
-def test_a_report_without_a_token_out_of_the_blue_is_kept_only(office: Office) -> None:
-    """Nobody silences a recipient by a letter that names the address."""
+def test_a_report_without_a_token_and_a_recent_mail_is_only_stored(office: Office) -> None:
+    """Nobody can suppress a recipient with a message that names the address."""
     office.later(days=31)
-    told = take(office, report())
-    assert (told.suppressed, told.kinds.total()) == (0, 1)
+    taken = take(office, report())
+    assert (taken.suppressed, taken.kinds.total()) == (0, 1)
     assert causes(office) == []
 
 
 def test_a_token_counts_whenever_it_comes(office: Office) -> None:
-    """Some systems give up after months, and only we can have made it."""
+    """Some systems give up after months, and nobody else can make a token."""
     office.later(days=400)
     token = token_for(KEY, 1, 1)
     assert take(office, report(to=f"bounces+{token}@news.example.org", original="")).suppressed == 1
@@ -80,44 +80,39 @@ def test_a_token_counts_whenever_it_comes(office: Office) -> None:
 )
 def test_a_token_that_is_not_ours_names_nobody(office: Office, token: str) -> None:
     """Neither a forged one nor one of another database."""
-    letter = report(to=f"bounces+{token}@news.example.org", original="")
-    assert take(office, letter).suppressed == 0
+    message = report(to=f"bounces+{token}@news.example.org", original="")
+    assert take(office, message).suppressed == 0
     assert causes(office) == []
 
 
-def test_a_letter_is_done_only_when_it_is_on_disk(office: Office) -> None:
-    """A crash between two letters loses neither: the mailbox marks what the store has."""
+def test_a_message_is_done_only_when_it_is_on_disk(office: Office) -> None:
+    """A crash between two messages loses neither: the mailbox marks what the database has."""
     seen: list[tuple[str, int]] = []
 
     def done(name: str) -> None:
         with office.desk.open(read_only=True) as other:
             seen.append((name, other.value("SELECT count(*) FROM bounces")))
 
-    letters = [("one", report(n=1)), ("two", report(n=2))]
-    take_returns(
-        opened(office.db, office.desk.settings, clock=lambda: office.now, token_key=KEY),
-        letters,
-        done,
-    )
-    assert seen == [("one", 1), ("two", 2)]
+    take(office, report(n=1), report(n=2), done=done)
+    assert seen == [("1", 1), ("2", 2)]
 
 
-def test_a_letter_in_two_mailboxes_counts_once(office: Office) -> None:
-    """The same bytes are the same letter."""
-    told = take(office, report(), report())
-    assert (told.known, told.suppressed, told.kinds.total()) == (1, 1, 1)
+def test_a_message_in_two_mailboxes_counts_once(office: Office) -> None:
+    """The same bytes are the same message."""
+    taken = take(office, report(), report())
+    assert (taken.known, taken.suppressed, taken.kinds.total()) == (1, 1, 1)
 
 
-def test_a_plain_mail_to_leave_ends_its_sender(office: Office) -> None:
-    """Who writes by hand, to the address without a token."""
-    letter = f"From: {ANNA}\nTo: leave@news.example.org\nSubject: please\n\n\n".encode()
-    assert take(office, letter).ended == 1
+def test_a_plain_mail_to_leave_unsubscribes_its_sender(office: Office) -> None:
+    """For somebody who writes by hand to the address without a token."""
+    message = f"From: {ANNA}\nTo: leave@news.example.org\nSubject: please\n\n\n".encode()
+    assert take(office, message).ended == 1
     row = office.db.row("SELECT status, ended_reason FROM recipients")
     assert row == {"status": "ended", "ended_reason": "mail to the address for leaving"}
 
 
-def test_who_left_is_not_sent_what_was_queued(office: Office) -> None:
-    """Leaving holds for what is already queued."""
+def test_unsubscribing_skips_a_queued_mail(office: Office) -> None:
+    """For the recipient: it takes effect at once."""
     office.add("boris@reader.example")
     (office.desk.seeds / "900.txt").write_text("Новости\n\nВ Ашхабаде прошла встреча.\n", "utf-8")
     office.later(days=7)
@@ -125,8 +120,8 @@ def test_who_left_is_not_sent_what_was_queued(office: Office) -> None:
     office.now += timedelta(hours=1)
     office.compose()
     token = token_for(KEY, 1, 1)
-    letter = f"From: x@y.example\nTo: leave+{token}@news.example.org\nSubject: bye\n\n\n".encode()
-    assert take(office, letter).ended == 1
+    message = f"From: x@y.example\nTo: leave+{token}@news.example.org\nSubject: bye\n\n\n".encode()
+    assert take(office, message).ended == 1
     office.deliver()
     assert office.counts(2) == {"sent": 1, "skipped": 1}
     assert office.db.value("SELECT reason FROM deliveries WHERE status = 'skipped'") == (

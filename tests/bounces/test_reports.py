@@ -1,4 +1,4 @@
-"""What comes back for our mail, and for whom; the samples in tests/data/reports are our own."""
+"""Reading returned mail: its meaning and its recipient; the samples in tests/data/reports are our own."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def sample(name: str) -> bytes:
     ],
 )
 def test_a_mail_that_came_back_is_classed(name: str, kind: ReturnKind) -> None:
-    """Only dead addresses are suppressed, and only abuse and a wish to leave end a recipient."""
+    """Only dead addresses are suppressed; only abuse and a wish to leave end a subscription."""
     assert read_report(sample(name), OURS).kind is kind
 
 
@@ -72,35 +72,26 @@ def test_a_mail_that_came_back_is_classed(name: str, kind: ReturnKind) -> None:
     ],
 )
 def test_a_report_finds_its_delivery(name: str, found_by: FoundBy) -> None:
-    """However much of our mail a system keeps, the token in it names edition and recipient."""
+    """Even a small part of our mail has the token, which names edition and recipient."""
     read = read_report(sample(name), OURS)
     assert (read.delivery, read.found_by) == (DELIVERY, found_by)
 
 
 @pytest.mark.parametrize(
-    ("name", "found_by", "addresses"),
+    ("name", "found_by", "address"),
     [
-        pytest.param(
-            "original-recipient",
-            FoundBy.RECIPIENT,
-            ("anna@reader.example",),
-            id="Original-Recipient before Final-Recipient",
-        ),
-        pytest.param(
-            "complaint-redacted", FoundBy.RECIPIENT, ("redacted@reader.example",), id="redacted"
-        ),
-        pytest.param("leave-plain", FoundBy.SENDER, ("anna@reader.example",), id="sender"),
-        pytest.param(
-            "leave-quoting", FoundBy.SENDER, ("boris@other.example",), id="sender, not the quoted"
-        ),
+        pytest.param("original-recipient", FoundBy.RECIPIENT, "anna@reader.example", id="original"),
+        pytest.param("complaint-redacted", FoundBy.RECIPIENT, "redacted@reader.example", id="redacted"),
+        pytest.param("leave-plain", FoundBy.SENDER, "anna@reader.example", id="sender"),
+        pytest.param("leave-quoting", FoundBy.SENDER, "boris@other.example", id="not the quoted"),
     ],
-)
-def test_without_a_token_the_address_is_told(
-    name: str, found_by: FoundBy, addresses: tuple[str, ...]
+)  # fmt: skip
+def test_without_a_token_the_address_is_returned(
+    name: str, found_by: FoundBy, address: str
 ) -> None:
-    """Who passes a mail on does not end the one it was for; the caller sees what was only said."""
+    """Somebody who forwards a mail does not unsubscribe its recipient; the caller sees the claim."""
     read = read_report(sample(name), OURS)
-    assert (read.delivery, read.found_by, read.addresses) == (None, found_by, addresses)
+    assert (read.delivery, read.found_by, read.addresses) == (None, found_by, (address,))
 
 
 def test_another_key_finds_no_delivery() -> None:
@@ -110,7 +101,7 @@ def test_another_key_finds_no_delivery() -> None:
     assert (read.delivery, read.found_by) == (None, FoundBy.RECIPIENT)
 
 
-def test_the_answer_of_the_server_is_kept() -> None:
+def test_the_answer_of_the_server_is_read() -> None:
     """An operator can see why an address was suppressed."""
     read = read_report(sample("postfix-no-such-user"), OURS)
     assert read.status == "5.1.1"
@@ -118,8 +109,8 @@ def test_the_answer_of_the_server_is_kept() -> None:
     assert read.message_id == f"<weekly.48.{TOKEN}@news.example>"
 
 
-def test_each_address_of_a_report_keeps_its_own_fate() -> None:
-    """Of an alias only the dead member is named, and what became of the other is kept."""
+def test_each_address_of_a_report_has_its_own_kind() -> None:
+    """Of an alias only the dead member is named; the other is known to be alive."""
     read = read_report(sample("alias-half-alive"), OURS)
     assert read.addresses == ("press-one@reader.example",)
     assert [(one.final, one.kind) for one in read.failures] == [
@@ -128,8 +119,8 @@ def test_each_address_of_a_report_keeps_its_own_fate() -> None:
     ]
 
 
-def test_a_bounce_to_the_address_for_leaving_ends_nobody() -> None:
-    """Leaving is a person's wish, or a mail program's for its person; never a mail system's."""
+def test_a_bounce_to_the_address_for_leaving_unsubscribes_nobody() -> None:
+    """Only a person, or their mail program, unsubscribes; a mail system never does."""
     bounce = sample("qmail-text").replace(b"To: bounces@", f"To: leave+{TOKEN}@".encode())
     assert read_report(bounce, OURS).kind is ReturnKind.HARD
 
@@ -166,12 +157,12 @@ def test_a_bounce_to_the_address_for_leaving_ends_nobody() -> None:
     ],
 )
 def test_a_status_is_classed(action: str, status: str, diagnostic: str, kind: ReturnKind) -> None:
-    """RFC 3463 and what mail systems make of it."""
+    """RFC 3463, and how mail systems use it."""
     assert reports.kind_of(action, reports.best_status(status, diagnostic), diagnostic) is kind
 
 
 def test_an_encoded_report_is_read() -> None:
-    """RFC 3464 forbids it, and some write it all the same."""
+    """RFC 3464 forbids it, but some systems do it."""
     import base64
 
     whole = sample("postfix-no-such-user")
@@ -182,17 +173,14 @@ def test_an_encoded_report_is_read() -> None:
     assert (read.kind, read.status) == (ReturnKind.HARD, "5.1.1")
 
 
+MIXED = b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n"
 NAMES = sorted(path.stem for path in SAMPLES.glob("*.eml"))
+CHANGE = st.tuples(st.integers(0, 3000), st.integers(0, 40), st.binary(max_size=8))
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.sampled_from(NAMES),
-    st.lists(
-        st.tuples(st.integers(0, 3000), st.integers(0, 40), st.binary(max_size=8)), max_size=6
-    ),
-)
-def test_a_broken_report_is_read_without_a_fault(
+@given(st.sampled_from(NAMES), st.lists(CHANGE, max_size=6))
+def test_a_broken_report_is_read_without_an_error(
     name: str, changes: list[tuple[int, int, bytes]]
 ) -> None:
     """One bad mail never stops the reading of the others."""
@@ -208,31 +196,18 @@ def test_a_broken_report_is_read_without_a_fault(
         pytest.param(b"", id="nothing"),
         pytest.param(b"\x00\xff" * 5000, id="no text"),
         pytest.param(b"To: \xff\xfe <bounces@news.example>\nSubject: =?x?b?!?=\n\n", id="8 bit"),
-        pytest.param(
-            b"Content-Type: multipart/report; boundary*=utf-9''%ff%\n\n--x\n", id="odd boundary"
-        ),
-        pytest.param(
-            b"Content-Type: text/plain; charset=no-such\nContent-Transfer-Encoding: base64\n\n!!",
-            id="odd charset",
-        ),
+        pytest.param(b"Content-Type: multipart/report; boundary*=utf-9''%ff%\n\n--x\n", id="odd boundary"),
+        pytest.param(b"Content-Type: text/plain; charset=no-such\nContent-Transfer-Encoding: base64\n\n!!", id="odd charset"),
         pytest.param(b"Content-Type: message/rfc822\n\n" * 3000, id="nested without end"),
-        pytest.param(
-            b"".join(
-                b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i)
-                for i in range(2000)
-            ),
-            id="parts without end",
-        ),
+        pytest.param(b"".join(MIXED % (i, i) for i in range(2000)), id="parts without end"),
         pytest.param(b"A: b\n\n" + b"x" * (LARGEST_READ + 10), id="larger than is read"),
         pytest.param(b"Subject: " + b" " * 400_000 + b"x\n\n", id="a field of spaces"),
         pytest.param(b"Subject: " + b"!" * 400_000 + b"x\n\n", id="a field of signs"),
         pytest.param(b"A: b\n\n" + b"a," * 60_000, id="a line that is looked at from each sign"),
-        pytest.param(
-            b"Content-Type: message/delivery-status\n\n" + b"\n" * 100_000, id="groups without end"
-        ),
+        pytest.param(b"Content-Type: message/delivery-status\n\n" + b"\n" * 100_000, id="groups without end"),
     ],
-)
+)  # fmt: skip
 def test_any_bytes_are_read(raw: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Anybody can send us anything; a letter that a library stumbles over fills no log."""
+    """Anybody can send us anything; a mail that breaks a library logs nothing."""
     assert read_report(raw, OURS).kind is ReturnKind.UNKNOWN
     assert caplog.records == []

@@ -1,8 +1,10 @@
-"""`digest backup`, `restore`, `export`, `import`, as an operator gives them."""
+"""`digest backup`, `restore`, `activate`, `export`, `import`, as an operator runs them."""
 
 import json
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from digest.newsroom import Newsroom
 from digest.service.plan import LEASE
@@ -10,91 +12,91 @@ from digest.store.owner import leave_lease, take_lease
 from tests.desks import Desk
 
 
-def copies(desk: Desk) -> list[Path]:
-    return sorted((desk.folder / "backups").glob("*.db"))
+def back_up(desk: Desk) -> str:
+    """Make the only backup; its path."""
+    assert "checked" in desk.run("backup").stdout
+    (copy,) = (desk.folder / "backups").glob("*.db")
+    return str(copy)
 
 
-def test_a_backup_can_be_restored_and_waits_to_be_adopted(filled: Desk) -> None:
-    """The drill: back up, lose the database, restore, look, adopt, send."""
+@pytest.fixture
+def mailing(filled: Desk) -> Desk:
+    """A desk with one recipient that can send."""
     filled.configure(base_url='"https://news.ashgabat.test"')
     filled.run("recipients", "add", "a@reader.example")
-    said = filled.run("backup").stdout
-    assert "checked" in said
-    (copy,) = copies(filled)
-    filled.store.unlink()
-    restored = filled.run("restore", str(copy), "--yes")
+    return filled
+
+
+def test_a_backup_can_be_restored_and_waits_to_be_activated(mailing: Desk) -> None:
+    """The drill: back up, lose the database, restore, look, activate, send."""
+    copy = back_up(mailing)
+    mailing.store.unlink()
+    restored = mailing.run("restore", copy, "--yes")
     assert restored.exit_code == 0, restored.output
     assert "digest activate" in restored.stdout
-    assert filled.run("doctor").exit_code == 0
-    refused = filled.run("send", "--yes")
+    assert mailing.run("doctor").exit_code == 0
+    refused = mailing.run("send", "--yes")
     assert refused.exit_code == 1
     assert "digest activate" in refused.stderr
-    assert not (filled.folder / "outbox").exists()
-    assert filled.run("activate", "--send").exit_code == 0
-    assert filled.run("send", "--yes").exit_code == 0
-    assert len(list((filled.folder / "outbox" / "new").iterdir())) == 1
+    assert not (mailing.folder / "outbox").exists()
+    assert mailing.run("activate", "--send").exit_code == 0
+    assert mailing.run("send", "--yes").exit_code == 0
+    assert len(list((mailing.folder / "outbox" / "new").iterdir())) == 1
 
 
-def test_what_may_have_been_sent_after_a_backup_is_not_sent_again(filled: Desk) -> None:
+def test_what_may_have_been_sent_after_a_backup_is_not_sent_again(mailing: Desk) -> None:
     """The night's backup, Monday's edition, and a restore at noon: nobody gets Monday's mail twice."""
-    filled.configure(base_url='"https://news.ashgabat.test"')
-    outbox = filled.folder / "outbox" / "new"
-    filled.run("recipients", "add", "a@reader.example")
-    filled.run("backup")
-    filled.run("send", "--yes")
-    (copy,) = copies(filled)
-    filled.run("restore", str(copy), "--yes")
-    unsaid = filled.run("activate")
-    assert unsaid.exit_code == 1
-    assert "36 articles for the next editions" in unsaid.stderr
-    assert "--hold" in unsaid.stderr
-    assert filled.run("send", "--yes").exit_code == 1
+    outbox = mailing.folder / "outbox" / "new"
+    copy = back_up(mailing)
+    mailing.run("send", "--yes")
+    mailing.run("restore", copy, "--yes")
+    undecided = mailing.run("activate")
+    assert undecided.exit_code == 1
+    assert "36 articles for the next editions" in undecided.stderr
+    assert "--hold" in undecided.stderr
+    assert mailing.run("send", "--yes").exit_code == 1
     before = {path.name: path.read_bytes() for path in outbox.iterdir()}
-    assert "Held: 1 edition (1)" in filled.run("activate", "--hold").stdout
-    assert "is held" in filled.run("send", "--yes").stdout
-    assert "may have been sent before" in filled.run("editions", "show", "1").stdout
-    assert filled.run("editions", "cancel", "1").exit_code == 0
-    filled.run("send", "--yes")
+    assert "Held: 1 edition (1)" in mailing.run("activate", "--hold").stdout
+    assert "is held" in mailing.run("send", "--yes").stdout
+    assert "may have been sent before" in mailing.run("editions", "show", "1").stdout
+    assert mailing.run("editions", "cancel", "1").exit_code == 0
+    mailing.run("send", "--yes")
     assert {path.name: path.read_bytes() for path in outbox.iterdir()} == before
 
 
-def test_a_backup_amid_an_edition_is_held_too(filled: Desk) -> None:
-    """What was queued or under way in the copy went out by the original, or did not: who knows?"""
-    filled.configure(base_url='"https://news.ashgabat.test"')
-    for name in ("a", "b", "c"):
-        filled.run("recipients", "add", f"{name}@reader.example")
-    filled.run("send", "--yes", "--limit", "1")
-    with filled.open() as db, db.write():
+def test_a_backup_amid_an_edition_is_held_too(mailing: Desk) -> None:
+    """The original may or may not have sent what was queued or under way in the copy."""
+    for name in ("b", "c"):
+        mailing.run("recipients", "add", f"{name}@reader.example")
+    mailing.run("send", "--yes", "--limit", "1")
+    with mailing.open() as db, db.write():
         db.run("UPDATE deliveries SET status = 'handed' WHERE id = 2")
-    filled.run("backup")
-    (copy,) = copies(filled)
-    filled.run("restore", str(copy), "--yes")
-    assert "1 edition with mail still queued" in filled.run("activate").stderr
-    filled.run("activate", "--hold")
-    filled.run("send", "--yes")
-    counts = filled.json("editions", "show", "1")["deliveries"]
+    mailing.run("restore", back_up(mailing), "--yes")
+    assert "1 edition with mail still queued" in mailing.run("activate").stderr
+    mailing.run("activate", "--hold")
+    mailing.run("send", "--yes")
+    counts = mailing.json("editions", "show", "1")["deliveries"]
     assert counts == {"sent": 1, "uncertain": 1, "queued": 1}
 
 
 def test_nothing_is_restored_under_a_service(filled: Desk) -> None:
-    """It has the database open only now and then: its lease tells that it is at work."""
-    filled.run("backup")
-    (copy,) = copies(filled)
+    """A service opens the database only now and then: its lease shows that it is at work."""
+    copy = back_up(filled)
     now = Newsroom.from_file(filled.config).now()
     with filled.open() as db:
         take_lease(db, LEASE, "machine, process 7", "m", now, timedelta(seconds=30))
     before = filled.store.read_bytes()
-    refused = filled.run("restore", str(copy), "--yes")
+    refused = filled.run("restore", copy, "--yes")
     assert refused.exit_code == 1
-    assert "machine, process 7 works on it. Stop it" in refused.stderr
+    assert "machine, process 7 is using it. Stop the service" in refused.stderr
     assert filled.store.read_bytes() == before
     with filled.open() as db:
         leave_lease(db, LEASE, "m")
-    assert filled.run("restore", str(copy), "--yes").exit_code == 0
+    assert filled.run("restore", copy, "--yes").exit_code == 0
 
 
-def test_a_backup_tells_programs_what_it_made(filled: Desk) -> None:
-    """For a monitor: where, how large, how many rows, what went."""
+def test_a_backup_reports_to_programs_what_it_made(filled: Desk) -> None:
+    """For a monitor: where, how large, how many rows, what was deleted."""
     made = filled.json("backup", "--to", str(filled.folder / "far"), "--keep", "1")
     path = Path(made["path"])
     assert path.parent == filled.folder / "far"
@@ -105,20 +107,20 @@ def test_a_backup_tells_programs_what_it_made(filled: Desk) -> None:
 
 def test_restore_asks_before_it_replaces(filled: Desk) -> None:
     """A no leaves everything as it was."""
-    filled.run("backup")
+    copy = back_up(filled)
     before = filled.files()
-    result = filled.run("restore", str(copies(filled)[0]), answer="n\n")
+    result = filled.run("restore", copy, answer="n\n")
     assert result.exit_code == 1
     assert "is sound: 36 articles" in result.stdout
     assert filled.files() == before
 
 
 def test_export_and_import_make_the_same_newsroom(filled: Desk) -> None:
-    """A file goes out and comes in; again to the standard output it is the same."""
+    """Exported to a file, imported, and exported to standard output it is the same."""
     out = filled.folder / "all.jsonl"
-    said = filled.run("export", str(out)).stdout
+    report = filled.run("export", str(out)).stdout
     rows = len(out.read_text("utf-8").splitlines()) - 2
-    assert f"{rows:,} rows" in said
+    assert f"{rows:,} rows" in report
     config = filled.config.read_text("utf-8").replace('path = "digest.db"', 'path = "new.db"')
     filled.config.write_text(config, "utf-8")
     assert f"{rows:,} rows" in filled.run("import", str(out)).stdout
@@ -128,7 +130,7 @@ def test_export_and_import_make_the_same_newsroom(filled: Desk) -> None:
     assert "is not empty" in again.stderr
 
 
-def test_an_export_can_come_in_by_a_pipe(filled: Desk, tmp_path: Path) -> None:
+def test_an_export_can_be_imported_from_a_pipe(filled: Desk) -> None:
     """For ssh between machines."""
     lines = filled.run("export").stdout
     assert json.loads(lines.splitlines()[0])["secrets"] is False
@@ -138,7 +140,7 @@ def test_an_export_can_come_in_by_a_pipe(filled: Desk, tmp_path: Path) -> None:
     assert filled.run("export").stdout == lines
 
 
-def test_an_export_that_cannot_be_written_is_told(filled: Desk) -> None:
+def test_an_export_that_cannot_be_written_is_reported(filled: Desk) -> None:
     """One error, no traceback."""
     (filled.folder / "file").write_text("in the way")
     result = filled.run("export", str(filled.folder / "file" / "all.jsonl"))

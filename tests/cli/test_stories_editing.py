@@ -15,34 +15,27 @@ def test_a_link_is_explained(filled: Desk) -> None:
     assert "both name 11 March 2024" in shown
     data = filled.json("stories", "explain", str(FIRST))
     best = data["others"][0]
-    assert (data["id"], best["id"], best["linked"], best["same_story"]) == (
-        FIRST,
-        SECOND,
-        True,
-        True,
-    )
+    assert (data["id"], best["id"]) == (FIRST, SECOND)
+    assert best["linked"]
+    assert best["same_story"]
     assert not any(other["linked"] for other in data["others"][1:])
 
 
-def test_articles_that_have_nothing_in_common_are_explained(filled: Desk) -> None:
-    """For the editor: why a link is missing."""
+def test_a_missing_link_is_explained(filled: Desk) -> None:
+    """For the editor: why there is no link, and why the article is in the story all the same."""
     shown = filled.run("stories", "explain", "1", "5").output
     assert "not linked" in shown
     assert "too little in common" in shown
-
-
-def test_an_article_that_others_hold_in_the_story_is_explained(filled: Desk) -> None:
-    """For the editor: no article is called unlinked without why it is in the story all the same."""
     filled.run("stories", "join", "1", "5")
-    shown = filled.run("stories", "explain", "1", "6").output
-    assert "not alike enough; in one story with it by way of others, or linked before" in shown
     assert "the editor's decision holds" in filled.run("stories", "explain", "1", "5").output
+    shown = filled.run("stories", "explain", "1", "6").output
+    assert "not alike enough; in the same story through other articles, or linked before" in shown
 
 
 def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> None:
-    """For the editor: the word is named wherever the story is shown."""
-    said = filled.run("stories", "split", str(SECOND), "--by", "Maral").output
-    assert f"Article {SECOND} was split from {FIRST}." in said
+    """For the editor: the decision is shown with the story everywhere."""
+    split = filled.run("stories", "split", str(SECOND), "--by", "Maral").output
+    assert f"Article {SECOND} was split from {FIRST}." in split
     assert len(filled.json("stories", "list")) == 2
     explained = filled.run("stories", "explain", str(FIRST), str(SECOND)).output
     assert "split by Maral, " in explained
@@ -59,31 +52,30 @@ def test_a_split_and_a_join_are_kept_shown_and_undo_each_other(filled: Desk) -> 
     assert story["links"][0]["decided_by"] == "editor"
 
 
-def test_a_word_is_taken_back(filled: Desk) -> None:
-    """For the editor who was wrong: what is taken back is named, and the article's place after it."""
+def test_a_decision_is_undone(filled: Desk) -> None:
+    """For the editor who was wrong: what is undone is named, and the article's story after it."""
     listed = filled.json("stories", "list")
     filled.run("stories", "split", str(SECOND), "--by", "Maral")
-    said = filled.run("stories", "clear", str(SECOND)).output
-    assert f"Taken back: split from {FIRST}." in said
-    assert f"{SECOND}  en" in said
+    cleared = filled.run("stories", "clear", str(SECOND)).output
+    assert f"Undone: split from {FIRST}." in cleared
+    assert f"{SECOND}  en" in cleared
     again = filled.json("stories", "list")
-    both = [
-        sorted([a["id"] for a in one["articles"]] for one in found) for found in (again, listed)
-    ]
-    assert both[0] == both[1]
+    members, before = (
+        sorted([a["id"] for a in one["articles"]] for one in stories) for stories in (again, listed)
+    )
+    assert members == before
     assert not any(one["rulings"] for one in again)
     assert "Nothing was changed" in filled.run("stories", "clear", str(SECOND)).output
     filled.run("stories", "join", "1", "5", "--by", "Maral")
-    told = filled.json("stories", "clear", "5")
-    assert [(one["other_id"], one["verdict"], one["by"]) for one in told["cleared"]] == [
-        (1, "join", "Maral")
-    ]
-    assert [one["id"] for one in told["story"]["articles"]] == [5, 6]
-    assert told["story"]["rulings"] == []
+    data = filled.json("stories", "clear", "5")
+    [undone] = data["cleared"]
+    assert (undone["other_id"], undone["verdict"], undone["by"]) == (1, "join", "Maral")
+    assert [one["id"] for one in data["story"]["articles"]] == [5, 6]
+    assert data["story"]["rulings"] == []
 
 
-def test_ingesting_again_leaves_the_word(filled: Desk) -> None:
-    """For the editor: the next run of the service does not take it back."""
+def test_ingesting_again_keeps_the_decision(filled: Desk) -> None:
+    """For the editor: the next run of the service does not undo it."""
     filled.run("stories", "split", str(SECOND))
     filled.run("ingest")
     assert len(filled.json("stories", "list")) == 2
@@ -92,7 +84,7 @@ def test_ingesting_again_leaves_the_word(filled: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        pytest.param(["join", "1"], 2, "two articles or more", id="one alone"),
+        pytest.param(["join", "1"], 2, "two or more articles", id="one alone"),
         pytest.param(["join", "1", "999"], 1, "no article 999", id="no such article to join"),
         pytest.param(["split", "999"], 1, "no article 999", id="no such article to split"),
         pytest.param(["clear", "999"], 1, "no article 999", id="no such article to clear"),
@@ -103,7 +95,7 @@ def test_ingesting_again_leaves_the_word(filled: Desk) -> None:
 def test_what_makes_no_sense_is_refused(
     filled: Desk, words: list[str], code: int, message: str
 ) -> None:
-    """For whoever mistypes: what was wrong, and nothing written."""
+    """For an editor who mistypes: what was wrong."""
     result = filled.run("stories", *words)
     assert result.exit_code == code
     assert message in result.output

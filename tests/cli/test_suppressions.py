@@ -1,4 +1,4 @@
-"""`digest suppressions`: whoever stands on a list is not mailed, and what could not be read is told."""
+"""`digest suppressions`: add, import, list, remove."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,19 +30,19 @@ def saved(folder: Path, text: str, encoding: str = "utf-8") -> str:
         pytest.param("Анна <a@reader.example>\n\"Petrov, Boris\" <b@reader.example>\n", "utf-8", id="names around"),
     ],
 )  # fmt: skip
-def test_a_list_is_kept_however_it_was_saved(
+def test_a_list_is_imported_in_any_form(
     filled: Desk, tmp_path: Path, text: str, encoding: str
 ) -> None:
-    """For whoever stands on it; a second import changes nothing."""
+    """For the people on it; a second import changes nothing."""
     path = saved(tmp_path, text, encoding)
-    for said in ("2 new addresses suppressed, 0 were", "0 new addresses suppressed, 2 were"):
+    for report in ("2 new addresses suppressed, 0 were", "0 new addresses suppressed, 2 were"):
         result = filled.run("suppressions", "import", path)
         assert (result.exit_code, result.stderr) == (0, "")
-        assert result.stdout.startswith(said)
+        assert result.stdout.startswith(report)
         assert keys(filled) == {"a@reader.example", "b@reader.example"}
 
 
-def test_a_line_without_an_address_is_told_and_the_others_are_kept(
+def test_a_line_without_an_address_is_reported_and_the_others_are_imported(
     filled: Desk, tmp_path: Path
 ) -> None:
     """For the operator: which line, what was found, and an exit code that a script sees."""
@@ -56,7 +56,7 @@ def test_a_line_without_an_address_is_told_and_the_others_are_kept(
     assert keys(filled) == {"a@reader.example"}
 
 
-def test_of_many_faulty_lines_ten_are_told_and_the_others_counted(
+def test_of_many_faulty_lines_ten_are_shown_and_the_others_counted(
     filled: Desk, tmp_path: Path
 ) -> None:
     """For the operator who gave the wrong file."""
@@ -68,34 +68,34 @@ def test_of_many_faulty_lines_ten_are_told_and_the_others_counted(
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         pytest.param(b"PK\x03\x04" + bytes(200), "Office document", id="a workbook"),
         pytest.param(b" \n", "is empty", id="nothing"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused(
-    filled: Desk, tmp_path: Path, data: bytes, said: str
+    filled: Desk, tmp_path: Path, data: bytes, message: str
 ) -> None:
-    """For the operator: nothing is kept, and it says what the file is."""
+    """For the operator: nothing is imported, and the message says what the file is."""
     path = tmp_path / "left.xlsx"
     path.write_bytes(data)
     result = filled.run("suppressions", "import", str(path))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert said in result.stderr
+    assert message in result.stderr
     assert keys(filled) == set()
 
 
 def test_what_is_no_address_is_not_added(filled: Desk) -> None:
-    """For the operator who mistyped: nothing of that command is kept, and the address is named."""
+    """For the operator who mistyped: nothing is added, and the wrong address is named."""
     result = filled.run("suppressions", "add", "a@reader.example", "a@b")
     assert result.exit_code == 1
     assert "'a@b' is not an e-mail address" in result.stderr
     assert keys(filled) == set()
 
 
-def test_times_are_those_of_the_newsroom(filled: Desk) -> None:
-    """For the operator in Ashgabat, five hours before UTC: the list, and `--since` that is read off it."""
+def test_times_are_in_the_zone_of_the_newsroom(filled: Desk) -> None:
+    """For the operator in Ashgabat, five hours ahead of UTC: the list, and `--since` copied from it."""
     filled.run("suppressions", "add", "a@reader.example")
     with filled.open() as db, db.write():
         db.run("UPDATE suppressions SET since = '2026-11-22T20:30:00.000000Z'")
@@ -106,14 +106,14 @@ def test_times_are_those_of_the_newsroom(filled: Desk) -> None:
     assert filled.run(*since, "2026-11-23").stdout.startswith("1 address ")
 
 
-def test_what_an_earlier_import_kept_in_vain_is_told(filled: Desk) -> None:
-    """For whoever stands in it: a whole line that was once taken for one address stops no mail."""
+def test_a_suppression_that_is_not_an_address_gets_a_warning(filled: Desk) -> None:
+    """For the people in it: a whole line that was once imported as one address stops no mail."""
     filled.run("suppressions", "add", "a@reader.example")
     assert filled.run("suppressions", "list").stderr == ""
     line = "b@reader.example;c@reader.example"
     with filled.open() as db, db.write():
         suppress(db, line, "import", datetime(2026, 11, 1, tzinfo=UTC))
-    told = filled.run("suppressions", "list").stderr
-    assert f"'{line}' is no address and keeps nobody from being mailed; such are 1 here" in told
+    warning = filled.run("suppressions", "list").stderr
+    assert f"'{line}' is not an address, so it suppresses nobody (1 like it)" in warning
     filled.run("suppressions", "remove", line)
     assert filled.run("suppressions", "list").stderr == ""

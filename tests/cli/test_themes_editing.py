@@ -1,25 +1,23 @@
-"""Correcting themes and rehearsing a change, as an editor does it at the command line."""
+"""Correcting themes and trying changed terms, as an editor does it at the command line."""
 
 import getpass
-from pathlib import Path
 
 import pytest
 
 from tests.desks import Desk
 
-TITLE = 'title = { en = "Youth", ru = "Молодёжь" }\n'
-
 
 def more_youth(desk: Desk) -> None:
-    text = desk.config.read_text("utf-8")
+    title = 'title = { en = "Youth", ru = "Молодёжь" }\n'
     more = '[themes.terms.en]\nstrong = ["workshop"]\n'
-    desk.config.write_text(text.replace(TITLE, TITLE + more), "utf-8")
+    text = desk.config.read_text("utf-8").replace(title, title + more)
+    desk.config.write_text(text, "utf-8")
 
 
-def test_a_correction_is_kept_shown_and_taken_back(filled: Desk) -> None:
-    """For the editor: who said it and when stands beside what the classifier alone would say."""
-    said = filled.run("articles", "theme", "3", "--add", "customs", "--remove", "youth")
-    assert "youth became customs" in said.output
+def test_a_correction_is_stored_shown_and_undone(filled: Desk) -> None:
+    """For the editor: who decided it, and what the classifier alone would say."""
+    corrected = filled.run("articles", "theme", "3", "--add", "customs", "--remove", "youth")
+    assert "youth became customs" in corrected.output
     shown = filled.run("articles", "show", "3").output
     who = getpass.getuser()
     assert f"customs: added by {who}, " in shown
@@ -39,7 +37,7 @@ def test_a_correction_is_kept_shown_and_taken_back(filled: Desk) -> None:
 
 
 def test_the_same_correction_again_changes_nothing(filled: Desk) -> None:
-    """For whoever runs it twice: the first to say it stays named."""
+    """For editors who agree: the first one stays named."""
     filled.run("articles", "theme", "3", "--add", "customs", "--by", "Maral")
     database = filled.files()
     again = filled.run("articles", "theme", "3", "--add", "customs", "--by", "Jan")
@@ -53,22 +51,20 @@ def test_the_same_correction_again_changes_nothing(filled: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param([], "Give --add or --remove", id="nothing said"),
+        pytest.param([], "Give --add or --remove", id="nothing given"),
         pytest.param(["--add", "drugs", "--clear"], "Give --add or --remove", id="both at once"),
         pytest.param(["--add", "drugs", "--remove", "drugs"], "drugs: give it", id="yes and no"),
         pytest.param(["--add", "sport"], "there is no theme 'sport'", id="no such theme"),
     ],
 )
-def test_a_correction_that_says_nothing_is_refused(
-    filled: Desk, words: list[str], message: str
-) -> None:
-    """For whoever mistypes: what is allowed, and nothing written."""
+def test_an_unclear_correction_is_refused(filled: Desk, words: list[str], message: str) -> None:
+    """For an editor who mistypes: what is allowed."""
     result = filled.run("articles", "theme", "3", *words)
     assert result.exit_code in (1, 2)
     assert message in result.output
 
 
-def test_a_rehearsal_lists_reasons_feeds_and_editions(filled: Desk) -> None:
+def test_a_trial_lists_reasons_feeds_and_editions(filled: Desk) -> None:
     """For the editor: what would enter, by which word, and what readers and recipients would see."""
     more_youth(filled)
     shown = filled.run("themes", "try").output
@@ -80,11 +76,11 @@ def test_a_rehearsal_lists_reasons_feeds_and_editions(filled: Desk) -> None:
     tried = filled.json("themes", "try")
     done = filled.json("themes", "apply")
     assert done["changes"] == tried["changes"]
-    assert "filed by this lexicon before" in filled.run("themes", "apply").output
+    assert "already filed by this lexicon" in filled.run("themes", "apply").output
     assert filled.json("themes", "try")["changes"] == []
 
 
-def test_status_and_doctor_say_what_waits(filled: Desk) -> None:
+def test_status_and_doctor_say_that_the_themes_changed(filled: Desk) -> None:
     """For the operator: after a change in config.toml the next step is named, and gone once done."""
     assert filled.json("status")["filed_by_another_lexicon"] == 0
     more_youth(filled)
@@ -112,15 +108,15 @@ def test_since_takes_days_weeks_and_dates(filled: Desk, since: str, looked_at: i
 
 @pytest.mark.parametrize("since", ["soon", "90", "2026-13-01", "d"])
 def test_another_since_is_refused(filled: Desk, since: str) -> None:
-    """For whoever mistypes: what is allowed."""
+    """For an editor who mistypes: what is allowed."""
     result = filled.run("themes", "try", "--since", since)
     assert result.exit_code == 2
-    assert "allowed are 90d, 12w, or a date" in result.output
+    assert "give 90d, 12w, or a date" in result.output
 
 
 def test_corrections_are_measured(filled: Desk) -> None:
-    """For who tunes the terms: the editors' corrections show where the classifier alone is wrong."""
-    assert "No editor has ruled" in filled.run("themes", "evaluate").output
+    """For tuning the terms: the editors' corrections show where the classifier alone is wrong."""
+    assert "No editor has corrected an article" in filled.run("themes", "evaluate").output
     filled.run("articles", "theme", "3", "--add", "customs", "--remove", "youth")
     measured = filled.json("themes", "evaluate", "--errors")
     assert [one["id"] for one in measured["items"]] == ["3"]
@@ -132,25 +128,25 @@ def test_corrections_are_measured(filled: Desk) -> None:
     assert "not filed under customs: 0.00 of 1.00; no term" in shown
 
 
-def test_a_labelled_file_is_measured(filled: Desk, tmp_path: Path) -> None:
-    """For who tunes the terms: per theme, per language and in all, and every item as it is filed."""
-    file = tmp_path / "labels.jsonl"
+def test_a_labelled_file_is_measured(desk: Desk) -> None:
+    """For tuning the terms: per theme, per language and in all, and every item as it is filed."""
+    file = desk.folder / "labels.jsonl"
     file.write_text(
-        '{"id": "a", "lang": "en", "title": "Heroin seized", "text": "Heroin was seized.", '
-        '"themes": ["drugs"]}\n'
+        '{"id": "a", "lang": "en", "title": "Heroin seized", "text": "Officers seized heroin.", '
+        '"themes": ["drugs"], "allowed": ["customs"]}\n'
         '{"id": "b", "lang": "ru", "title": "О погоде", "text": "Дождь.", "themes": ["youth"]}\n',
         "utf-8",
     )
-    measured = filled.json("themes", "evaluate", str(file))
-    assert [(one["id"], one["themes"]) for one in measured["items"]] == [
-        ("a", ["drugs"]),
-        ("b", []),
-    ]
+    measured = desk.json("themes", "evaluate", str(file))
+    items = [(one["id"], one["themes"]) for one in measured["items"]]
+    assert items == [("a", ["drugs"]), ("b", [])]
     assert measured["overall"]["precision"]["value"] == 1.0
     assert measured["overall"]["recall"]["value"] == 0.5
-    shown = filled.run("themes", "evaluate", str(file)).output
-    assert [line.split()[0] for line in shown.splitlines()[1:8]] == [
-        "all",
-        *["theme"] * 4,
-        *["language"] * 2,
-    ]
+    shown = desk.run("themes", "evaluate", str(file)).output
+    rows = [line.split()[0] for line in shown.splitlines()[1:8]]
+    assert rows == ["all", *["theme"] * 4, *["language"] * 2]
+    assert "2 items" in shown
+    file.write_text('{"id": "a"}\n', "utf-8")
+    faulty = desk.run("themes", "evaluate", str(file))
+    assert faulty.exit_code == 1
+    assert "labels.jsonl" in faulty.stderr

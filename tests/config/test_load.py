@@ -98,62 +98,62 @@ def test_five_faults_are_told_at_once(tmp_path: Path):
         .replace('name = "drugs"', 'name = "drugs"\ncolour = "#eeeeee"')
     )
     assert sorted(faults_of(tmp_path, text)) == [
-        "digests[1].per_theme: found 0; allowed is greater than or equal to 1",
-        "digests[1].themes: found 'drug'; allowed are drugs, other",
+        "digests[1].per_theme: found 0; must be greater than or equal to 1",
+        "digests[1].themes: 'drug' is not one of drugs, other",
         "site.titel: unknown key; did you mean title?",
-        "site.title: missing; it must be given",
-        "themes[1].colour: found '#eeeeee', whose contrast on #faf8f4 is 1.1 : 1; "
-        "allowed is at least 4.5 : 1",
+        "site.title: is missing",
+        "themes[1].colour: '#eeeeee' has a contrast of 1.1 : 1 on #faf8f4; it must be "
+        "at least 4.5 : 1",
     ]
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        pytest.param(('"Desk"', '"Desk\\nTwo"'), "site.title: found 'Desk\\nTwo'; allowed is one line", id="a header in a title"),
-        pytest.param(("https://news", "ftp://news"), "site.base_url: found 'ftp://news.example.org'; allowed is an absolute http", id="scheme"),
-        pytest.param(("https://news", "https://me:pw@news"), "allowed is an absolute http or https URL", id="password in a URL"),
-        pytest.param(("news.example.org", "news.example.org/?a=1"), "allowed is a URL without ? and #", id="query"),
-        pytest.param(("https://news.example.org", "https://[news"), "allowed is an absolute http or https URL", id="broken URL"),
-        pytest.param(('contact = "desk@example.org"', 'contact = "desk"'), "site.contact: found 'desk'; allowed is an e-mail address", id="address"),
-        pytest.param(("[[sources]]", '[site.more]\n[[sources]]'), "site.more: unknown key; allowed are author, base_url", id="unknown table, nothing near"),
+        pytest.param(('"Desk"', '"Desk\\nTwo"'), "site.title: found 'Desk\\nTwo'; must be one line", id="a header in a title"),
+        pytest.param(("https://news", "ftp://news"), "site.base_url: found 'ftp://news.example.org'; must be an absolute http", id="scheme"),
+        pytest.param(("https://news", "https://me:pw@news"), "must be an absolute http or https URL", id="password in a URL"),
+        pytest.param(("news.example.org", "news.example.org/?a=1"), "must be a URL without ? and #", id="query"),
+        pytest.param(("https://news.example.org", "https://[news"), "must be an absolute http or https URL", id="broken URL"),
+        pytest.param(('contact = "desk@example.org"', 'contact = "desk"'), "site.contact: found 'desk'; must be an e-mail address", id="address"),
+        pytest.param(("[[sources]]", '[site.more]\n[[sources]]'), "site.more: unknown key; known keys are author, base_url", id="unknown table, nothing near"),
         pytest.param(("[mail]", "[maill]\n[mail]"), "maill: unknown key; did you mean mail?", id="unknown table, something near"),
-        pytest.param(("[mail]", "[mail]\nbudget_kb = 99.5"), "mail.budget_kb: found 99.5; allowed is a whole number", id="whole numbers"),
-        pytest.param(("[mail]", "[store]\nbusy_timeout_seconds = 0\n[mail]"), "store.busy_timeout_seconds: found 0; allowed is greater than 0", id="limits"),
-        pytest.param(("[mail]", '[feeds]\ncontent = "all"\n[mail]'), "feeds.content: found 'all'; allowed is 'full' or 'summary'", id="choices"),
-        pytest.param(('path = "seeds"', 'path = "seeds"\narchive = "perhaps"'), "sources[1].archive: found 'perhaps'; allowed is true or false", id="yes or no"),
-        pytest.param(('path = "seeds"', ""), "sources[1].path: missing; it must be given", id="missing"),
-        pytest.param(('name = "seeds"', 'name = "Seeds!"'), "sources[1].name: found 'Seeds!'; allowed are a-z, 0-9 and -", id="names"),
-        pytest.param(('name = "drugs"', 'name = "other"'), "themes[1].name: found 'other'; allowed is any name but 'other'", id="reserved name"),
-        pytest.param(('{ en = "Drugs" }', '{ em = "Drugs" }'), "themes[1].title.em: found 'em'; allowed are en, ru, tk", id="language of a title"),
-        pytest.param(('{ en = "Drugs" }', "{}"), "themes[1].title: allowed is at least one entry", id="no title at all"),
-        pytest.param(('{ en = "Drugs" }', '"Drugs"'), "themes[1].title: found 'Drugs'; allowed is a table", id="a text for a table"),
-        pytest.param(('name = "drugs"', 'name = "drugs"\ncolour = "red"'), "themes[1].colour: found 'red'; allowed is a colour as #rrggbb", id="colour"),
-        pytest.param(('name = "drugs"', 'name = "drugs"\ncolour_dark = "#333333"'), "whose contrast on #16191c is 1.4 : 1; allowed is at least 4.5 : 1", id="contrast on dark ground"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\nschedule = "0 8 * * 1"'), "digests[1].schedule: found '0 8 * * 1'; allowed is mon to sun, no digits", id="weekday in digits"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16T08:00:00'), "digests[1].since: found 2026-11-16T08:00:00; allowed is a time with its offset", id="time without offset"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16'), "digests[1].since: found 2026-11-16; allowed is a time with its offset", id="day for a time"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 5'), "digests[1].since: found 5; allowed is a time with its offset", id="number for a time"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\nmax_lateness_hours = inf'), "digests[1].max_lateness_hours: found inf; allowed is less than", id="for ever"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\nlanguages = ["tk"]'), "digests[1].languages: found 'tk'; allowed are the site's, en, ru", id="language that the site lacks"),
-        pytest.param(('name = "weekly"', 'name = "weekly"\ntime_zone = "Asia/Ashgabad"'), "digests[1].time_zone: found 'Asia/Ashgabad'; allowed is a name of the IANA time zone database, such as Asia/Ashgabat; did you mean Asia/Ashgabat?", id="zone"),
-        pytest.param(("[[digests]]", '[[themes]]\nname = "drugs"\ntitle = { en = "D" }\n[[digests]]'), "themes[2].name: found 'drugs', as in themes[1]; each name is allowed once", id="name twice"),
-        pytest.param(("[site]", 'path = "here"\n[site]'), "path: unknown key; allowed are alarms, digests, feeds", id="a key that is ours"),
-        pytest.param(("[[themes]]", '[themes]'), "themes: allowed is a list", id="a table for a list of tables"),
-        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "../*"'), "sources[1].pattern: found '../*'; allowed is a pattern of names within the folder", id="a pattern that climbs out"),
-        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "a/../../*"'), "sources[1].pattern: found 'a/../../*'; allowed is", id="by a detour"),
-        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "/etc/*"'), "sources[1].pattern: found '/etc/*'; allowed is", id="a pattern for another folder"),
-        pytest.param(('path = "seeds"', 'path = "."\npattern = "*"\n[feeds]\npath = "../feeds"\n'), "sources[1].pattern: found '*', which also takes config.toml, store.path; allowed is one for documents only", id="our own files as copy"),
-        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "**/*.d[ab]"\n[store]\npath = "seeds/kept/our.db"\n'), "sources[1].pattern: found '**/*.d[ab]', which also takes store.path", id="our own files deeper down"),
-        pytest.param(("[mail]", '[feeds]\npath = "."\n[mail]'), "feeds.path: found '.', where also config.toml, store.path, store.backups, mail.outbox, the mails of a dry run, sources[1].path would lie; allowed is a folder for the feeds alone", id="feeds in the newsroom's folder"),
-        pytest.param(("[mail]", '[feeds]\npath = "../.."\n[mail]'), "feeds.path: found '../..', where also config.toml, ", id="feeds above it"),
-        pytest.param(("[mail]", '[feeds]\npath = "seeds"\n[mail]'), "feeds.path: found 'seeds', where also sources[1].path would lie", id="feeds in a source"),
-        pytest.param(("[mail]", '[feeds]\npath = "seeds/feeds"\n[mail]'), "feeds.path: found 'seeds/feeds', which lies in sources[1].path", id="feeds below a source"),
-        pytest.param(("[mail]", '[mail]\noutbox = "feeds"'), "feeds.path: found 'feeds', where also mail.outbox would lie", id="mail in the feeds"),
-        pytest.param(("[mail]", '[store]\nbackups = "feeds/../feeds/old"\n[mail]'), "feeds.path: found 'feeds', where also store.backups would lie", id="backups in the feeds"),
-        pytest.param(("[mail]", '[store]\npath = "feeds/digest.db"\n[mail]'), "feeds.path: found 'feeds', where also store.path would lie", id="the database in the feeds"),
-        pytest.param(("[mail]", '[web]\ntemplates = "feeds/mine"\n[service]\nbounces = "feeds/in"\n[alarms]\nwebhook_file = "feeds/hook"\n[mail]'), "feeds.path: found 'feeds', where also alarms.webhook_file, service.bounces, web.templates would lie", id="what else is not for readers"),
-        pytest.param(('"leave@example.org"', '"leave@example.org"\n[[mail.servers]]\nhost = "relay.test"\nusername = "desk"\npassword_file = "feeds/pw"\n[mail.dkim]\nrsa_selector = "a"\nrsa_key_file = "feeds/key"'), "feeds.path: found 'feeds', where also mail.dkim.rsa_key_file, mail.servers[1].password_file would lie", id="secrets in the feeds"),
+        pytest.param(("[mail]", "[mail]\nbudget_kb = 99.5"), "mail.budget_kb: found 99.5; must be a whole number", id="whole numbers"),
+        pytest.param(("[mail]", "[store]\nbusy_timeout_seconds = 0\n[mail]"), "store.busy_timeout_seconds: found 0; must be greater than 0", id="limits"),
+        pytest.param(("[mail]", '[feeds]\ncontent = "all"\n[mail]'), "feeds.content: found 'all'; must be 'full' or 'summary'", id="choices"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\narchive = "perhaps"'), "sources[1].archive: found 'perhaps'; must be true or false", id="yes or no"),
+        pytest.param(('path = "seeds"', ""), "sources[1].path: is missing", id="missing"),
+        pytest.param(('name = "seeds"', 'name = "Seeds!"'), "sources[1].name: found 'Seeds!'; must be a-z, 0-9 and -", id="names"),
+        pytest.param(('name = "drugs"', 'name = "other"'), "themes[1].name: found 'other'; is reserved for news without a theme", id="reserved name"),
+        pytest.param(('{ en = "Drugs" }', '{ em = "Drugs" }'), "themes[1].title.em: found 'em'; must be one of en, ru, tk", id="language of a title"),
+        pytest.param(('{ en = "Drugs" }', "{}"), "themes[1].title: must have at least one entry", id="no title at all"),
+        pytest.param(('{ en = "Drugs" }', '"Drugs"'), "themes[1].title: found 'Drugs'; must be a table", id="a text for a table"),
+        pytest.param(('name = "drugs"', 'name = "drugs"\ncolour = "red"'), "themes[1].colour: found 'red'; must be a colour as #rrggbb", id="colour"),
+        pytest.param(('name = "drugs"', 'name = "drugs"\ncolour_dark = "#333333"'), "has a contrast of 1.4 : 1 on #16191c; it must be at least 4.5 : 1", id="contrast on dark ground"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nschedule = "0 8 * * 1"'), "digests[1].schedule: found '0 8 * * 1'; the weekday must be mon to sun, without digits, not '1'", id="weekday in digits"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16T08:00:00'), "digests[1].since: found 2026-11-16T08:00:00; must be a time with its offset", id="time without offset"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 2026-11-16'), "digests[1].since: found 2026-11-16; must be a time with its offset", id="day for a time"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nsince = 5'), "digests[1].since: found 5; must be a time with its offset", id="number for a time"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nmax_lateness_hours = inf'), "digests[1].max_lateness_hours: found inf; must be less than", id="for ever"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\nlanguages = ["tk"]'), "digests[1].languages: 'tk' is not a language of the site; those are en, ru", id="language that the site lacks"),
+        pytest.param(('name = "weekly"', 'name = "weekly"\ntime_zone = "Asia/Ashgabad"'), "digests[1].time_zone: found 'Asia/Ashgabad'; must be a name of the IANA time zone database, such as Asia/Ashgabat; did you mean Asia/Ashgabat?", id="zone"),
+        pytest.param(("[[digests]]", '[[themes]]\nname = "drugs"\ntitle = { en = "D" }\n[[digests]]'), "themes[2].name: 'drugs' is also the name of themes[1]", id="name twice"),
+        pytest.param(("[site]", 'path = "here"\n[site]'), "path: unknown key; known keys are alarms, digests, feeds", id="a key that is ours"),
+        pytest.param(("[[themes]]", '[themes]'), "themes: must be a list", id="a table for a list of tables"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "../*"'), "sources[1].pattern: found '../*'; must be a pattern of names within the folder", id="a pattern that climbs out"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "a/../../*"'), "sources[1].pattern: found 'a/../../*'; must be", id="by a detour"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "/etc/*"'), "sources[1].pattern: found '/etc/*'; must be", id="a pattern for another folder"),
+        pytest.param(('path = "seeds"', 'path = "."\npattern = "*"\n[feeds]\npath = "../feeds"\n'), "sources[1].pattern: '*' also takes config.toml, store.path; it must take documents only", id="our own files as copy"),
+        pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "**/*.d[ab]"\n[store]\npath = "seeds/kept/our.db"\n'), "sources[1].pattern: '**/*.d[ab]' also takes store.path", id="our own files deeper down"),
+        pytest.param(("[mail]", '[feeds]\npath = "."\n[mail]'), "feeds.path: '.' would also hold config.toml, store.path, store.backups, mail.outbox, the mails of a dry run, sources[1].path; it must be a folder for the feeds alone", id="feeds in the newsroom's folder"),
+        pytest.param(("[mail]", '[feeds]\npath = "../.."\n[mail]'), "feeds.path: '../..' would also hold config.toml, ", id="feeds above it"),
+        pytest.param(("[mail]", '[feeds]\npath = "seeds"\n[mail]'), "feeds.path: 'seeds' would also hold sources[1].path", id="feeds in a source"),
+        pytest.param(("[mail]", '[feeds]\npath = "seeds/feeds"\n[mail]'), "feeds.path: 'seeds/feeds' is in sources[1].path", id="feeds below a source"),
+        pytest.param(("[mail]", '[mail]\noutbox = "feeds"'), "feeds.path: 'feeds' would also hold mail.outbox", id="mail in the feeds"),
+        pytest.param(("[mail]", '[store]\nbackups = "feeds/../feeds/old"\n[mail]'), "feeds.path: 'feeds' would also hold store.backups", id="backups in the feeds"),
+        pytest.param(("[mail]", '[store]\npath = "feeds/digest.db"\n[mail]'), "feeds.path: 'feeds' would also hold store.path", id="the database in the feeds"),
+        pytest.param(("[mail]", '[web]\ntemplates = "feeds/mine"\n[service]\nbounces = "feeds/in"\n[alarms]\nwebhook_file = "feeds/hook"\n[mail]'), "feeds.path: 'feeds' would also hold alarms.webhook_file, service.bounces, web.templates", id="what else is not for readers"),
+        pytest.param(('"leave@example.org"', '"leave@example.org"\n[[mail.servers]]\nhost = "relay.test"\nusername = "desk"\npassword_file = "feeds/pw"\n[mail.dkim]\nrsa_selector = "a"\nrsa_key_file = "feeds/key"'), "feeds.path: 'feeds' would also hold mail.dkim.rsa_key_file, mail.servers[1].password_file", id="secrets in the feeds"),
     ],
 )  # fmt: skip
 def test_a_fault_says_what_was_found_and_what_is_allowed(
@@ -169,7 +169,7 @@ def test_a_link_hides_no_danger(tmp_path: Path):
     """The web server follows the link, too."""
     (tmp_path / "www").symlink_to(tmp_path)
     (told,) = faults_of(tmp_path, LEAST + '[feeds]\npath = "www"\n')
-    assert "found 'www', where also config.toml, store.path" in told
+    assert "'www' would also hold config.toml, store.path" in told
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,9 @@ def test_documents_may_lie_in_folders_of_the_source(pattern: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        pytest.param(None, "there is no such file; name one with --config or DIGEST_CONFIG", id="missing"),
+        pytest.param(None, "no such file. Go to the folder that has it, or name it with --config or DIGEST_CONFIG.", id="missing"),
         pytest.param(b"[site\n", "is not TOML: ", id="no TOML"),
-        pytest.param(b"title = '\xcd\xe0'\n", "is not UTF-8 at byte 9; save it as UTF-8", id="Windows-1251"),
+        pytest.param(b"title = '\xcd\xe0'\n", "is not UTF-8 at byte 9. Save it as UTF-8.", id="Windows-1251"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_says_why(content: bytes | None, fault: str, tmp_path: Path):
@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_read_says_why(content: bytes | None, fault: str, 
     path = tmp_path / "config.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ConfigError, match="1 fault") as caught:
+    with pytest.raises(ConfigError, match=": ") as caught:
         load_settings(path)
     assert str(path) in str(caught.value)
     assert fault in str(caught.value)
@@ -217,23 +217,21 @@ def test_a_file_that_cannot_be_read_says_why(content: bytes | None, fault: str, 
     [
         pytest.param(
             'outbox = "~nosuchuser/outbox"',
-            "mail.outbox: found '~nosuchuser/outbox'; allowed after ~ is a user with a home",
+            "mail.outbox: found '~nosuchuser/outbox'; no user nosuchuser has a home",
             id="the home of nobody",
         ),
         pytest.param(
-            'outbox = "out\\u0000box"',
-            "mail.outbox: found 'out\\x00box'; allowed is a path",
-            id="NUL",
+            'outbox = "out\\u0000box"', "mail.outbox: found 'out\\x00box'; must be a path", id="NUL"
         ),
         pytest.param(
-            "per_second = " + "9" * 5000, "holds a number of too many digits", id="digits"
+            "per_second = " + "9" * 5000, "has a number with too many digits", id="digits"
         ),
         pytest.param(
             f"servers = {'[' * 2000}{']' * 2000}", "is nested too deeply; no key", id="brackets"
         ),
         pytest.param(
             "[alarms]\nevery_minutes = 1e-12",
-            "alarms.every_minutes: found 1e-12; allowed is greater than or equal to 0.01",
+            "alarms.every_minutes: found 1e-12; must be greater than or equal to 0.01",
             id="no pause between two runs",
         ),
     ],
@@ -249,12 +247,12 @@ def test_a_moment_at_the_calendars_ends_is_refused(since: str, tmp_path: Path):
     """Elsewhere on earth it would lie beyond them."""
     text = LEAST.replace("[mail]", f"since = {since}\n[mail]")
     (told,) = faults_of(tmp_path, text)
-    assert told == f"digests[1].since: found {since}; allowed are the years 1900 to 2999"
+    assert told == f"digests[1].since: found {since}; must be in the years 1900 to 2999"
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path):
     """--config wants the file, not the folder that it lies in."""
-    with pytest.raises(ConfigError, match="this is a folder"):
+    with pytest.raises(ConfigError, match="is a folder"):
         load_settings(tmp_path)
 
 

@@ -1,11 +1,9 @@
-"""The ledger's rows: each change of state is one statement, and holds what it promises."""
+"""The rows of deliveries: each change of state is one statement and keeps its promise."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.store import ChosenRecipient, add_recipient
 from digest.audience.suppressions import end_recipient, suppress
 from digest.editions.deliveries import (
     delivery_by_id,
@@ -31,6 +29,7 @@ from digest.mail.outgoing import DeliveryStatus, Settlement
 from digest.mail.store import mark_handed, recover_handed, settle
 from digest.model import Choice, Edition, EditionStatus, Window
 from digest.store.database import Database, open_database, sqlite3
+from tests.mailing import subscribe
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -43,17 +42,7 @@ def ledger(db: Database) -> Database:
     window = Window(NOW - timedelta(days=7), NOW)
     with db.write():
         for number in range(1, 6):
-            add_recipient(
-                db,
-                ChosenRecipient(
-                    address=f"r{number}@reader.example",
-                    name=None,
-                    languages=("ru",),
-                    themes=None,
-                    digests=("weekly",),
-                ),
-                NOW,
-            )
+            subscribe(db, f"r{number}@reader.example", NOW)
         edition = Edition(None, "weekly", 1, window, "abc", (), EditionStatus.COMPOSED)
         edition_id = save_edition(db, edition, NOW)
         choices = [(number, RUSSIAN) for number in range(1, 6)]
@@ -75,10 +64,6 @@ def end(db: Database, *settlements: Settlement, now: datetime = NOW) -> None:
         settle(db, settlements, now)
 
 
-def row(db: Database, delivery_id: int) -> dict:
-    return delivery_by_id(db, delivery_id)
-
-
 def test_a_recipient_is_queued_once_for_an_edition(ledger: Database) -> None:
     """The rule that nobody is mailed twice is the database's own."""
     with pytest.raises(sqlite3.IntegrityError), ledger.write():
@@ -87,8 +72,8 @@ def test_a_recipient_is_queued_once_for_an_edition(ledger: Database) -> None:
     assert audience_of(ledger, 1) == 5
 
 
-def test_only_what_is_due_is_given_out(ledger: Database) -> None:
-    """Who was put off waits for the hour."""
+def test_only_due_deliveries_are_read(ledger: Database) -> None:
+    """A deferred recipient waits until the hour."""
     end(ledger, Settlement(2, DeliveryStatus.QUEUED, due_at=LATER))
     assert due(ledger) == [1, 3, 4, 5]
     assert due(ledger, LATER) == [1, 2, 3, 4, 5]
@@ -102,8 +87,8 @@ def test_only_what_is_due_is_given_out(ledger: Database) -> None:
         pytest.param(lambda db: end_recipient(db, 3, "left", NOW), id="ended"),
     ],
 )
-def test_who_must_not_be_mailed_is_never_given_out(ledger: Database, unwanted) -> None:
-    """Whether found when queuing or when the turn comes, and whoever wrote it."""
+def test_an_unwanted_delivery_is_never_read_as_due(ledger: Database, unwanted) -> None:
+    """Neither the suppressed nor the unsubscribed are mailed; both count as skipped."""
     with ledger.write():
         unwanted(ledger)
     assert due(ledger) == [1, 2, 4, 5]
@@ -112,47 +97,41 @@ def test_who_must_not_be_mailed_is_never_given_out(ledger: Database, unwanted) -
     assert delivery_counts(ledger, 1) == {"queued": 4, "skipped": 1}
 
 
-@pytest.fixture
-def another(ledger: Database) -> Iterator[Database]:
-    """A second process's connection to the same store."""
-    with open_database(ledger.path, busy_timeout_seconds=0.1) as other:
-        yield other
-
-
-def test_what_another_process_suppresses_holds_at_once(ledger: Database, another: Database) -> None:
-    """A complaint that is read while an edition goes out still counts for it."""
-    given = due_deliveries(ledger, 1, NOW)
-    assert next(given).id == 1
-    with another.write():
-        suppress(another, "r2@reader.example", "complaint", NOW)
-    assert [one.id for one in given] == [3, 4, 5]
-
-
-def test_a_hold_by_another_process_ends_the_giving_out(ledger: Database, another: Database) -> None:
-    """An editor's "stop" is heard in the middle."""
-    given = due_deliveries(ledger, 1, NOW)
-    assert next(given).id == 1
-    with another.write():
-        hold_edition(another, 1, "wrong lead")
-    assert list(given) == []
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        pytest.param(
+            lambda db: suppress(db, "r2@reader.example", "complaint", NOW),
+            [3, 4, 5],
+            id="a complaint that is read meanwhile",
+        ),
+        pytest.param(lambda db: hold_edition(db, 1, "wrong lead"), [], id="an editor's hold"),
+    ],
+)
+def test_a_write_of_another_process_counts_at_once(ledger: Database, act, left) -> None:
+    """In the middle of a run, too."""
+    deliveries = due_deliveries(ledger, 1, NOW)
+    assert next(deliveries).id == 1
+    with open_database(ledger.path, busy_timeout_seconds=0.1) as other, other.write():
+        act(other)
+    assert [one.id for one in deliveries] == left
 
 
 def test_handed_counts_a_try_and_keeps_the_first_hour(ledger: Database) -> None:
     """48 hours are counted from the first try."""
     hand(ledger, 1)
-    assert row(ledger, 1)["status"] == "handed"
-    assert row(ledger, 1)["attempts"] == 1
-    assert row(ledger, 1)["first_tried_at"] == row(ledger, 1)["handed_at"]
+    row = delivery_by_id(ledger, 1)
+    assert (row["status"], row["attempts"]) == ("handed", 1)
+    assert row["first_tried_at"] == row["handed_at"]
 
 
-def test_what_is_not_queued_cannot_be_handed(ledger: Database) -> None:
-    """Of a group with a cancelled one none is handed: none of their bodies may be ended."""
+def test_only_queued_deliveries_can_be_handed(ledger: Database) -> None:
+    """Of a group with a cancelled one none is handed: no body of the group may be completed."""
     with ledger.write():
         cancel_edition(ledger, 1, NOW)
     with pytest.raises(SenderError, match="cancelled"):
         hand(ledger, 1, 2)
-    hand_counts = delivery_counts(ledger, 1)
-    assert hand_counts == {"skipped": 5}
+    assert delivery_counts(ledger, 1) == {"skipped": 5}
 
 
 @pytest.mark.parametrize(
@@ -167,38 +146,38 @@ def test_what_is_not_queued_cannot_be_handed(ledger: Database) -> None:
 def test_a_try_counts_once_and_only_where_it_was_one(
     ledger: Database, handed: bool, counts: bool, attempts: int
 ) -> None:
-    """No try is used up by a fault of ours, and none is counted twice."""
+    """A fault of ours uses up no try, and no try is counted twice."""
     if handed:
         hand(ledger, 1)
     end(ledger, Settlement(1, DeliveryStatus.QUEUED, due_at=NOW, counts_as_try=counts))
-    assert row(ledger, 1)["attempts"] == attempts
-    assert row(ledger, 1)["status"] == "queued"
+    row = delivery_by_id(ledger, 1)
+    assert (row["status"], row["attempts"]) == ("queued", attempts)
 
 
-def test_what_has_ended_does_not_change_again(ledger: Database) -> None:
-    """A late word on a delivery that is settled is not taken."""
+def test_a_settled_delivery_does_not_change_again(ledger: Database) -> None:
+    """A late answer is ignored."""
     end(ledger, Settlement(1, DeliveryStatus.SENT, answer="250 Ok", server="mx:25"))
     end(ledger, Settlement(1, DeliveryStatus.FAILED, reason="refused"))
-    assert row(ledger, 1)["status"] == "sent"
-    assert row(ledger, 1)["answer"] == "250 Ok"
+    row = delivery_by_id(ledger, 1)
+    assert (row["status"], row["answer"]) == ("sent", "250 Ok")
 
 
 @pytest.mark.parametrize(("repeatable", "left"), [(True, "queued"), (False, "uncertain")])
-def test_what_a_dead_sender_left_is_repeated_only_where_that_is_safe(
+def test_mail_of_a_dead_sender_is_repeated_only_if_that_is_safe(
     ledger: Database, repeatable: bool, left: str
 ) -> None:
-    """A file is written over; a mail that may have arrived is the operator's to judge."""
+    """A file can be overwritten; about a mail that may have arrived the operator decides."""
     hand(ledger, 1, 2)
     end(ledger, Settlement(2, DeliveryStatus.SENT))
     with ledger.write():
         assert recover_handed(ledger, repeatable=repeatable, now=LATER) == 1
         assert recover_handed(ledger, repeatable=repeatable, now=LATER) == 0
-    assert row(ledger, 1)["status"] == left
+    assert delivery_by_id(ledger, 1)["status"] == left
     assert due(ledger, LATER) == ([1, 3, 4, 5] if repeatable else [3, 4, 5])
 
 
-def test_the_operators_word_settles_what_is_uncertain(ledger: Database) -> None:
-    """One, or a whole edition; what is not uncertain stays as it is."""
+def test_the_operator_settles_uncertain_deliveries(ledger: Database) -> None:
+    """One, or all of an edition; other deliveries stay as they are."""
     hand(ledger, 1, 2, 3)
     with ledger.write():
         recover_handed(ledger, repeatable=False, now=NOW)
@@ -206,13 +185,16 @@ def test_the_operators_word_settles_what_is_uncertain(ledger: Database) -> None:
         resent = settle_uncertain(ledger, delivery_id=None, edition_id=1, sent=False, now=NOW)
         again = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=False, now=NOW)
     assert (sent, resent, again) == (1, 2, 0)
-    assert row(ledger, 1)["reason"] == "settled by the operator"
+    assert delivery_by_id(ledger, 1)["reason"] == "settled by the operator"
     assert due(ledger) == [2, 3, 4, 5]
-    assert (row(ledger, 2)["attempts"], row(ledger, 2)["first_tried_at"]) == (0, None)
+    assert (delivery_by_id(ledger, 2)["attempts"], delivery_by_id(ledger, 2)["first_tried_at"]) == (
+        0,
+        None,
+    )
 
 
 def test_nothing_of_a_cancelled_edition_is_queued_again(ledger: Database) -> None:
-    """Neither by the operator's word nor by an answer that came after the cancellation."""
+    """Neither by the operator nor by an answer that came after the cancellation."""
     hand(ledger, 1, 2)
     with ledger.write():
         cancel_edition(ledger, 1, NOW)
@@ -220,12 +202,12 @@ def test_nothing_of_a_cancelled_edition_is_queued_again(ledger: Database) -> Non
     end(ledger, Settlement(2, DeliveryStatus.UNCERTAIN))
     with ledger.write():
         assert skip_cancelled(ledger, 1, LATER) == 1
-    with pytest.raises(NotReadyError, match=r"edition 1 was cancelled.*Allowed is --sent"):
+    with pytest.raises(NotReadyError, match=r"edition 1 was cancelled.*Use --sent"):
         settle_uncertain(ledger, delivery_id=2, edition_id=None, sent=False, now=NOW)
-    assert [row(ledger, n)["status"] for n in (1, 2)] == ["skipped", "uncertain"]
+    assert [delivery_by_id(ledger, n)["status"] for n in (1, 2)] == ["skipped", "uncertain"]
 
 
-def test_a_released_edition_begins_its_tries_anew(ledger: Database) -> None:
+def test_a_released_edition_has_all_its_tries_again(ledger: Database) -> None:
     """Three days on hold are not three days in which the server refused."""
     hand(ledger, 1)
     end(ledger, Settlement(1, DeliveryStatus.QUEUED, due_at=LATER))
@@ -237,11 +219,14 @@ def test_a_released_edition_begins_its_tries_anew(ledger: Database) -> None:
         assert release_edition(ledger, 1)
         assert not release_edition(ledger, 1)
     assert due(ledger) == [1, 2, 3, 4, 5]
-    assert (row(ledger, 1)["attempts"], row(ledger, 1)["first_tried_at"]) == (0, None)
+    assert (delivery_by_id(ledger, 1)["attempts"], delivery_by_id(ledger, 1)["first_tried_at"]) == (
+        0,
+        None,
+    )
 
 
-def test_what_waits_is_told_with_its_reason_and_hour(ledger: Database) -> None:
-    """For "nothing is due": what is queued all the same."""
+def test_waiting_editions_have_their_reason_and_hour(ledger: Database) -> None:
+    """For "nothing is due": what is queued nevertheless."""
     end(ledger, *(Settlement(n, DeliveryStatus.QUEUED, due_at=LATER) for n in range(1, 6)))
     with ledger.write():
         hold_edition(ledger, 1, "wrong lead")
@@ -251,7 +236,7 @@ def test_what_waits_is_told_with_its_reason_and_hour(ledger: Database) -> None:
 
 
 def test_the_list_is_narrowed_by_edition_and_state(ledger: Database) -> None:
-    """Who got what, in the order of queuing."""
+    """Each recipient's result, in the order of queuing."""
     end(ledger, Settlement(4, DeliveryStatus.SENT))
     assert [one["id"] for one in list_deliveries(ledger, edition_id=1)] == [1, 2, 3, 4, 5]
     assert [one["id"] for one in list_deliveries(ledger, status=DeliveryStatus.SENT)] == [4]

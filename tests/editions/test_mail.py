@@ -1,4 +1,4 @@
-"""What a reader of the mail sees, in HTML and in text."""
+"""The digest mail as a reader sees it, in HTML and in text."""
 
 import dataclasses
 import re
@@ -11,16 +11,16 @@ import pytest
 from digest.editions.mail import Item
 from digest.errors import ConfigError
 from digest.mail.tokens import PLACEHOLDER
-from digest.model import OTHER, UNDATED, Article, Choice, Entry
+from digest.model import OTHER, UNDATED, Article, Choice, Entry, KnownDate
 from tests.factories import make_article
 from tests.mail.sample import (
     EVERYTHING,
     EVERYTHING_RU,
+    Sample,
     make_sample,
     many_articles,
     on,
     sample_articles,
-    under,
 )
 
 VOID = {"meta", "br", "hr", "img", "link"}
@@ -35,7 +35,7 @@ class Page(HTMLParser):
         self._open: list[int] = []
         self.feed(html)
         self.close()
-        assert not self._open, "an element is left open"
+        assert not self._open, "an element is not closed"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs), ""))
@@ -58,25 +58,20 @@ class Page(HTMLParser):
 
 
 def underlined(text: str, rule: str) -> list[str]:
-    """The headings of a text part that stand over a line of `rule`."""
-    found = re.findall(rf"(?:^|\n\n)((?:[^\n]+\n)+?)(?:{re.escape(rule)})+\n", text)
-    return [" ".join(heading.split()) for heading in found]
+    """The headings of a text part with a line of `rule` below."""
+    headings = re.findall(rf"(?:^|\n\n)((?:[^\n]+\n)+?)(?:{re.escape(rule)})+\n", text)
+    return [" ".join(heading.split()) for heading in headings]
 
 
 @pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
 def test_both_parts_show_the_same_items_in_the_same_order(choice: Choice) -> None:
-    """RFC 2046 §5.1.4: who reads the text misses nothing."""
+    """RFC 2046 §5.1.4: a reader of the text part misses nothing."""
     mail = make_sample(choice=choice).mail
     page = Page(mail.html)
     assert page.texts("h3") == underlined(mail.text, "-")
     assert page.texts("h1", "h2") == underlined(mail.text, "=")
     assert len(page.texts("h3")) == 4
-
-
-def test_titles_are_shown_as_they_are() -> None:
-    """Signs that mean something to HTML are escaped once, and a title is not touched."""
-    titles = Page(make_sample().mail.html).texts("h3")
-    assert titles[0] == sample_articles()[0].title
+    assert page.texts("h3")[0] == sample_articles()[0].title  # its < and & are escaped once
 
 
 def test_the_first_mail_in_words() -> None:
@@ -105,11 +100,10 @@ def test_the_first_mail_in_words() -> None:
     ],
 )
 def test_the_inbox_shows_headline_and_counts(choice: Choice, subject: str, preheader: str) -> None:
-    """Subject and preheader tell in five seconds what is in it."""
+    """Subject and preheader show the content in five seconds."""
     mail = make_sample(choice=choice).mail
     assert (mail.subject, mail.preheader) == (subject, preheader)
     first_words = re.search(r"<body[^>]*>\s*<div[^>]*display:\s*none[^>]*>([^<]*)<", mail.html)
-    assert first_words is not None
     assert first_words[1] == preheader
 
 
@@ -128,14 +122,8 @@ def test_each_article_says_where_it_comes_from() -> None:
     ]
 
 
-def test_an_undated_article_shows_no_date() -> None:
-    """No day is invented."""
-    mail = make_sample([make_article(published=UNDATED)]).mail
-    assert "\nWire copy\n" in mail.text
-
-
-def test_a_title_of_ours_is_not_set_as_the_sources() -> None:
-    """It is italic, ends with "…", and the lead goes on where it stops."""
+def test_a_title_of_ours_does_not_look_like_the_sources() -> None:
+    """It is italic, ends with "…", and the lead continues where it stops."""
     mail = make_sample().mail
     [made] = [
         attrs for attrs in Page(mail.html).attrs("h3") if "made" in str(attrs.get("class")).split()
@@ -158,7 +146,7 @@ def test_an_item_in_another_language_says_so(choice: Choice) -> None:
 
 
 def test_more_under_a_theme_leads_to_its_page() -> None:
-    """The count is true and the page holds the rest, in the languages that the reader reads."""
+    """The count is right and the page holds the rest, in the languages of the reader."""
     articles = many_articles(30)
     both = Page(make_sample(articles, EVERYTHING, per_theme=4).mail.html)
     english = Page(make_sample(articles, Choice("en", ("en",), ("drugs",)), per_theme=4).mail.html)
@@ -193,7 +181,7 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 
 
 def test_the_html_is_made_for_mail_programs() -> None:
-    """Layout tables say that they are none, grounds stand in attributes too, the dark has its rules."""
+    """Layout tables have that role, backgrounds are attributes too, dark mode has its rules."""
     page = Page(make_sample().mail.html)
     assert all(attrs.get("role") == "presentation" for attrs in page.attrs("table"))
     assert page.attrs("table")[0]["bgcolor"] == "#faf8f4"
@@ -203,7 +191,7 @@ def test_the_html_is_made_for_mail_programs() -> None:
 
 
 def test_the_footer_says_why_how_and_who() -> None:
-    """Why you get this, how to change, how to leave, who we are and where; in both parts."""
+    """Why you get this, how to change it and unsubscribe, who and where we are; in both parts."""
     sample = make_sample()
     for part in (sample.mail.text.replace("\n", " "), sample.mail.html):
         assert "You get this mail because you subscribed to it." in part
@@ -215,7 +203,7 @@ def test_the_footer_says_why_how_and_who() -> None:
 
 
 def test_the_text_keeps_to_72_columns() -> None:
-    """Only an address may be longer, and it stands on its own line."""
+    """Only an address may be longer, on its own line."""
     for line in make_sample(many_articles(12, "ru")).mail.text.splitlines():
         assert len(line) <= 72 or re.fullmatch(r"(https?|mailto):\S+", line)
         assert re.fullmatch(r"(https?|mailto):\S+", line) or "://" not in line
@@ -235,20 +223,26 @@ def test_two_renderings_are_the_same_bytes() -> None:
 
 
 def test_a_page_for_preferences_gets_the_token_in_its_query() -> None:
-    """As soon as there is a page, the link leads there."""
+    """If there is such a page, the link leads there."""
     mail = make_sample(web={"preferences_url": "https://news.example.org/me"}).mail
     assert f"https://news.example.org/me?t={PLACEHOLDER}\n" in mail.text
 
 
+def with_template(folder: Path, template: str) -> Sample:
+    """The sample with an operator's own mail/edition.html."""
+    (folder / "mail").mkdir()
+    (folder / "mail" / "edition.html").write_text(template, "utf-8")
+    return make_sample(operator=folder, web={"templates": folder})
+
+
 def test_an_operators_block_replaces_ours(tmp_path: Path) -> None:
     """One block can be changed; the rest stays."""
-    (tmp_path / "mail").mkdir()
-    (tmp_path / "mail" / "edition.html").write_text(
+    sample = with_template(
+        tmp_path,
         '{% extends "builtin/mail/edition.html" %}{% block masthead %}'
         "<tr><td><h1>Mine: {{ mail.newsroom }}</h1></td></tr>{% endblock %}",
-        "utf-8",
     )
-    page = Page(make_sample(operator=tmp_path, web={"templates": tmp_path}).mail.html)
+    page = Page(sample.mail.html)
     assert page.texts("h1") == ["Mine: Ashgabat Desk"]
     assert len(page.texts("h3")) == 4
 
@@ -260,48 +254,46 @@ def test_an_operators_block_replaces_ours(tmp_path: Path) -> None:
         pytest.param("{% if %}", "mail/edition.html, line 1", id="syntax"),
         pytest.param("\n\n{{ 1 / 0 }}", "mail/edition.html, line 3", id="what Python refuses"),
         pytest.param("{% include 'mine.html' %}", "mail/edition.html, line 1", id="not there"),
-        pytest.param("<p>News</p>", "no way to leave", id="no way to leave"),
+        pytest.param("<p>News</p>", "no link to unsubscribe", id="no way out"),
     ],
 )
 def test_a_faulty_template_of_the_operator_is_named(
     tmp_path: Path, template: str, fault: str
 ) -> None:
-    """The operator reads which template is wrong, and no mail goes out that nobody can leave."""
-    (tmp_path / "mail").mkdir()
-    (tmp_path / "mail" / "edition.html").write_text(template, "utf-8")
+    """The error names the wrong template, and no mail is sent without a link to unsubscribe."""
     with pytest.raises(ConfigError, match=re.escape(fault)):
-        make_sample(operator=tmp_path, web={"templates": tmp_path})
+        with_template(tmp_path, template)
 
 
-def test_a_date_of_this_year_leaves_the_year_out() -> None:
+@pytest.mark.parametrize(
+    ("published", "line"),
+    [
+        pytest.param(on(date(2026, 11, 20)), "Wire copy · 20 November", id="this year"),
+        pytest.param(on(date(2021, 7, 14)), "Wire copy · 14 July 2021", id="another year"),
+        pytest.param(UNDATED, "Wire copy", id="unknown: no day is invented"),
+    ],
+)
+def test_a_day_has_its_year_unless_it_is_this_one(published: KnownDate, line: str) -> None:
     """Old news shows its year, this week's does not need it."""
-    articles = [
-        make_article(id=1, published=on(date(2026, 11, 20)), matches=under("drugs")),
-        make_article(id=2, published=on(date(2021, 7, 14)), matches=under("drugs")),
-    ]
-    text = make_sample(articles).mail.text.replace("\u00a0", " ")
-    assert "Wire copy · 20 November\n" in text
-    assert "Wire copy · 14 July 2021\n" in text
+    text = make_sample([make_article(published=published)]).mail.text.replace("\u00a0", " ")
+    assert f"\n{line}\n" in text
 
 
-def test_a_press_contact_cannot_come_into_a_mail() -> None:
+def test_a_press_contact_cannot_get_into_a_mail() -> None:
     """Names and telephone numbers of press contacts stay with the entry; an article has none."""
-    assert "contact" in {field.name for field in dataclasses.fields(Entry)}
-    assert "contact" not in {field.name for field in dataclasses.fields(Article)}
-    assert "contact" not in {field.name for field in dataclasses.fields(Item)}
+    has_contact = [
+        "contact" in {field.name for field in dataclasses.fields(view)}
+        for view in (Entry, Article, Item)
+    ]
+    assert has_contact == [True, False, False]
 
 
-def test_a_story_that_stands_once_links_its_other_articles() -> None:
+def test_a_story_is_shown_once_and_links_its_other_articles() -> None:
     """Another outlet, a second piece of the same one, another language: each can be read."""
     wire = {"name": "wire", "title": "Wire copy", "path": "/newsroom/wire"}
     radio = {"name": "radio", "title": "Radio Ashgabat", "path": "/newsroom/radio"}
-    articles = [
-        make_article(id=1, story_id=7, matches=under("drugs")),
-        make_article(id=2, story_id=7, matches=under("drugs")),
-        make_article(id=3, story_id=7, matches=under("drugs"), source="radio"),
-        make_article(id=4, story_id=7, matches=under("drugs"), language="ru"),
-        make_article(id=5, story_id=7, matches=under("drugs"), language="ru"),
-    ]
+    others = [{}, {"source": "radio"}, {"language": "ru"}, {"language": "ru"}]
+    articles = [make_article(id=n, story_id=7, **one) for n, one in enumerate([{}, *others], 1)]
     page = Page(make_sample(articles, sources=[wire, radio]).mail.html)
     links = [
         (text, str(attrs["href"]).rpartition("/")[2])

@@ -1,20 +1,19 @@
-"""The dry run: what it shows and writes is what would be sent, and it changes nothing else."""
+"""The dry run: it shows and writes exactly what would be sent, and changes nothing else."""
 
 import subprocess
 import sys
 import tempfile
 from datetime import timedelta
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 
 import pytest
 
 from digest.editions.compose import find_digest, preview
-from digest.editions.preview import clear_previews, everything, preview_segments, write_preview
+from digest.editions.preview import clear_previews, everything, preview_segments, write_parts
 from digest.errors import PublishError
-from digest.model import Choice, Edition, Preview, Segment
+from digest.model import Choice, Preview, Segment
 from tests.conftest import INGESTED_AT
 from tests.desks import PAGES, Desk, opened
 
@@ -26,7 +25,7 @@ import os, sys
 from pathlib import Path
 from digest.errors import PublishError
 from digest.editions.preview import clear_previews
-Path.cwd().as_uri()  # what this loads nobody may be unable to read
+Path.cwd().as_uri()  # loads what the user nobody may be unable to read
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)
 try:
@@ -36,22 +35,12 @@ except PublishError as e:
 """
 
 
-def edition_of(desk: Desk) -> Edition:
-    with desk.open(read_only=True) as db:
-        settings = desk.settings
-        found = preview(
-            opened(db, settings), find_digest(settings, None), INGESTED_AT + timedelta(hours=1)
-        )
-    assert found is not None
-    return found
-
-
 def previews(desk: Desk, *segments: Segment) -> list[Preview]:
     settings = desk.settings
     digest = find_digest(settings, None)
-    return preview_segments(
-        opened(None, settings, templates=PAGES), digest, edition_of(desk), segments
-    )
+    with desk.open(read_only=True) as db:
+        edition = preview(opened(db, settings), digest, INGESTED_AT + timedelta(hours=1))
+    return preview_segments(opened(None, settings, templates=PAGES), digest, edition, segments)
 
 
 def test_without_recipients_it_shows_the_mail_of_a_recipient_of_everything(filled: Desk) -> None:
@@ -64,7 +53,7 @@ def test_without_recipients_it_shows_the_mail_of_a_recipient_of_everything(fille
 
 
 def test_each_segment_has_a_mail_with_its_own_choice(filled: Desk) -> None:
-    """For the operator: one mail for each different choice, under a name that tells it."""
+    """For the operator: one mail for each different choice, with the choice in its name."""
     english, russian = previews(filled, ENGLISH_DRUGS, RUSSIAN_CUSTOMS)
     assert (english.name, russian.name) == ("weekly-1-en-drugs", "weekly-1-ru-customs-other")
     assert [section.theme for section in english.layout.sections] == ["drugs"]
@@ -72,42 +61,38 @@ def test_each_segment_has_a_mail_with_its_own_choice(filled: Desk) -> None:
 
 
 def test_two_dry_runs_are_byte_for_byte_the_same(filled: Desk) -> None:
-    """For whoever compares: no clock and no chance in a mail."""
-    first, second = previews(filled, ENGLISH_DRUGS), previews(filled, ENGLISH_DRUGS)
-    assert first == second
+    """A mail does not depend on the clock or on chance."""
+    assert previews(filled, ENGLISH_DRUGS) == previews(filled, ENGLISH_DRUGS)
 
 
 def test_the_mail_has_the_same_titles_in_text_and_html(filled: Desk) -> None:
-    """For whoever reads plain text: nothing is missing and nothing is in another order."""
+    """For readers of plain text: nothing is missing and nothing is in another order."""
     [only] = previews(filled)
     parsed = message_from_bytes(only.message, policy=policy.default)
-    assert isinstance(parsed, EmailMessage)
-    text, html = (parsed.get_body((kind,)) for kind in ("plain", "html"))
-    assert text is not None
-    assert html is not None
     shown = [one.article.title for s in only.layout.sections for one in s.shown]
-    for part in (text, html):
-        body = unescape(" ".join(part.get_content().split())).replace("\u00a0", " ")
+    for kind in ("plain", "html"):
+        body = parsed.get_body((kind,)).get_content()
+        body = unescape(" ".join(body.split())).replace("\u00a0", " ")
         places = [body.rfind(title) for title in shown]
         assert -1 not in places
         assert places == sorted(places)
 
 
-def test_a_choice_for_which_nothing_is_left_is_warned_of(filled: Desk) -> None:
-    """For the operator: they see who will get no mail, before they wonder."""
+def test_a_choice_without_articles_has_a_warning(filled: Desk) -> None:
+    """The operator sees in advance which recipients get no mail."""
     [nothing] = previews(filled, NOTHING)
     assert nothing.layout.total == 0
-    assert nothing.warnings == ("nothing is left for this choice; its recipients are skipped",)
+    assert nothing.warnings == ("no articles for this choice; its recipients are skipped",)
 
 
-def test_a_mail_over_budget_is_warned_of(filled: Desk) -> None:
+def test_a_mail_over_budget_has_a_warning(filled: Desk) -> None:
     """For the operator: before a mail program cuts it."""
     filled.configure(budget_kb="10")
     [only] = previews(filled)
     assert any("over mail.budget_kb = 10" in warning for warning in only.warnings)
 
 
-def test_a_first_edition_that_reaches_far_back_is_warned_of(desk: Desk) -> None:
+def test_a_first_edition_that_reaches_far_back_has_a_warning(desk: Desk) -> None:
     """For the operator who starts with a full store: `since` leaves out what is old."""
     desk.ingest(INGESTED_AT - timedelta(days=60))
     [only] = previews(desk)
@@ -115,9 +100,9 @@ def test_a_first_edition_that_reaches_far_back_is_warned_of(desk: Desk) -> None:
 
 
 def test_a_preview_is_three_files(filled: Desk, tmp_path: Path) -> None:
-    """For the operator: the message as sent, and its two faces to open."""
+    """For the operator: the message as sent, and its two parts to open."""
     [only] = previews(filled)
-    paths = write_preview(tmp_path / "a" / "b", only)
+    paths = write_parts(tmp_path / "a" / "b", only.name, only.message, only.mail)
     assert [path.name for path in paths] == [f"{only.name}.{end}" for end in ("eml", "html", "txt")]
     assert paths[0].read_bytes() == only.message
     assert paths[1].read_text("utf-8") == only.mail.html
@@ -125,7 +110,7 @@ def test_a_preview_is_three_files(filled: Desk, tmp_path: Path) -> None:
 
 
 def test_an_earlier_preview_is_cleared_and_nothing_else(tmp_path: Path) -> None:
-    """For the operator: nothing stale lies beside the new, and no file of theirs is touched."""
+    """For the operator: no old preview remains, and no file of theirs is touched."""
     ours = ["weekly-1-en-ru-everything.eml", "weekly-12-ru-drugs.html", "weekly-1-en-drugs-2.txt"]
     theirs = ["notes.txt", "weekly-plan.txt", "daily-1-en-everything.eml", "weekly-1-en.pdf"]
     for name in (*ours, *theirs):
@@ -135,23 +120,23 @@ def test_an_earlier_preview_is_cleared_and_nothing_else(tmp_path: Path) -> None:
     clear_previews(tmp_path / "not-there", "weekly")
 
 
-def test_a_folder_that_cannot_be_written_is_told(filled: Desk, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_clear_error(filled: Desk, tmp_path: Path) -> None:
     """For the operator who mistyped --out."""
     (tmp_path / "file").touch()
     [only] = previews(filled)
     with pytest.raises(PublishError, match=r"cannot be written.*--out"):
-        write_preview(tmp_path / "file" / "below", only)
+        write_parts(tmp_path / "file" / "below", only.name, only.message, only.mail)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
-def test_a_folder_of_another_cannot_be_cleared_and_that_is_told() -> None:
-    """For the operator whose preview/ was written by root: one error with a way out, and no trace."""
+def test_a_folder_of_another_user_is_one_clear_error() -> None:
+    """For the operator whose preview/ was written by root: one error with advice, no traceback."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stale = folder / "weekly-1-en-everything.eml"
         stale.touch()
         folder.chmod(0o555)
-        said = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", CLEAR_AS_NOBODY, name],
             check=True,
             capture_output=True,
@@ -159,16 +144,13 @@ def test_a_folder_of_another_cannot_be_cleared_and_that_is_told() -> None:
             timeout=60,
         ).stdout
         folder.chmod(0o755)
-        assert (
-            said
-            == f"{name}: cannot be written (Permission denied); name another folder with --out\n"
-        )
+        reason = "cannot be written (Permission denied); name another folder with --out"
+        assert output == f"{name}: {reason}\n"
         assert stale.exists()
 
 
 def test_long_choices_get_names_of_their_own(filled: Desk) -> None:
-    """For the operator with many themes: no mail is written over another."""
-    chosen = ("drugs", "customs")
-    same = Segment(Choice("en", ("en",), chosen), 1)
+    """For the operator with many themes: no mail overwrites another."""
+    same = Segment(Choice("en", ("en",), ("drugs", "customs")), 1)
     names = [one.name for one in previews(filled, same, same)]
     assert names == ["weekly-1-en-drugs-customs", "weekly-1-en-drugs-customs-2"]

@@ -1,4 +1,4 @@
-"""Which articles an edition holds, in which order, and what of it a reader's choice sees."""
+"""The articles of an edition, their order, and the part that a reader's choice shows."""
 
 import dataclasses
 from datetime import UTC, date, datetime
@@ -72,8 +72,8 @@ def laid(
         pytest.param(article(1, published=on(20)), article(2, published=on(20)), id="permanent id"),
     ],
 )
-def test_the_edition_stands_in_an_editors_order(first: Article, second: Article) -> None:
-    """Newest first, the unknown day last, then the fuller and the stronger."""
+def test_an_edition_is_in_an_editors_order(first: Article, second: Article) -> None:
+    """Newest first, unknown days last, then full texts and strong matches."""
     for given_order in ([first, second], [second, first]):
         placements = order_placements(given_order)
         assert [placed.article.id for placed in placements] == [first.id, second.id]
@@ -81,7 +81,7 @@ def test_the_edition_stands_in_an_editors_order(first: Article, second: Article)
 
 
 def test_a_placement_knows_the_other_articles_of_its_story() -> None:
-    """The other language's version can be linked; the article itself is not among them."""
+    """The version in the other language can be linked; the article itself is not among them."""
     placements = order_placements(
         [article(1, story_id=5), article(2, story_id=5, language="ru"), article(3)]
     )
@@ -141,7 +141,7 @@ def test_a_placement_knows_the_other_articles_of_its_story() -> None:
             ALL,
             ("en", "ru"),
             {"drugs": [3]},
-            id="of a story that which leads, though a later day stands higher",
+            id="of a story the leading article, although a later day is higher",
         ),
         pytest.param(
             [article(1, "drugs", language="ru", story_id=5)],
@@ -155,7 +155,7 @@ def test_a_placement_knows_the_other_articles_of_its_story() -> None:
             ("drugs",),
             ("en", "ru"),
             {"drugs": [2]},
-            id="a translation filed differently does not hide the story",
+            id="a translation with other themes does not hide the story",
         ),
     ],
 )
@@ -171,8 +171,8 @@ def test_a_choice_sees(
     assert list(seen(layout)) == list(expected)
 
 
-def test_more_is_true() -> None:
-    """What is not shown is counted."""
+def test_more_counts_what_is_not_shown() -> None:
+    """A reader knows how much the page still holds."""
     [section] = laid(*(article(n, "drugs") for n in range(1, 14)), per_theme=10).sections
     assert (len(section.shown), section.total, section.more) == (10, 13, 3)
 
@@ -190,10 +190,10 @@ def test_more_is_true() -> None:
     st.lists(st.sampled_from(ALL), unique=True, min_size=1),
     st.permutations(["en", "ru"]),
 )
-def test_no_article_and_no_story_stands_twice(
+def test_no_article_and_no_story_is_shown_twice(
     drawn: list[tuple[list[str], str, int | None]], themes: list[str], languages: list[str]
 ) -> None:
-    """Whatever comes in and whatever is chosen, nothing is repeated and nothing unwanted shown."""
+    """For any articles and any choice, nothing is repeated and nothing unwanted shown."""
     articles = [
         article(n, *keys, language=language, story_id=story)
         for n, (keys, language, story) in enumerate(drawn, 1)

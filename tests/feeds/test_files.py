@@ -1,4 +1,4 @@
-"""The folder of published files: whole or not at all, only where changed, and only what is ours."""
+"""The folder of published files: written completely or not at all, only if changed, and only our own."""
 
 import os
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from digest.errors import PublishError
-from digest.feeds.files import HALF, MANIFEST, Laid, lay_out
+from digest.feeds.files import HALF, MANIFEST, PublishReport, lay_out
 from digest.store.files import replace_file
 
 
-def lay(folder: Path, files: Mapping[str, bytes]) -> Laid:
-    """Files of which it is not known what they are made from."""
+def lay(folder: Path, files: Mapping[str, bytes]) -> PublishReport:
+    """Files without a mark of what they are made from."""
     return lay_out(folder, dict.fromkeys(files, ""), lambda names: [(n, files[n]) for n in names])
 
 
@@ -36,8 +36,8 @@ def test_a_file_is_written_only_when_its_bytes_differ(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"all.atom": b"two"}
 
 
-def test_a_file_that_cannot_be_replaced_stays_whole(tmp_path: Path) -> None:
-    """Neither half a file nor a leftover is seen, whatever stands in the way."""
+def test_a_file_that_cannot_be_replaced_stays_complete(tmp_path: Path) -> None:
+    """Neither half a file nor a leftover is seen, whatever goes wrong."""
     (tmp_path / "all.atom").mkdir()
     (tmp_path / "all.atom" / "inside").write_bytes(b"kept")
     with pytest.raises(PublishError, match=r"all\.atom"):
@@ -52,16 +52,16 @@ def test_new_files_can_be_read_by_the_web_server(tmp_path: Path) -> None:
     assert (tmp_path / "all.atom").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-def test_a_second_round_touches_nothing(tmp_path: Path) -> None:
+def test_a_second_run_touches_nothing(tmp_path: Path) -> None:
     """Not even the manifest."""
     files = {"all.atom": b"a", "articles/1.html": b"b", "style.css": b"c"}
-    assert lay(tmp_path / "feeds", files) == Laid(tuple(files), 0, ())
+    assert lay(tmp_path / "feeds", files) == PublishReport(tuple(files), 0, ())
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert lay(tmp_path / "feeds", files) == Laid((), 3, ())
+    assert lay(tmp_path / "feeds", files) == PublishReport((), 3, ())
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_what_no_longer_belongs_is_removed_and_foreign_files_stay(tmp_path: Path) -> None:
+def test_old_files_of_ours_are_removed_and_foreign_files_stay(tmp_path: Path) -> None:
     """A theme that left config.toml leaves no feed behind; the operator's own files are safe."""
     foreign = {".gitignore": b"*", "robots.txt": b"", "about.html": b"mine", "articles/x.html": b""}
     for name, data in foreign.items():
@@ -69,7 +69,7 @@ def test_what_no_longer_belongs_is_removed_and_foreign_files_stay(tmp_path: Path
         (tmp_path / name).write_bytes(data)
     lay(tmp_path, {"all.atom": b"a", "gone.atom": b"b", "articles/1.html": b"c"})
     laid = lay(tmp_path, {"all.atom": b"a"})
-    assert laid == Laid((), 1, ("articles/1.html", "gone.atom"))
+    assert laid == PublishReport((), 1, ("articles/1.html", "gone.atom"))
     assert contents(tmp_path) == {**foreign, "all.atom": b"a"}
 
 
@@ -87,7 +87,7 @@ def test_a_manifest_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_crash_in_the_middle_forgets_no_file(tmp_path: Path) -> None:
-    """The next round completes what was begun, and still removes what has to go."""
+    """The next run finishes the work, and still removes what has to go."""
     lay(tmp_path, {"old.atom": b"o"})
 
     def half() -> Iterator[tuple[str, bytes]]:
@@ -101,13 +101,15 @@ def test_a_crash_in_the_middle_forgets_no_file(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"two.atom": b"2"}
 
 
-def test_what_a_kill_left_is_swept_and_what_another_writes_is_not(tmp_path: Path) -> None:
-    """For the disk: half-written files of dead processes go, those of a process at work stay."""
+def test_files_of_a_killed_process_are_removed_and_those_of_a_live_one_are_not(
+    tmp_path: Path,
+) -> None:
+    """Half-written files of dead processes do not fill the disk."""
     lay(tmp_path, {"all.atom": b"a"})
     with subprocess.Popen(["true"]) as dead:
         dead.wait()
     left = [tmp_path / HALF / f".all.atom.{pid}" for pid in (dead.pid, os.getpid(), os.getppid())]
     for path in left:
         path.write_bytes(b"half")
-    assert lay(tmp_path, {"all.atom": b"a"}) == Laid((), 1, ())
+    assert lay(tmp_path, {"all.atom": b"a"}) == PublishReport((), 1, ())
     assert [path.exists() for path in left] == [False, False, True]

@@ -1,4 +1,4 @@
-"""An article as feeds and pages show it: what is cut, what is cleaned, what is linked."""
+"""An article as feeds and pages show it: cut, cleaned and linked."""
 
 from datetime import UTC, date, datetime
 
@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from digest.feeds.channels import channels
 from digest.feeds.items import feed_view, item_of, safe_html
-from digest.model import DateSource, KnownDate
+from digest.model import UNDATED, DateSource, KnownDate
 from tests.factories import MADE_AT, make_article, make_match, make_settings, make_sibling
 
 SETTINGS = make_settings()
+OUR_PAGE = "https://news.example.org/feeds/articles/1.html"
 LONG = "The sides noted the holding of the Session in Ashgabat. " * 20
 
 
@@ -29,21 +30,20 @@ LONG = "The sides noted the holding of the Session in Ashgabat. " * 20
     ],
 )
 def test_content_is_text_and_links_only(html: str, safe: str) -> None:
-    """What a source wrote cannot act in a reader's program, nor call home from it."""
-    shown = safe_html(html).replace(' rel="noopener noreferrer"', "")
-    assert shown == safe
+    """A source's HTML can neither run anything in a reader's program nor call home."""
+    assert safe_html(html).replace(' rel="noopener noreferrer"', "") == safe
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=60))
 def test_safe_html_of_safe_html_is_itself(html: str) -> None:
-    """Cleaning is final, whatever came in: lone surrogates and control characters included."""
+    """Cleaning is final for any input: lone surrogates and control characters included."""
     once = safe_html(html)
     assert safe_html(once) == once
 
 
 def test_the_summary_is_the_lead_cut_at_a_sentence() -> None:
-    """A reader's list shows whole sentences, not a torn one."""
+    """A reader's list shows complete sentences."""
     summary = item_of(make_article(text=LONG.strip()), (), SETTINGS).summary
     assert len(summary) <= 300
     assert summary.endswith("Ashgabat.")
@@ -58,7 +58,7 @@ def test_the_summary_is_the_lead_cut_at_a_sentence() -> None:
     ],
 )
 def test_a_teaser_is_a_summary_only(text: str, summary: str) -> None:
-    """Nobody takes the little that is known for the whole article."""
+    """Nobody takes the little that is known for the full article."""
     item = item_of(make_article(text=text, complete=False), (), SETTINGS)
     assert (item.summary, item.full) == (summary, False)
     assert item.body_html == f"<p>{summary}</p>"
@@ -72,33 +72,27 @@ def test_settings_can_keep_the_full_text_out_of_feeds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "published"),
+    ("time", "published"),
     [
+        pytest.param(None, datetime(2023, 4, 4, tzinfo=UTC), id="a day without a time"),
         pytest.param(
-            KnownDate(date(2023, 4, 4), DateSource.STATED),
-            datetime(2023, 4, 4, tzinfo=UTC),
-            id="a day without a time",
-        ),
-        pytest.param(
-            KnownDate(
-                date(2023, 4, 4),
-                DateSource.STATED,
-                "",
-                datetime(2023, 4, 4, 9, 30, 1, 999, tzinfo=UTC),
-            ),
+            datetime(2023, 4, 4, 9, 30, 1, 999, tzinfo=UTC),
             datetime(2023, 4, 4, 9, 30, 1, tzinfo=UTC),
             id="an instant",
         ),
-        pytest.param(KnownDate(), None, id="unknown stays unknown"),
     ],
 )
-def test_published_is_what_the_source_said(known: KnownDate, published: datetime | None) -> None:
+def test_published_is_the_date_that_the_source_states(
+    time: datetime | None, published: datetime
+) -> None:
     """No date is invented for the undated."""
+    known = KnownDate(date(2023, 4, 4), DateSource.STATED, "", time)
     assert item_of(make_article(published=known), (), SETTINGS).published == published
+    assert item_of(make_article(published=UNDATED), (), SETTINGS).published is None
 
 
-def test_a_withdrawn_article_says_so_and_no_more() -> None:
-    """The killed story's text is gone from every form; its entry moves up as updated."""
+def test_a_withdrawn_article_says_so_and_no_more_in_its_language() -> None:
+    """The text of the killed story is gone from every form; its entry moves up as updated."""
     killed = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
     article = make_article(
         withdrawn_at=killed, text="Wrong.", url="https://wire.example/1", byline="A. Writer"
@@ -109,15 +103,10 @@ def test_a_withdrawn_article_says_so_and_no_more() -> None:
     assert item.summary == "This article was withdrawn on 21\u00a0November\u00a02026."
     assert "Wrong" not in item.body_html + item.summary
     assert (item.updated, item.full, item.author) == (killed, False, "Ashgabat Desk")
-    assert item.url == "https://news.example.org/feeds/articles/1.html"
-
-
-def test_a_russian_article_is_withdrawn_in_russian() -> None:
-    """The reader of the article reads the notice."""
-    killed = datetime(2026, 11, 20, tzinfo=UTC)
-    item = item_of(make_article(language="ru", withdrawn_at=killed), (), SETTINGS)
-    assert item.title.startswith("Отозвано: ")
-    assert item.summary == "Эта статья отозвана 20\u00a0ноября\u00a02026."
+    assert item.url == OUR_PAGE
+    russian = item_of(make_article(language="ru", withdrawn_at=killed), (), SETTINGS)
+    assert russian.title.startswith("Отозвано: ")
+    assert russian.summary == "Эта статья отозвана 21\u00a0ноября\u00a02026."
 
 
 def test_each_other_language_is_a_translation_once() -> None:
@@ -141,12 +130,8 @@ def test_each_other_language_is_a_translation_once() -> None:
     ("url", "shown"),
     [
         pytest.param("https://wire.example/1", "https://wire.example/1", id="its own address"),
-        pytest.param(None, "https://news.example.org/feeds/articles/1.html", id="none"),
-        pytest.param(
-            "javascript:alert(1)",
-            "https://news.example.org/feeds/articles/1.html",
-            id="no web page",
-        ),
+        pytest.param(None, OUR_PAGE, id="none"),
+        pytest.param("javascript:alert(1)", OUR_PAGE, id="not a web page"),
     ],
 )
 def test_an_article_is_read_at_its_source_or_on_our_page(url: str | None, shown: str) -> None:
@@ -168,7 +153,7 @@ def test_a_title_is_one_line_of_plain_text(title: str, shown: str) -> None:
 
 
 def test_a_theme_that_is_no_longer_configured_is_no_category() -> None:
-    """A category leads to a feed; this one has none any more."""
+    """A category leads to a feed; this theme no longer has one."""
     article = make_article(matches=(make_match("gone"), make_match("youth")))
     assert [one.term for one in item_of(article, (), SETTINGS).categories] == ["youth"]
 

@@ -1,4 +1,4 @@
-"""The pages for people: in the reader's language, with every link leading somewhere."""
+"""The pages for people: in the reader's language, with links that all lead somewhere."""
 
 import re
 from datetime import UTC, datetime
@@ -62,17 +62,17 @@ def test_an_item_in_another_language_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sibling", "told"),
+    ("sibling", "note"),
     [
         pytest.param({"language": "ru"}, "also in Russian", id="a translation"),
         pytest.param({"language": "en", "source": "radio"}, "also radio", id="another outlet"),
         pytest.param({"language": "en"}, "also another report", id="the same source again"),
     ],
 )
-def test_another_version_is_told_by_what_sets_it_apart(sibling: dict[str, str], told: str) -> None:
+def test_another_version_is_named_by_its_difference(sibling: dict[str, str], note: str) -> None:
     """A reader knows before the click why there are two."""
     page = article_page(make_article(), [make_sibling(**sibling)])
-    assert meta_of(page)[2] == told
+    assert meta_of(page)[2] == note
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,17 @@ def test_another_version_is_told_by_what_sets_it_apart(sibling: dict[str, str], 
     ],
 )
 def test_a_page_claims_no_more_than_is_known(overrides: dict[str, Any], meta: list[str]) -> None:
-    """No date is made up, no teaser passes for an article, no title of ours for the source's."""
+    """No date is invented, no teaser looks like an article, no title of ours like the source's."""
     article = make_article(id=5, **overrides)
     assert meta_of(feed_page(article)) == meta
     assert meta_of(article_page(article)) == meta
 
 
-def test_an_article_page_holds_the_whole_text_and_its_other_version() -> None:
+def test_an_article_page_holds_the_full_text_and_its_other_version() -> None:
     """Feeds and mail lead here when the article has no address of its own."""
     page = article_page(make_article(), SIBLINGS[1])
-    text = page.xpath("//div[@class='text']")[0].text_content().split("\n")
-    assert [line for line in text if line] == [
-        "The parties met in Ashgabat.",
-        "They agreed on a plan.",
-    ]
+    text = page.xpath("//div[@class='text']")[0].text_content()
+    assert text.strip().split("\n") == ["The parties met in Ashgabat.", "They agreed on a plan."]
     version = page.xpath("//section//a")[0]
     assert (version.get("href"), version.get("lang")) == ("../articles/2.html", "ru")
     assert version.text == "Встреча в Министерстве иностранных дел"
@@ -113,7 +110,7 @@ def test_an_article_page_holds_the_whole_text_and_its_other_version() -> None:
 
 
 def test_an_article_with_an_address_of_its_own_leads_there() -> None:
-    """The list leads to the source; our page names it as the true one."""
+    """The list leads to the source; our page names it as canonical."""
     there = make_article(url="https://wire.example/1?a=1&b=2")
     assert feed_page(there).xpath("//h2/a/@href") == ["https://wire.example/1?a=1&b=2"]
     page = article_page(there)
@@ -122,7 +119,7 @@ def test_an_article_with_an_address_of_its_own_leads_there() -> None:
 
 
 def test_a_withdrawn_article_is_a_notice() -> None:
-    """Its address still opens, and says why there is nothing."""
+    """Its address still opens, and says why there is no text."""
     page = article_page(make_article(withdrawn_at=datetime(2026, 11, 19, tzinfo=UTC)))
     body = page.xpath("//main")[0].text_content()
     assert "This article was withdrawn on 19\u00a0November\u00a02026." in body
@@ -148,8 +145,8 @@ def test_every_page_leads_to_all_themes_languages_and_feeds(slug: str) -> None:
     assert page.xpath("//link[@type='application/atom+xml']/@href") == [f"{slug}.atom"]
 
 
-def test_a_page_asks_nobody_else_for_anything() -> None:
-    """No script, no picture, no font, no foreign style: only our one stylesheet."""
+def test_a_page_loads_nothing_from_elsewhere() -> None:
+    """No script, no picture, no font, no foreign style: only our stylesheet."""
     hostile = make_article(
         title='<script>alert("x")</script>',
         content_html='<p>a<img src="https://x.example/t.gif"><script>x()</script></p>',

@@ -1,18 +1,19 @@
-"""The verb `publish` on a real store: what is written, what is left alone, what is removed."""
+"""The verb `publish` on a real store: the files it writes, leaves alone and removes."""
 
 import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import feedparser
 import pytest
 
 from digest.config.settings import Settings
 from digest.errors import PublishError
-from digest.feeds.files import MANIFEST
-from digest.feeds.publish import PublishReport, publish
+from digest.feeds.files import MANIFEST, PublishReport
+from digest.feeds.publish import publish
 from digest.model import Entry
 from digest.newsroom import make_environment
 from digest.sources.store import (
@@ -38,6 +39,15 @@ NEWS = (
     (make_entry(line=4, title="Something else"), ()),
 )
 PAGES = make_environment()
+FORMS = ("atom", "rss", "json", "html")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
 
 
 class Newsroom:
@@ -56,25 +66,31 @@ class Newsroom:
                 CAME_IN,
             )
 
-    def keep(self, entry: Entry, themes: tuple[str, ...]) -> int:
+    def add(self, entry: Entry, *themes: str) -> None:
         with self.db.write():
-            kept = add_article(
+            article = add_article(
                 self.db, self.source, "wire", self.document, entry, archived=False, moment=CAME_IN
             )
-            save_entry(self.db, self.document, kept, entry, opening=None, entry_id=None)
-            save_matches(self.db, kept, [make_match(theme) for theme in themes])
-        return kept
+            save_entry(self.db, self.document, article, entry, opening=None, entry_id=None)
+            save_matches(self.db, article, [make_match(theme) for theme in themes])
+
+    def revise_the_camp(self) -> None:
+        changed = make_entry(line=3, title="Camp for the young", text="They met by the lake.")
+        with self.db.write():
+            assert revise_article(self.db, 3, self.document, changed, CHANGED)
+
+    def change(self, sql: str) -> None:
+        with self.db.write():
+            self.db.run(sql)
 
     def publish(self, settings: Settings | None = None) -> PublishReport:
         return publish(opened(self.db, settings or self.settings, templates=PAGES))
 
     def files(self) -> dict[str, bytes]:
-        folder = self.settings.feeds.path
-        return {
-            str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != MANIFEST
-        }
+        return contents(self.settings.feeds.path)
+
+    def other(self, **overrides: Any) -> Settings:
+        return make_settings(self.settings.path.parent, **overrides)
 
 
 @pytest.fixture
@@ -83,10 +99,10 @@ def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
     with open_database(settings.store.path, now=MADE_AT) as db:
         newsroom = Newsroom(db, settings)
         for entry, themes in NEWS:
-            newsroom.keep(entry, themes)
+            newsroom.add(entry, *themes)
         with db.write():
-            story = db.insert("stories", {"made_at": text_from_moment(CAME_IN)})
-            db.run("UPDATE articles SET story_id = ? WHERE id IN (1, 2)", (story,))
+            db.insert("stories", {"id": 1, "made_at": text_from_moment(CAME_IN)})
+            db.run("UPDATE articles SET story_id = 1 WHERE id IN (1, 2)")
         yield newsroom
 
 
@@ -95,7 +111,7 @@ def test_every_channel_is_written_in_every_form(newsroom: Newsroom) -> None:
     report = newsroom.publish()
     slugs = ["all", "drugs", "youth", "en", "ru", "drugs.en", "drugs.ru", "youth.en", "youth.ru"]
     assert set(report.written) == {
-        *(f"{slug}.{form}" for slug in slugs for form in ("atom", "rss", "json", "html")),
+        *(f"{slug}.{form}" for slug in slugs for form in FORMS),
         *(f"articles/{number}.html" for number in (1, 2, 3, 4)),
         "feeds.opml",
         "style.css",
@@ -114,7 +130,7 @@ def test_every_channel_is_written_in_every_form(newsroom: Newsroom) -> None:
     ],
 )
 def test_each_channel_holds_its_articles(newsroom: Newsroom, slug: str, titles: list[str]) -> None:
-    """A subscriber gets what was chosen, in whichever form."""
+    """A subscriber gets the chosen articles in every form."""
     newsroom.publish()
     folder = newsroom.settings.feeds.path
     for form in ("atom", "rss"):
@@ -146,29 +162,20 @@ def test_a_second_publish_writes_nothing(newsroom: Newsroom) -> None:
 def test_the_same_articles_give_the_same_bytes_in_another_folder(
     newsroom: Newsroom, tmp_path: Path
 ) -> None:
-    """Nothing of the clock or of the place is in a file."""
+    """No file depends on the clock or the place."""
     newsroom.publish()
-    elsewhere = make_settings(tmp_path, feeds={"path": tmp_path / "elsewhere"})
-    newsroom.publish(elsewhere)
-    again = {
-        str(path.relative_to(tmp_path / "elsewhere")): path.read_bytes()
-        for path in (tmp_path / "elsewhere").rglob("*")
-        if path.is_file() and path.name != MANIFEST
-    }
-    assert again == newsroom.files()
+    newsroom.publish(newsroom.other(feeds={"path": tmp_path / "elsewhere"}))
+    assert contents(tmp_path / "elsewhere") == newsroom.files()
 
 
 def test_a_changed_article_rewrites_only_the_files_that_hold_it(newsroom: Newsroom) -> None:
     """Must show 6: one word changed, and a subscriber of another theme sees no change."""
     newsroom.publish()
-    changed = make_entry(line=3, title="Camp for the young", text="They met by the lake.")
-    with newsroom.db.write():
-        assert revise_article(newsroom.db, 3, newsroom.document, changed, CHANGED)
+    newsroom.revise_the_camp()
     report = newsroom.publish()
-    forms = ("atom", "rss", "json", "html")
     assert set(report.written) == {
         "articles/3.html",
-        *(f"{slug}.{form}" for slug in ("all", "en", "youth", "youth.en") for form in forms),
+        *(f"{slug}.{form}" for slug in ("all", "en", "youth", "youth.en") for form in FORMS),
     }
     assert report.removed == ()
     feed = feedparser.parse(io.BytesIO(newsroom.files()["youth.atom"]))
@@ -176,17 +183,20 @@ def test_a_changed_article_rewrites_only_the_files_that_hold_it(newsroom: Newsro
 
 
 class Rendered:
-    """Pages whose template tells which article it is rendered for."""
+    """Pages whose template records for which article it is rendered."""
 
     def __init__(self, folder: Path) -> None:
-        self.template = folder / "web" / "article.html"
-        self.template.parent.mkdir(parents=True)
-        self.template.write_text("{{ told(headline.item.article.id) }}", encoding="utf-8")
+        self.folder = folder
+        (folder / "web").mkdir(parents=True)
         self.seen: list[int] = []
-        self.environment = make_environment(folder)
-        self.environment.globals["told"] = self.told
+        self.write("{{ record(headline.item.article.id) }}")
 
-    def told(self, article: int) -> str:
+    def write(self, template: str) -> None:
+        (self.folder / "web" / "article.html").write_text(template, encoding="utf-8")
+        self.environment = make_environment(self.folder)
+        self.environment.globals["record"] = self.record
+
+    def record(self, article: int) -> str:
         self.seen.append(article)
         return f"article {article}"
 
@@ -205,14 +215,10 @@ def rendered(newsroom: Newsroom, tmp_path: Path) -> Rendered:
     return pages
 
 
-def test_pages_that_nothing_changed_are_not_rendered_again(
-    newsroom: Newsroom, rendered: Rendered
-) -> None:
+def test_unchanged_pages_are_not_rendered_again(newsroom: Newsroom, rendered: Rendered) -> None:
     """One changed article among 100,000 is published in seconds."""
     assert rendered.publish(newsroom) == []
-    changed = make_entry(line=3, title="Camp for the young", text="They met by the lake.")
-    with newsroom.db.write():
-        assert revise_article(newsroom.db, 3, newsroom.document, changed, CHANGED)
+    newsroom.revise_the_camp()
     assert rendered.publish(newsroom) == [3]
     assert rendered.publish(newsroom) == []
 
@@ -226,48 +232,41 @@ def test_pages_that_nothing_changed_are_not_rendered_again(
         pytest.param("UPDATE stories SET lead_article_id = 2", [1, 2], id="who leads it"),
     ],
 )
-def test_what_a_page_shows_renders_it_again(
+def test_a_change_of_what_a_page_shows_renders_it_again(
     newsroom: Newsroom, rendered: Rendered, sql: str, pages: list[int]
 ) -> None:
-    """A reader never finds a page that is behind the store, however that was changed."""
-    with newsroom.db.write():
-        newsroom.db.run(sql)
+    """A reader never finds an outdated page, whatever changed the store."""
+    newsroom.change(sql)
     assert rendered.publish(newsroom) == pages
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "pages"),
     [
-        pytest.param({"site": {"title": "Another Desk"}}, id="the newsroom's name"),
-        pytest.param({"web": {"feeds_url": "https://other.example.org/f"}}, id="the address"),
-        pytest.param({"feeds": {"content": "summary"}}, id="how much of a text"),
+        pytest.param({"site": {"title": "Another Desk"}}, [1, 2, 3, 4], id="the newsroom's name"),
+        pytest.param(
+            {"web": {"feeds_url": "https://other.example.org/f"}}, [1, 2, 3, 4], id="the address"
+        ),
+        pytest.param({"feeds": {"content": "summary"}}, [1, 2, 3, 4], id="how much of a text"),
+        pytest.param({"mail": {"budget_kb": 50}}, [], id="nothing that a page shows"),
     ],
 )
-def test_other_settings_render_every_page_again(
-    newsroom: Newsroom, rendered: Rendered, settings: dict[str, dict[str, str]]
+def test_settings_that_a_page_shows_render_every_page_again(
+    newsroom: Newsroom, rendered: Rendered, settings: dict[str, Any], pages: list[int]
 ) -> None:
-    """A new title stands over old articles, too."""
-    path = newsroom.settings.path.parent
-    assert rendered.publish(newsroom, make_settings(path, **settings)) == [1, 2, 3, 4]
-
-
-def test_settings_that_no_page_shows_render_none(newsroom: Newsroom, rendered: Rendered) -> None:
-    """Another relay is no reason to read 100,000 articles."""
-    other = make_settings(newsroom.settings.path.parent, mail={"budget_kb": 50})
-    assert rendered.publish(newsroom, other) == []
+    """A new title appears over old articles, too; another relay does not read 100,000 articles."""
+    assert rendered.publish(newsroom, newsroom.other(**settings)) == pages
 
 
 def test_another_template_renders_every_page_again(newsroom: Newsroom, rendered: Rendered) -> None:
     """An operator who changes the look sees it everywhere."""
-    rendered.template.write_text("{{ told(headline.item.article.id) }}!", encoding="utf-8")
-    rendered.environment = make_environment(rendered.template.parents[1])
-    rendered.environment.globals["told"] = rendered.told
+    rendered.write("{{ record(headline.item.article.id) }}!")
     assert rendered.publish(newsroom) == [1, 2, 3, 4]
     assert newsroom.files()["articles/4.html"] == b"article 4!"
 
 
-def test_what_a_hand_did_to_a_page_is_mended(newsroom: Newsroom, rendered: Rendered) -> None:
-    """Changed, emptied or removed: the next run puts it right, and renders no other page."""
+def test_a_page_changed_by_hand_is_rendered_again(newsroom: Newsroom, rendered: Rendered) -> None:
+    """Changed, emptied or removed: the next run restores it, and renders no other page."""
     before = newsroom.files()
     folder = newsroom.settings.feeds.path / "articles"
     (folder / "1.html").write_bytes(b"ARTICLE 1")
@@ -277,51 +276,43 @@ def test_what_a_hand_did_to_a_page_is_mended(newsroom: Newsroom, rendered: Rende
     assert newsroom.files() == before
 
 
-def test_a_store_that_was_put_back_is_published_as_it_is(
+def test_a_restored_store_is_published_as_it_is(
     newsroom: Newsroom, rendered: Rendered, tmp_path: Path
 ) -> None:
     """After a restore and another change, no page stays as the lost store had it."""
     backup(newsroom.db, tmp_path / "copies", CHANGED, keep=1)
-    with newsroom.db.write():
-        newsroom.db.run("UPDATE articles SET title = 'Lost' WHERE id = 3")
+    newsroom.change("UPDATE articles SET title = 'Lost' WHERE id = 3")
     assert rendered.publish(newsroom) == [3]
     [copy] = (tmp_path / "copies").iterdir()
     with open_database(copy) as newsroom.db:
-        with newsroom.db.write():
-            newsroom.db.run("UPDATE articles SET title = 'Other' WHERE id = 3")
+        newsroom.change("UPDATE articles SET title = 'Other' WHERE id = 3")
         assert rendered.publish(newsroom) == [3]
 
 
-def test_articles_that_appear_are_told(newsroom: Newsroom) -> None:
-    """For who measures how long news takes: new pages, but not those of a folder that is all new."""
+def test_new_articles_are_reported(newsroom: Newsroom) -> None:
+    """To measure how long news takes: new pages, but not those of a new folder."""
     assert newsroom.publish().appeared == ()
-    newsroom.keep(make_entry(line=5, title="News"), ())
+    newsroom.add(make_entry(line=5, title="News"))
     assert newsroom.publish().appeared == (5,)
     assert newsroom.publish().appeared == ()
 
 
-def test_a_theme_that_is_gone_takes_its_feeds_along(newsroom: Newsroom) -> None:
+def test_a_removed_theme_removes_its_feeds(newsroom: Newsroom) -> None:
     """Files of ours that no longer belong are removed; the operator's own are not."""
     newsroom.publish()
     folder = newsroom.settings.feeds.path
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     (folder / "about.html").write_text("mine", encoding="utf-8")
-    fewer = make_settings(
-        newsroom.settings.path.parent, themes=[{"name": "drugs", "title": {"en": "Drugs"}}]
-    )
-    removed = newsroom.publish(fewer).removed
-    assert set(removed) == {
-        f"{slug}.{form}"
-        for slug in ("youth", "youth.en", "youth.ru")
-        for form in ("atom", "rss", "json", "html")
+    fewer = newsroom.other(themes=[{"name": "drugs", "title": {"en": "Drugs"}}])
+    assert set(newsroom.publish(fewer).removed) == {
+        f"{slug}.{form}" for slug in ("youth", "youth.en", "youth.ru") for form in FORMS
     }
     assert {".gitignore", "about.html"} <= newsroom.files().keys()
 
 
 def test_a_feed_holds_no_more_than_the_newest(newsroom: Newsroom) -> None:
     """feeds.entries bounds every feed; the pages of older articles stay."""
-    short = make_settings(newsroom.settings.path.parent, feeds={"entries": 1})
-    newsroom.publish(short)
+    newsroom.publish(newsroom.other(feeds={"entries": 1}))
     assert len(json.loads(newsroom.files()["all.json"])["items"]) == 1
     assert "articles/4.html" in newsroom.files()
 
@@ -329,9 +320,7 @@ def test_a_feed_holds_no_more_than_the_newest(newsroom: Newsroom) -> None:
 def test_a_withdrawn_article_is_replaced_by_a_notice(newsroom: Newsroom) -> None:
     """Its text leaves every file, and it is no longer offered as a translation."""
     newsroom.publish()
-    with newsroom.db.write():
-        sql = "UPDATE articles SET withdrawn_at = '2026-11-19T00:00:00.000000Z' WHERE id = 1"
-        newsroom.db.run(sql)
+    newsroom.change("UPDATE articles SET withdrawn_at = '2026-11-19T00:00:00.000000Z' WHERE id = 1")
     newsroom.publish()
     feed = json.loads(newsroom.files()["drugs.json"])
     assert feed["items"][0]["title"] == "Withdrawn: Meeting on drugs"
@@ -340,7 +329,7 @@ def test_a_withdrawn_article_is_replaced_by_a_notice(newsroom: Newsroom) -> None
 
 
 def test_no_press_contact_is_in_any_file(newsroom: Newsroom) -> None:
-    """Must show 2: people's names and numbers are kept, never published."""
+    """Must show 2: people's names and numbers are stored, never published."""
     newsroom.publish()
     assert newsroom.db.value("SELECT count(*) FROM press_contacts") == 1
     for name, data in newsroom.files().items():
@@ -355,7 +344,7 @@ def test_publishing_changes_nothing_in_the_store(newsroom: Newsroom) -> None:
 
 
 def test_more_articles_do_not_take_more_queries(newsroom: Newsroom) -> None:
-    """Hundreds of pages are made of a few reads, not of one for each page."""
+    """Hundreds of pages need a few reads, not one for each page."""
 
     def statements() -> int:
         seen: list[str] = []
@@ -366,7 +355,7 @@ def test_more_articles_do_not_take_more_queries(newsroom: Newsroom) -> None:
 
     few = statements()
     for number in range(60):
-        newsroom.keep(make_entry(line=10 + number, title=f"More {number}"), ("drugs",))
+        newsroom.add(make_entry(line=10 + number, title=f"More {number}"), "drugs")
     assert statements() <= few + 4
 
 

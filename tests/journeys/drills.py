@@ -63,7 +63,7 @@ def bounces(desk: Desk) -> None:
     for n in range(8):
         text = f"From: r{n}@reader.example\nTo: leave@news.example.org\nSubject: leave\n\n{n}\n"
         (desk.folder / "bounces" / "new" / f"{n}.letter").write_text(text, "utf-8")
-    desk.edit_config(("# bounces =", "bounces ="))
+    desk.edit_config("# bounces =", "bounces =")
 
 
 def old_bounces(desk: Desk) -> None:
@@ -105,7 +105,7 @@ def other_terms(desk: Desk) -> None:
     """config.toml has a term that files articles elsewhere."""
     desk.publish()
     customs = '[[themes]]\nname = "customs"'
-    desk.edit_config((customs, f'[themes.terms.en]\nstrong = ["meeting"]\n\n{customs}'))
+    desk.edit_config(customs, f'[themes.terms.en]\nstrong = ["meeting"]\n\n{customs}')
 
 
 def trouble(desk: Desk) -> None:

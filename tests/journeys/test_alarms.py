@@ -39,7 +39,7 @@ def watched(desk: Desk, hook: Hook, server: FaultServer) -> Desk:
     )
     (desk.folder / "hook").write_text(hook.url)
     named = '[alarms]\nmail_to = ["operator@news.example.org"]\nwebhook_file = "hook"'
-    desk.edit_config(("[alarms]\nmail_to = []", named))
+    desk.edit_config("[alarms]\nmail_to = []", named)
     return desk
 
 
@@ -109,11 +109,11 @@ def test_both_mails_pass_a_submission_server(desk: Desk, monkeypatch: pytest.Mon
 
 def test_a_verb_that_fails_repeatedly_is_reported(watched: Desk, hook: Hook) -> None:
     """Known only in the service's memory: three failures in a row, and the first success after."""
-    watched.edit_config(('# bounces = "bounces"', 'bounces = "bounces"'))
+    watched.edit_config('# bounces = "bounces"', 'bounces = "bounces"')
     watched.configure(bounces_every_minutes="0.01")
     with service(watched) as running:
         until_notified(running)
         make_maildir(watched.folder / "bounces")
         until_notified(running)
     assert events(hook) == [("begun", "verb bounces"), ("over", "verb bounces")]
-    assert "found no maildir" in hook.taken[0][1]["said"]
+    assert "is not a maildir" in hook.taken[0][1]["said"]

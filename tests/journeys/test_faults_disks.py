@@ -39,8 +39,10 @@ def disk(desk: Desk, ingested_store: Path) -> Iterator[Disk]:
     with mounted(desk.folder / "small") as small:
         shutil.copy(ingested_store, small.path / "digest.db")
         desk.edit_config(
-            ('path = "digest.db"', 'path = "small/digest.db"'),
-            ('backups = "backups"', 'backups = "small/backups"'),
+            'path = "digest.db"',
+            'path = "small/digest.db"',
+            'backups = "backups"',
+            'backups = "small/backups"',
         )
         desk.store.symlink_to(small.path / "digest.db")
         yield small
@@ -137,7 +139,7 @@ class TestFull:
 
     def test_a_full_outbox_holds_the_edition(self, desk: Desk, disk: Disk) -> None:
         """A mail that was not written stays queued, and is written once when there is space."""
-        desk.edit_config(('outbox = "outbox"', 'outbox = "small/outbox"'))
+        desk.edit_config('outbox = "outbox"', 'outbox = "small/outbox"')
         due_edition(desk)
         shutil.move(disk.path / "digest.db", desk.folder / "elsewhere.db")
         (disk.path / "digest.db").symlink_to(desk.folder / "elsewhere.db")
@@ -165,7 +167,7 @@ class TestFull:
 
     def test_feeds_stay_complete(self, desk: Desk, disk: Disk) -> None:
         """For the readers: the old feed until the new one is written."""
-        desk.edit_config(('path = "feeds"', 'path = "small/feeds"'))
+        desk.edit_config('path = "feeds"', 'path = "small/feeds"')
         desk.publish()
         feeds = disk.path / "feeds"
         before = {path: path.read_bytes() for path in feeds.rglob("*.*") if path.is_file()}

@@ -239,11 +239,16 @@ def test_a_dry_run_changes_not_one_byte(filled: Desk) -> None:
 def test_a_broken_config_shows_every_fault(desk: Desk) -> None:
     """Must show 9: five faults, five messages, exit code 1."""
     desk.edit_config(
-        ('languages = ["en", "ru"]', 'languages = ["en", "xx"]'),
-        ('path = "digest.db"', 'pth = "digest.db"'),
-        ("size_limit_mib = 5.0", 'size_limit_mib = "much"'),
-        ("entries = 50", "entries = 0"),
-        ('schedule = "0 8 * * mon"', 'schedule = "on Mondays"'),
+        'languages = ["en", "ru"]',
+        'languages = ["en", "xx"]',
+        'path = "digest.db"',
+        'pth = "digest.db"',
+        "size_limit_mib = 5.0",
+        'size_limit_mib = "much"',
+        "entries = 50",
+        "entries = 0",
+        'schedule = "0 8 * * mon"',
+        'schedule = "on Mondays"',
     )
     result = desk.run("ingest")
     first, *faults = result.stderr.splitlines()

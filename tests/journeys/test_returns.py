@@ -20,7 +20,7 @@ def newsroom(filled: Desk) -> Desk:
     returns.send_first_edition(filled, ANNA, BORIS, CLARA, DORA)
     returns.make_maildir(filled.folder / "returned")
     filled.configure(bounces_every_minutes="0.01", lease_seconds="3.0")
-    filled.edit_config(('# bounces = "bounces"', 'bounces = "returned"'))
+    filled.edit_config('# bounces = "bounces"', 'bounces = "returned"')
     return filled
 
 

@@ -15,11 +15,7 @@ OWN = "Суд вынес приговор."
         pytest.param("ASHGABAT, 22 November 2026. ", "ASHGABAT, 22 November 2026", id="capitals"),
         pytest.param("Ashgabat, Nov 22 (TDH) – ", "Ashgabat, Nov 22 (TDH)", id="agency and dash"),
         pytest.param("АШХАБАД, 22 ноября. – ", "АШХАБАД, 22 ноября", id="stop and dash"),
-        pytest.param(
-            "Ашхабад, 22 ноября 2026 года, ТДХ – ",
-            "Ашхабад, 22 ноября 2026 года, ТДХ",
-            id="agency by a comma",
-        ),
+        pytest.param("Ашхабад, 22 ноября 2026 года, ТДХ – ", "Ашхабад, 22 ноября 2026 года, ТДХ", id="agency by a comma"),
         pytest.param("Ашхабад, 22 ноября 2026 г. ", "Ашхабад, 22 ноября 2026 г", id="г."),
         pytest.param("Ashgabat, 22 Nov. ", "Ashgabat, 22 Nov", id="shortened month"),
         pytest.param("Мары, воскресенье, 22 ноября — ", "Мары, воскресенье, 22 ноября", id="day"),
@@ -33,7 +29,7 @@ OWN = "Суд вынес приговор."
         pytest.param("Ashgabat (nCa) — ", "Ashgabat (nCa)", id="no day"),
         pytest.param("NEW YORK (AP) — ", "NEW YORK (AP)", id="no day, two words"),
     ],
-)
+)  # fmt: skip
 def test_copy_starts_after_its_dateline(line: str, words: str | None) -> None:
     """For themes and stories: where and when it was written is no part of what it tells."""
     assert leading_dateline(line + OWN) == (words or line.rstrip(" –—-"))

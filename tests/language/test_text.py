@@ -22,16 +22,12 @@ RUSSIAN = (
         pytest.param("\ufeffCopy\r\nend".encode(), "Copy\nend", "utf-8-sig", id="mark and CRLF"),
         pytest.param("Copy".encode("utf-16"), "Copy", "utf-16", id="UTF-16 with its mark"),
         pytest.param(RUSSIAN.encode("cp1251"), RUSSIAN, "windows-1251", id="Windows-1251"),
-        pytest.param(
-            b"a \x93quote\x94 \x96 and more", "a “quote” – and more", "windows-1251", id="quotes"
-        ),
-        pytest.param(
-            "Наркоторговцы".encode("cp1251"), "Наркоторговцы", "windows-1251", id="a word"
-        ),
+        pytest.param(b"a \x93quote\x94 \x96 and more", "a “quote” – and more", "windows-1251", id="quotes"),
+        pytest.param("Наркоторговцы".encode("cp1251"), "Наркоторговцы", "windows-1251", id="a word"),
         pytest.param(b"one\rtwo", "one\ntwo", "utf-8", id="old Mac line ends"),
         pytest.param("и\u0306".encode(), "й", "utf-8", id="composed to NFC"),
     ],
-)
+)  # fmt: skip
 def test_text_is_read_in_its_own_encoding(data, text, encoding):
     """For people who save a file from any editor into the folder."""
     assert decode("copy.txt", data) == (text, encoding)
@@ -46,15 +42,13 @@ def test_text_is_read_in_its_own_encoding(data, text, encoding):
         pytest.param(b"PK\x03\x04" + b"a" * 50, id="ZIP"),
         pytest.param(b"text with\x00nothing", id="NUL"),
         pytest.param("Таможня изъяла крупную партию наркотиков".encode("koi8-r"), id="KOI8-R"),
-        pytest.param(
-            "Déjà vu à l’été: élève, forêt, crème brûlée".encode("latin-1", "replace"), id="Latin-1"
-        ),
+        pytest.param("Déjà vu à l’été: élève, forêt, crème brûlée".encode("latin-1", "replace"), id="Latin-1"),
         pytest.param(b"\xff\xfea", id="half a UTF-16 sign"),
         pytest.param(b"\xef\xbb\xbf\xff\xfe\xfd", id="UTF-8 mark on other bytes"),
         pytest.param(b" \r\n\t\n", id="blank"),
         pytest.param(b"\xef\xbb\xbf", id="a mark and nothing"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_text_is_refused_by_name(data):
     """For the operator: the document is named and what to do is said."""
     with pytest.raises(

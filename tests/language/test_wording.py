@@ -44,11 +44,9 @@ def test_a_subject_counts_in_the_right_plural(language: str, number: int, expect
         pytest.param("Forum “Arkadag”", "Forum “Arkadag”, and 2 more", id="a quotation"),
         pytest.param("A convention (UNCAC)", "A convention (UNCAC), and 2 more", id="a bracket"),
         pytest.param("Positive Developments!", "Positive Developments! and 2 more", id="mark"),
-        pytest.param(
-            "Delegation visited Austria", "Delegation visited Austria, and 2 more", id="word"
-        ),
+        pytest.param("Delegation visited Austria", "Delegation visited Austria, and 2 more", id="word"),
     ],
-)
+)  # fmt: skip
 def test_the_count_joins_the_headline_without_harm(headline: str, expected: str) -> None:
     """No comma after a mark that already ends the headline."""
     assert wording_for("en").headline_and_more(headline, 2) == expected
@@ -74,19 +72,11 @@ def test_the_rest_of_a_theme_is_counted(language: str, number: int, expected: st
     [
         pytest.param("en", (2026, 11, 16), (2026, 11, 23), "16–23 November 2026", id="a month"),
         pytest.param("ru", (2026, 11, 16), (2026, 11, 23), "16–23 ноября 2026 г.", id="in Russian"),
-        pytest.param(
-            "en", (2026, 11, 30), (2026, 12, 7), "30 November – 7 December 2026", id="two months"
-        ),
-        pytest.param(
-            "ru",
-            (2026, 12, 28),
-            (2027, 1, 4),
-            "28 декабря 2026 г. – 4 января 2027 г.",
-            id="two years",
-        ),
+        pytest.param("en", (2026, 11, 30), (2026, 12, 7), "30 November – 7 December 2026", id="two months"),
+        pytest.param("ru", (2026, 12, 28), (2027, 1, 4), "28 декабря 2026 г. – 4 января 2027 г.", id="two years"),
         pytest.param("en", (2026, 11, 23), (2026, 11, 23), "23 November 2026", id="one day"),
     ],
-)
+)  # fmt: skip
 def test_a_window_reads_as_people_write_it(
     language: str, first: tuple[int, int, int], last: tuple[int, int, int], expected: str
 ) -> None:

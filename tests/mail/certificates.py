@@ -1,41 +1,34 @@
 """Certificates for servers on this machine."""
 
-import datetime
+import ipaddress
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 
 def write_certificate(folder: Path, host: str) -> Path:
-    """A self-signed certificate for `host` and its key, in one PEM file."""
+    """A self-signed certificate for `host`, a name or an IPv4 address, and its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    begin = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    start, number = datetime(2020, 1, 1, tzinfo=UTC), x509.random_serial_number()
+    is_ip = host.replace(".", "").isdigit()
+    alternative = x509.IPAddress(ipaddress.ip_address(host)) if is_ip else x509.DNSName(host)
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + datetime.timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{host}.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+        x509.CertificateBuilder(
+            name, name, key.public_key(), number, start, start + timedelta(36500)
         )
-        + certificate.public_bytes(serialization.Encoding.PEM)
+        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, SHA256())
     )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / f"{host}.pem"
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
     return path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.config.settings import Settings
-from digest.editions.mail import render_mail
+from digest.editions.mail import make_segment
 from digest.editions.selection import edition_hash, lay_out, order_placements
 from digest.mail.mime import MessageMaker
 from digest.model import (
@@ -147,11 +147,12 @@ def make_sample(
     )
     edition = Edition(None, "weekly", 12, WINDOW, hashed, placements)
     layout = lay_out(placements, choice, per_theme=per_theme)
-    mail = render_mail(
+    mail, _ = make_segment(
         settings=settings,
         digest=settings.digests[0],
         edition=edition,
         layout=layout,
         environment=make_environment(operator),
+        signer=None,
     )
     return Sample(settings, edition, layout, mail)

@@ -1,4 +1,4 @@
-"""Signatures as an independent verifier sees them."""
+"""Signatures, checked by an independent verifier."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import SigningError
-from digest.mail.dkim import Signer, load_key, relaxed_body, relaxed_fields
+from digest.mail.dkim import SegmentSigner, Signer, load_key, relaxed_body, relaxed_fields
+from digest.mail.mime import split_at_places
 from digest.mail.tokens import PLACEHOLDER, token_for
 
 dkimpy = pytest.importorskip("dkim")
@@ -38,17 +39,25 @@ HEADERS = (
     b"MIME-Version: 1.0\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
 )
+FOLDED = b"Customs and\r\n\tyouth,\r\n   week  48 \t"
+CYRILLIC = Header("Таможня и молодёжь: " * 6, "utf-8").encode(linesep="\r\n").encode()
 
 
 def pem(key, protection: KeySerializationEncryption | None = None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection or NoEncryption())
 
 
+def rsa(bits: int):
+    return crypto_rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+LOCK = BestAvailableEncryption(b"x")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("keys")
-    rsa_key = crypto_rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    (made / "rsa.pem").write_bytes(pem(rsa_key))
+    (made / "rsa.pem").write_bytes(pem(rsa(2048)))
     (made / "ed.pem").write_bytes(pem(ed25519.Ed25519PrivateKey.generate()))
     return made
 
@@ -60,23 +69,19 @@ def signer(folder: Path) -> Signer:
 
 @pytest.fixture(scope="module")
 def verified(signer: Signer) -> Callable[[bytes], list[bool]]:
-    """What dkimpy says of each signature of a message, RSA first."""
+    """Whether dkimpy accepts each signature of a message, RSA first."""
     records = {
         f"{key.selector}._domainkey.{DOMAIN}.".encode(): key.dns_record.encode()
         for key in signer.keys
     }
 
-    def verify(message: bytes) -> list[bool]:
-        return [accepted(message, i) for i in (0, 1)]
-
     def accepted(message: bytes, i: int) -> bool:
         try:
-            found = dkimpy.DKIM(message).verify(i, lambda name, timeout=5: records[name])
+            return bool(dkimpy.DKIM(message).verify(i, lambda name, timeout=5: records[name]))
         except dkimpy.ValidationError:
             return False
-        return bool(found)
 
-    return verify
+    return lambda message: [accepted(message, 0), accepted(message, 1)]
 
 
 @pytest.mark.parametrize(
@@ -90,29 +95,16 @@ def verified(signer: Signer) -> Callable[[bytes], list[bool]]:
         pytest.param(HEADERS, b"Text without its line end", id="last line open"),
         pytest.param(HEADERS, b"a \t b  \r\n\t c\t\r\n  \r\nd \t\r\n", id="blanks everywhere"),
         pytest.param(HEADERS, b"." * 70_000 + b"\r\n", id="one long line"),
-        pytest.param(
-            HEADERS.replace(b"Week 48", b"Customs and\r\n\tyouth,\r\n   week  48 \t"),
-            b"Text.\r\n",
-            id="folded header with blanks",
-        ),
-        pytest.param(
-            HEADERS.replace(
-                b"Week 48",
-                Header("Таможня и молодёжь: " * 6, "utf-8").encode(linesep="\r\n").encode(),
-            ),
-            "Новости\r\n".encode(),
-            id="Cyrillic",
-        ),
+        pytest.param(HEADERS.replace(b"Week 48", FOLDED), b"Text.\r\n", id="folded with blanks"),
+        pytest.param(HEADERS.replace(b"Week 48", CYRILLIC), "Новости\r\n".encode(), id="Cyrillic"),
         pytest.param(HEADERS + b"X-Empty:\r\nReply-To:\r\n", b"Text.\r\n", id="empty headers"),
-        pytest.param(
-            HEADERS + b"References: <1@a>\r\nReferences: <2@a>\r\n", b"Text.\r\n", id="twice"
-        ),
+        pytest.param(HEADERS + b"Cc: a@x.test\r\nCc: b@x.test\r\n", b"Text.\r\n", id="twice"),
     ],
 )
 def test_an_independent_verifier_accepts_both_signatures(
     signer: Signer, verified: Callable[[bytes], list[bool]], headers: bytes, body: bytes
 ) -> None:
-    """Whatever our mail looks like, receivers find it untouched."""
+    """Receivers find any mail of ours unchanged."""
     message = headers + b"\r\n" + body
     assert verified(signer.sign(message, SIGNED_AT) + message) == [True, True]
 
@@ -134,24 +126,25 @@ def test_any_body_verifies(
 
 @settings(max_examples=40, deadline=None)
 @given(LINES, st.integers(0, 3))
-def test_a_segment_signs_as_the_whole_message(
+def test_a_segment_signs_like_the_complete_message(
     signer: Signer, lines: list[bytes], places: int
 ) -> None:
-    """Signing by segment is a matter of speed: the signature is the one of the whole message."""
+    """Signing by segment is only faster: the signature is that of the complete message."""
     placeholder, token = PLACEHOLDER.encode(), token_for(b"k" * 32, 48, 7).encode()
     body = (b"\r\n" + placeholder + b" ").join([*lines, b"\r\n"][: places + 1])
     message = HEADERS + b"\r\n" + body.replace(placeholder, token)
-    by_segment = signer.segment(body, placeholder).sign(HEADERS[:-2], token, SIGNED_AT)
+    segment = SegmentSigner(signer, split_at_places(body))
+    by_segment = segment.sign(HEADERS[:-2], token, SIGNED_AT)
     assert by_segment == signer.sign(message, SIGNED_AT)
 
 
 def test_each_recipient_of_a_segment_verifies(
     signer: Signer, verified: Callable[[bytes], list[bool]]
 ) -> None:
-    """The common part is hashed once and serves all."""
+    """The common part is hashed once for all."""
     placeholder = PLACEHOLDER.encode()
     body = b"Leave:  https://news.example/u/" + placeholder + b"\r\nor " + placeholder + b"\r\n\r\n"
-    segment = signer.segment(body, placeholder)
+    segment = SegmentSigner(signer, split_at_places(body))
     for recipient in (1, 2):
         token = token_for(b"k" * 32, 48, recipient).encode()
         headers = HEADERS.replace(b"48.x", b"48." + token)
@@ -160,16 +153,12 @@ def test_each_recipient_of_a_segment_verifies(
 
 
 @pytest.mark.parametrize(
-    "added",
-    [
-        pytest.param(name, id=name)
-        for name in ("Subject", "From", "To", "Reply-To", "List-Unsubscribe", "Content-Type", "Cc")
-    ],
+    "added", ["Subject", "From", "To", "Reply-To", "List-Unsubscribe", "Content-Type", "Cc"]
 )
 def test_a_field_added_on_the_way_breaks_the_signature(
     signer: Signer, verified: Callable[[bytes], list[bool]], added: str
 ) -> None:
-    """Over-signing: nobody shows our readers a second subject or another address to leave."""
+    """Over-signing: nobody can show our readers a second subject or another address to leave."""
     message = HEADERS + b"\r\nText.\r\n"
     signed = signer.sign(message, SIGNED_AT) + message
     assert verified(f"{added}: <x@thief.example>\r\n".encode() + signed) == [False, False]
@@ -178,14 +167,14 @@ def test_a_field_added_on_the_way_breaks_the_signature(
 def test_a_changed_body_breaks_the_signature(
     signer: Signer, verified: Callable[[bytes], list[bool]]
 ) -> None:
-    """There is no l=, so nothing can be put under the text either."""
+    """There is no l=, so nothing can be added below the text."""
     message = HEADERS + b"\r\nText.\r\n"
     signed = signer.sign(message, SIGNED_AT) + message
     assert verified(signed + b"More.\r\n") == [False, False]
 
 
 def test_the_signature_says_what_it_should(signer: Signer) -> None:
-    """RSA stands first, as who knows no Ed25519 reads it; lines are short; the time is ours."""
+    """RSA is first, for receivers without Ed25519; lines are short; the time is ours."""
     signed = signer.sign(HEADERS + b"\r\nText.\r\n", SIGNED_AT)
     rsa_field, ed_field = re.findall(rb"DKIM-Signature: (?:.|\r\n )*\r\n", signed)
     assert b"a=rsa-sha256; c=relaxed/relaxed; d=news.example;\r\n s=r1;" in rsa_field
@@ -201,7 +190,7 @@ def test_the_signature_says_what_it_should(signer: Signer) -> None:
 
 
 def test_the_same_message_gets_the_same_signature(signer: Signer) -> None:
-    """What a dry run shows is what is sent."""
+    """The bytes of a dry run are the bytes that are sent."""
     message = HEADERS + b"\r\nText.\r\n"
     assert signer.sign(message, SIGNED_AT) == signer.sign(message, SIGNED_AT)
 
@@ -229,16 +218,18 @@ def test_the_relaxed_form_of_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "found"),
+    ("message", "error"),
     [
         pytest.param(HEADERS.replace(b"\r\n", b"\n") + b"\nText.\n", "LF alone", id="bare LF"),
-        pytest.param(HEADERS + b"\r\nText\r.\r\n", "CR alone", id="bare CR"),
+        pytest.param(HEADERS + b"\r\nText\r.\r\n", "has CR", id="bare CR"),
         pytest.param(HEADERS + b"nonsense\r\n\r\nText.\r\n", "nonsense", id="no header"),
     ],
 )
-def test_what_is_no_wire_form_is_not_signed(signer: Signer, message: bytes, found: str) -> None:
-    """Bytes that a server would change are a fault of ours, told before they are sent."""
-    with pytest.raises(ValueError, match=found):
+def test_bytes_that_a_server_would_change_are_not_signed(
+    signer: Signer, message: bytes, error: str
+) -> None:
+    """They are a bug of ours, raised before anything is sent."""
+    with pytest.raises(ValueError, match=error):
         signer.sign(message, SIGNED_AT)
 
 
@@ -252,61 +243,37 @@ def test_what_is_no_wire_form_is_not_signed(signer: Signer, message: bytes, foun
     ],
 )
 def test_a_from_outside_the_domain_is_refused(signer: Signer, headers: bytes) -> None:
-    """A signature that DMARC would not count is a fault of the settings."""
+    """A signature that DMARC would not count is an error in the settings."""
     with pytest.raises(SigningError, match=r"DKIM for news\.example"):
         signer.sign(headers + b"\r\nText.\r\n", SIGNED_AT)
 
 
-@pytest.mark.parametrize(
-    ("placeholder", "token"),
-    [
-        pytest.param(b"", b"", id="empty"),
-        pytest.param(b"two words", b"two words", id="blank in the placeholder"),
-        pytest.param(b"xxxx", b"a b ", id="blank in the token"),
-        pytest.param(b"xxxx", b"abc", id="token too short"),
-    ],
-)
-def test_a_token_is_one_word_of_fixed_length(
-    signer: Signer, placeholder: bytes, token: bytes
-) -> None:
-    """Otherwise the relaxed form made once would not be that of the message."""
+@pytest.mark.parametrize("token", [b"", b"a b", b" a", b"a\r\n"])
+def test_a_token_is_one_word(signer: Signer, token: bytes) -> None:
+    """Otherwise the body, which is relaxed once, would not be that of the message."""
+    segment = SegmentSigner(signer, split_at_places(PLACEHOLDER.encode() + b"\r\n"))
     with pytest.raises(ValueError, match="one word"):
-        signer.segment(b"xxxx\r\n", placeholder).sign(HEADERS, token, SIGNED_AT)
+        segment.sign(HEADERS, token, SIGNED_AT)
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "found"),
+    ("name", "make", "error"),
     [
         pytest.param("missing.pem", None, "cannot be read", id="missing"),
         pytest.param("text.pem", lambda: b"not a key", "no private key", id="no PEM"),
-        pytest.param(
-            "small.pem",
-            lambda: pem(crypto_rsa.generate_private_key(public_exponent=65537, key_size=1024)),
-            "1024 bits",
-            id="RSA too short",
-        ),
-        pytest.param(
-            "ec.pem",
-            lambda: pem(ec.generate_private_key(ec.SECP256R1())),
-            "another kind",
-            id="elliptic curve",
-        ),
-        pytest.param(
-            "locked.pem",
-            lambda: pem(ed25519.Ed25519PrivateKey.generate(), BestAvailableEncryption(b"x")),
-            "passphrase",
-            id="locked",
-        ),
+        pytest.param("small.pem", lambda: pem(rsa(1024)), "1024 bits", id="RSA too short"),
+        pytest.param("ec.pem", lambda: pem(ec.generate_private_key(ec.SECP256R1())), "not EC", id="elliptic curve"),
+        pytest.param("locked.pem", lambda: pem(ed25519.Ed25519PrivateKey.generate(), LOCK), "passphrase", id="locked"),
     ],
-)
-def test_a_key_that_cannot_sign_is_told(
-    tmp_path: Path, name: str, make: Callable[[], bytes] | None, found: str
+)  # fmt: skip
+def test_a_key_that_cannot_sign_is_reported(
+    tmp_path: Path, name: str, make: Callable[[], bytes] | None, error: str
 ) -> None:
-    """The operator reads which file it is, what was found and what to do."""
+    """The operator reads which file it is, its fault and what to do."""
     path = tmp_path / name
     if make is not None:
         path.write_bytes(make())
-    with pytest.raises(SigningError, match=found) as raised:
+    with pytest.raises(SigningError, match=error) as raised:
         load_key(path, "r1")
     assert name in str(raised.value)
 
@@ -321,7 +288,7 @@ def test_a_key_that_cannot_sign_is_told(
         pytest.param(DOMAIN, [("rsa.pem", "r 1")], id="selector with a blank"),
     ],
 )
-def test_a_signer_that_receivers_could_not_check_is_refused(
+def test_a_signer_that_receivers_cannot_check_is_refused(
     folder: Path, domain: str, files: list[tuple[str, str]]
 ) -> None:
     """RFC 8463: Ed25519 comes second; DNS holds names in ASCII."""

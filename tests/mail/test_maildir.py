@@ -1,4 +1,4 @@
-"""The outbox."""
+"""The maildir transport."""
 
 import mailbox
 
@@ -27,11 +27,8 @@ def test_each_message_is_one_file_that_mail_programs_read(tmp_path):
 def test_the_file_holds_the_bytes_of_the_message(tmp_path):
     """For the third promise: what was shown is what is sent, byte for byte."""
     message = outgoing(["a@example.net"])[0]
-    transport = MaildirTransport(tmp_path)
-    assert not transport.holds(message)
-    Book().run(transport, [message])
+    Book().run(MaildirTransport(tmp_path), [message])
     assert (tmp_path / "new" / file_name(message)).read_bytes() == BODY
-    assert transport.holds(message)
 
 
 def test_delivering_again_after_a_crash_doubles_nothing(tmp_path):
@@ -43,13 +40,12 @@ def test_delivering_again_after_a_crash_doubles_nothing(tmp_path):
 
 
 def test_a_message_that_was_read_is_not_doubled_either(tmp_path):
-    """For whoever has the outbox open in a mail program."""
+    """For somebody who has the outbox open in a mail program."""
     messages = outgoing(PEOPLE[:2])
     transport = MaildirTransport(tmp_path)
     Book().run(transport, messages)
     name = file_name(messages[0])
     (tmp_path / "new" / name).rename(tmp_path / "cur" / f"{name}:2,S")
-    assert transport.holds(messages[0])
     Book().run(transport, messages)
     assert [path.name for path in (tmp_path / "cur").iterdir()] == [f"{name}:2,S"]
     assert len(list((tmp_path / "new").iterdir())) == 1

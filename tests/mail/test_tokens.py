@@ -8,7 +8,6 @@ from digest.mail.tokens import (
     PLACEHOLDER,
     TOKEN_LENGTH,
     DeliveryKey,
-    find_token,
     find_tokens,
     read_token,
     token_address,
@@ -38,7 +37,7 @@ def test_a_token_names_its_delivery(edition_id: int, recipient_id: int) -> None:
 def test_a_changed_token_is_refused(
     edition_id: int, recipient_id: int, place: int, letter: str
 ) -> None:
-    """Nobody can end another's subscription by changing a letter of his own token."""
+    """Nobody can end another's subscription by changing a letter of their own token."""
     token = token_for(KEY, edition_id, recipient_id)
     changed = token[:place] + letter + token[place + 1 :]
     if changed != token:
@@ -47,26 +46,26 @@ def test_a_changed_token_is_refused(
 
 @given(st.text(max_size=40))
 def test_any_text_can_be_read(text: str) -> None:
-    """Whatever stands in an address, reading it never fails."""
+    """Reading an address never fails."""
     assert read_token([KEY], text) is None
 
 
 def test_neighbours_look_nothing_alike() -> None:
-    """A token does not tell how many recipients or editions there are."""
+    """A token does not show how many recipients or editions there are."""
     one, other = token_for(KEY, 7, 1), token_for(KEY, 7, 2)
     same = sum(a == b for a, b in zip(one, other, strict=True))
     assert same < 10
 
 
 def test_an_old_key_still_reads_old_tokens() -> None:
-    """After a change of keys the links in old mail go on working."""
+    """After a change of keys the links in old mail still work."""
     token = token_for(OLD_KEY, 3, 4)
     assert read_token([KEY], token) is None
     assert read_token([KEY, OLD_KEY], token) == (3, 4)
 
 
 def test_the_placeholder_is_as_long_as_a_token_and_never_valid() -> None:
-    """A message that kept its placeholder by a fault names nobody."""
+    """A message that still has its placeholder names nobody."""
     assert len(PLACEHOLDER) == TOKEN_LENGTH
     assert read_token([KEY, OLD_KEY], PLACEHOLDER) is None
 
@@ -81,7 +80,7 @@ def test_the_placeholder_is_as_long_as_a_token_and_never_valid() -> None:
     ],
 )
 def test_no_token_where_none_can_be_made(key: bytes, edition_id: int, recipient_id: int) -> None:
-    """A fault of ours is told at once, not mailed."""
+    """A bug of ours is raised at once, not mailed."""
     with pytest.raises(ValueError, match="token"):
         token_for(key, edition_id, recipient_id)
 
@@ -104,8 +103,8 @@ TOKEN = token_for(KEY, 12, 345)
     ],
 )
 def test_a_token_is_found_however_it_is_wrapped(text: str) -> None:
-    """Mail systems change addresses on the way; the token survives."""
-    assert find_token(text) == TOKEN
+    """Mail systems change addresses on the way; the token is still found."""
+    assert find_tokens(text) == [TOKEN]
 
 
 @pytest.mark.parametrize(
@@ -118,13 +117,11 @@ def test_a_token_is_found_however_it_is_wrapped(text: str) -> None:
     ],
 )
 def test_no_token_is_found_where_there_is_none(text: str) -> None:
-    """Other addresses are left to the other ways."""
-    assert find_token(text) is None
+    """Other addresses are found in other ways."""
+    assert find_tokens(text) == []
 
 
 def test_every_candidate_of_a_text_is_found() -> None:
-    """A word that only looks like a token does not hide the true one."""
-    assert list(find_tokens(f"x {'a' * 32} y <weekly.48.{TOKEN}@news.example>")) == [
-        "a" * 32,
-        TOKEN,
-    ]
+    """A word that only looks like a token does not hide the real one."""
+    found = find_tokens(f"x {'a' * 32} y <weekly.48.{TOKEN}@news.example>")
+    assert found == ["a" * 32, TOKEN]

@@ -14,13 +14,13 @@ from digest.service.plan import LEASE
 from digest.store.owner import take_lease
 from tests.desks import Desk
 from tests.mail.fault_server import FaultServer, running
-from tests.mailing import Office, use_smtp
+from tests.mailing import Office, sign, use_smtp, write_key
 
 
 def findings(desk: Desk) -> dict[str, tuple[str, str]]:
     """Grade and words by name."""
-    found = json.loads(desk.run("doctor", "--json").stdout)
-    return {one["name"]: (one["grade"], one["said"] + " " + one["advice"]) for one in found}
+    rows = json.loads(desk.run("doctor", "--json").stdout)
+    return {row["name"]: (row["grade"], f"{row['said']} {row['advice']}") for row in rows}
 
 
 def grade(desk: Desk, name: str) -> str:
@@ -28,14 +28,14 @@ def grade(desk: Desk, name: str) -> str:
 
 
 def test_a_new_newsroom_is_well(filled: Desk) -> None:
-    """For a newcomer: nothing is red, and each advice is a thing to do."""
+    """For a newcomer: nothing is red."""
     found = findings(filled)
     assert {name for name, (mark, _) in found.items() if mark == "red"} == set()
     assert {"configuration", "store", "database", "clock", "relay", "leaving"} <= set(found)
     assert filled.run("doctor").exit_code == 0
 
 
-def test_a_backup_that_is_missing_or_old_is_told(filled: Desk) -> None:
+def test_a_backup_that_is_missing_or_old_is_found(filled: Desk) -> None:
     """For the operator whose cron died."""
     assert grade(filled, "backup") == "green"
     with filled.open() as db, db.write():
@@ -81,12 +81,12 @@ def test_what_waits_for_a_person_is_counted(filled: Desk) -> None:
     ],
 )
 def test_mail_to_leave_comes_to_our_domain(filled: Desk, address: str, mark: str) -> None:
-    """For the recipients: who wants to leave must be heard."""
+    """For the recipients: a wish to leave must reach us."""
     filled.configure(unsubscribe_address=f'"{address}"')
     assert grade(filled, "leaving") == mark
 
 
-def test_a_mail_over_its_budget_is_told(filled: Desk) -> None:
+def test_a_mail_over_its_budget_is_found(filled: Desk) -> None:
     """For readers in Gmail, which clips it."""
     filled.configure(budget_kb="10")
     mark, said = findings(filled)["digest weekly"]
@@ -107,40 +107,38 @@ def test_a_mail_over_its_budget_is_told(filled: Desk) -> None:
 def test_a_broken_template_of_the_operator_is_found_before_any_news(
     desk: Desk, name: str, text: str, item: str, line: int | None
 ) -> None:
-    """For who wrote it: its file and line, while the store is still empty; and no command ends in a
+    """For its author: its file and line, while the store is still empty; and no command ends in a
     trace."""
     place = desk.folder / "mine" / name
     place.parent.mkdir(parents=True)
     place.write_text(text, "utf-8")
-    config = desk.config.read_text("utf-8").replace("# templates =", "templates =")
-    desk.config.write_text(config.replace('"my-templates"', '"mine"'), "utf-8")
+    desk.edit_config('# templates = "my-templates"', 'templates = "mine"')
     mark, said = findings(desk)[item]
     assert mark == "red"
     assert name in said
     assert line is None or f"{place}, line {line}:" in said
     if name.startswith("web/"):
         desk.run("ingest")
-        told = desk.run("publish")
-        assert told.exit_code == 1
-        assert f"{place}, line {line}:" in told.stderr
+        result = desk.run("publish")
+        assert result.exit_code == 1
+        assert f"{place}, line {line}:" in result.stderr
 
 
 def test_a_folder_of_templates_that_is_gone_is_found(filled: Desk) -> None:
-    """For who moved it: red, and no command sets mail or pages in our look instead."""
+    """For the operator who moved it: red, and no command falls back to our look."""
     mine = filled.folder / "mine"
     (mine / "mail").mkdir(parents=True)
     (mine / "mail" / "edition.txt").write_text("{{ mail.footer.leave.url }}\n", "utf-8")
-    config = filled.config.read_text("utf-8").replace('# templates = "my-', 'templates = "')
-    filled.config.write_text(config.replace('"templates"', '"mine"'), "utf-8")
+    filled.edit_config('# templates = "my-templates"', 'templates = "mine"')
     assert findings(filled)["templates"] == ("green", f"15 can be read, 1 of them in {mine} ")
     mine.rename(filled.folder / "moved")
     mark, said = findings(filled)["templates"]
     assert mark == "red"
     assert f"{mine}: the folder of web.templates cannot be read: No such file" in said
     for command in (("send", "--dry-run"), ("publish",)):
-        told = filled.run(*command)
-        assert told.exit_code == 1
-        assert f"Error: {mine}: the folder of web.templates cannot be read" in told.stderr
+        result = filled.run(*command)
+        assert result.exit_code == 1
+        assert f"Error: {mine}: the folder of web.templates cannot be read" in result.stderr
 
 
 AS_NOBODY = """
@@ -150,15 +148,15 @@ from pathlib import Path
 from digest.service.mail_checks import folder
 from digest.config.load import load_settings
 from digest.newsroom import Newsroom
-from digest.service.troubles import find_troubles, places
+from digest.service.troubles import find_troubles, written_paths
 settings = load_settings(Path(sys.argv[1]))
 with Newsroom(settings).open() as newsroom:
     if os.geteuid() == 0:
         os.setgid(65534); os.setuid(65534)
-    found = [folder(name, path) for name, path in places(settings).items()]
+    checks = [folder(name, path) for name, path in written_paths(settings).items()]
     troubles = find_troubles(newsroom, datetime(2026, 11, 18, tzinfo=UTC))
     print(json.dumps([
-        {one.name: (one.grade, one.said) for one in found},
+        {one.name: (one.grade, one.said) for one in checks},
         {one.key: one.said for one in troubles},
     ]))
 """
@@ -175,7 +173,7 @@ with Newsroom(settings).open() as newsroom:
     ],
 )
 def test_what_cannot_be_written_is_found(desk: Desk, closed: str, wrong: list[str]) -> None:
-    """For who installed it as root: the doctor says of the service's user what status says."""
+    """For an operator who installed it as root: doctor and status say the same of the service's user."""
     with TemporaryDirectory() as made:
         folder = Path(made)
         shutil.copytree(desk.folder, folder, dirs_exist_ok=True)
@@ -190,19 +188,19 @@ def test_what_cannot_be_written_is_found(desk: Desk, closed: str, wrong: list[st
         found, troubles = json.loads(done.stdout)
         folder.chmod(0o755)
         assert [name for name, (mark, _) in found.items() if mark == "red"] == wrong
-        told = {f"disk {name}": f"{found[name][1]}." for name in wrong}
-        assert {key: said for key, said in troubles.items() if key.startswith("disk")} == told
+        expected = {f"disk {name}": f"{found[name][1]}." for name in wrong}
+        assert {key: said for key, said in troubles.items() if key.startswith("disk")} == expected
         assert all(said == f"{folder / closed} cannot be written to." for said in troubles.values())
 
 
 def test_the_service_that_died_is_named(filled: Desk) -> None:
-    """For the operator who finds old feeds: since when, and who it was."""
+    """For the operator who finds old feeds: since when, and which one it was."""
     assert findings(filled)["service"][0] == "green"
     now = datetime.now(UTC)  # noqa: TID251 - the command reads the real clock
     length = timedelta(seconds=30)
     for moment, mark, word in (
         (now, "green", "desk, process 7"),
-        (now - timedelta(days=2), "yellow", "without a word"),
+        (now - timedelta(days=2), "yellow", "did not shut down"),
         (now + timedelta(days=2), "yellow", "put back"),
     ):
         with filled.open() as db:
@@ -216,22 +214,21 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
     """For the readers: missing, for another address, cut short, too large; each with what to do."""
     assert findings(filled)["published feeds"][0] == "yellow"
     filled.publish()
-    assert findings(filled)["published feeds"] == ("green", "45 are whole ")
+    assert findings(filled)["published feeds"] == ("green", "45 are complete ")
     filled.configure(entries="51", base_url='"https://news.ashgabat.test"')
-    config = filled.config.read_text("utf-8")
-    filled.config.write_text(config.replace("news.example.org/feeds", "news.elsewhere.test/feeds"))
+    filled.edit_config("news.example.org/feeds", "news.elsewhere.test/feeds")
     mark, said = findings(filled)["published feeds"]
     assert mark == "yellow"
     assert "is for https://news.example.org/feeds/" in said
     filled.publish()
     assert grade(filled, "published feeds") == "green"
     feeds = filled.folder / "feeds"
-    whole = (feeds / "all.json").read_bytes()
-    (feeds / "all.json").write_bytes(whole + b" " * 1_000_000)
+    complete = (feeds / "all.json").read_bytes()
+    (feeds / "all.json").write_bytes(complete + b" " * 1_000_000)
     assert "feeds.entries" in findings(filled)["published feeds"][1]
-    (feeds / "all.json").write_bytes(whole)
+    (feeds / "all.json").write_bytes(complete)
     (feeds / "ru.json").unlink()
-    assert "ru.json is not there" in findings(filled)["published feeds"][1]
+    assert "ru.json is missing" in findings(filled)["published feeds"][1]
     (feeds / "en.json").write_text("[]")
     (feeds / "all.rss").write_bytes((feeds / "all.rss").read_bytes()[:500])
     mark, said = findings(filled)["published feeds"]
@@ -252,22 +249,21 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
         pytest.param('webhook_file = "hook"', b"\xff", "red", "not UTF-8", id="no text"),
     ],
 )  # fmt: skip
-def test_whether_somebody_is_told_is_looked_at(
+def test_whether_somebody_is_notified_is_checked(
     filled: Desk, named: str, webhook: bytes | None, mark: str, said: str
 ) -> None:
-    """For the years in which nobody looks: an alarm that cannot be told is found before it is needed."""
-    text = filled.config.read_text("utf-8")
-    filled.config.write_text(text.replace("[alarms]\nmail_to = []", f"[alarms]\n{named}"), "utf-8")
+    """An alarm that cannot be sent is found before it is needed."""
+    filled.edit_config("[alarms]\nmail_to = []", f"[alarms]\n{named}")
     if webhook is not None:
         (filled.folder / "hook").write_bytes(webhook)
-    found = findings(filled)["alarms"]
-    assert found[0] == mark
-    assert said in found[1]
-    assert "hook.test" not in found[1]
+    grade, text = findings(filled)["alarms"]
+    assert grade == mark
+    assert said in text
+    assert "hook.test" not in text
 
 
-def test_the_rules_of_the_clock_are_told(filled: Desk) -> None:
-    """For who reads times: which zones, by which release."""
+def test_the_rules_of_the_time_zones_are_shown(filled: Desk) -> None:
+    """For readers of times: which zones, by which release."""
     mark, said = findings(filled)["zones"]
     assert mark == "green"
     assert said.startswith("Asia/Ashgabat, by the rules of ")
@@ -275,31 +271,31 @@ def test_the_rules_of_the_clock_are_told(filled: Desk) -> None:
 
 def test_a_damaged_database_does_not_end_the_doctor(filled: Desk) -> None:
     """For the operator: it is named with what to do, and the other checks are made."""
-    whole = bytearray(filled.store.read_bytes())
-    whole[40_960:81_920] = b"\xa5" * 40_960
-    filled.store.write_bytes(whole)
+    data = bytearray(filled.store.read_bytes())
+    data[40_960:81_920] = b"\xa5" * 40_960
+    filled.store.write_bytes(data)
     found = findings(filled)
     assert found["database"][0] == "red"
     assert "backup" in found["database"][1]
     assert found["leaving"][0] == "green"
 
 
-def test_a_relay_that_lets_us_in_is_green(filled: Desk) -> None:
+def test_a_relay_that_accepts_us_is_green(filled: Desk, server: FaultServer) -> None:
     """For the operator before the first edition; no message is sent."""
-    with running(FaultServer()) as server:
-        use_smtp(filled, server.port)
-        assert grade(filled, f"relay 127.0.0.1:{server.port}") == "green"
-        assert server.taken == []
-        assert "QUIT" in [command.upper() for command in server.commands] or server.connections
+    use_smtp(filled, server.port)
+    assert grade(filled, f"relay 127.0.0.1:{server.port}") == "green"
+    assert server.taken == []
+    assert "QUIT" in [command.upper() for command in server.commands] or server.connections
 
 
-def test_a_relay_that_refuses_our_login_is_red(filled: Desk, tmp_path: Path) -> None:
+def test_a_relay_that_refuses_our_login_is_red(
+    filled: Desk, server: FaultServer, tmp_path: Path
+) -> None:
     """For the operator with a wrong password: what the server said, and never the password."""
     (tmp_path / "password").write_text("hunter22")
-    server = FaultServer(extensions=("AUTH PLAIN LOGIN",))
-    with running(server):
-        use_smtp(filled, server.port, username="digest", password_file=str(tmp_path / "password"))
-        mark, said = findings(filled)[f"relay 127.0.0.1:{server.port}"]
+    server.extensions = ("AUTH PLAIN LOGIN",)
+    use_smtp(filled, server.port, username="digest", password_file=str(tmp_path / "password"))
+    mark, said = findings(filled)[f"relay 127.0.0.1:{server.port}"]
     assert mark == "red"
     assert "535" in said
     assert "hunter22" not in said
@@ -307,12 +303,12 @@ def test_a_relay_that_refuses_our_login_is_red(filled: Desk, tmp_path: Path) -> 
 
 def test_a_relay_that_is_not_there_is_red(filled: Desk) -> None:
     """For the operator with a wrong port, or without the password."""
-    with running(FaultServer()) as server:
-        port = server.port
-    use_smtp(filled, port)
-    assert grade(filled, f"relay 127.0.0.1:{port}") == "red"
-    text = filled.config.read_text("utf-8")
-    filled.config.write_text(text + 'username = "digest"\npassword_env = "NO_SUCH_NAME"\n', "utf-8")
+    with running(FaultServer()) as gone:
+        pass
+    use_smtp(filled, gone.port)
+    assert grade(filled, f"relay 127.0.0.1:{gone.port}") == "red"
+    with filled.config.open("a", encoding="utf-8") as config:
+        config.write('username = "digest"\npassword_env = "NO_SUCH_NAME"\n')
     assert "no password" in findings(filled)["relay"][1]
 
 
@@ -336,10 +332,8 @@ def test_links_to_nowhere_are_not_mailed(filled: Desk) -> None:
     assert grade(filled, "site") == "yellow"
     use_smtp(filled, 25, host="127.0.0.1")
     assert grade(filled, "site") == "yellow"
-    config = filled.config.read_text("utf-8")
-    config = config.replace('host = "127.0.0.1"\nport = 25', 'host = "192.0.2.1"\nport = 1')
-    config = config.replace('tls = "none"\nconn', 'tls = "none"\nallow_plaintext = true\nconn')
-    filled.config.write_text(config, "utf-8")
+    filled.edit_config('host = "127.0.0.1"\nport = 25', 'host = "192.0.2.1"\nport = 1')
+    filled.edit_config('tls = "none"\nconn', 'tls = "none"\nallow_plaintext = true\nconn')
     filled.run("recipients", "add", "a@reader.example")
     before = filled.files()
     refused = filled.run("send", "--yes")
@@ -368,17 +362,11 @@ def test_a_clock_that_went_back_holds_the_mail(filled: Desk) -> None:
 
 
 def test_a_dkim_key_is_shown_as_dns_must_hold_it(filled: Desk) -> None:
-    """For who edits the zone: the name and the text, to be pasted; a missing key is red."""
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    table = '\n[mail.dkim]\nrsa_key_file = "key.pem"\nrsa_selector = "one"\n'
-    text = filled.config.read_text("utf-8")
-    filled.config.write_text(text + table, "utf-8")
+    """For the editor of the zone: the name and the text, to be pasted; a missing key is red."""
+    sign(filled)
+    (filled.folder / "key.pem").unlink()
     assert grade(filled, "dkim") == "red"
-    key = generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (filled.folder / "key.pem").write_bytes(pem)
+    write_key(filled.folder / "key.pem")
     mark, said = findings(filled)["dkim"]
     assert mark == "green"
     assert 'one._domainkey.news.example.org TXT "v=DKIM1; k=rsa; p=MII' in said

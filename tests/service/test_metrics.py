@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from digest.mail.outgoing import OutcomeKind
 from digest.newsroom import Newsroom
-from digest.service.health import Health, Tally
-from digest.service.jobs import Worker
+from digest.service.health import Health
+from digest.service.jobs import Counters, Worker
 from digest.service.plan import Verb
 from digest.service.service import Service
 from digest.web.app import FeedApp
@@ -27,11 +27,11 @@ NAME = re.compile(r"\bdigest_[a-z_]+")
 NOW = datetime(2026, 11, 18, 6, 40, tzinfo=UTC)
 
 
-def exposed(desk: Desk, tally: Tally | None = None) -> dict[str, Metric]:
+def exposed(desk: Desk, counters: Counters | None = None) -> dict[str, Metric]:
     """The families of /metrics, as Prometheus' own parser reads them, by name."""
     newsroom = Newsroom.from_file(desk.config)
     service = Service(newsroom, lambda _: None)
-    service.tally = tally or service.tally
+    service.counters = counters or service.counters
     health = Health(service)
     files = FileCache(
         newsroom.settings.feeds.path, limit=1, cache_seconds=1, seconds=time.monotonic
@@ -58,7 +58,7 @@ def mailed(filled: Desk) -> Desk:
 
 
 def test_what_the_store_knows_is_exposed(mailed: Desk) -> None:
-    """For who watches: articles, deliveries, editions, troubles, backups; and never an address."""
+    """For monitoring: articles, deliveries, editions, troubles, backups; and never an address."""
     found = exposed(mailed)
     assert values(found["digest_articles"]) == {("seeds",): 36}
     assert values(found["digest_source_failing"]) == {("seeds",): 0}
@@ -74,7 +74,7 @@ def test_what_the_store_knows_is_exposed(mailed: Desk) -> None:
 
 
 def test_a_copy_of_the_future_is_no_backup(mailed: Desk) -> None:
-    """For who watches its age: a clock that ran ahead for an hour does not keep the alarm silent."""
+    """For monitoring its age: a clock that ran ahead for an hour does not keep the alarm silent."""
     [copy] = (mailed.folder / "backups").iterdir()
     copy.rename(copy.with_name("digest-29990101T000000Z.db"))
     assert values(exposed(mailed)["digest_backup_last_timestamp_seconds"]) == {}
@@ -89,12 +89,12 @@ def test_a_database_that_cannot_be_read_is_a_figure_too(desk: Desk) -> None:
 
 
 def test_answers_and_delays_are_counted_since_the_start(filled: Desk) -> None:
-    """For rate() and histogram_quantile(): counts only grow, and the buckets hold each other."""
-    tally = Tally()
+    """For rate() and histogram_quantile(): counts only grow, and the buckets are cumulative."""
+    counters = Counters()
     for kind in (OutcomeKind.SENT, OutcomeKind.SENT, OutcomeKind.DEAD):
-        tally.answered("weekly", kind)
-    tally.appeared(timedelta(seconds=s) for s in (-1, 5, 90, 1_000_000))
-    found = exposed(filled, tally)
+        counters.count_answer("weekly", kind)
+    counters.count_published(timedelta(seconds=s) for s in (-1, 5, 90, 1_000_000))
+    found = exposed(filled, counters)
     assert values(found["digest_answers"], "_total") == {
         ("weekly", OutcomeKind.SENT.value): 2,
         ("weekly", OutcomeKind.DEAD.value): 1,
@@ -105,15 +105,15 @@ def test_answers_and_delays_are_counted_since_the_start(filled: Desk) -> None:
     assert values(found["digest_publish_delay_seconds"], "_sum") == {(): 1_000_095}
 
 
-def test_the_service_measures_how_long_news_take_to_the_feeds(filled: Desk) -> None:
-    """For the newsroom: what came in ten minutes before it was published took ten minutes."""
+def test_the_service_measures_how_long_news_takes_to_the_feeds(filled: Desk) -> None:
+    """For the newsroom: what arrived ten minutes before it was published took ten minutes."""
     worker = Worker(Newsroom(filled.settings, lambda: NOW))
     worker.run(Verb.READ, lambda: False)
-    assert worker.tally.delayed == 0  # the folder is all new: nobody waited for it
+    assert worker.counters.delayed == 0  # the folder is all new: nobody waited for it
     (filled.seeds / "news.txt").write_text("News\n\nCustoms officers met in Ashgabat.\n", "utf-8")
     filled.ingest(NOW - timedelta(minutes=10))
     worker.run(Verb.READ, lambda: False)
-    assert (worker.tally.delayed, worker.tally.delay_seconds) == (1, 600)
+    assert (worker.counters.delayed, worker.counters.delay_seconds) == (1, 600)
 
 
 def test_the_service_counts_what_it_sends(mailed: Desk) -> None:
@@ -124,7 +124,7 @@ def test_the_service_counts_what_it_sends(mailed: Desk) -> None:
         db.run("UPDATE deliveries SET status = 'queued', due_at = '2026-01-01T00:00:00.000000Z'")
     worker = Worker(Newsroom.from_file(mailed.config))
     worker.run(Verb.SEND, lambda: False)
-    assert worker.tally.answers == {("weekly", "sent"): 2}
+    assert worker.counters.answers == {("weekly", "sent"): 2}
 
 
 def dashboard() -> dict[str, Any]:
@@ -137,10 +137,10 @@ def queries(panels: list[Mapping[str, Any]]) -> list[str]:
 
 
 def test_the_dashboard_shows_every_figure_and_no_other(mailed: Desk) -> None:
-    """For who imports it: each panel has data, and no figure is left out."""
-    tally = Tally()
-    tally.answered("weekly", OutcomeKind.SENT)
-    found = exposed(mailed, tally)
+    """For everybody who imports it: each panel has data, and no figure is left out."""
+    counters = Counters()
+    counters.count_answer("weekly", OutcomeKind.SENT)
+    found = exposed(mailed, counters)
     samples = {one.name for family in found.values() for one in family.samples}
     samples |= {name for name, family in found.items() if not family.samples}
     samples |= {f"{name}_total" for name, one in found.items() if one.type == "counter"}

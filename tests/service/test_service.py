@@ -1,16 +1,18 @@
-"""The service's own part: what stays in force, and what its verbs cannot do to it."""
+"""The service itself: reloads, late verbs, and verbs that fail."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
 
+from digest.editions.compose import compose_now
 from digest.newsroom import Newsroom
 from digest.service.health import Health
+from digest.service.jobs import Worker
 from digest.service.plan import LEASE, Verb
 from digest.service.service import Service
 from digest.store.owner import take_lease
-from tests.desks import Desk
+from tests.desks import Desk, opened
 
 DAYS = timedelta(days=2)
 
@@ -34,16 +36,15 @@ def leading(desk: Desk) -> Service:
 
 def late(service: Service) -> str | None:
     report = asyncio.run(Health(service).ready())
-    said = report.body.decode().partition('"late: ')[2].partition('"')[0]
-    assert report.status == (503 if said else 200), report.body
-    return said or None
+    verbs = report.body.decode().partition('"late: ')[2].partition('"')[0]
+    assert report.status == (503 if verbs else 200), report.body
+    return verbs or None
 
 
 def test_what_config_toml_has_just_got_is_not_late(desk: Desk, leading: Service):
     """Its first interval counts from the reload, however long the service has led."""
     assert late(leading) is None
-    text = desk.config.read_text("utf-8")
-    desk.config.write_text(text.replace('# bounces = "bounces"', 'bounces = "bounces"'), "utf-8")
+    desk.edit_config('# bounces = "bounces"', 'bounces = "bounces"')
     leading.reload()
     assert Verb.BOUNCES in leading.ticks
     assert late(leading) is None
@@ -51,8 +52,8 @@ def test_what_config_toml_has_just_got_is_not_late(desk: Desk, leading: Service)
     assert late(leading) == "bounces"
 
 
-def test_a_verb_that_could_not_even_begin_is_woken_again(leading: Service):
-    """Python cannot always start a thread; that is a failure as any other, told and over."""
+def test_a_verb_that_could_not_start_is_woken_again(leading: Service):
+    """Python cannot always start a thread; that is a failure like any other, logged and over."""
     leading._threads[Verb.PRUNE].shutdown()  # from now on it refuses work
     tick = leading.ticks[Verb.PRUNE]
 
@@ -62,3 +63,28 @@ def test_a_verb_that_could_not_even_begin_is_woken_again(leading: Service):
 
     asyncio.run(wake_twice())
     assert (tick.running, tick.runs, tick.failures) == (False, 2, 2)
+
+
+def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
+    """For the readers of the daily one, while the template of the weekly one has a fault."""
+    second = '[[digests]]\nname = "daily"\ntitle = { en = "The day", ru = "День" }\n\n'
+    filled.edit_config("\n[mail]\n", f"\n{second}[mail]\n")
+    filled.edit_config('# templates = "my-templates"', 'templates = "own"')
+    (filled.folder / "own" / "mail").mkdir(parents=True)
+    (filled.folder / "own" / "mail" / "edition.txt").write_text(
+        '{% extends "builtin/mail/edition.txt" %}{% block masthead %}'
+        '{% if mail.title != "The day" %}{{ mail.nothing.of_that }}{% endif %}{{ super() }}'
+        "{% endblock %}",
+        "utf-8",
+    )
+    filled.run("recipients", "add", "anna@reader.example")
+    newsroom = Newsroom.from_file(filled.config)
+    with filled.open() as db:
+        for digest in newsroom.settings.digests:
+            compose_now(opened(db, newsroom.settings, clock=newsroom.now), digest)
+    with pytest.raises(Exception, match="of_that"):
+        Worker(newsroom).run(Verb.SEND, lambda: False)
+    with filled.open(read_only=True) as db:
+        sql = "SELECT digest, deliveries.status FROM deliveries JOIN editions ON editions.id = edition_id"
+        found = {row["digest"]: row["status"] for row in db.rows(sql)}
+    assert found == {"weekly": "queued", "daily": "sent"}

@@ -1,53 +1,39 @@
-"""What an operator must act on is found, named by a key that stays, and nothing else is."""
+"""What an operator must act on is found, named by a key that stays, and nothing else is.
+
+A name that is changed in config.toml alone ends nobody's mail in silence.
+"""
 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 
-from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_due
 from digest.editions.store import hold_edition
 from digest.model import Trouble
-from digest.service.troubles import Failing, find_troubles
+from digest.service.troubles import Failing, find_troubles, unserved
 from digest.store.database import Database, text_from_moment
 from tests.desks import Desk, opened
+from tests.mailing import MONDAY, Office
 
-HOUR = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-"""Monday at eight in Ashgabat: the window of the first edition ends."""
+HOUR = MONDAY
+"""Eight in Ashgabat: the window of the first edition ends."""
 SOON = HOUR + timedelta(minutes=10)
 SERVER = "relay.test:25"
 
 
 def compose(desk: Desk, db: Database, now: datetime = SOON, recipients: int = 8) -> None:
-    with db.write():
-        for number in range(recipients):
-            add_recipient(
-                db,
-                ChosenRecipient(
-                    address=f"{number}@reader.test",
-                    name=None,
-                    languages=("en",),
-                    themes=None,
-                    digests=("weekly",),
-                ),
-                HOUR,
-            )
-    compose_due(opened(db, desk.settings, clock=lambda: now))
+    Office(desk, db).add(*(f"{number}@reader.test" for number in range(recipients)))
+    compose_due(opened(db, desk.settings, clock=now))
 
 
 def settle(db: Database, ids: range, status: str, at: datetime, **columns: object) -> None:
     """These deliveries, as a run at `at` left them."""
-    due = None if status != "queued" else at + timedelta(hours=4)
-    values = {
-        "settled_at": text_from_moment(at),
-        "first_tried_at": text_from_moment(at),
-        "due_at": due and text_from_moment(due),
-        **columns,
-    }
+    due = text_from_moment(at + timedelta(hours=4)) if status == "queued" else None
+    tried = text_from_moment(at)
+    values = {"settled_at": tried, "first_tried_at": tried, "due_at": due, **columns}
     sets = ", ".join(f"{column} = ?" for column in values)
     with db.write():
         db.run(
@@ -93,7 +79,7 @@ def missing(desk: Desk, db: Database) -> None:
 
 
 def unreachable(desk: Desk, db: Database) -> None:
-    """A folder of which the disk does not even tell whether it is there."""
+    """A folder that the disk cannot even look up."""
     missing(desk, db)
     desk.seeds.symlink_to("x" * 300)
 
@@ -143,7 +129,7 @@ def test_a_trouble_is_found(
 def test_a_trouble_lasts_however_many_editions_come_after_it(
     filled: Desk, breaks: Break, key: str
 ) -> None:
-    """A daily digest goes on beside what waits for a person, who must not be told that it is over."""
+    """A daily digest goes on beside what waits for a person, who must not hear that it is over."""
     with filled.open() as db:
         breaks(filled, db)
         with db.write():
@@ -223,10 +209,9 @@ def test_a_verb_is_in_trouble_from_its_third_failure(filled: Desk) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_read_is_a_trouble(filled: Desk, tmp_path: Path) -> None:
-    """Where the disk of feeds is away, its place is no folder."""
-    config = filled.config.read_text("utf-8").replace('path = "seeds"', 'path = "nowhere"')
-    filled.config.write_text(config, "utf-8")
+def test_a_folder_that_cannot_be_read_is_a_trouble(filled: Desk) -> None:
+    """Where the disk with the documents is away, its place is no folder."""
+    filled.edit_config('path = "seeds"', 'path = "nowhere"')
     with filled.open() as db:
         keys = [one.key for one in find_troubles(opened(db, filled.settings), SOON)]
     assert keys == ["source seeds"]
@@ -234,16 +219,132 @@ def test_a_folder_that_cannot_be_read_is_a_trouble(filled: Desk, tmp_path: Path)
 
 def test_a_look_reads_no_table_whole(filled: Desk) -> None:
     """For a store of ten million deliveries: every query finds its rows through an index."""
-    asked: list[str] = []
+    queries: list[str] = []
     with filled.open() as db:
         forgotten(filled, db)
         put_off(filled, db)
-        db.connection.set_trace_callback(asked.append)
+        db.connection.set_trace_callback(queries.append)
         find_troubles(opened(db, filled.settings), LATER)
         db.connection.set_trace_callback(None)
-        plans = [row["detail"] for one in asked for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
-    assert len(asked) > 5
+        plans = [row["detail"] for one in queries for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
+    assert len(queries) > 5
     grows = re.compile(
         r"SCAN (deliveries|articles|documents|matches|notice_deliveries|recipients\w*)\b(?! USING INDEX)"
     )
     assert [plan for plan in plans if grows.search(plan)] == []
+
+
+DIGEST = ('name = "weekly"', 'name = "svodka"')
+THEME = ('name = "drugs"', 'name = "narcotics"\nterms.en.strong = ["heroin"]')
+LANGUAGE = ('languages = ["en", "ru"]', 'languages = ["en"]')
+
+
+def left_out(desk: Desk, db: Database, **limits: int) -> list[tuple[str, str, str]]:
+    """Key, text and advice."""
+    troubles = unserved(db, desk.settings, MONDAY, **limits)
+    return [(one.key, one.said, one.advice) for one in troubles]
+
+
+def test_what_config_toml_has_is_no_trouble(filled: Desk) -> None:
+    """Recipients who chose something that is still there, or everything, get mail."""
+    with filled.open() as db:
+        office = Office(filled, db)
+        office.add("a@reader.test", themes=("drugs",))
+        office.add("b@reader.test")
+        office.add("c@reader.test", themes=("drugs", "youth"))
+        office.compose()
+        assert left_out(filled, db) == []
+        filled.edit_config(*THEME)
+        with db.write():
+            db.run("DELETE FROM recipient_themes WHERE recipient_id = 1")
+        assert left_out(filled, db) == []
+
+
+def test_the_queue_of_a_digest_that_is_gone_is_left_out(filled: Desk) -> None:
+    """How many, of which edition, and the commands; until the edition is cancelled or the name back."""
+    with filled.open() as db:
+        office = Office(filled, db)
+        office.add("a@reader.test", "b@reader.test", "c@reader.test")
+        office.compose()
+        with db.write():
+            db.run("UPDATE deliveries SET status = 'sent' WHERE id = 1")
+        filled.edit_config(*DIGEST)
+        (key, said, advice), (other, who, what) = left_out(filled, db)
+        assert key == "edition orphaned weekly/1"
+        assert said.startswith("2 deliveries of edition weekly/1 cannot go out")
+        assert "no digest 'weekly' any more" in said
+        assert "digest editions cancel 1" in advice
+        assert other == "recipients of no digest"
+        assert who.startswith("3 recipients get no mail")
+        assert "(weekly)" in who
+        assert "digest recipients add ADDRESS --digest NAME" in what
+        filled.run("editions", "cancel", "1")
+        assert [key for key, _, _ in left_out(filled, db)] == ["recipients of no digest"]
+        filled.run("recipients", "add", "a@reader.test", "--digest", "svodka")
+        assert left_out(filled, db)[0][1].startswith("2 recipients get no mail")
+        filled.edit_config(*DIGEST[::-1])
+        filled.run("recipients", "add", "a@reader.test", "--digest", "weekly")
+        assert left_out(filled, db) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "name"),
+    [pytest.param(THEME, "theme", "drugs", id="theme"), pytest.param(LANGUAGE, "language", "ru", id="language")],
+)  # fmt: skip
+def test_recipients_who_chose_only_what_is_gone_are_counted(
+    filled: Desk, change: tuple[str, str], what: str, name: str
+) -> None:
+    """By its name, without those who left or must not be mailed: they wait for nothing."""
+    with filled.open() as db:
+        office = Office(filled, db)
+        office.add(*(f"{number}@reader.test" for number in range(5)), themes=("drugs",))
+        with db.write():
+            db.run("UPDATE recipients SET status = 'ended' WHERE id = 1")
+            values = ("1@reader.test", text_from_moment(MONDAY))
+            db.run(
+                "INSERT INTO suppressions (address_key, cause, since) VALUES (?, 'hard', ?)", values
+            )
+        filled.edit_config(*change)
+        [(key, said, advice)] = left_out(filled, db)
+        assert key == f"recipients of no {what}"
+        assert said.startswith("3 recipients get no mail")
+        assert said.endswith(f"no {what} for any more ({name}).")
+        assert f"digest recipients add ADDRESS --{what} NAME" in advice
+        assert left_out(filled, db, newest=2)[0][1].startswith("2 recipients")
+
+
+def test_status_doctor_and_send_say_it(filled: Desk) -> None:
+    """Whatever the operator looks at after the change, and before the next edition."""
+    with filled.open() as db:
+        office = Office(filled, db)
+        office.add("a@reader.test", themes=("drugs",))
+        office.add("b@reader.test")
+        office.compose()
+    filled.edit_config(*DIGEST)
+    for command in ("status", "doctor", "send --yes", "send --queued", "alarms check"):
+        result = filled.run(*command.split())
+        assert "2 deliveries of edition weekly/1 cannot go out" in result.output, command
+        assert "2 recipients get no mail" in result.output, command
+    doctor = filled.run("doctor")
+    assert doctor.exit_code == 1
+    assert "WRONG  edition orphaned weekly/1: " in doctor.stdout
+    filled.edit_config(*DIGEST[::-1])
+    filled.edit_config(*THEME)
+    for command in ("status", "doctor", "send --dry-run", "themes try", "themes apply"):
+        result = filled.run(*command.split())
+        assert "1 recipient gets no mail: chosen is only what" in result.output, command
+        assert "cannot go out" not in result.output
+
+
+def test_the_mail_of_a_digest_that_is_gone_is_not_called_late(filled: Desk) -> None:
+    """One trouble, with commands that can be followed: `digest send weekly` could not."""
+    with filled.open() as db:
+        office = Office(filled, db)
+        office.add("a@reader.test")
+        office.compose()
+        filled.edit_config(*DIGEST)
+        for hours in (1, 30):
+            troubles = find_troubles(opened(db, filled.settings), MONDAY + timedelta(hours=hours))
+            keys = {one.key for one in troubles}
+            assert "edition orphaned weekly/1" in keys
+            assert "edition late weekly/1" not in keys

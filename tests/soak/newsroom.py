@@ -90,9 +90,12 @@ class Newsroom:
             file.write(MORE)
         use_smtp(self.desk, port, connections=CONNECTIONS)
         self.desk.edit_config(
-            ('name = "seeds" ', 'name = "wire" '),
-            ('path = "seeds" ', 'path = "wire" '),
-            ("# bounces =", "bounces ="),
+            'name = "seeds" ',
+            'name = "wire" ',
+            'path = "seeds" ',
+            'path = "wire" ',
+            "# bounces =",
+            "bounces =",
         )
         self.desk.configure(
             mail_to=f'["{OPERATOR}"]',

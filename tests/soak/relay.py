@@ -12,7 +12,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from digest.mail.tokens import find_token
+from digest.mail.tokens import find_tokens
 from tests.soak.plan import drawn_from
 
 MESSAGE_ID = re.compile(rb"(?mi)^Message-ID: *(<[^>\r\n]+>)")
@@ -112,7 +112,7 @@ class Relay:
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        act = self._act(AT_RCPT, find_token(envelope.mail_from or "") or address, "rcpt")
+        act = self._act(AT_RCPT, next(iter(find_tokens(envelope.mail_from or "")), address), "rcpt")
         if act == "silence":
             await asyncio.sleep(self.silence)
         elif act == "hang up":
@@ -125,7 +125,7 @@ class Relay:
     async def handle_DATA(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        token = find_token(envelope.mail_from or "")
+        token = next(iter(find_tokens(envelope.mail_from or "")), None)
         act = self._act(AT_END, token or envelope.rcpt_tos[0], "end")
         if act == "slow":
             await asyncio.sleep(0.1)

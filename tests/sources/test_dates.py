@@ -75,35 +75,18 @@ def test_the_last_day_of_the_event_is_the_date(lead, iso, evidence):
 @pytest.mark.parametrize(
     "lead",
     [
-        pytest.param(
-            "At the Conference held in December 2021, a resolution was adopted.", id="a month"
-        ),
-        pytest.param(
-            "World Drug Day is marked on 26 June every year, to strengthen action.", id="every year"
-        ),
-        pytest.param(
-            "26 июня отмечается Международный день борьбы с наркотиками.", id="отмечается"
-        ),
-        pytest.param(
-            "It plunged after a ban imposed by the authorities on 3 April 2022.", id="imposed"
-        ),
-        pytest.param(
-            "The resolution adopted on 17 December 2021 calls for platforms.", id="adopted"
-        ),
-        pytest.param(
-            "The office works under a law which was adopted on 3 May 2015 in full.",
-            id="which was adopted",
-        ),
+        pytest.param("At the Conference held in December 2021, a resolution was adopted.", id="a month"),
+        pytest.param("World Drug Day is marked on 26 June every year, to strengthen action.", id="every year"),
+        pytest.param("26 июня отмечается Международный день борьбы с наркотиками.", id="отмечается"),
+        pytest.param("It plunged after a ban imposed by the authorities on 3 April 2022.", id="imposed"),
+        pytest.param("The resolution adopted on 17 December 2021 calls for platforms.", id="adopted"),
+        pytest.param("The office works under a law which was adopted on 3 May 2015 in full.", id="which was adopted"),
         pytest.param("В соответствии с Указом от 3 мая 2021 года работа продолжается.", id="от"),
-        pytest.param(
-            "Согласно резолюции, принятой 10 декабря 2021 года, создана платформа.", id="принятой"
-        ),
+        pytest.param("Согласно резолюции, принятой 10 декабря 2021 года, создана платформа.", id="принятой"),
         pytest.param("Since 1 January 2020 the project has trained officers.", id="since"),
         pytest.param("The forum will be held on 14 September 2024 in Dushanbe.", id="will be held"),
         pytest.param("28 октября 2024 года в Якутске впервые пройдёт фестиваль.", id="пройдёт"),
-        pytest.param(
-            "The ninth phase was prolonged with extra money to 14 December 2019.", id="prolonged to"
-        ),
+        pytest.param("The ninth phase was prolonged with extra money to 14 December 2019.", id="prolonged to"),
         pytest.param("Registration is extended to May 28, 2024.", id="extended to"),
         pytest.param("Заявки принимаются до 1 мая 2024 года.", id="до"),
         pytest.param("On 7 December 1987 the General Assembly chose the day.", id="history"),
@@ -112,7 +95,7 @@ def test_the_last_day_of_the_event_is_the_date(lead, iso, evidence):
         pytest.param("On 31 April 2023 nothing happened.", id="no such day"),
         pytest.param("It started Thursday and was planned for May this year.", id="this year"),
     ],
-)
+)  # fmt: skip
 def test_background_is_no_date(lead):
     """For the reader: no date is better than a wrong one."""
     assert day_of(lead) == UNDATED

@@ -177,20 +177,16 @@ def test_a_byline_of_its_own_is_read(line, byline):
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param(
-            "For further information, please contact:\n\nIvan Petrov\n\nPress officer", id="further"
-        ),
+        pytest.param("For further information, please contact:\n\nIvan Petrov\n\nPress officer", id="further"),
         pytest.param("Media contact: Ivan Petrov, +993 12 345678", id="one line"),
         pytest.param("Контакты для СМИ\nИван Petrov\nТел.: +993 12 345678", id="контакты"),
-        pytest.param(
-            "За дополнительной информацией обращаться:\nИван Petrov, +993 12 345678", id="за"
-        ),
+        pytest.param("За дополнительной информацией обращаться:\nИван Petrov, +993 12 345678", id="за"),
         pytest.param("Для получения дополнительной информации обращайтесь к Petrov И.И.", id="для"),
         pytest.param("По вопросам СМИ обращайтесь: Petrov, тел. 12-34-56", id="по вопросам"),
         pytest.param("Ivan Petrov\nPress officer\nE-mail: i.petrov@example.org", id="no opening"),
         pytest.param("Press office:\nIvan Petrov\nTel: 12 34 56 78", id="press office"),
     ],
-)
+)  # fmt: skip
 def test_the_press_contact_is_kept_apart(block):
     """For the people it names: never in what is published, whole in its own field."""
     entry = only(

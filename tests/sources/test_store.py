@@ -117,12 +117,10 @@ def test_what_people_read_makes_a_version(wire: Intake, change: dict[str, object
         pytest.param({}, id="nothing"),
         pytest.param({"wire_tag": "nCa, 4 April 2023"}, id="wire tag"),
         pytest.param({"line": 7}, id="place in the document"),
-        pytest.param(
-            {"published": replace(ENTRY.published, evidence="on 4 April")}, id="how a day is known"
-        ),
+        pytest.param({"published": replace(ENTRY.published, evidence="on 4 April")}, id="how a day is known"),
         pytest.param({"contact": "A. Person, +993 12 345678"}, id="press contact"),
     ],
-)
+)  # fmt: skip
 def test_what_nobody_reads_makes_none(wire: Intake, change: dict[str, object]) -> None:
     """For the subscriber: no entry is new for a reason that cannot be seen."""
     number = wire.add(ENTRY)

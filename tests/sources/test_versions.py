@@ -64,9 +64,7 @@ def test_a_teaser_and_its_full_text_share_their_opening():
         pytest.param(FULL, TEASER, False, id="the other way round"),
         pytest.param(replace(TEASER, text=TEASER.text[:-4]), FULL, True, id="last word cut"),
         pytest.param(OTHER, FULL, False, id="one word differs"),
-        pytest.param(
-            replace(TEASER, text="On 3 April 2023, the State"), FULL, False, id="too short"
-        ),
+        pytest.param(replace(TEASER, text="On 3 April 2023, the State"), FULL, False, id="too short"),
         pytest.param(
             replace(TEASER, text=f"At the customs {TEASER.text}"),
             replace(FULL, title="At the customs", title_made=False),
@@ -79,15 +77,13 @@ def test_a_teaser_and_its_full_text_share_their_opening():
             True,
             id="the byline run in",
         ),
-        pytest.param(
-            replace(TEASER, text=TEASER.text.upper().replace("’", "'")), FULL, True, id="case"
-        ),
+        pytest.param(replace(TEASER, text=TEASER.text.upper().replace("’", "'")), FULL, True, id="case"),
         pytest.param(TEASER, replace(TEASER, text=FULL.text), True, id="a longer teaser"),
         pytest.param(TEASER, replace(OTHER, text=FULL.text), False, id="another title's teaser"),
         pytest.param(FULL, replace(FULL, document="copy.txt"), True, id="a copy"),
         pytest.param(FULL, replace(FULL, text=f"{BODY} More."), False, id="two whole texts"),
     ],
-)
+)  # fmt: skip
 def test_a_teaser_is_the_beginning_of_its_text(teaser, full, expected):
     """For the editor: they are joined only where every word agrees."""
     assert is_teaser_of(teaser, full) is expected
@@ -173,19 +169,9 @@ OLD = [
     [
         pytest.param(OLD, [0, 1, 2], id="unchanged"),
         pytest.param([OLD[2], OLD[0]], [2, 0], id="moved and removed"),
-        pytest.param(
-            [replace(OLD[0], text="Wholly other words."), OLD[1]], [0, 1], id="same title"
-        ),
+        pytest.param([replace(OLD[0], text="Wholly other words."), OLD[1]], [0, 1], id="same title"),
         pytest.param([replace(OLD[1], title="A new title")], [1], id="same text"),
-        pytest.param(
-            [
-                replace(
-                    OLD[1], title="New", text="The second text is about youth and sport in cities."
-                )
-            ],
-            [1],
-            id="title and a word changed",
-        ),
+        pytest.param([replace(OLD[1], title="New", text="The second text is about youth and sport in cities.")], [1], id="title and a word changed"),
         pytest.param(
             [
                 replace(OLD[0], title="News", text="Something that nobody has told before now."),
@@ -197,7 +183,7 @@ OLD = [
         pytest.param([OLD[0], OLD[0]], [0, None], id="each is used once"),
         pytest.param([], [], id="nothing left"),
     ],
-)
+)  # fmt: skip
 def test_a_changed_document_knows_its_entries_again(new, expected):
     """For permanent ids: an entry keeps its article through a change of place, title or words."""
     assert match_entries(OLD, new) == expected

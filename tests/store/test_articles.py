@@ -1,7 +1,7 @@
-"""Articles as they are asked for: by words in any form, by theme, by language, newest first."""
+"""Loading articles: by words in any form, by theme, by language, newest first."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,23 +27,15 @@ COPY = (
     ("Задержаны наркоторговцы", "На границе задержали двух наркоторговцев с грузом.", "ru"),
     ("Ёлка в Ашхабаде", "В столице зажгли ёлку; пришли дети и учёные.", "ru"),
     ("Traffickers arrested", "Officers seized heroin at the border; it was a big seizure.", "en"),
-    (
-        "Seminar on precursors",
-        "The officer's seminar said: AND, OR, NOT are words - and + is a sign.",
-        "en",
-    ),
+    ("Seminar on precursors", "The officer's seminar: AND, OR, NOT are words, + is a sign.", "en"),
 )
+DOCUMENT = Document(name="1.txt", sha256="x", size=1, encoding="utf-8", error=None)
 
 
 def fill(db: Database) -> None:
     with db.write():
         source = save_source(db, "wire", "documents", "Wire", INGESTED_AT)
-        document = save_document(
-            db,
-            source,
-            Document(name="1.txt", sha256="x", size=1, encoding="utf-8", error=None),
-            INGESTED_AT,
-        )
+        document = save_document(db, source, DOCUMENT, INGESTED_AT)
         for line, (title, text, language) in enumerate(COPY, 1):
             entry = make_entry(line=line, title=title, text=text, language=language)
             add_article(db, source, "wire", document, entry, archived=False, moment=INGESTED_AT)
@@ -58,8 +50,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         yield db
 
 
-def found(db: Database, query: str, language: str | None = None) -> set[int]:
-    return {one.id for one in search_articles(db, query, language=language)}
+def search(db: Database, query: str, language: str | None = None) -> set[int]:
+    return {article.id for article in search_articles(db, query, language=language)}
 
 
 @pytest.mark.parametrize(
@@ -84,63 +76,49 @@ def found(db: Database, query: str, language: str | None = None) -> set[int]:
 def test_a_search_finds_other_forms_of_its_words(
     store: Database, query: str, expected: set[int]
 ) -> None:
-    """For the editor: whoever searches thinks of a word, not of a form."""
-    assert found(store, query) == expected
+    """People search for a word, not for one of its forms."""
+    assert search(store, query) == expected
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        "officer's",
-        '"officer"',
-        "officer AND seminar",
-        "seminar -officer",
-        "seminar + officer",
-        "seminar*",
-        "(seminar",
-        "seminar)",
-        "title:seminar",
-        "officer OR",
-        "NOT seminar",
-        "NEAR(officer seminar)",
-        "^seminar",
-        "seminar; DROP TABLE articles",
-        "\x00seminar",
-        "{seminar}",
+        "officer's", '"officer"', "officer AND seminar", "seminar -officer", "seminar + officer",
+        "seminar*", "(seminar", "seminar)", "title:seminar", "officer OR", "NOT seminar",
+        "NEAR(officer seminar)", "^seminar", "seminar; DROP TABLE articles", "\x00seminar", "{seminar}",
     ],
-)
-def test_no_sign_of_a_query_is_search_syntax(store: Database, query: str) -> None:
-    """For the editor who pastes a sentence: it is searched for, it is no error."""
-    assert found(store, query) <= {3, 4}
+)  # fmt: skip
+def test_nothing_in_a_query_is_search_syntax(store: Database, query: str) -> None:
+    """A pasted sentence is searched for, and is not an error."""
+    assert search(store, query) <= {3, 4}
 
 
 @settings(max_examples=60, deadline=None)
 @given(query=st.text(max_size=30))
-def test_any_text_may_be_searched_for(store: Database, query: str) -> None:
-    """For the editor: no query is an error."""
-    assert found(store, query) <= {1, 2, 3, 4}
+def test_any_text_is_a_valid_query(store: Database, query: str) -> None:
+    """No query is an error."""
+    assert search(store, query) <= {1, 2, 3, 4}
 
 
-def test_a_search_can_be_kept_to_one_language(store: Database) -> None:
-    """For the Russian desk: a word that stands in both is found in one."""
-    assert found(store, "officer", "ru") == set()
-    assert found(store, "ашхабад", "ru") == {2}
+def test_a_search_can_be_limited_to_one_language(store: Database) -> None:
+    """A word of both languages is found in one."""
+    assert search(store, "officer", "ru") == set()
+    assert search(store, "ашхабад", "ru") == {2}
 
 
 def test_a_revised_article_is_found_by_its_new_words_only(db: Database) -> None:
-    """For the editor: the index follows the copy."""
+    """The index follows the copy."""
     fill(db)
     entry = make_entry(line=3, title="Traffickers released", text="The court freed them.")
     with db.write():
         document = document_states(db, "wire")["1.txt"].id
-        later = datetime(2026, 11, 19, tzinfo=UTC)
-        assert revise_article(db, 3, document, entry, later)
-    assert found(db, "heroin") == set()
-    assert found(db, "freed") == {3}
+        assert revise_article(db, 3, document, entry, INGESTED_AT + timedelta(days=1))
+    assert search(db, "heroin") == set()
+    assert search(db, "freed") == {3}
 
 
 def test_the_newest_come_first_and_undated_ones_last(filled: Desk) -> None:
-    """For the editor: of what came in together, the latest day stands on top."""
+    """Of articles that came in together, the latest day is first."""
     with filled.open(read_only=True) as db:
         days = [one.published.iso for one in latest_articles(db)]
         assert len(latest_articles(db, limit=7)) == 7
@@ -153,7 +131,7 @@ def test_the_newest_come_first_and_undated_ones_last(filled: Desk) -> None:
 
 
 def test_articles_by_id_keep_the_order_asked_for(store: Database) -> None:
-    """For editions: unknown ids are left out, the rest stands as it was asked."""
+    """Unknown ids are left out."""
     assert [one.id for one in articles_by_id(store, [3, 99, 1])] == [3, 1]
 
 
@@ -162,19 +140,18 @@ def test_articles_by_id_keep_the_order_asked_for(store: Database) -> None:
 def test_a_theme_gives_its_newest_however_it_is_searched(
     db: Database, language: str | None, limit: int
 ) -> None:
-    """For subscribers: the same articles, whether a theme is sorted whole or the newest are gone through."""
+    """The same articles, whether SQLite sorts a theme or walks the newest articles."""
     fill(db)
     with db.write():
         db.insert("themes", {"name": "drugs", "title": "Drugs", "position": 1})
         for line in range(5, 85):
             entry = make_entry(line=line, title=f"More {line}", language=("en", "ru")[line % 2])
             moment = INGESTED_AT + timedelta(minutes=line * 7 % 60)
-            kept = add_article(db, 1, "wire", 1, entry, archived=False, moment=moment)
-            save_matches(db, kept, [make_match("drugs")] if line % 4 else [])
-    under = [
+            added = add_article(db, 1, "wire", 1, entry, archived=False, moment=moment)
+            save_matches(db, added, [make_match("drugs")] if line % 4 else [])
+    expected = [
         article
         for article in latest_articles(db)
         if "drugs" in article.themes and language in (None, article.language)
-    ]
-    found = latest_articles(db, theme="drugs", language=language, limit=limit)
-    assert found == under[:limit]
+    ][:limit]
+    assert latest_articles(db, theme="drugs", language=language, limit=limit) == expected

@@ -1,4 +1,4 @@
-"""Backups are whole, checked and few; a restored database is sound and sends for nobody unasked."""
+"""Backups are complete, checked and few; a restored database is sound and sends only after `activate`."""
 
 import os
 import subprocess
@@ -59,29 +59,28 @@ except StoreError as e:
 """
 
 
-def keep(db: Database, folder: Path, *, days: int = 0, most: int = 14) -> Path:
-    return backup(db, folder, NOW + timedelta(days=days), keep=most).path
+def back_up(db: Database, folder: Path, *, days: int = 0, keep: int = 14) -> Path:
+    return backup(db, folder, NOW + timedelta(days=days), keep=keep).path
 
 
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def put_away(db: Database, folder: Path) -> Path:
-    """A copy, after which the database is closed."""
-    path = keep(db, folder)
-    db.close()
-    return path
+def copied(desk: Desk) -> Path:
+    """A copy of the desk's database, which is closed again."""
+    with desk.open() as db:
+        return back_up(db, desk.folder / "backups")
 
 
 def damage(path: Path) -> None:
-    whole = bytearray(path.read_bytes())
-    whole[8192 : 8192 + 16_384] = b"\xa5" * 16_384
-    path.write_bytes(whole)
+    data = bytearray(path.read_bytes())
+    data[8192 : 8192 + 16_384] = b"\xa5" * 16_384
+    path.write_bytes(data)
 
 
 def test_a_backup_is_one_file_with_every_row(filled: Desk, tmp_path: Path) -> None:
-    """For the operator: named by time, nothing beside it, nobody else may read it."""
+    """It is named by time, with nothing beside it, and nobody else may read it."""
     folder = tmp_path / "far" / "away"
     with filled.open(read_only=True) as db:
         made = backup(db, folder, NOW, keep=3)
@@ -97,7 +96,7 @@ def test_a_backup_is_one_file_with_every_row(filled: Desk, tmp_path: Path) -> No
 
 
 def test_a_backup_is_of_one_moment_while_others_write(db: Database, tmp_path: Path) -> None:
-    """For the operator whose service runs on: no half of anything is in the copy."""
+    """While the service writes, no half of a write is in the copy."""
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(db.path)], stdout=subprocess.PIPE, text=True
     ) as writer:
@@ -105,7 +104,7 @@ def test_a_backup_is_of_one_moment_while_others_write(db: Database, tmp_path: Pa
         writer.stdout.readline()
         seen = []
         for day in range(8):
-            with open_database(keep(db, tmp_path / "kept", days=day), read_only=True) as copy:
+            with open_database(back_up(db, tmp_path / "kept", days=day), read_only=True) as copy:
                 a, b = (
                     copy.value("SELECT count(*) FROM themes WHERE name GLOB ?", (kind,))
                     for kind in ("a*", "b*")
@@ -118,24 +117,25 @@ def test_a_backup_is_of_one_moment_while_others_write(db: Database, tmp_path: Pa
 
 
 def test_only_the_newest_copies_are_kept(db: Database, tmp_path: Path) -> None:
-    """For the operator's disk; and no file that is not ours is touched."""
+    """No file that is not ours is touched."""
     folder = tmp_path / "kept"
     folder.mkdir()
     others = {"notes.txt", "digest-old.db", "other-20200101T000000Z.db", "digest.db"}
     for name in others:
         (folder / name).write_text("mine")
     for day in range(5):
-        keep(db, folder, days=day, most=2)
+        back_up(db, folder, days=day, keep=2)
     ours = [f"digest-202611{day}T040000Z.db" for day in (25, 26)]
     assert files(folder) == others | set(ours)
     assert [path.name for path in backups_in(db.path, folder)] == ours
 
 
-def test_a_copy_is_kept_whatever_the_clock_was_before(db: Database, tmp_path: Path) -> None:
-    """For the operator who put the clock back: copies of the future count for nothing, and the one
-    that was just made is there."""
+def test_copies_from_before_the_clock_was_put_back_do_not_count(
+    db: Database, tmp_path: Path
+) -> None:
+    """They are dated in the future; the copy just made is kept."""
     folder = tmp_path / "kept"
-    ahead = [keep(db, folder, days=day, most=2) for day in (1, 2)]
+    ahead = [back_up(db, folder, days=day, keep=2) for day in (1, 2)]
     today, later = (backup(db, folder, NOW + timedelta(hours=h), keep=2) for h in (0, 1))
     assert (today.removed, later.removed) == ((), ())
     assert set(backups_in(db.path, folder)) == {today.path, later.path, *ahead}
@@ -145,10 +145,13 @@ def test_a_copy_is_kept_whatever_the_clock_was_before(db: Database, tmp_path: Pa
     assert set(backups_in(db.path, folder)) == {later.path, last.path, *ahead}
 
 
-def test_what_a_killed_backup_left_is_swept_after_a_day(db: Database, tmp_path: Path) -> None:
-    """For the operator's disk: half a copy is of no use, but one under way is left alone."""
+def test_the_half_copy_of_a_killed_backup_is_deleted_after_a_day(
+    db: Database, tmp_path: Path
+) -> None:
+    """One under way is left alone, and one that another run deletes meanwhile is no error."""
     folder = tmp_path / "kept"
     folder.mkdir()
+    (folder / ".digest-2.part").symlink_to("gone")
     (folder / ".digest-1.part").write_text("half")
     today = datetime.fromtimestamp((folder / ".digest-1.part").stat().st_mtime, UTC)
     backup(db, folder, today, keep=1)
@@ -158,7 +161,7 @@ def test_what_a_killed_backup_left_is_swept_after_a_day(db: Database, tmp_path: 
 
 
 def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
-    """For who loses power after an export or a backup: the name never stands for half of it."""
+    """After a power cut, the name of an export or a backup is never that of half a file."""
     calls: list[str] = []
 
     def note(_: FrameType, event: str, call: object) -> None:
@@ -175,21 +178,12 @@ def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> Non
     assert (tmp_path / "out").read_text() == "all of it"
 
 
-def test_a_backup_beside_another_is_made(db: Database, tmp_path: Path) -> None:
-    """For who runs the command beside the service: what is listed may be gone when it is looked at."""
-    folder = tmp_path / "kept"
-    folder.mkdir()
-    (folder / ".digest-1.part").symlink_to("gone")
-    assert keep(db, folder).is_file()
-
-
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away"
 )
 def test_what_root_restores_belongs_to_the_service(filled: Desk) -> None:
-    """On a new machine, where nothing but an empty folder is the service's: it can send."""
-    with filled.open() as db:
-        copy = put_away(db, filled.folder / "backups")
+    """On a new machine only an empty folder is the service's, and yet it can send."""
+    copy = copied(filled)
     new = filled.folder / "new"
     new.mkdir()
     os.chown(new, 65534, 65534)
@@ -200,57 +194,48 @@ def test_what_root_restores_belongs_to_the_service(filled: Desk) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_full_disk_changes_nothing(filled: Desk, tmp_path: Path) -> None:
-    """For the operator: the old copies and the database are as they were, and nothing lies about."""
-    folder = tmp_path / "kept"
-    with filled.open() as db:
-        copy = put_away(db, folder)
+def test_a_full_disk_changes_nothing(filled: Desk) -> None:
+    """The old copies and the database are as before, and no half-made file is left."""
+    copy = copied(filled)
     before = {path: path.read_bytes() for path in (copy, filled.store)}
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(filled.store), str(folder), str(copy)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    said = done.stdout.splitlines()
-    assert len(said) == 2
-    assert [line for line in said if "whether the disk is full" not in line] == []
-    assert files(folder) == {copy.name}
+    command = [sys.executable, "-c", FULL, str(filled.store), str(copy.parent), str(copy)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    messages = done.stdout.splitlines()
+    assert len(messages) == 2
+    assert all("Check whether the disk is full" in message for message in messages)
+    assert files(copy.parent) == {copy.name}
     assert {path: path.read_bytes() for path in before} == before
     assert not [name for name in files(filled.folder) if ".part" in name or "before" in name]
 
 
 def test_a_restored_database_is_the_copy_and_the_old_one_is_kept(filled: Desk) -> None:
-    """For the operator after a disaster that was none: both are there, whole."""
+    """After a needless restore both databases exist, complete."""
     with filled.open() as db:
         articles = db.value("SELECT count(*) FROM articles")
-        copy = keep(db, filled.folder / "backups")
+        copy = back_up(db, filled.folder / "backups")
         with db.write():
             db.insert("meta", {"key": "later", "value": "1"})
-    made = restore(copy, filled.store, NOW)
-    assert made.kept == filled.folder / "digest-before-20261122T040000Z.db"
+    kept = restore(copy, filled.store, NOW)
+    assert kept == filled.folder / "digest-before-20261122T040000Z.db"
     with filled.open() as db:
         assert db.value("SELECT count(*) FROM articles") == articles
         assert db.value("SELECT count(*) FROM meta WHERE key = 'later'") == 0
-    assert verify(made.kept)["articles"] == articles
-    with open_database(made.kept, read_only=True) as old:
+    assert verify(kept)["articles"] == articles
+    with open_database(kept, read_only=True) as old:
         assert old.value("SELECT value FROM meta WHERE key = 'later'") == "1"
     assert verify(copy)["articles"] == articles
 
 
 def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -> None:
-    """For the recipients: even at the same path, the copy knows not what was sent after it."""
-    path = db.path
+    """Even at the same path, the copy does not know what was sent after it."""
     with db.write():
         adopt(db, HERE)
-    copy = put_away(db, tmp_path / "kept")
-    restore(copy, path, NOW)
-    with open_database(path) as restored:
-        with (
-            pytest.raises(SenderError, match=r"restored or imported.*digest activate"),
-            restored.write(),
-        ):
+    copy = back_up(db, tmp_path / "kept")
+    db.close()
+    restore(copy, db.path, NOW)
+    refused = pytest.raises(SenderError, match=r"restored or imported.*digest activate")
+    with open_database(db.path) as restored:
+        with refused, restored.write():
             check_home(restored, HERE)
         with restored.write():
             adopt(restored, HERE)
@@ -259,86 +244,73 @@ def test_a_restored_database_waits_to_be_adopted(db: Database, tmp_path: Path) -
 
 
 def test_a_copy_put_in_place_by_hand_waits_too(db: Database, tmp_path: Path) -> None:
-    """For who restores with cp, and even for a database that had not sent when it was copied."""
-    copy = put_away(db, tmp_path / "kept")
-    with (
-        open_database(copy) as found,
-        pytest.raises(SenderError, match="digest activate"),
-        found.write(),
-    ):
-        check_home(found, HERE)
+    """Also after `cp`, and even if the database had not sent when it was copied."""
+    refused = pytest.raises(SenderError, match="digest activate")
+    with open_database(back_up(db, tmp_path / "kept")) as copy, refused, copy.write():
+        check_home(copy, HERE)
 
 
 def test_a_database_that_is_gone_can_be_restored(db: Database, tmp_path: Path) -> None:
-    """For the operator whose disk died."""
-    copy = put_away(db, tmp_path / "kept")
-    made = restore(copy, tmp_path / "digest-new.db", NOW)
-    assert made.kept is None
-    assert verify(tmp_path / "digest-new.db") == made.rows | {"meta": made.rows["meta"]}
+    """After the disk died there is nothing to keep aside."""
+    copy = back_up(db, tmp_path / "kept")
+    assert restore(copy, tmp_path / "digest-new.db", NOW) is None
+    assert verify(tmp_path / "digest-new.db") == verify(copy)
 
 
 def test_a_damaged_database_is_kept_as_it_is_with_its_log(filled: Desk) -> None:
-    """For a rescue later: nothing of the damaged one is lost, and no log of it meets the new one."""
-    with filled.open() as db:
-        copy = keep(db, filled.folder / "backups")
+    """It can be rescued later, and its log does not meet the new database."""
+    copy = copied(filled)
     filled.store.write_bytes(b"\xa5" * 4096 + filled.store.read_bytes()[4096:])
     broken = filled.store.read_bytes()
     filled.store.with_name("digest.db-wal").write_bytes(b"a log")
-    made = restore(copy, filled.store, NOW)
-    assert made.kept is not None
-    assert made.kept.read_bytes() == broken
-    assert made.kept.with_name(made.kept.name + "-wal").read_bytes() == b"a log"
+    kept = restore(copy, filled.store, NOW)
+    assert kept is not None
+    assert kept.read_bytes() == broken
+    assert kept.with_name(kept.name + "-wal").read_bytes() == b"a log"
     with filled.open() as db:
         assert db.value("SELECT count(*) FROM articles") > 30
 
 
 def test_nothing_is_restored_while_another_sends(filled: Desk) -> None:
-    """For the recipients: the sender's ledger is not taken from under it."""
-    with filled.open() as db:
-        copy = put_away(db, filled.folder / "backups")
+    """The sender keeps its record of what it sent."""
+    copy = copied(filled)
     before = filled.store.read_bytes()
-    said = pytest.raises(SenderError, match="is sending")
-    with sole_sender(filled.store, NOW), said:
+    with sole_sender(filled.store, NOW), pytest.raises(SenderError, match="is sending"):
         restore(copy, filled.store, NOW)
     assert filled.store.read_bytes() == before
 
 
 def test_nothing_is_restored_while_another_has_it_open(filled: Desk) -> None:
-    """For a service that runs: what it writes would go into the file that is put aside."""
+    """A running service would write into the file that is put aside."""
     with filled.open() as db:
-        copy = keep(db, filled.folder / "backups")
-        with pytest.raises(StoreError, match=r"another process has it open.*nothing was changed"):
+        copy = back_up(db, filled.folder / "backups")
+        with pytest.raises(StoreError, match=r"another process has it open.*Nothing was changed"):
             restore(copy, filled.store, NOW, busy_timeout_seconds=0.05)
         assert db.value("SELECT count(*) FROM articles") > 30
     assert not [name for name in files(filled.folder) if ".part" in name or "before" in name]
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
-        pytest.param(lambda path: path.unlink(), "there is no such file", id="missing"),
+        pytest.param(lambda path: path.unlink(), "no such file", id="missing"),
         pytest.param(lambda path: path.write_text("x" * 5000), "not a database", id="no database"),
-        pytest.param(lambda path: path.write_bytes(b""), "no database of this", id="empty"),
-        pytest.param(damage, "damaged|not sound|malformed", id="damaged"),
-        pytest.param(
-            lambda path: path.write_bytes(path.read_bytes()[:40_000]),
-            "damaged|not sound|malformed",
-            id="cut off",
-        ),
+        pytest.param(lambda path: path.write_bytes(b""), "not a database of this", id="empty"),
+        pytest.param(damage, "damaged|malformed", id="damaged"),
+        pytest.param(lambda path: os.truncate(path, 40_000), "damaged|malformed", id="cut off"),
     ],
 )
-def test_a_copy_that_is_not_sound_is_refused(filled: Desk, spoil, said: str) -> None:
-    """For the operator: the present database is worth more than half a copy."""
-    with filled.open() as db:
-        copy = put_away(db, filled.folder / "backups")
+def test_a_copy_that_is_not_sound_is_refused(filled: Desk, spoil, message: str) -> None:
+    """The present database is worth more than half a copy."""
+    copy = copied(filled)
     spoil(copy)
     before = filled.store.read_bytes()
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(StoreError, match=message):
         restore(copy, filled.store, NOW)
     assert filled.store.read_bytes() == before
 
 
-def test_the_database_itself_is_no_copy_of_it(filled: Desk) -> None:
-    """For a slip of the hand."""
+def test_the_database_itself_is_not_a_copy(filled: Desk) -> None:
+    """A slip of the hand changes nothing."""
     with pytest.raises(StoreError, match="is the database itself"):
         restore(filled.store, filled.store, NOW)

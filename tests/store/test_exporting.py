@@ -1,7 +1,7 @@
-"""An export holds everything; what is made from it is the same, to the byte, in store and feeds."""
+"""An export has everything: an import gives the same store and feeds, byte for byte."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ KEY = b"k" * 32
 
 @pytest.fixture
 def office(filled: Desk) -> Iterator[Office]:
-    """A desk with an edition, deliveries, a letter as bytes, and the key of tokens."""
+    """A desk with an edition, deliveries, a bounce as bytes, and the key of tokens."""
     with filled.open() as db:
         office = Office(filled, db)
         office.add("a@reader.example", "b@reader.example", name="Айна")
@@ -28,15 +28,8 @@ def office(filled: Desk) -> Iterator[Office]:
         with db.write():
             adopt(db, HERE)
             token_key(db, lambda: KEY)
-            db.insert(
-                "bounces",
-                {
-                    "sha256": "00",
-                    "kind": "other",
-                    "read_at": "2026-11-22T00:00:00.000000Z",
-                    "raw": bytes(range(256)),
-                },
-            )
+            bounce = {"sha256": "00", "kind": "other", "read_at": "2026-11-22T00:00:00.000000Z"}
+            db.insert("bounces", {**bounce, "raw": bytes(range(256))})
         yield office
 
 
@@ -48,7 +41,7 @@ def exported(db: Database, *, with_secrets: bool = False) -> list[str]:
 def test_export_of_an_import_is_the_same_bytes(
     office: Office, tmp_path: Path, with_secrets: bool
 ) -> None:
-    """For who moves or archives a newsroom: nothing is lost on the way, not even an order."""
+    """A moved or archived newsroom loses nothing, not even an order."""
     lines = exported(office.db, with_secrets=with_secrets)
     with open_database(tmp_path / "new.db", now=MADE_AT) as new:
         count = import_lines(new, lines, "export.jsonl")
@@ -59,7 +52,7 @@ def test_export_of_an_import_is_the_same_bytes(
 
 
 def test_feeds_of_an_import_are_the_same_bytes(filled: Desk, tmp_path: Path) -> None:
-    """For the readers: no entry is new or changed after a move."""
+    """Readers see no entry as new or changed after a move."""
     filled.publish()
     before = filled.files("feeds")
     del before["feeds/.published"]  # our notes on the files
@@ -71,25 +64,25 @@ def test_feeds_of_an_import_are_the_same_bytes(filled: Desk, tmp_path: Path) -> 
 
 
 def test_every_table_is_in_it_and_every_line_is_an_object(office: Office) -> None:
-    """For other programs: a header, a row a line, a count; what is counted from rows is left out."""
+    """For other programs: a header, a row a line, a count; without what triggers make again."""
     header, *rows, end = map(json.loads, exported(office.db))
     assert header["format"] == "newsroom-digest export"
     assert header["schema"] == SCHEMA_VERSION
     assert end == {"rows": len(rows)}
     filled_tables = {table for table, count in row_counts(office.db).items() if count}
     assert {row["table"] for row in rows} == filled_tables - PASSING
-    letter = next(row for row in rows if row["table"] == "bounces")
-    assert letter["values"]["raw"]["base64"].startswith("AAEC")
+    bounce = next(row for row in rows if row["table"] == "bounces")
+    assert bounce["values"]["raw"]["base64"].startswith("AAEC")
 
 
 def test_the_key_of_tokens_is_left_out_unless_asked_for(office: Office) -> None:
-    """For the recipients: a file that is passed around lets nobody end their subscriptions."""
+    """A file that is passed around lets nobody end a subscription."""
     assert KEY.hex() not in "".join(exported(office.db))
     assert KEY.hex() in "".join(exported(office.db, with_secrets=True))
 
 
 def test_an_import_waits_to_be_adopted(office: Office, tmp_path: Path) -> None:
-    """For the recipients: two stores with the same deliveries must not both send."""
+    """Two stores with the same deliveries must not both send."""
     with open_database(tmp_path / "new.db", now=MADE_AT) as new:
         import_lines(new, exported(office.db), "export.jsonl")
         with pytest.raises(SenderError, match="digest activate"), new.write():
@@ -97,7 +90,7 @@ def test_an_import_waits_to_be_adopted(office: Office, tmp_path: Path) -> None:
 
 
 def test_a_store_with_rows_is_refused(filled: Desk) -> None:
-    """For the operator: two newsrooms are not mixed."""
+    """Two newsrooms are not mixed."""
     with filled.open() as db:
         lines = exported(db)
         with pytest.raises(StoreError, match=r"is not empty.*store\.path"):
@@ -105,85 +98,52 @@ def test_a_store_with_rows_is_refused(filled: Desk) -> None:
         assert exported(db) == lines
 
 
-def replaced(lines: list[str], at: int, line: str) -> list[str]:
-    return [*lines[:at], line, *lines[at:][1:]]
+def with_line(at: int, line: str) -> Callable[[list[str]], list[str]]:
+    return lambda lines: [*lines[:at], line, *lines[at:][1:]]
 
 
-def meta(value: object) -> str:
-    return json.dumps({"table": "meta", "values": {"key": "a", "value": value}})
+def with_value(value: object) -> Callable[[list[str]], list[str]]:
+    return with_line(1, json.dumps({"table": "meta", "values": {"key": "a", "value": value}}))
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
-        pytest.param(lambda lines: [], "line 1: is no JSON", id="empty"),
+        pytest.param(lambda lines: [], "line 1: is not JSON", id="empty"),
         pytest.param(lambda lines: ["{}", *lines], "line 1: is not the header", id="no header"),
         pytest.param(lambda lines: lines[:-1], "is cut off", id="without its end"),
         pytest.param(lambda lines: [*lines, "{}"], "is after the end", id="too long"),
         pytest.param(lambda lines: lines[:9] + lines[10:], "counts", id="a row is missing"),
+        pytest.param(with_line(5, "[1]"), "line 6: is not a JSON object", id="list"),
+        pytest.param(with_line(5, '{"a'), "line 6: is not JSON", id="half"),
+        pytest.param(with_line(5, '{"table": "sqlite_master", "values": {}}'), "line 6: does not name a table", id="a table of SQLite"),
+        pytest.param(with_line(5, '{"table": "themes", "values": {"name; --": 1}}'), "line 6: does not have the columns of themes", id="an unknown column"),
+        pytest.param(lambda lines: with_line(6, lines[5])(lines), "line 7: is not a row of", id="a row twice"),
+        pytest.param(with_value({}), "line 2: is not a row of meta: .*a value is text", id="an object"),
+        pytest.param(with_value({"base64": "AA==", "b": 1}), "line 2: is not a row of meta: .*a value is text", id="an object with more"),
+        pytest.param(with_value({"base64": 5}), "line 2: is not a row of meta: .*a value is text", id="bytes of a number"),
+        pytest.param(with_value({"base64": "?"}), "line 2: is not a row of meta: ", id="bytes of no base64"),
+        pytest.param(with_value([1]), "line 2: is not a row of meta: .*a value is text", id="a value that is a list"),
+        pytest.param(with_value("\ud800"), "line 2: is not a row of meta: .*surrogates", id="half a character"),
+        pytest.param(with_value(2**64), "line 2: is not a row of meta: .*too large", id="beyond 64 bits"),
+        pytest.param(with_line(1, "[" * 100_000), "line 2: is not JSON", id="deep"),
+        pytest.param(with_line(1, "9" * 10_000), "line 2: is not JSON", id="long number"),
         pytest.param(
-            lambda lines: replaced(lines, 5, "[1]"), "line 6: is no JSON object", id="list"
+            lambda lines: [*(line for line in lines[:-1] if '"table":"sources"' not in line), json.dumps({"rows": len(lines) - 3})],
+            "refers to a row of sources", id="a row that others need",
         ),
-        pytest.param(lambda lines: replaced(lines, 5, '{"a'), "line 6: is no JSON", id="half"),
-        pytest.param(
-            lambda lines: replaced(lines, 5, '{"table": "sqlite_master", "values": {}}'),
-            "line 6: names no table",
-            id="a table of SQLite",
-        ),
-        pytest.param(
-            lambda lines: replaced(lines, 5, '{"table": "themes", "values": {"name; --": 1}}'),
-            "line 6: has not the columns of themes",
-            id="a column that is none",
-        ),
-        pytest.param(
-            lambda lines: replaced(lines, 6, lines[5]), "line 7: is no row of", id="a row twice"
-        ),
-        *[
-            pytest.param(
-                lambda lines, value=value: replaced(lines, 1, meta(value)),
-                f"line 2: is no row of meta: .*{said}",
-                id=f"a value that is {what}",
-            )
-            for what, value, said in [
-                ("an object", {}, "a value is text"),
-                ("an object with more", {"base64": "AA==", "b": 1}, "a value is text"),
-                ("bytes of a number", {"base64": 5}, "a value is text"),
-                ("bytes of no base64", {"base64": "?"}, ""),
-                ("a list", [1], "a value is text"),
-                ("half a sign", "\ud800", "surrogates"),
-                ("beyond 64 bits", 2**64, "too large"),
-            ]
-        ],
-        pytest.param(
-            lambda lines: replaced(lines, 1, "[" * 100_000), "line 2: is no JSON", id="deep"
-        ),
-        pytest.param(
-            lambda lines: replaced(lines, 1, "9" * 10_000), "line 2: is no JSON", id="long number"
-        ),
-        pytest.param(
-            lambda lines: (
-                [line for line in lines[:-1] if '"table":"sources"' not in line]
-                + [json.dumps({"rows": len(lines) - 3})]
-            ),
-            "points at a row of sources",
-            id="a row that others need",
-        ),
-        pytest.param(
-            lambda lines: replaced(lines, 0, lines[0].replace(str(SCHEMA_VERSION), "1")),
-            "another schema",
-            id="another schema",
-        ),
+        pytest.param(lambda lines: with_line(0, lines[0].replace(str(SCHEMA_VERSION), "1"))(lines), "another schema", id="another schema"),
     ],
-)
-def test_an_export_that_is_not_whole_is_refused_whole(
-    filled: Desk, tmp_path: Path, spoil, said: str
+)  # fmt: skip
+def test_a_faulty_export_is_refused_as_a_whole(
+    filled: Desk, tmp_path: Path, spoil, message: str
 ) -> None:
-    """For the operator: which line, and the store is as empty as before."""
+    """The operator learns which line, and the store is as empty as before."""
     with filled.open(read_only=True) as db:
         lines = spoil(exported(db))
     with open_database(tmp_path / "new.db", now=MADE_AT) as new:
         before = exported(new)
-        with pytest.raises(StoreError, match=said):
+        with pytest.raises(StoreError, match=message):
             import_lines(new, lines, "export.jsonl")
         assert exported(new) == before
         assert "articles" in own_tables(new)

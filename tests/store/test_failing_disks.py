@@ -1,4 +1,4 @@
-"""A disk that fails takes nothing with it: one clear error, and it goes on when it can."""
+"""A failing disk loses nothing: there is one clear error, and work goes on when it can."""
 
 import subprocess
 import sys
@@ -45,16 +45,16 @@ from digest.store.database import open_database
 with open_database(Path(sys.argv[1])) as db:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
-    kept = 0
+    writes = 0
     try:
         while True:
             with db.write():
                 for i in range(10):
-                    db.insert("meta", {"key": f"{kept}-{i}", "value": "x" * 4000})
-            kept += 1
+                    db.insert("meta", {"key": f"{writes}-{i}", "value": "x" * 4000})
+            writes += 1
     except StoreError as e:
         print(e)
-    print(kept, db.value("SELECT count(*) FROM meta"))
+    print(writes, db.value("SELECT count(*) FROM meta"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with db.write():
         db.insert("meta", {"key": "room", "value": "again"})
@@ -63,19 +63,14 @@ with open_database(Path(sys.argv[1])) as db:
 
 
 def run(script: str, path: Path) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return done.stdout.splitlines()
 
 
 @pytest.fixture
 def store() -> Iterator[Path]:
-    """A store in a folder that any user may look into: pytest's own are closed to others."""
+    """A store in a folder that any user may enter: pytest's own are closed to others."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with open_database(folder / "digest.db", now=MADE_AT) as db, db.write():
@@ -86,8 +81,8 @@ def store() -> Iterator[Path]:
         folder.chmod(0o777)
 
 
-def test_a_file_for_reading_only_can_be_read(store: Path) -> None:
-    """For the operator who ran a command as another user: told, and reading goes on."""
+def test_a_read_only_file_can_be_read(store: Path) -> None:
+    """A command run as another user is refused, and reading goes on."""
     store.chmod(0o444)
     written, read = run(AS_NOBODY, store)
     assert "cannot be written to" in written
@@ -98,8 +93,8 @@ def test_a_file_for_reading_only_can_be_read(store: Path) -> None:
     assert run(AS_NOBODY, store) == ["written", "read 3"]
 
 
-def test_a_folder_for_reading_only_is_told(store: Path) -> None:
-    """For the operator whose folder belongs to another user: where, and what SQLite needs."""
+def test_a_read_only_folder_is_reported(store: Path) -> None:
+    """The folder may belong to another user: the error says where, and what SQLite needs."""
     store.parent.chmod(0o555)
     for line in run(AS_NOBODY, store):
         assert line.startswith(f"StoreError {store}: cannot be")
@@ -108,17 +103,17 @@ def test_a_folder_for_reading_only_is_told(store: Path) -> None:
     assert run(AS_NOBODY, store) == ["written", "read 3"]
 
 
-def test_a_folder_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
-    """For the operator whose disk is away, or closed to this user: where, and what to look at."""
+def test_a_folder_that_cannot_be_reached_is_reported(tmp_path: Path) -> None:
+    """The disk may be missing: the error says where, and what to check."""
     away = tmp_path / "away"
-    away.symlink_to("x" * 300)  # no disk can tell what lies there
+    away.symlink_to("x" * 300)  # no disk can have that name
     for read_only in (False, True):
         with pytest.raises(StoreError, match=r"digest\.db: cannot be reached \(.*permissions"):
             open_database(away / "digest.db", read_only=read_only)
 
 
-def test_a_folder_that_is_closed_is_told(store: Path) -> None:
-    """As another user, where a folder above may not be entered."""
+def test_a_closed_folder_is_reported(store: Path) -> None:
+    """Another user may not be allowed to enter a folder above."""
     (store.parent / "deep").mkdir()
     path = store.rename(store.parent / "deep" / "digest.db")
     path.parent.chmod(0)
@@ -128,36 +123,35 @@ def test_a_folder_that_is_closed_is_told(store: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing_and_it_goes_on_when_there_is_room(db: Database) -> None:
-    """For the operator: what was committed is there, the rest can be done again."""
+    """What was committed is there, the rest can be done again."""
     db.close()
-    said, counts, after = run(FILL, db.path)
-    assert f"{db.path}: the disk" in said
-    assert "nothing was written" in said
-    assert "full" in said
-    kept, found = map(int, counts.split())
-    assert kept > 0
-    assert found == kept * 10 + 1
+    error, counts, after = run(FILL, db.path)
+    assert f"{db.path}: the disk" in error
+    assert "nothing was written" in error
+    assert "full" in error
+    writes, rows = map(int, counts.split())
+    assert writes > 0
+    assert rows == writes * 10 + 1
     assert after == "again"
     with open_database(db.path) as again:
         assert integrity_faults(again) == []
-        assert again.value("SELECT count(*) FROM meta") == found + 1
+        assert again.value("SELECT count(*) FROM meta") == rows + 1
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["reading", "writing"])
-def test_a_damaged_page_is_told(db: Database, read_only: bool) -> None:
-    """For the operator: no traceback, but what to do; the file stays as it is for a rescue."""
+def test_a_damaged_page_is_reported(db: Database, read_only: bool) -> None:
+    """The error says what to do, and the file stays as it is for a rescue."""
     with db.write():
         for i in range(500):
             db.insert("meta", {"key": f"{i:05d}", "value": "x" * 300})
     db.close()
     page = 4096
-    whole = bytearray(db.path.read_bytes())
-    for start in range(len(whole) - 20 * page, len(whole), page):
-        whole[start : start + page] = b"\xa5" * page
-    db.path.write_bytes(whole)
-    said = pytest.raises(StoreError, match=r"is damaged.*digest restore")
+    data = bytearray(db.path.read_bytes())
+    for start in range(len(data) - 20 * page, len(data), page):
+        data[start : start + page] = b"\xa5" * page
+    db.path.write_bytes(data)
     with open_database(db.path, read_only=read_only) as broken:
-        with said:
+        with pytest.raises(StoreError, match=r"is damaged.*digest restore"):
             broken.rows("SELECT * FROM meta")
         assert integrity_faults(broken) != []
-    assert db.path.read_bytes() == whole
+    assert db.path.read_bytes() == data

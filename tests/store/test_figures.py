@@ -1,4 +1,4 @@
-"""Figures are what is kept, and a page's mark changes with all that the page shows."""
+"""Figures count the stored rows, and a page's mark changes with everything that the page shows."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -19,35 +19,17 @@ THEMES = ("drugs", "customs", "youth")
 
 
 def furnish(db: Database) -> None:
-    """Two sources with a document each, themes, an edition, and its recipients."""
+    """Two sources with a document each, themes and stories."""
     moment = text_from_moment(START)
     with db.write():
         for i in (1, 2):
             save_source(db, f"wire{i}", "documents", "Wire", START)
-            save_document(
-                db, i, Document(name="1", sha256="", size=1, encoding=None, error=None), START
-            )
+            document = Document(name="1", sha256="", size=1, encoding=None, error=None)
+            save_document(db, i, document, START)
         for i, theme in enumerate(THEMES):
             db.insert("themes", {"name": theme, "title": theme, "position": i})
         for i in range(1, 6):
             db.insert("stories", {"id": i, "made_at": moment})
-            db.insert(
-                "recipients",
-                {
-                    "address": f"{i}@example.org",
-                    "address_key": f"{i}@example.org",
-                    "language": "en",
-                    "status": "active",
-                    "added_at": moment,
-                },
-            )
-        for i in (1, 2):
-            ends_at = text_from_moment(START + timedelta(days=i))
-            row = {"digest": "weekly", "number": i, "starts_at": moment, "ends_at": ends_at}
-            db.insert("editions", {**row, "status": "composed", "hash": "", "composed_at": moment})
-            db.insert(
-                "segments", {"edition_id": i, "language": "en", "languages": "", "themes": ""}
-            )
 
 
 def marks(db: Database) -> dict[int, int]:
@@ -56,7 +38,7 @@ def marks(db: Database) -> dict[int, int]:
 
 @pytest.fixture
 def furnished(db: Database) -> Database:
-    """Four articles: 1 and 2 tell one story, 3 another, 4 none; 1 is under a theme."""
+    """Four articles: 1 and 2 are of one story, 3 of another, 4 of none; 1 is under a theme."""
     furnish(db)
     with db.write():
         for i in range(1, 5):
@@ -87,7 +69,7 @@ def furnished(db: Database) -> Database:
 def test_what_a_page_shows_cannot_change_unmarked(
     furnished: Database, sql: str, remarked: set[int]
 ) -> None:
-    """For readers of a page: each change that it shows marks it, and those of its story."""
+    """Each change that a page shows changes its mark, and those of its story."""
     before = marks(furnished)
     with furnished.write():
         furnished.run(sql)
@@ -96,15 +78,15 @@ def test_what_a_page_shows_cannot_change_unmarked(
 
 
 def test_every_column_of_an_article_may_show_but_the_lexicon_version(db: Database) -> None:
-    """For who adds a column: it must be among those whose change marks the page."""
+    """A new column must be among those whose change marks the page."""
     columns = {row["name"] for row in db.rows("PRAGMA table_info(articles)")}
     sql = db.value("SELECT sql FROM sqlite_master WHERE name = 'article_changed'")
     shown = set(re.findall(r"\w+", sql.partition("UPDATE OF")[2].partition("ON articles")[0]))
     assert columns == {*shown, "id", "lexicon_version"}
 
 
-def test_an_article_that_goes_takes_its_mark(furnished: Database) -> None:
-    """For publishing: there is a mark for each article and for nothing else."""
+def test_a_deleted_article_has_no_mark(furnished: Database) -> None:
+    """There is a mark for each article and for nothing else."""
     assert marks(furnished).keys() == {1, 2, 3, 4}
     with furnished.write():
         furnished.run("DELETE FROM article_versions WHERE article_id = 4")
@@ -113,7 +95,7 @@ def test_an_article_that_goes_takes_its_mark(furnished: Database) -> None:
 
 
 def test_an_import_draws_marks(furnished: Database, tmp_path: Path) -> None:
-    """For who moves by an export: it holds no mark, and the new store has them all."""
+    """An export has no marks, and the new store has them all."""
     lines = list(export_lines(furnished))
     assert not any('"table":"article_marks"' in line for line in lines)
     with open_database(tmp_path / "other.db", now=MADE_AT) as other:
@@ -123,7 +105,7 @@ def test_an_import_draws_marks(furnished: Database, tmp_path: Path) -> None:
 
 
 def test_articles_are_counted_by_theme_language_and_week(furnished: Database) -> None:
-    """For `digest status` and /metrics: each theme of an article counts it, and OTHER the rest."""
+    """`digest status` and /metrics count an article under each of its themes, else under OTHER."""
     week = timedelta(weeks=1)
     with furnished.write():
         save_matches(furnished, 2, [make_match("drugs"), make_match("youth")])
@@ -145,7 +127,7 @@ def test_articles_are_counted_by_theme_language_and_week(furnished: Database) ->
 
 
 def test_an_article_in_another_language_is_counted_there(furnished: Database) -> None:
-    """For who corrects copy: once the article is filed again, its theme has it in the new language."""
+    """Once a corrected article is filed again, its theme has it in the new language."""
     with furnished.write():
         entry = make_entry(line=1, title="Title 1", language="ru")
         assert revise_article(furnished, 1, 1, entry, START)
@@ -154,18 +136,16 @@ def test_an_article_in_another_language_is_counted_there(furnished: Database) ->
 
 
 def test_totals(furnished: Database) -> None:
-    """For `digest status`: articles, summaries, undated ones, by source and by lexicon."""
+    """`digest status` shows articles, summaries, undated ones, by source and by lexicon."""
     with furnished.write():
         furnished.run("UPDATE articles SET complete = 0, source_id = 2 WHERE id <= 2")
         furnished.run("UPDATE articles SET published_at = NULL WHERE id = 3")
         furnished.run("UPDATE documents SET error = 'no text' WHERE source_id = 2")
         save_filing(furnished, 1, [], "a")
         save_filing(furnished, 2, [], "c")
-    found = totals(furnished)
-    assert (found["articles"], found["summaries"], found["undated"]) == (4, 2, 1)
+    row = totals(furnished)
+    assert (row["articles"], row["summaries"], row["undated"]) == (4, 2, 1)
     rows = sources_at_a_glance(furnished)
-    assert [(row["documents"], row["faulty"], row["articles"]) for row in rows] == [
-        (1, 0, 2),
-        (1, 1, 2),
-    ]
+    sources = [(row["documents"], row["faulty"], row["articles"]) for row in rows]
+    assert sources == [(1, 0, 2), (1, 1, 2)]
     assert [count_filed_otherwise(furnished, version) for version in "abc"] == [3, 4, 3]

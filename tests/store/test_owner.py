@@ -25,8 +25,8 @@ with sole_sender(Path(sys.argv[1]), datetime(2026, 11, 23, tzinfo=UTC)):
 """
 
 
-def test_a_second_sender_is_told_who_sends(tmp_path: Path) -> None:
-    """With the process id and the start of the first; and when that one dies, the way is free."""
+def test_a_second_sender_learns_who_sends(tmp_path: Path) -> None:
+    """By process id and start time; when the first one dies, the second may send."""
     path = tmp_path / "digest.db"
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -34,8 +34,8 @@ def test_a_second_sender_is_told_who_sends(tmp_path: Path) -> None:
     ) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "sending\n"
-        told = f"process {first.pid}, started 2026-11-23"
-        with pytest.raises(SenderError, match=told), sole_sender(path, NOW):
+        sender = f"process {first.pid}, started 2026-11-23"
+        with pytest.raises(SenderError, match=sender), sole_sender(path, NOW):
             pass
         first.kill()
     with sole_sender(path, NOW):
@@ -43,7 +43,7 @@ def test_a_second_sender_is_told_who_sends(tmp_path: Path) -> None:
 
 
 def test_the_first_to_send_makes_its_place_the_home(db: Database) -> None:
-    """A copy elsewhere refuses, with the way out; the original goes on."""
+    """A copy elsewhere refuses and names the command; the original goes on."""
     with db.write():
         check_home(db, "this machine:/srv/digest.db")
         check_home(db, "this machine:/srv/digest.db")
@@ -56,7 +56,7 @@ def test_the_first_to_send_makes_its_place_the_home(db: Database) -> None:
 
 
 def test_the_key_of_the_tokens_is_made_once(db: Database) -> None:
-    """A link in an old mail is good for ever."""
+    """A link in an old mail never expires."""
     with db.write():
         assert token_key(db, lambda: b"k" * 32) == b"k" * 32
         assert token_key(db, lambda: b"x" * 32) == b"k" * 32

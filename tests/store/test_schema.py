@@ -1,23 +1,23 @@
-"""The tables read well in any SQLite tool: plain names that keep their word, references that hold."""
+"""The tables read well in any SQLite tool: plain names, valid references."""
 
 import re
 
 import pytest
 
-from digest.store.database import Database, moment_from_text, sqlite3, text_from_moment
+from digest.store.backups import own_tables
+from digest.store.database import (
+    Database,
+    integrity_faults,
+    moment_from_text,
+    sqlite3,
+    text_from_moment,
+)
 from tests.desks import Desk
 
 FROZEN = {("placements", "story_id"), ("articles", "atom_id")}
-"""The story as it was when the edition was frozen; and an id that is ours for the world."""
+"""The story as it was when the edition was frozen; and an id that is not a row's."""
 
 PLURALS = {"story": "stories", "entry": "entries", "delivery": "deliveries", "other": "articles"}
-
-
-def tables(db: Database) -> list[str]:
-    sql = """SELECT name FROM sqlite_master WHERE type = 'table'
-              AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlite_%'
-              AND name NOT LIKE 'article_search_%'"""
-    return [row["name"] for row in db.rows(sql)]
 
 
 def columns(db: Database, table: str) -> list[str]:
@@ -25,16 +25,16 @@ def columns(db: Database, table: str) -> list[str]:
 
 
 def test_names_are_plain_words(db: Database) -> None:
-    """For whoever opens the file in Datasette: small letters, whole words, plural tables."""
-    for table in tables(db):
+    """Small letters and whole words, for people who open the file in Datasette."""
+    for table in own_tables(db):
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", table)
         for column in columns(db, table):
             assert re.fullmatch(r"[a-z]+[0-9]*(_[a-z]+)*", column), (table, column)
 
 
 def test_a_column_that_ends_in_id_points_at_its_table(db: Database) -> None:
-    """For whoever follows a row to the next: each reference is declared, and named for its table."""
-    for table in tables(db):
+    """Each reference is declared, and named after its table."""
+    for table in own_tables(db):
         keys = db.rows(f"PRAGMA foreign_key_list({table})")
         declared = {key["from"]: key["table"] for key in keys}
         for column in columns(db, table):
@@ -47,25 +47,24 @@ def test_a_column_that_ends_in_id_points_at_its_table(db: Database) -> None:
 
 
 def test_a_column_that_ends_in_at_holds_an_instant_in_utc(filled: Desk) -> None:
-    """For whoever sorts by time: every instant has the same form, so that its text sorts right."""
-    found = 0
+    """Every instant has the same form, so that its text sorts right."""
+    count = 0
     with filled.open(read_only=True) as db:
-        for table in tables(db):
+        for table in own_tables(db):
             for column in columns(db, table):
                 if not column.endswith("_at") or column == "published_at":
                     continue
                 sql = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608
                 for row in db.rows(sql):
-                    found += 1
+                    count += 1
                     assert text_from_moment(moment_from_text(row[column])) == row[column]
-    assert found
+    assert count
 
 
 def test_every_reference_holds_after_an_ingest(filled: Desk) -> None:
-    """For whoever joins tables: no row points at nothing."""
+    """No row refers to a missing one."""
     with filled.open(read_only=True) as db:
-        assert db.rows("PRAGMA foreign_key_check") == []
-        assert db.value("PRAGMA integrity_check") == "ok"
+        assert integrity_faults(db) == []
 
 
 @pytest.mark.parametrize(
@@ -78,6 +77,6 @@ def test_every_reference_holds_after_an_ingest(filled: Desk) -> None:
     ],
 )
 def test_the_tables_hold_the_rules(filled: Desk, change: str) -> None:
-    """For whoever writes by hand: what no program may write, SQLite refuses."""
+    """SQLite refuses a wrong value that somebody writes by hand."""
     with filled.open() as db, pytest.raises(sqlite3.IntegrityError), db.write():
         db.run(f"UPDATE articles SET {change}")  # noqa: S608 - a fault made by hand

@@ -1,9 +1,11 @@
-"""Stories as articles come, change and go, and as an editor says."""
+"""Stories as articles come, change and go, and as an editor rules."""
 
 import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digest.errors import NotFoundError
 from digest.model import Verdict
@@ -16,6 +18,7 @@ from digest.stories.linking import (
     explain_pair,
     join_articles,
     link_article,
+    parts,
     split_article,
     take_back,
 )
@@ -38,6 +41,7 @@ REWRITTEN = (
 )
 SHORTER = "On 4 April 2023 officers at Farap seized 27 kilograms of heroin, Batyr Geldiyev said."
 ELSEWHERE = "A choir of schoolchildren sang at the opening of a library in Mary on 4 April 2023."
+CHOIR = ELSEWHERE.replace("A choir", "The choir")
 
 
 class Wire:
@@ -47,32 +51,27 @@ class Wire:
         self.db = db
         with db.write():
             self.source = save_source(db, "wire", "documents", "Wire", INGESTED_AT)
-            names = list(make_settings().theme_names.values())
-            save_themes(db, names, "en")
-            self.document = save_document(
-                db,
-                self.source,
-                Document(name="1.txt", sha256="x", size=1, encoding="utf-8", error=None),
-                INGESTED_AT,
-            )
+            save_themes(db, list(make_settings().theme_names.values()), "en")
+            document = Document(name="1.txt", sha256="x", size=1, encoding="utf-8", error=None)
+            self.document = save_document(db, self.source, document, INGESTED_AT)
 
-    def comes(self, text: str, *, complete: bool = True, themes: tuple[str, ...] = ()) -> int:
-        line = 1 + len(latest_articles(self.db))
-        title = text.split(".")[0][:60]
-        entry = make_entry(line=line, title=title, text=text, complete=complete)
-        with self.db.write():
-            number = add_article(
-                self.db,
-                self.source,
-                "wire",
-                self.document,
-                entry,
-                archived=False,
-                moment=INGESTED_AT,
-            )
-            save_matches(self.db, number, [make_match(theme) for theme in themes])
-            self.link(number)
-        return number
+    def comes(self, *texts: str, complete: bool = True, themes: tuple[str, ...] = ()) -> None:
+        for text in texts:
+            line = 1 + len(latest_articles(self.db))
+            title = text.split(".")[0][:60]
+            entry = make_entry(line=line, title=title, text=text, complete=complete)
+            with self.db.write():
+                number = add_article(
+                    self.db,
+                    self.source,
+                    "wire",
+                    self.document,
+                    entry,
+                    archived=False,
+                    moment=INGESTED_AT,
+                )
+                save_matches(self.db, number, [make_match(theme) for theme in themes])
+                self.link(number)
 
     def changes(self, number: int, text: str) -> None:
         with self.db.write():
@@ -96,22 +95,18 @@ class Wire:
         with self.db.write():
             return set(take_back(self.db, number, moment=NOW, ranks=RANKS))
 
+    def links(self) -> list[Row]:
+        return stories.links_within(self.db, [article.id for article in latest_articles(self.db)])
+
     def everything(self) -> list[list[Row]]:
         """Every row that has to do with stories."""
-        names = (
-            "articles",
-            "stories",
-            "story_links",
-            "story_keys",
-            "fingerprints",
-            "story_corrections",
-        )
+        names = ("articles", "stories", "story_links", "story_keys", "fingerprints", "story_corrections")  # fmt: skip
         return [self.db.rows(f"SELECT * FROM {name}") for name in names]  # noqa: S608 - ours
 
     def stories(self) -> list[tuple[int, list[int]]]:
         """Of each story its lead and its articles."""
-        found = stories.list_stories(self.db)
-        return sorted((story["lead_article_id"], story["articles"]) for story in found)
+        rows = stories.list_stories(self.db)
+        return sorted((story["lead_article_id"], story["articles"]) for story in rows)
 
 
 @pytest.fixture
@@ -121,8 +116,7 @@ def wire(db: Database) -> Wire:
 
 def test_three_outlets_are_one_story(wire: Wire) -> None:
     """For the reader: one event is one story, and the first whole text leads it."""
-    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
-        wire.comes(text)
+    wire.comes(SEIZED, REWRITTEN, SHORTER, ELSEWHERE)
     assert wire.stories() == [(1, [1, 2, 3])]
 
 
@@ -133,10 +127,9 @@ def test_a_whole_text_takes_the_lead_from_a_teaser(wire: Wire) -> None:
     assert wire.stories() == [(2, [1, 2])]
 
 
-def test_an_article_that_comes_to_tell_something_else_leaves_its_story(wire: Wire) -> None:
-    """For the reader: a corrected text is not held by what it said before."""
-    wire.comes(SEIZED)
-    wire.comes(REWRITTEN)
+def test_an_article_that_becomes_another_story_leaves_its_own(wire: Wire) -> None:
+    """For the reader: a corrected text is judged by what it says now."""
+    wire.comes(SEIZED, REWRITTEN)
     wire.changes(2, ELSEWHERE)
     assert wire.stories() == []
     assert wire.db.value("SELECT count(*) FROM stories") == 0
@@ -145,19 +138,17 @@ def test_an_article_that_comes_to_tell_something_else_leaves_its_story(wire: Wir
     assert wire.stories() == [(1, [1, 2])]
 
 
-def test_what_only_the_leaver_held_comes_apart(wire: Wire) -> None:
+def test_what_only_the_leaver_connected_comes_apart(wire: Wire) -> None:
     """For the reader: two articles that nothing links are no story."""
-    for text in (SEIZED, REWRITTEN, SHORTER):
-        wire.comes(text)
+    wire.comes(SEIZED, REWRITTEN, SHORTER)
     wire.db.run("DELETE FROM story_links WHERE article_id = 2 AND other_id = 3")
     wire.changes(1, ELSEWHERE)
     assert wire.stories() == []
 
 
 def test_linking_again_changes_nothing(wire: Wire) -> None:
-    """For whoever runs ingest twice."""
-    for text in (SEIZED, REWRITTEN, SHORTER):
-        wire.comes(text)
+    """For an ingest that runs twice."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER)
     wire.split(3)
     wire.join(1, 2)
     before = wire.everything()
@@ -167,9 +158,8 @@ def test_linking_again_changes_nothing(wire: Wire) -> None:
 
 
 def test_a_split_article_stays_out(wire: Wire) -> None:
-    """For the editor: neither a new version of either text nor a newcomer takes the word back."""
-    for text in (SEIZED, REWRITTEN, SHORTER):
-        wire.comes(text)
+    """For the editor: neither a new version of either text nor a newcomer reverts the ruling."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER)
     assert wire.split(3) == [1, 2]
     assert wire.stories() == [(1, [1, 2])]
     wire.changes(3, SHORTER.replace("officers", "customs officers"))
@@ -183,31 +173,27 @@ def test_a_split_article_stays_out(wire: Wire) -> None:
 
 def test_the_lead_that_is_split_off_is_followed_by_the_next(wire: Wire) -> None:
     """For the reader: the others stay one story and one of them leads it."""
-    for text in (SEIZED, REWRITTEN, SHORTER):
-        wire.comes(text)
+    wire.comes(SEIZED, REWRITTEN, SHORTER)
     wire.split(1)
     assert wire.stories() == [(2, [2, 3])]
 
 
 def test_a_joined_pair_stays_joined(wire: Wire) -> None:
-    """For the editor: however little the engine sees in common, now or in a new version."""
-    wire.comes(SEIZED)
-    wire.comes(ELSEWHERE)
+    """For the editor: however little they have in common, now or in a new version."""
+    wire.comes(SEIZED, ELSEWHERE)
     assert wire.stories() == []
     wire.join(2, 1)
     assert wire.stories() == [(1, [1, 2])]
     wire.changes(2, ELSEWHERE.replace("library", "museum"))
     wire.changes(1, SEIZED.replace("lorry", "truck"))
     assert wire.stories() == [(1, [1, 2])]
-    [link] = stories.links_within(wire.db, [1, 2])
+    [link] = wire.links()
     assert link["decided_by"] == "editor"
 
 
 def test_joining_brings_whole_stories_together_and_takes_splits_back(wire: Wire) -> None:
-    """For the editor: the later word stands, and it is on the story, not on two of its members."""
-    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
-        wire.comes(text)
-    wire.comes(ELSEWHERE.replace("A choir", "The choir"))
+    """For the editor: the later ruling counts, for the story and not only for two of its members."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER, ELSEWHERE, CHOIR)
     assert wire.stories() == [(1, [1, 2, 3]), (4, [4, 5])]
     wire.split(3)
     wire.join(3, 5)
@@ -221,69 +207,59 @@ def test_joining_brings_whole_stories_together_and_takes_splits_back(wire: Wire)
 
 
 def test_a_split_that_is_taken_back_leaves_no_trace(wire: Wire) -> None:
-    """For the editor who was wrong: the article is where the engine had put it."""
-    for text in (SEIZED, REWRITTEN, SHORTER):
-        wire.comes(text)
-    before = [wire.stories(), stories.links_within(wire.db, [1, 2, 3])]
+    """For the editor who was wrong: the article is back where it was."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER)
+    before = [wire.stories(), wire.links()]
     wire.split(3)
     assert wire.clear(3) == {1, 2}
-    assert [wire.stories(), stories.links_within(wire.db, [1, 2, 3])] == before
+    assert [wire.stories(), wire.links()] == before
     assert story_corrections(wire.db, 3) == {}
 
 
 def test_a_join_that_is_taken_back_brings_both_stories_back(wire: Wire) -> None:
-    """For the editor who was wrong: what only the word held together comes apart."""
-    for text in (SEIZED, REWRITTEN, ELSEWHERE, ELSEWHERE.replace("A choir", "The choir")):
-        wire.comes(text)
+    """For the editor who was wrong: what only the ruling connected comes apart."""
+    wire.comes(SEIZED, REWRITTEN, ELSEWHERE, CHOIR)
     apart = [(1, [1, 2]), (3, [3, 4])]
     assert wire.stories() == apart
     wire.join(1, 3)
     assert wire.stories() == [(1, [1, 2, 3, 4])]
     assert wire.clear(3) == {1}
     assert wire.stories() == apart
-    assert {link["decided_by"] for link in stories.links_within(wire.db, [1, 2, 3, 4])} == {
-        "likeness"
-    }
+    assert {link["decided_by"] for link in wire.links()} == {"likeness"}
 
 
-def test_taking_back_what_nobody_said_changes_nothing(wire: Wire) -> None:
-    """For whoever types another number: not a row is written."""
-    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
-        wire.comes(text)
+def test_taking_back_without_a_ruling_changes_nothing(wire: Wire) -> None:
+    """For the editor who types another number: not a row is written."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER, ELSEWHERE)
     wire.split(3)
     before = wire.everything()
     assert wire.clear(4) == set()
     assert wire.everything() == before
 
 
-def test_a_word_on_nothing_is_refused(wire: Wire) -> None:
-    """For whoever mistypes: what is missing is named, and nothing is written."""
+def test_a_ruling_on_nothing_is_refused(wire: Wire) -> None:
+    """For the editor who mistypes: the message names what is missing, and nothing is written."""
     wire.comes(SEIZED)
-    with pytest.raises(NotFoundError, match="no article 9"):
-        wire.join(1, 9)
+    for ruling in (lambda: wire.join(1, 9), lambda: wire.split(9), lambda: wire.clear(9)):
+        with pytest.raises(NotFoundError, match="no article 9"):
+            ruling()
     with pytest.raises(NotFoundError, match="two articles"):
         wire.join(1, 1)
-    with pytest.raises(NotFoundError, match="no article 9"):
-        wire.split(9)
-    with pytest.raises(NotFoundError, match="no article 9"):
-        wire.clear(9)
     assert story_corrections(wire.db, 1) == {}
 
 
-def test_an_explanation_has_the_reasons_and_the_editors_word(wire: Wire) -> None:
-    """For the editor: why two are linked, why two are not, and who said so."""
-    for text in (SEIZED, REWRITTEN, SHORTER, ELSEWHERE):
-        wire.comes(text)
+def test_an_explanation_has_the_reasons_and_the_ruling(wire: Wire) -> None:
+    """For the editor: why two are linked, why two are not, and who ruled."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER, ELSEWHERE)
     wire.split(3)
-    first, second = explain_article(wire.db, 1)[:2]
-    assert {first.other_id, second.other_id} == {2, 3}
-    by_id = {pair.other_id: pair for pair in (first, second)}
-    assert by_id[2].comparison.linked
-    assert by_id[2].same_story
-    assert any("Akbilek" in reason for reason in by_id[2].comparison.reasons)
-    assert not by_id[3].same_story
-    assert by_id[3].correction is not None
-    assert by_id[3].correction.verdict is Verdict.SPLIT
+    two, three = sorted(explain_article(wire.db, 1)[:2], key=lambda pair: pair.other_id)
+    assert (two.other_id, three.other_id) == (2, 3)
+    assert two.comparison.linked
+    assert two.same_story
+    assert any("Akbilek" in reason for reason in two.comparison.reasons)
+    assert not three.same_story
+    assert three.correction is not None
+    assert three.correction.verdict is Verdict.SPLIT
     apart = explain_pair(wire.db, 1, 4)
     assert not apart.comparison.linked
     assert explain_pair(wire.db, 4, 1).comparison == apart.comparison
@@ -292,8 +268,8 @@ def test_an_explanation_has_the_reasons_and_the_editors_word(wire: Wire) -> None
 
 
 def shown(wire: Wire, theme: str | None = None, language: str | None = "en") -> list[int]:
-    found = latest_articles(wire.db, theme=theme, language=language, story_once=True)
-    return sorted(article.id for article in found)
+    articles = latest_articles(wire.db, theme=theme, language=language, story_once=True)
+    return sorted(article.id for article in articles)
 
 
 def test_a_language_shows_a_story_once(wire: Wire) -> None:
@@ -311,14 +287,13 @@ def test_a_language_shows_a_story_once(wire: Wire) -> None:
 
 def test_a_withdrawn_article_neither_leads_nor_hides(wire: Wire) -> None:
     """For the subscriber: the notice is seen, and so is the story that goes on."""
-    wire.comes(SEIZED)
-    wire.comes(REWRITTEN)
+    wire.comes(SEIZED, REWRITTEN)
     wire.db.run("UPDATE articles SET withdrawn_at = '2026-11-19T00:00:00.000000Z' WHERE id = 1")
     assert shown(wire) == [1, 2]
 
 
 def test_feeds_of_one_language_show_a_story_once(filled: Desk) -> None:
-    """For subscribers: the two outlets of one event stand once in English, twice in everything."""
+    """For subscribers: the two outlets of one event are once in English, twice in everything."""
     filled.publish()
     second = "UNODC conducts training in Ashgabat for border and migration officers"
     feeds = {one: (filled.folder / f"feeds/{one}.atom").read_text("utf-8") for one in ("all", "en")}
@@ -327,3 +302,30 @@ def test_feeds_of_one_language_show_a_story_once(filled: Desk) -> None:
     items = json.loads((filled.folder / "feeds/en.json").read_text("utf-8"))["items"]
     [first] = [one for one in items if one["title"].startswith("UNODC enhances the capacities")]
     assert [one["language"] for one in first["_newsroom"]["related"]] == ["en"]
+
+
+@pytest.mark.parametrize(
+    ("members", "links", "expected"),
+    [
+        pytest.param([1, 2, 3], [(1, 2), (2, 3)], [[1, 2, 3]], id="a chain"),
+        pytest.param([2, 3], [(1, 2), (1, 3)], [[2], [3]], id="their link has left"),
+        pytest.param([1, 4, 5, 6], [(4, 5), (5, 6)], [[4, 5, 6], [1]], id="the largest first"),
+        pytest.param([], [], [], id="no members"),
+    ],
+)
+def test_parts_are_what_links_connect(
+    members: list[int], links: list[tuple[int, int]], expected: list[list[int]]
+) -> None:
+    """For the story that loses an article: what only it connected comes apart."""
+    assert parts(members, links) == expected
+
+
+@settings(max_examples=50)
+@given(st.sets(st.integers(1, 12)), st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_parts_share_out_every_member(members: set[int], links: list[tuple[int, int]]) -> None:
+    """Nothing lost, nothing twice, and no link goes from one part to another."""
+    found = parts(members, links)
+    assert sorted(member for part in found for member in part) == sorted(members)
+    for one, other in links:
+        if {one, other} <= members:
+            assert any({one, other} <= set(part) for part in found)

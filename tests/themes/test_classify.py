@@ -9,41 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.config.settings import TermLists, ThemeSettings
+from digest.config.settings import ThemeSettings
 from digest.model import Place, ThemeScore
 from digest.themes.classify import Reading, classify, enumerations, matches
 from digest.themes.evaluation import evaluate, read_labels
 from digest.themes.lexicon import compile_lexicon
+from tests.factories import make_theme
 
 LABELLED = Path(__file__).parent.parent / "data" / "labelled" / "items.jsonl"
 KEYS = ("drugs", "customs", "corruption", "youth")
-SHIPPED = compile_lexicon([ThemeSettings(name=key, title={"en": key}) for key in KEYS])
-LOOT = compile_lexicon(
-    [
-        ThemeSettings(
-            name="heists",
-            title={"en": "Heists"},
-            lexicon="own",
-            terms={
-                "en": TermLists(
-                    strong=["loot", "heist", "vault"],
-                    weak=["gang"],
-                    beside=["van"],
-                    companions=["getaway"],
-                    ignore=["loot box"],
-                )
-            },
-        )
-    ]
-)
-
-
-def scores(title, text="", language="en", lexicon=SHIPPED):
-    return {s.theme: s for s in classify(lexicon, title=title, text=text, language=language)}
+SHIPPED = compile_lexicon([make_theme(key, lexicon="shipped") for key in KEYS])
+TERMS = {"strong": ["loot", "heist", "vault"], "weak": ["gang"], "beside": ["van"]}
+OTHERS = {"companions": ["getaway"], "ignore": ["loot box"]}
+LOOT = compile_lexicon([make_theme("heists", **TERMS, **OTHERS)])
 
 
 def filed(title, text="", language="en"):
-    return {key for key, score in scores(title, text, language).items() if score.matched}
+    scores = classify(SHIPPED, title=title, text=text, language=language)
+    return {score.theme for score in scores if score.matched}
 
 
 def heist(text, title=""):
@@ -57,16 +40,12 @@ def heist(text, title=""):
         pytest.param(
             "UN Office on Drugs and Crime opens an office",
             "The United Nations Office on Drugs and Crime opened an office in Ashgabat.",
-            "en",
-            set(),
-            id="the UN office's name",
+            "en", set(), id="the UN office's name",
         ),
         pytest.param(
             "Встреча с представителем",
             "Гостя из Управления ООН по наркотикам и преступности приняли в Ашхабаде.",
-            "ru",
-            set(),
-            id="the UN office's name in Russian",
+            "ru", set(), id="the UN office's name in Russian",
         ),
         pytest.param("Drug-resistant malaria spreads", "", "en", set(), id="medicine"),
         pytest.param("Wedding customs and traditions of the Sakha", "", "en", set(), id="custom"),
@@ -76,26 +55,20 @@ def heist(text, title=""):
             "Ministers meet in Ashgabat",
             "The ministers met on Monday. They spoke of peace. They named cooperation in drug "
             "control, crime prevention, anti-corruption, border management and health.",
-            "en",
-            set(),
-            id="areas of cooperation in passing",
+            "en", set(), id="areas of cooperation in passing",
         ),
         pytest.param(
             "Progress review",
             "The meeting was attended by the Ministry of Health, the State Customs Service, the "
             "State Border Service, the General Prosecutor’s Office and the Supreme Court.",
-            "en",
-            set(),
-            id="a list of attendees",
+            "en", set(), id="a list of attendees",
         ),
         pytest.param("Bishkek holds an Anti-Corruption Forum", "", "en", {"corruption"}, id="a title alone"),
         pytest.param("Наркоторговцы лишились миллионов", "", "ru", {"drugs"}, id="a compound"),
         pytest.param(
             "Студенты против наркотиков",
             "Студенты колледжа провели для молодёжи урок о вреде наркотиков.",
-            "ru",
-            {"drugs", "youth"},
-            id="two themes",
+            "ru", {"drugs", "youth"}, id="two themes",
         ),
         pytest.param("Döwlet gümrük gullugynda duşuşyk", "", "tk", {"customs"}, id="Turkmen"),
         pytest.param("Таможенники нашли heroin", "", "", {"customs", "drugs"}, id="language not known"),
@@ -112,40 +85,6 @@ def test_a_language_without_terms_gets_no_theme():
     assert classify(LOOT, title="Таможня", text="Нашли героин.", language="ru") == (
         ThemeScore("heists", 0.0, 1.0),
     )
-
-
-def own(**lists):
-    """A lexicon of one theme with these English terms."""
-    theme = ThemeSettings(
-        name="own", title={"en": "Own"}, lexicon="own", terms={"en": TermLists(**lists)}
-    )
-    return compile_lexicon([theme])
-
-
-@pytest.mark.parametrize(
-    ("terms", "text", "forms"),
-    [
-        pytest.param(["arrestment", "rest"], "arrestment", ["arrestment"], id="a word inside a word"),
-        pytest.param(["rest"], "arrest_rest", ["rest"], id="after an underscore"),
-        pytest.param(["fake", "fake note"], "a fake note", ["fake note"], id="the longer of two"),
-        pytest.param(["fake note"], "fake, note", [], id="a comma within"),
-        pytest.param(["fake note"], "fake,note", ["fake,note"], id="a comma without a space"),
-        pytest.param(["fake note"], "fake. Note", [], id="another sentence"),
-        pytest.param(["fake note"], "fake's note", ["fake's note"], id="a possessive"),
-        pytest.param(["note of the bank"], "notes of the banks", ["notes of the banks"], id="small words"),
-        pytest.param(["note of the bank"], "note of bank", [], id="other small words"),
-        pytest.param(["fake note of banks"], "fake notes of a bank", [], id="other small words later"),
-        pytest.param(["fake ... note"], "fakes, we hear, a note", ["fakes, we hear, a note"], id="a gap"),
-        pytest.param(["fake ... note"], "fakes. A note", [], id="a gap over two sentences"),
-        pytest.param(["fake ... note"], "fakes in a b c d note", [], id="too wide a gap"),
-        pytest.param(["fake ... note ... bank"], "fakes or note in bank", ["fakes or note in bank"], id="two gaps"),
-        pytest.param(["fake"], "\ud800fake", ["fake"], id="half a sign"),
-    ],
-)  # fmt: skip
-def test_phrases_are_found_where_their_words_stand(terms, text, forms):
-    """For the editor who writes terms: what stands between two words decides, as docs/themes.md says."""
-    (score,) = classify(own(terms=terms), title="", text=text, language="en")
-    assert [hit.form for hit in score.hits] == forms
 
 
 TEASER = "Customs officers seized 30 kg of opium at the Farap post […]"
@@ -181,7 +120,7 @@ def test_a_long_page_does_not_collect_a_theme_by_the_way():
 
 
 def test_title_opening_and_rest_weigh_differently():
-    """For the editor: what stands first is what an article is about."""
+    """For the editor: an article is about what it opens with."""
     rest = " Rain fell. Snow fell."
     first = heist("The loot is back." + rest).score
     second = heist("Rain fell. The loot is back. Snow fell.").score
@@ -201,7 +140,7 @@ def test_title_opening_and_rest_weigh_differently():
     ],
 )
 def test_some_terms_count_only_beside_others(text, forms):
-    """For words such as port and border, which say little alone."""
+    """For words such as port and border, which mean little alone."""
     assert [hit.form for hit in heist(text).hits] == forms
 
 
@@ -220,14 +159,12 @@ def test_every_theme_is_scored_best_first_with_its_evidence():
     assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
     for score in found:
         assert score.score == pytest.approx(sum(hit.weight for hit in score.hits), abs=0.001)
-    filed_as = matches(found, SHIPPED.version)
-    assert [match.theme for match in filed_as] == [s.theme for s in found if s.matched]
-    assert {(match.by, match.lexicon_version) for match in filed_as} == {
-        ("lexicon", SHIPPED.version)
-    }
+    assert [
+        (match.theme, match.by, match.lexicon_version) for match in matches(found, SHIPPED.version)
+    ] == [(score.theme, "lexicon", SHIPPED.version) for score in found if score.matched]
 
 
-def test_marks_tell_title_lead_and_body_apart():
+def test_hits_name_title_lead_or_body():
     """For the marked text: a heading belongs to the lead that follows it."""
     text = "A heading\n\nThe loot is back in the bank.\n\nThe vault was empty."
     hits = heist(text, title="Heist").hits
@@ -249,8 +186,8 @@ def test_marks_tell_title_lead_and_body_apart():
         pytest.param("", 1, id="nothing"),
     ],
 )  # fmt: skip
-def test_sentences_are_told_apart(text, count):
-    """For the share of sentences that speak of a theme."""
+def test_sentences_are_separated(text, count):
+    """For the share of sentences that are on a theme."""
     assert len(Reading(text)) == count
 
 
@@ -265,7 +202,7 @@ def test_sentences_are_told_apart(text, count):
     ],
 )
 def test_a_dateline_is_not_the_first_sentence(dateline):
-    """For the editor: one strong term in the first sentence is enough, whatever stands before it."""
+    """For the editor: one strong term in the first sentence is enough, whatever comes before it."""
     text = dateline + "A court jailed three men for a heist. They are from the south."
     score = heist(text)
     assert (score.matched, score.score) == (True, 1.0)
@@ -286,7 +223,7 @@ def test_a_dateline_is_not_the_first_sentence(dateline):
         pytest.param("Дети, вторые — вместе: учатся слушать, спорить", False, id="dash and colon"),
     ],
 )
-def test_lists_are_told_from_clauses(text, listed):
+def test_lists_are_no_clauses(text, listed):
     """For what is only named among other things."""
     assert bool(enumerations(text, 0, len(text))) is listed
 
@@ -333,7 +270,7 @@ ANY_TEXT = st.one_of(
 
 @settings(max_examples=100)
 @given(ANY_TEXT, ANY_TEXT, st.sampled_from(["en", "ru", "tk", "", "xx"]))
-def test_marks_always_point_at_the_very_words(title, text, language):
+def test_hits_always_point_at_their_words(title, text, language):
     """For `themes explain`: whatever the script or the signs."""
     for score in classify(SHIPPED, title=title, text=text, language=language):
         for hit in (*score.hits, *score.blotted):

@@ -1,24 +1,16 @@
-"""The figures say how far the lexicon agrees with its readers, and a bad file says what to mend."""
+"""The figures say how far the lexicon agrees with its readers, and a bad file what to correct."""
 
 import json
 
 import pytest
 
-from digest.config.settings import TermLists, ThemeSettings
 from digest.errors import LabelsError
 from digest.themes.evaluation import LabelledItem, evaluate, read_labels
 from digest.themes.lexicon import compile_lexicon
+from tests.factories import make_theme
 
 LEXICON = compile_lexicon(
-    [
-        ThemeSettings(
-            name=name,
-            title={"en": name},
-            lexicon="own",
-            terms={"en": TermLists(strong=[name]), "ru": TermLists(strong=[name])},
-        )
-        for name in ("loot", "rain")
-    ]
+    [make_theme(name, "en", "ru", strong=[name]) for name in ("loot", "rain")]
 )
 
 
@@ -45,25 +37,18 @@ def test_figures_count_what_was_right_wrong_and_missed():
     assert found.overall.precision.value == found.overall.recall.value == 0.75
     assert found.by_theme["loot"].f1.value == 1.0
     assert found.by_theme["rain"].f1.value == 0.5
-    assert {key: m.f1.value for key, m in found.by_language.items()} == {
-        "en": pytest.approx(2 / 3),
-        "ru": 1.0,
-    }
+    by_language = {key: measure.f1.value for key, measure in found.by_language.items()}
+    assert by_language == {"en": pytest.approx(2 / 3), "ru": 1.0}
     assert found.unjudged == 1
 
 
 def test_every_item_is_given_as_filed_and_the_wrong_ones_with_evidence():
     """For `--errors` and for programs."""
     found = evaluate(LEXICON, ITEMS)
-    assert [(one.item.id, set(one.themes)) for one in found.items] == [
-        ("1", {"loot"}),
-        ("2", {"rain"}),
-        ("3", {"loot", "rain"}),
-        ("4", set()),
-        ("5", {"loot"}),
-        ("6", {"loot"}),
-        ("7", set()),
-    ]
+    filed = [{"loot"}, {"rain"}, {"loot", "rain"}, set(), {"loot"}, {"loot"}, set()]
+    assert [(one.item, set(one.themes)) for one in found.items] == list(
+        zip(ITEMS, filed, strict=True)
+    )
     assert [(one.item.id, one.wrong, one.missed) for one in found.errors] == [
         ("3", ("rain",), ()),
         ("4", (), ("rain",)),
@@ -77,12 +62,7 @@ def test_intervals_hold_the_value_and_do_not_change():
     assert found == evaluate(LEXICON, ITEMS)
     f1 = found.overall.f1
     assert 0 <= f1.low <= f1.value <= f1.high <= 1
-    many = [
-        item(f"{n}-{one.id}", one.title, one.themes, one.allowed)
-        for n in range(20)
-        for one in ITEMS
-    ]
-    narrow = evaluate(LEXICON, many).overall.f1
+    narrow = evaluate(LEXICON, ITEMS * 20).overall.f1
     assert narrow.high - narrow.low < f1.high - f1.low
 
 
@@ -94,7 +74,7 @@ def test_figures_without_a_case_are_none_and_unknown_themes_are_named():
 
 
 def test_labels_are_read_line_by_line():
-    """For the labelled file: empty lines do not matter, null is not judged, allowed may be absent."""
+    """For the labelled file: empty lines are skipped, null is not judged, allowed may be absent."""
     lines = [
         '{"id": "a", "lang": "en", "title": "T", "text": "X", "themes": ["loot"], "allowed": ["rain"]}\n',
         "\n",
@@ -110,27 +90,27 @@ GOOD = {"id": "a", "lang": "en", "title": "T", "text": "X", "themes": []}
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        pytest.param("{", "is no JSON", id="no JSON"),
+        pytest.param("{", "not JSON", id="no JSON"),
         pytest.param("[]", "a line is", id="no object"),
         pytest.param(json.dumps(GOOD | {"themes": "loot"}), "themes is 'loot'", id="themes"),
         pytest.param(json.dumps(GOOD | {"allowed": [1]}), "allowed is [1]", id="allowed"),
         pytest.param(json.dumps(GOOD | {"text": None}), "text is None", id="text"),
         pytest.param(json.dumps(GOOD | {"id": ""}), "id is ''", id="id"),
         pytest.param('{"id": "a", "lang": "en", "text": "X"}', "themes is missing", id="missing"),
-        pytest.param(json.dumps(GOOD | {"id": "z"}), "stands in line 1 too", id="twice"),
+        pytest.param(json.dumps(GOOD | {"id": "z"}), "line 1 has the id 'z' too", id="twice"),
     ],
 )
-def test_a_bad_line_is_refused_by_number_and_fault(line, said):
-    """For whoever labels: which line, what is wrong with it."""
+def test_a_bad_line_is_refused_by_number_and_fault(line, message):
+    """For the editor who labels: which line, and what is wrong with it."""
     with pytest.raises(LabelsError) as caught:
         read_labels([json.dumps(GOOD | {"id": "z"}), line], "labels.jsonl")
     assert "labels.jsonl:2: " in str(caught.value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_empty_file_is_refused():
     """For a wrong file name."""
-    with pytest.raises(LabelsError, match="holds no labelled item"):
+    with pytest.raises(LabelsError, match="no labelled item"):
         read_labels([], "labels.jsonl")

@@ -1,4 +1,4 @@
-"""Filing by another lexicon: what is rehearsed is what is done, and the editor's decision holds."""
+"""Filing by another lexicon: what is rehearsed is what is done, and the editor decides."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,15 +7,24 @@ import pytest
 from digest.cli.themes import Trial, try_lexicon
 from digest.editions.compose import preview
 from digest.errors import NotFoundError
-from digest.model import Verdict
+from digest.model import Article, Correction, Hit, Match, Place, ThemeScore, Verdict
 from digest.store.articles import all_article_ids, articles_by_id
-from digest.store.database import Database
 from digest.themes import store as filings
-from digest.themes.filing import Refiled, apply, corrections, rule, take_back
-from digest.themes.lexicon import compile_lexicon
+from digest.themes.filing import (
+    EDITOR,
+    Refiled,
+    apply,
+    corrections,
+    in_order,
+    overrule,
+    rule,
+    take_back,
+)
+from digest.themes.lexicon import lexicon_version
 from digest.themes.store import rule_theme
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk, opened
+from tests.factories import make_match
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 YOUTH = 'title = { en = "Youth", ru = "Молодёжь" }\n'
@@ -41,14 +50,19 @@ def applied(desk: Desk, since: datetime | None = None) -> Refiled:
         return apply(opened(db, desk.settings), since)
 
 
-def themes(db: Database) -> dict[int, tuple[str, ...]]:
-    return {one.id: one.themes for one in articles_by_id(db, all_article_ids(db))}
+def themes(desk: Desk) -> dict[int, tuple[str, ...]]:
+    with desk.open(read_only=True) as db:
+        return {one.id: one.themes for one in articles_by_id(db, all_article_ids(db))}
 
 
-@pytest.fixture
-def published(filled: Desk) -> Desk:
-    filled.publish()
-    return filled
+def filed_otherwise(desk: Desk) -> int:
+    with desk.open(read_only=True) as db:
+        return filings.count_filed_otherwise(db, lexicon_version(desk.settings.themes))
+
+
+def ruled(desk: Desk, article: int, **words: Verdict) -> tuple[Article, Article]:
+    with desk.open() as db, db.write():
+        return rule(opened(db, desk.settings), article, words, by="Maral", moment=NOW)
 
 
 @pytest.mark.parametrize(
@@ -61,29 +75,29 @@ def published(filled: Desk) -> Desk:
         pytest.param('lexicon = "own"\n' + WORKSHOPS, id="a list of one's own"),
     ],
 )
-def test_what_is_rehearsed_is_what_is_done(published: Desk, lines: str) -> None:
+def test_what_is_rehearsed_is_what_is_done(filled: Desk, lines: str) -> None:
     """Must show 4: the list is exactly what `apply` does; feeds that are not touched keep their bytes."""
-    change_youth(published, lines)
-    files = published.files("feeds")
-    trial = tried(published)
-    assert published.files("feeds") == files
+    filled.publish()
+    change_youth(filled, lines)
+    files = filled.files("feeds")
+    trial = tried(filled)
+    assert filled.files("feeds") == files
     assert trial.refiled.changes
-    with published.open(read_only=True) as db:
-        before = themes(db)
-    assert applied(published) == trial.refiled
-    with published.open(read_only=True) as db:
-        after = themes(db)
-        edition = preview(opened(db, published.settings), published.settings.digests[0], NOW)
+    before = themes(filled)
+    assert applied(filled) == trial.refiled
+    after = themes(filled)
+    with filled.open(read_only=True) as db:
+        edition = preview(opened(db, filled.settings), filled.settings.digests[0], NOW)
     assert {
         change.article_id: (change.before, change.after) for change in trial.refiled.changes
     } == {i: (before[i], after[i]) for i in before if before[i] != after[i]}
     assert edition is not None
     assert [one.hash_after for one in trial.editions] == [edition.hash]
-    assert set(published.publish().written) == {*trial.feeds, *trial.pages}
+    assert set(filled.publish().written) == {*trial.feeds, *trial.pages}
 
 
 def test_a_second_time_changes_nothing(filled: Desk) -> None:
-    """For whoever is not sure whether it was done: it can be done again."""
+    """For the operator who is not sure whether it was done: it can be done again."""
     change_youth(filled, WORKSHOPS)
     assert applied(filled).looked_at == 36
     database = filled.files()
@@ -93,32 +107,31 @@ def test_a_second_time_changes_nothing(filled: Desk) -> None:
 
 
 def test_a_rehearsal_says_why(filled: Desk) -> None:
-    """For the editor: the term that now counts, the one that counts no longer, the threshold."""
+    """For the editor: the term that now counts, the one that no longer counts, the threshold."""
     change_youth(filled, HIGHER + WORKSHOPS + 'remove = ["young people"]\n')
     turns = [turn for change in tried(filled).refiled.changes for turn in change.turns]
     assert {turn.theme for turn in turns} == {"youth"}
     for turn in turns:
-        said = "; ".join(turn.reasons)
         assert turn.score is not None
         assert turn.threshold == 1.2
         assert turn.enters == (turn.score >= turn.threshold)
-        assert "now counts “workshop”" in said if turn.enters else "threshold 1.20" in said
+        reason = "now counts “workshop”" if turn.enters else "threshold 1.20"
+        assert reason in "; ".join(turn.reasons)
 
 
-def test_a_theme_that_config_has_no_more_is_left(filled: Desk) -> None:
-    """For the editor who drops a theme: its articles are listed as leaving it, and apply lets them go."""
+def test_articles_leave_a_theme_that_config_has_no_more(filled: Desk) -> None:
+    """For the editor who drops a theme: its articles are listed as leaving it, and apply does it."""
     text = filled.config.read_text("utf-8")
     filled.config.write_text(text.replace(f'[[themes]]\nname = "youth"\n{YOUTH}', ""), "utf-8")
     trial = tried(filled)
     turns = [turn for change in trial.refiled.changes for turn in change.turns]
     assert {(turn.theme, turn.enters, turn.score) for turn in turns} == {("youth", False, None)}
     assert applied(filled) == trial.refiled
-    with filled.open(read_only=True) as db:
-        assert not [found for found in themes(db).values() if "youth" in found]
+    assert not [keys for keys in themes(filled).values() if "youth" in keys]
 
 
 def test_a_new_theme_is_entered(filled: Desk) -> None:
-    """For the editor who adds a theme in config.toml: nothing else has to be told about it."""
+    """For the editor who adds a theme: config.toml alone is enough."""
     new = '[[themes]]\nname = "training"\ntitle = { en = "Training" }\n' + WORKSHOPS
     text = filled.config.read_text("utf-8")
     filled.config.write_text(text.replace("\n[feeds]", f"\n{new}\n[feeds]"), "utf-8")
@@ -128,44 +141,31 @@ def test_a_new_theme_is_entered(filled: Desk) -> None:
 
 
 def test_since_leaves_older_articles_for_later(filled: Desk) -> None:
-    """For a large store: what came in before is neither listed nor filed anew, and is still counted."""
+    """For a large store: older articles are neither listed nor filed, and are still counted."""
     change_youth(filled, WORKSHOPS)
-    version = compile_lexicon(filled.settings.themes).version
     assert tried(filled, INGESTED_AT + timedelta(seconds=1)).refiled == Refiled(0, ())
     assert applied(filled, INGESTED_AT + timedelta(seconds=1)) == Refiled(0, ())
-    with filled.open(read_only=True) as db:
-        assert filings.count_filed_otherwise(db, version) == 36
+    assert filed_otherwise(filled) == 36
     assert applied(filled, INGESTED_AT).looked_at == 36
-    with filled.open(read_only=True) as db:
-        assert filings.count_filed_otherwise(db, version) == 0
+    assert filed_otherwise(filled) == 0
 
 
 def test_ingest_files_only_what_is_new_by_a_changed_lexicon(filled: Desk) -> None:
     """For the editor at work on the terms: ingest moves no article behind their back."""
     change_youth(filled, WORKSHOPS)
-    with filled.open(read_only=True) as db:
-        before = themes(db)
+    before = themes(filled)
     (filled.seeds / "new.txt").write_text("A workshop\n\nA workshop was held.\n", "utf-8")
     filled.run("ingest")
-    version = compile_lexicon(filled.settings.themes).version
-    with filled.open(read_only=True) as db:
-        after = themes(db)
-        assert filings.count_filed_otherwise(db, version) == len(before)
+    after = themes(filled)
+    assert filed_otherwise(filled) == len(before)
     [new] = after.keys() - before.keys()
     assert "youth" in after.pop(new)
     assert after == before
 
 
-def test_the_editors_word_stands_against_every_lexicon(filled: Desk) -> None:
-    """For the editor: neither a changed term nor a new version of the copy takes it back."""
-    with filled.open() as db, db.write():
-        before, after = rule(
-            opened(db, filled.settings),
-            3,
-            {"customs": Verdict.ADD, "youth": Verdict.REMOVE},
-            by="Maral",
-            moment=NOW,
-        )
+def test_no_lexicon_overrules_the_editor(filled: Desk) -> None:
+    """For the editor: neither a changed term nor a new version of the copy reverts the ruling."""
+    before, after = ruled(filled, 3, customs=Verdict.ADD, youth=Verdict.REMOVE)
     assert (before.themes, after.themes) == (("youth",), ("customs",))
     assert after.updated_at == before.updated_at
     change_youth(filled, WORKSHOPS)
@@ -174,24 +174,18 @@ def test_the_editors_word_stands_against_every_lexicon(filled: Desk) -> None:
         "002_e89ea2d84f60b326.txt", "In an inspiring initiative", "In a new initiative"
     )
     assert filled.ingest(NOW).revised == [3]
-    with filled.open() as db:
-        assert themes(db)[3] == ("customs",)
-        with db.write():
-            _, cleared = take_back(opened(db, filled.settings), 3)
+    assert themes(filled)[3] == ("customs",)
+    with filled.open() as db, db.write():
+        _, cleared = take_back(opened(db, filled.settings), 3)
     assert cleared.themes == ("youth",)
     assert [match.by for match in cleared.matches] == ["lexicon"]
 
 
-def test_a_word_on_one_theme_leaves_the_others_as_they_are(filled: Desk) -> None:
+def test_a_ruling_on_one_theme_leaves_the_others_as_they_are(filled: Desk) -> None:
     """For the editor: correcting customs does not let a changed lexicon in by the back door."""
-    with filled.open(read_only=True) as db:
-        article = next(i for i, found in themes(db).items() if found == ("youth",))
+    article = next(i for i, keys in themes(filled).items() if keys == ("youth",))
     change_youth(filled, "threshold = 99.0\n")
-    with filled.open() as db, db.write():
-        _, after = rule(
-            opened(db, filled.settings), article, {"customs": Verdict.ADD}, by="M", moment=NOW
-        )
-    assert after.themes == ("customs", "youth")
+    assert ruled(filled, article, customs=Verdict.ADD)[1].themes == ("customs", "youth")
 
 
 @pytest.mark.parametrize(
@@ -201,15 +195,16 @@ def test_a_word_on_one_theme_leaves_the_others_as_they_are(filled: Desk) -> None
         pytest.param(3, "sport", "config.toml has drugs, customs", id="no such theme"),
     ],
 )
-def test_a_word_on_nothing_is_refused(filled: Desk, article: int, theme: str, message: str) -> None:
-    """For whoever mistypes: what there is, is named."""
-    words = {theme: Verdict.ADD}
-    with filled.open() as db, pytest.raises(NotFoundError, match=message):
-        rule(opened(db, filled.settings), article, words, by="M", moment=NOW)
+def test_a_ruling_on_nothing_is_refused(
+    filled: Desk, article: int, theme: str, message: str
+) -> None:
+    """For the editor who mistypes: the message names what there is."""
+    with pytest.raises(NotFoundError, match=message):
+        ruled(filled, article, **{theme: Verdict.ADD})
 
 
 def test_what_others_changed_meanwhile_is_seen(filled: Desk) -> None:
-    """For two people at once: a word given while the classifier works is not lost."""
+    """For two people at once: a ruling made while the classifier works is not lost."""
     change_youth(filled, WORKSHOPS)
     with filled.open() as db, filled.open() as other, filings.spool(db):
         filings.put_in_spool(db, [(1, ()), (2, ()), (3, ()), (4, ())])
@@ -221,9 +216,55 @@ def test_what_others_changed_meanwhile_is_seen(filled: Desk) -> None:
 
 
 def test_corrections_are_labels_for_what_was_ruled_on(filled: Desk) -> None:
-    """For who tunes the terms: an added theme is right, a removed one wrong, of the rest nobody spoke."""
+    """For tuning the terms: an added theme is right, a removed one wrong, the rest is open."""
+    ruled(filled, 3, customs=Verdict.ADD, youth=Verdict.REMOVE)
     with filled.open() as db:
-        rule_theme(db, 3, "customs", Verdict.ADD, "Maral", NOW)
-        rule_theme(db, 3, "youth", Verdict.REMOVE, "Maral", NOW)
         [item] = corrections(opened(db, filled.settings))
     assert (item.id, item.themes, item.allowed) == ("3", ("customs",), ("drugs", "corruption"))
+
+
+HIT = Hit("customs", "Customs", Place.LEAD, 0, 7, 0.6)
+SCORES = (
+    ThemeScore("drugs", 1.8, 1.0),
+    ThemeScore("customs", 0.6, 1.0, (HIT,)),
+    ThemeScore("youth", 0.0, 1.0),
+)
+FOUND = (make_match("drugs", score=1.8, threshold=1.0),)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param({}, ["drugs"], id="no ruling"),
+        pytest.param({"customs": "add"}, ["customs", "drugs"], id="an added theme comes first"),
+        pytest.param({"drugs": "remove"}, [], id="a removed one is gone"),
+        pytest.param({"customs": "remove"}, ["drugs"], id="removed, though not found"),
+        pytest.param({"drugs": "add"}, ["drugs"], id="added and found"),
+        pytest.param({"youth": "add", "customs": "add"}, ["customs", "youth", "drugs"], id="best first"),
+        pytest.param({"gone": "add"}, ["drugs"], id="not in config.toml any more"),
+    ],
+)  # fmt: skip
+def test_the_editor_decides(words: dict[str, str], expected: list[str]) -> None:
+    """For the editor: what was added is there, what was removed is not, whatever the lexicon says."""
+    corrected = {theme: Correction(Verdict(word), "Maral", NOW) for theme, word in words.items()}
+    decided = overrule(FOUND, SCORES, corrected, "7")
+    assert [match.theme for match in decided] == expected
+    for match in decided:
+        assert (match.by == EDITOR) == (words.get(match.theme) == "add")
+
+
+def test_an_added_theme_reaches_its_threshold_and_keeps_its_evidence() -> None:
+    """For the reader who asks why: the hits still add up to what the classifier alone would find."""
+    added = overrule((), SCORES, {"customs": Correction(Verdict.ADD, "Maral", NOW)}, "7")
+    assert added == (Match("customs", 1.0, 1.0, EDITOR, "7", (HIT,)),)
+
+
+def test_order_is_by_share_of_the_threshold_then_by_configuration() -> None:
+    """For the reader of a mail: an article is under the theme that it is most about."""
+    found = [
+        make_match("youth", score=2.0, threshold=2.0),
+        make_match("drugs", score=1.0, threshold=1.0),
+        make_match("customs", score=1.5, threshold=1.0),
+    ]
+    ordered = in_order(found, ["drugs", "customs", "youth"])
+    assert [match.theme for match in ordered] == ["customs", "drugs", "youth"]

@@ -1,4 +1,4 @@
-"""The editors' word as it is kept."""
+"""The editors' rulings in the database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +8,9 @@ from digest.model import Correction, Verdict
 from digest.store.database import sqlite3
 from digest.stories.store import forget_splits, rule_pair, story_corrections
 from digest.themes.store import (
+    corrected_articles,
     forget_theme_corrections,
     rule_theme,
-    ruled_articles,
     theme_corrections,
 )
 from tests.desks import Desk
@@ -21,8 +21,8 @@ ON_STORY = "INSERT INTO story_corrections VALUES (?, ?, ?, ?, ?)"
 LATER = AT + timedelta(days=1)
 
 
-def test_a_word_is_kept_with_who_and_when(filled: Desk) -> None:
-    """For the next editor: who said so, and since when."""
+def test_a_ruling_is_stored_with_who_and_when(filled: Desk) -> None:
+    """For the next editor: who ruled, and when."""
     with filled.open() as db:
         rule_theme(db, 3, "customs", Verdict.ADD, "Maral", AT)
         rule_theme(db, 3, "youth", Verdict.REMOVE, "Jan", LATER)
@@ -30,13 +30,13 @@ def test_a_word_is_kept_with_who_and_when(filled: Desk) -> None:
             "customs": Correction(Verdict.ADD, "Maral", AT),
             "youth": Correction(Verdict.REMOVE, "Jan", LATER),
         }
-        assert ruled_articles(db) == [3]
+        assert corrected_articles(db) == [3]
         assert forget_theme_corrections(db, 3) == 2
         assert theme_corrections(db, 3) == {}
 
 
-def test_the_same_word_again_changes_nothing_and_another_word_does(filled: Desk) -> None:
-    """For whoever runs a command twice: the first to say it stays named."""
+def test_the_same_ruling_again_changes_nothing_and_another_does(filled: Desk) -> None:
+    """For a command that runs twice: the first editor stays named."""
     with filled.open() as db:
         for by, at in (("Maral", AT), ("Jan", LATER)):
             rule_theme(db, 3, "customs", Verdict.ADD, by, at)
@@ -49,8 +49,8 @@ def test_the_same_word_again_changes_nothing_and_another_word_does(filled: Desk)
         assert story_corrections(db, 5) == {3: Correction(Verdict.SPLIT, "Jan", LATER)}
 
 
-def test_only_splits_among_the_given_are_taken_back(filled: Desk) -> None:
-    """For the editor who joins: what was said of other articles stays."""
+def test_only_splits_among_the_given_are_deleted(filled: Desk) -> None:
+    """For the editor who joins: rulings on other articles stay."""
     with filled.open() as db:
         rule_pair(db, 1, 2, Verdict.SPLIT, "Maral", AT)
         rule_pair(db, 2, 3, Verdict.SPLIT, "Maral", AT)
@@ -72,6 +72,6 @@ def test_only_splits_among_the_given_are_taken_back(filled: Desk) -> None:
 def test_the_tables_refuse_what_makes_no_sense(
     filled: Desk, sql: str, values: tuple[object, ...]
 ) -> None:
-    """For whoever writes into the file with other tools."""
+    """For writes into the file with other tools."""
     with filled.open() as db, pytest.raises(sqlite3.IntegrityError):
         db.run(sql, values)

@@ -1,4 +1,4 @@
-"""Files in memory: which answer a request gets, when they are read again, and how many there may be."""
+"""Files in memory: the answer to a request, when they are read again, and their total size."""
 
 import asyncio
 import gzip
@@ -16,7 +16,7 @@ SAME, OLDER = b"Sun, 22 Nov 2026 08:00:00 GMT", b"Sun, 22 Nov 2026 07:59:59 GMT"
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """Seconds that pass only when the test sets them."""
 
     now = 0.0
 
@@ -35,55 +35,54 @@ def files(tmp_path: Path, clock: Clock) -> FileCache:
     return FileCache(tmp_path, limit=4000, cache_seconds=60, seconds=clock)
 
 
-def found(files: FileCache, name: str = "all.atom") -> CachedFile | None:
+def find(files: FileCache, name: str = "all.atom") -> CachedFile | None:
     return asyncio.run(files.find(name))
 
 
 def test_each_coding_has_a_strong_tag_of_its_own(files: FileCache):
     """A cache that holds both never mistakes one for the other (RFC 9110 §8.8.3.3)."""
-    kept = found(files)
-    packed = kept.packed
-    assert len({kept.plain.etag, packed[b"br"].etag, packed[b"gzip"].etag}) == 3
-    assert gzip.decompress(packed[b"gzip"].body["body"]) == kept.plain.body["body"]
-    assert brotli.decompress(packed[b"br"].body["body"]) == kept.plain.body["body"]
+    file = find(files)
+    plain, br, gz = file.plain, file.packed[b"br"], file.packed[b"gzip"]
+    assert len({plain.etag, br.etag, gz.etag}) == 3
+    assert brotli.decompress(br.body["body"]) == plain.body["body"]
+    assert gzip.decompress(gz.body["body"]) == plain.body["body"]
 
 
-def test_the_disk_is_asked_once_a_second(files: FileCache, clock: Clock):
-    """What publish has replaced is served within a second, and no request waits for the disk before."""
-    first = found(files)
+def test_the_disk_is_checked_once_a_second(files: FileCache, clock: Clock):
+    """A file that publish replaced is served within a second; before, no request waits for the disk."""
+    first = find(files)
     new = files.folder / "new"
     new.write_bytes(b"<feed/>")
     new.replace(files.folder / "all.atom")
     clock.now = 0.9
-    assert found(files) is first
+    assert find(files) is first
     clock.now = 1.1
-    assert found(files).plain.body["body"] == b"<feed/>"
+    assert find(files).plain.body["body"] == b"<feed/>"
 
 
-def test_what_was_removed_is_gone(files: FileCache, clock: Clock):
-    """A page that publish took away is not served from memory for ever."""
-    found(files)
+def test_a_removed_file_is_gone(files: FileCache, clock: Clock):
+    """A page that publish removed is not served from memory for ever."""
+    find(files)
     (files.folder / "all.atom").unlink()
     clock.now = 2.0
-    assert found(files) is None
+    assert find(files) is None
     assert files.held == 0
 
 
 def test_memory_is_bounded(files: FileCache):
-    """However many pages there are, those asked for last are in memory, within the limit."""
+    """Of any number of pages, those requested last are in memory, within the limit."""
     for i in range(50):
         (files.folder / f"{i}.css").write_bytes(bytes([i]) * 300)
-        assert found(files, f"{i}.css") is not None
+        assert find(files, f"{i}.css") is not None
         assert files.held <= files.limit
     assert files.fresh("49.css") is not None
     assert files.fresh("0.css") is None
 
 
 def test_a_small_file_is_not_packed(files: FileCache):
-    """Where packing saves nothing there is one form."""
+    """If packing saves nothing there is one form."""
     (files.folder / "tiny.css").write_bytes(b"a{}")
-    kept = found(files, "tiny.css")
-    assert not kept.packed
+    assert not find(files, "tiny.css").packed
 
 
 @pytest.mark.parametrize(
@@ -95,17 +94,17 @@ def test_a_small_file_is_not_packed(files: FileCache):
         pytest.param(b'"x", W/"y" ,"abc"', None, True, id="a list"),
         pytest.param(b"*", None, True, id="any"),
         pytest.param(b'"x"', None, False, id="another tag"),
-        pytest.param(b"abc", None, False, id="no quotes, no tag"),
+        pytest.param(b"abc", None, False, id="not a tag without quotes"),
         pytest.param(b'"xabc"', None, False, id="a tag that ends like it"),
         pytest.param(None, SAME, True, id="the same second"),
         pytest.param(None, OLDER, False, id="changed since"),
-        pytest.param(None, b"yesterday", False, id="no date counts as absent"),
+        pytest.param(None, b"yesterday", False, id="an invalid date counts as absent"),
         pytest.param(None, SAME[:-3] + b"+" + b"9" * 20, False, id="an offset of any length"),
         pytest.param(b'"x"', SAME, False, id="the tag beats the date"),
         pytest.param(b'"abc"', OLDER, True, id="the tag beats the date, too"),
     ],
 )
-def test_a_condition_is_read_as_the_standard_says(tags, date, unchanged):
+def test_a_condition_is_read_by_the_standard(tags, date, unchanged):
     """A reader that has these bytes gets 304, and no other one does."""
     assert is_unchanged(TAG, MODIFIED, tags, date) is unchanged
 
@@ -128,6 +127,6 @@ def test_a_condition_is_read_as_the_standard_says(tags, date, unchanged):
         pytest.param(b"", None, id="none"),
     ],
 )
-def test_a_coding_goes_only_to_who_takes_it(accepted, coding):
+def test_a_coding_is_chosen_only_if_it_is_accepted(accepted, coding):
     """Accept-Encoding with its weights."""
     assert best_coding(accepted) == coding

@@ -1,12 +1,12 @@
-"""Headers and parts of a mail that may be broken in any way: reading them never fails.
+"""Headers and parts of a mail that anybody may have sent: reading them never fails.
 
-Mail systems have written reports for forty years, and anybody can send us one. So nothing here
-trusts a charset, an encoding or a structure; what cannot be read is left out.
+Nothing here trusts a charset, an encoding or a structure; unreadable parts are left out.
 """
 
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
@@ -17,7 +17,7 @@ UNREADABLE = (
     *(MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
     RecursionError,
 )
-"""What the library's parsers raise on broken mail, found by trying."""
+"""The errors that the library's parsers raise on broken mail, found by trying."""
 
 LARGEST_TEXT = 256 * 1024
 _LONGEST_DECODED = 4000
@@ -27,19 +27,14 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _ENCLOSED = frozenset({"message/rfc822", "message/global", "message/news"})
 
 _ENCLOSED_HEADERS = frozenset(
-    {
-        "text/rfc822-headers",
-        "text/rfc822-header",
-        "message/rfc822-headers",
-        "message/global-headers",
-    }
-)
+    f"{kind}-headers" for kind in ("text/rfc822", "message/rfc822", "message/global")
+) | {"text/rfc822-header"}
 
 Fields = dict[str, str]
 
 
 def parse(raw: bytes) -> Message:
-    """A mail; its headers alone where its structure cannot be followed."""
+    """A mail; its headers alone if its structure is broken."""
     try:
         return BytesParser().parsebytes(raw)
     except UNREADABLE:
@@ -51,39 +46,34 @@ def parse(raw: bytes) -> Message:
 
 
 def header(message: Message, name: str) -> str:
-    """The first field of that name on one line, encoded words read; "" where there is none."""
+    """The first field of that name on one line, encoded words decoded; "" if there is none."""
     return next(iter(headers(message, name)), "")
 
 
 def headers(message: Message, *names: str) -> list[str]:
-    """Every field of those names, each on one line, encoded words read."""
-    found: list[str] = []
+    """Every field of those names, each on one line, encoded words decoded."""
+    fields: list[str] = []
     for name in names:
         try:
-            values = [str(value) for value in message.get_all(name, [])]
+            values = [" ".join(str(value).split()) for value in message.get_all(name, [])]
         except UNREADABLE:
             continue
-        found += [_decoded(" ".join(value.split())) for value in values]
-    return found
-
-
-def _decoded(value: str) -> str:
-    if "=?" not in value:
-        return value
-    value = value[:_LONGEST_DECODED]
-    try:
-        return " ".join(str(make_header(decode_header(value))).split())
-    except UNREADABLE:
-        return value
+        for value in values:
+            if "=?" in value:
+                value = value[:_LONGEST_DECODED]
+                with suppress(*UNREADABLE):
+                    value = " ".join(str(make_header(decode_header(value))).split())
+            fields.append(value)
+    return fields
 
 
 def address(value: str) -> str | None:
-    """The address in a field's value, however it is wrapped; None without one."""
+    """The address in a field's value, or None."""
     try:
-        found = parseaddr(value)[1]
+        bare = parseaddr(value)[1]
     except UNREADABLE:
         return None
-    return found if "@" in found.strip("@") else None
+    return bare if "@" in bare.strip("@") else None
 
 
 def kind(part: Message) -> str:
@@ -95,14 +85,14 @@ def kind(part: Message) -> str:
 
 
 def parts(message: Message) -> Iterator[Message]:
-    """The parts of a mail in order, not entering the mails that it encloses; at most 200."""
-    waiting, given = [message], 0
-    while waiting and given < _MOST_PARTS:
+    """At most 200 parts of a mail, in order, without those of the mails that it encloses."""
+    waiting, count = [message], 0
+    while waiting and count < _MOST_PARTS:
         part = waiting.pop()
         if kind(part).startswith("multipart/") and (inner := _inner(part)):
             waiting += reversed(inner)
         else:
-            given += 1
+            count += 1
             yield part
 
 
@@ -114,7 +104,7 @@ def _inner(part: Message) -> list[Message]:
 
 
 def text(part: Message) -> str:
-    """The text of a part that encloses none, decoded, at most LARGEST_TEXT characters."""
+    """The decoded text of a part that encloses no other, at most LARGEST_TEXT characters."""
     try:
         payload = part.get_payload(decode=True)
     except UNREADABLE:
@@ -122,31 +112,28 @@ def text(part: Message) -> str:
     if not isinstance(payload, bytes):
         return ""
     try:
-        found = payload.decode(part.get_content_charset() or "utf-8", "replace")
+        decoded = payload.decode(part.get_content_charset() or "utf-8", "replace")
     except UNREADABLE:
-        found = payload.decode("latin-1")
-    return found[:LARGEST_TEXT].replace("\r\n", "\n")
+        decoded = payload.decode("latin-1")
+    return decoded[:LARGEST_TEXT].replace("\r\n", "\n")
 
 
 def enclosed(message: Message) -> list[Message]:
-    """The mails that a mail encloses, whole or as headers alone, in order."""
-    found: list[Message] = []
+    """The mails that a mail encloses, complete or only their headers, in order."""
+    mails: list[Message] = []
     for part in parts(message):
         if kind(part) in _ENCLOSED:
-            found += _inner(part)[:1]
+            mails += _inner(part)[:1]
         elif kind(part) in _ENCLOSED_HEADERS:
-            try:
-                found.append(HeaderParser().parsestr(_source(part).lstrip("\n")))
-            except UNREADABLE:
-                continue
-    return found
+            with suppress(*UNREADABLE):
+                mails.append(HeaderParser().parsestr(_source(part).lstrip("\n")))
+    return mails
 
 
 def field_groups(part: Message) -> list[Fields]:
-    """The groups of fields in a machine-readable part, names lower-case, the first of equal names.
+    """The groups of fields in a machine-readable part (RFC 3464 §2.1, RFC 5965 §3.2).
 
-    RFC 3464 §2.1, RFC 5965 §3.2. The library takes such parts for enclosed mails, so their text is
-    put together again first; that also reads parts that are encoded, which the standards forbid.
+    Names are lower-case; of equal names the first counts.
     """
     groups: list[Fields] = []
     for block in _BLANK_LINE.split(_source(part))[:_MOST_GROUPS]:
@@ -169,26 +156,23 @@ def field_groups(part: Message) -> list[Fields]:
 
 
 def _source(part: Message) -> str:
-    """The text of a part as it stood, whatever the library made of it."""
+    """The source text of a part. The library parses a report's fields as enclosed mails, so they are
+    joined again; this also decodes a part that is encoded against the standards."""
     inner = _inner(part)
     if not inner:
         return text(part)
     blocks: list[str] = []
     for message in inner[:_MOST_GROUPS]:
-        lines = [f"{name}: {value}" for name, value in _items(message)]
+        try:
+            lines = [f"{name}: {value}" for name, value in message.items()]
+        except UNREADABLE:
+            lines = []
         payload = message.get_payload()
         blocks.append("\n".join(lines) + "\n\n" + (payload if isinstance(payload, str) else ""))
-    found = "\n\n".join(blocks)[:LARGEST_TEXT].replace("\r\n", "\n")
+    source = "\n\n".join(blocks)[:LARGEST_TEXT].replace("\r\n", "\n")
     if header(part, "Content-Transfer-Encoding").lower() == "base64":
-        try:
-            return b64decode(found.encode("ascii")).decode("utf-8", "replace").replace("\r\n", "\n")
-        except ValueError:
-            return found
-    return found
-
-
-def _items(message: Message) -> list[tuple[str, str]]:
-    try:
-        return [(name, str(value)) for name, value in message.items()]
-    except UNREADABLE:
-        return []
+        with suppress(ValueError):
+            return (
+                b64decode(source.encode("ascii")).decode("utf-8", "replace").replace("\r\n", "\n")
+            )
+    return source

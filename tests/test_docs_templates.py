@@ -1,0 +1,181 @@
+"""docs/templates.md describes every template of the mail and the pages, and every variable."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import meta, nodes
+
+from digest.editions import mail
+from digest.feeds.channels import Channel
+from digest.feeds.items import Item, Version, item_of
+from digest.feeds.pages import (
+    Headline,
+    Link,
+    Navigation,
+    article_page_bytes,
+    feed_page_bytes,
+    style_bytes,
+)
+from digest.language.wording import Wording, wording_for
+from digest.newsroom import make_environment, packaged_templates
+from digest.service.report import ReportItem, ReportMail, ReportPart
+from tests.factories import make_article, make_settings
+from tests.feeds.views import make_view
+
+DOCS = (Path(__file__).parents[1] / "docs" / "templates.md").read_text(encoding="utf-8")
+MAILS, _, PAGES = DOCS.partition("\n## The pages\n")
+DIGEST, _, REPORT = MAILS.partition("\n## The mail to the editors\n")
+TEMPLATES = sorted(
+    path.relative_to(packaged_templates()).as_posix()
+    for folder in ("mail", "web")
+    for path in packaged_templates().joinpath(folder).iterdir()
+    if path.suffix in {".html", ".txt", ".css"}
+)
+DIGEST_VIEWS: dict[str, type] = {
+    "mail": mail.Mail,
+    "mail.footer": mail.Footer,
+    "part": mail.Part,
+    "item": mail.Item,
+    "link": mail.Link,
+}
+REPORT_VIEWS: dict[str, type] = {"mail": ReportMail, "part": ReportPart, "item": ReportItem}
+PAGE_VIEWS: dict[str, type] = {
+    "navigation": Navigation,
+    "channel": Channel,
+    "headline": Headline,
+    "item": Item,
+    "version": Version,
+    "link": Link,
+    "wording": Wording,
+}
+METHODS = {
+    *(f"wording.{key}" for key, made in vars(Wording).items() if key[0] != "_" and callable(made)),
+    "headline.withdrawn",
+}
+"""What templates of pages may call or ask besides fields."""
+
+
+def first_cells(text: str) -> set[str]:
+    """Every name.field in the first column of a table, without the arguments of a method."""
+    return set(re.findall(r"^\| `(\w+\.[\w.]+)(?:\([\w, ]+\))?` \|", text, re.MULTILINE))
+
+
+def page_variables() -> dict[str, set[str]]:
+    """The documented variables of each kind of page: of feed, article and style."""
+    lines = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \| \S", PAGES, re.MULTILINE)
+    kinds = ("feed", "article", "style")
+    return {kind: {name for name, where in lines if kind in where.split(", ")} for kind in kinds}
+
+
+def tree(template: str) -> nodes.Template:
+    environment = make_environment()
+    assert environment.loader is not None
+    return environment.parse(environment.loader.get_source(environment, template)[0])
+
+
+def names_made(template: nodes.Template) -> set[str]:
+    """What a template sets, imports or defines itself, for its blocks too."""
+    imported = (name for found in template.find_all(nodes.FromImport) for name in found.names)
+    made = {name if isinstance(name, str) else name[1] for name in imported}
+    made |= {found.name for found in template.find_all(nodes.Macro)}
+    targets = (found.target for found in template.find_all(nodes.Assign))
+    return made | {target.name for target in targets if isinstance(target, nodes.Name)}
+
+
+def chains(node: nodes.Node) -> Iterator[str]:
+    """Every a.b.c in a template, as it is written, but not those of a loop."""
+    for attribute in node.find_all(nodes.Getattr):
+        names, inner = [attribute.attr], attribute.node
+        while isinstance(inner, nodes.Getattr):
+            names.append(inner.attr)
+            inner = inner.node
+        start = inner.name if isinstance(inner, nodes.Name) else ""
+        if start != "loop":
+            yield ".".join([start, *reversed(names)])
+
+
+def test_every_template_is_named() -> None:
+    """An operator knows which file to copy."""
+    assert sorted(re.findall(r"^\| `((?:mail|web)/[\w.]+)` \| \S", DOCS, re.MULTILINE)) == TEMPLATES
+
+
+@pytest.mark.parametrize(
+    ("text", "views", "others"),
+    [
+        pytest.param(DIGEST, DIGEST_VIEWS, set(), id="the digest"),
+        pytest.param(REPORT, REPORT_VIEWS, set(), id="the mail to the editors"),
+        pytest.param(PAGES, PAGE_VIEWS, METHODS, id="the pages"),
+    ],
+)
+def test_every_variable_is_documented(text: str, views: dict[str, type], others: set[str]) -> None:
+    """An operator who writes a template finds all there is, and nothing that does not exist."""
+    fields = {
+        f"{name}.{field.name}" for name, view in views.items() for field in dataclasses.fields(view)
+    }
+    assert first_cells(text) - others == fields
+    assert others <= first_cells(text)
+    assert all(
+        hasattr(views[name], attribute) for name, attribute in (o.split(".") for o in others)
+    )
+
+
+@pytest.mark.parametrize("template", [one for one in TEMPLATES if one.startswith("mail/")])
+def test_a_template_of_mail_prints_only_what_is_documented(template: str) -> None:
+    """Each chain is documented, or leads to a link and then to a field of a link."""
+    known = first_cells(REPORT if template.startswith("mail/report.") else DIGEST)
+    for chain in chains(tree(template)):
+        before, _, field = chain.rpartition(".")
+        if before:
+            assert chain in known or (before in known and f"link.{field}" in known), chain
+
+
+@pytest.mark.parametrize("template", [one for one in TEMPLATES if one.startswith("web/")])
+def test_a_template_of_pages_reads_only_documented_fields(template: str) -> None:
+    """No template of ours knows more than an operator's can."""
+    named = re.findall(r"`(\w+\.[\w.]+)(?:\([\w, ]+\))?`", PAGES)
+    known = {name.rpartition(".")[2] for name in named}
+    assert {chain.rpartition(".")[2] for chain in chains(tree(template))} <= known
+
+
+@pytest.mark.parametrize(
+    ("kind", "templates"),
+    [
+        pytest.param("feed", ["web/feed.html", "web/base.html"], id="a feed's page"),
+        pytest.param("article", ["web/article.html", "web/base.html"], id="an article's page"),
+        pytest.param("style", ["web/style.css"], id="the style sheet"),
+    ],
+)
+def test_a_template_of_pages_uses_only_documented_variables(
+    kind: str, templates: list[str]
+) -> None:
+    """Our pages use only what the docs promise to an operator's."""
+    trees = [tree(template) for template in templates]
+    used = {name for one in trees for name in meta.find_undeclared_variables(one)}
+    made = {name for one in trees for name in names_made(one)}
+    assert used - made <= page_variables()[kind]
+
+
+def test_a_page_gets_every_documented_variable(tmp_path: Path) -> None:
+    """An operator's template may print every variable: each exists in each kind of page."""
+    (tmp_path / "web").mkdir()
+    endings = {"feed": "html", "article": "html", "style": "css"}
+    for kind, names in page_variables().items():
+        text = "".join(f"{{{{ {name} }}}}" for name in sorted(names))
+        (tmp_path / "web" / f"{kind}.{endings[kind]}").write_text(text, encoding="utf-8")
+    environment, settings = make_environment(tmp_path), make_settings()
+    assert feed_page_bytes(environment, make_view([make_article()]), settings)
+    assert article_page_bytes(environment, item_of(make_article(), (), settings), settings)
+    assert style_bytes(environment, settings)
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(Wording) if field.type is str]
+)
+def test_the_words_are_the_current_ones(name: str) -> None:
+    """The table shows the words of a page in English."""
+    line = re.search(rf"^\| `wording\.{name}` \| (.+) \|$", PAGES, re.MULTILINE)
+    assert line is not None
+    assert getattr(wording_for("en"), name) in line[1]
