@@ -38,12 +38,8 @@ def disk(desk: Desk, ingested_store: Path) -> Iterator[Disk]:
     """The desk's store is on a small disk of its own."""
     with mounted(desk.folder / "small") as small:
         shutil.copy(ingested_store, small.path / "digest.db")
-        desk.edit_config(
-            'path = "digest.db"',
-            'path = "small/digest.db"',
-            'backups = "backups"',
-            'backups = "small/backups"',
-        )
+        desk.edit_config('path = "digest.db"', 'path = "small/digest.db"')
+        desk.edit_config('backups = "backups"', 'backups = "small/backups"')
         desk.store.symlink_to(small.path / "digest.db")
         yield small
 

@@ -238,18 +238,14 @@ def test_a_dry_run_changes_not_one_byte(filled: Desk) -> None:
 
 def test_a_broken_config_shows_every_fault(desk: Desk) -> None:
     """Must show 9: five faults, five messages, exit code 1."""
-    desk.edit_config(
-        'languages = ["en", "ru"]',
-        'languages = ["en", "xx"]',
-        'path = "digest.db"',
-        'pth = "digest.db"',
-        "size_limit_mib = 5.0",
-        'size_limit_mib = "much"',
-        "entries = 50",
-        "entries = 0",
-        'schedule = "0 8 * * mon"',
-        'schedule = "on Mondays"',
-    )
+    for right, wrong in (
+        ('languages = ["en", "ru"]', 'languages = ["en", "xx"]'),
+        ('path = "digest.db"', 'pth = "digest.db"'),
+        ("size_limit_mib = 5.0", 'size_limit_mib = "much"'),
+        ("entries = 50", "entries = 0"),
+        ('schedule = "0 8 * * mon"', 'schedule = "on Mondays"'),
+    ):
+        desk.edit_config(right, wrong)
     result = desk.run("ingest")
     first, *faults = result.stderr.splitlines()
     assert (result.exit_code, len(faults)) == (1, 5)
