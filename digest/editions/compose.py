@@ -35,9 +35,8 @@ def next_window(
     return window_to_close(
         parse_rule(digest.schedule),
         settings.digest_zone(digest),
-        last_end=None if last is None else last[1],
+        starts_at=digest.since if last is None else last[1],
         first_seen=first_seen(db) if last is None and digest.since is None else None,
-        since=digest.since,
         now=now,
         by_hand=by_hand,
     )

@@ -270,7 +270,9 @@ def deliver(
                 "config.toml; put it back, or cancel the edition."
             )
         report = EditionReport(edition_id, edition.digest, edition.number)
-        _send(newsroom, config, edition, report, portion or Portion(), stop, notify)
+        ledger = Ledger(newsroom.db, newsroom.now, stop, notify)
+        _send(newsroom, config, edition, report, portion or Portion(), ledger)
+        report.stopped = stop()
         reports.append(report)
     return reports
 
@@ -281,8 +283,7 @@ def _send(
     edition: Edition,
     report: EditionReport,
     portion: Portion,
-    stop: Callable[[], bool],
-    notify: Callable[[OutcomeKind], None],
+    ledger: Ledger,
 ) -> None:
     """Send what is due of one edition and complete its report."""
     db, now, edition_id = newsroom.db, newsroom.now, report.edition_id
@@ -304,7 +305,6 @@ def _send(
             environment=newsroom.templates,
             signer=signer,
         )
-    ledger = Ledger(db, now, stop, notify)
 
     def take() -> Iterator[Due]:
         for one in due_deliveries(db, edition_id, now()):
@@ -354,7 +354,6 @@ def _send(
 
     report.outcomes = ledger.outcomes
     report.fault = without_addresses(fault or ledger.fault)
-    report.stopped = stop()
     with db.write():
         report.skipped += skip_cancelled(db, edition_id, now())
         if report.fault is not None:

@@ -40,9 +40,8 @@ def window_to_close(
     rule: Rule,
     zone: str,
     *,
-    last_end: datetime | None,
+    starts_at: datetime | None,
     first_seen: datetime | None,
-    since: datetime | None,
     now: datetime,
     by_hand: bool = False,
 ) -> Window | None:
@@ -52,15 +51,14 @@ def window_to_close(
     missed. `by_hand` it ends at the next whole second, so that it holds what came in up to and at
     `now`, and what comes later in the same second is moved behind it by `seen_at`.
 
-    It starts at `last_end`, where the digest's last edition ended; for the first edition at `since`,
-    else at the boundary not after `first_seen`, when the earliest article came in. There is none
-    before the first article, and while the clock is before the last edition's end.
+    It starts at `starts_at`, where the digest's last edition ended or its `since`; without one at the
+    boundary not after `first_seen`, when the earliest article came in. There is none before the first
+    article, and while the clock is before the last edition's end.
     """
     if by_hand:
         ends_at = now.astimezone(UTC).replace(microsecond=0) + _SECOND
     else:
         ends_at = boundary_before_or_at(rule, zone, now)
-    starts_at = last_end or since
     if starts_at is None and first_seen is not None:
         starts_at = boundary_before_or_at(rule, zone, first_seen)
     if starts_at is None or ends_at <= starts_at:

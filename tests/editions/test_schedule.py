@@ -33,8 +33,8 @@ def utc(text: str) -> datetime:
 
 
 def to_close(now: str, *, by_hand: bool = False, **moments: str | None) -> Window | None:
-    """The weekly window in Ashgabat; `moments` are last_end, first_seen and since."""
-    known = {"last_end": None, "first_seen": None, "since": None, **moments}
+    """The weekly window in Ashgabat; `moments` are starts_at and first_seen."""
+    known = {"starts_at": None, "first_seen": None, **moments}
     parsed = {name: text and utc(text) for name, text in known.items()}
     return window_to_close(WEEKLY, "Asia/Ashgabat", **parsed, now=utc(now), by_hand=by_hand)
 
@@ -97,34 +97,29 @@ def test_before_and_after_walk_the_same_boundaries(rule: str, zone: str, second:
 
 
 @pytest.mark.parametrize(
-    ("last_end", "first_seen", "since", "now", "expected"),
+    ("starts_at", "first_seen", "now", "expected"),
     [
-        pytest.param(None, None, None, "2026-11-24T00:00", None, id="nothing has come in"),
-        pytest.param(None, "2026-11-18T10:00", None, "2026-11-22T00:00", None, id="first, not yet due"),
-        pytest.param(None, "2026-11-18T10:00", None, "2026-11-23T03:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="first, due on the second"),
-        pytest.param(None, "2026-11-16T03:00", None, "2026-11-23T09:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="first article on a boundary"),
-        pytest.param(None, "2026-11-01T10:00", None, "2026-11-23T09:00", ("2026-10-26T03:00", "2026-11-23T03:00"), id="first after a long wait"),
-        pytest.param(None, "2026-11-01T10:00", "2026-11-20T00:00", "2026-11-23T09:00", ("2026-11-20T00:00", "2026-11-23T03:00"), id="since a day that the operator names"),
-        pytest.param(None, None, "2026-11-20T00:00", "2026-11-23T09:00", ("2026-11-20T00:00", "2026-11-23T03:00"), id="since, with nothing in it"),
-        pytest.param(None, "2026-11-01T10:00", "2026-12-20T00:00", "2026-11-23T09:00", None, id="since is still ahead"),
-        pytest.param("2026-11-16T03:00", "2026-11-01T10:00", None, "2026-11-23T02:59:59", None, id="a second too early"),
-        pytest.param("2026-11-16T03:00", "2026-11-01T10:00", None, "2026-11-23T03:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="on time"),
-        pytest.param("2026-11-23T03:00", "2026-11-01T10:00", None, "2026-11-23T03:00", None, id="closed already"),
-        pytest.param("2026-10-12T03:00", "2026-10-01T10:00", None, "2026-11-24T00:00", ("2026-10-12T03:00", "2026-11-23T03:00"), id="after an outage one window, no burst"),
-        pytest.param("2026-11-18T14:30", "2026-10-01T10:00", None, "2026-11-23T09:00", ("2026-11-18T14:30", "2026-11-23T03:00"), id="after one closed by hand"),
-        pytest.param("2026-11-23T03:00", "2026-10-01T10:00", None, "2025-01-01T00:00", None, id="the clock fell back two years"),
-        pytest.param("2026-11-16T03:00", "2026-10-01T10:00", "2026-11-20T00:00", "2026-11-23T09:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="since counts for the first only"),
+        pytest.param(None, None, "2026-11-24T00:00", None, id="nothing has come in"),
+        pytest.param(None, "2026-11-18T10:00", "2026-11-22T00:00", None, id="first, not yet due"),
+        pytest.param(None, "2026-11-18T10:00", "2026-11-23T03:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="first, due on the second"),
+        pytest.param(None, "2026-11-16T03:00", "2026-11-23T09:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="first article on a boundary"),
+        pytest.param(None, "2026-11-01T10:00", "2026-11-23T09:00", ("2026-10-26T03:00", "2026-11-23T03:00"), id="first after a long wait"),
+        pytest.param("2026-11-20T00:00", "2026-11-01T10:00", "2026-11-23T09:00", ("2026-11-20T00:00", "2026-11-23T03:00"), id="since a day that the operator names"),
+        pytest.param("2026-11-20T00:00", None, "2026-11-23T09:00", ("2026-11-20T00:00", "2026-11-23T03:00"), id="since, with nothing in it"),
+        pytest.param("2026-12-20T00:00", "2026-11-01T10:00", "2026-11-23T09:00", None, id="since is still ahead"),
+        pytest.param("2026-11-16T03:00", "2026-11-01T10:00", "2026-11-23T02:59:59", None, id="a second too early"),
+        pytest.param("2026-11-16T03:00", "2026-11-01T10:00", "2026-11-23T03:00", ("2026-11-16T03:00", "2026-11-23T03:00"), id="on time"),
+        pytest.param("2026-11-23T03:00", "2026-11-01T10:00", "2026-11-23T03:00", None, id="closed already"),
+        pytest.param("2026-10-12T03:00", "2026-10-01T10:00", "2026-11-24T00:00", ("2026-10-12T03:00", "2026-11-23T03:00"), id="after an outage one window, no burst"),
+        pytest.param("2026-11-18T14:30", "2026-10-01T10:00", "2026-11-23T09:00", ("2026-11-18T14:30", "2026-11-23T03:00"), id="after one closed by hand"),
+        pytest.param("2026-11-23T03:00", "2026-10-01T10:00", "2025-01-01T00:00", None, id="the clock fell back two years"),
     ],
 )  # fmt: skip
 def test_the_due_window(
-    last_end: str | None,
-    first_seen: str | None,
-    since: str | None,
-    now: str,
-    expected: tuple[str, str] | None,
+    starts_at: str | None, first_seen: str | None, now: str, expected: tuple[str, str] | None
 ):
     """What the weekly digest closes, in the states that an operator can meet."""
-    window = to_close(now, last_end=last_end, first_seen=first_seen, since=since)
+    window = to_close(now, starts_at=starts_at, first_seen=first_seen)
     assert window == (expected and Window(utc(expected[0]), utc(expected[1])))
 
 
@@ -137,7 +132,7 @@ def test_a_window_closed_by_hand_holds_what_came_in_up_to_now():
 
 
 @pytest.mark.parametrize(
-    ("now", "last_end", "first_seen"),
+    ("now", "starts_at", "first_seen"),
     [
         pytest.param("2026-11-18T14:30:00.9", "2026-11-18T14:30:01", "2026-11-18T09:00", id="twice in one second"),
         pytest.param("2026-11-18T14:30", "2027-01-01T00:00", "2026-11-18T09:00", id="the clock was ahead once"),
@@ -145,10 +140,10 @@ def test_a_window_closed_by_hand_holds_what_came_in_up_to_now():
     ],
 )  # fmt: skip
 def test_no_window_is_closed_by_hand_where_none_is_open(
-    now: str, last_end: str | None, first_seen: str | None
+    now: str, starts_at: str | None, first_seen: str | None
 ):
     """A window never ends before it starts."""
-    assert to_close(now, last_end=last_end, first_seen=first_seen, by_hand=True) is None
+    assert to_close(now, starts_at=starts_at, first_seen=first_seen, by_hand=True) is None
 
 
 @pytest.mark.parametrize(
@@ -187,9 +182,8 @@ class Newsroom:
         window = window_to_close(
             parse_rule(self.rule),
             self.zone,
-            last_end=self.last_end,
+            starts_at=self.last_end,
             first_seen=min(self.seen, default=None),
-            since=None,
             now=now,
             by_hand=hand,
         )
