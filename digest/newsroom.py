@@ -87,6 +87,12 @@ def make_environment(operator: Path | None = None) -> "Environment":
     )
 
 
+@functools.cache
+def _our_environment() -> "Environment":
+    """Without an operator's folder: one for the process, so that a template is compiled once."""
+    return make_environment()
+
+
 def fingerprint(environment: "Environment") -> str:
     """A hash that changes when what makes pages changes: a template, this program, a library."""
     digest = hashlib.sha256(_program().encode())
@@ -181,7 +187,10 @@ class Newsroom:
 
     @property
     def templates(self) -> "Environment":
-        return self._part("templates", lambda: make_environment(self.settings.web.templates))
+        folder = self.settings.web.templates
+        return self._part(
+            "templates", _our_environment if folder is None else lambda: make_environment(folder)
+        )
 
     @property
     def transport(self) -> "Transport":

@@ -6,6 +6,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ def opened(
     return Newsroom(settings, now, parts, db)
 
 
+@lru_cache(maxsize=8)
+def _settings(config: Path, contents: bytes) -> Settings:
+    return load_settings(config)
+
+
 @dataclass(frozen=True)
 class Desk:
     folder: Path
@@ -51,7 +57,7 @@ class Desk:
 
     @property
     def settings(self) -> Settings:
-        return load_settings(self.config)
+        return _settings(self.config, self.config.read_bytes())
 
     def open(self, *, read_only: bool = False) -> Database:
         """By the machine's clock, as commands do: `digest doctor` checks how old the store is."""
