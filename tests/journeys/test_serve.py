@@ -31,7 +31,7 @@ def read_answer(lines: BinaryIO, *, head: bool) -> tuple[int, str, bool]:
 @pytest.fixture
 def quick(desk: Desk) -> Desk:
     """A desk whose lease is short."""
-    desk.configure(lease_seconds="3.0")
+    desk.configure(lease_seconds="12.0")
     return desk
 
 
