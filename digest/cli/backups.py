@@ -108,7 +108,7 @@ def activate_database(hold: bool | None) -> None:
     from digest.editions.deliver import settle_handed
     from digest.editions.store import hold_edition, unfinished_editions
     from digest.errors import NotReadyError
-    from digest.store.owner import adopt, is_copy
+    from digest.store.owner import activate, is_copy
 
     newsroom = current_newsroom()
     held: list[int] = []
@@ -135,7 +135,7 @@ def activate_database(hold: bool | None) -> None:
                 for edition_id in held:
                     hold_edition(db, edition_id, NOTE)
                 held += compose_held(newsroom, now, NOTE)
-        adopt(db, newsroom.here)
+        activate(db, newsroom.here)
     follow = "Next: digest send --dry-run."
     if held:
         follow = (

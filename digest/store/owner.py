@@ -85,7 +85,7 @@ def check_home(db: Database, here: str) -> None:
     """
     home = _meta(db, HOME)
     if home is None:
-        adopt(db, here)
+        activate(db, here)
     elif home.startswith(COPY_OF):
         raise SenderError(
             f"{db.path}: this database was restored or imported, and does not record what was sent "
@@ -103,13 +103,13 @@ def is_copy(db: Database) -> bool:
     return (_meta(db, HOME) or "").startswith(COPY_OF)
 
 
-def adopt(db: Database, here: str) -> None:
+def activate(db: Database, here: str) -> None:
     """Make `here` the place from which the database sends. Call inside a write."""
     _set_meta(db, HOME, here)
 
 
 def deactivate(db: Database) -> None:
-    """Mark this as a copy, which sends only after `adopt`. Call inside a write."""
+    """Mark this as a copy, which sends only after `activate`. Call inside a write."""
     home = _meta(db, HOME)
     if home is None or not home.startswith(COPY_OF):
         _set_meta(db, HOME, COPY_OF + (home or "a database that had not sent"))

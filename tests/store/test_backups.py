@@ -23,7 +23,7 @@ from digest.store.backups import (
 )
 from digest.store.database import Database, open_database
 from digest.store.files import new_file
-from digest.store.owner import adopt, check_home, sole_sender
+from digest.store.owner import activate, check_home, sole_sender
 from tests.desks import Desk
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -236,7 +236,7 @@ def test_a_copy_in_place_waits_to_be_adopted(
     """Even at the same path, the copy does not know what was sent after it."""
     if has_sent:
         with db.write():
-            adopt(db, HERE)
+            activate(db, HERE)
     copy = back_up(db, tmp_path / "kept")
     db.close()
     place(copy, db.path, *([NOW] if place is restore else []))
@@ -245,7 +245,7 @@ def test_a_copy_in_place_waits_to_be_adopted(
         with refused, restored.write():
             check_home(restored, HERE)
         with restored.write():
-            adopt(restored, HERE)
+            activate(restored, HERE)
         with restored.write():
             check_home(restored, HERE)
 

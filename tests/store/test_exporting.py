@@ -10,7 +10,7 @@ from digest.errors import SenderError, StoreError
 from digest.feeds.publish import publish
 from digest.store.backups import PASSING, export_lines, import_lines, own_tables, row_counts
 from digest.store.database import SCHEMA_VERSION, Database, integrity_faults, open_database
-from digest.store.owner import adopt, check_home, token_key
+from digest.store.owner import activate, check_home, token_key
 from tests.desks import MADE_AT, PAGES, Desk, opened
 from tests.mailing import Office
 
@@ -26,7 +26,7 @@ def office(filled: Desk) -> Iterator[Office]:
         office.add("a@reader.example", "b@reader.example", name="Айна")
         office.compose()
         with db.write():
-            adopt(db, HERE)
+            activate(db, HERE)
             token_key(db, lambda: KEY)
             bounce = {"sha256": "00", "kind": "other", "read_at": "2026-11-22T00:00:00.000000Z"}
             db.insert("bounces", {**bounce, "raw": bytes(range(256))})

@@ -10,7 +10,7 @@ import pytest
 
 from digest.errors import SenderError
 from digest.store.database import Database
-from digest.store.owner import adopt, check_home, sole_sender, token_key
+from digest.store.owner import activate, check_home, sole_sender, token_key
 from tests.desks import ROOT
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def test_the_first_to_send_makes_its_place_the_home(db: Database) -> None:
         check_home(db, "this machine:/srv/digest.db")
         with pytest.raises(SenderError, match="digest activate"):
             check_home(db, "that machine:/srv/digest.db")
-        adopt(db, "that machine:/srv/digest.db")
+        activate(db, "that machine:/srv/digest.db")
         check_home(db, "that machine:/srv/digest.db")
         with pytest.raises(SenderError, match="that machine"):
             check_home(db, "this machine:/srv/digest.db")
