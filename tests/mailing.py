@@ -121,9 +121,9 @@ class Office:
         """One run; the report of the first edition that it had."""
         settings = self.desk.settings
         transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
-        recover(opened(self.db, settings, transport=transport, clock=self.now))
         parts: Any = {"transport": transport, "templates": PAGES, "token_key": KEY}
         newsroom = opened(self.db, settings, clock=lambda: self.now, **parts)
+        recover(newsroom)
         self.reports = deliver(newsroom, portion=portion)
         return self.reports[0] if self.reports else None
 

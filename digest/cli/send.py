@@ -51,17 +51,26 @@ class Planned:
 
 def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = None) -> list[Planned]:
     """What `digest send` would send: what is still queued, the oldest first, then what is new; with
-    `expect` that edition alone.
+    `expect` that edition alone. What a dead sender left counts as it will be settled.
     """
     from digest.editions.compose import is_worth_sending, preview, segments
+    from digest.editions.deliver import fates_of_handed
     from digest.editions.store import edition_by_id, pending_editions, queued_segments
+    from digest.mail.outgoing import OutcomeKind
+    from digest.store.owner import is_sending
 
-    now = newsroom.now()
-    planned = [
-        Planned(
-            edition_by_id(newsroom.db, i), tuple(queued_segments(newsroom.db, i, now)), frozen=True
+    db, now = newsroom.db, newsroom.now()
+    again: list[int] = []
+    if not is_sending(newsroom.settings.store.path) and (fates := fates_of_handed(newsroom)):
+        again = [i for i, fate in fates.items() if fate is OutcomeKind.UNSENT]
+        warn(
+            f"{counted(len(fates), 'delivery was', 'deliveries were')} handed over by a sender that "
+            f"died before the answer. digest send first settles them: {len(again):,} will be sent, "
+            "the others were sent or are uncertain."
         )
-        for i in pending_editions(newsroom.db, digest=config.name, now=now)
+    planned = [
+        Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now, also=again)), frozen=True)
+        for i in pending_editions(db, digest=config.name, now=now, also=again)
     ]
     fresh = preview(newsroom, config, now, expect=expect)
     if fresh is not None and is_worth_sending(newsroom, config, fresh, now):
@@ -358,7 +367,8 @@ def send(
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
     from digest.editions.compose import Expected, find_digest
-    from digest.editions.deliver import Portion
+    from digest.editions.deliver import Portion, recover_for_plan
+    from digest.editions.deliveries import handed_deliveries
     from digest.errors import ExpectationError
     from digest.mail.outgoing import OutcomeKind
     from digest.service.mail_checks import refuse_what_is_red
@@ -366,6 +376,15 @@ def send(
     newsroom = current_newsroom()
     config = find_digest(newsroom.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
+    with newsroom.open(read_only=True) as newsroom:
+        left_by_dead_sender = not dry_run and bool(handed_deliveries(newsroom.db))
+    if left_by_dead_sender:
+        with newsroom.open() as newsroom:
+            if settled := recover_for_plan(newsroom):
+                warn(
+                    f"{counted(settled, 'delivery was', 'deliveries were')} left without an answer by "
+                    "a sender that died, and settled now. Next: digest editions list."
+                )
     with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
         planned = plan(newsroom, config, expected)
         if queued:

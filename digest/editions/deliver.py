@@ -6,8 +6,9 @@
 The transport calls back into `Ledger`; its docstring says what is on disk when.
 """
 
+import contextlib
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,13 @@ from itertools import islice
 
 from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
 from digest.config.settings import DigestConfig
-from digest.editions.deliveries import due_deliveries, has_unwanted, skip_segment, skip_unwanted
+from digest.editions.deliveries import (
+    due_deliveries,
+    handed_deliveries,
+    has_unwanted,
+    skip_segment,
+    skip_unwanted,
+)
 from digest.editions.mail import make_segment
 from digest.editions.selection import lay_out
 from digest.editions.store import (
@@ -27,16 +34,17 @@ from digest.editions.store import (
     segments_of,
     skip_cancelled,
 )
-from digest.errors import NotFoundError
+from digest.errors import NotFoundError, SenderError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.mime import MessageMaker
+from digest.mail.notices import notice_sender
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Outgoing, Phase
-from digest.mail.store import TABLE, mark_handed, recover_handed, settle
+from digest.mail.store import TABLE, handed_notices, mark_handed, recover_handed, settle
 from digest.mail.tokens import return_path, token_for
 from digest.model import Edition
 from digest.newsroom import Newsroom
-from digest.store.database import Database
-from digest.store.owner import check_home, set_way_out, way_out
+from digest.store.database import Database, Row
+from digest.store.owner import check_home, set_way_out, sole_sender, way_out
 
 
 def begin_sending(newsroom: Newsroom) -> int:
@@ -52,31 +60,63 @@ def begin_sending(newsroom: Newsroom) -> int:
 
 
 def recover(newsroom: Newsroom) -> int:
-    """Settle the deliveries and reports that were handed over without an answer; returns how many.
+    """Settle the deliveries and reports that a dead sender handed over without an answer; how many.
     Only the sole sender may call it, and must before it sends.
-
-    They may be sent again only by the same transport, if it knows what it has written. All are
-    settled at once, since the way out is stored once for all.
     """
-    db, transport, now, mail = (
-        newsroom.db,
-        newsroom.transport,
-        newsroom.now(),
-        newsroom.settings.mail,
-    )
-    way = f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
+    db, now, way = newsroom.db, newsroom.now(), _way(newsroom)
+    fates = fates_of_handed(newsroom)
+    # Reports and deliveries have ids of their own; both are settled here, since the way is stored once.
+    notices = {
+        row["id"]: newsroom.transport.fate(
+            Outgoing(row["id"], notice_sender(newsroom.settings, row["name"]), row["place"], b"")
+        )
+        for row in (handed_notices(db) if way_out(db) == way else ())
+    }
     with db.write():
-        repeatable = way_out(db) == way and transport.repeatable
         set_way_out(db, way)
-        return settle_handed(db, repeatable=repeatable, now=now)
+        return settle_handed(db, fates, notices, now)
 
 
-def settle_handed(db: Database, *, repeatable: bool, now: datetime) -> int:
-    """Queue again what was handed over without an answer if that is `repeatable`, else mark it
-    uncertain; returns how many. Call inside a write.
-    """
-    recovered = recover_handed(db, repeatable=repeatable, now=now)
-    recovered += recover_handed(db, repeatable=repeatable, now=now, table=TABLE)
+def recover_for_plan(newsroom: Newsroom) -> int:
+    """Recover before a plan is made; how many. None if a living sender will settle its own, or if the
+    database may not send, which sending explains."""
+    with (
+        contextlib.suppress(SenderError),
+        sole_sender(newsroom.settings.store.path, newsroom.now()),
+    ):
+        return begin_sending(newsroom)
+    return 0
+
+
+def fates_of_handed(newsroom: Newsroom) -> dict[int, OutcomeKind]:
+    """What became of each delivery that was handed over without an answer; none where another way of
+    sending is set now, whose outbox says nothing about them."""
+    rows = handed_deliveries(newsroom.db)
+    if not rows or way_out(newsroom.db) != _way(newsroom):
+        return {}
+    settings, key = newsroom.settings, newsroom.token_key
+
+    def fate(row: Row) -> OutcomeKind:
+        sender = return_path(settings, token_for(key, row["edition_id"], row["recipient_id"]))
+        return newsroom.transport.fate(Outgoing(row["id"], sender, row["address"], b""))
+
+    return {row["id"]: fate(row) for row in rows}
+
+
+def _way(newsroom: Newsroom) -> str:
+    mail = newsroom.settings.mail
+    return f"maildir {mail.outbox.resolve()}" if mail.transport == "maildir" else mail.transport
+
+
+def settle_handed(
+    db: Database,
+    fates: Mapping[int, OutcomeKind],
+    notices: Mapping[int, OutcomeKind],
+    now: datetime,
+) -> int:
+    """Settle by their fates what was handed over without an answer; how many. Call inside a write."""
+    recovered = recover_handed(db, fates, now)
+    recovered += recover_handed(db, notices, now, table=TABLE)
     for edition_id in cancelled_editions(db):
         skip_cancelled(db, edition_id, now)
     return recovered

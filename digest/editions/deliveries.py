@@ -93,6 +93,14 @@ def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due
             )
 
 
+def handed_deliveries(db: Database) -> list[Row]:
+    """Rows of what was handed over without an answer: id, edition_id, recipient_id, address, handed_at."""
+    sql = """SELECT deliveries.id, edition_id, recipient_id, address, handed_at
+               FROM deliveries JOIN recipients ON recipients.id = recipient_id
+              WHERE deliveries.status = 'handed' ORDER BY deliveries.id"""
+    return db.rows(sql)
+
+
 UNWANTED = """
 SELECT 1
   FROM json_each(?) AS drawn

@@ -1,7 +1,7 @@
 """Frozen editions: their window, their articles in order, their segments."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime
 
@@ -159,21 +159,25 @@ def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
     ]
 
 
-def queued_segments(db: Database, edition_id: int, now: datetime) -> list[Segment]:
+def queued_segments(
+    db: Database, edition_id: int, now: datetime, *, also: Collection[int] = ()
+) -> list[Segment]:
     """The segments of an edition, the largest first, each counting the deliveries that would be sent:
-    those that are due, to recipients who still want the mail and may be mailed.
+    those that are due and these `also`, to recipients who still want the mail and may be mailed.
     """
     sql = """
     SELECT segments.language, segments.languages, segments.themes, count(*) AS recipients
       FROM deliveries JOIN segments ON segments.id = deliveries.segment_id
       JOIN recipients ON recipients.id = deliveries.recipient_id
-     WHERE deliveries.edition_id = ? AND deliveries.status = 'queued' AND deliveries.due_at <= ?
+     WHERE deliveries.edition_id = ?
+       AND (deliveries.status = 'queued' AND deliveries.due_at <= ?
+            OR deliveries.id IN (SELECT value FROM json_each(?)))
        AND recipients.status = 'active'
        AND NOT EXISTS (SELECT 1 FROM suppressions
                         WHERE suppressions.address_key = recipients.address_key)
      GROUP BY segments.id ORDER BY recipients DESC, segments.id
     """
-    rows = db.rows(sql, (edition_id, text_from_moment(now)))
+    rows = db.rows(sql, (edition_id, text_from_moment(now), json.dumps(list(also))))
     return [Segment(_choice(row), row["recipients"]) for row in rows]
 
 
@@ -184,16 +188,21 @@ def _choice(row: Row) -> Choice:
     return Choice(row["language"], languages, themes)
 
 
-def pending_editions(db: Database, *, digest: str | None, now: datetime) -> list[int]:
-    """Composed editions with deliveries that are due, the oldest first."""
+def pending_editions(
+    db: Database, *, digest: str | None, now: datetime, also: Collection[int] = ()
+) -> list[int]:
+    """Composed editions with deliveries that are due, or are these `also`, the oldest first."""
     sql = """
     SELECT id FROM editions
      WHERE status = 'composed' AND (? IS NULL OR digest = ?)
-       AND EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
-                      AND status = 'queued' AND due_at <= ?)
+       AND (EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
+                       AND status = 'queued' AND due_at <= ?)
+            OR id IN (SELECT edition_id FROM deliveries
+                       WHERE id IN (SELECT value FROM json_each(?))))
      ORDER BY ends_at, id
     """
-    return [int(row["id"]) for row in db.rows(sql, (digest, digest, text_from_moment(now)))]
+    values = (digest, digest, text_from_moment(now), json.dumps(list(also)))
+    return [int(row["id"]) for row in db.rows(sql, values)]
 
 
 def unfinished_editions(db: Database, *, article_id: int | None = None) -> list[int]:

@@ -4,6 +4,7 @@ A message's file name follows from its delivery, so delivering it again after a 
 after a mail program has moved it, and never doubles it.
 """
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +28,26 @@ def file_name(message: Outgoing) -> str:
 class MaildirTransport:
     """Writes each message as one file into the maildir `outbox`, which is created if missing.
 
-    Never uncertain: a message handed without an answer may be delivered again.
-    """
+        tmp/, complete and on disk -> `handed` -> new/ -> `settled`
 
-    repeatable = True
+    So the folder itself shows what became of a message whose sender died, as long as no program has
+    taken it away.
+    """
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
+
+    def fate(self, message: Outgoing) -> OutcomeKind:
+        """In tmp/ it was not delivered, in new/ or cur/ it was; a file that is gone may have been
+        taken from new/."""
+        name = file_name(message)
+        if (self._outbox / "tmp" / name).exists():
+            return OutcomeKind.UNSENT
+        # In cur/, where mail programs move messages, flags follow the name.
+        taken = (self._outbox / "new" / name).exists() or any(
+            (self._outbox / "cur").glob(f"{name}*")
+        )
+        return OutcomeKind.SENT if taken else OutcomeKind.UNCERTAIN
 
     def deliver(
         self,
@@ -44,39 +58,47 @@ class MaildirTransport:
         stop: Callable[[], bool],
     ) -> Report:
         """Write until `messages` ends, `stop()` is true, or the folder cannot be written: then the
-        messages drawn are OURS."""
+        messages that are not in new/ are OURS."""
         counts: Counter[OutcomeKind] = Counter()
-        cur = self._outbox / "cur"  # where mail programs move messages, with flags in the name
-        moved = {f.name.partition(":")[0]: f for f in cur.iterdir()} if cur.is_dir() else {}
+        new = self._outbox / "new"
         while not (stopped := stop()):
             group = list(islice(messages, GROUP))
             if not group:
                 break
-            handed([message.delivery_id for message in group])
-            where = str(self._outbox)
+            paths = {one.delivery_id: self._outbox / "tmp" / file_name(one) for one in group}
+            delivered: set[int] = set()
+            is_handed, text = False, ""
             try:
                 for folder in ("tmp", "new", "cur"):
                     (self._outbox / folder).mkdir(parents=True, exist_ok=True)
                 for message in group:
-                    name = file_name(message)
-                    # As in a maildir: complete in tmp/, then one rename. The bytes are those of the
-                    # message, with CRLF, so that a signature still verifies.
-                    temporary = self._outbox / "tmp" / name
-                    with temporary.open("wb") as file:
+                    # The bytes are those of the message, with CRLF, so that a signature still verifies.
+                    with paths[message.delivery_id].open("wb") as file:
                         file.write(message.message)
                         file.flush()
                         os.fsync(file.fileno())
-                    temporary.replace(moved.get(name, self._outbox / "new" / name))
-                sync_folder(self._outbox / "new")
-                outcomes = [
-                    Outcome(m.delivery_id, OutcomeKind.SENT, server=where, phase=Phase.END)
-                    for m in group
-                ]
-            except OSError as e:  # none of the group counts as sent
+                sync_folder(self._outbox / "tmp")
+                handed(list(paths))
+                is_handed = True
+                for delivery_id, path in paths.items():
+                    path.replace(new / path.name)
+                    delivered.add(delivery_id)
+                sync_folder(new)
+            except OSError as e:
                 text = e.strerror or str(e)
-                outcomes = [Outcome(m.delivery_id, OutcomeKind.OURS, text=text) for m in group]
+            finally:
+                if not is_handed:
+                    for path in paths.values():
+                        with contextlib.suppress(OSError):  # it was not written
+                            path.unlink()
+            outcomes = [
+                Outcome(i, OutcomeKind.SENT, server=str(self._outbox), phase=Phase.END)
+                if i in delivered
+                else Outcome(i, OutcomeKind.OURS, text=text)
+                for i in paths
+            ]
             settled(outcomes)
             counts.update(outcome.kind for outcome in outcomes)
-            if counts[OutcomeKind.OURS]:
-                return Report(counts, fault=f"outbox {self._outbox}: {outcomes[-1].text}")
+            if text:
+                return Report(counts, fault=f"outbox {self._outbox}: {text}")
         return Report(counts, exhausted=not stopped, stopped=stopped)

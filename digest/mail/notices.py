@@ -198,8 +198,13 @@ def outgoing(
 
     The envelope sender names the notice; its bounces arrive with those of the editions.
     """
-    sender = token_address(BOUNCES, mail_domain(settings), notice.name.replace(".", "-"))
+    sender = notice_sender(settings, notice.name)
     return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
+
+
+def notice_sender(settings: Settings, name: str) -> str:
+    """The envelope sender of a notice."""
+    return token_address(BOUNCES, mail_domain(settings), name.replace(".", "-"))
 
 
 def notice_message(

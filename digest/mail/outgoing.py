@@ -195,11 +195,12 @@ class Report:
 
 
 class Transport(Protocol):
-    """A way to send messages. `repeatable`: a message handed without an answer may be delivered again
-    without reaching anybody twice."""
+    """A way to send messages."""
 
-    @property
-    def repeatable(self) -> bool: ...
+    def fate(self, message: Outgoing) -> OutcomeKind:
+        """What became of a message that was handed by a sender that died before its answer: SENT,
+        UNSENT if it certainly was not delivered, else UNCERTAIN. Its bytes are not needed."""
+        ...
 
     def deliver(
         self,

@@ -8,12 +8,20 @@ hand it over; after a crash it is tried again.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from digest.errors import SenderError
 from digest.mail.ledger import DELAYS
-from digest.mail.outgoing import LONGEST_DELAY, DeliveryStatus, DueNotice, Kind, Notice, Settlement
+from digest.mail.outgoing import (
+    LONGEST_DELAY,
+    DeliveryStatus,
+    DueNotice,
+    Kind,
+    Notice,
+    OutcomeKind,
+    Settlement,
+)
 from digest.model import RenderedMail
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
@@ -75,19 +83,32 @@ def settle(
 
 
 def recover_handed(
-    db: Database, *, repeatable: bool, now: datetime, table: str = "deliveries"
+    db: Database, fates: Mapping[int, OutcomeKind], now: datetime, *, table: str = "deliveries"
 ) -> int:
-    """Settle the deliveries that a dead sender left handed: as uncertain, or queued again if the
-    transport is `repeatable`; how many. Call inside a write, as the only sender.
+    """Settle what a dead sender left as handed, each by its fate (see Transport), without one as
+    uncertain; how many. Call inside a write, as the only sender.
     """
-    outcome = (
-        "status = 'queued', due_at = ?"
-        if repeatable
-        else """status = 'uncertain', settled_at = ?, due_at = NULL,
-                reason = 'the sender died after the body was handed over'"""
-    )
-    sql = f"UPDATE {table} SET {outcome} WHERE status = 'handed'"  # noqa: S608 - ours
-    return db.run(sql, (text_from_moment(now),))
+    settlements = []
+    for row in db.rows(f"SELECT id FROM {table} WHERE status = 'handed'"):  # noqa: S608 - ours
+        match fates.get(row["id"]):
+            case OutcomeKind.SENT:
+                why = "found in the outbox after the sender died"
+                settlements.append(Settlement(row["id"], DeliveryStatus.SENT, reason=why))
+            case OutcomeKind.UNSENT:
+                settlements.append(Settlement(row["id"], DeliveryStatus.QUEUED, due_at=now))
+            case _:
+                why = "the sender died after the body was handed over"
+                settlements.append(Settlement(row["id"], DeliveryStatus.UNCERTAIN, reason=why))
+    settle(db, settlements, now, table=table)
+    return len(settlements)
+
+
+def handed_notices(db: Database) -> list[Row]:
+    """Rows of what was handed over without an answer: id, name, place."""
+    sql = """SELECT notice_deliveries.id, name, place
+               FROM notice_deliveries JOIN notices ON notices.id = notice_id
+              WHERE status = 'handed' ORDER BY notice_deliveries.id"""
+    return db.rows(sql)
 
 
 def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) -> int:

@@ -136,8 +136,8 @@ class Worker:
 
     def _send(self, stop: Stop) -> Facts:
         from digest.editions.deliver import begin_sending, deliver
+        from digest.editions.deliveries import handed_deliveries
         from digest.editions.store import pending_editions
-        from digest.service.store import has_handed
         from digest.store.owner import sole_sender
 
         reports: list[EditionReport] = []
@@ -148,7 +148,7 @@ class Worker:
                 for digest in newsroom.settings.digests
                 if pending_editions(newsroom.db, digest=digest.name, now=newsroom.now())
             ]
-            if not names and not has_handed(newsroom.db):
+            if not names and not handed_deliveries(newsroom.db):
                 return {}
             try:
                 stack.enter_context(sole_sender(newsroom.settings.store.path, newsroom.now()))

@@ -383,11 +383,6 @@ def oldest_due(db: Database) -> datetime | None:
     return None if value is None else moment_from_text(str(value))
 
 
-def has_handed(db: Database) -> bool:
-    """Whether a delivery was handed over and has no answer yet."""
-    return db.value("SELECT 1 FROM deliveries WHERE status = 'handed' LIMIT 1") is not None
-
-
 def check_readable(db: Database) -> None:
     """Read one table, so that a database that cannot be read raises its error."""
     db.value("SELECT count(*) FROM sources")

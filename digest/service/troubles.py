@@ -11,6 +11,7 @@ from pathlib import Path
 
 from digest.config.settings import Settings
 from digest.editions.compose import next_window
+from digest.editions.deliveries import handed_deliveries
 from digest.errors import DocumentError
 from digest.mail.ledger import without_addresses
 from digest.model import OTHER, Trouble
@@ -19,6 +20,7 @@ from digest.service import store
 from digest.sources.folder import check_folder
 from digest.store.database import Database, Row, moment_from_text
 from digest.store.files import write_fault
+from digest.store.owner import is_sending
 
 VERB_KEY = "verb "
 """Begins the keys of troubles that only the running service knows of: its verbs that fail."""
@@ -141,6 +143,13 @@ def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Troub
             f"Next: digest editions show {row['id']}, then {release}, or cancel it."
             if late
             else f"Correct what it names (digest doctor helps), then: {release}.",
+        )
+    if (handed := handed_deliveries(db)) and not is_sending(settings.store.path):
+        yield Trouble(
+            "handed",
+            f"{len(handed):,} deliveries were handed over by a sender that died before the answer.",
+            min(moment_from_text(row["handed_at"]) for row in handed),
+            "Next: digest send --queued, which settles them and sends what is still queued.",
         )
     for row in store.uncertain_editions(db):
         count, name = row["uncertain"], f"{row['digest']}/{row['number']}"

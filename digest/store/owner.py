@@ -26,7 +26,7 @@ def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
         SenderError: another process sends; its id and when it started are in the text.
         StoreError: the lock file beside the database cannot be written.
     """
-    lock = path.with_name(path.name + ".sender")
+    lock = _lock_of(path)
     with contextlib.ExitStack() as closing:
         try:
             is_new = not lock.exists()
@@ -50,6 +50,24 @@ def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
                 "disk is full or mounted read-only, and the permissions of the folder."
             ) from e
         yield
+
+
+def is_sending(path: Path) -> bool:
+    """Whether a living process sends from the database at `path`; changes nothing."""
+    try:
+        descriptor = os.open(_lock_of(path), os.O_RDWR)
+    except OSError:  # nobody ever sent, or another user does, who settles what is theirs
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_of(path: Path) -> Path:
+    """By whatever path a database is named, it has one lock."""
+    real = path.resolve()
+    return real.with_name(real.name + ".sender")
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -193,7 +193,7 @@ def died(office: Office, *ids: int) -> None:
 
 
 def test_after_a_crash_the_outbox_holds_each_message_once(office: Office) -> None:
-    """A message that may have been written is overwritten, even if it has been read."""
+    """A message that lies in the outbox was sent, even if it has been read."""
     office.add("a@reader.example", "b@reader.example", "c@reader.example")
     office.compose()
     office.deliver(portion=Portion(limit=2))

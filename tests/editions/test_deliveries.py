@@ -25,7 +25,7 @@ from digest.editions.store import (
     waiting_editions,
 )
 from digest.errors import NotFoundError, NotReadyError, SenderError
-from digest.mail.outgoing import DeliveryStatus, Settlement
+from digest.mail.outgoing import DeliveryStatus, OutcomeKind, Settlement
 from digest.mail.store import mark_handed, recover_handed, settle
 from digest.model import Choice, Edition, EditionStatus, Window
 from digest.store.database import Database, open_database, sqlite3
@@ -162,25 +162,33 @@ def test_a_settled_delivery_does_not_change_again(ledger: Database) -> None:
     assert (row["status"], row["answer"]) == ("sent", "250 Ok")
 
 
-@pytest.mark.parametrize(("repeatable", "left"), [(True, "queued"), (False, "uncertain")])
+@pytest.mark.parametrize(
+    ("fates", "left"),
+    [
+        ({1: OutcomeKind.UNSENT}, "queued"),
+        ({1: OutcomeKind.SENT}, "sent"),
+        ({1: OutcomeKind.UNCERTAIN}, "uncertain"),
+        ({}, "uncertain"),
+    ],
+)
 def test_mail_of_a_dead_sender_is_repeated_only_if_that_is_safe(
-    ledger: Database, repeatable: bool, left: str
+    ledger: Database, fates: dict[int, OutcomeKind], left: str
 ) -> None:
-    """A file can be overwritten; about a mail that may have arrived the operator decides."""
+    """About a mail that may have arrived the operator decides."""
     hand(ledger, 1, 2)
     end(ledger, Settlement(2, DeliveryStatus.SENT))
     with ledger.write():
-        assert recover_handed(ledger, repeatable=repeatable, now=LATER) == 1
-        assert recover_handed(ledger, repeatable=repeatable, now=LATER) == 0
+        assert recover_handed(ledger, fates, LATER) == 1
+        assert recover_handed(ledger, fates, LATER) == 0
     assert delivery_by_id(ledger, 1)["status"] == left
-    assert due(ledger, LATER) == ([1, 3, 4, 5] if repeatable else [3, 4, 5])
+    assert due(ledger, LATER) == ([1, 3, 4, 5] if left == "queued" else [3, 4, 5])
 
 
 def test_the_operator_settles_uncertain_deliveries(ledger: Database) -> None:
     """One, or all of an edition; other deliveries stay as they are."""
     hand(ledger, 1, 2, 3)
     with ledger.write():
-        recover_handed(ledger, repeatable=False, now=NOW)
+        recover_handed(ledger, {}, NOW)
         sent = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=True, now=NOW)
         resent = settle_uncertain(ledger, delivery_id=None, edition_id=1, sent=False, now=NOW)
         again = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=False, now=NOW)

@@ -39,16 +39,42 @@ def test_delivering_again_after_a_crash_doubles_nothing(tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 10
 
 
-def test_a_message_that_was_read_is_not_doubled_either(tmp_path):
-    """For somebody who has the outbox open in a mail program."""
-    messages = outgoing(PEOPLE[:2])
+@pytest.mark.parametrize(
+    ("place", "fate"),
+    [
+        pytest.param("tmp/{}", OutcomeKind.UNSENT, id="not delivered yet"),
+        pytest.param("new/{}", OutcomeKind.SENT, id="delivered"),
+        pytest.param("cur/{}:2,S", OutcomeKind.SENT, id="read in a mail program"),
+        pytest.param("elsewhere", OutcomeKind.UNCERTAIN, id="a program may have taken it"),
+    ],
+)
+def test_the_outbox_shows_what_became_of_a_message(tmp_path, place, fate):
+    """For recovery after a crash: what is not certain is not sent again."""
+    (message,) = outgoing(["a@example.net"])
     transport = MaildirTransport(tmp_path)
-    Book().run(transport, messages)
-    name = file_name(messages[0])
-    (tmp_path / "new" / name).rename(tmp_path / "cur" / f"{name}:2,S")
-    Book().run(transport, messages)
-    assert [path.name for path in (tmp_path / "cur").iterdir()] == [f"{name}:2,S"]
-    assert len(list((tmp_path / "new").iterdir())) == 1
+    Book().run(transport, [message])
+    name = file_name(message)
+    (tmp_path / "new" / name).rename(tmp_path / place.format(name))
+    assert transport.fate(message) is fate
+
+
+@pytest.mark.parametrize("died_at", ["handed", "settled"])
+def test_a_sender_that_dies_leaves_every_message_certain(tmp_path, died_at):
+    """Complete in tmp/ before `handed` is on disk, in new/ before the answer is."""
+
+    def die(_):
+        raise KeyboardInterrupt
+
+    messages = outgoing(PEOPLE[:3])
+    transport = MaildirTransport(tmp_path)
+    seen = []
+    calls = {"handed": lambda _: seen.extend(map(transport.fate, messages)), "settled": die}
+    if died_at == "settled":
+        calls["handed"] = lambda _: None
+    with pytest.raises(KeyboardInterrupt):
+        transport.deliver(iter(messages), stop=lambda: False, **calls)
+    seen += map(transport.fate, messages)
+    assert seen == [OutcomeKind.UNSENT] * (3 if died_at == "handed" else 0) + [OutcomeKind.SENT] * 3
 
 
 def test_names_differ_between_databases_that_count_alike():
@@ -88,4 +114,4 @@ def test_nothing_is_written_that_the_ledger_did_not_take(tmp_path):
         MaildirTransport(tmp_path).deliver(
             iter(outgoing(PEOPLE[:3])), handed=refuse, settled=lambda o: None, stop=lambda: False
         )
-    assert not (tmp_path / "new").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -232,11 +232,11 @@ def test_it_is_sent_again_only_the_way_that_it_went(
         newsroom.transport = MaildirTransport(outbox) if way == "maildir" else None
 
     use(before)
-    recover(newsroom.open())
-    with newsroom.db.write():  # as a sender leaves it that dies with the first mail under way
+    newsroom.send(hours=2)
+    with newsroom.db.write():  # as a sender leaves it that dies before the first answer
         newsroom.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
     use(after)
-    newsroom.send(hours=2)
+    newsroom.send(hours=3)
     assert newsroom.states()[0] == state
 
 

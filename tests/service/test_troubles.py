@@ -57,6 +57,12 @@ def uncertain(desk: Desk, db: Database) -> None:
     settle(db, range(3, 5), "uncertain", SOON)
 
 
+def handed(desk: Desk, db: Database) -> None:
+    compose(desk, db)
+    settle(db, range(1, 9), "sent", SOON)
+    settle(db, range(3, 5), "handed", SOON, handed_at=text_from_moment(SOON))
+
+
 def put_off(desk: Desk, db: Database) -> None:
     compose(desk, db)
     settle(db, range(1, 9), "queued", SOON, answer="451 try later, 1@reader.test", server=SERVER)
@@ -97,6 +103,7 @@ Break = Callable[[Desk, Database], None]
     [
         pytest.param(late, LATER + timedelta(days=1), "edition held weekly/1", HOUR + timedelta(hours=30), "later than", "digest editions show 1", id="composed too late"),
         pytest.param(by_hand, SOON, "edition held weekly/1", SOON, "535 for (address)", "digest editions release 1", id="paused by a fault"),
+        pytest.param(handed, LATER, "handed", SOON, "2 deliveries were handed over by a sender that died", "digest send --queued", id="left by a dead sender"),
         pytest.param(uncertain, SOON, "uncertain weekly/1", SOON, "2 deliveries are uncertain", "--edition 1 --status uncertain", id="uncertain"),
         pytest.param(put_off, SOON + timedelta(minutes=31), "relay", SOON, "deferred by relay.test:25: 451 try later, (address)", "digest doctor", id="the relay puts all mail off"),
         pytest.param(forgotten, LATER, "edition late weekly/1", SOON, "does not go out", "digest send weekly", id="mail that nobody sends"),

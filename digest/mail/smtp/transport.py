@@ -27,12 +27,14 @@ class SmtpTransport:
         NotReadyError: a password is missing, or a ca_file cannot be used.
     """
 
-    repeatable = False
-
     def __init__(self, settings: TransportSettings, *, patience: Patience | None = None) -> None:
         self._settings = settings
         self._patience = patience or Patience()
         self._accesses = accesses(settings.servers)
+
+    def fate(self, message: Outgoing) -> OutcomeKind:
+        """No server tells afterwards what it has accepted."""
+        return OutcomeKind.UNCERTAIN
 
     def deliver(
         self,
