@@ -69,7 +69,11 @@ def make_environment(operator: Path | None = None) -> "Environment":
 
         def get_source(self, *args: Any) -> tuple[str, str, Callable[[], bool]]:
             check_folder(Path(self.searchpath[0]))
-            return super().get_source(*args)
+            try:
+                return super().get_source(*args)
+            except UnicodeDecodeError as e:
+                path = Path(self.searchpath[0], args[1])
+                raise NotReadyError(f"{path}: not readable as text. Save it as UTF-8.") from e
 
         def list_templates(self) -> list[str]:
             check_folder(Path(self.searchpath[0]))
@@ -244,11 +248,13 @@ class Newsroom:
     @property
     def token_key(self) -> bytes:
         """The key of the tokens in our mail; made in a database that has none. Not inside a write."""
-        from digest.store.owner import token_key
+        from digest.store.owner import stored_token_key, token_key
 
         if "token_key" in self.parts:
             key: bytes = self.parts["token_key"]
             return key
+        if (stored := stored_token_key(self.db)) is not None:  # a dry run may not write
+            return stored
         with self.db.write():
             return token_key(self.db, self.random_bytes)
 

@@ -74,3 +74,10 @@ def test_mail_never_falls_back_to_our_templates(
     for ask in (lambda: environment.get_template("mail/edition.txt"), environment.list_templates):
         with pytest.raises(NotReadyError, match=f"{folder}: .*{says}.* digest doctor"):
             ask()
+
+
+def test_a_template_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    """One clear error for `publish`, `send` and `doctor` alike."""
+    (tmp_path / "a.txt").write_bytes("Новости".encode("cp1251"))
+    with pytest.raises(NotReadyError, match=r"a\.txt: not readable as text\. Save it as UTF-8"):
+        make_environment(tmp_path).get_template("a.txt")

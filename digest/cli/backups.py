@@ -87,7 +87,8 @@ def restore(file: Path, yes: bool) -> None:
     click.echo(
         f"Restored {store.path} from {file}.{kept} It does not know what was sent, or who "
         "unsubscribed, after the backup was made, and sends nothing until you activate it. Next: "
-        "digest editions list, then digest activate --hold, or --send if nothing was sent since."
+        "digest ingest --archive, so that nothing that came in since is sent again, then digest "
+        "activate --hold. If nothing was sent since: digest activate --send."
     )
 
 

@@ -1,5 +1,7 @@
 """`digest`: the group, its one option, and where errors become messages and exit codes."""
 
+import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -45,6 +47,13 @@ class DigestGroup(click.Group):
             # The reader of our pipe has closed it; Python would complain again at exit.
             sys.stderr.close()
             ctx.exit(0)
+        except OSError as e:
+            if e.errno != errno.ENOSPC:
+                raise
+            click.echo(f"Error: the output cannot be written: {e.strerror}.", err=True)
+            with contextlib.suppress(OSError):  # else Python would complain again at exit
+                sys.stdout.close()
+            ctx.exit(1)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in SECTIONS.items():

@@ -370,10 +370,13 @@ def send(
     from digest.editions.deliver import Portion, recover_for_plan
     from digest.editions.deliveries import handed_deliveries
     from digest.errors import ExpectationError
+    from digest.language.addresses import check_address
     from digest.mail.outgoing import OutcomeKind
     from digest.service.mail_checks import refuse_what_is_red
 
     newsroom = current_newsroom()
+    if test_address is not None:
+        test_address = check_address(test_address)
     config = find_digest(newsroom.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
     with newsroom.open(read_only=True) as newsroom:
@@ -490,7 +493,7 @@ WORDS = {
     "full": "to a full mailbox",
     "policy": "refused by policy",
     "refused": "refused",
-    "ours": "held back by a fault of ours",
+    "ours": "not sent because of a fault on our side",
     "unsent": "not started",
     "uncertain": "uncertain",
 }

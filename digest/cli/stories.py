@@ -236,7 +236,10 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
 @click.argument("article_id", type=ID, metavar="ID")
 @json_option
 def clear(article_id: int, as_json: bool) -> None:
-    """Undo all joins and splits of an article, and link it automatically."""
+    """Undo all joins and splits of an article.
+
+    It is then linked automatically again.
+    """
     from digest.stories.linking import take_back
     from digest.stories.store import story_by_id, story_of
 

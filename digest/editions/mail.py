@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
-from digest.errors import ConfigError, template_fault
+from digest.errors import ConfigError, DigestError, template_fault
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word
 from digest.language.wording import Wording, wording_for
 from digest.mail.mime import MessageMaker
@@ -309,6 +309,8 @@ def render_parts(
         text = environment.get_template(f"mail/{name}.txt").render(
             mail=mail, wrap=wrap, underline=underline
         )
+    except DigestError:  # it already says which file and what to do
+        raise
     except Exception as e:
         fault = template_fault(e)
         if settings.web.templates is None or fault is None:

@@ -238,7 +238,7 @@ def unserved(
             chosen = ", ".join(gone)
             yield Trouble(
                 f"recipients of no {what}",
-                f"{who} no mail: chosen is only what {settings.path.name} has no {what} for any more "
+                f"{who} no mail: the only choice is a {what} that {settings.path.name} no longer has "
                 f"({chosen}).",
                 now,
                 "Put it back under its name, or give each another choice: digest recipients list "

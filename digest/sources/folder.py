@@ -40,7 +40,9 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
                         continue  # just deleted
                     raise
                 size = 0
+            # A name that is not UTF-8 is shown escaped; `read_bytes` refuses it.
             name = path.relative_to(folder).as_posix()
+            name = name.encode("utf-8", "backslashreplace").decode()
             if not any(part.startswith(".") and part != ".." for part in name.split("/")):
                 documents.append(FoundDocument(name, path, size))
     except (ValueError, NotImplementedError) as error:
@@ -76,6 +78,10 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
     Raises:
         DocumentError: larger than `limit_bytes`, empty, or unreadable.
     """
+    try:
+        str(found.path).encode()
+    except UnicodeEncodeError:
+        raise DocumentError(found.name, "its file name is not UTF-8; rename the file") from None
     try:
         with found.path.open("rb") as file:
             data = file.read(limit_bytes + 1)

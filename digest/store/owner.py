@@ -135,11 +135,17 @@ def deactivate(db: Database) -> None:
 
 def token_key(db: Database, make: Callable[[], bytes]) -> bytes:
     """The key of this database's tokens; `make` makes it at first use. Call inside a write."""
-    if (stored := _meta(db, TOKEN_KEY)) is not None:
-        return bytes.fromhex(stored)
+    if (stored := stored_token_key(db)) is not None:
+        return stored
     key = make()
     _set_meta(db, TOKEN_KEY, key.hex())
     return key
+
+
+def stored_token_key(db: Database) -> bytes | None:
+    """The key of this database's tokens; None while it has none."""
+    stored = _meta(db, TOKEN_KEY)
+    return None if stored is None else bytes.fromhex(stored)
 
 
 def way_out(db: Database) -> str | None:

@@ -91,6 +91,7 @@ def test_a_usage_error_is_exit_code_2(desk: Desk, words: list[str]) -> None:
         pytest.param("articles list --theme durgs", "there is no theme 'durgs'; allowed are corruption, customs, drugs", id="theme"),
         pytest.param("compose daily", "there is no digest 'daily'; config.toml has weekly", id="digest"),
         pytest.param("deliveries list --edition 99", "there is no edition 99", id="edition"),
+        pytest.param("send --test nope", "'nope' is not an e-mail address", id="address of a test mail"),
         pytest.param("recipients end no@example.org", "no recipient has the address 'no@example.org'", id="recipient"),
         pytest.param(
             "recipients add ann@example.org --theme drug",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 import signal
@@ -400,3 +401,29 @@ def test_a_recipient_suppressed_meanwhile_is_not_mailed(crowd: tuple[Desk, Relay
     desk.run("send", "--yes")
     (row,) = desk.json("deliveries", "list", "--status", "skipped")
     assert (row["address"], row["reason"]) == ("r39@reader.example", "suppressed")
+
+
+@pytest.mark.parametrize("command", [("send", "--yes"), ("send", "--queued", "--yes")])
+def test_what_a_killed_sender_left_is_settled_before_a_plan_is_made(
+    filled: Desk, command: tuple[str, ...]
+) -> None:
+    """Killed in its last group: one mail not delivered yet, one delivered, one taken by a program."""
+    with filled.open() as db:
+        Office(filled, db).add("a@reader.example", "b@reader.example", "c@reader.example")
+    assert filled.run("send", "--yes").exit_code == 0
+    outbox = filled.folder / "outbox"
+    undelivered, _, taken = sorted((outbox / "new").iterdir())
+    undelivered.rename(outbox / "tmp" / undelivered.name)
+    taken.unlink()
+    with filled.open() as db, db.write():  # as it was before the answers
+        db.run("UPDATE deliveries SET status = 'handed', settled_at = NULL")
+    (trouble,) = [one for one in filled.json("status")["troubles"] if one["key"] == "handed"]
+    assert "3 deliveries were handed over by a sender that died" in trouble["said"]
+    rehearsal = filled.run("send", "--dry-run", "--out", str(filled.folder / "preview"), "--json")
+    assert json.loads(rehearsal.stdout)["recipients"] == 1
+    assert "1 will be sent" in rehearsal.stderr
+    assert "3 deliveries were left without an answer" in filled.run(*command).stderr
+    [edition] = filled.json("editions", "list")
+    assert edition["deliveries"] == {"sent": 2, "uncertain": 1}
+    assert len(list((outbox / "new").iterdir())) == 2
+    assert not list((outbox / "tmp").iterdir())

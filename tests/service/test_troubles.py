@@ -302,7 +302,7 @@ def test_recipients_who_chose_only_what_is_gone_are_counted(
         [(key, said, advice)] = left_out(filled, db)
         assert key == f"recipients of no {what}"
         assert said.startswith("3 recipients get no mail")
-        assert said.endswith(f"no {what} for any more ({name}).")
+        assert said.endswith(f"no longer has ({name}).")
         assert f"digest recipients add ADDRESS --{what} NAME" in advice
         assert left_out(filled, db, newest=2)[0][1].startswith("2 recipients")
 
@@ -326,7 +326,7 @@ def test_status_doctor_and_send_say_it(filled: Desk) -> None:
     filled.edit_config(*THEME)
     for command in ("status", "doctor", "send --dry-run", "themes try", "themes apply"):
         result = filled.run(*command.split())
-        assert "1 recipient gets no mail: chosen is only what" in result.output, command
+        assert "1 recipient gets no mail: the only choice is" in result.output, command
         assert "cannot go out" not in result.output
 
 

@@ -1,5 +1,7 @@
 """Documents are found in a stable order, and each fault names its document and what to do."""
 
+import os
+
 import pytest
 
 from digest.errors import DocumentError
@@ -87,3 +89,15 @@ def test_a_broken_link_is_a_document_that_cannot_be_read(tmp_path, target):
         read_bytes(found["link.txt"], 100)
     found["link.txt"].path.unlink()
     assert read_bytes(found["link.txt"], 100) is None
+
+
+def test_a_name_that_is_not_utf8_is_one_faulty_document(tmp_path):
+    """For the operator: the others are read."""
+    for name in (b"\xff\xfe.txt", b"good.txt"):
+        (tmp_path / os.fsdecode(name)).write_text("Copy.", "utf-8")
+    found = {one.name: one for one in list_documents(tmp_path, "*.txt")}
+    assert read_bytes(found.pop("good.txt"), 100) == b"Copy."
+    ((name, document),) = found.items()
+    assert name.isascii()
+    with pytest.raises(DocumentError, match="its file name is not UTF-8; rename the file"):
+        read_bytes(document, 100)
