@@ -369,9 +369,11 @@ def send(
     from digest.editions.compose import Expected, find_digest
     from digest.editions.deliver import Portion, recover_for_plan
     from digest.editions.deliveries import handed_deliveries
+    from digest.editions.store import edition_by_id, list_editions
     from digest.errors import ExpectationError
     from digest.language.addresses import check_address
     from digest.mail.outgoing import OutcomeKind
+    from digest.service.doctor import sample_edition
     from digest.service.mail_checks import refuse_what_is_red
 
     newsroom = current_newsroom()
@@ -402,14 +404,24 @@ def send(
             f"no edition with the hash {expected.hash} is new or has mail to send: it was sent, or "
             f"something came in or changed. Nothing was sent.{waits} Next: digest send --dry-run."
         )
+    if test_address is not None:
+        tested, which = (planned[-1], "what would be sent") if planned else (None, "")
+        if tested is None:  # a server is to be tried most when nothing can be sent
+            with newsroom.open(read_only=True) as newsroom:
+                if last := list_editions(newsroom.db, digest=config.name, limit=1):
+                    edition = edition_by_id(newsroom.db, last[0]["id"])
+                    which = f"the last edition, no. {edition.number}, as nothing is to be sent"
+                else:
+                    edition = sample_edition(newsroom.settings, config, newsroom.now())
+                    which = "a sample, as there is no edition"
+            tested = Planned(edition, (), frozen=True)
+        send_test(newsroom, config, tested, test_address)
+        click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
+        return
     if not planned:
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
         follow = "digest send --dry-run" if queued else "digest ingest"
         show(as_json, [], f"{nothing}: nothing was sent.{waits} Next: {follow}.")
-        return
-    if test_address is not None:
-        send_test(newsroom, config, planned[-1], test_address)
-        click.echo("Sent the test mail; no delivery was recorded. Next: digest send.")
         return
     with newsroom.open(read_only=True) as newsroom:
         refuse_what_is_red(newsroom.db, newsroom, despite)

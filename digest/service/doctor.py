@@ -326,8 +326,8 @@ def templates(newsroom: Newsroom) -> Iterator[Finding]:
 
 
 COPY = {
-    "en": ("A sample for the doctor", "Nobody is ever sent this."),
-    "ru": ("Образец для проверки", "Это никому не отправляется."),
+    "en": ("A sample article", "It shows how the mail looks."),
+    "ru": ("Пример статьи", "Он показывает, как выглядит письмо."),
     "tk": ("Barlag üçin nusga", "Bu hiç kime iberilmeýär."),
 }
 

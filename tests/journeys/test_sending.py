@@ -162,6 +162,27 @@ def test_a_test_mail_is_exactly_the_mail_and_leaves_no_trace(
     assert rehearse(newsroom)["hash"] == shown["hash"]
 
 
+def test_a_test_mail_can_always_be_sent(
+    desk: Desk, server: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample in a new newsroom; the last edition when nothing is to be sent; 1 if it was refused."""
+    test = ("--test", "editor@newsroom.example")
+    with desk.open():
+        pass
+    assert "a sample" in sent(desk, *test)
+    assert desk.run("ingest").exit_code == 0
+    assert desk.run("recipients", "add", ANNA).exit_code == 0
+    sent(desk)
+    assert "the last edition, no. 1" in sent(desk, *test)
+    sample, mail, again = (message_from_bytes(one)["Subject"] for _, _, one in server.mails)
+    assert mail == again != sample
+    assert desk.json("editions", "list")[0]["deliveries"] == {"sent": 1}
+    monkeypatch.setenv(VARIABLE, "wrong")
+    refused = desk.run("send", *test)
+    assert refused.exit_code == 1
+    assert "the test mail was not accepted" in refused.stderr
+
+
 def test_a_first_portion_leaves_the_rest_queued(newsroom: Desk, server: Submission) -> None:
     """For the careful: one, then a chosen one, then all others, each once."""
     assert "2 deliveries stay queued" in sent(newsroom, "--limit", "1")
