@@ -8,6 +8,7 @@ import pytest
 
 from digest.mail.outgoing import OutcomeKind, Phase
 from digest.mail.smtp.connection import PipelinedLink, Timeouts
+from digest.mail.smtp.servers import Patience, Server, accesses
 from digest.mail.smtp.transport import SmtpTransport
 from tests.mail.fault_server import HANG, FaultServer, running
 from tests.mail.ledger_book import BODY, Book, outgoing, send, to_port, to_ports
@@ -17,6 +18,34 @@ BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "
 
 def people(count, domain="example.net"):
     return [f"r{i}@{domain}" for i in range(count)]
+
+
+def test_a_connection_that_is_given_up_while_it_opens_is_closed():
+    """A slot that ends while a server is silent to its EHLO leaves no socket behind."""
+
+    async def give_up():
+        greeted, gone = asyncio.Event(), asyncio.Event()
+
+        async def silent(reader, writer):
+            writer.write(b"220 relay.test\r\n")
+            await reader.readline()
+            greeted.set()
+            assert await reader.read() == b""
+            gone.set()
+            writer.close()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as listener:
+            (access,) = accesses(to_port(listener.sockets[0].getsockname()[1]).servers)
+            opening = asyncio.create_task(
+                Server(access, Patience()).open("here.test", Timeouts(5, 5, 5))
+            )
+            await greeted.wait()
+            opening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await opening
+            await asyncio.wait_for(gone.wait(), 5)
+
+    asyncio.run(give_up())
 
 
 def test_a_connection_can_be_taken_over_from_aiosmtplib():

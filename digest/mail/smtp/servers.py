@@ -1,5 +1,6 @@
 """One mail server: how much it accepts, whether it serves, and how to open a link to it."""
 
+import asyncio
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -223,6 +224,9 @@ class Server:
             if client.supports_extension("pipelining"):
                 return PipelinedLink(client, timeouts)
             return PlainLink(client, timeouts)
+        except asyncio.CancelledError:  # the slot ended while it waited, perhaps for EHLO's answer
+            client.close()
+            raise
         except (SMTPException, OSError, LinkLostError) as e:
             client.close()
             raise OpenError(_fault(e)) from e
