@@ -122,8 +122,7 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
 @json_option
 def show_article(article_id: int, as_json: bool) -> None:
     """Show an article with its date, themes, story and versions."""
-    from digest.store.articles import article_versions, siblings_of
-    from digest.themes.filing import find_article
+    from digest.store.articles import article_versions, find_article, siblings_of
     from digest.themes.store import theme_corrections
 
     newsroom = current_newsroom()
@@ -264,8 +263,7 @@ def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
     document changes.
     """
     from digest.editions.store import unfinished_editions
-    from digest.store.articles import readmit_article, withdraw_article
-    from digest.themes.filing import find_article
+    from digest.store.articles import find_article, readmit_article, withdraw_article
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom, newsroom.db.write():

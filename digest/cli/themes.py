@@ -76,10 +76,9 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
     Themes that do not reach the threshold are shown too. --text takes any encoding that `ingest`
     reads.
     """
-    from digest.errors import NotFoundError
     from digest.language.text import decode
     from digest.language.words import detect
-    from digest.store.articles import articles_by_id
+    from digest.store.articles import find_article
     from digest.themes.classify import classify
     from digest.themes.lexicon import lexicon_of
 
@@ -88,10 +87,8 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
     newsroom = current_newsroom()
     if article_id is not None:
         with newsroom.open(read_only=True) as newsroom:
-            articles = articles_by_id(newsroom.db, [article_id])
-        if not articles:
-            raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
-        title, text, language = articles[0].title, articles[0].text, articles[0].language
+            article = find_article(newsroom.db, article_id)
+        title, text, language = article.title, article.text, article.language
     else:
         copy, _ = decode(file.name, file.read())
         title, _, text = copy.partition("\n")

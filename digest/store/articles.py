@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
+from digest.errors import NotFoundError
 from digest.language.words import query_forms
 from digest.model import (
     OTHER,
@@ -202,6 +203,18 @@ def articles_by_id(db: Database, ids: Sequence[int]) -> list[Article]:
         sql = f"{SELECT_ARTICLES} WHERE articles.id IN ({_marks(chunk)})"
         articles |= {article.id: article for article in _with_matches(db, db.rows(sql, chunk))}
     return [articles[i] for i in ids if i in articles]
+
+
+def find_article(db: Database, article_id: int) -> Article:
+    """The article of this id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    articles = articles_by_id(db, [article_id])
+    if not articles:
+        raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
+    return articles[0]
 
 
 def all_article_ids(db: Database) -> list[int]:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from digest.errors import NotFoundError
 from digest.model import Article, Correction, Verdict
-from digest.store.articles import articles_by_id
+from digest.store.articles import find_article
 from digest.store.database import Database
 from digest.stories import store as stories
 from digest.stories.fingerprints import fingerprint
@@ -149,7 +149,8 @@ def join_articles(
         NotFoundError: there is no such article, or fewer than two were given.
     """
     ids = sorted(set(article_ids))
-    _must_exist(db, ids)
+    for article_id in ids:
+        find_article(db, article_id)
     if len(ids) < 2:
         raise NotFoundError("a story has at least two articles; name another one to join")
     prints = stories.fingerprints_of(db, ids)
@@ -179,7 +180,7 @@ def split_article(
     Raises:
         NotFoundError: there is no such article.
     """
-    _must_exist(db, [article_id])
+    find_article(db, article_id)
     story = stories.story_of(db, article_id)
     if story is None:
         return []
@@ -203,7 +204,7 @@ def take_back(
     Raises:
         NotFoundError: there is no such article.
     """
-    _must_exist(db, [article_id])
+    find_article(db, article_id)
     corrections = story_corrections(db, article_id)
     if not corrections:
         return {}
@@ -212,8 +213,7 @@ def take_back(
     story = stories.story_of(db, article_id)
     if story is not None:
         _leave(db, article_id, story, moment, ranks)
-    [article] = articles_by_id(db, [article_id])
-    link_article(db, article, moment, ranks)
+    link_article(db, find_article(db, article_id), moment, ranks)
     return corrections
 
 
@@ -223,7 +223,8 @@ def explain_pair(db: Database, article_id: int, other_id: int) -> Pair:
     Raises:
         NotFoundError: there is no such article.
     """
-    _must_exist(db, [article_id, other_id])
+    for one in (article_id, other_id):
+        find_article(db, one)
     if article_id == other_id:
         raise NotFoundError(f"{article_id} was given twice; name another article")
     [pair] = _explain(db, article_id, {other_id})
@@ -237,7 +238,7 @@ def explain_article(db: Database, article_id: int) -> list[Pair]:
     Raises:
         NotFoundError: there is no such article.
     """
-    _must_exist(db, [article_id])
+    find_article(db, article_id)
     return _explain(db, article_id, set())
 
 
@@ -261,10 +262,3 @@ def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
         for other in others & prints.keys()
     ]
     return sorted(pairs, key=lambda pair: (-pair.comparison.score, pair.other_id))
-
-
-def _must_exist(db: Database, article_ids: Sequence[int]) -> None:
-    known = {article.id for article in articles_by_id(db, article_ids)}
-    for article_id in article_ids:
-        if article_id not in known:
-            raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")

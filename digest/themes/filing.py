@@ -8,7 +8,7 @@ from digest.config.settings import Settings
 from digest.errors import NotFoundError
 from digest.model import Article, Correction, Hit, Match, ThemeScore, Verdict
 from digest.newsroom import Newsroom
-from digest.store.articles import articles_by_id
+from digest.store.articles import articles_by_id, find_article
 from digest.store.database import Database
 from digest.themes import store as filings
 from digest.themes.classify import classify, matches
@@ -226,17 +226,6 @@ def _listed(what: str, terms: Mapping[str, float | None]) -> list[str]:
     shown = [f"“{term}”" + ("" if w is None else f" {w:+.2f}") for term, w in terms.items()]
     more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
     return [f"{what} {', '.join(shown[:SHOWN])}{more}"] if shown else []
-
-
-def find_article(db: Database, article_id: int) -> Article:
-    """
-    Raises:
-        NotFoundError: there is no such article.
-    """
-    articles = articles_by_id(db, [article_id])
-    if not articles:
-        raise NotFoundError(f"there is no article {article_id}; see `digest articles list`")
-    return articles[0]
 
 
 def rule(
