@@ -43,7 +43,7 @@ from digest.mail.store import TABLE, handed_notices, mark_handed, recover_handed
 from digest.mail.tokens import return_path, token_for
 from digest.model import Edition
 from digest.newsroom import Newsroom
-from digest.store.database import Database, Row
+from digest.store.database import Database
 from digest.store.owner import check_home, set_way_out, sole_sender, way_out
 
 
@@ -63,17 +63,16 @@ def recover(newsroom: Newsroom) -> int:
     """Settle the deliveries and reports that a dead sender handed over without an answer; how many.
     Only the sole sender may call it, and must before it sends.
     """
-    db, now, way = newsroom.db, newsroom.now(), _way(newsroom)
+    db, settings, now = newsroom.db, newsroom.settings, newsroom.now()
     fates = fates_of_handed(newsroom)
-    # Reports and deliveries have ids of their own; both are settled here, since the way is stored once.
-    notices = {
-        row["id"]: newsroom.transport.fate(
-            Outgoing(row["id"], notice_sender(newsroom.settings, row["name"]), row["place"], b"")
-        )
-        for row in (handed_notices(db) if way_out(db) == way else ())
-    }
+    reports = [
+        Outgoing(row["id"], notice_sender(settings, row["name"]), row["place"], b"")
+        for row in handed_notices(db)
+    ]
+    # Both are settled here, since the way out is stored once for all.
+    notices = _fates(newsroom, reports)
     with db.write():
-        set_way_out(db, way)
+        set_way_out(db, _way(newsroom))
         return settle_handed(db, fates, notices, now)
 
 
@@ -89,18 +88,24 @@ def recover_for_plan(newsroom: Newsroom) -> int:
 
 
 def fates_of_handed(newsroom: Newsroom) -> dict[int, OutcomeKind]:
-    """What became of each delivery that was handed over without an answer; none where another way of
-    sending is set now, whose outbox says nothing about them."""
+    """What became of each delivery that was handed over without an answer, as far as the way out
+    shows it."""
     rows = handed_deliveries(newsroom.db)
-    if not rows or way_out(newsroom.db) != _way(newsroom):
+    if not rows:
         return {}
     settings, key = newsroom.settings, newsroom.token_key
-
-    def fate(row: Row) -> OutcomeKind:
+    messages = []
+    for row in rows:
         sender = return_path(settings, token_for(key, row["edition_id"], row["recipient_id"]))
-        return newsroom.transport.fate(Outgoing(row["id"], sender, row["address"], b""))
+        messages.append(Outgoing(row["id"], sender, row["address"], b""))
+    return _fates(newsroom, messages)
 
-    return {row["id"]: fate(row) for row in rows}
+
+def _fates(newsroom: Newsroom, messages: Sequence[Outgoing]) -> dict[int, OutcomeKind]:
+    """By id; none if another way out is set now, which knows nothing about them."""
+    if way_out(newsroom.db) != _way(newsroom):
+        return {}
+    return {one.delivery_id: newsroom.transport.fate(one) for one in messages}
 
 
 def _way(newsroom: Newsroom) -> str:
