@@ -61,7 +61,7 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
 
     db, now = newsroom.db, newsroom.now()
     again: list[int] = []
-    if not is_sending(newsroom.settings.store.path) and (fates := fates_of_handed(newsroom)):
+    if (fates := fates_of_handed(newsroom)) and not is_sending(newsroom.settings.store.path):
         again = [i for i, fate in fates.items() if fate is OutcomeKind.UNSENT]
         warn(
             f"{counted(len(fates), 'delivery was', 'deliveries were')} handed over by a sender that "
@@ -86,12 +86,12 @@ def send_editions(
     expect: Expected | None,
     shown: Sequence[Planned] | None,
     portion: Portion,
-    told: Callable[[OutcomeKind], None],
+    notify: Callable[[OutcomeKind], None],
 ) -> list[EditionReport]:
     """Compose what is new, and deliver it and what was still queued, as the only sender.
 
     `shown` is what a person has agreed to: no other edition is composed or sent. None: whatever is
-    new. `told` is called with the outcome of each delivery.
+    new. `notify` is called with the outcome of each delivery.
 
     Raises:
         SenderError: another process sends, or the database may not send from here.
@@ -119,7 +119,7 @@ def send_editions(
             if expect is not None or shown is not None:
                 only = {one.id for one in sending if one.id is not None}
         return deliver(
-            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=told
+            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=notify
         )
 
 
@@ -140,6 +140,21 @@ def stopping() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _to_test(newsroom: Newsroom, config: DigestConfig) -> tuple[Planned, str]:
+    """What a test mail shows when nothing is to be sent, and that in words."""
+    from digest.editions.store import edition_by_id, list_editions
+
+    with newsroom.open(read_only=True) as newsroom:
+        if last := list_editions(newsroom.db, digest=config.name, limit=1):
+            edition = edition_by_id(newsroom.db, last[0]["id"])
+            which = f"the last edition, no. {edition.number}, as nothing is to be sent"
+            return Planned(edition, (), frozen=True), which
+    from digest.service.doctor import sample_edition  # slow to load, and seldom needed
+
+    sample = sample_edition(newsroom.settings, config, newsroom.now())
+    return Planned(sample, (), frozen=True), "a sample, as there is no edition"
 
 
 def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
@@ -369,11 +384,9 @@ def send(
     from digest.editions.compose import Expected, find_digest
     from digest.editions.deliver import Portion, recover_for_plan
     from digest.editions.deliveries import handed_deliveries
-    from digest.editions.store import edition_by_id, list_editions
     from digest.errors import ExpectationError
     from digest.language.addresses import check_address
     from digest.mail.outgoing import OutcomeKind
-    from digest.service.doctor import sample_edition
     from digest.service.mail_checks import refuse_what_is_red
 
     newsroom = current_newsroom()
@@ -405,16 +418,10 @@ def send(
             f"something came in or changed. Nothing was sent.{waits} Next: digest send --dry-run."
         )
     if test_address is not None:
-        tested, which = (planned[-1], "what would be sent") if planned else (None, "")
-        if tested is None:  # a server is to be tried most when nothing can be sent
-            with newsroom.open(read_only=True) as newsroom:
-                if last := list_editions(newsroom.db, digest=config.name, limit=1):
-                    edition = edition_by_id(newsroom.db, last[0]["id"])
-                    which = f"the last edition, no. {edition.number}, as nothing is to be sent"
-                else:
-                    edition = sample_edition(newsroom.settings, config, newsroom.now())
-                    which = "a sample, as there is no edition"
-            tested = Planned(edition, (), frozen=True)
+        if planned:
+            tested, which = planned[-1], "what would be sent"
+        else:  # a server is to be tried most when nothing can be sent
+            tested, which = _to_test(newsroom, config)
         send_test(newsroom, config, tested, test_address)
         click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
         return
@@ -444,7 +451,7 @@ def send(
                 expect=expected,
                 shown=None if yes and not queued else planned,
                 portion=Portion(limit, only),
-                told=lambda kind: progress(kind is not OutcomeKind.UNSENT),
+                notify=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
     held = any(one.fault is not None for one in reports)
     if as_json:

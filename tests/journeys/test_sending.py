@@ -262,7 +262,7 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
             expect=None,
             shown=seen,
             portion=Portion(),
-            told=lambda _: None,
+            notify=lambda _: None,
         )
     assert newsroom.json("editions", "show", "1")["deliveries"] == {"sent": 3}
     assert newsroom.json("editions", "show", "2")["deliveries"] == {"queued": 3}
