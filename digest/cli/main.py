@@ -16,7 +16,7 @@ from digest.cli.editions import deliveries, editions
 from digest.cli.options import NewsroomOfCommand
 from digest.cli.recipients import bounces, recipients, suppressions
 from digest.cli.send import send
-from digest.cli.service import alarms, desk, schedule, serve
+from digest.cli.service import alarms, report_group, schedule, serve
 from digest.cli.status import config as show_config
 from digest.cli.status import doctor, status
 from digest.cli.stories import stories
@@ -29,7 +29,15 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Content": (articles, stories, themes, editions, recipients),
     "Operate": (serve, doctor, schedule, backup, restore, alarms),
     "Returned mail": (bounces, suppressions, deliveries),
-    "More": (show_config, compose, desk, export_store, import_store, prune, activate_database),
+    "More": (
+        show_config,
+        compose,
+        report_group,
+        export_store,
+        import_store,
+        prune,
+        activate_database,
+    ),
 }
 """Every command, under its heading in `digest --help`."""
 

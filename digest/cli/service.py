@@ -244,11 +244,11 @@ def check(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
 
 
 @click.group("report")
-def desk() -> None:
+def report_group() -> None:
     """Show or send the editors' weekly report."""
 
 
-@desk.command("show")
+@report_group.command("show")
 @json_option
 def show_report(as_json: bool) -> None:
     """Show the report as it would be sent now."""
@@ -283,7 +283,7 @@ def _report(newsroom: "Newsroom") -> "tuple[Window, RenderedMail, bool, str]":
     return window, mail, True, f"The week until {until} is over, and its report is due."
 
 
-@desk.command("send")
+@report_group.command("send")
 @click.option("--dry-run", is_flag=True, default=False, help="Write the mail, send nothing.")
 @click.option(
     "--out",

@@ -1,7 +1,6 @@
 """Writes mail into a maildir on this machine: the default transport.
 
-A message's file name follows from its delivery, so delivering it again after a crash replaces it, even
-after a mail program has moved it, and never doubles it.
+A message's file name follows from its delivery, so that after a crash the folder shows what became of it.
 """
 
 import contextlib

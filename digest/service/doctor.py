@@ -328,7 +328,7 @@ def templates(newsroom: Newsroom) -> Iterator[Finding]:
 COPY = {
     "en": ("A sample article", "It shows how the mail looks."),
     "ru": ("Пример статьи", "Он показывает, как выглядит письмо."),
-    "tk": ("Barlag üçin nusga", "Bu hiç kime iberilmeýär."),
+    "tk": ("Nusga makala", "Hatyň nähili görünýändigini görkezýär."),
 }
 
 

@@ -117,7 +117,7 @@ def check_home(db: Database, here: str) -> None:
 
 
 def is_copy(db: Database) -> bool:
-    """Whether this database is a backup or an import that was not adopted yet."""
+    """Whether this database is a backup or an import that was not activated yet."""
     return (_meta(db, HOME) or "").startswith(COPY_OF)
 
 
