@@ -10,7 +10,7 @@ from digest.editions.selection import lay_out
 from digest.errors import PublishError
 from digest.model import Choice, Edition, Preview, RenderedMail, Segment
 from digest.newsroom import Newsroom
-from digest.store.files import replace_file
+from digest.store.files import private_folder, replace_and_stat
 
 EXAMPLE_ADDRESS = "recipient@example.org"
 EXAMPLE_TOKEN = "e" * 32
@@ -85,9 +85,9 @@ def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> 
     paths = [folder / f"{name}.{ending}" for ending in ("eml", "html", "txt")]
     parts = (message, mail.html.encode(), mail.text.encode())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         for path, data in zip(paths, parts, strict=True):
-            replace_file(path, data)
+            replace_and_stat(path, data, folder, private=True)
     except OSError as e:
         raise _unwritable(folder, e) from e
     return paths

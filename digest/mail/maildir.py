@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from digest.mail.outgoing import Outcome, OutcomeKind, Outgoing, Phase, Report
-from digest.store.files import sync_folder
+from digest.store.files import open_private, private_folder, sync_folder
 
 GROUP = 100
 """Messages that share one call of `handed`, one of `settled` and one sync of the folder."""
@@ -69,10 +69,10 @@ class MaildirTransport:
             is_handed, text = False, ""
             try:
                 for folder in ("tmp", "new", "cur"):
-                    (self._outbox / folder).mkdir(parents=True, exist_ok=True)
+                    private_folder(self._outbox / folder)
                 for message in group:
                     # The bytes are those of the message, with CRLF, so that a signature still verifies.
-                    with paths[message.delivery_id].open("wb") as file:
+                    with open_private(paths[message.delivery_id]) as file:
                         file.write(message.message)
                         file.flush()
                         os.fsync(file.fileno())

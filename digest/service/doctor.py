@@ -1,6 +1,8 @@
 """The checks of `digest doctor`: each gives a finding, and none stops the others."""
 
+import glob
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -34,8 +36,9 @@ from digest.service.plan import LEASE
 from digest.service.store import faulty_documents, sending_at_a_glance
 from digest.service.troubles import unserved, written_paths
 from digest.sources.folder import list_documents
-from digest.store.backups import backup_made_at, backups_until
+from digest.store.backups import backup_made_at, backups_in, backups_until
 from digest.store.database import Database, created_at, integrity_faults, sqlite3
+from digest.store.files import open_to_others
 from digest.store.owner import current_lease
 from digest.themes.lexicon import lexicon_of
 from digest.themes.store import count_filed_otherwise
@@ -71,6 +74,7 @@ def examine(newsroom: Newsroom, nameserver: Nameserver | None = None) -> list[Fi
         feeds(settings),
         mail_checks.zones(settings),
         *database(newsroom),
+        private_files(settings),  # last, as SQLite makes files beside an open database
     ]
 
 
@@ -95,6 +99,32 @@ def sources(settings: Settings) -> Iterator[Finding]:
             continue
         text = f"{len(documents)} documents match {source.pattern} in {source.path}"
         yield Finding(name, "green" if documents else "yellow", text)
+
+
+def private_files(settings: Settings) -> Finding:
+    """What the modes of files let every user of this machine read; a group that was given access may."""
+    path, mail, dkim = settings.store.path, settings.mail, settings.mail.dkim
+    stem, name = (glob.escape(one) for one in (path.stem, path.name))
+    secrets = [settings.alarms.webhook_file, *(server.password_file for server in mail.servers)]
+    if dkim is not None:
+        secrets += [dkim.rsa_key_file, dkim.ed25519_key_file]
+    folders = [mail.outbox, settings.path.parent / "preview"]
+    found = {
+        *path.parent.glob(f"{name}*"),
+        *path.parent.glob(f"{stem}-before-*"),
+        *backups_in(path, settings.store.backups),
+        *(one for one in secrets if one is not None),
+        *folders,
+        *(inner for folder in folders for inner in folder.rglob("*")),
+    }
+    opened = {one for one in found if open_to_others(one)}
+    outer = sorted(one for one in opened if one.parent not in opened)
+    if not outer:
+        return Finding("private files", "green", "no other user may read them")
+    inner = f", and {len(opened) - len(outer):,} inside" if len(opened) > len(outer) else ""
+    text = f"every user may read {', '.join(map(str, outer))}{inner}"
+    advice = f"Run chmod -R o-rwx {shlex.join(map(str, outer))}."
+    return Finding("private files", "yellow", text, advice)
 
 
 def _lexicon(settings: Settings) -> str:

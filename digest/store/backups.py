@@ -23,7 +23,7 @@ from digest.store.database import (
     sqlite3,
     text_from_moment,
 )
-from digest.store.files import new_file, sync_file
+from digest.store.files import new_file, open_private, sync_file
 from digest.store.owner import HOME, TOKEN_KEY, deactivate, give_to_owner, sole_sender
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -134,7 +134,7 @@ def restore(
             replaces = path.exists()
             give_to_owner(copy, path)
             if replaces:
-                shutil.copymode(path, copy)
+                copy.chmod(path.stat().st_mode & 0o770)  # a group that was given access keeps it
                 _set_aside(path, aside, busy_timeout_seconds)
         sweep(path.parent, path.stem, moment)
     return aside if replaces else None
@@ -192,7 +192,9 @@ def _set_aside(path: Path, aside: Path, busy_timeout_seconds: float) -> None:
         raise StoreError(f"{aside}: exists already. Try again in a second. Nothing was changed.")
     log, log_aside = (one.with_name(one.name + "-wal") for one in (path, aside))
     if log.exists():
-        shutil.copy2(log, log_aside)  # SQLite deletes the log of a file that it cannot read
+        # SQLite deletes the log of a file that it cannot read.
+        with log.open("rb") as old, open_private(log_aside) as kept:
+            shutil.copyfileobj(old, kept)
     try:
         with contextlib.closing(sqlite3.connect(str(path), timeout=busy_timeout_seconds)) as db:
             # Works only while nobody else has it open, and merges the log into the file.

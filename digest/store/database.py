@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import StoreError
+from digest.store.files import open_private
 
 if TYPE_CHECKING:
     import sqlite3 as sqlite3  # noqa: TID251 - for its types alone
@@ -167,6 +168,9 @@ def open_database(
             raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
         if not makes and not path.exists():
             raise StoreError(f"{path}: {no_database}")
+        if makes:  # with the mode that SQLite then gives to the files beside it
+            with contextlib.suppress(FileExistsError):
+                open_private(path.resolve(), "xb").close()
         address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     except OSError as e:
         raise StoreError(

@@ -30,7 +30,7 @@ def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
     with contextlib.ExitStack() as closing:
         try:
             is_new = not lock.exists()
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             closing.callback(os.close, descriptor)
             if is_new:
                 give_to_owner(lock, path)

@@ -9,7 +9,7 @@ import pytest
 
 from digest.errors import PublishError
 from digest.feeds.files import HALF, MANIFEST, PublishReport, lay_out
-from digest.store.files import replace_file
+from digest.store.files import replace_and_stat
 
 
 def lay(folder: Path, files: Mapping[str, bytes]) -> PublishReport:
@@ -28,11 +28,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_file_is_written_only_when_its_bytes_differ(tmp_path: Path) -> None:
     """A reader's conditional request is answered 304 as long as nothing changed."""
     path = tmp_path / "all.atom"
-    assert replace_file(path, b"one")
+    assert replace_and_stat(path, b"one", tmp_path)[0]
     os.utime(path, ns=(1, 1))
-    assert not replace_file(path, b"one")
+    assert not replace_and_stat(path, b"one", tmp_path)[0]
     assert path.stat().st_mtime_ns == 1
-    assert replace_file(path, b"two")
+    assert replace_and_stat(path, b"two", tmp_path)[0]
     assert contents(tmp_path) == {"all.atom": b"two"}
 
 
@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_replaced_stays_complete(tmp_path: Path) -> None:
 
 def test_new_files_can_be_read_by_the_web_server(tmp_path: Path) -> None:
     """They get the usual permissions, not those of a private temporary file."""
-    replace_file(tmp_path / "all.atom", b"x")
+    replace_and_stat(tmp_path / "all.atom", b"x", tmp_path)
     (tmp_path / "usual").write_bytes(b"x")
     assert (tmp_path / "all.atom").stat().st_mode == (tmp_path / "usual").stat().st_mode
 

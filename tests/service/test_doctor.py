@@ -54,6 +54,25 @@ def test_a_backup_that_is_missing_or_old_is_found(filled: Desk) -> None:
         assert findings(filled)["backup"][0] == "yellow"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_what_every_user_may_read_is_named_with_the_command_that_closes_it(filled: Desk) -> None:
+    """Files that an earlier version made; a group that was given access may stay."""
+    for words in (("recipients", "add", "reader@example.net"), ("send", "--yes")):
+        assert filled.run(*words).exit_code == 0
+    filled.store.chmod(0o640)
+    assert findings(filled)["private files"][0] == "green"
+    filled.store.chmod(0o644)
+    new = filled.folder / "outbox" / "new"
+    new.chmod(0o755)
+    next(new.iterdir()).chmod(0o644)
+    mark, said = findings(filled)["private files"]
+    assert mark == "yellow"
+    assert f"{filled.store}, " in said
+    assert f"{new}, and 1 inside" in said
+    subprocess.run(["sh", "-c", said[said.index("chmod") :].rstrip(".")], check=True)
+    assert findings(filled)["private files"][0] == "green"
+
+
 def test_what_waits_for_a_person_is_counted(filled: Desk) -> None:
     """For the operator: held, uncertain and overdue, each with the command that settles it."""
     with filled.open() as db:
