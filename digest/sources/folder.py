@@ -1,6 +1,8 @@
 """The documents of a folder, and their bytes."""
 
+import functools
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,40 +13,49 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FoundDocument:
-    """A regular file: its name within the folder (parts joined by "/"), path, and size in bytes."""
+    """A regular file: its name within `folder` (parts joined by "/"), path, and size in bytes."""
 
     name: str
     path: Path
     size: int
+    folder: Path
 
 
 def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
     """The regular files of `folder` that match the glob `pattern`, by name, without hidden ones.
 
-    A broken link counts as a document that cannot be read.
+    A broken link counts as a document that cannot be read, and so does a link that leads out of the
+    folder, once for all that is behind it. `folder` itself may be a link.
 
     Raises:
         DocumentError: the folder is missing or cannot be read, or the pattern is invalid.
     """
     check_folder(folder)
+    root = os.path.realpath(folder)
+
+    @functools.cache
+    def leaving(place: Path) -> Path | None:
+        """The link on the way to `place` that leads out of the folder; None if there is none."""
+        above = leaving(place.parent) if place != folder else None
+        return above or (place if _leaves(place, root) else None)
+
     try:
-        paths = list(folder.glob(pattern))
-        regular = [path for path in paths if path.is_file() or _is_broken_link(path)]
+        paths = {leaving(path.parent) or path for path in folder.glob(pattern)}
         documents = []
-        for path in regular:
-            try:
-                size = path.stat().st_size
-            except OSError as error:
-                if not _is_broken_link(path):
-                    if isinstance(error, FileNotFoundError):
-                        continue  # just deleted
-                    raise
-                size = 0
+        for path in paths:
+            size = 0
+            if not (_leaves(path, root) or _is_broken_link(path)):
+                if not path.is_file():
+                    continue
+                try:
+                    size = path.stat().st_size
+                except FileNotFoundError:
+                    continue  # just deleted
             # A name that is not UTF-8 is shown escaped; `read_bytes` refuses it.
             name = path.relative_to(folder).as_posix()
             name = name.encode("utf-8", "backslashreplace").decode()
             if not any(part.startswith(".") and part != ".." for part in name.split("/")):
-                documents.append(FoundDocument(name, path, size))
+                documents.append(FoundDocument(name, path, size, folder))
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
         raise DocumentError(str(folder), reason) from error
@@ -76,16 +87,20 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
     """The document's bytes; None if it was deleted since it was found.
 
     Raises:
-        DocumentError: larger than `limit_bytes`, empty, or unreadable.
+        DocumentError: larger than `limit_bytes`, empty, unreadable, no regular file, or outside of the
+            folder: what was opened is checked, so it may be swapped at any time.
     """
     try:
         str(found.path).encode()
     except UnicodeEncodeError:
         raise DocumentError(found.name, "its file name is not UTF-8; rename the file") from None
     try:
-        with found.path.open("rb") as file:
+        with open(found.path, "rb", opener=lambda _, flags: _open_inside(found, flags)) as file:
+            opened = os.fstat(file.fileno())
+            if not stat.S_ISREG(opened.st_mode):
+                reason = "is a pipe, a device or a socket; replace it with a file, or remove it"
+                raise DocumentError(found.name, reason)
             data = file.read(limit_bytes + 1)
-            size = len(data) if len(data) <= limit_bytes else found.path.stat().st_size
     except OSError as error:
         if _is_broken_link(found.path):
             reason = "is a broken link; correct or remove it"
@@ -97,12 +112,52 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
     if len(data) > limit_bytes:
         raise DocumentError(
             found.name,
-            f"is too large: {size / _MIB:.1f} MiB, the limit is {limit_bytes / _MIB:g} MiB; "
+            f"is too large: {opened.st_size / _MIB:.1f} MiB, the limit is {limit_bytes / _MIB:g} MiB; "
             "split it, or raise `size_limit_mib` of the source in config.toml",
         )
     if not data:
         raise DocumentError(found.name, "is empty; fill it or remove it")
     return data
+
+
+def _open_inside(found: FoundDocument, flags: int) -> int:
+    """Open the file. Links are resolved here and never followed by the system, so that none leads out
+    of the folder.
+    """
+    try:
+        return _open_unlinked(str(found.folder), found.name, flags)
+    except OSError:
+        root, real = os.path.realpath(found.folder), os.path.realpath(found.path)
+        if real == os.path.normpath(f"{root}/{found.name}"):
+            raise  # no link is on the way
+        if not Path(real).is_relative_to(root):
+            reason = (
+                "is a link that leads out of the folder; copy the file into it, or remove the link"
+            )
+            raise DocumentError(found.name, reason) from None
+        return _open_unlinked(root, os.path.relpath(real, root), flags)
+
+
+def _open_unlinked(folder: str, name: str, flags: int) -> int:
+    """Open a file below the folder, step by step; fails if a step is a link. Does not wait for a pipe."""
+    if os.open not in os.supports_dir_fd:
+        return os.open(f"{folder}/{name}", flags)
+    entering = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+    place = os.open(folder, entering)
+    try:
+        *above, last = name.replace(os.sep, "/").split("/")
+        for part in above:
+            below = os.open(part, entering | os.O_NOFOLLOW, dir_fd=place)
+            os.close(place)
+            place = below
+        return os.open(last, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
+    finally:
+        os.close(place)
+
+
+def _leaves(path: Path, root: str) -> bool:
+    """Whether it is a link that leads out of the folder whose real path is `root`."""
+    return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
 
 
 def _is_broken_link(path: Path) -> bool:

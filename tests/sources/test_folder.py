@@ -1,6 +1,7 @@
 """Documents are found in a stable order, and each fault names its document and what to do."""
 
 import os
+import sys
 
 import pytest
 
@@ -101,3 +102,98 @@ def test_a_name_that_is_not_utf8_is_one_faulty_document(tmp_path):
     assert name.isascii()
     with pytest.raises(DocumentError, match="its file name is not UTF-8; rename the file"):
         read_bytes(document, 100)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A folder with a secret beside it."""
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key.txt").write_text("the key", "utf-8")
+    (tmp_path / "source" / "sub").mkdir(parents=True)
+    (tmp_path / "source" / "sub" / "copy.txt").write_text("Copy.", "utf-8")
+    return tmp_path / "source"
+
+
+def read_all(folder, pattern):
+    """The bytes, or the fault, of each document by its name."""
+    read = {}
+    for document in list_documents(folder, pattern):
+        try:
+            read[document.name] = read_bytes(document, 100)
+        except DocumentError as e:
+            read[document.name] = e.reason.partition(";")[0]
+    return read
+
+
+@pytest.mark.parametrize(
+    ("links", "pattern", "faulty", "sound"),
+    [
+        pytest.param({"a.txt": "../secret/key.txt"}, "*.txt", {"a.txt"}, set(), id="a file"),
+        pytest.param({"a.txt": "../secret/none"}, "*.txt", {"a.txt"}, set(), id="a missing file"),
+        pytest.param({"a.txt": "/dev/zero"}, "*.txt", {"a.txt"}, set(), id="a device"),
+        pytest.param({"a": "../secret"}, "*/*.txt", {"a"}, {"sub/copy.txt"}, id="a folder"),
+        pytest.param({"a.txt": "../secret"}, "**/*.txt", {"a.txt"}, {"sub/copy.txt"}, id="** and a folder"),
+        pytest.param(
+            {"a.txt": "sub/b", "sub/b": "../c", "c": "../secret/key.txt"}, "*.txt", {"a.txt"}, set(), id="a chain"
+        ),
+        pytest.param({"a.txt": "../source-2/key.txt", "../source-2": "secret"}, "*.txt", {"a.txt"}, set(), id="a name that begins alike"),
+        pytest.param({"a.txt": "sub/copy.txt"}, "*.txt", set(), {"a.txt"}, id="inside"),
+        pytest.param({"a": "sub"}, "a/*.txt", set(), {"a/copy.txt"}, id="a folder inside"),
+        pytest.param({"a.txt": "../source/b", "b": "sub/copy.txt"}, "*.txt", set(), {"a.txt"}, id="out and in again"),
+    ],
+)  # fmt: skip
+def test_only_links_that_stay_in_the_folder_are_read(source, links, pattern, faulty, sound):
+    """For everyone: no password file gets into a feed. The folder itself may be a link."""
+    for name, target in links.items():
+        (source / name).symlink_to(target)
+    (source.parent / "door").symlink_to("source")
+    for folder in (source, source.parent / "door"):
+        found = read_all(folder, pattern)
+        assert {name for name in found if found[name] == b"Copy."} == sound
+        leaving = "is a link that leads out of the folder"
+        assert {name for name in found if found[name] == leaving} == faulty
+        assert found.keys() == faulty | sound
+
+
+@pytest.mark.parametrize("name", ["sub/copy.txt", "link.txt"])
+@pytest.mark.parametrize("place", ["sub", "sub/copy.txt"])
+def test_a_swap_while_it_is_read_opens_nothing_outside(source, name, place):
+    """At each call that opens, a folder or the file becomes a link to the secret."""
+    (source / "link.txt").symlink_to("sub/copy.txt")
+    (source.parent / "secret" / "copy.txt").symlink_to("key.txt")
+    aside = source.parent / "aside"
+    for moment in range(6):
+        [found] = [one for one in list_documents(source, "**/*.txt") if one.name == name]
+        calls = 0
+
+        def swap(frame, event, call, moment=moment):
+            nonlocal calls
+            if event == "c_call" and call is os.open:
+                if calls == moment:
+                    (source / place).rename(aside)
+                    (source / place).symlink_to(source.parent / "secret" / place.partition("/")[2])
+                calls += 1
+
+        sys.setprofile(swap)
+        try:
+            data = read_bytes(found, 100)
+        except DocumentError:
+            data = b""
+        finally:
+            sys.setprofile(None)
+        assert data in (b"", b"Copy.")
+        if aside.exists():
+            (source / place).unlink()
+            aside.rename(source / place)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_pipe_is_not_waited_for(source):
+    """One that is there is no document; one that takes a document's place is refused."""
+    os.mkfifo(source / "pipe.txt")
+    assert list_documents(source, "*.txt") == []
+    [found] = list_documents(source, "sub/*.txt")
+    found.path.unlink()
+    os.mkfifo(found.path)
+    with pytest.raises(DocumentError, match="is a pipe, a device or a socket; replace"):
+        read_bytes(found, 100)
