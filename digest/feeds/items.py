@@ -2,9 +2,10 @@
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 SUMMARY_CHARACTERS = 300
 TEASER_CHARACTERS = 600
 """A teaser is all the text there is, so more of it is shown."""
+
+FEED_CHARACTERS = 50_000
+"""The most of a text in feeds: some 8,000 words. The rest is on the article's page."""
 
 _TAGS = (
     "p br h2 h3 h4 ul ol li dl dt dd blockquote q cite a em strong b i u s sub sup code pre hr "
@@ -56,7 +60,8 @@ class Version:
 class Item:
     """What is shown of an article, without characters that XML 1.0 forbids.
 
-    `summary` is plain text. `body_html` is safe HTML, uncut; feeds carry it only if `full`.
+    `summary` is plain text. `body_html` is safe HTML; feeds carry it only if `full`, and not more than
+    about FEED_CHARACTERS of it.
     `translations` holds one version for each other language; all others are in `related`.
     `published` is None where the day is unknown; both times are UTC in whole seconds.
     """
@@ -96,12 +101,34 @@ def feed_view(channel: Channel, items: Sequence[Item], store_made_at: datetime) 
 
 
 def items_of(
-    articles: Sequence[Article], siblings: Mapping[int, Sequence[Sibling]], settings: Settings
+    articles: Iterable[Article], siblings: Mapping[int, Sequence[Sibling]], settings: Settings
 ) -> dict[int, Item]:
-    """The item of each article by its id."""
+    """The item of each article for feeds, by the article's id."""
     return {
-        article.id: item_of(article, siblings.get(article.id, ()), settings) for article in articles
+        article.id: item_of(
+            _cut_for_feeds(article, settings), siblings.get(article.id, ()), settings
+        )
+        for article in articles
     }
+
+
+def _cut_for_feeds(article: Article, settings: Settings) -> Article:
+    """A long text ends after a paragraph, else after a word, and with a link to all of it."""
+    html = article.content_html[:FEED_CHARACTERS]
+    if len(html) < len(article.content_html):
+        end = html.rfind("</p>", FEED_CHARACTERS // 2)
+        html = html[:end] if end > 0 else html.rpartition(" ")[0] or html
+        if (tag := html.rfind("<")) > html.rfind(">"):  # it is cut inside a tag
+            html = html[:tag]
+        page = escape(article_page(settings, article.id))
+        says = escape(wording_for(article.language, settings.site.languages).continued)
+        html = f'{safe_html(html)}\n<p><a href="{page}">{says}</a></p>'
+    return replace(
+        article,
+        lead=article.lead[:FEED_CHARACTERS],
+        text=article.text[:FEED_CHARACTERS],
+        content_html=html,
+    )
 
 
 def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -> Item:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from digest.config.settings import Settings
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS, channels
 from digest.feeds.files import PublishReport, lay_out
-from digest.feeds.items import FeedView, feed_view, items_of
+from digest.feeds.items import FeedView, feed_view, item_of, items_of
 from digest.feeds.pages import STYLE_NAME, article_name, article_of
 from digest.newsroom import Newsroom, fingerprint
-from digest.store.articles import article_marks, articles_by_id, latest_articles, siblings_of
+from digest.store.articles import article_marks, each_article, latest_ids, siblings_of
 from digest.store.database import created_at
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ def publish(newsroom: Newsroom) -> PublishReport:
         yield STYLE_NAME, style_bytes(environment, settings)
         ids = [i for name in names if (i := article_of(name)) is not None]
         for start in range(0, len(ids), _BATCH):
-            articles = articles_by_id(db, ids[start : start + _BATCH])
-            siblings = siblings_of(db, [article.id for article in articles])
-            for i, item in items_of(articles, siblings, settings).items():
-                yield article_name(i), article_page_bytes(environment, item, settings)
+            batch = ids[start : start + _BATCH]
+            siblings = siblings_of(db, batch)
+            for article in each_article(db, batch):
+                item = item_of(article, siblings.get(article.id, ()), settings)
+                yield article_name(article.id), article_page_bytes(environment, item, settings)
         for view in views:
             yield from feed_files(view, settings, environment)
         listed = [view.channel for view in views]
@@ -71,8 +72,8 @@ def feed_views(newsroom: Newsroom) -> list[FeedView]:
     """
     db, settings = newsroom.db, newsroom.settings
     listed = channels(settings)
-    articles = [
-        latest_articles(
+    newest = [
+        latest_ids(
             db,
             theme=one.theme,
             language=one.language,
@@ -81,12 +82,12 @@ def feed_views(newsroom: Newsroom) -> list[FeedView]:
         )
         for one in listed
     ]
-    shown = {article.id: article for some in articles for article in some}
-    items = items_of(list(shown.values()), siblings_of(db, shown.keys()), settings)
+    shown = {i for some in newest for i in some}
+    items = items_of(each_article(db, shown), siblings_of(db, shown), settings)
     made_at = created_at(db)
     return [
-        feed_view(channel, [items[article.id] for article in some], made_at)
-        for channel, some in zip(listed, articles, strict=True)
+        feed_view(channel, [items[i] for i in some], made_at)
+        for channel, some in zip(listed, newest, strict=True)
     ]
 
 

@@ -51,6 +51,7 @@ class Wording:
     read_at_source: str
     other_versions: str
     untitled: str
+    continued: str
     withdrawn: str
     withdrawn_on: str
     about_all: str

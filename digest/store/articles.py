@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -150,7 +150,12 @@ FEW = 20
 """A theme with at most this many times the wanted articles is sorted whole."""
 
 
-def latest_articles(
+def latest_articles(db: Database, **wanted: Any) -> list[Article]:
+    """The articles of `latest_ids`, in its order."""
+    return articles_by_id(db, latest_ids(db, **wanted))
+
+
+def latest_ids(
     db: Database,
     *,
     theme: str | None = None,
@@ -158,8 +163,8 @@ def latest_articles(
     source: str | None = None,
     limit: int | None = None,
     story_once: bool = False,
-) -> list[Article]:
-    """The newest articles by `first_seen_at`, then by their own date, undated ones last.
+) -> list[int]:
+    """The ids of the newest articles by `first_seen_at`, then by their own date, undated ones last.
 
     Withdrawn ones are included: feeds show their tombstones. With `story_once` a story shows, in each
     language, only the article that leads it there, among those under `theme` if that is given.
@@ -167,7 +172,7 @@ def latest_articles(
     """
     conditions: list[str] = []
     values: list[object] = []
-    sql = SELECT_ARTICLES
+    sql = "SELECT articles.id FROM articles JOIN sources ON sources.id = articles.source_id"
     if theme == OTHER:
         conditions.append("NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)")
     elif theme is not None:
@@ -193,16 +198,23 @@ def latest_articles(
     if conditions:
         sql += " WHERE " + " AND ".join(conditions)
     values.append(-1 if limit is None else limit)
-    return _with_matches(db, db.rows(sql + NEWEST_FIRST + " LIMIT ?", values))
+    return [int(row["id"]) for row in db.rows(sql + NEWEST_FIRST + " LIMIT ?", values)]
 
 
 def articles_by_id(db: Database, ids: Sequence[int]) -> list[Article]:
     """The articles of these ids, in this order; unknown ids are left out."""
-    articles: dict[int, Article] = {}
-    for chunk in _chunks(ids):
-        sql = f"{SELECT_ARTICLES} WHERE articles.id IN ({_marks(chunk)})"
-        articles |= {article.id: article for article in _with_matches(db, db.rows(sql, chunk))}
+    articles = {article.id: article for article in each_article(db, ids, evidence=True)}
     return [articles[i] for i in ids if i in articles]
+
+
+def each_article(db: Database, ids: Iterable[int], *, evidence: bool = False) -> Iterator[Article]:
+    """The articles of these ids, in the order of ids, one at a time: texts may be large, and so may the
+    evidence of their matches, which is left out unless it is asked for."""
+    for chunk in _chunks(sorted(ids)):
+        matches = _matches_of(db, chunk, evidence=evidence)
+        sql = f"{SELECT_ARTICLES} WHERE articles.id IN ({_marks(chunk)}) ORDER BY articles.id"
+        for row in db.each(sql, chunk):
+            yield article_from_row(row, matches[row["id"]])
 
 
 def find_article(db: Database, article_id: int) -> Article:
@@ -322,28 +334,39 @@ def search_articles(
 
 
 def _with_matches(db: Database, rows: Sequence[AnyRow]) -> list[Article]:
+    matches = _matches_of(db, [row["id"] for row in rows])
+    return [article_from_row(row, matches[row["id"]]) for row in rows]
+
+
+def _matches_of(
+    db: Database, ids: Sequence[int], *, evidence: bool = True
+) -> Mapping[int, Sequence[Match]]:
+    """The matches of each article, [] for one without any."""
+    columns = "article_id, theme, score, threshold, decided_by, lexicon_version"
+    shown = "evidence" if evidence else """'{"hits": [], "blotted": []}' AS evidence"""
+
     def hits(evidence: list[dict[str, Any]]) -> tuple[Hit, ...]:
         return tuple(Hit(**{**hit, "place": Place(hit["place"])}) for hit in evidence)
 
     matches: dict[int, list[Match]] = defaultdict(list)
-    for chunk in _chunks([row["id"] for row in rows]):
+    for chunk in _chunks(ids):
         sql = (
-            f"SELECT * FROM matches WHERE article_id IN ({_marks(chunk)})"  # noqa: S608 - marks only
+            f"SELECT {columns}, {shown} FROM matches WHERE article_id IN ({_marks(chunk)})"  # noqa: S608 - marks only
             " ORDER BY article_id, rank"
         )
         for row in db.rows(sql, chunk):
-            evidence = json.loads(row["evidence"])
+            found = json.loads(row["evidence"])
             match = Match(
                 theme=row["theme"],
                 score=row["score"],
                 threshold=row["threshold"],
                 by=row["decided_by"],
                 lexicon_version=row["lexicon_version"],
-                hits=hits(evidence["hits"]),
-                blotted=hits(evidence["blotted"]),
+                hits=hits(found["hits"]),
+                blotted=hits(found["blotted"]),
             )
             matches[row["article_id"]].append(match)
-    return [article_from_row(row, matches[row["id"]]) for row in rows]
+    return matches
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

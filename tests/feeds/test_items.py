@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.feeds.channels import channels
-from digest.feeds.items import feed_view, item_of, safe_html
+from digest.feeds.items import feed_view, item_of, items_of, safe_html
 from digest.model import UNDATED, DateSource, KnownDate
 from tests.factories import MADE_AT, make_article, make_match, make_settings, make_sibling
 
@@ -69,6 +69,34 @@ def test_settings_can_keep_the_full_text_out_of_feeds() -> None:
     brief = make_settings(feeds={"content": "summary"})
     assert item_of(make_article(), (), SETTINGS).full
     assert not item_of(make_article(), (), brief).full
+
+
+PARAGRAPH = "<p>" + "word " * 199 + "end</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("html", "kept"),
+    [
+        pytest.param(PARAGRAPH * 500, 49 * PARAGRAPH, id="paragraphs"),
+        pytest.param("word " * 50_000, "word " * 9_999 + "word\n", id="one paragraph"),
+        pytest.param("<ul>" + "<li>a</li>" * 9_000 + "</ul>", "<ul>" + "<li>a</li>" * 4_999 + "<li>a</li></ul>\n", id="a list"),
+        pytest.param("x" * 49_990 + '<a href="https://example.org/a">b</a>', "x" * 49_990 + "\n", id="inside a tag"),
+        pytest.param("&lt;" * 50_000, "&lt;" * 12_500 + "\n", id="no word"),
+    ],
+)  # fmt: skip
+def test_a_long_text_is_cut_in_feeds_and_says_where_it_continues(html: str, kept: str) -> None:
+    """In its own language; the page has all of it."""
+    article = make_article(content_html=html, language="ru", url="https://source.example/1")
+    body = items_of([article], {}, SETTINGS)[article.id].body_html
+    link = f'<a href="{OUR_PAGE}">Продолжение текста — на странице статьи.</a>'
+    assert body.replace(' rel="noopener noreferrer"', "") == f"{kept.rstrip()}\n<p>{link}</p>"
+    assert len(item_of(article, (), SETTINGS).body_html) >= len(html.strip())
+
+
+def test_a_text_of_the_usual_length_is_in_feeds_as_it_is() -> None:
+    """To the byte, up to the limit."""
+    article = make_article(content_html="<p>" + "x" * 49_993 + "</p>")
+    assert items_of([article], {}, SETTINGS)[article.id].body_html == article.content_html
 
 
 @pytest.mark.parametrize(
