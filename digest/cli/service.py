@@ -61,7 +61,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
 
     from digest.service.health import Health
     from digest.service.service import Service, log_event, notify, watchdog_seconds
-    from digest.web.app import FeedApp
+    from digest.web.app import FeedApp, GuardedProtocol, connection_limit
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
 
@@ -98,11 +98,13 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     loop.add_signal_handler(signal.SIGTERM, stop)
     loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGHUP, service.reload)
+    mail = newsroom.settings.mail
+    GuardedProtocol.most = connection_limit(sum(server.connections for server in mail.servers))
     web = asyncio.create_task(answer(app, listener, stopping))
     web.add_done_callback(lambda _: stopping.set())  # a service that cannot answer stops
     watchdog = asyncio.create_task(feed_watchdog())
     where, port = listener.getsockname()[:2]
-    log_event("serving", host=where, port=port, feeds=app.root)
+    log_event("serving", host=where, port=port, feeds=app.root, connections=GuardedProtocol.most)
     notify("READY=1")
     ended = await service.run(stopping)
     await web

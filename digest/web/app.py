@@ -1,8 +1,9 @@
 """The web server: feeds and pages from memory by a plain ASGI application, and /healthz, /readyz and
 /metrics for monitoring. It accepts only GET and HEAD and never changes anything.
 
-Nobody can hold a connection for ever, by silence, by an endless head or by not reading an answer. A
-client that reads its answer, however slowly, gets all of it.
+Nobody can hold a connection for ever, by silence, by an endless head or by not reading an answer, and
+all of them together leave the verbs enough open files. A client that reads its answer, however slowly,
+gets all of it.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import logging
 import socket
 import struct
 import sys
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ as nothing here accepts one.
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 DRAIN_SECONDS = 5
 """How long a stop waits for answers in progress and for open connections without a request."""
+MOST_CONNECTIONS = 2000
+LEAST_CONNECTIONS = 16
+FILES_FOR_VERBS = 200
+"""Open files that connections leave free: for each verb and each look at the database, and the outbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     patience: ClassVar[float] = 30.0
     """Seconds."""
-    connected: ClassVar[set["GuardedProtocol"]] = set()
+    most: ClassVar[int] = MOST_CONNECTIONS
+    connected: ClassVar[OrderedDict["GuardedProtocol", None]] = OrderedDict()
+    """Every connection, first the one that has been idle for longest."""
 
     _wire: asyncio.Transport
     _timer: asyncio.TimerHandle
@@ -150,7 +157,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wire = transport
         self._moved_at = loop.time()
         self._timer = loop.call_later(self.patience, self._check)
-        self.connected.add(self)
+        self.connected[self] = None
+        if len(self.connected) > self.most:
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         self._head += len(data)
@@ -162,8 +171,17 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
-        self.connected.discard(self)
+        self.connected.pop(self, None)
         super().connection_lost(exc)
+
+    @classmethod
+    def _make_room(cls) -> None:
+        """Cut off the connection that has been idle for longest. That is the new one, if a reader waits
+        for an answer on each of the others."""
+        for one in cls.connected:
+            if not (one._answering or one._wire.is_closing() or one._count_unread()):
+                one._wire.abort()
+                return
 
     @classmethod
     def cut_off(cls) -> None:
@@ -236,6 +254,19 @@ def listen(host: str, port: int) -> socket.socket:
         ) from e
 
 
+def connection_limit(spare: int = 0) -> int:
+    """How many connections this process's limit of open files allows, with enough left for the verbs and
+    `spare` more."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MOST_CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, files - FILES_FOR_VERBS - spare))
+
+
 async def serve(
     app: FeedApp,
     listener: socket.socket,
@@ -257,6 +288,8 @@ async def serve(
         finally:
             connection._answering = False
             connection._moved_at = loop.time()
+            if connection in connection.connected:
+                connection.connected.move_to_end(connection)
 
     server = _Server(
         uvicorn.Config(

@@ -64,10 +64,15 @@ class Running:
 
 
 @contextlib.contextmanager
-def service(desk: Desk, environment: dict[str, str] | None = None) -> Iterator[Running]:
-    """The process; it must end cleanly after the block, unless the block ended it."""
+def service(
+    desk: Desk, environment: dict[str, str] | None = None, files: int = 1024
+) -> Iterator[Running]:
+    """The process, with at most `files` open files; it must end cleanly after the block, unless the
+    block ended it.
+    """
     port = free_port()
-    words = desk.command("serve", "--port", str(port))
+    limited = ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh")
+    words = [*limited, *desk.command("serve", "--port", str(port))]
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
         running = Running(process, port)
         try:

@@ -1,8 +1,10 @@
 """`digest serve` as an operator runs it: a process of its own, asked over HTTP."""
 
+import contextlib
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 from datetime import UTC, datetime
@@ -190,6 +192,25 @@ def test_no_fault_of_config_toml_ends_the_service(quick: Desk):
         running.process.send_signal(signal.SIGHUP)
         running.until("config reloaded")
         assert running.get("/healthz")[0] == 200
+
+
+def test_idle_connections_leave_the_verbs_their_files(quick: Desk):
+    """A thousand of them, with 256 open files: copy is read and published, and others are answered."""
+    quick.configure(ingest_every_minutes="0.02")
+    with service(quick, files=256) as running, contextlib.ExitStack() as opened:
+        running.until("read")
+        idle = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", running.port), 20))
+            for _ in range(1000)
+        ]
+        (quick.seeds / "new.txt").write_text(
+            "New rules for customs officers\n\nThey apply at once."
+        )
+        running.until_added()
+        assert running.get("/readyz")[0] == 200
+        closed = [select.select([one], [], [], 0)[0] != [] for one in idle]
+        assert closed == [True] * 945 + [False] * 55
+    assert {one["level"] for one in running.log} == {"info"}
 
 
 def test_a_service_stops_although_its_notify_socket_is_gone(quick: Desk):

@@ -305,6 +305,36 @@ def test_an_offer_of_another_protocol_gets_a_plain_answer(
     assert caplog.records == []
 
 
+def test_one_too_many_closes_the_longest_idle_never_one_that_is_being_answered(tmp_path: Path):
+    """The oldest has asked since, the second reads slowly: the third is closed, and nobody else."""
+    size = 8_000_000
+    (tmp_path / "all.atom").write_bytes(b"x")
+    (tmp_path / "all.rss").write_bytes(b"x" * size)
+
+    class Few(GuardedProtocol):
+        most = 3
+
+    async def conversation() -> None:
+        async with running(tmp_path, Few) as place:
+            asked, slow, idle = [await asyncio.open_connection(*place) for _ in range(3)]
+            slow[1].write(request("GET").replace(b"atom", b"rss"))
+            await slow[0].readuntil(b"\r\n\r\n")
+            for _ in range(2):
+                asked[1].write(request("GET"))
+                await asked[0].readuntil(b"\r\n\r\nx")
+            new = await asyncio.open_connection(*place)
+            assert await asyncio.wait_for(idle[0].read(), 20) == b""
+            new[1].write(request("GET"))
+            asked[1].write(request("GET"))
+            for reader, _ in (asked, new):
+                await reader.readuntil(b"\r\n\r\nx")
+            assert len(await asyncio.wait_for(slow[0].readexactly(size), 20)) == size
+            for _, writer in (asked, slow, idle, new):
+                writer.close()
+
+    asyncio.run(conversation())
+
+
 def test_only_methods_of_asyncio_are_replaced_in_uvicorn():
     """uvicorn's own may change in any version."""
     replaced = set(vars(GuardedProtocol)) & set(dir(HttpToolsProtocol))
