@@ -57,7 +57,7 @@ def restore(file: Path, yes: bool) -> None:
     The restored database sends mail only after `digest activate`.
     """
     from digest.errors import NotReadyError, StoreError
-    from digest.service.plan import LEASE
+    from digest.service.troubles import LEASE
     from digest.store.backups import restore as run
     from digest.store.backups import verify
     from digest.store.owner import current_lease

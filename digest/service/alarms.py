@@ -189,6 +189,10 @@ class DatabaseAlarm:
         self._gone_at: datetime | None = None
         self._sent: set[str] = set()
 
+    @property
+    def is_open(self) -> bool:
+        return self._trouble is not None
+
     def check(self, ways: Ways, fault: str | None, now: datetime, stop: Callable[[], bool]) -> int:
         """How many notices were sent. `fault` is why the database cannot be used, None if it can."""
         settings = ways.settings

@@ -32,9 +32,8 @@ from digest.model import (
 from digest.newsroom import BUILTIN, Newsroom
 from digest.service import mail_checks
 from digest.service.mail_checks import DAMAGED, Finding, Nameserver, checked
-from digest.service.plan import LEASE
 from digest.service.store import faulty_documents, sending_at_a_glance
-from digest.service.troubles import unserved, written_paths
+from digest.service.troubles import LEASE, unserved, written_paths
 from digest.sources.folder import list_documents
 from digest.store.backups import backup_made_at, backups_in, backups_until
 from digest.store.database import Database, created_at, integrity_faults, sqlite3

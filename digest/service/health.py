@@ -24,7 +24,7 @@ from digest.service.store import (
     open_alarms,
     sources_at_a_glance,
 )
-from digest.service.troubles import find_troubles
+from digest.service.troubles import find_troubles, stuck_sender
 from digest.store.backups import backup_made_at, backups_until
 from digest.store.database import sqlite3
 from digest.store.files import write_fault
@@ -57,13 +57,15 @@ class Health:
         service, lease = self.service, self.service.lease
         now = service.newsroom.now()
 
-        def database_fault() -> str | None:
+        def database_faults() -> tuple[str | None, str | None]:
+            """Of the database, and of another process that keeps this one from sending."""
             try:
                 with service.newsroom.open(read_only=True) as newsroom:
                     check_readable(newsroom.db)
+                    stuck = stuck_sender(newsroom.db, newsroom.settings, now)
             except (StoreError, sqlite3.Error) as e:
-                return str(e)
-            return None
+                return str(e), None
+            return None, stuck.said if stuck and service.leads else None
 
         late: list[str] = []
         if lease is not None and service.leads:
@@ -76,8 +78,11 @@ class Health:
                 and now - max(tick.done_at or begun, begun)
                 > OVERDUE * service.intervals[verb] + SLACK
             ]
+        database, sender = await asyncio.to_thread(database_faults)
         checks = {
-            "database": await asyncio.to_thread(database_fault),
+            "database": database,
+            "lease": service.fault,
+            "sender": sender,
             "disk": write_fault(service.newsroom.settings.store.path, least_free_mb=NOT_READY_MB),
             "ticks": f"late: {', '.join(late)}" if late else None,
         }

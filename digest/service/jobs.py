@@ -217,7 +217,7 @@ class Worker:
     def _alarms(self, stop: Stop) -> Facts:
         memory, facts = self.memory(), Facts()
         fault = memory.fault
-        if fault is None:
+        if fault is None and memory.leads:
             try:
                 with self.newsroom.open() as newsroom:
                     _, report = check_alarms(newsroom, memory, stop=stop)

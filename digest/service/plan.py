@@ -17,15 +17,13 @@ from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
 from digest.newsroom import Newsroom
 from digest.service.report import is_due
-from digest.service.troubles import find_troubles
+from digest.service.troubles import LEASE, find_troubles
 from digest.sources.folder import list_documents, read_bytes
 from digest.sources.store import document_states
 from digest.store.backups import backup_is_due, would_prune
 from digest.store.database import Database
 from digest.store.owner import current_lease
 
-LEASE = "service"
-"""The name under which the one service on a database holds it."""
 PRUNE_EVERY_MINUTES = 60.0
 """How often to look for what is too old, and whether the day has its backup."""
 MIB = 1024 * 1024

@@ -22,8 +22,8 @@ from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError, StoreError
 from digest.mail.ledger import without_addresses
 from digest.service.jobs import Counters, Facts, Worker
-from digest.service.plan import LEASE, NextTime, Verb, due_within, rhythms
-from digest.service.troubles import VERB_KEY, Failing, Memory
+from digest.service.plan import NextTime, Verb, due_within, rhythms
+from digest.service.troubles import LEASE, VERB_KEY, Failing, Memory
 from digest.store.database import sqlite3
 from digest.store.owner import Lease, leave_lease, take_lease
 
@@ -145,7 +145,7 @@ class Service:
     """One process's part in the work on one database.
 
     All but the verbs runs in the event loop; each verb in a thread, one run of it at a time. `lease`
-    says who leads, as last seen; `planned_at` is since when the present intervals apply. `reloaded` is
+    says who leads, as last seen, `fault` why it was not renewed, if so; `planned_at` is since when the present intervals apply. `reloaded` is
     called with each new newsroom.
     """
 
@@ -160,8 +160,8 @@ class Service:
         self.counters = Counters()
         self._worker = Worker(newsroom, self._memory, counters=self.counters)
         self._config = _state(newsroom.settings.path)
-        self._stopped = False
-        self._fault: str | None = None
+        self._stopped = self._led = False
+        self.fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
         # One thread for each verb: none waits for another, nor do the lease and the readers of feeds;
         # and the memory that a verb once needed belongs to its thread, not to every thread in turn.
@@ -248,19 +248,20 @@ class Service:
         try:
             self.lease = await asyncio.to_thread(self._take)
         except (StoreError, sqlite3.Error, OSError) as e:
-            if self._fault != str(e):  # once, however many beats it lasts
+            if self.fault != str(e):  # once, however many beats it lasts
                 log_event("lease not renewed", level=logging.ERROR, fault=str(e))
-            self._fault = str(e)
+            self.fault = str(e)
         else:
-            self._fault = None
+            self.fault = None
         if self.leads and not led:
             log_event("leading", holder=self.holder)
             for verb in self.ticks:
                 self._soon(verb)
-        elif led and not self.leads:
+        elif self._led and not self.leads:
             log_event("no longer leading", level=logging.WARNING)
         elif self.lease is not None and before is None:
             log_event("waiting", holder=self.lease.holder)
+        self._led = self.leads
         if _state(self.newsroom.settings.path) != self._config:
             self.reload()
         # After the clock was put back, wake-ups would wait until it reaches them; after the machine
@@ -292,7 +293,8 @@ class Service:
 
     async def _wake(self, verb: Verb) -> None:
         tick = self.ticks[verb]
-        blind = verb is Verb.WATCH and self._blind
+        # Also until the end of an alarm that this process alone remembers.
+        blind = verb is Verb.WATCH and (self._blind or self._worker.database_alarm.is_open)
         if tick.running or self._stopped or not (self.leads or blind):
             return
         RUN.set(self.newsroom.random_bytes()[:4].hex())
@@ -325,9 +327,14 @@ class Service:
 
     @property
     def _blind(self) -> bool:
-        """Whether the database cannot be used and we led last, or nobody that we know of did: then
-        this process raises the alarm."""
-        return self._fault is not None and (self.lease is None or self.lease.mark == self.mark)
+        """Whether the database cannot be used and we led last, or nobody that we know of leads, as one
+        that was stopped in a write: then this process raises the alarm."""
+        lease, length = self.lease, timedelta(seconds=self.newsroom.settings.service.lease_seconds)
+        return self.fault is not None and (
+            lease is None
+            or lease.mark == self.mark
+            or not lease.holds(self.newsroom.now() - length, length)
+        )
 
     def _memory(self) -> Memory:
         failing = {verb: tick.failing for verb, tick in self.ticks.items() if tick.failing}
@@ -335,7 +342,10 @@ class Service:
         sound = frozenset(
             f"{VERB_KEY}{verb}" for verb in Verb if verb not in failing.keys() | unknown
         )
-        return Memory(tuple(failing.values()), sound, self._fault if self._blind else None)
+        fault, lease = (self.fault, self.lease) if self._blind else (None, None)
+        if fault and lease and lease.mark != self.mark:
+            fault += f" {lease.holder} led until {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC, and may be stopped."
+        return Memory(tuple(failing.values()), sound, fault, leads=self.leads)
 
 
 def _triggers(newsroom: "Newsroom") -> list[tuple[Verb, WhenDue]]:

@@ -20,8 +20,10 @@ from digest.service import store
 from digest.sources.folder import check_folder
 from digest.store.database import Database, Row, moment_from_text
 from digest.store.files import write_fault
-from digest.store.owner import is_sending
+from digest.store.owner import current_lease, current_sender, is_sending
 
+LEASE = "service"
+"""The name under which the one service on a database holds it."""
 VERB_KEY = "verb "
 """Begins the keys of troubles that only the running service knows of: its verbs that fail."""
 NEWEST = 5000
@@ -46,12 +48,13 @@ class Failing:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What only the running service knows: verbs that fail, keys of troubles that are certainly over,
-    and why the database cannot be used, None if it can.
+    why the database cannot be used, None if it can, and whether it leads.
     """
 
     failing: tuple[Failing, ...] = ()
     sound: frozenset[str] = frozenset()
     fault: str | None = None
+    leads: bool = True
 
 
 def find_troubles(
@@ -83,6 +86,7 @@ def find_troubles(
             if one.times >= FAILED_OFTEN
         ),
         *_editions(db, settings, now),
+        *filter(None, [stuck_sender(db, settings, now)]),
         *_not_composed(newsroom, now),
         *unserved(db, settings, now, newest=NEWEST),
         *_relay(db, settings, now),
@@ -165,6 +169,34 @@ def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Troub
     for row in store.open_editions(db):
         if settings.digest(row["digest"]) is not None:  # else it is unserved
             yield from _open_edition(db, row, late_before, now)
+
+
+def stuck_sender(db: Database, settings: Settings, now: datetime) -> Trouble | None:
+    """A process that keeps all others from sending although mail waits, and sends nothing itself: it was
+    stopped, as by SIGSTOP. The service that leads is none: it waits for a mail server, and lives."""
+    handed, editions = handed_deliveries(db), store.open_editions(db)
+    seen = [moment_from_text(row["handed_at"]) for row in handed]
+    seen += [sent for row in editions if (sent := store.last_sent(db, row["id"]))]
+    length = timedelta(seconds=settings.service.lease_seconds)
+    if not (handed or editions) or any(now - moment < length for moment in seen):
+        return (
+            None  # without a look at the lock, which would be in the way of one who begins to send
+        )
+    sender, lease = current_sender(settings.store.path), current_lease(db, LEASE)
+    if sender is None or now - sender[1] < length:
+        return None
+    pid, started = sender
+    if lease and lease.holds(now, length) and lease.holder.endswith(f"process {pid}"):
+        return None
+    since = max([started, *seen])
+    return Trouble(
+        "sender",
+        f"Mail waits for process {pid}, which began to send at {started:%Y-%m-%d %H:%M:%S} UTC, does not "
+        "go on, and keeps every other process from sending.",
+        since,
+        f"Look at it: ps -o pid,stat,args -p {pid}. If its state begins with T, it is stopped: kill -CONT "
+        f"{pid}. Else end it: kill {pid}. The next sender settles what it handed over.",
+    )
 
 
 def _open_edition(

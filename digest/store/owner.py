@@ -64,6 +64,17 @@ def is_sending(path: Path) -> bool:
         os.close(descriptor)
 
 
+def current_sender(path: Path) -> tuple[int, datetime] | None:
+    """The process that sends from the database at `path`, and since when; None if none does."""
+    if not is_sending(path):
+        return None
+    try:
+        note = json.loads(_lock_of(path).read_text(encoding="utf-8"))
+        return int(note["pid"]), datetime.fromisoformat(note["started"])
+    except (OSError, ValueError, KeyError, TypeError):  # it has begun or ended just now
+        return None
+
+
 def _lock_of(path: Path) -> Path:
     """By whatever path a database is named, it has one lock."""
     real = path.resolve()

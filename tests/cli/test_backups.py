@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digest.newsroom import Newsroom
-from digest.service.plan import LEASE
+from digest.service.troubles import LEASE
 from digest.store.owner import leave_lease, take_lease
 from tests.desks import Desk
 

@@ -1,6 +1,11 @@
 """The running service notifies its operator once, whatever else runs and whatever fails."""
 
+import contextlib
+import json
+import signal
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email import message_from_bytes
 
 import pytest
@@ -11,7 +16,7 @@ from tests.hooks import Hook, running_hook
 from tests.journeys.returns import make_maildir
 from tests.journeys.serving import Running, service
 from tests.journeys.submission import submitting
-from tests.mail.fault_server import FaultServer
+from tests.mail.fault_server import HANG, FaultServer
 from tests.mail.fault_server import running as running_server
 from tests.mailing import use_smtp
 
@@ -53,19 +58,26 @@ def until_notified(running: Running, messages: int = 2) -> None:
         messages -= running.until("watch").get("told", 0)
 
 
+@contextlib.contextmanager
+def two_services(desk: Desk) -> Iterator[tuple[Running, Running]]:
+    """One that leads and one that waits."""
+    with service(desk) as first:
+        first.until("read")
+        with service(desk) as second:
+            second.until("waiting")
+            yield first, second
+
+
 def test_the_operator_is_notified_when_trouble_begins_and_when_it_ends(
     watched: Desk, hook: Hook, server: FaultServer
 ) -> None:
     """Once by each channel, although two services run; the log names no address and no token."""
     away = watched.folder / "elsewhere"
-    with service(watched) as first:
-        first.until("read")
-        with service(watched) as second:
-            second.until("waiting")
-            watched.seeds.rename(away)
-            until_notified(first)
-            away.rename(watched.seeds)
-            until_notified(first)
+    with two_services(watched) as (first, second):
+        watched.seeds.rename(away)
+        until_notified(first)
+        away.rename(watched.seeds)
+        until_notified(first)
     assert events(hook) == [("begun", "source seeds"), ("over", "source seeds")]
     assert server.taken == ["operator@news.example.org"] * 2
     log = str([*first.log, *second.log])
@@ -87,6 +99,66 @@ def test_a_database_that_cannot_be_used_is_reported(
     assert events(hook) == [("begun", "database"), ("over", "database")]
     assert "another process is writing" in hook.taken[0][1]["said"]
     assert len(server.messages) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_leader_that_is_stopped_while_it_sends_is_named(
+    watched: Desk, hook: Hook, server: FaultServer
+) -> None:
+    """The waiting service leads, cannot send, and says who is in the way; once that one goes on, it does
+    nothing as a leader, and nobody is mailed twice.
+    """
+    server.acts["asleep"] = ("end", HANG)
+    watched.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    for address in ("asleep.0@reader.example", "awake.0@reader.example"):
+        assert watched.run("recipients", "add", address).exit_code == 0
+    watched.configure(
+        schedule='"* * * * *"', send_every_minutes="0.02", data_timeout_seconds="60.0"
+    )
+    with two_services(watched) as (first, second):
+        with watched.open() as db:
+            handed = "SELECT 1 FROM deliveries WHERE status = 'handed'"
+            while db.value(handed) is None and first.process.poll() is None:
+                pass
+            with db.write():  # so it is not stopped in a write
+                first.process.send_signal(signal.SIGSTOP)
+        second.until("leading")
+        while "sender" not in second.until("watch").get("raised", ()):
+            pass
+        said = f"Mail waits for process {first.process.pid}, which began to send at"
+        status, _, body = second.get("/readyz")
+        assert (status, said in json.loads(body)["faults"]["sender"]) == (503, True)
+        assert said in watched.run("status").stdout
+        first.process.send_signal(signal.SIGCONT)
+        first.until("no longer leading")
+        first.process.kill()
+        later = [json.loads(line)["event"] for line in first.process.stderr]
+        assert first.process.wait(20)
+        while not second.until("send").get("recovered"):
+            pass
+    assert set(later) <= {"send"}
+    assert sorted(one for one in server.taken if "reader" in one) == [
+        "asleep.0@reader.example",
+        "awake.0@reader.example",
+    ]
+    assert ("begun", "sender") in events(hook)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_leader_that_is_stopped_in_a_write_is_named(watched: Desk, hook: Hook) -> None:
+    """The waiting service cannot take over: it says so, and that the leader may be stopped."""
+    watched.configure(busy_timeout_seconds="1.0")
+    watched.ingest(datetime(2026, 11, 18, tzinfo=UTC))
+    with two_services(watched) as (first, second):
+        with watched.open() as db, db.write():  # stands for the write in which it is stopped
+            first.process.send_signal(signal.SIGSTOP)
+            until_notified(second)
+            assert "lease" in json.loads(second.get("/readyz")[2])["faults"]
+        first.process.send_signal(signal.SIGCONT)
+        until_notified(second)
+    taken = [body for _, body in hook.taken if body["key"] == "database"]
+    assert [one["event"] for one in taken] == ["begun", "over"]
+    assert f"process {first.process.pid} led until 2" in taken[0]["said"]
 
 
 def test_both_mails_pass_a_submission_server(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from digest.config.settings import ServerSettings
 from digest.mail.smtp.transport import reach
-from digest.service.plan import LEASE
+from digest.service.troubles import LEASE
 from digest.store.owner import take_lease
 from tests.desks import Desk
 from tests.mail.fault_server import FaultServer, running

@@ -3,6 +3,7 @@
 A name that is changed in config.toml alone ends nobody's mail in silence.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,9 @@ import pytest
 from digest.editions.compose import compose_due
 from digest.editions.store import hold_edition
 from digest.model import Trouble
-from digest.service.troubles import Failing, find_troubles, unserved
+from digest.service.troubles import LEASE, Failing, find_troubles, unserved
 from digest.store.database import Database, text_from_moment
+from digest.store.owner import sole_sender, take_lease
 from tests.desks import Desk, opened
 from tests.mailing import MONDAY, Office
 
@@ -191,6 +193,31 @@ def test_what_is_no_trouble_is_not_found(filled: Desk, breaks: Break, now: datet
     with filled.open() as db:
         breaks(filled, db)
         assert find_troubles(opened(db, filled.settings), now) == ()
+
+
+def test_a_sender_that_does_not_go_on_is_named(filled: Desk) -> None:
+    """After lease_seconds, as long as it holds the lock; not while it sends, nor if it leads the service."""
+    length = timedelta(seconds=filled.settings.service.lease_seconds)
+
+    def said(now: datetime) -> dict[str, str]:
+        return {one.key: one.said for one in find_troubles(opened(db, filled.settings), now)}
+
+    with filled.open() as db:
+        forgotten(filled, db)
+        with sole_sender(filled.store, SOON):
+            assert "sender" not in said(SOON + length / 2)
+            assert (
+                f"process {os.getpid()}, which began to send at 2026"
+                in said(SOON + length)["sender"]
+            )
+            settle(db, range(4, 5), "sent", SOON + length)
+            assert "sender" not in said(SOON + length * 1.5)
+            now = SOON + length * 2
+            assert "sender" in said(now)
+            take_lease(db, LEASE, f"desk, process {os.getpid()}", "mark", now, length)
+            assert "sender" not in said(now)
+            assert "sender" in said(now + length)
+        assert "sender" not in said(now + length)
 
 
 def test_a_digest_that_is_sent_by_hand_is_never_late(filled: Desk) -> None:
