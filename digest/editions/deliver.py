@@ -41,7 +41,7 @@ from digest.mail.outgoing import Due, Outcome, OutcomeKind, Outgoing, Phase
 from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, write_surely
 from digest.mail.tokens import return_path, token_for
 from digest.model import Edition
-from digest.newsroom import Newsroom
+from digest.newsroom import EPOCH, Newsroom
 from digest.store.database import Database
 from digest.store.owner import Sender, set_way_out, sole_sender, way_out
 
@@ -120,6 +120,8 @@ def settle_handed(
 
 FLUSH_AFTER = timedelta(seconds=0.5)
 """How long answers wait at most to be written together with the next `handed`."""
+LOOK_AFTER = timedelta(seconds=1)
+"""How often all that is under way is checked while others write."""
 POLICY_SHARE = 0.05
 POLICY_LEAST = 5
 """An edition is held when this many messages, and this share of all answers, are refused by policy."""
@@ -156,7 +158,9 @@ class Ledger:
         self.fault: str | None = None
         self._asked_to_stop = stop
         self._seen = db.version()
+        self._looked_at = EPOCH
         self._overtaken = False
+        self._refused = False
         self._notify = notify
         self._under_way: dict[int, Due] = {}
         self._answered: list[Outcome] = []
@@ -174,28 +178,38 @@ class Ledger:
         moment = self.now()
 
         def write() -> None:
-            # A transport holds hundreds of messages that wait for a busy domain: a hold by an editor
-            # or a reader's unsubscription must not wait for them. Nobody else writes now.
+            # Nobody else writes now. Of messages that wait for a busy domain a transport holds hundreds:
+            # a hold by an editor or a reader's unsubscription must not wait for them, but nor may each
+            # bounce that is read meanwhile cost a look at all of them.
             if (version := self.db.version()) != self._seen:
-                self._seen = version
-                self._overtaken = has_unwanted(self.db, list(self._under_way))
+                all_of_them = abs(moment - self._looked_at) > LOOK_AFTER
+                self._overtaken = has_unwanted(
+                    self.db, [*self._under_way] if all_of_them else delivery_ids
+                )
+                if all_of_them:
+                    self._seen, self._looked_at = version, moment
             if self._overtaken:
                 raise OvertakenError
             self._write(moment)
             hand(self.db, self.sender, delivery_ids, moment)
 
-        if self._answered:
-            write_surely(self.db, write)
-        else:
-            with self.db.write():
-                write()
+        try:
+            if self._answered:
+                write_surely(self.db, write)
+            else:
+                with self.db.write():
+                    write()
+        except SenderError:
+            self._refused = True
+            raise
         self._forget_answered()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.kind is OutcomeKind.OURS:
                 self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
-        if self.fault is None and not self._overtaken and not self._asked_to_stop():
+        ended = self._overtaken or self._refused or self._asked_to_stop()
+        if self.fault is None and not ended:
             # If the connection is lost under a message each time, that counts as a try, and the
             # message waits like any other: else it would be due for ever.
             begun = (Phase.MAIL, Phase.RCPT, Phase.DATA)
