@@ -219,7 +219,7 @@ def release(edition_id: int, with_withdrawn: bool | None) -> None:
     def change(db: "Database") -> bool:
         if with_withdrawn:
             keep_withdrawn(db, edition_id)
-        return release_edition(db, edition_id)
+        return release_edition(db, edition_id) or with_withdrawn is not None
 
     _change(edition_id, change, "released", "digest send")
 

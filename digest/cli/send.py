@@ -92,7 +92,7 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
         elif has_begun(db, edition_id):
             warn(
                 f"Edition {edition_id} will be held: an article of it was withdrawn after part of it "
-                f"was sent. Next: digest editions release {edition_id}."
+                f"was sent. Next: digest send, then digest editions release {edition_id}."
             )
         else:
             new = without_withdrawn(newsroom, config, edition)
@@ -429,6 +429,7 @@ def send(
     from digest.editions.compose import Expected, find_digest
     from digest.editions.deliver import Portion, recover_for_plan
     from digest.editions.deliveries import handed_deliveries
+    from digest.editions.store import stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
     from digest.mail.outgoing import OutcomeKind
     from digest.service.mail_checks import refuse_what_is_red
@@ -439,8 +440,11 @@ def send(
     config = find_digest(newsroom.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
     with newsroom.open(read_only=True) as newsroom:
-        left_by_dead_sender = not dry_run and bool(handed_deliveries(newsroom.db))
-    if left_by_dead_sender:
+        db = newsroom.db
+        unsettled = bool(handed_deliveries(db)) or any(
+            stopped_by_withdrawal(db, edition_id) for edition_id in unfinished_editions(db)
+        )
+    if unsettled and not dry_run:
         with newsroom.open() as newsroom:
             if settled := recover_for_plan(newsroom):
                 warn(

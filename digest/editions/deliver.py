@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
+from digest.editions.compose import settle_withdrawn
 from digest.editions.deliveries import (
     due_deliveries,
     handed_deliveries,
@@ -70,9 +71,10 @@ def sending(newsroom: Newsroom) -> Iterator[Newsroom]:
 
 
 def recover_for_plan(newsroom: Newsroom) -> int:
-    """Recover before a plan is made; how many. None if a living sender will settle its own, or if the
-    database may not send, which sending explains."""
+    """Before a plan is made: recover, and `settle_withdrawn`; how many rows were recovered. Nothing is
+    done while a living sender will do it, or if the database may not send, which sending explains."""
     with contextlib.suppress(SenderError), sending(newsroom) as newsroom:
+        settle_withdrawn(newsroom)
         return newsroom.sender.recovered
     return 0
 
@@ -182,8 +184,9 @@ class Ledger:
             # bounce that is read meanwhile cost a look at all of them.
             if (version := self.db.version()) != self._seen:
                 all_of_them = abs(moment - self._looked_at) > LOOK_AFTER
+                looked_at = self._under_way if all_of_them else delivery_ids
                 self._overtaken = has_unwanted(
-                    self.db, [*self._under_way] if all_of_them else delivery_ids
+                    self.db, [(i, self._under_way[i].segment_id) for i in looked_at]
                 )
                 if all_of_them:
                     self._seen, self._looked_at = version, moment
@@ -362,7 +365,7 @@ def _send(
 
     def take() -> Iterator[Due]:
         for one in due_deliveries(db, edition_id, now()):
-            if ledger.fault is not None:
+            if ledger.fault is not None or one.segment_id not in makers:  # or frozen again
                 return
             if portion.recipients is not None and one.recipient_id not in portion.recipients:
                 continue

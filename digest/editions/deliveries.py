@@ -68,7 +68,7 @@ def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due
             return
         for row in rows:
             last = row["id"]
-            if db.version() != seen and has_unwanted(db, [last]):
+            if db.version() != seen and has_unwanted(db, [(last, row["segment_id"])]):
                 continue
             tried = row["first_tried_at"]
             yield Due(
@@ -94,11 +94,12 @@ def handed_deliveries(db: Database) -> list[Row]:
 UNWANTED = f"""
 SELECT 1
   FROM json_each(?) AS drawn
-  JOIN deliveries ON deliveries.id = drawn.value
+  JOIN deliveries ON deliveries.id = json_extract(drawn.value, '$[0]')
   JOIN recipients ON recipients.id = deliveries.recipient_id
   JOIN editions ON editions.id = deliveries.edition_id
  WHERE deliveries.status != 'handed'
-   AND (deliveries.status != 'queued' OR recipients.status != 'active'
+   AND (deliveries.status != 'queued' OR deliveries.segment_id != json_extract(drawn.value, '$[1]')
+        OR recipients.status != 'active'
         OR editions.status != 'composed' OR EXISTS {WITHDRAWN.format(edition="deliveries.edition_id")}
         OR EXISTS (SELECT 1 FROM suppressions
                     WHERE suppressions.address_key = recipients.address_key))
@@ -106,9 +107,10 @@ SELECT 1
 """  # noqa: S608 - ours
 
 
-def has_unwanted(db: Database, delivery_ids: Sequence[int]) -> bool:
-    """Whether one of these, read as due a while ago and not handed yet, would not be read now."""
-    return db.value(UNWANTED, (json.dumps(list(delivery_ids)),)) is not None
+def has_unwanted(db: Database, drawn: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of these (id, segment), read as due a while ago and not handed yet, would not be read
+    now, or would get something else."""
+    return db.value(UNWANTED, (json.dumps(list(drawn)),)) is not None
 
 
 SKIP_UNWANTED = """

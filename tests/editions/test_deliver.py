@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from itertools import chain, islice
 
 import pytest
@@ -11,7 +12,7 @@ from digest.audience.suppressions import suppress
 from digest.editions.compose import compose_now
 from digest.editions.deliver import Portion, recover_for_plan, sending
 from digest.editions.deliveries import settle_uncertain
-from digest.editions.store import hold_edition, pending_editions
+from digest.editions.store import hold_edition, pending_editions, release_edition
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Phase
@@ -316,6 +317,26 @@ def test_recovering_settles_each_handed_row_once(office: Office) -> None:
     died(office, 1)
     assert recover_for_plan(newsroom) == 1
     assert recover_for_plan(newsroom) == 0
+
+
+def dates(office: Office) -> list[str | None]:
+    new = office.desk.folder / "outbox" / "new"
+    return [message_from_bytes(path.read_bytes())["Date"] for path in new.iterdir()]
+
+
+def test_a_mail_is_dated_when_its_edition_begins_to_go_out(office: Office) -> None:
+    """Held for a day, it is not a mail of yesterday, which filters punish; its later portions have the
+    same date.
+    """
+    office.add("a@reader.example", "b@reader.example")
+    edition = office.compose()
+    hold_edition(office.db, edition, "wait")
+    office.later(days=1)
+    release_edition(office.db, edition)
+    office.deliver(portion=Portion(limit=1))
+    office.later(days=1)
+    office.deliver()
+    assert dates(office) == [f"{MONDAY + timedelta(days=1):%a, %d %b %Y} 08:00:00 +0500"] * 2
 
 
 def test_a_mailbox_that_is_full_three_times_is_suppressed(office: Office) -> None:
