@@ -14,6 +14,7 @@ from digest.cli.articles import articles
 from digest.cli.backups import activate_database, backup, export_store, import_store, prune, restore
 from digest.cli.editions import deliveries, editions
 from digest.cli.options import NewsroomOfCommand
+from digest.cli.output import fault
 from digest.cli.recipients import bounces, recipients, suppressions
 from digest.cli.send import send
 from digest.cli.service import alarms, report_group, schedule, serve
@@ -23,6 +24,7 @@ from digest.cli.stories import stories
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
 from digest.errors import DigestError
+from digest.language.text import foreign
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Every day": (ingest, publish, send, status),
@@ -49,7 +51,7 @@ class DigestGroup(click.Group):
         try:
             return super().invoke(ctx)
         except DigestError as e:
-            click.echo(f"Error: {e}", err=True)
+            fault(foreign(str(e), lines=True, limit=None))
             ctx.exit(1)
         except BrokenPipeError:
             # The reader of our pipe has closed it; Python would complain again at exit.
@@ -87,5 +89,24 @@ def main(ctx: click.Context, config: Path | None) -> None:
         ctx.color = False
 
 
+class Words(click.ParamType[str]):
+    """Words of the command line, clean: they are stored, sent and printed. Paths stay as they are."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return foreign(value)
+
+
+def _clean_words(command: click.Command) -> None:
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = Words()
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _clean_words(inner)
+
+
 for command in (one for commands in SECTIONS.values() for one in commands):
     main.add_command(command)
+_clean_words(main)
