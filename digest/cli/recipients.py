@@ -364,7 +364,10 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
 @bounces.command("show")
 @click.argument("bounce_id", type=ID, metavar="ID")
 def show_bounce(bounce_id: int) -> None:
-    """Show a bounce: as it arrived for a program or a file, without control characters on a terminal."""
+    """Show a bounce as it arrived.
+
+    A terminal gets it without control characters, a file or another program byte for byte.
+    """
     from digest.audience.suppressions import raw_return
     from digest.errors import NotFoundError
     from digest.language.text import foreign
