@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,9 @@ class DigestGroup(click.Group):
         except DigestError as e:
             fault(foreign(str(e), lines=True, limit=None))
             ctx.exit(1)
+        except click.ClickException as e:
+            e.message = foreign(e.message, lines=True, limit=None)
+            raise
         except BrokenPipeError:
             # The reader of our pipe has closed it; Python would complain again at exit.
             sys.stderr.close()
@@ -85,6 +89,8 @@ class DigestGroup(click.Group):
 def main(ctx: click.Context, config: Path | None) -> None:
     """A newsroom's feed and digest service: turns articles into feeds and a weekly email digest."""
     ctx.obj = NewsroomOfCommand(config)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be UTF-8
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         ctx.color = False
 
