@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from digest.mail.notices import Ways
     from digest.mail.outgoing import Transport
     from digest.store.database import Database
+    from digest.store.owner import Sender
 
 Part = TypeVar("Part")
 PACKAGE = Path(__file__).resolve().parent
@@ -156,6 +157,7 @@ class Newsroom:
     clock: Clock = Clock()
     parts: dict[str, Any] = field(default_factory=dict, repr=False)
     database: "Database | None" = None
+    sole_sender: "Sender | None" = None
 
     @classmethod
     def from_file(cls, path: Path) -> "Newsroom":
@@ -182,6 +184,12 @@ class Newsroom:
         if self.database is None:
             raise RuntimeError("the database is not open: use `with newsroom.open()`")
         return self.database
+
+    @property
+    def sender(self) -> "Sender":
+        if self.sole_sender is None:
+            raise RuntimeError("this is not the sole sender: use `with sending(newsroom)`")
+        return self.sole_sender
 
     def _part(self, name: str, make: Callable[[], Part]) -> Part:
         if name not in self.parts:

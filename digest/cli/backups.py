@@ -130,7 +130,7 @@ def activate_database(hold: bool | None) -> None:
                         "nothing was sent. Nothing was changed."
                     )
             # The original may or may not have sent what was under way when the copy was made.
-            settle_handed(db, {}, {}, now)
+            settle_handed(db, (), {}, {}, now)
             if hold:
                 held = unfinished_editions(db)
                 for edition_id in held:

@@ -98,12 +98,10 @@ def send_editions(
         ExpectationError: the edition is not the one expected.
     """
     from digest.editions.compose import Expected, compose_now
-    from digest.editions.deliver import begin_sending, deliver
+    from digest.editions.deliver import deliver, sending
     from digest.editions.store import edition_by_id, pending_editions
-    from digest.store.owner import sole_sender
 
-    with sole_sender(newsroom.settings.store.path, newsroom.now()), stopping() as stop:
-        begin_sending(newsroom)
+    with sending(newsroom) as newsroom, stopping() as stop:
         db, only = newsroom.db, None
         if expect is not None:
             pending = pending_editions(db, digest=config.name, now=newsroom.now())
@@ -111,13 +109,13 @@ def send_editions(
             only = {i} if (i := next(matching, None)) is not None else None
         if only is None:
             fresh = next((one.edition for one in shown or () if not one.frozen), None)
-            sending = [one.edition for one in shown or () if one.frozen]
+            chosen = [one.edition for one in shown or () if one.frozen]
             if shown is None or fresh is not None:
                 exact = Expected(fresh.hash, fresh.window.ends_at) if fresh is not None else None
                 composed = compose_now(newsroom, config, expect=expect or exact)
-                sending += [composed] if composed is not None else []
+                chosen += [composed] if composed is not None else []
             if expect is not None or shown is not None:
-                only = {one.id for one in sending if one.id is not None}
+                only = {one.id for one in chosen if one.id is not None}
         return deliver(
             newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=notify
         )

@@ -69,17 +69,19 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
 def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
     """The queued deliveries of an edition that are due, a page at a time to keep memory flat.
 
-    A page is read again if another process has written meanwhile: a recipient who was suppressed or
+    Once another process has written, each is looked at again: a recipient who was suppressed or
     unsubscribed is not mailed any more, and an edition that was held ends here.
     """
     last = 0
-    seen = db.version()
-    while rows := db.rows(DUE, (edition_id, text_from_moment(now), last, PAGE)):
+    while True:
+        seen = db.version()
+        rows = db.rows(DUE, (edition_id, text_from_moment(now), last, PAGE))
+        if not rows:
+            return
         for row in rows:
-            if (version := db.version()) != seen:
-                seen = version
-                break
             last = row["id"]
+            if db.version() != seen and has_unwanted(db, [last]):
+                continue
             tried = row["first_tried_at"]
             yield Due(
                 id=row["id"],

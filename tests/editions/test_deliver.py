@@ -9,13 +9,13 @@ import pytest
 
 from digest.audience.suppressions import suppress
 from digest.editions.compose import compose_now
-from digest.editions.deliver import Portion, recover
+from digest.editions.deliver import Portion, recover_for_plan, sending
 from digest.editions.deliveries import settle_uncertain
 from digest.editions.store import hold_edition, pending_editions
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Phase
-from digest.mail.store import mark_handed
+from digest.mail.store import hand
 from digest.store.database import Database
 from tests.desks import Desk, opened
 from tests.mail.fault_server import FaultServer, running
@@ -188,8 +188,9 @@ def test_an_outbox_that_cannot_be_written_holds_the_edition(office: Office) -> N
 
 def died(office: Office, *ids: int) -> None:
     """Leave these rows as a sender does that dies after it has sent the bodies."""
-    with office.db.write():
-        mark_handed(office.db, ids, office.now)
+    newsroom = opened(office.db, office.desk.settings, transport=office.transport, clock=office.now)
+    with sending(newsroom) as newsroom, office.db.write():
+        hand(office.db, newsroom.sender, ids, office.now)
 
 
 def test_after_a_crash_the_outbox_holds_each_message_once(office: Office) -> None:
@@ -311,10 +312,10 @@ def test_recovering_settles_each_handed_row_once(office: Office) -> None:
     office.add("a@reader.example")
     office.compose()
     newsroom = opened(office.db, office.desk.settings, transport=office.transport, clock=office.now)
-    assert recover(newsroom) == 0
+    assert recover_for_plan(newsroom) == 0
     died(office, 1)
-    assert recover(newsroom) == 1
-    assert recover(newsroom) == 0
+    assert recover_for_plan(newsroom) == 1
+    assert recover_for_plan(newsroom) == 0
 
 
 def test_a_mailbox_that_is_full_three_times_is_suppressed(office: Office) -> None:

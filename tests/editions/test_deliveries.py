@@ -25,10 +25,11 @@ from digest.editions.store import (
     waiting_editions,
 )
 from digest.errors import NotFoundError, NotReadyError, SenderError
+from digest.mail import store as outbox
 from digest.mail.outgoing import DeliveryStatus, OutcomeKind, Settlement
-from digest.mail.store import mark_handed, recover_handed, settle
 from digest.model import Choice, Edition, EditionStatus, Window
 from digest.store.database import Database, open_database, sqlite3
+from digest.store.owner import sole_sender
 from tests.mailing import subscribe
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -55,13 +56,14 @@ def due(db: Database, now: datetime = NOW) -> list[int]:
 
 
 def hand(db: Database, *ids: int) -> None:
-    with db.write():
-        mark_handed(db, ids, NOW)
+    with sole_sender(db.path, NOW, "dead") as sender, db.write():
+        sender.begin(db, "here")
+        outbox.hand(db, sender, ids, NOW)
 
 
 def end(db: Database, *settlements: Settlement, now: datetime = NOW) -> None:
     with db.write():
-        settle(db, settlements, now)
+        outbox.settle(db, "dead", settlements, now)
 
 
 def test_a_recipient_is_queued_once_for_an_edition(ledger: Database) -> None:
@@ -178,17 +180,28 @@ def test_mail_of_a_dead_sender_is_repeated_only_if_that_is_safe(
     hand(ledger, 1, 2)
     end(ledger, Settlement(2, DeliveryStatus.SENT))
     with ledger.write():
-        assert recover_handed(ledger, fates, LATER) == 1
-        assert recover_handed(ledger, fates, LATER) == 0
+        assert outbox.recover(ledger, ["dead"], fates, LATER) == 1
+        assert outbox.recover(ledger, ["dead"], fates, LATER) == 0
     assert delivery_by_id(ledger, 1)["status"] == left
     assert due(ledger, LATER) == ([1, 3, 4, 5] if left == "queued" else [3, 4, 5])
+
+
+def test_a_sender_that_lost_its_lock_file_may_live(ledger: Database) -> None:
+    """Its mail is never sent again, and the answers that it still gets count."""
+    hand(ledger, 1, 2, 3)
+    with ledger.write():
+        fates = {1: OutcomeKind.UNSENT, 2: OutcomeKind.SENT}
+        outbox.recover(ledger, ["another"], fates, LATER)
+    assert delivery_counts(ledger, 1) == {"queued": 2, "sent": 1, "uncertain": 2}
+    end(ledger, Settlement(1, DeliveryStatus.SENT), Settlement(2, DeliveryStatus.FAILED))
+    assert delivery_counts(ledger, 1) == {"queued": 2, "sent": 2, "uncertain": 1}
 
 
 def test_the_operator_settles_uncertain_deliveries(ledger: Database) -> None:
     """One, or all of an edition; other deliveries stay as they are."""
     hand(ledger, 1, 2, 3)
     with ledger.write():
-        recover_handed(ledger, {}, NOW)
+        outbox.recover(ledger, ["dead"], {}, NOW)
         sent = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=True, now=NOW)
         resent = settle_uncertain(ledger, delivery_id=None, edition_id=1, sent=False, now=NOW)
         again = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=False, now=NOW)
