@@ -54,9 +54,6 @@ class DigestGroup(click.Group):
         except DigestError as e:
             fault(foreign(str(e), lines=True, limit=None))
             ctx.exit(1)
-        except click.ClickException as e:
-            e.message = foreign(e.message, lines=True, limit=None)
-            raise
         except BrokenPipeError:
             # The reader of our pipe has closed it; Python would complain again at exit.
             sys.stderr.close()
