@@ -214,7 +214,7 @@ DUE = Due(1, 1, 1, 1, "a@example.net", None, 0, None)
     login=st.sampled_from((b"", b"AUTH PLAIN", b"AUTH CRAM-MD5", b"AUTH LOGIN")),
     connections=st.integers(1, 2),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_a_server_says_each_message_has_one_outcome(
     place, odd, always, pipelining, tls, login, connections
 ):
@@ -354,7 +354,7 @@ def test_one_limit_covers_connecting_tls_and_login(place):
 
 
 @given(SAID | st.lists(SAID, max_size=4).map(b"".join), st.lists(st.integers(0, 120), max_size=5))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_bytes_are_the_same_replies_wherever_they_are_cut(said, cuts):
     """For the ledger: a code is read only from a whole reply, and nothing after nonsense."""
     reader, replies = ReplyReader(), []

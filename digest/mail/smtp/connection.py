@@ -252,9 +252,9 @@ class Link(asyncio.Protocol):
                     raise
                 return refusal
             taken = reply.code == START_INPUT if phase is Phase.DATA else reply.good
-            if not taken and refusal is None:
-                refusal = Refusal(reply, phase)
-                self._closing |= reply.code < 400
+            if not taken:
+                refusal = refusal or Refusal(reply, phase)
+                self._closing |= reply.code < 400  # the answer to something else
             if self._closing:
                 return refusal
             if refusal is not None and self._unwritten:
