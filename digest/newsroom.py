@@ -98,22 +98,24 @@ def _our_environment() -> "Environment":
     return make_environment()
 
 
-def fingerprint(environment: "Environment") -> str:
-    """A hash that changes when what makes pages changes: a template, this program, a library."""
-    digest = hashlib.sha256(_program().encode())
+def fingerprint(environment: "Environment", *, without: str | None = None) -> str:
+    """A hash that changes with any template, but for those of the folder `without`."""
+    digest = hashlib.sha256()
     for name in environment.list_templates():
+        if without is not None and name.removeprefix(f"{BUILTIN}/").startswith(f"{without}/"):
+            continue
         source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
         digest.update(f"{name}\0{source}\0".encode())
     return digest.hexdigest()
 
 
 @functools.cache
-def _program() -> str:
-    """A hash of the program as it is at the first use."""
+def program_hash() -> str:
+    """A hash of what makes pages and mails, as it is at the first use: this program, and libraries."""
     digest = hashlib.sha256()
     for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml")]):
         digest.update(path.read_bytes())
-    for library in ("babel", "jinja2", "markupsafe", "nh3"):  # those that render pages
+    for library in ("babel", "css-inline", "jinja2", "markupsafe", "nh3"):
         digest.update(f"{library} {version(library)}\0".encode())
     return digest.hexdigest()
 
