@@ -213,17 +213,17 @@ class Newsroom:
         Raises:
             NotReadyError: a password or a certificate that it names is missing.
         """
+        return self._part("transport", self.make_transport)
 
-        def make() -> "Transport":
-            if self.settings.mail.transport == "smtp":
-                from digest.mail.smtp.transport import SmtpTransport
+    def make_transport(self, *, within: float | None = None) -> "Transport":
+        """As `transport`; it gives up after `within` seconds, whatever the servers do."""
+        if self.settings.mail.transport == "smtp":
+            from digest.mail.smtp.transport import SmtpTransport
 
-                return SmtpTransport(self.settings.mail)
-            from digest.mail.maildir import MaildirTransport
+            return SmtpTransport(self.settings.mail, within=within)
+        from digest.mail.maildir import MaildirTransport
 
-            return MaildirTransport(self.settings.mail.outbox)
-
-        return self._part("transport", make)
+        return MaildirTransport(self.settings.mail.outbox)
 
     @property
     def signer(self) -> "Signer | None":

@@ -208,6 +208,10 @@ def _to_test(newsroom: Newsroom, config: DigestConfig) -> tuple[Planned, str]:
     return Planned(sample, (), newsroom.now()), "a sample, as there is no edition"
 
 
+TEST_SECONDS = 60.0
+"""A test mail is given up after this time, whatever the servers do."""
+
+
 def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
     """Send the mail of the largest segment to one address; no delivery is recorded.
 
@@ -239,13 +243,13 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
         maker.make(address, None, EXAMPLE_TOKEN),
     )
     outcomes: list[Outcome] = []
-    newsroom.transport.deliver(
+    report = newsroom.make_transport(within=TEST_SECONDS).deliver(
         iter([message]), handed=lambda _: None, settled=outcomes.extend, stop=lambda: False
     )
-    if not outcomes or outcomes[0].kind is not OutcomeKind.SENT:
-        answer = (
-            without_addresses(answer_text(outcomes[0])) if outcomes else "no server could be used"
-        )
+    [outcome] = outcomes
+    if outcome.kind is not OutcomeKind.SENT:
+        server = f"{outcome.server}: {outcome.phase}: " if outcome.server else ""
+        answer = without_addresses(report.fault or server + answer_text(outcome))
         raise NotReadyError(f"the test mail was not accepted: {answer}. Next: digest doctor.")
 
 

@@ -358,6 +358,33 @@ def test_a_mailbox_that_is_full_three_times_is_suppressed(office: Office) -> Non
     assert office.db.value("SELECT cause FROM suppressions") == "soft"
 
 
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
+def test_an_answer_in_any_bytes_settles_its_row(office: Office, *, pipelining: bool) -> None:
+    """The state is on disk, with words that a terminal can show; the others are not affected."""
+    acts = {
+        "one": ("end", "250 2.0.0 \udccf\udcf0\udce8\udcedято \x1b[2J\x07"),
+        "two": ("rcpt", "550 5.1.1 \udccd\udce5\udcf2 \u202eadresa"),
+        "three": ("data", "451 4.3.0 \udcff"),
+        "four": ("end", "\udcff\udcfe"),
+    }
+    office.add(*(f"{name}@reader.example" for name in (*acts, "five")))
+    office.transport = None
+    with running(FaultServer(acts={f"{k}@reader": v for k, v in acts.items()})) as server:
+        server.pipelining = pipelining
+        use_smtp(office.desk, server.port)
+        office.compose()
+        office.deliver()
+    rows = office.db.rows("SELECT status, answer FROM deliveries ORDER BY id")
+    assert [(row["status"], row["answer"]) for row in rows] == [
+        ("sent", "250 2.0.0 \ufffd\ufffd\ufffd\ufffdято"),
+        ("failed", "550 5.1.1 \ufffd\ufffd\ufffd adresa"),
+        ("queued", "451 4.3.0 \ufffd"),
+        ("uncertain", "-1 no SMTP reply: b'\\xff\\xfe\\r'"),
+        ("sent", "250 2.0.0 Ok: queued as 4XYZ"),
+    ]
+    assert len(server.taken) == len(set(server.taken))
+
+
 def test_an_edition_is_sent_although_its_documents_are_gone(office: Office) -> None:
     """What was frozen is what is sent."""
     office.add("a@reader.example")
