@@ -25,7 +25,7 @@ def queue_deliveries(
     """Queue a delivery for each recipient, with a segment; returns how many.
 
     Call inside the write that freezes the edition. A recipient has one delivery of an edition,
-    whatever happens: UNIQUE (edition_id, recipient_id).
+    whatever happens: UNIQUE (recipient_id, edition_id).
     """
     due_at = text_from_moment(moment)
     rows = [(edition_id, recipient, segment, due_at) for recipient, segment in deliveries]

@@ -315,12 +315,11 @@ CREATE TABLE deliveries (
   server TEXT,
   answer TEXT,
   reason TEXT,
-  UNIQUE (edition_id, recipient_id)
+  UNIQUE (recipient_id, edition_id)
 );
 CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
-CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id);
 
 -- Addresses that must not be mailed, and the bounces that say why.
 
