@@ -1,7 +1,9 @@
 """The verb `deliver`: what an outcome means for a row, and the result of a run."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from itertools import chain, islice
@@ -17,7 +19,7 @@ from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Phase
 from digest.mail.store import hand
-from digest.store.database import Database
+from digest.store.database import Database, sqlite3
 from tests.desks import Desk, opened
 from tests.mail.fault_server import FaultServer, running
 from tests.mailing import MONDAY, Office, use_smtp
@@ -317,6 +319,41 @@ def test_recovering_settles_each_handed_row_once(office: Office) -> None:
     died(office, 1)
     assert recover_for_plan(newsroom) == 1
     assert recover_for_plan(newsroom) == 0
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
+def test_no_answer_is_lost_while_the_database_cannot_be_written(
+    office: Office, caplog: pytest.LogCaptureFixture, *, pipelining: bool
+) -> None:
+    """Another process writes for longer than the busy timeout: the sender keeps what servers said."""
+    office.add(*(f"r{number}@reader.example" for number in range(9)))
+    office.transport = None
+    path = office.desk.store
+    with (
+        closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other,
+        running(FaultServer(pipelining=pipelining)) as server,
+    ):
+
+        def block(_: str) -> None:
+            if len(server.taken) == 4:
+                other.execute("BEGIN IMMEDIATE")
+
+        class Frees(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                other.execute("ROLLBACK")
+
+        server.on_end = block
+        use_smtp(office.desk, server.port)
+        office.compose()
+        office.db.connection.execute("PRAGMA busy_timeout = 50")
+        frees = Frees()
+        logging.getLogger("digest").addHandler(frees)
+        try:
+            office.deliver()
+        finally:
+            logging.getLogger("digest").removeHandler(frees)
+    assert "wait until the database can be written" in caplog.text
+    assert office.counts() == {"sent": 9}
 
 
 def dates(office: Office) -> list[str | None]:
