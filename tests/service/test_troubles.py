@@ -204,7 +204,7 @@ def test_a_sender_that_does_not_go_on_is_named(filled: Desk) -> None:
 
     with filled.open() as db:
         forgotten(filled, db)
-        with sole_sender(filled.store, SOON):
+        with sole_sender(filled.store, SOON, "mark"):
             assert "sender" not in said(SOON + length / 2)
             assert (
                 f"process {os.getpid()}, which began to send at 2026"
@@ -250,7 +250,7 @@ def test_a_check_reads_no_table_in_full(filled: Desk) -> None:
         plans = [row["detail"] for one in queries for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
     assert len(queries) > 5
     grows = re.compile(
-        r"SCAN (deliveries|articles|documents|matches|notice_deliveries|recipients\w*)\b(?! USING INDEX)"
+        r"SCAN (deliveries|articles|documents|matches|notices|recipients\w*)\b(?! USING INDEX)"
     )
     assert [plan for plan in plans if grows.search(plan)] == []
 
