@@ -145,8 +145,8 @@ class Service:
     """One process's part in the work on one database.
 
     All but the verbs runs in the event loop; each verb in a thread, one run of it at a time. `lease`
-    says who leads, as last seen, `fault` why it was not renewed, if so; `planned_at` is since when the present intervals apply. `reloaded` is
-    called with each new newsroom.
+    says who leads, as last seen, `fault` why it cannot be renewed; `planned_at` is since when the present
+    intervals apply. `reloaded` is called with each new newsroom.
     """
 
     def __init__(self, newsroom: "Newsroom", reloaded: Callable[["Newsroom"], None]) -> None:
@@ -344,7 +344,8 @@ class Service:
         )
         fault, lease = (self.fault, self.lease) if self._blind else (None, None)
         if fault and lease and lease.mark != self.mark:
-            fault += f" {lease.holder} led until {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC, and may be stopped."
+            until = f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+            fault += f" {lease.holder} led until {until}, and may be stopped."
         return Memory(tuple(failing.values()), sound, fault, leads=self.leads)
 
 

@@ -198,7 +198,7 @@ def latest_ids(
     if conditions:
         sql += " WHERE " + " AND ".join(conditions)
     values.append(-1 if limit is None else limit)
-    return [int(row["id"]) for row in db.rows(sql + NEWEST_FIRST + " LIMIT ?", values)]
+    return _ids(db, sql + NEWEST_FIRST + " LIMIT ?", values)
 
 
 def articles_by_id(db: Database, ids: Sequence[int]) -> list[Article]:
@@ -230,18 +230,15 @@ def find_article(db: Database, article_id: int) -> Article:
 
 
 def all_article_ids(db: Database) -> list[int]:
-    return [int(row["id"]) for row in db.rows("SELECT id FROM articles ORDER BY id")]
+    return _ids(db, "SELECT id FROM articles ORDER BY id", ())
 
 
 def articles_in_window(db: Database, window: Window, languages: Collection[str]) -> list[Article]:
     """The articles for an edition: first seen in its window, not archived, not withdrawn."""
-    sql = (
-        f"{SELECT_ARTICLES} WHERE articles.first_seen_at >= ? AND articles.first_seen_at < ?"
-        " AND articles.archived = 0 AND articles.withdrawn_at IS NULL"
-        f" AND articles.language IN ({_marks(languages)}) ORDER BY articles.id"
-    )
+    sql = "SELECT id FROM articles WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0"
+    sql += f" AND withdrawn_at IS NULL AND language IN ({_marks(languages)})"
     bounds = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
-    return _with_matches(db, db.rows(sql, (*bounds, *languages)))
+    return list(each_article(db, _ids(db, sql, (*bounds, *languages)), evidence=True))
 
 
 def withdraw_article(db: Database, article_id: int, moment: datetime) -> bool:
@@ -326,16 +323,15 @@ def search_articles(
         for forms in wanted
     )
     values: list[object] = [expression]
-    sql = f"{SELECT_ARTICLES} WHERE articles.id IN ({FOUND_BY_WORDS})"
+    sql = f"SELECT id FROM articles WHERE id IN ({FOUND_BY_WORDS})"  # noqa: S608 - ours
     if language is not None:
-        sql += " AND articles.language = ?"
+        sql += " AND language = ?"
         values.append(language)
-    return _with_matches(db, db.rows(sql + NEWEST_FIRST + " LIMIT ?", [*values, limit]))
+    return articles_by_id(db, _ids(db, sql + NEWEST_FIRST + " LIMIT ?", [*values, limit]))
 
 
-def _with_matches(db: Database, rows: Sequence[AnyRow]) -> list[Article]:
-    matches = _matches_of(db, [row["id"] for row in rows])
-    return [article_from_row(row, matches[row["id"]]) for row in rows]
+def _ids(db: Database, sql: str, values: Sequence[object]) -> list[int]:
+    return [int(row["id"]) for row in db.rows(sql, values)]
 
 
 def _matches_of(

@@ -23,7 +23,8 @@ def open_private(path: Path, mode: Literal["wb", "xb"] = "wb") -> BinaryIO:
         descriptor = os.open(name, flags, 0o600)
         if os.name == "posix":
             folder = path.parent.stat().st_mode
-            os.fchmod(descriptor, 0o600 | (folder & 0o040 if folder & stat.S_ISGID else 0))
+            with contextlib.suppress(PermissionError):  # a disk without modes; the doctor says so
+                os.fchmod(descriptor, 0o600 | (folder & 0o040 if folder & stat.S_ISGID else 0))
         _give_to_owner(descriptor, path.parent)
         return descriptor
 
