@@ -195,6 +195,9 @@ def compose_now(
         ExpectationError: the edition would not be the one expected; nothing was composed.
     """
     moment = newsroom.now()
+    find_window = partial(_by_hand, newsroom, digest, moment, expect)
+    if expect is not None and find_window() is None:
+        raise ExpectationError("nothing new has come in, so no edition has that hash")
 
     def is_wanted(edition: Edition) -> bool:
         if expect is not None and not expect.means(edition):
@@ -205,16 +208,7 @@ def compose_now(
         someone = next(_choices(newsroom, digest), None) is not None
         return someone and is_worth_sending(newsroom, digest, edition, moment)
 
-    edition = _close(
-        newsroom, digest, moment, lambda: _by_hand(newsroom, digest, moment, expect), is_wanted
-    )
-    if (
-        edition is None
-        and expect is not None
-        and _by_hand(newsroom, digest, moment, expect) is None
-    ):
-        raise ExpectationError("nothing new has come in, so no edition has that hash")
-    return edition
+    return _close(newsroom, digest, moment, find_window, is_wanted)
 
 
 def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Edition]:
@@ -301,7 +295,7 @@ def _close(
             edition_id = edition_store.save_edition(db, edition, moment, note)
             edition = replace(edition, id=edition_id)
             ids = edition_store.save_segments(db, edition, frozen)
-            deliveries = [(recipient, ids[choice]) for recipient, choice in recipients]
+            deliveries = ((recipient, ids[choice]) for recipient, choice in recipients)
             queue_deliveries(db, edition_id, deliveries, moment)
             skip_unwanted(db, edition_id, moment)
         return edition
@@ -366,25 +360,23 @@ def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
             edition_store.cancel_edition(db, edition_id, newsroom.now())
 
 
-def settle_withdrawn(newsroom: Newsroom) -> list[int]:
+def settle_withdrawn(newsroom: Newsroom) -> None:
     """Before anything is sent: an edition of which an article was withdrawn is frozen again without it
-    if nothing of it was sent, else held until a person decides; returns the ids of the held ones.
+    if nothing of it was sent, else held until a person decides.
     """
-    db, held = newsroom.db, []
+    db = newsroom.db
     for edition_id in edition_store.unfinished_editions(db):
         if not edition_store.stopped_by_withdrawal(db, edition_id):
             continue
-        if not edition_store.has_begun(db, edition_id):
-            freeze_again(newsroom, edition_id)
-            continue
         edition = edition_store.edition_by_id(db, edition_id)
-        ids = ", ".join(map(str, withdrawn_articles(edition)))
-        with db.write():
-            edition_store.hold_edition(
-                db, edition_id, f"withdrawn after part of it was sent: article {ids}"
-            )
-        held.append(edition_id)
-    return held
+        known = newsroom.settings.digest(edition.digest) is not None
+        if known and not edition_store.has_begun(db, edition_id):
+            freeze_again(newsroom, edition_id)
+        else:
+            ids = ", ".join(map(str, withdrawn_articles(edition)))
+            with db.write():
+                note = f"withdrawn after part of it was sent: article {ids}"
+                edition_store.hold_edition(db, edition_id, note)
 
 
 def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
