@@ -334,7 +334,7 @@ def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
     address = editors[0] if editors else EXAMPLE_ADDRESS
     notice = report_notice(newsroom.settings, window, mail, address)
     message = outgoing(0, notice, newsroom.signer).message
-    files = write_parts(out, f"desk-{window.ends_at:%Y-%m-%d}", message, mail)
+    files = write_parts(out, f"desk-{window.ends_at:%Y-%m-%d}", message)
     show(
         as_json,
         {"due": due, "bytes": len(message), "files": [str(path) for path in files]},

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
-from digest.config.settings import DigestConfig
+from digest.editions.compose import settle_withdrawn
 from digest.editions.deliveries import (
     due_deliveries,
     handed_deliveries,
@@ -23,16 +23,16 @@ from digest.editions.deliveries import (
     skip_segment,
     skip_unwanted,
 )
-from digest.editions.mail import make_segment
-from digest.editions.selection import lay_out
 from digest.editions.store import (
     cancelled_editions,
+    date_edition,
     delivery_counts,
     edition_by_id,
+    frozen_segments,
     hold_edition,
     pending_editions,
-    segments_of,
     skip_cancelled,
+    stopped_by_withdrawal,
 )
 from digest.errors import NotFoundError, SenderError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
@@ -71,9 +71,10 @@ def sending(newsroom: Newsroom) -> Iterator[Newsroom]:
 
 
 def recover_for_plan(newsroom: Newsroom) -> int:
-    """Recover before a plan is made; how many. None if a living sender will settle its own, or if the
-    database may not send, which sending explains."""
+    """Before a plan is made: recover, and `settle_withdrawn`; how many rows were recovered. Nothing is
+    done while a living sender will do it, or if the database may not send, which sending explains."""
     with contextlib.suppress(SenderError), sending(newsroom) as newsroom:
+        settle_withdrawn(newsroom)
         return newsroom.sender.recovered
     return 0
 
@@ -183,8 +184,9 @@ class Ledger:
             # bounce that is read meanwhile cost a look at all of them.
             if (version := self.db.version()) != self._seen:
                 all_of_them = abs(moment - self._looked_at) > LOOK_AFTER
+                looked_at = self._under_way if all_of_them else delivery_ids
                 self._overtaken = has_unwanted(
-                    self.db, [*self._under_way] if all_of_them else delivery_ids
+                    self.db, [(i, self._under_way[i].segment_id) for i in looked_at]
                 )
                 if all_of_them:
                     self._seen, self._looked_at = version, moment
@@ -309,12 +311,13 @@ def deliver(
     editions: Collection[int] | None = None,
     digest: str | None = None,
     portion: Portion | None = None,
+    date: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
     notify: Callable[[OutcomeKind], None] = lambda _: None,
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
-    Call it within `sending`. `notify` gets each outcome. If the fault is ours
+    Call it within `sending`. An edition that begins now is dated now, or `date`. `notify` gets each outcome. If the fault is ours
     the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
@@ -330,7 +333,7 @@ def deliver(
             )
         report = EditionReport(edition_id, edition.digest, edition.number)
         ledger = Ledger(newsroom.db, newsroom.sender, newsroom.now, stop, notify)
-        _send(newsroom, config, edition, report, portion or Portion(), ledger)
+        _send(newsroom, edition, report, portion or Portion(), ledger, date or newsroom.now())
         report.stopped = stop()
         reports.append(report)
     return reports
@@ -338,36 +341,31 @@ def deliver(
 
 def _send(
     newsroom: Newsroom,
-    config: DigestConfig,
     edition: Edition,
     report: EditionReport,
     portion: Portion,
     ledger: Ledger,
+    date: datetime,
 ) -> None:
     """Send what is due of one edition and complete its report."""
     db, now, edition_id = newsroom.db, newsroom.now, report.edition_id
     signer, key = newsroom.signer, newsroom.token_key
 
     makers: dict[int, MessageMaker] = {}
-    for segment_id, segment in segments_of(db, edition_id):
-        layout = lay_out(edition.placements, segment.choice, per_theme=config.per_theme)
-        if layout.total == 0 and not (config.empty == "send" and not edition.placements):
-            with db.write():
+    frozen = frozen_segments(db, edition)
+    with db.write():
+        dated_at = date_edition(db, edition_id, date)
+        for segment_id, segment in frozen.items():
+            if segment.mail is None:
                 reason = "nothing for the chosen themes"
                 report.skipped += skip_segment(db, segment_id, reason, now())
-            continue
-        _, makers[segment_id] = make_segment(
-            settings=newsroom.settings,
-            digest=config,
-            edition=edition,
-            layout=layout,
-            environment=newsroom.templates,
-            signer=signer,
-        )
+    for segment_id, segment in frozen.items():
+        if segment.mail is not None:
+            makers[segment_id] = MessageMaker(segment.mail, dated_at, signer)
 
     def take() -> Iterator[Due]:
         for one in due_deliveries(db, edition_id, now()):
-            if ledger.fault is not None:
+            if ledger.fault is not None or one.segment_id not in makers:  # or frozen again
                 return
             if portion.recipients is not None and one.recipient_id not in portion.recipients:
                 continue
@@ -408,6 +406,9 @@ def _send(
             unsent = ledger.renew()
             if portion.limit is not None:
                 portion.limit += unsent
+            if stopped_by_withdrawal(db, edition_id):
+                ledger.fault = fault = "an article of it was withdrawn while it was sent"
+                finished = True
         finally:
             ledger.flush()
 

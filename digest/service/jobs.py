@@ -135,6 +135,7 @@ class Worker:
         return {"editions": editions}
 
     def _send(self, stop: Stop) -> Facts:
+        from digest.editions.compose import settle_withdrawn
         from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
         from digest.editions.store import pending_editions
@@ -153,6 +154,7 @@ class Worker:
                 newsroom = stack.enter_context(sending(newsroom))
             except SenderBusyError as e:  # a person sends by hand: leave it to the next tick
                 return {"waits": str(e)}
+            settle_withdrawn(newsroom)
             for name in names:
                 count = partial(self.counters.count_answer, name)
                 try:

@@ -265,6 +265,8 @@ CREATE TABLE editions (
   hash TEXT NOT NULL,
   composed_at TEXT NOT NULL,
   recipients INTEGER NOT NULL DEFAULT 0,
+  dated_at TEXT,
+  keeps_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (keeps_withdrawn IN (0, 1)),
   note TEXT,
   answers_gone_at TEXT,
   CHECK (starts_at < ends_at),
@@ -291,7 +293,10 @@ CREATE TABLE segments (
   language TEXT NOT NULL,
   languages TEXT NOT NULL,
   themes TEXT NOT NULL,
-  UNIQUE (edition_id, language, languages, themes)
+  hash TEXT NOT NULL,
+  layout TEXT NOT NULL,
+  mail BLOB,  -- NULL where the choice gets nothing
+  UNIQUE (edition_id, hash, language, languages, themes)
 );
 
 CREATE TABLE deliveries (
@@ -310,12 +315,11 @@ CREATE TABLE deliveries (
   server TEXT,
   answer TEXT,
   reason TEXT,
-  UNIQUE (edition_id, recipient_id)
+  UNIQUE (recipient_id, edition_id)
 );
 CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
-CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id);
 
 -- Addresses that must not be mailed, and the bounces that say why.
 

@@ -1,5 +1,6 @@
 """The rows of deliveries: each change of state is one statement and keeps its promise."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from digest.editions.deliveries import (
     skip_unwanted,
 )
 from digest.editions.store import (
+    FrozenSegment,
     audience_of,
     cancel_edition,
     delivery_counts,
@@ -21,13 +23,14 @@ from digest.editions.store import (
     pending_editions,
     release_edition,
     save_edition,
+    save_segments,
     skip_cancelled,
     waiting_editions,
 )
 from digest.errors import NotFoundError, NotReadyError, SenderError
 from digest.mail import store as outbox
 from digest.mail.outgoing import DeliveryStatus, OutcomeKind, Settlement
-from digest.model import Choice, Edition, EditionStatus, Window
+from digest.model import Choice, Edition, EditionStatus, Layout, Window
 from digest.store.database import Database, open_database, sqlite3
 from digest.store.owner import sole_sender
 from tests.mailing import subscribe
@@ -46,8 +49,10 @@ def ledger(db: Database) -> Database:
             subscribe(db, f"r{number}@reader.example", NOW)
         edition = Edition(None, "weekly", 1, window, "abc", (), EditionStatus.COMPOSED)
         edition_id = save_edition(db, edition, NOW)
-        choices = [(number, RUSSIAN) for number in range(1, 6)]
-        assert queue_deliveries(db, edition_id, choices, NOW) == 5
+        frozen = FrozenSegment(Layout(RUSSIAN, ()), None)
+        ids = save_segments(db, replace(edition, id=edition_id), [frozen])
+        assert ids == {RUSSIAN: 1}
+        assert queue_deliveries(db, edition_id, [(number, 1) for number in range(1, 6)], NOW) == 5
     return db
 
 
@@ -69,7 +74,7 @@ def end(db: Database, *settlements: Settlement, now: datetime = NOW) -> None:
 def test_a_recipient_is_queued_once_for_an_edition(ledger: Database) -> None:
     """The rule that nobody is mailed twice is the database's own."""
     with pytest.raises(sqlite3.IntegrityError), ledger.write():
-        queue_deliveries(ledger, 1, [(3, RUSSIAN)], NOW)
+        queue_deliveries(ledger, 1, [(3, 1)], NOW)
     assert delivery_counts(ledger, 1) == {"queued": 5}
     assert audience_of(ledger, 1) == 5
 
