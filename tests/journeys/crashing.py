@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,8 @@ FILE_STEPS = {
     "in new/, not settled": ["replace", "fsync"],
 }
 """Calls of the maildir's writer before which its process dies; the first of them may be repeated."""
-FEW, MANY = 3, 120
-"""Fewer recipients than connections, or than a group of files; and more than both."""
+FEW, MANY = 3, {SMTP: 10 * CONNECTIONS, READ: GROUP + 10, EMPTIED: GROUP + 10}
+"""Fewer recipients than connections, or than a group of files; and more."""
 
 
 def sender(desk: Desk) -> subprocess.Popen[str]:
@@ -81,7 +80,10 @@ class Case:
 
 
 CASES = [
-    Case(*parts) for parts in product((SMTP, READ, EMPTIED), ("send by hand", "serve"), (FEW, MANY))
+    Case(way, verb, people)
+    for way in MANY
+    for verb in ("send by hand", "serve")
+    for people in (FEW, MANY[way])
 ]
 
 

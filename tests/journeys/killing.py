@@ -142,6 +142,8 @@ def main() -> None:
         os.close(writing)
         answers[child] = reading
         print(child, flush=True)  # noqa: T201 - the answer
+    for child in answers:  # of a test that was interrupted
+        os.kill(child, signal.SIGKILL)
 
 
 def _work(order: dict[str, Any], answer: int) -> None:
