@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,9 @@ FEW, MANY = 3, {SMTP: 10 * CONNECTIONS, READ: GROUP + 10, EMPTIED: GROUP + 10}
 """Fewer recipients than connections, or than a group of files; and more."""
 
 
-def sender(desk: Desk) -> subprocess.Popen[str]:
+def sender(desk: Desk, environment: Mapping[str, str] = os.environ) -> subprocess.Popen[str]:
     """`digest send --yes` as a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**environment, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     return subprocess.Popen(
         desk.command("send", "--yes"), env=environment, stdout=pipe, stderr=pipe, text=True
