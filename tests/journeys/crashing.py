@@ -219,6 +219,7 @@ def crashing(
         send_every_minutes=minutes,
         bounces_every_minutes=minutes,
         max_lateness_hours="8784.0",
+        lease_seconds="3.0",
         port=str(free_port()),
     )
     with contextlib.ExitStack() as stack:
