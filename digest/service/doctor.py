@@ -124,7 +124,7 @@ def database(newsroom: Newsroom) -> Iterator[Finding]:
         yield Finding("database", "green", f"{db.path} is sound")
         if is_copy(db):
             text = "a copy, or not the database that last sent from here: it sends nothing"
-            yield Finding("sender", "red", text, "If no other copy sends, run digest activate.")
+            yield Finding("sender", "yellow", text, "If no other copy sends, run digest activate.")
         yield mail_checks.clock(db, now)
         yield lease(db, settings, now)
         yield backups(db, settings, now)

@@ -164,7 +164,7 @@ def test_a_clock_that_jumps_while_an_edition_is_sent_changes_nothing(
 ) -> None:
     """A day forward, two back and three forward: everybody gets it once, and it is recorded."""
     desk, relay = crowd
-    desk.configure(max_lateness_hours="8784.0")
+    desk.configure(max_lateness_hours="8784.0", ingest_every_minutes="0.01")
     set_clock(desk, timedelta(0))
     with start(desk, clocked(desk)) as running:
         for days in (1, -1, 2):
