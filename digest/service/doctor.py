@@ -38,7 +38,7 @@ from digest.sources.folder import list_documents
 from digest.store.backups import backup_made_at, backups_in, backups_until
 from digest.store.database import Database, created_at, integrity_faults, sqlite3
 from digest.store.files import open_to_others
-from digest.store.owner import current_lease
+from digest.store.owner import current_lease, is_copy
 from digest.themes.lexicon import lexicon_of
 from digest.themes.store import count_filed_otherwise
 
@@ -151,6 +151,9 @@ def database(newsroom: Newsroom) -> Iterator[Finding]:
             yield Finding("database", "red", "; ".join(damage), DAMAGED)
             return
         yield Finding("database", "green", f"{db.path} is sound")
+        if is_copy(db):
+            text = "a copy, or not the database that last sent from here: it sends nothing"
+            yield Finding("sender", "yellow", text, "If no other copy sends, run digest activate.")
         yield mail_checks.clock(db, now)
         yield lease(db, settings, now)
         yield backups(db, settings, now)

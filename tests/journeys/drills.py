@@ -148,7 +148,8 @@ def copied(desk: Desk, to: Path) -> Desk:
 def state(desk: Desk) -> dict[str, object]:
     """Everything stored and published, so that two desks can be compared.
 
-    Without the attempts of deliveries and the stores that restores kept.
+    Without the attempts and marks of senders, how one learnt what was delivered, and the stores that
+    restores kept.
     """
     contents: dict[str, object] = {}
     for path in sorted(desk.folder.rglob("*")):
@@ -166,9 +167,11 @@ def state(desk: Desk) -> dict[str, object]:
 def rows(store: Path) -> list[str]:
     with closing(open_database(store, read_only=True)) as db:
         lines = list(export_lines(db))
-    made = re.compile(r'"key":"(created_at|way_out)"')
+    made = re.compile(r'"key":"(created_at|way_out|sender)"')
     lines = [line.replace(str(store.parent), "") for line in lines if not made.search(line)]
-    return [re.sub(r'"attempts":\d+', '"attempts":_', line) for line in lines]
+    own = re.compile(r'"(attempts|mark|server)":(\d+|"[^"]*"|null)')
+    found = '"reason":"found in the outbox after the sender died"'
+    return [own.sub(r'"\1":_', line).replace(found, '"reason":null') for line in lines]
 
 
 def is_left_over(path: Path) -> bool:

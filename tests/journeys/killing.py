@@ -1,26 +1,32 @@
 """Verbs in processes of their own that kill themselves, as by kill -9, at a chosen step.
 
 A step is a call into SQLite or the file system: what came before the kill is on disk, what comes after
-is not. One warm process forks each of them, so that a hundred kills take seconds.
+is not. One warm process forks each of them, so that a hundred kills take seconds. Or a test kills them
+from outside.
 
     python -m tests.journeys.killing        orders as lines of JSON in, answers as lines of JSON out
 """
 
 import contextlib
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import digest as package
 from digest.cli.main import main as digest
 from digest.config.load import load_settings
+from digest.mail import maildir
 from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
 from digest.service.plan import Verb
@@ -60,6 +66,8 @@ WORK: dict[str, Callable[[Newsroom], object]] = {
     "export": _command("export", "FOLDER/out.jsonl"),
     "import": _command("import", "FOLDER/in.jsonl"),
     "themes apply": _command("themes", "apply"),
+    "send by hand": _command("send", "--yes"),
+    "serve": _command("serve"),
 }
 
 
@@ -80,10 +88,26 @@ class Killer:
 
     def run(self, desk: Desk, verb: str, now: datetime, *, nth: int | None = None) -> Run:
         """Run a verb at `now`, and kill it at its `nth` step; None lets it finish."""
-        order = {"config": str(desk.config), "verb": verb, "now": now.isoformat(), "nth": nth}
+        return self.wait(self.start(desk, verb, now, nth=nth))
+
+    def start(
+        self, desk: Desk, verb: str, now: datetime, *, nth: int | None = 0, at: Sequence[str] = ()
+    ) -> int:
+        """Its process id; several may run at once, and each must be waited for.
+
+        `nth` as above, 0: count no steps. `at`: kill it once the maildir's writer has called these
+        one after another, before it makes the last call.
+        """
+        order = {"config": str(desk.config), "verb": verb, "now": now.isoformat()}
+        return int(self._answer({**order, "nth": nth, "at": list(at)}))
+
+    def wait(self, pid: int) -> Run:
+        return Run(**self._answer(pid))
+
+    def _answer(self, order: object) -> Any:
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        return Run(**json.loads(self.process.stdout.readline()))
+        return json.loads(self.process.stdout.readline())
 
 
 @contextlib.contextmanager
@@ -97,31 +121,46 @@ def killer() -> Iterator[Killer]:
 
 
 def main() -> None:
-    lexicon_of(load_settings(ROOT / "config.toml").themes)  # compiled once, for every child
+    for module in pkgutil.walk_packages(package.__path__, "digest."):  # once, for every child
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    lexicon_of(load_settings(ROOT / "config.toml").themes)
+    answers: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)
+        if isinstance(order, int):
+            with os.fdopen(answers.pop(order), encoding="utf-8") as pipe:
+                answer = json.loads(pipe.read() or '{"steps": 0, "fault": ""}')
+            _, status = os.waitpid(order, 0)
+            killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+            print(json.dumps({"killed": killed, **answer}), flush=True)  # noqa: T201 - the answer
+            continue
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            os.close(reading)
             _work(order, writing)
         os.close(writing)
-        with os.fdopen(reading, encoding="utf-8") as pipe:
-            answer = json.loads(pipe.read() or '{"steps": 0, "fault": ""}')
-        _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        print(json.dumps({"killed": killed, **answer}), flush=True)  # noqa: T201 - the answer
+        answers[child] = reading
+        print(child, flush=True)  # noqa: T201 - the answer
+    for child in answers:  # of a test that was interrupted
+        os.kill(child, signal.SIGKILL)
 
 
 def _work(order: dict[str, Any], answer: int) -> None:
     """In the child: to the end, or to the kill."""
-    steps = 0
+    steps, left = 0, order["at"]
 
-    def count(frame: object, event: str, called: Any) -> None:
+    def count(frame: Any, event: str, called: Any) -> None:
         nonlocal steps
         if event == "c_call" and called.__name__ in STEPS:
             steps += 1
             if steps == order["nth"]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def follow(frame: Any, event: str, called: Any) -> None:
+        if event == "c_call" and called.__name__ == left[0]:
+            callers = {frame.f_code.co_filename, frame.f_back.f_code.co_filename}
+            if maildir.__file__ in callers and left.pop(0) and not left:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     fault = ""
@@ -130,7 +169,11 @@ def _work(order: dict[str, Any], answer: int) -> None:
     os.dup2(silent, 2)
     now = datetime.fromisoformat(order["now"])
     newsroom = Newsroom(load_settings(Path(order["config"])), lambda: now)
-    sys.setprofile(count)
+    if left:
+        threading.setprofile(follow)  # type: ignore[arg-type]
+        sys.setprofile(follow)
+    elif order["nth"] != 0:
+        sys.setprofile(count)
     try:
         WORK[order["verb"]](newsroom)
     except BaseException:  # noqa: BLE001 - reported to the parent

@@ -8,16 +8,17 @@ import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
 
 from tests.desks import Desk
-from tests.journeys.crashing import assert_mailed_once
+from tests.journeys.crashing import assert_mailed_once, sender
 from tests.journeys.drills import people, write
 from tests.journeys.relay import Relay, relaying
 from tests.journeys.serving import Running, service
@@ -25,6 +26,7 @@ from tests.mailing import use_smtp
 
 pytestmark = pytest.mark.drill
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+needs_faketime = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
 EVERY_MINUTE = '"* * * * *"'
 ENTRY = "{http://www.w3.org/2005/Atom}entry/{http://www.w3.org/2005/Atom}id"
 
@@ -34,6 +36,18 @@ def set_clock(desk: Desk, ahead: timedelta) -> None:
     new = desk.folder / "clock.new"
     new.write_text(f"{ahead.total_seconds():+.0f}\n")
     new.replace(desk.folder / "clock")
+
+
+def clocked(desk: Desk) -> dict[str, str]:
+    """The environment of a process with that clock."""
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(desk.folder / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def add(desk: Desk, running: Running, name: str) -> None:
@@ -75,7 +89,7 @@ def check(desk: Desk, articles: int) -> None:
 
 @pytest.mark.faketime
 @pytest.mark.timeout(240)  # libfaketime reads its file at each look at the clock: slow where busy
-@pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
+@needs_faketime
 def test_a_clock_that_jumps_by_a_day_makes_nothing_twice_and_nothing_late(desk: Desk) -> None:
     """Forward, back, and forward again: wake-ups heal within seconds, whatever the clock says."""
     desk.ingest(datetime(2026, 11, 18, tzinfo=UTC))
@@ -88,17 +102,9 @@ def test_a_clock_that_jumps_by_a_day_makes_nothing_twice_and_nothing_late(desk: 
         max_lateness_hours="8784.0",
         entries="100",
     )
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": str(LIBRARY),
-        "FAKETIME_TIMESTAMP_FILE": str(desk.folder / "clock"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
     day = timedelta(days=1)
     set_clock(desk, 0 * day)
-    with service(desk, environment) as running:
+    with service(desk, clocked(desk)) as running:
         until_sent(desk, running, 36)
         set_clock(desk, day)
         add(desk, running, "Serhetabat")
@@ -148,3 +154,26 @@ def test_when_the_service_that_sends_is_killed_the_other_continues(
         assert second.get("/feeds/all.atom")[0] == 200
     assert_mailed_once(desk, relay, 200)
     assert len(desk.json("editions", "list")) == 1
+
+
+@pytest.mark.faketime
+@needs_faketime
+@pytest.mark.parametrize("start", [sender, service], ids=["by hand", "by the service"])
+def test_a_clock_that_jumps_while_an_edition_is_sent_changes_nothing(
+    crowd: tuple[Desk, Relay], start: Callable[..., Any]
+) -> None:
+    """A day forward, two back and three forward: everybody gets it once, and it is recorded."""
+    desk, relay = crowd
+    desk.configure(max_lateness_hours="8784.0", ingest_every_minutes="0.01")
+    set_clock(desk, timedelta(0))
+    with start(desk, clocked(desk)) as running:
+        for days in (1, -1, 2):
+            relay.wait_for_messages(20)
+            set_clock(desk, timedelta(days=days))
+        if start is service:
+            until_sent(desk, running, 36)
+        else:
+            _, errors = running.communicate(timeout=90)
+            assert running.returncode == 0, errors
+    assert desk.json("editions", "show", "1")["deliveries"] == {"sent": 200}
+    assert set(relay.taken.values()) == {1}
