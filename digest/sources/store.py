@@ -1,7 +1,10 @@
 """The SQL of ingest: sources, documents, their entries, articles and their versions."""
 
+import contextlib
+import json
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 from digest.language.words import index_forms
 from digest.model import Entry
 from digest.store.articles import COPY_COLUMNS, DATE_COLUMNS, copy_values, entry_from_row, seen_at
-from digest.store.database import Database, text_from_moment
+from digest.store.database import Database, Row, text_from_moment
 
 ATOM_NAMESPACE = uuid.UUID("6f0f2a0e-6b0c-5d0a-9d7e-2d9a4b1f6c11")
 """The namespace of all permanent ids; it never changes."""
@@ -25,12 +28,16 @@ _READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"pu
 """The columns that people read: a change in one of them makes a new version."""
 
 
+Forms = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
     """A stored entry and its article."""
 
     id: int
     article_id: int
+    document_id: int
     entry: Entry
 
 
@@ -55,14 +62,25 @@ def save_source(db: Database, name: str, kind: str, title: str, moment: datetime
     )
 
 
-def document_states(db: Database, source: str) -> dict[str, DocumentState]:
-    """Every document of a source that was ever read, by its name."""
-    sql = """SELECT documents.* FROM documents JOIN sources ON sources.id = source_id
-              WHERE sources.name = ?"""
+def document_states(
+    db: Database, source: str, names: Sequence[str] | None = None
+) -> dict[str, DocumentState]:
+    """The documents of a source that were ever read, or those of these names, by their name."""
+    sql = """SELECT documents.* FROM documents
+              WHERE source_id = (SELECT id FROM sources WHERE name = ?)"""
+    sql += "" if names is None else " AND name IN (SELECT value FROM json_each(?))"
+    values = (source,) if names is None else (source, json.dumps(names))
     return {
         row["name"]: DocumentState(row["id"], row["sha256"], row["error"])
-        for row in db.rows(sql, (source,))
+        for row in db.each(sql, values)
     }
+
+
+def unreadable_documents(db: Database, source: str) -> dict[str, int]:
+    """The ids of a source's documents that could not be read, by their name."""
+    sql = """SELECT id, name FROM documents WHERE error IS NOT NULL
+                AND source_id = (SELECT id FROM sources WHERE name = ?)"""
+    return {row["name"]: int(row["id"]) for row in db.rows(sql, (source,))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,30 +119,144 @@ def forget_documents(db: Database, ids: Sequence[int]) -> None:
     db.run_many(sql, [(one,) for one in ids])
 
 
-def entries_of_document(db: Database, document_id: int) -> list[StoredEntry]:
-    """Every entry that the document ever had, in order, even those now gone."""
-    return _entries(db, "entries.document_id = ?", (document_id,))
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """What the store has of some documents, and of the articles that their new entries may belong to.
+
+    Entries, even those now gone, are by document, by key, and by article; `articles` are rows with the
+    copy of each article.
+    """
+
+    documents: Mapping[str, DocumentState]
+    of_document: Mapping[int, Sequence[StoredEntry]]
+    of_key: Mapping[int, Sequence[StoredEntry]]
+    of_article: Mapping[int, Sequence[StoredEntry]]
+    articles: Mapping[int, Row]
 
 
-def entries_of_article(db: Database, article_id: int) -> list[StoredEntry]:
-    return _entries(db, "entries.article_id = ?", (article_id,))
+def nearby(db: Database, source: str, names: Sequence[str], keys: Mapping[int, bool]) -> Nearby:
+    """What the store has of the documents of a source, and of entries with `keys` of versions.keys_of."""
+    documents = document_states(db, source, names)
+    own = entries_of(db, "document_id", [state.id for state in documents.values()])
+    sql = """SELECT key, entry_id FROM entry_keys
+              WHERE asks = 1 AND key IN (SELECT value FROM json_each(?))
+              UNION ALL SELECT key, entry_id FROM entry_keys
+              WHERE asks = 0 AND key IN (SELECT value FROM json_each(?))"""
+    asked = [key for key, asks in keys.items() if asks]
+    found = db.rows(sql, (json.dumps([*keys]), json.dumps(asked)))
+    others = {
+        one.id: one
+        for one in entries_of(db, "id", sorted({row["entry_id"] for row in found}), source)
+    }
+    of_key = defaultdict(list)
+    for row in found:
+        if row["entry_id"] in others:
+            of_key[row["key"]].append(others[row["entry_id"]])
+    ids = sorted({one.article_id for one in (*own, *others.values())})
+    columns = ", ".join(COPY_COLUMNS)
+    sql = f"SELECT id, {columns} FROM articles WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - names are ours
+    return Nearby(
+        documents,
+        _grouped(own, lambda one: one.document_id),
+        of_key,
+        _grouped(entries_of(db, "article_id", ids), lambda one: one.article_id),
+        {row["id"]: row for row in db.rows(sql, (json.dumps(ids),))},
+    )
 
 
-def entries_with_opening(
-    db: Database, source_id: int, openings: Collection[str]
+def _grouped(
+    entries: Iterable[StoredEntry], group: Callable[[StoredEntry], int]
+) -> dict[int, list[StoredEntry]]:
+    groups: dict[int, list[StoredEntry]] = defaultdict(list)
+    for entry in entries:
+        groups[group(entry)].append(entry)
+    return groups
+
+
+def entries_of(
+    db: Database, column: str, ids: Sequence[int], source: str | None = None
 ) -> list[StoredEntry]:
-    """Entries of a source with one of these openings."""
-    marks = ", ".join("?" * len(openings))
-    condition = f"documents.source_id = ? AND entries.opening IN ({marks})"
-    return _entries(db, condition, (source_id, *openings)) if openings else []
-
-
-def _entries(db: Database, condition: str, values: Sequence[Any]) -> list[StoredEntry]:
-    sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY entries.document_id, entries.line"
+    """The entries, even those now gone, whose `column` has one of these ids; of one source if given."""
+    if not ids:
+        return []
+    sql = f"{_SELECT_ENTRIES} WHERE entries.{column} IN (SELECT value FROM json_each(:ids))"  # noqa: S608 - names are ours
+    if source is not None:
+        sql += " AND documents.source_id = (SELECT id FROM sources WHERE name = :source)"
+    rows = db.rows(
+        f"{sql} ORDER BY entries.document_id, entries.line, entries.id",
+        {"ids": json.dumps(ids), "source": source},
+    )
     return [
-        StoredEntry(row["id"], row["article_id"], entry_from_row(row))
-        for row in db.rows(sql, values)
+        StoredEntry(row["id"], row["article_id"], row["document_id"], entry_from_row(row))
+        for row in rows
     ]
+
+
+@contextlib.contextmanager
+def sightings(db: Database) -> Iterator[None]:
+    """A temporary table, on disk, for the keys of all entries that are to be saved; dropped afterwards."""
+    db.run(
+        """CREATE TEMP TABLE sighted (document INTEGER, line INTEGER, key INTEGER, asks INTEGER,
+             PRIMARY KEY (document, line, key)) WITHOUT ROWID"""
+    )
+    db.run("CREATE INDEX temp.sighted_by_key ON sighted (key, asks)")
+    try:
+        yield
+    finally:
+        db.run("DROP TABLE temp.sighted")
+
+
+def sight(db: Database, document: int, line: int, keys: Mapping[int, bool]) -> None:
+    """Note the keys of an entry; `document` is a number of the caller's, its line is in there.
+
+    The key of an article that has an earlier form of the entry is minus its id.
+    """
+    rows = [(document, line, key, asks) for key, asks in keys.items()]
+    db.run_many("INSERT INTO temp.sighted VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+
+def sight_stored(db: Database, source: str) -> None:
+    """Note the keys of the stored articles to which sighted entries may belong, as one entry each."""
+    db.run(
+        """
+        WITH near AS (
+          SELECT entry_id FROM temp.sighted CROSS JOIN entry_keys USING (key) WHERE entry_keys.asks = 1
+           UNION SELECT entry_id FROM temp.sighted CROSS JOIN entry_keys USING (key)
+           WHERE sighted.asks = 1
+        ), found AS (
+          SELECT DISTINCT article_id FROM near CROSS JOIN entries ON entries.id = entry_id
+            JOIN documents ON documents.id = document_id
+           WHERE source_id = (SELECT id FROM sources WHERE name = ?)
+        )
+        INSERT INTO temp.sighted
+        SELECT -found.article_id, 0, key, max(asks) FROM found
+          CROSS JOIN entries USING (article_id) JOIN entry_keys ON entry_id = entries.id
+         GROUP BY found.article_id, key
+         UNION ALL SELECT -article_id, 0, -article_id, 1 FROM found
+        """,
+        (source,),
+    )
+
+
+def companions(db: Database, first: int, last: int) -> list[tuple[int, int]]:
+    """The later entries, by document and line, that may be of one article with entries of these documents.
+
+    Directly, or through other entries, sighted or stored.
+    """
+    sql = """
+    WITH RECURSIVE reached (document, line) AS (
+      SELECT document, line FROM temp.sighted WHERE document BETWEEN :first AND :last
+       UNION SELECT other.document, other.line FROM reached
+       CROSS JOIN temp.sighted AS one USING (document, line)
+       CROSS JOIN temp.sighted AS other ON other.key = one.key WHERE one.asks = 1
+       UNION SELECT other.document, other.line FROM reached
+       CROSS JOIN temp.sighted AS one USING (document, line)
+       CROSS JOIN temp.sighted AS other ON other.key = one.key AND other.asks = 1
+    )
+    SELECT document, line FROM reached WHERE document > :last ORDER BY document, line
+    """
+    rows = db.rows(sql, {"first": first, "last": last})
+    return [(row["document"], row["line"]) for row in rows]
 
 
 def save_entry(
@@ -133,14 +265,13 @@ def save_entry(
     article_id: int,
     entry: Entry,
     *,
-    opening: str | None,
+    keys: Mapping[int, bool],
     entry_id: int | None,
 ) -> int:
-    """Insert the entry, or replace the row `entry_id` if given; its id."""
+    """Insert the entry with its keys, or replace the row `entry_id` if given; its id."""
     values = {
         "document_id": document_id,
         "article_id": article_id,
-        "opening": opening,
         "line": entry.line,
         "guid": entry.guid,
         **copy_values(entry),
@@ -150,7 +281,10 @@ def save_entry(
         entry_id = db.insert("entries", values)
     else:
         _update(db, "entries", values, "id = ?", (entry_id,))
-    db.run("DELETE FROM press_contacts WHERE entry_id = ?", (entry_id,))
+    for table in ("entry_keys", "press_contacts"):
+        db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
+    rows = [(key, entry_id, asks) for key, asks in keys.items()]
+    db.run_many("INSERT INTO entry_keys (key, entry_id, asks) VALUES (?, ?, ?)", rows)
     if entry.contact:
         db.insert("press_contacts", {"entry_id": entry_id, "contact": entry.contact})
     return entry_id
@@ -171,10 +305,12 @@ def add_article(
     *,
     archived: bool,
     moment: datetime,
+    forms: Forms | None = None,
 ) -> int:
     """Insert an article in its first version; its id.
 
-    `origin` names the newsroom and the source, so that no two newsrooms mint the same Atom id.
+    `origin` names the newsroom and the source, so that no two newsrooms mint the same Atom id;
+    `forms` is search_forms(entry), if it is known.
     """
     # The permanent id follows from the source's own id, the address, or the document and title.
     name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
@@ -203,12 +339,18 @@ def add_article(
         },
     )
     db.insert("article_versions", {"article_id": article_id, "version": 1, **values, "made_at": at})
-    _index(db, article_id, entry)
+    db.index_text(article_id, *(forms or search_forms(entry)))
     return article_id
 
 
 def revise_article(
-    db: Database, article_id: int, document_id: int, entry: Entry, moment: datetime
+    db: Database,
+    article_id: int,
+    document_id: int,
+    entry: Entry,
+    moment: datetime,
+    *,
+    forms: Forms | None = None,
 ) -> bool:
     """Store the article as it is now; True if people see a change, which makes a new version."""
     stored = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
@@ -229,7 +371,7 @@ def revise_article(
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
     db.insert("article_versions", row)
-    _index(db, article_id, entry)
+    db.index_text(article_id, *(forms or search_forms(entry)))
     return True
 
 
@@ -243,10 +385,9 @@ def next_moment(db: Database, moment: datetime) -> datetime:
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
 
 
-def _index(db: Database, article_id: int, copy: Entry) -> None:
-    db.index_text(
-        article_id, *(index_forms(part, copy.language) for part in (copy.title, copy.text))
-    )
+def search_forms(copy: Entry) -> Forms:
+    """The words of the title and of the text in the forms by which search finds them."""
+    return index_forms(copy.title, copy.language), index_forms(copy.text, copy.language)
 
 
 def _update(

@@ -198,14 +198,19 @@ class Fingerprint:
         Two articles of one story usually share some: a shingle of their opening or text, a rare
         word, or a day together with an organisation or place.
         """
-        shingles = (*self.opening[: _SKETCH // 2], *self.sketch[: _SKETCH // 2])
-        telling = sorted(self.terms, key=_telling)
-        keys = {
-            *(f"shingle {shingle}" for shingle in shingles),
-            *(term.key for term in telling[:_KEY_TERMS]),
-            *(f"{named[-5:]} {term.key}" for named in self.days[:2] for term in telling[:4]),
-        }
-        return tuple(sorted({_hash(key) for key in keys}))
+        return _keys_of(self)
+
+
+@lru_cache(maxsize=256)
+def _keys_of(print_: Fingerprint) -> tuple[int, ...]:
+    shingles = (*print_.opening[: _SKETCH // 2], *print_.sketch[: _SKETCH // 2])
+    telling = sorted(print_.terms, key=_telling)
+    keys = {
+        *(f"shingle {shingle}" for shingle in shingles),
+        *(term.key for term in telling[:_KEY_TERMS]),
+        *(f"{named[-5:]} {term.key}" for named in print_.days[:2] for term in telling[:4]),
+    }
+    return tuple(sorted({_hash(key) for key in keys}))
 
 
 def from_json(text: str) -> Fingerprint:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from digest.config.settings import Settings
 from digest.errors import NotFoundError
-from digest.model import Article, Correction, Hit, Match, ThemeScore, Verdict
+from digest.model import Article, Correction, Entry, Hit, Match, ThemeScore, Verdict
 from digest.newsroom import Newsroom
 from digest.store.articles import articles_by_id, find_article
 from digest.store.database import Database
@@ -77,10 +77,13 @@ def begin_filing(db: Database, settings: Settings, lexicon: Lexicon) -> None:
     filings.save_lexicon(db, lexicon.version, lexicon.themes, _terms_of(lexicon))
 
 
-def file_article(db: Database, lexicon: Lexicon, article: Article) -> None:
-    """File an article under its themes by this lexicon; an editor's decision stays."""
-    _, filed = _judge(lexicon, article, theme_corrections(db, article.id))
-    filings.save_filing(db, article.id, filed, lexicon.version)
+def file_article(
+    db: Database, lexicon: Lexicon, article_id: int, scores: Sequence[ThemeScore]
+) -> None:
+    """File an article under its themes by these scores; an editor's decision stays."""
+    filed = matches(scores, lexicon.version)
+    filed = overrule(filed, scores, theme_corrections(db, article_id), lexicon.version)
+    filings.save_filing(db, article_id, filed, lexicon.version)
 
 
 def rehearse(
@@ -270,7 +273,7 @@ def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
 def _file_themes(db: Database, lexicon: Lexicon, article: Article, themes: set[str]) -> Article:
     """Classify the article for these themes only; the article as it then is."""
     if themes:
-        scores = _classify(lexicon, article)
+        scores = scores_of(lexicon, article)
         filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
         filed += [one for one in article.matches if one.by == LEXICON and one.theme not in themes]
         ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
@@ -279,15 +282,16 @@ def _file_themes(db: Database, lexicon: Lexicon, article: Article, themes: set[s
     return find_article(db, article.id)
 
 
-def _classify(lexicon: Lexicon, article: Article) -> tuple[ThemeScore, ...]:
-    return classify(lexicon, title=article.title, text=article.text, language=article.language)
+def scores_of(lexicon: Lexicon, copy: Article | Entry) -> tuple[ThemeScore, ...]:
+    """The classifier's score for every theme."""
+    return classify(lexicon, title=copy.title, text=copy.text, language=copy.language)
 
 
 def _judge(
     lexicon: Lexicon, article: Article, corrections: Mapping[str, Correction]
 ) -> tuple[tuple[ThemeScore, ...], tuple[Match, ...]]:
     """The classifier's scores, and the themes of the article after the editors' corrections."""
-    scores = _classify(lexicon, article)
+    scores = scores_of(lexicon, article)
     filed = matches(scores, lexicon.version)
     return scores, overrule(filed, scores, corrections, lexicon.version)
 
