@@ -55,9 +55,10 @@ from digest.themes.filing import begin_filing, file_article, scores_of
 from digest.themes.lexicon import lexicon_of
 
 MIB = 1024 * 1024
-BATCH = 100
-"""Documents, or entries of several documents, in one write at most."""
-BATCH_BYTES = MIB
+BATCH = 50
+"""Entries in one write at most: a fifth of a second on a small machine that does nothing else."""
+BATCH_CHARACTERS = 1_000_000
+"""Of text in one write, unless one entry has more."""
 KEPT_BYTES = 4 * MIB
 Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
 Keys = Mapping[tuple[str, int], Mapping[int, bool]]
@@ -185,6 +186,16 @@ def _read(
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """Entries of the document at this place that one write saves; after the last one it counts as read."""
+
+    place: int
+    reading: Reading
+    entries: tuple[Entry, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Item:
     """A new entry with its keys, and the stored entry that it replaces; `later`: a later batch saves it."""
 
@@ -228,20 +239,23 @@ class _Saving:
         self.kept: OrderedDict[int, Reading] = OrderedDict()
         self.kept_bytes = 0
 
-    def batches(self, progress: Progress, most: int) -> Iterator[dict[int, Reading]]:
-        """The documents by their place, cut by their entries and by their bytes."""
-        batch: dict[int, Reading] = {}
-        entries = size = 0
+    def batches(self, progress: Progress, most: int) -> Iterator[list[_Part]]:
+        """All documents in their order, cut by the number of entries and by the length of their text."""
+        batch: list[_Part] = []
+        count = length = 0
         for place, _ in enumerate(progress(self.documents)):
             reading = self._read(place)
             if reading is None:
                 continue
-            more = max(1, len(reading.entries))
-            if batch and (entries + more > most or size + reading.document.size > BATCH_BYTES):
-                yield batch
-                batch, entries, size = {}, 0, 0
-            batch[place] = reading
-            entries, size = entries + more, size + reading.document.size
+            for start in range(0, max(1, len(reading.entries)), most):
+                entries = reading.entries[start : start + most]
+                more, longer = max(1, len(entries)), sum(len(entry.text) for entry in entries)
+                if batch and (count + more > most or length + longer > BATCH_CHARACTERS):
+                    yield batch
+                    batch, count, length = [], 0, 0
+                last = start + most >= len(reading.entries)
+                batch.append(_Part(place, reading, entries, last))
+                count, length = count + more, length + longer
         if batch:
             yield batch
 
@@ -260,58 +274,67 @@ class _Saving:
             self.kept_bytes -= self.kept.popitem(last=False)[1].document.size
         return reading
 
-    def save(self, batch: Mapping[int, Reading]) -> None:
-        """Save these documents in one write; again if another process changed what that rests on."""
+    def save(self, batch: Sequence[_Part]) -> None:
+        """Save these parts in one write; again if another process changed what that rests on."""
+        readings = {part.place: part.reading for part in batch}
+        own = [(part.place, entry.line) for part in batch for entry in part.entries]
         lines: dict[int, set[int]] = defaultdict(set)
-        for place, line in companions(self.db, min(batch), max(batch)):
+        for place, line in (*own, *companions(self.db, own)):
             lines[place].add(line)
-        later = [(one, lines[place]) for place in lines if (one := self._read(place))]
-        own = [(one, {entry.line for entry in one.entries}) for one in batch.values()]
+        for place in sorted(lines.keys() - readings.keys()):
+            if (reading := self._read(place)) is not None:
+                readings[place] = reading
         keys = {
             (entry.document, entry.line): keys_of(entry)
-            for reading, wanted in (*own, *later)
+            for place, reading in readings.items()
             for entry in reading.entries
-            if entry.line in wanted
+            if entry.line in lines[place]
         }
-        while not self._try([reading for reading, _ in own], [one for one, _ in later], keys):
+        while not self._try(batch, list(readings.values()), keys):
             pass
 
-    def _try(self, own: Sequence[Reading], later: Sequence[Reading], keys: Keys) -> bool:
-        """Save `own`; False, and nothing is written, if the store changed meanwhile.
+    def _try(self, batch: Sequence[_Part], readings: Sequence[Reading], keys: Keys) -> bool:
+        """Save the batch; False, and nothing is written, if the store changed meanwhile.
 
-        `later` are documents of later batches with entries of the same articles. `keys` are those of all
-        these entries, by document and line.
+        `readings` are its documents, and later ones with entries of the same articles; `keys` are those of
+        all these entries, by document and line.
         """
         db, source, version = self.db, self.source.name, self.db.version()
-        names = [reading.document.name for reading in (*own, *later)]
+        names = [reading.document.name for reading in readings]
         asked: dict[int, bool] = {}
         for some in keys.values():
             for key, asks in some.items():
                 asked[key] = asks or asked.get(key, False)
         stored = nearby(db, source, names, asked)
-        own, later = ([one for one in some if not _is_saved(one, stored)] for some in (own, later))
+        readings = [one for one in readings if not _is_saved(one.document, stored)]
+        batch = [part for part in batch if not _is_saved(part.reading.document, stored)]
+        own = {(entry.document, entry.line) for part in batch for entry in part.entries}
+        ended = {part.reading.document.name for part in batch if part.last}
         items: list[_Item] = []
         gone: list[int] = []
-        for reading, is_later in (*((one, False) for one in own), *((one, True) for one in later)):
+        for reading in readings:
             state = stored.documents.get(reading.document.name)
             earlier = stored.of_document.get(state.id, ()) if state else ()
             matches = match_entries([one.entry for one in earlier], reading.entries)
             befores = [None if match is None else earlier[match] for match in matches]
-            items += [
-                _Item(entry, keys[entry.document, entry.line], before, is_later)
-                for entry, before in zip(reading.entries, befores, strict=True)
-                if (entry.document, entry.line) in keys
-            ]
-            if reading.document.error is None and not is_later:
+            for entry, before in zip(reading.entries, befores, strict=True):
+                where = entry.document, entry.line
+                if where in keys:
+                    items.append(_Item(entry, keys[where], before, where not in own))
+            if reading.document.error is None and reading.document.name in ended:
                 stayed = {before.id for before in befores if before is not None}
                 gone += [one.id for one in earlier if one.id not in stayed]
-        drafts = self._drafts(items, stored, [reading.document.name for reading in own])
+        documents = [
+            part.reading.document if part.last else replace(part.reading.document, sha256="")
+            for part in batch
+        ]
+        drafts = self._drafts(items, stored, {document.name for document in documents})
         news = [(one.article_id or 0, one.findings[1]) for one in drafts if one.findings]
         prepare_links(db, news)
         with db.write():
             if db.version() != version and nearby(db, source, names, asked) != stored:
                 return False
-            self._write([reading.document for reading in own], gone, drafts, stored)
+            self._write(documents, gone, drafts, stored)
         return True
 
     def _drafts(self, items: Sequence[_Item], stored: Nearby, own: Collection[str]) -> list[_Draft]:
@@ -403,9 +426,9 @@ class _Saving:
                 report.linked += link_article(db, article_id, print_, moment, ranks)
 
 
-def _is_saved(reading: Reading, stored: Nearby) -> bool:
-    now, state = reading.document, stored.documents.get(reading.document.name)
-    return state is not None and (state.sha256, state.error) == (now.sha256, now.error)
+def _is_saved(document: Document, stored: Nearby) -> bool:
+    state = stored.documents.get(document.name)
+    return state is not None and (state.sha256, state.error) == (document.sha256, document.error)
 
 
 def _article_of(items: Sequence[_Item], stored: Nearby, replaced: Collection[int]) -> int | None:

@@ -238,14 +238,13 @@ def sight_stored(db: Database, source: str) -> None:
     )
 
 
-def companions(db: Database, first: int, last: int) -> list[tuple[int, int]]:
-    """The later entries, by document and line, that may be of one article with entries of these documents.
-
-    Directly, or through other entries, sighted or stored.
+def companions(db: Database, entries: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The sighted entries after these that may be of one article with one of them, all by document and
+    line: directly, or through other entries, sighted or stored.
     """
     sql = """
     WITH RECURSIVE reached (document, line) AS (
-      SELECT document, line FROM temp.sighted WHERE document BETWEEN :first AND :last
+      SELECT value ->> 0, value ->> 1 FROM json_each(:entries)
        UNION SELECT other.document, other.line FROM reached
        CROSS JOIN temp.sighted AS one USING (document, line)
        CROSS JOIN temp.sighted AS other ON other.key = one.key WHERE one.asks = 1
@@ -253,10 +252,11 @@ def companions(db: Database, first: int, last: int) -> list[tuple[int, int]]:
        CROSS JOIN temp.sighted AS one USING (document, line)
        CROSS JOIN temp.sighted AS other ON other.key = one.key AND other.asks = 1
     )
-    SELECT document, line FROM reached WHERE document > :last ORDER BY document, line
+    SELECT document, line FROM reached WHERE (document, line) > (:document, :line)
     """
-    rows = db.rows(sql, {"first": first, "last": last})
-    return [(row["document"], row["line"]) for row in rows]
+    document, line = max(entries, default=(0, 0))
+    values = {"entries": json.dumps(entries), "document": document, "line": line}
+    return [(row["document"], row["line"]) for row in db.rows(sql, values)]
 
 
 def save_entry(
