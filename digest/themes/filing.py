@@ -103,22 +103,27 @@ def apply(
 ) -> Refiled:
     """File by this lexicon the articles that came in since then and that another lexicon filed.
 
-    The classifier works first, then one short write stores everything. What another process changed
-    in the meantime is classified again.
+    The classifier works first, then short writes store everything. What another process changed in the
+    meantime is classified again. After a crash the next call does the rest.
     """
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     with filings.spool(db):
         done = rehearse(newsroom, since, progress=progress)
-        if not done.looked_at:
-            return done
         changes = {change.article_id: change for change in done.changes}
-        with db.write():
-            begin_filing(db, settings, lexicon)
-            late = filings.changed_since_spooled(db)
+        ids = filings.spooled(db)
+        while ids:
+            late: list[int] = []
+            for start in range(0, len(ids), BATCH):
+                batch = ids[start : start + BATCH]
+                with db.write():
+                    begin_filing(db, settings, lexicon)
+                    changed = filings.changed_since_spooled(db, batch)
+                    filings.save_spool(db, lexicon.version, sorted({*batch} - {*changed}))
+                late += changed
             for article_id in late:
                 changes.pop(article_id, None)
             changes |= {one.article_id: one for one in _refile(db, lexicon, late)}
-            filings.save_spool(db, lexicon.version)
+            ids = late
     return Refiled(done.looked_at, tuple(changes[i] for i in sorted(changes)))
 
 
@@ -236,50 +241,67 @@ def rule(
 ) -> tuple[Article, Article]:
     """Save an editor's decisions on an article, by theme; the article before and after.
 
-    Only these themes change: what a new lexicon would change in the others waits for `apply`. Call
-    inside a write.
+    Only these themes change: what a new lexicon would change in the others waits for `apply`.
 
     Raises:
         NotFoundError: there is no such article or theme.
     """
-    db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
-    article = find_article(db, article_id)
+    settings = newsroom.settings
     for theme in words:
         if theme not in settings.theme_keys:
             known = ", ".join(settings.theme_keys)
             raise NotFoundError(f"there is no theme {theme!r}; config.toml has {known}")
-    begin_filing(db, settings, lexicon)
-    for theme, verdict in words.items():
-        rule_theme(db, article_id, theme, verdict, by, moment)
-    return article, _file_themes(db, lexicon, article, set(words))
+
+    def save() -> set[str]:
+        for theme, verdict in words.items():
+            rule_theme(newsroom.db, article_id, theme, verdict, by, moment)
+        return set(words)
+
+    return _correct(newsroom, article_id, save)
 
 
 def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
     """Leave an article's themes to the classifier again; the article before and after.
 
-    Call inside a write.
-
     Raises:
         NotFoundError: there is no such article.
     """
+
+    def forget() -> set[str]:
+        themes = set(theme_corrections(newsroom.db, article_id))
+        forget_theme_corrections(newsroom.db, article_id)
+        return themes
+
+    return _correct(newsroom, article_id, forget)
+
+
+def _correct(
+    newsroom: Newsroom, article_id: int, change: Callable[[], set[str]]
+) -> tuple[Article, Article]:
+    """Change corrections and file the article under the themes that `change` returns, in one write.
+
+    The classifier works before it, and again if the article was revised meanwhile.
+    """
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
-    article = find_article(db, article_id)
-    begin_filing(db, settings, lexicon)
-    themes = set(theme_corrections(db, article_id))
-    forget_theme_corrections(db, article_id)
-    return article, _file_themes(db, lexicon, article, themes)
-
-
-def _file_themes(db: Database, lexicon: Lexicon, article: Article, themes: set[str]) -> Article:
-    """Classify the article for these themes only; the article as it then is."""
-    if themes:
-        scores = scores_of(lexicon, article)
-        filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
-        filed += [one for one in article.matches if one.by == LEXICON and one.theme not in themes]
-        ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
-        corrections = theme_corrections(db, article.id)
-        save_matches(db, article.id, overrule(ordered, scores, corrections, lexicon.version))
-    return find_article(db, article.id)
+    while True:
+        read = find_article(db, article_id)
+        scores = scores_of(lexicon, read)
+        with db.write():
+            article = find_article(db, article_id)
+            if article.version != read.version:
+                continue
+            begin_filing(db, settings, lexicon)
+            if themes := change():
+                filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
+                filed += [
+                    one for one in article.matches if one.by == LEXICON and one.theme not in themes
+                ]
+                ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
+                corrections = theme_corrections(db, article_id)
+                save_matches(
+                    db, article_id, overrule(ordered, scores, corrections, lexicon.version)
+                )
+            return article, find_article(db, article_id)
 
 
 def scores_of(lexicon: Lexicon, copy: Article | Entry) -> tuple[ThemeScore, ...]:

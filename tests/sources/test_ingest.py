@@ -16,7 +16,7 @@ from digest.sources.ingest import ingest
 from digest.store.articles import all_article_ids, article_versions, articles_by_id, latest_articles
 from digest.stories.store import list_stories
 from tests.conftest import INGESTED_AT
-from tests.desks import FULL_TEXT, LISTING, Desk, opened, sha256
+from tests.desks import FULL_TEXT, LISTING, Desk, make_desk, opened, sha256
 
 TRUTH = json.loads((Path(__file__).parents[1] / "data/seeds.json").read_text("utf-8"))
 YEARS_LATER = datetime(2029, 3, 5, 9, 0, tzinfo=UTC)
@@ -443,3 +443,96 @@ def test_a_press_contact_is_stored_and_not_published(
     )
     for private in ("Zafari", "Abdulhamidova", "[at]", "998935547895", "Mobile:", "Эта статья"):
         assert private not in copy
+
+
+RAN_IN = "The State Customs Service opened a new post at Farap on the border, its press office said on Monday"
+YOUTH = "Students of nine schools came to Avaza for a week of talks about drugs and sport."
+PARTS = {
+    # A full text, its teasers before and after it under other titles, and a copy.
+    "a1.txt": f"New post at Farap\n{RAN_IN} […]\n\nTalks in Mary\n{RAN_IN.replace('Farap', 'Mary')} […]\n",
+    "b1.txt": f"{RAN_IN}. A lorry was the first to cross.\n\nThe post works day and night.\n",
+    "c1.txt": f"Customs open Farap\n{RAN_IN} […]\n\nWater for Dashoguz\nThe canal […]\n",
+    "d1.txt": f"{RAN_IN}. A lorry was the first to cross.\n\nThe post works day and night.\n",
+    # Two that share no word with each other but each with the third.
+    "e1.txt": "Judges met\nJudges of five countries met in Ashgabat to speak about the seizure of assets abroad […]\n",
+    "f1.txt": "Judges of five countries met in Ashgabat to speak about the seizure of assets abroad.\n\n"
+    "They agreed on a common form for requests, and on a second meeting next year in Dushanbe.\n",
+    "g1.txt": "Of judges\nJudges of five countries met in Ashgabat to speak about the seizure of assets abroad. "
+    "They agreed on a common form […]\n",
+    "k1.txt": f"Youth at Avaza\n\n{YOUTH} They swam too.\n\nThe youngest was nine years old.\n",
+    "h1.txt": "".join(f"Item {n}\nThe {n} day of the meeting of experts on the drug routes of the north […]\n\n" for n in range(9)),
+}  # fmt: skip
+LATER_PARTS = {
+    "a1.txt": PARTS["a1.txt"].replace("New post at Farap", "Farap has a new post"),
+    "b1.txt": PARTS["b1.txt"].replace("A lorry", "A bus"),
+    "d1.txt": f"Yesterday {PARTS['d1.txt'].replace('A lorry', 'A bus')}",
+    "h1.txt": PARTS["h1.txt"].replace("Item 3\n", "Item three\n").replace("Item 7\n", "Item 7 \n"),
+    "i1.txt": f"Once more\n{RAN_IN}. A bus was the first […]\n",
+    # These two share words only with the stored text.
+    "n1.txt": f"Word of youth\nYouth at Avaza {YOUTH[:-12]} […]\n",
+    "o1.txt": f"Youth by the sea\n{YOUTH} They swam […]\n",
+    "z1.txt": PARTS["f1.txt"],
+}
+TABLES = {
+    "articles": "id, atom_id, document_id, line, version, title, text, lead, published_at, story_id",
+    "article_versions": "article_id, version, title, text, content_html, date_source, date_evidence",
+    "entries": "document_id, article_id, line, title, text, gone_at IS NULL",
+    "entry_keys": "key, asks, count(*)",
+    "documents": "name, sha256, error",
+    "matches": "article_id, theme, rank, score, evidence",
+    "stories": "id, lead_article_id",
+    "story_links": "article_id, other_id, kind, score",
+    "story_keys": "key, article_id",
+}
+
+
+def everything(desk: Desk) -> dict[str, Any]:
+    """What an ingest leaves, without its moments."""
+    with desk.open(read_only=True) as db:
+        return {
+            table: db.rows(
+                f"SELECT {columns} FROM {table}"  # noqa: S608 - ours
+                + (" GROUP BY 1, 2" if "count" in columns else "")
+                + f" ORDER BY {', '.join(str(i + 1) for i in range(columns.count(',') + 1))}"
+            )
+            for table, columns in TABLES.items()
+        }
+
+
+def put(desk: Desk, documents: dict[str, str]) -> None:
+    for name, text in documents.items():
+        (desk.seeds / name).write_text(text, "utf-8")
+
+
+def take_in(desk: Desk, batch: int, now: datetime = INGESTED_AT) -> tuple[int, ...]:
+    with desk.open() as db:
+        report = ingest(opened(db, desk.settings, clock=now), batch=batch)
+    counts = len(report.added), len(report.revised)
+    assert (len({*report.added}), len({*report.revised})) == counts
+    return report.documents, report.unchanged, *counts, report.linked
+
+
+@pytest.fixture(scope="module")
+def in_one_batch(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The counts and the store after the first and the second ingest, each in one write."""
+    desk = make_desk(tmp_path_factory.mktemp("one") / "desk")
+    results: list[Any] = []
+    for documents in (PARTS, LATER_PARTS):
+        put(desk, documents)
+        results += [take_in(desk, 10_000), everything(desk)]
+    assert {row["version"] for row in results[1]["articles"]} == {1}
+    assert {row["version"] for row in results[3]["articles"]} == {1, 2}
+    return results
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 100])
+def test_it_does_not_matter_where_the_batches_are_cut(
+    desk: Desk, batch: int, in_one_batch: list[Any]
+) -> None:
+    """For the subscriber: no article is doubled or shown as revised because its parts, a teaser and
+    its full text, were saved in two writes."""
+    results: list[Any] = []
+    for documents in (PARTS, LATER_PARTS):
+        put(desk, documents)
+        results += [take_in(desk, batch), everything(desk)]
+    assert results == in_one_batch
