@@ -250,24 +250,6 @@ def test_a_renamed_document_makes_no_second_article(filled: Desk) -> None:
     assert len(stored(filled)) == 36
 
 
-def test_two_processes_that_ingest_at_once_make_no_double(desk: Desk) -> None:
-    """For a service beside a command: together they keep what one alone keeps."""
-    together = Barrier(2)
-
-    def run(_: int) -> tuple[int, int]:
-        together.wait()
-        report = desk.ingest(INGESTED_AT)
-        return len(report.added), len(report.revised)
-
-    with ThreadPoolExecutor(2) as pool:
-        done = sorted(pool.map(run, range(2)))
-    assert done == [(0, 0), (36, 0)]
-    with desk.open(read_only=True) as db:
-        assert db.value("SELECT count(*) FROM articles") == 36
-        assert db.value("SELECT count(*) FROM article_versions") == 36
-        assert db.value("SELECT count(*) FROM entries") == 37
-
-
 def test_what_comes_in_is_never_inside_a_closed_window(filled: Desk) -> None:
     """For the recipient: with the clock set back, news falls into the next edition, not into none."""
     ends_at = INGESTED_AT + timedelta(hours=3)
@@ -536,3 +518,38 @@ def test_it_does_not_matter_where_the_batches_are_cut(
         put(desk, documents)
         results += [take_in(desk, batch), everything(desk)]
     assert results == in_one_batch
+
+
+@pytest.mark.parametrize("stop", [1, 3, 6, 9])
+def test_an_ingest_after_a_crash_goes_on(desk: Desk, stop: int, in_one_batch: list[Any]) -> None:
+    """For the operator after a power cut between two writes: run it again, nothing is lost or doubled."""
+    put(desk, PARTS)
+    passes: list[int] = []
+
+    def crashing(found: Sequence[FoundDocument]) -> Iterator[FoundDocument]:
+        passes.append(len(found))
+        yield from found[: stop if len(passes) == 2 else None]
+        if len(passes) == 2:
+            raise KeyboardInterrupt
+
+    with desk.open() as db, pytest.raises(KeyboardInterrupt):
+        ingest(opened(db, desk.settings, clock=INGESTED_AT), progress=crashing, batch=1)
+    assert everything(desk)["documents"] != in_one_batch[1]["documents"]
+    take_in(desk, 2)
+    assert everything(desk) == in_one_batch[1]
+
+
+def test_two_ingests_at_once_store_what_one_does(desk: Desk, in_one_batch: list[Any]) -> None:
+    """For the operator who runs it beside the service: what the other one saved is computed again."""
+    put(desk, PARTS)
+    desk.open().close()
+    start = Barrier(2)
+
+    def run(_: int) -> int:
+        start.wait()
+        return take_in(desk, 1)[2]
+
+    with ThreadPoolExecutor(2) as threads:
+        added = sum(threads.map(run, range(2)))
+    assert added == in_one_batch[0][2]
+    assert everything(desk) == in_one_batch[1]
