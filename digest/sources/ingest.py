@@ -31,8 +31,8 @@ from digest.sources.store import (
     add_article,
     companions,
     document_states,
-    entries_of,
-    forget_documents,
+    entries_of_document,
+    forget_deleted,
     mark_gone,
     nearby,
     next_moment,
@@ -42,9 +42,7 @@ from digest.sources.store import (
     save_source,
     search_forms,
     sight,
-    sight_stored,
     sightings,
-    unreadable_documents,
 )
 from digest.sources.versions import are_one, join, keys_of, match_entries, pair_up
 from digest.store.articles import copy_values
@@ -57,6 +55,8 @@ from digest.themes.lexicon import lexicon_of
 MIB = 1024 * 1024
 BATCH = 50
 """Entries in one write at most: a fifth of a second on a small machine that does nothing else."""
+SLOW_SECONDS = 0.4
+"""After a longer write the next one is half as large."""
 BATCH_CHARACTERS = 1_000_000
 """Of text in one write, unless one entry has more."""
 KEPT_BYTES = 4 * MIB
@@ -99,25 +99,13 @@ def ingest(
         except DocumentError as e:
             report.faults.append(f"source {source.name}: {e}")
             continue
-        _forget_deleted(newsroom.db, source, documents)
+        forget_deleted(newsroom.db, source.name, {document.name for document in documents})
         with sightings(newsroom.db):
             changed = _survey(newsroom.db, source, documents, progress, report)
-            saving = _Saving(newsroom, source, changed, report, archive=archive)
-            for some in saving.batches(progress, batch):
+            saving = _Saving(newsroom, source, changed, report, batch, archive=archive)
+            for some in saving.batches(progress):
                 saving.save(some)
     return report
-
-
-def _forget_deleted(
-    db: Database, source: SourceSettings, documents: Sequence[FoundDocument]
-) -> None:
-    """A faulty document that was deleted is no fault any more."""
-    if faulty := unreadable_documents(db, source.name):
-        names = {document.name for document in documents}
-        deleted = [number for name, number in faulty.items() if name not in names]
-        for start in range(0, len(deleted), 1000):
-            with db.write():
-                forget_documents(db, deleted[start : start + 1000])
 
 
 def _survey(
@@ -147,14 +135,12 @@ def _survey(
         if state and (state.sha256, state.error) == (now.sha256, now.error):
             report.unchanged += 1
             continue
-        stored = entries_of(db, "document_id", [state.id]) if state else []
+        stored = entries_of_document(db, state.id) if state else []
         matches = match_entries([one.entry for one in stored], reading.entries)
         for entry, match in zip(reading.entries, matches, strict=True):
             earlier = {} if match is None else {-stored[match].article_id: True}
             sight(db, len(changed), entry.line, keys_of(entry) | earlier)
         changed.append(document)
-    if changed:
-        sight_stored(db, source.name)
     return changed
 
 
@@ -228,10 +214,12 @@ class _Saving:
         source: SourceSettings,
         documents: Sequence[FoundDocument],
         report: IngestReport,
+        most: int,
         *,
         archive: bool,
     ) -> None:
         self.newsroom, self.db, self.source = newsroom, newsroom.db, source
+        self.most = self.now_most = most
         self.documents = documents
         self.report = report
         self.lexicon = lexicon_of(newsroom.settings.themes)
@@ -239,7 +227,7 @@ class _Saving:
         self.kept: OrderedDict[int, Reading] = OrderedDict()
         self.kept_bytes = 0
 
-    def batches(self, progress: Progress, most: int) -> Iterator[list[_Part]]:
+    def batches(self, progress: Progress) -> Iterator[list[_Part]]:
         """All documents in their order, cut by the number of entries and by the length of their text."""
         batch: list[_Part] = []
         count = length = 0
@@ -247,14 +235,15 @@ class _Saving:
             reading = self._read(place)
             if reading is None:
                 continue
-            for start in range(0, max(1, len(reading.entries)), most):
-                entries = reading.entries[start : start + most]
+            start = 0
+            while start < max(1, len(reading.entries)):
+                entries = reading.entries[start : start + self.now_most]
                 more, longer = max(1, len(entries)), sum(len(entry.text) for entry in entries)
-                if batch and (count + more > most or length + longer > BATCH_CHARACTERS):
+                if batch and (count + more > self.now_most or length + longer > BATCH_CHARACTERS):
                     yield batch
                     batch, count, length = [], 0, 0
-                last = start + most >= len(reading.entries)
-                batch.append(_Part(place, reading, entries, last))
+                start += more
+                batch.append(_Part(place, reading, entries, start >= len(reading.entries)))
                 count, length = count + more, length + longer
         if batch:
             yield batch
@@ -314,7 +303,7 @@ class _Saving:
         gone: list[int] = []
         for reading in readings:
             state = stored.documents.get(reading.document.name)
-            earlier = stored.of_document.get(state.id, ()) if state else ()
+            earlier = [one for one in stored.entries if state and one.document_id == state.id]
             matches = match_entries([one.entry for one in earlier], reading.entries)
             befores = [None if match is None else earlier[match] for match in matches]
             for entry, before in zip(reading.entries, befores, strict=True):
@@ -332,9 +321,12 @@ class _Saving:
         news = [(one.article_id or 0, one.findings[1]) for one in drafts if one.findings]
         prepare_links(db, news)
         with db.write():
+            began = self.newsroom.now()
             if db.version() != version and nearby(db, source, names, asked) != stored:
                 return False
             self._write(documents, gone, drafts, stored)
+        slow = (self.newsroom.now() - began).total_seconds() > SLOW_SECONDS
+        self.now_most = max(1, self.now_most // 2) if slow else min(self.most, self.now_most * 2)
         return True
 
     def _drafts(self, items: Sequence[_Item], stored: Nearby, own: Collection[str]) -> list[_Draft]:
@@ -356,8 +348,11 @@ class _Saving:
         for article_id, members in groups:
             if all(item.later for item in members):
                 continue
-            kept = stored.of_article.get(article_id, ()) if article_id else ()
-            entries = [one.entry for one in kept if one.id not in replaced]
+            entries = [
+                one.entry
+                for one in stored.entries
+                if one.article_id == article_id and one.id not in replaced
+            ]
             copy = place = join([*entries, *(item.entry for item in members)])
             known = {*own, *stored.documents, *(entry.document for entry in entries)}
             if copy.document not in known:  # its document is saved later, and then gives the place
@@ -383,11 +378,7 @@ class _Saving:
         moment = next_moment(db, self.newsroom.now())
         source_id = save_source(db, source.name, source.kind, source.title or source.name, moment)
         begin_filing(db, settings, self.lexicon)
-        ids = {
-            one.entry.document: one.document_id
-            for some in stored.of_article.values()
-            for one in some
-        }
+        ids = {one.entry.document: one.document_id for one in stored.entries}
         ids |= {name: state.id for name, state in stored.documents.items()}
         ids |= {one.name: save_document(db, source_id, one, moment) for one in documents}
         mark_gone(db, gone, moment)
@@ -433,11 +424,12 @@ def _is_saved(document: Document, stored: Nearby) -> bool:
 
 def _article_of(items: Sequence[_Item], stored: Nearby, replaced: Collection[int]) -> int | None:
     """The stored article of these entries: by those that they replace, else by their words."""
+    entries = {one.id: one for one in stored.entries if one.id not in replaced}
     known = {item.before.article_id for item in items if item.before is not None} or {
-        other.article_id
+        entries[number].article_id
         for item in items
         for key in item.keys
-        for other in stored.of_key.get(key, ())
-        if other.id not in replaced and are_one(item.entry, other.entry)
+        for number in stored.of_key.get(key, ())
+        if number in entries and are_one(item.entry, entries[number].entry)
     }
     return min(known, default=None)

@@ -4,7 +4,7 @@ import contextlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
@@ -76,13 +76,6 @@ def document_states(
     }
 
 
-def unreadable_documents(db: Database, source: str) -> dict[str, int]:
-    """The ids of a source's documents that could not be read, by their name."""
-    sql = """SELECT id, name FROM documents WHERE error IS NOT NULL
-                AND source_id = (SELECT id FROM sources WHERE name = ?)"""
-    return {row["name"]: int(row["id"]) for row in db.rows(sql, (source,))}
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document as it was read: its bytes by their hash and size; or why it could not be read."""
@@ -110,85 +103,68 @@ def save_document(db: Database, source_id: int, document: Document, moment: date
     )
 
 
-def forget_documents(db: Database, ids: Sequence[int]) -> None:
-    """Clear the errors of faulty documents that were deleted; if one comes back, it is read again.
+def forget_deleted(db: Database, source: str, names: Collection[str]) -> None:
+    """Clear the errors of faulty documents of a source that are not among these names any more.
 
-    Call inside a write.
+    If one comes back, it is read again.
     """
-    sql = "UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?"
-    db.run_many(sql, [(one,) for one in ids])
+    sql = """SELECT id, name FROM documents WHERE error IS NOT NULL
+                AND source_id = (SELECT id FROM sources WHERE name = ?)"""
+    if deleted := [(row["id"],) for row in db.rows(sql, (source,)) if row["name"] not in names]:
+        with db.write():
+            db.run_many("UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?", deleted)
 
 
 @dataclass(frozen=True, slots=True)
 class Nearby:
     """What the store has of some documents, and of the articles that their new entries may belong to.
 
-    Entries, even those now gone, are by document, by key, and by article; `articles` are rows with the
-    copy of each article.
+    `entries` are all of these articles, even those now gone; `of_key` are those with a key, and
+    `articles` rows with the copy of each.
     """
 
     documents: Mapping[str, DocumentState]
-    of_document: Mapping[int, Sequence[StoredEntry]]
-    of_key: Mapping[int, Sequence[StoredEntry]]
-    of_article: Mapping[int, Sequence[StoredEntry]]
+    entries: Sequence[StoredEntry]
+    of_key: Mapping[int, Collection[int]]
     articles: Mapping[int, Row]
 
 
 def nearby(db: Database, source: str, names: Sequence[str], keys: Mapping[int, bool]) -> Nearby:
-    """What the store has of the documents of a source, and of entries with `keys` of versions.keys_of."""
+    """What the store has of these documents of a source, and of entries with these keys (keys_of)."""
     documents = document_states(db, source, names)
-    own = entries_of(db, "document_id", [state.id for state in documents.values()])
-    sql = """SELECT key, entry_id FROM entry_keys
-              WHERE asks = 1 AND key IN (SELECT value FROM json_each(?))
-              UNION ALL SELECT key, entry_id FROM entry_keys
-              WHERE asks = 0 AND key IN (SELECT value FROM json_each(?))"""
-    asked = [key for key, asks in keys.items() if asks]
-    found = db.rows(sql, (json.dumps([*keys]), json.dumps(asked)))
-    others = {
-        one.id: one
-        for one in entries_of(db, "id", sorted({row["entry_id"] for row in found}), source)
-    }
-    of_key = defaultdict(list)
-    for row in found:
-        if row["entry_id"] in others:
-            of_key[row["key"]].append(others[row["entry_id"]])
-    ids = sorted({one.article_id for one in (*own, *others.values())})
+    sql = """SELECT entry_keys.key, entry_id FROM json_each(?) AS wanted
+              CROSS JOIN entry_keys ON entry_keys.key = value ->> 0 AND asks >= value ->> 1
+              CROSS JOIN entries ON entries.id = entry_id JOIN documents ON documents.id = document_id
+              WHERE source_id = (SELECT id FROM sources WHERE name = ?)"""
+    wanted = [(key, int(not asks)) for key, asks in keys.items()]
+    of_key = defaultdict(set)
+    for row in db.rows(sql, (json.dumps(wanted), source)):
+        of_key[row["key"]].add(row["entry_id"])
+    entries = _entries(
+        db,
+        """entries.article_id IN (SELECT article_id FROM entries
+             WHERE document_id IN (SELECT value FROM json_each(?))
+                OR id IN (SELECT value FROM json_each(?)))""",
+        [state.id for state in documents.values()],
+        sorted(set().union(*of_key.values())),
+    )
     columns = ", ".join(COPY_COLUMNS)
     sql = f"SELECT id, {columns} FROM articles WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - names are ours
-    return Nearby(
-        documents,
-        _grouped(own, lambda one: one.document_id),
-        of_key,
-        _grouped(entries_of(db, "article_id", ids), lambda one: one.article_id),
-        {row["id"]: row for row in db.rows(sql, (json.dumps(ids),))},
-    )
+    ids = sorted({one.article_id for one in entries})
+    articles = {row["id"]: row for row in db.rows(sql, (json.dumps(ids),))}
+    return Nearby(documents, entries, of_key, articles)
 
 
-def _grouped(
-    entries: Iterable[StoredEntry], group: Callable[[StoredEntry], int]
-) -> dict[int, list[StoredEntry]]:
-    groups: dict[int, list[StoredEntry]] = defaultdict(list)
-    for entry in entries:
-        groups[group(entry)].append(entry)
-    return groups
+def entries_of_document(db: Database, document_id: int) -> list[StoredEntry]:
+    """Every entry that the document ever had, in order, even those now gone."""
+    return _entries(db, "document_id IN (SELECT value FROM json_each(?))", [document_id])
 
 
-def entries_of(
-    db: Database, column: str, ids: Sequence[int], source: str | None = None
-) -> list[StoredEntry]:
-    """The entries, even those now gone, whose `column` has one of these ids; of one source if given."""
-    if not ids:
-        return []
-    sql = f"{_SELECT_ENTRIES} WHERE entries.{column} IN (SELECT value FROM json_each(:ids))"  # noqa: S608 - names are ours
-    if source is not None:
-        sql += " AND documents.source_id = (SELECT id FROM sources WHERE name = :source)"
-    rows = db.rows(
-        f"{sql} ORDER BY entries.document_id, entries.line, entries.id",
-        {"ids": json.dumps(ids), "source": source},
-    )
+def _entries(db: Database, condition: str, *ids: Sequence[int]) -> list[StoredEntry]:
+    sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY document_id, line, entries.id"
     return [
         StoredEntry(row["id"], row["article_id"], row["document_id"], entry_from_row(row))
-        for row in rows
+        for row in db.rows(sql, [json.dumps(some) for some in ids])
     ]
 
 
@@ -215,48 +191,22 @@ def sight(db: Database, document: int, line: int, keys: Mapping[int, bool]) -> N
     db.run_many("INSERT INTO temp.sighted VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
 
-def sight_stored(db: Database, source: str) -> None:
-    """Note the keys of the stored articles to which sighted entries may belong, as one entry each."""
-    db.run(
-        """
-        WITH near AS (
-          SELECT entry_id FROM temp.sighted CROSS JOIN entry_keys USING (key) WHERE entry_keys.asks = 1
-           UNION SELECT entry_id FROM temp.sighted CROSS JOIN entry_keys USING (key)
-           WHERE sighted.asks = 1
-        ), found AS (
-          SELECT DISTINCT article_id FROM near CROSS JOIN entries ON entries.id = entry_id
-            JOIN documents ON documents.id = document_id
-           WHERE source_id = (SELECT id FROM sources WHERE name = ?)
-        )
-        INSERT INTO temp.sighted
-        SELECT -found.article_id, 0, key, max(asks) FROM found
-          CROSS JOIN entries USING (article_id) JOIN entry_keys ON entry_id = entries.id
-         GROUP BY found.article_id, key
-         UNION ALL SELECT -article_id, 0, -article_id, 1 FROM found
-        """,
-        (source,),
-    )
-
-
 def companions(db: Database, entries: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The sighted entries after these that may be of one article with one of them, all by document and
-    line: directly, or through other entries, sighted or stored.
+    """The sighted entries after these, all by document and line, that may be of one article with one of
+    them, directly or through others.
     """
     sql = """
     WITH RECURSIVE reached (document, line) AS (
-      SELECT value ->> 0, value ->> 1 FROM json_each(:entries)
+      SELECT value ->> 0, value ->> 1 FROM json_each(?)
        UNION SELECT other.document, other.line FROM reached
        CROSS JOIN temp.sighted AS one USING (document, line)
-       CROSS JOIN temp.sighted AS other ON other.key = one.key WHERE one.asks = 1
-       UNION SELECT other.document, other.line FROM reached
-       CROSS JOIN temp.sighted AS one USING (document, line)
-       CROSS JOIN temp.sighted AS other ON other.key = one.key AND other.asks = 1
+       CROSS JOIN temp.sighted AS other ON other.key = one.key AND other.asks >= 1 - one.asks
     )
-    SELECT document, line FROM reached WHERE (document, line) > (:document, :line)
+    SELECT document, line FROM reached WHERE (document, line) > (?, ?)
     """
-    document, line = max(entries, default=(0, 0))
-    values = {"entries": json.dumps(entries), "document": document, "line": line}
-    return [(row["document"], row["line"]) for row in db.rows(sql, values)]
+    last = max(entries, default=(0, 0))
+    rows = db.rows(sql, (json.dumps(entries), *last))
+    return [(row["document"], row["line"]) for row in rows]
 
 
 def save_entry(

@@ -252,12 +252,7 @@ def rule(
             known = ", ".join(settings.theme_keys)
             raise NotFoundError(f"there is no theme {theme!r}; config.toml has {known}")
 
-    def save() -> set[str]:
-        for theme, verdict in words.items():
-            rule_theme(newsroom.db, article_id, theme, verdict, by, moment)
-        return set(words)
-
-    return _correct(newsroom, article_id, save)
+    return _correct(newsroom, article_id, [(theme, words[theme], by, moment) for theme in words])
 
 
 def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
@@ -266,19 +261,15 @@ def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
     Raises:
         NotFoundError: there is no such article.
     """
-
-    def forget() -> set[str]:
-        themes = set(theme_corrections(newsroom.db, article_id))
-        forget_theme_corrections(newsroom.db, article_id)
-        return themes
-
-    return _correct(newsroom, article_id, forget)
+    return _correct(newsroom, article_id, None)
 
 
 def _correct(
-    newsroom: Newsroom, article_id: int, change: Callable[[], set[str]]
+    newsroom: Newsroom,
+    article_id: int,
+    rulings: Sequence[tuple[str, Verdict, str, datetime]] | None,
 ) -> tuple[Article, Article]:
-    """Change corrections and file the article under the themes that `change` returns, in one write.
+    """Save these rulings, or delete all, and file the article under their themes, in one write.
 
     The classifier works before it, and again if the article was revised meanwhile.
     """
@@ -291,16 +282,17 @@ def _correct(
             if article.version != read.version:
                 continue
             begin_filing(db, settings, lexicon)
-            if themes := change():
+            themes = {theme for theme, *_ in rulings or theme_corrections(db, article_id).items()}
+            for ruling in rulings or ():
+                rule_theme(db, article_id, *ruling)
+            if rulings is None:
+                forget_theme_corrections(db, article_id)
+            if themes:
                 filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
-                filed += [
-                    one for one in article.matches if one.by == LEXICON and one.theme not in themes
-                ]
+                filed += [o for o in article.matches if o.by == LEXICON and o.theme not in themes]
                 ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
-                corrections = theme_corrections(db, article_id)
-                save_matches(
-                    db, article_id, overrule(ordered, scores, corrections, lexicon.version)
-                )
+                corrected = theme_corrections(db, article_id)
+                save_matches(db, article_id, overrule(ordered, scores, corrected, lexicon.version))
             return article, find_article(db, article_id)
 
 
