@@ -116,7 +116,7 @@ def _measured() -> dict[str, float]:
     return {key: float(rarity) for rarity, keys in listed.items() for key in keys}
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def rarity_of(key: str) -> float:
     """How rare a term's key is: from 0, in every article, to 1, in hardly any."""
     if key[0] == "#":
@@ -296,12 +296,12 @@ def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
     return None
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _stemmed(word: str) -> str:
     return stem(fold(word))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _term(word: str, first: bool) -> tuple[str, str] | None:
     """Key and form of one word as the copy writes it; None for a word that is in any article."""
     if word[0].isdigit():
@@ -334,7 +334,7 @@ def _shingles(words: list[str]) -> set[int]:
     }
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _hash(text: str) -> int:
     return int.from_bytes(
         blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big", signed=True
