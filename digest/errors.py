@@ -31,7 +31,10 @@ class DocumentError(DigestError):
 
 
 class StoreError(DigestError):
-    """The database cannot be used: which file, what is wrong, what to do."""
+    """The database cannot be used: which file, what is wrong, what to do. `may_pass`: a later try may
+    succeed, once another process or the disk lets it."""
+
+    may_pass = False
 
 
 class PublishError(DigestError):
@@ -52,6 +55,10 @@ class ExpectationError(DigestError):
 
 class SenderError(DigestError):
     """This process or this database must not send now: who sends, or what to do first."""
+
+
+class SenderBusyError(SenderError):
+    """Another process sends now: wait for it."""
 
 
 class LexiconError(DigestError):

@@ -238,7 +238,10 @@ class EditionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One dated issue of a digest. `id` is None while it is only a preview."""
+    """One dated issue of a digest. `id` is None while it is only a preview.
+
+    `dated_at` is when it began to go out, None before that.
+    """
 
     id: int | None
     digest: str
@@ -247,6 +250,7 @@ class Edition:
     hash: str
     placements: tuple[Placement, ...]
     status: EditionStatus = EditionStatus.COMPOSED
+    dated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +333,7 @@ class Preview:
 
     segment: Segment
     layout: Layout
-    mail: RenderedMail
+    subject: str
     message: bytes
     name: str
     warnings: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from digest.mail.notices import Ways
     from digest.mail.outgoing import Transport
     from digest.store.database import Database
+    from digest.store.owner import Sender
 
 Part = TypeVar("Part")
 PACKAGE = Path(__file__).resolve().parent
@@ -97,22 +98,24 @@ def _our_environment() -> "Environment":
     return make_environment()
 
 
-def fingerprint(environment: "Environment") -> str:
-    """A hash that changes when what makes pages changes: a template, this program, a library."""
-    digest = hashlib.sha256(_program().encode())
+def fingerprint(environment: "Environment", *, without: str | None = None) -> str:
+    """A hash that changes with any template, but for those of the folder `without`."""
+    digest = hashlib.sha256()
     for name in environment.list_templates():
+        if without is not None and name.removeprefix(f"{BUILTIN}/").startswith(f"{without}/"):
+            continue
         source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
         digest.update(f"{name}\0{source}\0".encode())
     return digest.hexdigest()
 
 
 @functools.cache
-def _program() -> str:
-    """A hash of the program as it is at the first use."""
+def program_hash() -> str:
+    """A hash of what makes pages and mails, as it is at the first use: this program, and libraries."""
     digest = hashlib.sha256()
     for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml")]):
         digest.update(path.read_bytes())
-    for library in ("babel", "jinja2", "markupsafe", "nh3"):  # those that render pages
+    for library in ("babel", "css-inline", "jinja2", "markupsafe", "nh3"):
         digest.update(f"{library} {version(library)}\0".encode())
     return digest.hexdigest()
 
@@ -156,6 +159,7 @@ class Newsroom:
     clock: Clock = Clock()
     parts: dict[str, Any] = field(default_factory=dict, repr=False)
     database: "Database | None" = None
+    sole_sender: "Sender | None" = None
 
     @classmethod
     def from_file(cls, path: Path) -> "Newsroom":
@@ -183,6 +187,12 @@ class Newsroom:
             raise RuntimeError("the database is not open: use `with newsroom.open()`")
         return self.database
 
+    @property
+    def sender(self) -> "Sender":
+        if self.sole_sender is None:
+            raise RuntimeError("this is not the sole sender: use `with sending(newsroom)`")
+        return self.sole_sender
+
     def _part(self, name: str, make: Callable[[], Part]) -> Part:
         if name not in self.parts:
             self.parts[name] = make()
@@ -203,17 +213,17 @@ class Newsroom:
         Raises:
             NotReadyError: a password or a certificate that it names is missing.
         """
+        return self._part("transport", self.make_transport)
 
-        def make() -> "Transport":
-            if self.settings.mail.transport == "smtp":
-                from digest.mail.smtp.transport import SmtpTransport
+    def make_transport(self, *, within: float | None = None) -> "Transport":
+        """As `transport`; it gives up after `within` seconds, whatever the servers do."""
+        if self.settings.mail.transport == "smtp":
+            from digest.mail.smtp.transport import SmtpTransport
 
-                return SmtpTransport(self.settings.mail)
-            from digest.mail.maildir import MaildirTransport
+            return SmtpTransport(self.settings.mail, within=within)
+        from digest.mail.maildir import MaildirTransport
 
-            return MaildirTransport(self.settings.mail.outbox)
-
-        return self._part("transport", make)
+        return MaildirTransport(self.settings.mail.outbox)
 
     @property
     def signer(self) -> "Signer | None":

@@ -12,7 +12,7 @@ from typing import Any
 
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import compose_now
-from digest.editions.deliver import EditionReport, Portion, deliver, recover
+from digest.editions.deliver import EditionReport, Portion, deliver, sending
 from digest.editions.deliveries import list_deliveries
 from digest.editions.store import delivery_counts
 from digest.mail.outgoing import Transport
@@ -123,8 +123,8 @@ class Office:
         transport = self.transport or SmtpTransport(settings.mail, patience=HASTE)
         parts: Any = {"transport": transport, "templates": PAGES, "token_key": KEY}
         newsroom = opened(self.db, settings, clock=lambda: self.now, **parts)
-        recover(newsroom)
-        self.reports = deliver(newsroom, portion=portion)
+        with sending(newsroom) as newsroom:
+            self.reports = deliver(newsroom, portion=portion)
         return self.reports[0] if self.reports else None
 
     def rows(self) -> dict[str, tuple[str, str | None]]:

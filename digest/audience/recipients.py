@@ -9,6 +9,7 @@ from digest.audience.suppressions import suppression_of
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import RecipientError
 from digest.language.addresses import check_address
+from digest.language.text import foreign
 from digest.model import OTHER, Choice, Recipient
 from digest.store.database import Database, Row
 
@@ -26,6 +27,7 @@ def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choi
 
 EVERYTHING = "everything"
 """In place of a theme: all themes, including those added to config.toml later."""
+_LONGEST_NAME = 200
 
 
 def check_recipient(
@@ -52,8 +54,8 @@ def check_recipient(
             f"{address!r} has letters before the @ that not every mail server accepts (RFC 6531). "
             "Ask for an address whose part before the @ is ASCII: a-z, 0-9, dots and hyphens."
         )
-    if name is not None and (not name.strip() or any(ord(sign) < 32 for sign in name)):
-        raise RecipientError("The name is blank or has a line break. Write it as one line of text.")
+    if name is not None and not (name := foreign(name, limit=_LONGEST_NAME)):
+        raise RecipientError("The name is blank. Write it as one line of text.")
     everything = tuple(themes) == (EVERYTHING,)
     all_digests = tuple(one.name for one in settings.digests)
     known_themes = (*themes, OTHER) if everything else (*settings.theme_keys, OTHER)
@@ -71,7 +73,7 @@ def check_recipient(
     previous = before.choice if before else Choice("", settings.site.languages, ())
     return ChosenRecipient(
         address=valid,
-        name=name.strip() if name else None,
+        name=name,
         languages=tuple(dict.fromkeys(languages)) or previous.languages,
         themes=None if everything else tuple(dict.fromkeys(themes)) or previous.themes or None,
         digests=tuple(dict.fromkeys(digests)) or (before.digests if before else all_digests),

@@ -8,6 +8,7 @@ from email.message import Message
 from enum import StrEnum
 from itertools import islice
 
+from digest.language.text import foreign
 from digest.mail import messages
 from digest.mail.tokens import DeliveryKey, find_tokens, read_token
 
@@ -364,7 +365,7 @@ def _by_words(raw: bytes) -> ReturnedMail:
         # Its temporary failures are warnings: the mail is still being tried.
         kind=_failed(status, words) if permanent else ReturnKind.DELAYED,
         found_by=FoundBy.TEXT,
-        addresses=tuple(address.decode("ascii", "replace") for address in found),
+        addresses=tuple(map(foreign, found)),
         status=status,
         diagnostic=" ".join(words.split())[:1000],
     )

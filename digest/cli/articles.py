@@ -275,8 +275,9 @@ def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
     follow = "Next: digest publish."
     if sending and not undo:
         follow = (
-            f"It is in edition {sending[0]}, which still has mail to send. Next: digest publish, "
-            f"and digest editions hold {sending[0]}."
+            f"It is in edition {sending[0]}, which still has mail to send: if part of it was sent, the "
+            "rest is held for you, else it goes without this article. Next: digest publish, digest "
+            "send --dry-run."
         )
     show(
         as_json,

@@ -113,30 +113,29 @@ def activate_database(hold: bool | None) -> None:
 
     newsroom = current_newsroom()
     held: list[int] = []
-    with newsroom.open() as newsroom, newsroom.db.write():
-        db, now = newsroom.db, newsroom.now()
-        if is_copy(db):
-            if hold is None:
-                queued = len(unfinished_editions(db))
-                waiting = sum(
-                    count_waiting(newsroom, one, now) for one in newsroom.settings.digests
+    with newsroom.open() as newsroom:
+        db, now, copy = newsroom.db, newsroom.now(), is_copy(newsroom.db)
+        if copy and hold is None:
+            queued = len(unfinished_editions(db))
+            waiting = sum(count_waiting(newsroom, one, now) for one in newsroom.settings.digests)
+            if waiting or queued:
+                raise NotReadyError(
+                    f"{db.path}: is a copy, with {counted(waiting, 'article')} for the next editions "
+                    f"and {counted(queued, 'edition')} with mail still queued. If they were sent "
+                    "after the copy was made, readers would get them twice. Use --hold to keep them "
+                    "as held editions, to cancel or release; or --send if nothing was sent. Nothing "
+                    "was changed."
                 )
-                if waiting or queued:
-                    raise NotReadyError(
-                        f"{db.path}: is a copy, with {counted(waiting, 'article')} for the next "
-                        f"editions and {counted(queued, 'edition')} with mail still queued. If "
-                        "they were sent after the copy was made, readers would get them twice. Use "
-                        "--hold to keep them as held editions, to cancel or release; or --send if "
-                        "nothing was sent. Nothing was changed."
-                    )
-            # The original may or may not have sent what was under way when the copy was made.
-            settle_handed(db, {}, {}, now)
-            if hold:
-                held = unfinished_editions(db)
+        if copy and hold:
+            held = unfinished_editions(db)
+            held += compose_held(newsroom, now, NOTE)
+        with db.write():
+            if copy:
+                # The original may or may not have sent what was under way when the copy was made.
+                settle_handed(db, (), {}, {}, now)
                 for edition_id in held:
                     hold_edition(db, edition_id, NOTE)
-                held += compose_held(newsroom, now, NOTE)
-        activate(db, newsroom.here)
+            activate(db, newsroom.here)
     follow = "Next: digest send --dry-run."
     if held:
         follow = (

@@ -9,6 +9,7 @@ import click
 
 from digest.cli.options import ID, current_newsroom, limit_option
 from digest.cli.output import counted, emit_json, fault, heading, json_option, local, show, table
+from digest.errors import NotReadyError
 
 if TYPE_CHECKING:
     from digest.store.database import Database
@@ -185,11 +186,42 @@ def hold(edition_id: int, note: str) -> None:
 
 @editions.command()
 @click.argument("edition_id", type=ID, metavar="ID")
-def release(edition_id: int) -> None:
+@click.option(
+    "--with-withdrawn/--without-withdrawn",
+    default=None,
+    help="If an article was withdrawn after part of it was sent: the rest with it, or without.",
+)
+def release(edition_id: int, with_withdrawn: bool | None) -> None:
     """Release a held edition, to be sent with the next `digest send`."""
-    from digest.editions.store import release_edition
+    from digest.editions.compose import freeze_again, withdrawn_articles
+    from digest.editions.store import (
+        edition_by_id,
+        has_begun,
+        keep_withdrawn,
+        release_edition,
+        stopped_by_withdrawal,
+    )
 
-    _change(edition_id, lambda db: release_edition(db, edition_id), "released", "digest send")
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        db, edition = newsroom.db, edition_by_id(newsroom.db, edition_id)
+        if stopped_by_withdrawal(db, edition_id):
+            if with_withdrawn is None and has_begun(db, edition_id):
+                ids = ", ".join(map(str, withdrawn_articles(edition)))
+                raise NotReadyError(
+                    f"edition {edition_id}: withdrawn after part of it was sent: article {ids}. Give "
+                    "--without-withdrawn to send the rest without it, or --with-withdrawn to send it "
+                    "as it was. Nothing was changed."
+                )
+            if with_withdrawn is False:
+                freeze_again(newsroom, edition_id)
+
+    def change(db: "Database") -> bool:
+        if with_withdrawn:
+            keep_withdrawn(db, edition_id)
+        return release_edition(db, edition_id) or with_withdrawn is not None
+
+    _change(edition_id, change, "released", "digest send")
 
 
 def _change(edition_id: int, change: "Callable[[Database], bool]", state: str, follow: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from digest.cli.articles import articles
 from digest.cli.backups import activate_database, backup, export_store, import_store, prune, restore
 from digest.cli.editions import deliveries, editions
 from digest.cli.options import NewsroomOfCommand
+from digest.cli.output import fault
 from digest.cli.recipients import bounces, recipients, suppressions
 from digest.cli.send import send
 from digest.cli.service import alarms, report_group, schedule, serve
@@ -23,6 +25,7 @@ from digest.cli.stories import stories
 from digest.cli.themes import themes
 from digest.cli.verbs import compose, ingest, publish
 from digest.errors import DigestError
+from digest.language.text import foreign
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Every day": (ingest, publish, send, status),
@@ -49,7 +52,7 @@ class DigestGroup(click.Group):
         try:
             return super().invoke(ctx)
         except DigestError as e:
-            click.echo(f"Error: {e}", err=True)
+            fault(foreign(str(e), lines=True, limit=None))
             ctx.exit(1)
         except BrokenPipeError:
             # The reader of our pipe has closed it; Python would complain again at exit.
@@ -83,9 +86,30 @@ class DigestGroup(click.Group):
 def main(ctx: click.Context, config: Path | None) -> None:
     """A newsroom's feed and digest service: turns articles into feeds and a weekly email digest."""
     ctx.obj = NewsroomOfCommand(config)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be UTF-8
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         ctx.color = False
 
 
+class Words(click.ParamType[str]):
+    """Words of the command line, clean: they are stored, sent and printed. Paths stay as they are."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return foreign(value)
+
+
+def _clean_words(command: click.Command) -> None:
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = Words()
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _clean_words(inner)
+
+
 for command in (one for commands in SECTIONS.values() for one in commands):
     main.add_command(command)
+_clean_words(main)

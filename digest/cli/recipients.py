@@ -267,7 +267,7 @@ def bounces() -> None:
 
 
 @bounces.command("read")
-@click.argument("place", required=False, metavar="[PATH]")
+@click.argument("place", type=click.Path(allow_dash=True), required=False, metavar="[PATH]")
 @click.option("--imap", "host", metavar="HOST", help="Read an IMAP mailbox instead of a PATH.")
 @click.option(
     "--port", type=Number(65535), default=993, show_default=True, metavar="PORT", help="Its port."
@@ -364,9 +364,13 @@ def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
 @bounces.command("show")
 @click.argument("bounce_id", type=ID, metavar="ID")
 def show_bounce(bounce_id: int) -> None:
-    """Show a bounce as it arrived."""
+    """Show a bounce as it arrived.
+
+    A terminal gets it without control characters, a file or another program byte for byte.
+    """
     from digest.audience.suppressions import raw_return
     from digest.errors import NotFoundError
+    from digest.language.text import foreign
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
@@ -378,4 +382,6 @@ def show_bounce(bounce_id: int) -> None:
             f"bounce {bounce_id} has no bytes: it arrived empty, or they were deleted after "
             "prune.bounce_days; its diagnosis is in `digest bounces list`"
         )
+    if sys.stdout.isatty():
+        raw = foreign(raw, lines=True, limit=None).encode()
     sys.stdout.buffer.write(raw)

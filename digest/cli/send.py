@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +25,28 @@ from digest.cli.output import (
     table,
     warn,
 )
-from digest.errors import NotReadyError
+from digest.errors import ExpectationError, NotReadyError
 
 if TYPE_CHECKING:
     from digest.config.settings import DigestConfig
     from digest.editions.compose import Expected
     from digest.editions.deliver import EditionReport, Portion
+    from digest.editions.store import FrozenSegment
     from digest.mail.outgoing import Outcome, OutcomeKind
-    from digest.model import Edition, Preview, Segment
+    from digest.model import Choice, Edition, Preview, Segment
     from digest.newsroom import Newsroom
     from digest.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An edition that would be sent now, and to whom; `frozen` ones were composed before."""
+    """An edition that would be sent now with this date, and to whom. `frozen` is what each choice gets
+    of one that was composed before, None for a new one."""
 
     edition: Edition
     segments: tuple[Segment, ...]
-    frozen: bool
+    date: datetime
+    frozen: Mapping[Choice, FrozenSegment] | None = None
 
     @property
     def recipients(self) -> int:
@@ -51,11 +55,19 @@ class Planned:
 
 def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = None) -> list[Planned]:
     """What `digest send` would send: what is still queued, the oldest first, then what is new; with
-    `expect` that edition alone. What a dead sender left counts as it will be settled.
+    `expect` that edition alone. What a dead sender left counts as it will be settled, and an edition
+    of which an article was withdrawn as it will be frozen again.
     """
-    from digest.editions.compose import is_worth_sending, preview, segments
+    from digest.editions.compose import is_worth_sending, preview, segments, without_withdrawn
     from digest.editions.deliver import fates_of_handed
-    from digest.editions.store import edition_by_id, pending_editions, queued_segments
+    from digest.editions.store import (
+        edition_by_id,
+        frozen_segments,
+        has_begun,
+        pending_editions,
+        queued_segments,
+        stopped_by_withdrawal,
+    )
     from digest.mail.outgoing import OutcomeKind
     from digest.store.owner import is_sending
 
@@ -68,15 +80,41 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
             f"died before the answer. digest send first settles them: {len(again):,} will be sent, "
             "the others were sent or are uncertain."
         )
-    planned = [
-        Planned(edition_by_id(db, i), tuple(queued_segments(db, i, now, also=again)), frozen=True)
-        for i in pending_editions(db, digest=config.name, now=now, also=again)
-    ]
+    at = now.replace(microsecond=0) if expect is None or expect.at is None else expect.at
+    planned: list[Planned] = []
+    for edition_id in pending_editions(db, digest=config.name, now=now, also=again):
+        edition = edition_by_id(db, edition_id)
+        audience = tuple(queued_segments(db, edition_id, now, also=again))
+        date = edition.dated_at if edition.dated_at and has_begun(db, edition_id) else at
+        if not stopped_by_withdrawal(db, edition_id):
+            frozen = {one.layout.choice: one for one in frozen_segments(db, edition).values()}
+            planned.append(Planned(edition, audience, date, frozen))
+        elif has_begun(db, edition_id):
+            warn(
+                f"Edition {edition_id} will be held: an article of it was withdrawn after part of it "
+                f"was sent. Next: digest send, then digest editions release {edition_id}."
+            )
+        else:
+            new = without_withdrawn(newsroom, config, edition)
+            if new.placements or config.empty == "send":
+                planned.append(Planned(new, audience, date, {}))
     fresh = preview(newsroom, config, now, expect=expect)
     if fresh is not None and is_worth_sending(newsroom, config, fresh, now):
-        audience = tuple(segments(newsroom, config))
-        planned.append(Planned(fresh, audience, frozen=False))
-    return [one for one in planned if expect is None or expect.means(one.edition)]
+        planned.append(Planned(fresh, tuple(segments(newsroom, config)), fresh.window.ends_at))
+    if expect is None:
+        return planned
+    if matching := [one for one in planned if expect.means(one.edition)]:
+        return matching
+    changes = "".join(
+        f" Edition no. {one.edition.number} is now {one.edition.hash}: what has changed is "
+        f"{expect.changed(one.edition)}."
+        for one in planned
+    )
+    waits = what_waits(db, config, newsroom.settings.digest_zone(config))
+    raise ExpectationError(
+        f"no edition with the hash {expect.hash} is new or has mail to send.{changes}{waits} Nothing "
+        "was sent. Next: digest send --dry-run."
+    )
 
 
 def send_editions(
@@ -97,29 +135,39 @@ def send_editions(
         SenderError: another process sends, or the database may not send from here.
         ExpectationError: the edition is not the one expected.
     """
-    from digest.editions.compose import Expected, compose_now
-    from digest.editions.deliver import begin_sending, deliver
+    from digest.editions.compose import Expected, compose_now, settle_withdrawn
+    from digest.editions.deliver import deliver, sending
     from digest.editions.store import edition_by_id, pending_editions
-    from digest.store.owner import sole_sender
 
-    with sole_sender(newsroom.settings.store.path, newsroom.now()), stopping() as stop:
-        begin_sending(newsroom)
+    with sending(newsroom) as newsroom, stopping() as stop:
+        settle_withdrawn(newsroom)
         db, only = newsroom.db, None
         if expect is not None:
             pending = pending_editions(db, digest=config.name, now=newsroom.now())
             matching = (i for i in pending if expect.means(edition_by_id(db, i)))
             only = {i} if (i := next(matching, None)) is not None else None
         if only is None:
-            fresh = next((one.edition for one in shown or () if not one.frozen), None)
-            sending = [one.edition for one in shown or () if one.frozen]
+            fresh = next((one.edition for one in shown or () if one.frozen is None), None)
+            chosen = [one.edition for one in shown or () if one.frozen is not None]
             if shown is None or fresh is not None:
                 exact = Expected(fresh.hash, fresh.window.ends_at) if fresh is not None else None
                 composed = compose_now(newsroom, config, expect=expect or exact)
-                sending += [composed] if composed is not None else []
+                chosen += [composed] if composed is not None else []
+            if any(edition_by_id(db, one.id).hash != one.hash for one in chosen if one.id):
+                raise ExpectationError(
+                    "an article was withdrawn since this was shown. Nothing was sent. Next: digest "
+                    "send --dry-run."
+                )
             if expect is not None or shown is not None:
-                only = {one.id for one in sending if one.id is not None}
+                only = {one.id for one in chosen if one.id is not None}
         return deliver(
-            newsroom, editions=only, digest=config.name, portion=portion, stop=stop, notify=notify
+            newsroom,
+            editions=only,
+            digest=config.name,
+            portion=portion,
+            date=None if expect is None else expect.at,
+            stop=stop,
+            notify=notify,
         )
 
 
@@ -144,17 +192,24 @@ def stopping() -> Iterator[Callable[[], bool]]:
 
 def _to_test(newsroom: Newsroom, config: DigestConfig) -> tuple[Planned, str]:
     """What a test mail shows when nothing is to be sent, and that in words."""
-    from digest.editions.store import edition_by_id, list_editions
+    from digest.editions.store import edition_by_id, frozen_segments, list_editions
 
     with newsroom.open(read_only=True) as newsroom:
         if last := list_editions(newsroom.db, digest=config.name, limit=1):
             edition = edition_by_id(newsroom.db, last[0]["id"])
             which = f"the last edition, no. {edition.number}, as nothing is to be sent"
-            return Planned(edition, (), frozen=True), which
+            frozen = {
+                one.layout.choice: one for one in frozen_segments(newsroom.db, edition).values()
+            }
+            return Planned(edition, (), newsroom.now(), frozen), which
     from digest.service.doctor import sample_edition  # slow to load, and seldom needed
 
     sample = sample_edition(newsroom.settings, config, newsroom.now())
-    return Planned(sample, (), frozen=True), "a sample, as there is no edition"
+    return Planned(sample, (), newsroom.now()), "a sample, as there is no edition"
+
+
+TEST_SECONDS = 60.0
+"""A test mail is given up after this time, whatever the servers do."""
 
 
 def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
@@ -165,25 +220,22 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
     Raises:
         NotReadyError: the mail was not accepted; it has what the server said.
     """
-    from digest.editions.mail import make_segment
+    from digest.editions.compose import freeze_segment, render_segment
     from digest.editions.preview import EXAMPLE_TOKEN, everything
-    from digest.editions.selection import lay_out
     from digest.mail.ledger import answer_text, without_addresses
+    from digest.mail.mime import MessageMaker
     from digest.mail.outgoing import OutcomeKind, Outgoing
     from digest.mail.tokens import return_path
 
+    edition, frozen = planned.edition, planned.frozen or {}
     choice = (
-        planned.segments[0].choice if planned.segments else everything(newsroom.settings, config)
+        planned.segments[0].choice
+        if planned.segments
+        else next(iter(frozen), everything(newsroom.settings, config))
     )
-    layout = lay_out(planned.edition.placements, choice, per_theme=config.per_theme)
-    _, maker = make_segment(
-        settings=newsroom.settings,
-        digest=config,
-        edition=planned.edition,
-        layout=layout,
-        environment=newsroom.templates,
-        signer=newsroom.signer,
-    )
+    one = frozen.get(choice) or freeze_segment(newsroom, config, edition, choice)
+    mail = one.mail or render_segment(newsroom, config, edition, one.layout)
+    maker = MessageMaker(mail, planned.date, newsroom.signer)
     message = Outgoing(
         0,  # no delivery has this id
         return_path(newsroom.settings, EXAMPLE_TOKEN),
@@ -191,13 +243,13 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
         maker.make(address, None, EXAMPLE_TOKEN),
     )
     outcomes: list[Outcome] = []
-    newsroom.transport.deliver(
+    report = newsroom.make_transport(within=TEST_SECONDS).deliver(
         iter([message]), handed=lambda _: None, settled=outcomes.extend, stop=lambda: False
     )
-    if not outcomes or outcomes[0].kind is not OutcomeKind.SENT:
-        answer = (
-            without_addresses(answer_text(outcomes[0])) if outcomes else "no server could be used"
-        )
+    [outcome] = outcomes
+    if outcome.kind is not OutcomeKind.SENT:
+        server = f"{outcome.server}: {outcome.phase}: " if outcome.server else ""
+        answer = without_addresses(report.fault or server + answer_text(outcome))
         raise NotReadyError(f"the test mail was not accepted: {answer}. Next: digest doctor.")
 
 
@@ -218,12 +270,9 @@ def rehearse(
     editions: list[dict[str, Any]] = []
     files: list[Path] = []
     for one in planned:
-        previews = preview_segments(newsroom, config, one.edition, one.segments)
-        written = [
-            path
-            for each in previews
-            for path in write_parts(out, each.name, each.message, each.mail)
-        ]
+        frozen = one.frozen or {}
+        previews = preview_segments(newsroom, config, one.edition, one.segments, one.date, frozen)
+        written = [path for each in previews for path in write_parts(out, each.name, each.message)]
         files += written
         if as_json:
             editions.append(_planned_data(one, previews, written))
@@ -246,11 +295,11 @@ def _print_planned(
     settings, edition, window = newsroom.settings, planned.edition, planned.edition.window
     zone = settings.digest_zone(config)
     title = f"{settings.site.title}: {edition.digest} no. {edition.number}"
-    frozen = " (composed; some of it is still queued)" if planned.frozen else ""
+    frozen = "" if planned.frozen is None else " (composed; some of it is still queued)"
     click.echo(click.style(title, bold=True) + frozen)
     click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
     click.echo(f"hash    {edition.hash}")
-    click.echo(f"expect  {expectation(edition)}")
+    click.echo(f"expect  {expectation(edition, planned.date)}")
     click.echo(f"holds   {counted(len(edition.placements), 'article')}")
     if previews:  # the first one is the largest segment's
         name, language = settings.theme_name, previews[0].segment.choice.language
@@ -278,7 +327,7 @@ def _print_planned(
                 ", ".join(one.segment.choice.themes),
                 str(one.layout.total),
                 f"{len(one.message) / 1000:.1f}",
-                one.mail.subject,
+                one.subject,
             )
             for one in previews
         ],
@@ -304,7 +353,7 @@ def _planned_data(
         "starts_at": edition.window.starts_at,
         "ends_at": edition.window.ends_at,
         "hash": edition.hash,
-        "expect": expectation(edition),
+        "expect": expectation(edition, planned.date),
         "articles": len(edition.placements),
         "recipients": planned.recipients,
         "segments": [
@@ -314,7 +363,7 @@ def _planned_data(
                 "language": one.segment.choice.language,
                 "languages": list(one.segment.choice.languages),
                 "themes": list(one.segment.choice.themes),
-                "subject": one.mail.subject,
+                "subject": one.subject,
                 "bytes": len(one.message),
                 "sections": [
                     {
@@ -384,7 +433,7 @@ def send(
     from digest.editions.compose import Expected, find_digest
     from digest.editions.deliver import Portion, recover_for_plan
     from digest.editions.deliveries import handed_deliveries
-    from digest.errors import ExpectationError
+    from digest.editions.store import stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
     from digest.mail.outgoing import OutcomeKind
     from digest.service.mail_checks import refuse_what_is_red
@@ -395,8 +444,11 @@ def send(
     config = find_digest(newsroom.settings, digest)
     expected = Expected.parse(expect) if expect is not None else None
     with newsroom.open(read_only=True) as newsroom:
-        left_by_dead_sender = not dry_run and bool(handed_deliveries(newsroom.db))
-    if left_by_dead_sender:
+        db = newsroom.db
+        unsettled = bool(handed_deliveries(db)) or any(
+            stopped_by_withdrawal(db, edition_id) for edition_id in unfinished_editions(db)
+        )
+    if unsettled and not dry_run:
         with newsroom.open() as newsroom:
             if settled := recover_for_plan(newsroom):
                 warn(
@@ -406,17 +458,12 @@ def send(
     with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
         planned = plan(newsroom, config, expected)
         if queued:
-            planned = [one for one in planned if one.frozen]
+            planned = [one for one in planned if one.frozen is not None]
         waits = what_waits(newsroom.db, config, newsroom.settings.digest_zone(config))
         warn_of_unserved(newsroom)
     if dry_run:
         rehearse(newsroom, config, planned, out, as_json)
         return
-    if expected is not None and not planned:
-        raise ExpectationError(
-            f"no edition with the hash {expected.hash} is new or has mail to send: it was sent, or "
-            f"something came in or changed. Nothing was sent.{waits} Next: digest send --dry-run."
-        )
     if test_address is not None:
         if planned:
             tested, which = planned[-1], "what would be sent"
@@ -436,10 +483,10 @@ def send(
         for one in planned:
             click.echo(
                 f"{one.edition.digest} no. {one.edition.number} "
-                f"({'still queued' if one.frozen else 'new'}): "
+                f"({'new' if one.frozen is None else 'still queued'}): "
                 f"{counted(len(one.edition.placements), 'article')} to "
                 f"{counted(one.recipients, 'recipient')} by {newsroom.settings.mail.transport}; "
-                f"hash {one.edition.hash[:16]}"
+                f"hash {one.edition.hash}"
             )
         click.confirm("Send?", abort=True)
     with newsroom.open() as newsroom:

@@ -305,14 +305,11 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
         _rehearse(newsroom, out, as_json)
         return
     from digest.cli.send import stopping
-    from digest.editions.deliver import begin_sending
+    from digest.editions.deliver import sending
     from digest.service.report import check_wanted, deliveries, send_report
-    from digest.store.owner import sole_sender
 
-    settings, now = newsroom.settings, newsroom.now
-    check_wanted(settings)
-    with newsroom.open() as newsroom, sole_sender(settings.store.path, now()), stopping() as stop:
-        begin_sending(newsroom)
+    check_wanted(newsroom.settings)
+    with newsroom.open() as opened, sending(opened) as newsroom, stopping() as stop:
         send_report(newsroom, stop=stop)
         rows = deliveries(newsroom.db)
     lines = []
@@ -329,15 +326,15 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
 
 def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
     from digest.editions.preview import EXAMPLE_ADDRESS, write_parts
-    from digest.mail.notices import notice_message
+    from digest.mail.notices import outgoing
     from digest.service.report import report_notice
 
     window, mail, due, when = _report(newsroom)
     editors = newsroom.settings.report.mail_to
     address = editors[0] if editors else EXAMPLE_ADDRESS
-    notice = report_notice(window, mail)
-    message = notice_message(newsroom.settings, notice, address, newsroom.signer)
-    files = write_parts(out, f"desk-{window.ends_at:%Y-%m-%d}", message, mail)
+    notice = report_notice(newsroom.settings, window, mail, address)
+    message = outgoing(0, notice, newsroom.signer).message
+    files = write_parts(out, f"desk-{window.ends_at:%Y-%m-%d}", message)
     show(
         as_json,
         {"due": due, "bytes": len(message), "files": [str(path) for path in files]},

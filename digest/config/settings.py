@@ -85,10 +85,8 @@ def _plain(value: str) -> str:
     """The address as every mail server takes it: with its domain as in DNS (RFC 5891)."""
     from email_validator import validate_email
 
-    address = validate_email(value, check_deliverability=False, test_environment=True).ascii_email
-    if address is None:
-        raise ValueError("must be an e-mail address whose part before the @ is ASCII")
-    return address
+    valid = validate_email(value, check_deliverability=False, test_environment=True)
+    return valid.ascii_email or valid.normalized
 
 
 PlainAddress = Annotated[Address, AfterValidator(_plain)]

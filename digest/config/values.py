@@ -166,9 +166,12 @@ def _address(value: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+        valid = validate_email(value, check_deliverability=False, test_environment=True)
     except EmailNotValidError as e:
         raise ValueError(f"must be an e-mail address: {e}") from None
+    if valid.ascii_email is None:  # RFC 6531, which not every mail server speaks
+        raise ValueError("must be an e-mail address whose part before the @ is ASCII")
+    return valid.normalized
 
 
 def _matching(pattern: str, allowed: str) -> AfterValidator:
@@ -196,19 +199,23 @@ def _instant(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+_UNCLEAN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What `language.text.foreign` removes, refused in what an operator writes."""
+
+
 def _place(value: Path) -> Path:
     try:
         value.expanduser()
     except RuntimeError:
         raise ValueError(f"no user {value.parts[0][1:]} has a home on this machine") from None
-    if "\0" in str(value):
-        raise ValueError("must be a path without NUL")
+    if _UNCLEAN.search(str(value)):
+        raise ValueError("must be a path without control characters")
     return value
 
 
 def _one_line(value: str) -> str:
-    if not value.strip() or any(ord(sign) < 32 for sign in value):
-        raise ValueError("must be one line of text, not empty")
+    if not value.strip() or _UNCLEAN.search(value):
+        raise ValueError("must be one line of text without control characters, not empty")
     return value.strip()
 
 

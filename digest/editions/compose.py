@@ -6,9 +6,12 @@ edition's.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any
 
 from digest.audience.recipients import effective_choice
 from digest.audience.store import raw_choices
@@ -16,12 +19,21 @@ from digest.config.settings import DigestConfig, Settings
 from digest.config.values import parse_rule
 from digest.editions import store as edition_store
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
+from digest.editions.mail import make_segment
 from digest.editions.schedule import is_late, window_to_close
-from digest.editions.selection import edition_hash, order_placements, section_of
+from digest.editions.selection import edition_hash, lay_out, order_placements, section_of
+from digest.editions.store import FrozenSegment
 from digest.errors import ExpectationError, NotFoundError
-from digest.model import Article, Choice, Edition, EditionStatus, Segment, Window
-from digest.newsroom import Newsroom
-from digest.store.articles import articles_in_window, count_in_window, first_seen, siblings_of
+from digest.mail.mime import SegmentMail, segment_mail
+from digest.model import Article, Choice, Edition, EditionStatus, Layout, Segment, Window
+from digest.newsroom import Newsroom, fingerprint, program_hash
+from digest.store.articles import (
+    articles_in_window,
+    count_in_window,
+    first_seen,
+    siblings_of,
+    window_mark,
+)
 
 
 def next_window(
@@ -47,15 +59,22 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The edition that the operator saw in a dry run: its hash, or a unique beginning of it, and the
-    end of its window, so that even the Date of the mail is the same.
+    """The edition that the operator saw in a dry run: its hash, and the time that it had there, at which
+    a new one ends and the mail is dated.
     """
 
     hash: str
-    ends_at: datetime | None = None
+    at: datetime | None = None
 
     def means(self, edition: Edition) -> bool:
-        return edition.hash.startswith(self.hash)
+        return edition.hash == self.hash
+
+    def changed(self, edition: Edition) -> str:
+        """What is different in this edition, in words."""
+        ours, theirs = (re.findall(f".{{{PART}}}", one) for one in (edition.hash, self.hash))
+        return ", ".join(
+            name for name, one, other in zip(PARTS, ours, theirs, strict=True) if one != other
+        )
 
     @classmethod
     def parse(cls, text: str) -> "Expected":
@@ -65,10 +84,10 @@ class Expected:
             ExpectationError: the text is neither.
         """
         wanted, at, end = text.strip().partition("@")
-        if not re.fullmatch(r"[0-9a-f]{8,64}", wanted):
+        if not re.fullmatch(rf"[0-9a-f]{{{PART * len(PARTS)}}}", wanted):
             raise ExpectationError(
-                f"--expect {text!r}: allowed is the hash that `digest send --dry-run` prints, or at "
-                "least its first 8 characters"
+                f"--expect {text!r}: this is not the hash that `digest send --dry-run` prints, which has "
+                f"{PART * len(PARTS)} characters"
             )
         if not at:
             return cls(wanted)
@@ -80,9 +99,35 @@ class Expected:
             ) from None
 
 
-def expectation(edition: Edition) -> str:
-    """The value of `--expect` that sends exactly this edition."""
-    return f"{edition.hash[:16]}@{edition.window.ends_at.astimezone(UTC).strftime(STAMP)}"
+def expectation(edition: Edition, date: datetime) -> str:
+    """The value of `--expect` that sends exactly this edition with this date."""
+    return f"{edition.hash}@{date.astimezone(UTC).strftime(STAMP)}"
+
+
+PARTS = ("its articles", "config.toml", "the templates", "this program")
+PART = 8
+"""The hash of an edition has a part of so many characters for each: it says what has changed."""
+MADE_WITH: Any = {
+    "site": True,
+    "mail": {"from_name", "from_address", "reply_to", "unsubscribe_address", "dkim"},
+    "web": {"feeds_url", "preferences_url"},
+    "themes": {"__all__": {"name", "title", "colour", "colour_dark"}},
+    "sources": {"__all__": {"name", "title"}},
+}
+"""The settings, beside those of the digest, that decide the bytes of a mail."""
+TIMING = {"schedule", "since", "max_lateness_hours"}
+
+
+def full_hash(newsroom: Newsroom, digest: DigestConfig, shown: str) -> str:
+    """The hash of an edition over all that decides its bytes; `shown` is that over its articles."""
+    settings = newsroom.settings
+    parts = (
+        shown,
+        settings.model_dump_json(include=MADE_WITH) + digest.model_dump_json(exclude=TIMING),
+        fingerprint(newsroom.templates, without="web"),
+        program_hash(),
+    )
+    return "".join(sha256(part.encode()).hexdigest()[:PART] for part in parts)
 
 
 def find_digest(settings: Settings, name: str | None) -> DigestConfig:
@@ -149,66 +194,196 @@ def compose_now(
     Raises:
         ExpectationError: the edition would not be the one expected; nothing was composed.
     """
-    db, now = newsroom.db, newsroom.now
-    with db.write():
-        moment = now()
-        window = _by_hand(newsroom, digest, moment, expect)
-        if window is None:
-            if expect is not None:
-                raise ExpectationError("nothing new has come in, so no edition has that hash")
-            return None
-        edition = _edition(newsroom, digest, window)
+    moment = newsroom.now()
+
+    def is_wanted(edition: Edition) -> bool:
         if expect is not None and not expect.means(edition):
             raise ExpectationError(
-                f"expected the edition {expect.hash}, but now it would be {edition.hash}: something "
-                "came in or was changed. Nothing was sent. Next: digest send --dry-run."
+                f"expected the edition {expect.hash}, but now it would be {edition.hash}. What has "
+                f"changed: {expect.changed(edition)}. Nothing was sent. Next: digest send --dry-run."
             )
-        if next(_choices(newsroom, digest), None) is None:
-            return None
-        if not is_worth_sending(newsroom, digest, edition, moment):
-            return None
-        return _freeze(newsroom, digest, edition, moment)
+        someone = next(_choices(newsroom, digest), None) is not None
+        return someone and is_worth_sending(newsroom, digest, edition, moment)
+
+    edition = _close(
+        newsroom, digest, moment, lambda: _by_hand(newsroom, digest, moment, expect), is_wanted
+    )
+    if (
+        edition is None
+        and expect is not None
+        and _by_hand(newsroom, digest, moment, expect) is None
+    ):
+        raise ExpectationError("nothing new has come in, so no edition has that hash")
+    return edition
 
 
 def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Edition]:
-    """Close every edition that is due by its rule, each in one write; returns the frozen ones.
+    """Close every edition that is due by its rule; returns the frozen ones.
 
     After an outage one edition covers all the time missed. An edition later than
-    `max_lateness_hours` is held for a person.
+    `max_lateness_hours` is held for a person. A digest that cannot be composed stops no other: its
+    error is raised at the end.
     """
-    db, settings, now = newsroom.db, newsroom.settings, newsroom.now
     composed: list[Edition] = []
-    for config in settings.digests:
+    faults: list[Exception] = []
+    for config in newsroom.settings.digests:
         if digest is not None and config.name != digest:
             continue
-        with db.write():
-            moment = now()
-            window = next_window(newsroom, config, moment)
-            if window is None:
-                continue
-            edition = _edition(newsroom, config, window)
-            if is_late(window, moment, config.max_lateness_hours):
-                edition = replace(edition, status=EditionStatus.HELD)
-            frozen = _freeze(newsroom, config, edition, moment)
-            if frozen is not None:
-                composed.append(frozen)
+        moment = newsroom.now()
+        find_window = partial(next_window, newsroom, config, moment)
+        try:
+            edition = _close(newsroom, config, moment, find_window, lambda _: True)
+        except Exception as e:  # noqa: BLE001 - raised below
+            faults.append(e)
+            continue
+        if edition is not None:
+            composed.append(edition)
+    if faults:
+        raise faults[0]
     return composed
 
 
 def compose_held(newsroom: Newsroom, now: datetime, note: str) -> list[int]:
-    """Close the waiting news of each digest as an edition held with `note`; returns their ids. Call
-    inside a write.
-    """
-    db, settings = newsroom.db, newsroom.settings
+    """Close the waiting news of each digest as an edition held with `note`; returns their ids."""
     held: list[int] = []
-    for digest in settings.digests:
-        edition = preview(newsroom, digest, now)
-        if edition is None or not edition.placements:
-            continue
-        frozen = _freeze(newsroom, digest, edition, now)
+    for digest in newsroom.settings.digests:
+        frozen = _close(
+            newsroom,
+            digest,
+            now,
+            partial(_by_hand, newsroom, digest, now, None),
+            lambda edition: bool(edition.placements),
+            note=note,
+        )
         if frozen is not None and frozen.id is not None:
-            edition_store.hold_edition(db, frozen.id, note)
             held.append(frozen.id)
+    return held
+
+
+def _close(
+    newsroom: Newsroom,
+    digest: DigestConfig,
+    moment: datetime,
+    find_window: Callable[[], Window | None],
+    is_wanted: Callable[[Edition], bool],
+    *,
+    note: str | None = None,
+) -> Edition | None:
+    """Freeze the edition of a window, held if it is late or has a `note`; None if there is none.
+
+    All is rendered before the write. If meanwhile anything came in or changed that concerns it, all is
+    done again.
+    """
+    db = newsroom.db
+    while True:
+        version, last = db.version(), edition_store.last_edition(db, digest.name)
+        window = find_window()
+        if window is None:
+            return None
+        mark = window_mark(db, window)
+        edition = _edition(newsroom, digest, window)
+        if not is_wanted(edition) or (not edition.placements and digest.empty == "skip"):
+            return None
+        if note is not None or is_late(window, moment, digest.max_lateness_hours):
+            edition = replace(edition, status=EditionStatus.HELD)
+        recipients = list(_choices(newsroom, digest))
+        frozen = [
+            freeze_segment(newsroom, digest, edition, choice)
+            for choice in dict.fromkeys(choice for _, choice in recipients)
+        ]
+        with db.write():
+            if db.version() != version and (
+                window_mark(db, window) != mark
+                or edition_store.last_edition(db, digest.name) != last
+                or list(_choices(newsroom, digest)) != recipients
+            ):
+                continue
+            edition_id = edition_store.save_edition(db, edition, moment, note)
+            edition = replace(edition, id=edition_id)
+            ids = edition_store.save_segments(db, edition, frozen)
+            deliveries = [(recipient, ids[choice]) for recipient, choice in recipients]
+            queue_deliveries(db, edition_id, deliveries, moment)
+            skip_unwanted(db, edition_id, moment)
+        return edition
+
+
+def freeze_segment(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, choice: Choice
+) -> FrozenSegment:
+    """What everybody with this choice gets of the edition.
+
+    Raises:
+        ConfigError: the operator's own templates have an error.
+    """
+    layout = lay_out(edition.placements, choice, per_theme=digest.per_theme)
+    if layout.total == 0 and not (digest.empty == "send" and not edition.placements):
+        return FrozenSegment(layout, None)
+    return FrozenSegment(layout, render_segment(newsroom, digest, edition, layout))
+
+
+def render_segment(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, layout: Layout
+) -> SegmentMail:
+    settings = newsroom.settings
+    rendered = make_segment(settings, digest, edition, layout, newsroom.templates)
+    return segment_mail(settings, digest, edition, layout.choice, rendered)
+
+
+def withdrawn_articles(edition: Edition) -> list[int]:
+    """The ids of its articles that were withdrawn after it was composed."""
+    articles = (placement.article for placement in edition.placements)
+    return [article.id for article in articles if article.withdrawn_at is not None]
+
+
+def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
+    """The edition without the articles that were withdrawn, under a new hash."""
+    gone = set(withdrawn_articles(edition))
+    left = [one for one in edition.placements if one.article.id not in gone]
+    placements = tuple(
+        replace(
+            placement,
+            position=position,
+            siblings=tuple(one for one in placement.siblings if one.id not in gone),
+        )
+        for position, placement in enumerate(left, 1)
+    )
+    return _hashed(newsroom, digest, replace(edition, placements=placements))
+
+
+def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
+    """Freeze an edition without the articles that were withdrawn: all of it, or the rest that is
+    still queued. One without news is cancelled, unless the digest sends empty editions.
+    """
+    db = newsroom.db
+    edition = edition_store.edition_by_id(db, edition_id)
+    digest = find_digest(newsroom.settings, edition.digest)
+    new = without_withdrawn(newsroom, digest, edition)
+    choices = dict.fromkeys(one.choice for _, one in edition_store.segments_of(db, edition_id))
+    frozen = [freeze_segment(newsroom, digest, new, choice) for choice in choices]
+    with db.write():
+        edition_store.replace_frozen(db, new, frozen)
+        if not new.placements and digest.empty == "skip":
+            edition_store.cancel_edition(db, edition_id, newsroom.now())
+
+
+def settle_withdrawn(newsroom: Newsroom) -> list[int]:
+    """Before anything is sent: an edition of which an article was withdrawn is frozen again without it
+    if nothing of it was sent, else held until a person decides; returns the ids of the held ones.
+    """
+    db, held = newsroom.db, []
+    for edition_id in edition_store.unfinished_editions(db):
+        if not edition_store.stopped_by_withdrawal(db, edition_id):
+            continue
+        if not edition_store.has_begun(db, edition_id):
+            freeze_again(newsroom, edition_id)
+            continue
+        edition = edition_store.edition_by_id(db, edition_id)
+        ids = ", ".join(map(str, withdrawn_articles(edition)))
+        with db.write():
+            edition_store.hold_edition(
+                db, edition_id, f"withdrawn after part of it was sent: article {ids}"
+            )
+        held.append(edition_id)
     return held
 
 
@@ -238,9 +413,9 @@ def _by_hand(
 ) -> Window | None:
     """The window that a person would close at `now`, ending no later than the expected one."""
     window = next_window(newsroom, digest, now, by_hand=True)
-    if window is None or expect is None or expect.ends_at is None:
+    if window is None or expect is None or expect.at is None:
         return window
-    ends_at = min(expect.ends_at, window.ends_at)
+    ends_at = min(expect.at, window.ends_at)
     return Window(window.starts_at, ends_at) if window.starts_at < ends_at else None
 
 
@@ -263,29 +438,16 @@ def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Editio
     )
     last = edition_store.last_edition(db, digest.name)
     number = 1 if last is None else last[0] + 1
-    return Edition(
-        id=None,
-        digest=digest.name,
-        number=number,
-        window=window,
-        hash=edition_hash(
-            digest=digest.name,
-            number=number,
-            window=window,
-            zone=settings.digest_zone(digest),
-            placements=placements,
-        ),
-        placements=placements,
+    edition = Edition(None, digest.name, number, window, "", placements)
+    return _hashed(newsroom, digest, edition)
+
+
+def _hashed(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
+    shown = edition_hash(
+        digest=edition.digest,
+        number=edition.number,
+        window=edition.window,
+        zone=newsroom.settings.digest_zone(digest),
+        placements=edition.placements,
     )
-
-
-def _freeze(
-    newsroom: Newsroom, digest: DigestConfig, edition: Edition, moment: datetime
-) -> Edition | None:
-    db = newsroom.db
-    if not edition.placements and digest.empty == "skip":
-        return None
-    edition_id = edition_store.save_edition(db, edition, moment)
-    queue_deliveries(db, edition_id, _choices(newsroom, digest), moment)
-    skip_unwanted(db, edition_id, moment)
-    return replace(edition, id=edition_id)
+    return replace(edition, hash=full_hash(newsroom, digest, shown))

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
-from digest.config.settings import DigestConfig
+from digest.editions.compose import settle_withdrawn
 from digest.editions.deliveries import (
     due_deliveries,
     handed_deliveries,
@@ -23,67 +23,59 @@ from digest.editions.deliveries import (
     skip_segment,
     skip_unwanted,
 )
-from digest.editions.mail import make_segment
-from digest.editions.selection import lay_out
 from digest.editions.store import (
     cancelled_editions,
+    date_edition,
     delivery_counts,
     edition_by_id,
+    frozen_segments,
     hold_edition,
     pending_editions,
-    segments_of,
     skip_cancelled,
+    stopped_by_withdrawal,
 )
 from digest.errors import NotFoundError, SenderError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.mime import MessageMaker
-from digest.mail.notices import notice_sender
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Outgoing, Phase
-from digest.mail.store import TABLE, handed_notices, mark_handed, recover_handed, settle
+from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, write_surely
 from digest.mail.tokens import return_path, token_for
 from digest.model import Edition
-from digest.newsroom import Newsroom
+from digest.newsroom import EPOCH, Newsroom
 from digest.store.database import Database
-from digest.store.owner import check_home, set_way_out, sole_sender, way_out
+from digest.store.owner import Sender, set_way_out, sole_sender, way_out
 
 
-def begin_sending(newsroom: Newsroom) -> int:
-    """Every sender's first step: refuse if the database is not at home here, then `recover`.
+@contextlib.contextmanager
+def sending(newsroom: Newsroom) -> Iterator[Newsroom]:
+    """Be the only sender: the newsroom with its `sender`, once what a dead one left is settled.
 
     Raises:
-        SenderError: the database was copied or restored here.
-    """
-    db, here = newsroom.db, newsroom.here
-    with db.write():
-        check_home(db, here)
-    return recover(newsroom)
-
-
-def recover(newsroom: Newsroom) -> int:
-    """Settle the deliveries and reports that a dead sender handed over without an answer; how many.
-    Only the sole sender may call it, and must before it sends.
+        SenderBusyError: another process sends.
+        SenderError: the database was copied, restored or put here.
     """
     db, settings, now = newsroom.db, newsroom.settings, newsroom.now()
-    fates = fates_of_handed(newsroom)
-    reports = [
-        Outgoing(row["id"], notice_sender(settings, row["name"]), row["place"], b"")
-        for row in handed_notices(db)
-    ]
-    # Both are settled here, since the way out is stored once for all.
-    notices = _fates(newsroom, reports)
-    with db.write():
-        set_way_out(db, _way(newsroom))
-        return settle_handed(db, fates, notices, now)
+    with sole_sender(settings.store.path, now, newsroom.random_bytes()[:8].hex()) as sender:
+        fates = fates_of_handed(newsroom)
+        reports = [
+            Outgoing(row["id"], row["sender"], row["recipient"], b"") for row in handed_notices(db)
+        ]
+        # Both are settled here, since the way out is stored once for all.
+        notices = _fates(newsroom, reports)
+        with db.write():
+            sender.begin(db, newsroom.here)
+            set_way_out(db, _way(newsroom))
+            sender.recovered = settle_handed(db, sender.dead, fates, notices, now)
+        sender.note(now, began=True)
+        yield replace(newsroom, sole_sender=sender)
 
 
 def recover_for_plan(newsroom: Newsroom) -> int:
-    """Recover before a plan is made; how many. None if a living sender will settle its own, or if the
-    database may not send, which sending explains."""
-    with (
-        contextlib.suppress(SenderError),
-        sole_sender(newsroom.settings.store.path, newsroom.now()),
-    ):
-        return begin_sending(newsroom)
+    """Before a plan is made: recover, and `settle_withdrawn`; how many rows were recovered. Nothing is
+    done while a living sender will do it, or if the database may not send, which sending explains."""
+    with contextlib.suppress(SenderError), sending(newsroom) as newsroom:
+        settle_withdrawn(newsroom)
+        return newsroom.sender.recovered
     return 0
 
 
@@ -115,13 +107,13 @@ def _way(newsroom: Newsroom) -> str:
 
 def settle_handed(
     db: Database,
+    dead: Collection[str],
     fates: Mapping[int, OutcomeKind],
     notices: Mapping[int, OutcomeKind],
     now: datetime,
 ) -> int:
     """Settle by their fates what was handed over without an answer; how many. Call inside a write."""
-    recovered = recover_handed(db, fates, now)
-    recovered += recover_handed(db, notices, now, table=TABLE)
+    recovered = recover(db, dead, fates, now) + recover(db, dead, notices, now, table=NOTICES)
     for edition_id in cancelled_editions(db):
         skip_cancelled(db, edition_id, now)
     return recovered
@@ -129,6 +121,8 @@ def settle_handed(
 
 FLUSH_AFTER = timedelta(seconds=0.5)
 """How long answers wait at most to be written together with the next `handed`."""
+LOOK_AFTER = timedelta(seconds=1)
+"""How often all that is under way is checked while others write."""
 POLICY_SHARE = 0.05
 POLICY_LEAST = 5
 """An edition is held when this many messages, and this share of all answers, are refused by policy."""
@@ -153,17 +147,21 @@ class Ledger:
     def __init__(
         self,
         db: Database,
+        sender: Sender,
         now: Callable[[], datetime],
         stop: Callable[[], bool],
         notify: Callable[[OutcomeKind], None],
     ) -> None:
         self.db = db
+        self.sender = sender
         self.now = now
         self.outcomes: Counter[OutcomeKind] = Counter()
         self.fault: str | None = None
         self._asked_to_stop = stop
         self._seen = db.version()
+        self._looked_at = EPOCH
         self._overtaken = False
+        self._refused = False
         self._notify = notify
         self._under_way: dict[int, Due] = {}
         self._answered: list[Outcome] = []
@@ -179,23 +177,41 @@ class Ledger:
             OvertakenError: the run must end, and may start again after `renew`; none is handed.
         """
         moment = self.now()
-        with self.db.write():
-            # A transport holds hundreds of messages that wait for a busy domain: a hold by an editor
-            # or a reader's unsubscription must not wait for them. Nobody else writes now.
+
+        def write() -> None:
+            # Nobody else writes now. Of messages that wait for a busy domain a transport holds hundreds:
+            # a hold by an editor or a reader's unsubscription must not wait for them, but nor may each
+            # bounce that is read meanwhile cost a look at all of them.
             if (version := self.db.version()) != self._seen:
-                self._seen = version
-                self._overtaken = has_unwanted(self.db, list(self._under_way))
+                all_of_them = abs(moment - self._looked_at) > LOOK_AFTER
+                looked_at = self._under_way if all_of_them else delivery_ids
+                self._overtaken = has_unwanted(
+                    self.db, [(i, self._under_way[i].segment_id) for i in looked_at]
+                )
+                if all_of_them:
+                    self._seen, self._looked_at = version, moment
             if self._overtaken:
                 raise OvertakenError
             self._write(moment)
-            mark_handed(self.db, delivery_ids, moment)
+            hand(self.db, self.sender, delivery_ids, moment)
+
+        try:
+            if self._answered:
+                write_surely(self.db, write)
+            else:
+                with self.db.write():
+                    write()
+        except SenderError:
+            self._refused = True
+            raise
         self._forget_answered()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.kind is OutcomeKind.OURS:
                 self.fault = f"{outcome.server}: {outcome.phase}: {answer_text(outcome)}"
-        if self.fault is None and not self._overtaken and not self._asked_to_stop():
+        ended = self._overtaken or self._refused or self._asked_to_stop()
+        if self.fault is None and not ended:
             # If the connection is lost under a message each time, that counts as a try, and the
             # message waits like any other: else it would be due for ever.
             begun = (Phase.MAIL, Phase.RCPT, Phase.DATA)
@@ -232,8 +248,7 @@ class Ledger:
 
     def flush(self) -> None:
         if self._answered:
-            with self.db.write():
-                self._write(self.now())
+            write_surely(self.db, lambda: self._write(self.now()))
             self._forget_answered()
 
     def _write(self, moment: datetime) -> None:
@@ -241,6 +256,7 @@ class Ledger:
             return
         settle(
             self.db,
+            self.sender.mark,
             [
                 settlement_of(one, self._under_way[one.delivery_id], moment)
                 for one in self._answered
@@ -295,12 +311,13 @@ def deliver(
     editions: Collection[int] | None = None,
     digest: str | None = None,
     portion: Portion | None = None,
+    date: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
     notify: Callable[[OutcomeKind], None] = lambda _: None,
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
-    Call as the sole sender, after `begin_sending`. `notify` gets each outcome. If the fault is ours
+    Call it within `sending`. An edition that begins now is dated now, or `date`. `notify` gets each outcome. If the fault is ours
     the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
@@ -315,8 +332,8 @@ def deliver(
                 "config.toml; put it back, or cancel the edition."
             )
         report = EditionReport(edition_id, edition.digest, edition.number)
-        ledger = Ledger(newsroom.db, newsroom.now, stop, notify)
-        _send(newsroom, config, edition, report, portion or Portion(), ledger)
+        ledger = Ledger(newsroom.db, newsroom.sender, newsroom.now, stop, notify)
+        _send(newsroom, edition, report, portion or Portion(), ledger, date or newsroom.now())
         report.stopped = stop()
         reports.append(report)
     return reports
@@ -324,36 +341,31 @@ def deliver(
 
 def _send(
     newsroom: Newsroom,
-    config: DigestConfig,
     edition: Edition,
     report: EditionReport,
     portion: Portion,
     ledger: Ledger,
+    date: datetime,
 ) -> None:
     """Send what is due of one edition and complete its report."""
     db, now, edition_id = newsroom.db, newsroom.now, report.edition_id
     signer, key = newsroom.signer, newsroom.token_key
 
     makers: dict[int, MessageMaker] = {}
-    for segment_id, segment in segments_of(db, edition_id):
-        layout = lay_out(edition.placements, segment.choice, per_theme=config.per_theme)
-        if layout.total == 0 and not (config.empty == "send" and not edition.placements):
-            with db.write():
+    frozen = frozen_segments(db, edition)
+    with db.write():
+        dated_at = date_edition(db, edition_id, date)
+        for segment_id, segment in frozen.items():
+            if segment.mail is None:
                 reason = "nothing for the chosen themes"
                 report.skipped += skip_segment(db, segment_id, reason, now())
-            continue
-        _, makers[segment_id] = make_segment(
-            settings=newsroom.settings,
-            digest=config,
-            edition=edition,
-            layout=layout,
-            environment=newsroom.templates,
-            signer=signer,
-        )
+    for segment_id, segment in frozen.items():
+        if segment.mail is not None:
+            makers[segment_id] = MessageMaker(segment.mail, dated_at, signer)
 
     def take() -> Iterator[Due]:
         for one in due_deliveries(db, edition_id, now()):
-            if ledger.fault is not None:
+            if ledger.fault is not None or one.segment_id not in makers:  # or frozen again
                 return
             if portion.recipients is not None and one.recipient_id not in portion.recipients:
                 continue
@@ -394,6 +406,9 @@ def _send(
             unsent = ledger.renew()
             if portion.limit is not None:
                 portion.limit += unsent
+            if stopped_by_withdrawal(db, edition_id):
+                ledger.fault = fault = "an article of it was withdrawn while it was sent"
+                finished = True
         finally:
             ledger.flush()
 

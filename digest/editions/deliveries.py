@@ -11,75 +11,65 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from digest.editions.store import save_segments
+from digest.editions.store import WITHDRAWN
 from digest.errors import NotFoundError, NotReadyError
 from digest.mail.outgoing import DeliveryStatus, Due
-from digest.model import Choice
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 PAGE = 1000
 
 
 def queue_deliveries(
-    db: Database, edition_id: int, choices: Iterable[tuple[int, Choice]], moment: datetime
+    db: Database, edition_id: int, deliveries: Iterable[tuple[int, int]], moment: datetime
 ) -> int:
-    """Queue a delivery for each recipient, with the segment of the choice; returns how many.
+    """Queue a delivery for each recipient, with a segment; returns how many.
 
     Call inside the write that freezes the edition. A recipient has one delivery of an edition,
-    whatever happens: UNIQUE (edition_id, recipient_id).
+    whatever happens: UNIQUE (recipient_id, edition_id).
     """
-    segments: dict[Choice, int] = {}
     due_at = text_from_moment(moment)
-    count = 0
-
-    def rows() -> Iterator[tuple[int, int, int, str]]:
-        nonlocal count
-        for count, (recipient_id, choice) in enumerate(choices, 1):  # noqa: B007 - used below
-            segment_id = segments.get(choice)
-            if segment_id is None:
-                segment_id = save_segments(db, edition_id, [choice])[choice]
-                segments[choice] = segment_id
-            yield edition_id, recipient_id, segment_id, due_at
-
+    rows = [(edition_id, recipient, segment, due_at) for recipient, segment in deliveries]
     db.run_many(
         """INSERT INTO deliveries (edition_id, recipient_id, segment_id, status, due_at)
            VALUES (?, ?, ?, 'queued', ?)""",
-        rows(),
+        rows,
     )
     sql = "UPDATE editions SET recipients = recipients + ? WHERE id = ?"
-    db.run(sql, (count, edition_id))
-    return count
+    db.run(sql, (len(rows), edition_id))
+    return len(rows)
 
 
-DUE = """
+DUE = f"""
 SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, name, attempts,
        first_tried_at
   FROM deliveries
   JOIN recipients ON recipients.id = recipient_id
- WHERE deliveries.edition_id = ? AND deliveries.status = 'queued'
-   AND deliveries.due_at <= ? AND deliveries.id > ? AND recipients.status = 'active'
-   AND EXISTS (SELECT 1 FROM editions
-                WHERE editions.id = deliveries.edition_id AND editions.status = 'composed')
+ WHERE deliveries.edition_id = :edition AND deliveries.status = 'queued'
+   AND deliveries.due_at <= :now AND deliveries.id > :last AND recipients.status = 'active'
+   AND EXISTS (SELECT 1 FROM editions WHERE id = :edition AND status = 'composed')
+   AND NOT EXISTS {WITHDRAWN.format(edition=":edition")}
    AND NOT EXISTS (SELECT 1 FROM suppressions
                     WHERE suppressions.address_key = recipients.address_key)
- ORDER BY deliveries.id LIMIT ?
-"""
+ ORDER BY deliveries.id LIMIT {PAGE}
+"""  # noqa: S608 - ours
 
 
 def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
     """The queued deliveries of an edition that are due, a page at a time to keep memory flat.
 
-    A page is read again if another process has written meanwhile: a recipient who was suppressed or
+    Once another process has written, each is looked at again: a recipient who was suppressed or
     unsubscribed is not mailed any more, and an edition that was held ends here.
     """
     last = 0
-    seen = db.version()
-    while rows := db.rows(DUE, (edition_id, text_from_moment(now), last, PAGE)):
+    while True:
+        seen = db.version()
+        rows = db.rows(DUE, {"edition": edition_id, "now": text_from_moment(now), "last": last})
+        if not rows:
+            return
         for row in rows:
-            if (version := db.version()) != seen:
-                seen = version
-                break
             last = row["id"]
+            if db.version() != seen and has_unwanted(db, [(last, row["segment_id"])]):
+                continue
             tried = row["first_tried_at"]
             yield Due(
                 id=row["id"],
@@ -101,24 +91,26 @@ def handed_deliveries(db: Database) -> list[Row]:
     return db.rows(sql)
 
 
-UNWANTED = """
+UNWANTED = f"""
 SELECT 1
   FROM json_each(?) AS drawn
-  JOIN deliveries ON deliveries.id = drawn.value
+  JOIN deliveries ON deliveries.id = json_extract(drawn.value, '$[0]')
   JOIN recipients ON recipients.id = deliveries.recipient_id
   JOIN editions ON editions.id = deliveries.edition_id
  WHERE deliveries.status != 'handed'
-   AND (deliveries.status != 'queued' OR recipients.status != 'active'
-        OR editions.status != 'composed'
+   AND (deliveries.status != 'queued' OR deliveries.segment_id != json_extract(drawn.value, '$[1]')
+        OR recipients.status != 'active'
+        OR editions.status != 'composed' OR EXISTS {WITHDRAWN.format(edition="deliveries.edition_id")}
         OR EXISTS (SELECT 1 FROM suppressions
                     WHERE suppressions.address_key = recipients.address_key))
  LIMIT 1
-"""
+"""  # noqa: S608 - ours
 
 
-def has_unwanted(db: Database, delivery_ids: Sequence[int]) -> bool:
-    """Whether one of these, read as due a while ago and not handed yet, would not be read now."""
-    return db.value(UNWANTED, (json.dumps(list(delivery_ids)),)) is not None
+def has_unwanted(db: Database, drawn: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of these (id, segment), read as due a while ago and not handed yet, would not be read
+    now, or would get something else."""
+    return db.value(UNWANTED, (json.dumps(list(drawn)),)) is not None
 
 
 SKIP_UNWANTED = """

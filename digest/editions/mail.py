@@ -10,14 +10,11 @@ from digest.config.settings import DigestConfig, Settings
 from digest.errors import ConfigError, DigestError, template_fault
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word
 from digest.language.wording import Wording, wording_for
-from digest.mail.mime import MessageMaker
 from digest.mail.tokens import PLACEHOLDER, change_url, leave_url
 from digest.model import OTHER, Article, Edition, Layout, Placement, RenderedMail
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-    from digest.mail.dkim import Signer
 
 
 LEAD_LIMIT = 180
@@ -252,19 +249,16 @@ def _headline_and_lead(article: Article) -> tuple[str, str]:
 
 
 def make_segment(
-    *,
     settings: Settings,
     digest: DigestConfig,
     edition: Edition,
     layout: Layout,
     environment: "Environment",
-    signer: "Signer | None",
-) -> tuple[RenderedMail, MessageMaker]:
-    """The mail of all recipients with `layout.choice`, and the maker of their messages.
+) -> RenderedMail:
+    """The mail of all recipients with `layout.choice`.
 
-    The mail has tokens.PLACEHOLDER in place of each recipient's token. CSS is inlined, and nothing in
-    the HTML is loaded from elsewhere. Both parts show the same items in the same order. Messages are
-    dated at the end of the edition's window.
+    It has tokens.PLACEHOLDER in place of each recipient's token. CSS is inlined, and nothing in the HTML
+    is loaded from elsewhere. Both parts show the same items in the same order.
 
     Raises:
         ConfigError: the operator's own templates have an error, or no link to unsubscribe.
@@ -277,17 +271,7 @@ def make_segment(
                 f"web.templates: {template} has no link to unsubscribe; print mail.footer.leave.url"
             )
             raise ConfigError(str(settings.path), [fault])
-    mail = RenderedMail(subject=view.subject, preheader=view.preheader, text=text, html=html)
-    maker = MessageMaker(
-        settings=settings,
-        digest=digest,
-        edition=edition,
-        choice=layout.choice,
-        mail=mail,
-        date=edition.window.ends_at,
-        signer=signer,
-    )
-    return mail, maker
+    return RenderedMail(subject=view.subject, preheader=view.preheader, text=text, html=html)
 
 
 def render_parts(

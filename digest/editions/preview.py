@@ -1,14 +1,18 @@
 """What `send --dry-run` shows and writes: each segment's mail, made by the same code as the real one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from email import message_from_bytes, policy
 from pathlib import Path
+from types import MappingProxyType
 
 from digest.config.settings import DigestConfig, Settings
-from digest.editions.mail import make_segment
-from digest.editions.selection import lay_out
+from digest.editions.compose import freeze_segment, render_segment
+from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
-from digest.model import Choice, Edition, Preview, RenderedMail, Segment
+from digest.mail.mime import MessageMaker
+from digest.model import Choice, Edition, Preview, Segment
 from digest.newsroom import Newsroom
 from digest.store.files import replace_file
 
@@ -27,10 +31,15 @@ def everything(settings: Settings, digest: DigestConfig, language: str | None = 
 
 
 def preview_segments(
-    newsroom: Newsroom, digest: DigestConfig, edition: Edition, segments: Sequence[Segment]
+    newsroom: Newsroom,
+    digest: DigestConfig,
+    edition: Edition,
+    segments: Sequence[Segment],
+    date: datetime,
+    frozen: Mapping[Choice, FrozenSegment] = MappingProxyType({}),
 ) -> list[Preview]:
-    """Each segment's mail as it would be sent, to an example recipient; without segments the mail of
-    a recipient of everything.
+    """Each segment's mail as it would be sent with this date, to an example recipient; without segments
+    the mail of a recipient of everything. What is `frozen` is shown as it is.
 
     Its name, such as weekly-12-en-drugs-youth, is safe as a file name and unique.
     """
@@ -39,15 +48,10 @@ def preview_segments(
     names: set[str] = set()
     for segment in segments or [Segment(everything(settings, digest), 0)]:
         choice = segment.choice
-        layout = lay_out(edition.placements, choice, per_theme=digest.per_theme)
-        mail, maker = make_segment(
-            settings=settings,
-            digest=digest,
-            edition=edition,
-            layout=layout,
-            environment=newsroom.templates,
-            signer=newsroom.signer,
-        )
+        one = frozen.get(choice) or freeze_segment(newsroom, digest, edition, choice)
+        layout = one.layout
+        mail = one.mail or render_segment(newsroom, digest, edition, layout)
+        maker = MessageMaker(mail, date, newsroom.signer)
         message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)
 
         all_themes = choice.themes == settings.digest_themes(digest)
@@ -72,18 +76,22 @@ def preview_segments(
                 f"this first edition reaches back {days} days; set `since` of the digest to leave "
                 "out what is old"
             )
-        previews.append(Preview(segment, layout, mail, message, name, tuple(warnings)))
+        previews.append(Preview(segment, layout, mail.subject, message, name, tuple(warnings)))
     return previews
 
 
-def write_parts(folder: Path, name: str, message: bytes, mail: RenderedMail) -> list[Path]:
-    """NAME.eml, .html and .txt in `folder`, which is made if needed; returns their paths.
+def write_parts(folder: Path, name: str, message: bytes) -> list[Path]:
+    """NAME.eml, and its parts as .html and .txt, in `folder`, which is made if needed; returns their
+    paths.
 
     Raises:
         PublishError: the folder cannot be written.
     """
     paths = [folder / f"{name}.{ending}" for ending in ("eml", "html", "txt")]
-    parts = (message, mail.html.encode(), mail.text.encode())
+    read = message_from_bytes(message, policy=policy.default)
+    bodies = [body for kind in ("html", "plain") if (body := read.get_body((kind,))) is not None]
+    texts = [body.get_content().replace("\r\n", "\n") for body in bodies]
+    parts = (message, *(text.encode() for text in texts))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in zip(paths, parts, strict=True):

@@ -2,11 +2,23 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from digest.errors import NotFoundError
-from digest.model import Choice, Edition, EditionStatus, Match, Placement, Segment, Sibling, Window
+from digest.mail.mime import SegmentMail
+from digest.model import (
+    Choice,
+    Edition,
+    EditionStatus,
+    Layout,
+    Match,
+    Placement,
+    Section,
+    Segment,
+    Sibling,
+    Window,
+)
 from digest.store.articles import article_from_row
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
@@ -33,7 +45,7 @@ def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
     return None if row is None else (row["number"], moment_from_text(row["ends_at"]))
 
 
-def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
+def save_edition(db: Database, edition: Edition, moment: datetime, note: str | None = None) -> int:
     """Freeze an edition, its row and its placements; returns its id. Call inside a write."""
     edition_id = db.insert(
         "editions",
@@ -45,8 +57,14 @@ def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
             "status": edition.status.value,
             "hash": edition.hash,
             "composed_at": text_from_moment(moment),
+            "note": note,
         },
     )
+    _place(db, edition_id, edition.placements)
+    return edition_id
+
+
+def _place(db: Database, edition_id: int, placements: Iterable[Placement]) -> None:
     db.run_many(
         "INSERT INTO placements VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -71,10 +89,26 @@ def save_edition(db: Database, edition: Edition, moment: datetime) -> int:
                 ),
                 json.dumps([asdict(one) for one in placement.siblings], ensure_ascii=False),
             )
-            for placement in edition.placements
+            for placement in placements
         ],
     )
-    return edition_id
+
+
+def replace_frozen(db: Database, edition: Edition, frozen: Iterable["FrozenSegment"]) -> None:
+    """Freeze an edition again: its articles, its hash, and what its queued deliveries get. What was
+    sent keeps what it had. Call inside a write.
+    """
+    assert edition.id is not None, "only what was frozen is frozen again"  # noqa: S101
+    db.run("DELETE FROM placements WHERE edition_id = ?", (edition.id,))
+    _place(db, edition.id, edition.placements)
+    db.run("UPDATE editions SET hash = ? WHERE id = ?", (edition.hash, edition.id))
+    earlier = segments_of(db, edition.id)
+    ids = save_segments(db, edition, frozen)
+    sql = "UPDATE deliveries SET segment_id = ? WHERE segment_id = ? AND status = 'queued'"
+    db.run_many(sql, [(ids[one.choice], old) for old, one in earlier if one.choice in ids])
+    sql = """DELETE FROM segments WHERE edition_id = ? AND hash != ?
+                AND NOT EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id)"""
+    db.run(sql, (edition.id, edition.hash))
 
 
 def edition_by_id(db: Database, edition_id: int) -> Edition:
@@ -102,6 +136,7 @@ def edition_by_id(db: Database, edition_id: int) -> Edition:
         hash=row["hash"],
         placements=placements,
         status=EditionStatus(row["status"]),
+        dated_at=row["dated_at"] and moment_from_text(row["dated_at"]),
     )
 
 
@@ -131,20 +166,51 @@ def audience_of(db: Database, edition_id: int) -> int:
     return int(db.value("SELECT recipients FROM editions WHERE id = ?", (edition_id,)))
 
 
-def save_segments(db: Database, edition_id: int, choices: Iterable[Choice]) -> dict[Choice, int]:
+@dataclass(frozen=True, slots=True)
+class FrozenSegment:
+    """What everybody with `layout.choice` gets; `mail` is None where that is nothing."""
+
+    layout: Layout
+    mail: SegmentMail | None
+
+
+def save_segments(
+    db: Database, edition: Edition, frozen: Iterable[FrozenSegment]
+) -> dict[Choice, int]:
     """Add a row for each different choice among an edition's recipients; returns their ids."""
-    return {
-        choice: db.insert(
-            "segments",
-            {
-                "edition_id": edition_id,
-                "language": choice.language,
-                "languages": ",".join(choice.languages),
-                "themes": ",".join(choice.themes),
-            },
+    ids = {}
+    for one in frozen:
+        choice = one.layout.choice
+        sections = [
+            [section.theme, section.total, [placed.article.id for placed in section.shown]]
+            for section in one.layout.sections
+        ]
+        row = {
+            "edition_id": edition.id,
+            "language": choice.language,
+            "languages": ",".join(choice.languages),
+            "themes": ",".join(choice.themes),
+            "hash": edition.hash,
+            "layout": json.dumps(sections),
+            "mail": None if one.mail is None else one.mail.to_bytes(),
+        }
+        ids[choice] = db.insert("segments", row)
+    return ids
+
+
+def frozen_segments(db: Database, edition: Edition) -> dict[int, FrozenSegment]:
+    """What the queued deliveries of an edition get, by the id of their segment."""
+    placed = {placement.article.id: placement for placement in edition.placements}
+    sql = "SELECT * FROM segments WHERE edition_id = ? AND hash = ? ORDER BY id"
+    segments = {}
+    for row in db.rows(sql, (edition.id, edition.hash)):
+        sections = tuple(
+            Section(theme, tuple(placed[i] for i in ids), total)
+            for theme, total, ids in json.loads(row["layout"])
         )
-        for choice in choices
-    }
+        mail = None if row["mail"] is None else SegmentMail.from_bytes(row["mail"])
+        segments[row["id"]] = FrozenSegment(Layout(_choice(row), sections), mail)
+    return segments
 
 
 def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
@@ -231,6 +297,36 @@ def waiting_editions(db: Database, digest: str) -> list[Row]:
      GROUP BY editions.id ORDER BY ends_at, editions.id
     """
     return db.rows(sql, (digest,))
+
+
+def date_edition(db: Database, edition_id: int, moment: datetime) -> datetime:
+    """The date of an edition's mail: the moment when it first began to go out. Call inside a write."""
+    at = text_from_moment(moment.replace(microsecond=0))
+    sql = "UPDATE editions SET dated_at = ? WHERE id = ? AND (dated_at IS NULL OR ?)"
+    db.run(sql, (at, edition_id, not has_begun(db, edition_id)))
+    dated_at = db.value("SELECT dated_at FROM editions WHERE id = ?", (edition_id,))
+    return moment_from_text(str(dated_at))
+
+
+def keep_withdrawn(db: Database, edition_id: int) -> None:
+    """Let an edition go on although articles of it were withdrawn. Call inside a write."""
+    db.run("UPDATE editions SET keeps_withdrawn = 1 WHERE id = ?", (edition_id,))
+
+
+WITHDRAWN = """(SELECT 1 FROM placements JOIN articles ON articles.id = article_id
+                 JOIN editions ON editions.id = placements.edition_id
+                WHERE edition_id = {edition} AND withdrawn_at IS NOT NULL AND keeps_withdrawn = 0)"""
+
+
+def stopped_by_withdrawal(db: Database, edition_id: int) -> bool:
+    """Whether an article was withdrawn after the edition was composed, and nobody has decided."""
+    return bool(db.value(f"SELECT EXISTS {WITHDRAWN.format(edition='?')}", (edition_id,)))
+
+
+def has_begun(db: Database, edition_id: int) -> bool:
+    """Whether any of an edition has been handed over."""
+    counts = delivery_counts(db, edition_id)
+    return any(state not in ("queued", "skipped") for state in counts)
 
 
 def edition_note(db: Database, edition_id: int) -> str | None:

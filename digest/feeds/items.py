@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from digest.config.settings import Settings
 from digest.config.urls import article_page
 from digest.feeds.channels import Channel, feed_id
-from digest.language.text import ELLIPSIS, clean, cut, paragraphs
+from digest.language.text import ELLIPSIS, cut, foreign, paragraphs
 from digest.language.wording import wording_for
 from digest.model import Article, Sibling
 
@@ -108,7 +108,7 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
     """The article as feeds and pages show it; if withdrawn, only the fact that it was withdrawn."""
     language, withdrawn_at = article.language, article.withdrawn_at
     wording = wording_for(language, settings.site.languages)
-    title = _one_line(article.title) or cut(_plain(article.lead), 80) or wording.untitled
+    title = _one_line(article.title) or cut(article.lead, 80) or wording.untitled
     url = _reader_url(article, settings)
     updated, author = article.updated_at, _one_line(article.byline or "")
     if withdrawn_at is not None:
@@ -120,10 +120,10 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         updated = max(updated, withdrawn_at)
     elif article.complete:
         lead = article.lead or next(iter(paragraphs(article.text)), "")
-        summary = cut(_plain(lead), SUMMARY_CHARACTERS)
+        summary = cut(lead, SUMMARY_CHARACTERS)
         body = safe_html(article.content_html)
     else:
-        summary = _open_end(cut(_plain(article.text or article.lead), TEASER_CHARACTERS))
+        summary = _open_end(cut(article.text or article.lead, TEASER_CHARACTERS))
         body = safe_html(article.content_html)
         if body.endswith("</p>"):
             body = _open_end(body.removesuffix("</p>")) + "</p>"
@@ -172,7 +172,7 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
 
 def safe_html(html: str) -> str:
     """The HTML with text and links only: no scripts, styles, pictures or relative addresses."""
-    return clean(_cleaner().clean(clean(html))).strip()
+    return foreign(_cleaner().clean(html), lines=True, limit=None).strip()
 
 
 @functools.cache
@@ -195,17 +195,13 @@ def _open_end(teaser: str) -> str:
     return teaser.rstrip(" ,;:–—-") + ELLIPSIS
 
 
-def _plain(text: str) -> str:
-    return clean(text).strip()
-
-
 def _one_line(text: str) -> str:
-    return _LINE_BREAKS.sub(" ", clean(text)).strip()
+    return _LINE_BREAKS.sub(" ", text).strip()
 
 
 def _reader_url(article: Article | Sibling, settings: Settings) -> str:
     """As urls.article_url, but an address that is not a web page never becomes a link."""
-    if (url := clean(article.url or "")) and urlsplit(url).scheme in {"http", "https"}:
+    if (url := article.url or "") and urlsplit(url).scheme in {"http", "https"}:
         return url
     return article_page(settings, article.id)
 

@@ -9,7 +9,7 @@ from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS,
 from digest.feeds.files import PublishReport, lay_out
 from digest.feeds.items import FeedView, feed_view, items_of
 from digest.feeds.pages import STYLE_NAME, article_name, article_of
-from digest.newsroom import Newsroom, fingerprint
+from digest.newsroom import Newsroom, fingerprint, program_hash
 from digest.store.articles import article_marks, articles_by_id, latest_articles, siblings_of
 from digest.store.database import created_at
 
@@ -53,7 +53,7 @@ def publish(newsroom: Newsroom) -> PublishReport:
 
     with db.snapshot():
         views = feed_views(newsroom)
-        rest = settings.model_dump_json(include=SHOWN) + fingerprint(environment)
+        rest = settings.model_dump_json(include=SHOWN) + program_hash() + fingerprint(environment)
         basis = int.from_bytes(hashlib.sha256(rest.encode()).digest()[:8])
         # The xor of two random numbers changes whenever either of them does.
         pages = {

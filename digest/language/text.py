@@ -83,7 +83,7 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
         raise _not_text(name, "it has control characters, as programs and pictures do")
     if encoding == "windows-1251" and not _reads_as_text(text):
         raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they are not words")
-    text = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = foreign(text, lines=True, limit=None)
     if not text.strip():
         raise DocumentError(name, "is empty: it holds only blank space; fill it or remove it")
     return text, encoding
@@ -91,8 +91,8 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
 
 def _reads_as_text(text: str) -> bool:
     letters = len(_CYRILLIC_LETTER.findall(text))
-    foreign = sum(1 for sign in text if ord(sign) > 0x7F and sign not in _TYPOGRAPHY) - letters
-    if foreign > letters / 20:
+    others = sum(1 for sign in text if ord(sign) > 0x7F and sign not in _TYPOGRAPHY) - letters
+    if others > letters / 20:
         return False
     return not letters or (
         len(_COMMON_LETTER.findall(text)) >= 0.5 * letters
@@ -115,12 +115,58 @@ _SENTENCE_END = re.compile(
 )
 
 _LONGEST_ABBREVIATION = 40
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+
+LONGEST_LINE = 1_000
+"""Characters of a line of foreign text, unless its place needs another limit."""
+
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
+_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_UNCLEAN = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff"  # controls, byte-order mark, XML 1.0 §2.2
+    r"\u202a-\u202e\u2066-\u2069]"  # bidi embeddings, overrides, isolates
+)
+_BREAKS = re.compile(r"[\t\n]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MOST_MARKS = 30
+_MAY_PILE_UP = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1},}}")
 
 
-def clean(text: str) -> str:
-    """Text in NFC without the characters that XML 1.0 forbids and without a byte-order mark."""
-    return unicodedata.normalize("NFC", _FORBIDDEN.sub("", text).replace("\ufeff", ""))
+def foreign(text: str | bytes, *, lines: bool = False, limit: int | None = LONGEST_LINE) -> str:
+    """Text that is not ours, clean: the one border for all that others write.
+
+    Valid Unicode in NFC without control characters, terminal sequences and bidi overrides; what
+    cannot be decoded becomes U+FFFD. A longer text ends in "…". Without `lines` it is one line; with
+    them "\\n" is the only line end, and blanks stay.
+
+    Marks that act on one word (LRM, RLM, ZWJ, ZWNJ, soft hyphens) stay: names and copy need them.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if not (text.isascii() and text.isprintable()):
+        text = _LINE_END.sub("\n", _SEQUENCE.sub("", text))
+        text = _SURROGATE.sub("\ufffd", _UNCLEAN.sub("", text))
+        text = unicodedata.normalize("NFC", _MAY_PILE_UP.sub(_without_piles, text))
+    if not lines:
+        text = _BREAKS.sub(" ", text).strip()
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1].rstrip() + ELLIPSIS
+    return text
+
+
+def _without_piles(found: re.Match[str]) -> str:
+    """At most 30 marks on a letter (UAX #15 §13): to sort more takes quadratic time."""
+    kept, marks = [], 0
+    for sign in found[0]:
+        is_mark = unicodedata.combining(sign)
+        marks = marks + len(unicodedata.normalize("NFD", sign)) if is_mark else 0
+        if marks <= _MOST_MARKS:
+            kept.append(sign)
+    return "".join(kept)
+
+
+def is_clean(line: str) -> bool:
+    """Whether `foreign` would change at most the composition of a line and the blanks around it."""
+    return foreign(line, limit=None) == unicodedata.normalize("NFC", line).strip()
 
 
 def fold(text: str) -> str:

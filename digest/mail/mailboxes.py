@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from digest.errors import MailboxError
+from digest.language.text import foreign
 
 LARGEST_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that are read; a longer one is cut."""
@@ -204,7 +205,7 @@ def _expect_ok(answer: tuple[str, Sequence[object]], where: str) -> Sequence[obj
     kind, data = answer
     if kind != "OK":
         text = b" ".join(part for part in data if isinstance(part, bytes))
-        raise MailboxError(f"{where}: the server refused: {text.decode('utf-8', 'replace')}")
+        raise MailboxError(f"{where}: the server refused: {foreign(text)}")
     return data
 
 
@@ -220,9 +221,8 @@ def _as_mailbox_error(where: str) -> Iterator[None]:
     try:
         yield
     except imaplib.IMAP4.error as e:
-        text = e.args[0] if e.args else ""
-        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        raise MailboxError(f"{where}: the server refused: {text}") from e
+        text = e.args[0] if e.args and isinstance(e.args[0], str | bytes) else str(e)
+        raise MailboxError(f"{where}: the server refused: {foreign(text)}") from e
     except mailbox.Error as e:
         raise MailboxError(f"{where}: there is no mailbox.") from e
     except UnicodeEncodeError as e:

@@ -1,6 +1,7 @@
 """Headers and parts of a mail that anybody may have sent: reading them never fails.
 
-Nothing here trusts a charset, an encoding or a structure; unreadable parts are left out.
+Nothing here trusts a charset, an encoding or a structure; unreadable parts are left out, and text is
+clean (`foreign`).
 """
 
 import re
@@ -12,6 +13,8 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser, HeaderParser
 from email.utils import parseaddr
+
+from digest.language.text import foreign
 
 UNREADABLE = (
     *(MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
@@ -55,15 +58,15 @@ def headers(message: Message, *names: str) -> list[str]:
     fields: list[str] = []
     for name in names:
         try:
-            values = [" ".join(str(value).split()) for value in message.get_all(name, [])]
+            values = [str(value) for value in message.get_all(name, [])]
         except UNREADABLE:
             continue
         for value in values:
             if "=?" in value:
                 value = value[:_LONGEST_DECODED]
                 with suppress(*UNREADABLE):
-                    value = " ".join(str(make_header(decode_header(value))).split())
-            fields.append(value)
+                    value = str(make_header(decode_header(value)))
+            fields.append(" ".join(foreign(value, limit=LARGEST_TEXT).split()))
     return fields
 
 
@@ -115,7 +118,7 @@ def text(part: Message) -> str:
         decoded = payload.decode(part.get_content_charset() or "utf-8", "replace")
     except UNREADABLE:
         decoded = payload.decode("latin-1")
-    return decoded[:LARGEST_TEXT].replace("\r\n", "\n")
+    return foreign(decoded, lines=True, limit=LARGEST_TEXT)
 
 
 def enclosed(message: Message) -> list[Message]:
@@ -169,10 +172,8 @@ def _source(part: Message) -> str:
             lines = []
         payload = message.get_payload()
         blocks.append("\n".join(lines) + "\n\n" + (payload if isinstance(payload, str) else ""))
-    source = "\n\n".join(blocks)[:LARGEST_TEXT].replace("\r\n", "\n")
+    source: str | bytes = "\n\n".join(blocks)[:LARGEST_TEXT]
     if header(part, "Content-Transfer-Encoding").lower() == "base64":
         with suppress(ValueError):
-            return (
-                b64decode(source.encode("ascii")).decode("utf-8", "replace").replace("\r\n", "\n")
-            )
-    return source
+            source = b64decode(source)
+    return foreign(source, lines=True, limit=LARGEST_TEXT)

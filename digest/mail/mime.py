@@ -1,7 +1,9 @@
 """Mail as bytes: header fields, bodies, and the messages of a segment's recipients."""
 
 import hashlib
+import json
 import re
+import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -268,6 +270,81 @@ def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
     return Body(f'multipart/alternative; boundary="{boundary}"', tuple(_merged(pieces)))
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentMail:
+    """The message of a segment, frozen: all of its bytes but recipient, token, date and signature.
+
+    `sender` has From and Reply-To, `fields` all from Subject on, with the placeholder for the token, and
+    `pieces` the body. Readers see the date in `zone`.
+    """
+
+    subject: str
+    zone: str
+    sender: bytes
+    fields: bytes
+    pieces: tuple[Piece, ...]
+
+    def to_bytes(self) -> bytes:
+        """As it is stored."""
+        pieces = [
+            piece.decode("ascii")
+            if isinstance(piece, bytes)
+            else [piece.base64, piece.before.decode("latin-1"), piece.after.decode("latin-1")]
+            for piece in self.pieces
+        ]
+        fields = self.sender.decode("ascii"), self.fields.decode("ascii")
+        return zlib.compress(json.dumps([self.subject, self.zone, *fields, pieces]).encode())
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> "SegmentMail":
+        subject, zone, sender, fields, pieces = json.loads(zlib.decompress(stored))
+        return cls(
+            subject,
+            zone,
+            sender.encode("ascii"),
+            fields.encode("ascii"),
+            tuple(
+                piece.encode("ascii")
+                if isinstance(piece, str)
+                else Slot(piece[0], piece[1].encode("latin-1"), piece[2].encode("latin-1"))
+                for piece in pieces
+            ),
+        )
+
+
+def segment_mail(
+    settings: Settings, digest: DigestConfig, edition: Edition, choice: Choice, mail: RenderedMail
+) -> SegmentMail:
+    """Freeze the rendered mail of all recipients with this choice."""
+    body = build_body(
+        mail,
+        boundary_seed="\n".join((edition.hash, choice.language, *choice.languages, *choice.themes)),
+    )
+    # The same at each try, so that a lost mail can be traced. The hash distinguishes it from an
+    # edition of the same number that a restored database lost.
+    identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDER}"
+    title = digest.title.get("en", "")
+    named = f'"{title}" ' if title.isascii() and title and not set(title) & set('"\\') else ""
+    language = choice.languages[0] if len(choice.languages) == 1 else None
+    archive = urls.feed_url(settings, "html", None, language)
+    fields = [
+        header("Subject", mail.subject),
+        raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
+        # RFC 2919 and 2369. Without a page that answers a POST there must be no
+        # List-Unsubscribe-Post (RFC 8058 §3.1).
+        raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>"),
+        raw_header("List-Unsubscribe", f"<{leave_url(settings)}>"),
+        raw_header("List-Archive", f"<{archive}>"),
+        raw_header("List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"),
+        raw_header("Auto-Submitted", "auto-generated"),
+        raw_header("MIME-Version", "1.0"),
+        raw_header("Content-Language", wording_for(choice.language).language),
+        raw_header("Content-Type", body.content_type),
+    ]
+    zone = settings.digest_zone(digest)
+    return SegmentMail(mail.subject, zone, sender_fields(settings), b"".join(fields), body.pieces)
+
+
 class MessageMaker:
     """Makes the messages of one segment. `date` is aware; readers see it in the digest's zone.
 
@@ -275,54 +352,17 @@ class MessageMaker:
     the same bytes at each try.
     """
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        digest: DigestConfig,
-        edition: Edition,
-        choice: Choice,
-        mail: RenderedMail,
-        date: datetime,
-        signer: Signer | None = None,
-    ) -> None:
+    def __init__(self, frozen: SegmentMail, date: datetime, signer: Signer | None = None) -> None:
         if date.tzinfo is None:
             raise ValueError("the date of a message needs a time zone")
-        seed = "\n".join((edition.hash, choice.language, *choice.languages, *choice.themes))
-        body = build_body(mail, boundary_seed=seed)
-        local_date = date.astimezone(ZoneInfo(settings.digest_zone(digest)))
-        # The same at each try, so that a lost mail can be traced. The hash distinguishes it from an
-        # edition of the same number that a restored database lost.
-        identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDER}"
-        title = digest.title.get("en", "")
-        named = f'"{title}" ' if title.isascii() and title and not set(title) & set('"\\') else ""
-        language = choice.languages[0] if len(choice.languages) == 1 else None
-        archive = urls.feed_url(settings, "html", None, language)
-        self._before = sender_fields(settings)
-        fields = [
-            header("Subject", mail.subject),
-            raw_header("Date", format_datetime(local_date)),
-            raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
-            # RFC 2919 and 2369. Without a page that answers a POST there must be no
-            # List-Unsubscribe-Post (RFC 8058 §3.1).
-            raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>"),
-            raw_header("List-Unsubscribe", f"<{leave_url(settings)}>"),
-            raw_header("List-Archive", f"<{archive}>"),
-            raw_header(
-                "List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"
-            ),
-            raw_header("Auto-Submitted", "auto-generated"),
-            raw_header("MIME-Version", "1.0"),
-            raw_header("Content-Language", wording_for(choice.language).language),
-            raw_header("Content-Type", body.content_type),
-        ]
-        self._fields = split_at_places(b"".join(fields))
-        self._after = tuple(_merged([*self._fields, b"\r\n", *body.pieces]))
+        dated = raw_header("Date", format_datetime(date.astimezone(ZoneInfo(frozen.zone))))
+        self._sender = frozen.sender
+        self._fields = split_at_places(dated + frozen.fields)
+        self._after = tuple(_merged([*self._fields, b"\r\n", *frozen.pieces]))
         self._date = date
-        self._signer = None if signer is None else SegmentSigner(signer, body.pieces)
-        self.body = body
+        self._signer = None if signer is None else SegmentSigner(signer, frozen.pieces)
         # The messages differ only by words without dots and line ends, so one check covers all.
-        sample = self._before + filled(self._after, _PLACE)
+        sample = self._sender + filled(self._after, _PLACE)
         pairs = sample.count(b"\r\n")
         crlf = sample.count(b"\n") == pairs == sample.count(b"\r") and sample.endswith(b"\r\n")
         if not crlf or not sample.isascii() or b"\r\n." in sample:
@@ -336,10 +376,10 @@ class MessageMaker:
         """
         octets = check_token(token).encode("ascii")
         to = mailbox_header("To", [(name, address)])
-        message = b"".join((self._before, to, filled(self._after, octets)))
+        message = b"".join((self._sender, to, filled(self._after, octets)))
         if self._signer is None:
             return message
-        headers = b"".join((self._before, to, filled(self._fields, octets)))
+        headers = b"".join((self._sender, to, filled(self._fields, octets)))
         return self._signer.sign(headers, octets, self._date) + message
 
 

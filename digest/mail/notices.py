@@ -1,12 +1,12 @@
 """Notices, which are all mail but the editions: alarms and the editors' report, by mail and webhook."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,8 @@ from digest.mail.mime import (
     sender_fields,
 )
 from digest.mail.outgoing import (
+    MAIL,
+    NEVER_TWICE,
     WEBHOOK,
     DeliveryStatus,
     DueNotice,
@@ -34,14 +36,17 @@ from digest.mail.outgoing import (
     Settlement,
     Transport,
 )
-from digest.mail.store import TABLE, claim, due_notices, mark_handed, settle
+from digest.mail.store import NOTICES, claim, due_notices, hand, settle, write_surely
 from digest.mail.tokens import BOUNCES, mail_domain, token_address
+from digest.model import RenderedMail
 from digest.store.database import Database
+from digest.store.owner import Sender
 
 if TYPE_CHECKING:
     from digest.mail.dkim import Signer
 
 
+JSON = {"Content-Type": "application/json"}
 AGAIN = timedelta(minutes=15)
 """The delay of a report after a try in which the server did not answer about the address."""
 
@@ -54,8 +59,8 @@ class Posted:
     answer: str
 
 
-def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = 10.0) -> Posted:
-    """Post `payload` as JSON (RFC 8259) once; no redirect is followed.
+def post_json(url: str, body: bytes, *, timeout: float = 10.0) -> Posted:
+    """Post a body of JSON (RFC 8259) once; no redirect is followed.
 
     `timeout`, in seconds, is for each of connection, request and answer. Network errors are in the
     result, never raised.
@@ -67,7 +72,7 @@ def post_json(url: str, payload: Mapping[str, Any], *, timeout: float = 10.0) ->
     try:
         with (
             httpx2.Client(timeout=timeout, follow_redirects=False) as client,
-            client.stream("POST", url, json=dict(payload)) as answer,
+            client.stream("POST", url, content=body, headers=JSON) as answer,
         ):
             status = answer.status_code
             redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
@@ -102,7 +107,7 @@ class Ways:
     settings: Settings
     transport: Callable[[], Transport]
     signer: Callable[[], "Signer | None"]
-    post: Callable[[str, Mapping[str, Any]], Posted] = post_json
+    post: Callable[[str, bytes], Posted] = post_json
 
 
 def send_due(
@@ -110,40 +115,44 @@ def send_due(
     ways: Ways,
     kinds: Collection[Kind],
     now: Callable[[], datetime],
+    mark: str,
     *,
+    sender: Sender | None = None,
     but_for: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> Counter[OutcomeKind]:
     """Send every notice of these kinds that is due, except those named; how the tries ended.
 
-    The webhook comes first, so that no mail server delays it. Call it for reports only as the sole
-    sender.
+    `mark` is this run's own. What never may come twice needs the sole `sender`. The webhook comes first,
+    so that no mail server delays it.
     """
     due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
 
     def claimed(one: DueNotice) -> bool:
-        return one.notice.kind is Kind.REPORT or claim(db, one, now())
+        return one.notice.crash == NEVER_TWICE or claim(db, one, mark, now())
 
     def handed(ids: Sequence[int]) -> None:
-        reports = [number for number in ids if due[number].notice.kind is Kind.REPORT]
-        if reports:
+        once = [number for number in ids if due[number].notice.crash == NEVER_TWICE]
+        if once:
+            if sender is None:
+                raise RuntimeError("only the sole sender may send what never may come twice")
             with db.write():
-                mark_handed(db, reports, now(), table=TABLE)
+                hand(db, sender, once, now(), table=NOTICES)
 
     def settled(answers: Sequence[Outcome]) -> None:
         outcomes.update(one.kind for one in answers)
         moment = now()
         settlements = [_settlement(one, due[one.delivery_id], moment) for one in answers]
-        with db.write():
-            settle(db, settlements, moment, table=TABLE)
+        write_surely(db, lambda: settle(db, mark, settlements, moment, table=NOTICES))
 
     for one in due.values():
-        if one.place == WEBHOOK and not stop() and claimed(one):
+        if one.notice.way == WEBHOOK and not stop() and claimed(one):
+            handed([one.id])
             posted = post_notice(ways, one.notice)
             kind = OutcomeKind.SENT if posted.accepted else OutcomeKind.PASSING
             settled([Outcome(one.id, kind, text=posted.answer)])
-    mails = [one for one in due.values() if one.place != WEBHOOK]
+    mails = [one for one in due.values() if one.notice.way == MAIL]
     if not mails or stop():
         return outcomes
     try:
@@ -152,20 +161,16 @@ def send_due(
         claims = [one.id for one in mails if claimed(one)]
         settled([Outcome(number, OutcomeKind.UNSENT, text=str(e)) for number in claims])
         return outcomes
-    messages = (
-        outgoing(ways.settings, one.notice, one.place, one.id, signer)
-        for one in mails
-        if claimed(one)
-    )
+    messages = (outgoing(one.id, one.notice, signer) for one in mails if claimed(one))
     transport.deliver(messages, handed=handed, settled=settled, stop=stop)
     return outcomes
 
 
 def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlement:
-    """A report ends like a delivery; an alarm is sent, or tried again."""
+    """What may come twice is sent, or tried again; all else ends like a delivery."""
     settlement = settlement_of(outcome, due, moment)
     answer = without_addresses(settlement.answer) or ""
-    if due.notice.kind is Kind.REPORT:
+    if due.notice.crash == NEVER_TWICE:
         if settlement.status is DeliveryStatus.QUEUED and not settlement.counts_as_try:
             settlement = replace(settlement, due_at=moment + AGAIN)
         return replace(settlement, answer=answer)
@@ -176,7 +181,6 @@ def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlemen
         due_at=None if sent else moment + due.delay,
         server=outcome.server,
         answer=answer or outcome.kind.value,
-        counts_as_try=False,  # counted when it was claimed
     )
 
 
@@ -188,60 +192,59 @@ def post_notice(ways: Ways, notice: Notice) -> Posted:
         return Posted(False, str(e))
     if url is None:
         return Posted(False, "the variable or file that [alarms] names for the webhook is missing")
-    return ways.post(url, notice.payload or {})
+    return ways.post(url, notice.body)
 
 
-def outgoing(
-    settings: Settings, notice: Notice, address: str, number: int, signer: "Signer | None"
-) -> Outgoing:
-    """The mail to one address for a transport; `number` identifies its outcome.
-
-    The envelope sender names the notice; its bounces arrive with those of the editions.
-    """
-    sender = notice_sender(settings, notice.name)
-    return Outgoing(number, sender, address, notice_message(settings, notice, address, signer))
+def outgoing(number: int, notice: Notice, signer: "Signer | None") -> Outgoing:
+    """The mail of a notice for a transport; `number` identifies its outcome."""
+    message = notice.body
+    if signer is not None:
+        message = signer.sign(message, notice.dated_at) + message
+    return Outgoing(number, notice.sender, notice.recipient, message)
 
 
-def notice_sender(settings: Settings, name: str) -> str:
-    """The envelope sender of a notice."""
-    return token_address(BOUNCES, mail_domain(settings), name.replace(".", "-"))
-
-
-def notice_message(
-    settings: Settings, notice: Notice, address: str, signer: "Signer | None"
-) -> bytes:
-    """The complete message for one address; the same arguments give the same bytes. A notice without
-    HTML is plain text.
+def notice_mail(
+    settings: Settings,
+    kind: Kind,
+    name: str,
+    dated_at: datetime,
+    mail: RenderedMail,
+    address: str,
+    *,
+    crash: str = NEVER_TWICE,
+) -> Notice:
+    """A mail to one address, frozen; the same arguments give the same bytes. A notice without HTML is
+    plain text. The envelope sender names the notice; its bounces arrive with those of the editions.
 
     Raises:
         ValueError: the address is not valid in a header.
     """
-    identity = message_id(settings, notice.name, address)
-    mail, date = notice.mail, notice.dated_at
+    identity = message_id(settings, name, address)
     if mail.html:
         body = build_body(mail, boundary_seed=identity)
-        kind, content = [raw_header("Content-Type", body.content_type)], body.content
+        form, content = [raw_header("Content-Type", body.content_type)], body.content
     else:
         encoded = encode_text(mail.text)
-        kind = [
+        form = [
             raw_header("Content-Type", "text/plain; charset=utf-8"),
             raw_header("Content-Transfer-Encoding", encoded.transfer),
         ]
         content = filled(encoded.pieces, b"")
-    zone = settings.report_zone if notice.kind is Kind.REPORT else settings.site.time_zone
+    zone = settings.report_zone if kind is Kind.REPORT else settings.site.time_zone
     fields = [
         sender_fields(settings),
         mailbox_header("To", [(None, address)]),
         header("Subject", mail.subject),
-        raw_header("Date", format_datetime(date.astimezone(ZoneInfo(zone)))),
+        raw_header("Date", format_datetime(dated_at.astimezone(ZoneInfo(zone)))),
         raw_header("Message-ID", identity),
         raw_header("Auto-Submitted", "auto-generated"),
         raw_header("MIME-Version", "1.0"),
         raw_header("Content-Language", "en"),
-        *kind,
+        *form,
     ]
+    sender = token_address(BOUNCES, mail_domain(settings), name.replace(".", "-"))
     message = b"".join(fields) + b"\r\n" + content
-    return message if signer is None else signer.sign(message, date) + message
+    return Notice(kind, name, MAIL, address, sender, message, dated_at, crash)
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:

@@ -24,9 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
-
-from digest.model import RenderedMail
+from typing import Protocol
 
 
 class DeliveryStatus(StrEnum):
@@ -69,15 +67,18 @@ class Settlement:
     counts_as_try: bool = True
 
 
-WEBHOOK = "webhook"
-"""The place that is no address."""
+MAIL, WEBHOOK = "mail", "webhook"
+"""The ways of a notice. The webhook of [alarms] is also its own recipient: its address is a secret."""
+
+NEVER_TWICE, RATHER_TWICE = "never twice", "rather twice"
+"""What a crash may cost: a notice, or that it comes twice rather than never."""
 
 FIRST_DELAY = timedelta(minutes=2)
 LONGEST_DELAY = timedelta(hours=1)
 
 
 class Kind(StrEnum):
-    """An alarm, that it is over, or the editors' weekly report."""
+    """An alarm, that it is over, the editors' weekly report."""
 
     BEGUN = "begun"
     OVER = "over"
@@ -85,38 +86,40 @@ class Kind(StrEnum):
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)
-"""Better sent twice than never: tried until accepted, or no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice as written: each try sends the same bytes.
+    """A notice for one recipient, frozen: each try sends the same bytes.
 
-    `name`, such as "alarm.12.begun", never changes: its Message-IDs follow from it. `dated_at` is the
-    date of its mails; `payload` goes to a webhook.
+    `name`, such as "alarm.12.begun", is that of its occasion: UNIQUE (name, way, recipient). `sender` is
+    the return path of a mail. `body` is the message without its DKIM signatures, or what is posted.
+    `crash` is NEVER_TWICE, or RATHER_TWICE: then it is tried until it is accepted or given up.
     """
 
     kind: Kind
     name: str
+    way: str
+    recipient: str
+    sender: str
+    body: bytes
     dated_at: datetime
-    mail: RenderedMail
-    payload: Mapping[str, Any] | None = None
+    crash: str
 
 
 @dataclass(frozen=True, slots=True)
 class DueNotice:
-    """A notice that may be handed over now, to an address or to WEBHOOK."""
+    """A notice that may be handed over now."""
 
     id: int
     notice: Notice
-    place: str
     attempts: int
     first_tried_at: datetime | None
     due_at: datetime
 
     @property
     def delay(self) -> timedelta:
-        """How long an alarm waits after this try."""
+        """How long one that may come twice waits after this try."""
         return min(FIRST_DELAY * (1 << min(self.attempts, 16)), LONGEST_DELAY)
 
 

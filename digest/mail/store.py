@@ -1,17 +1,20 @@
-"""Stores tries to deliver, for editions and notices alike, and the outbox of notices.
+"""The outbox of notices; and how tries are handed over, settled and recovered, for deliveries too.
 
-    queued -> handed -> sent | failed | uncertain, or queued again      an edition, a report
-    queued, with its next try on disk -> sent | failed                  an alarm
+    queued -> handed -> sent | failed | uncertain, or queued again
 
-Only the sole sender (store.owner) hands over editions and reports. Any process may claim an alarm and
-hand it over; after a crash it is tried again.
+`handed` and the sender's mark are on disk before a server gets the end of a body. What a crash may
+cost is a column of a notice: "never twice" goes as a delivery does, handed over by the sole sender
+(store.owner) alone. "rather twice" may be claimed by any process, with its next try on disk, and is
+tried again after a crash.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from digest.errors import SenderError
+from digest.errors import SenderError, StoreError
 from digest.mail.ledger import DELAYS
 from digest.mail.outgoing import (
     LONGEST_DELAY,
@@ -22,13 +25,14 @@ from digest.mail.outgoing import (
     OutcomeKind,
     Settlement,
 )
-from digest.model import RenderedMail
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
+from digest.store.owner import Sender
 
-TABLE = "notice_deliveries"
+DELIVERIES, NOTICES = "deliveries", "notices"
+"""The two tables with the columns of a ledger: status, mark, attempts, due_at and so on."""
 
-MARK_HANDED = """
-UPDATE {table} SET status = 'handed', handed_at = :now, attempts = attempts + 1,
+HAND = """
+UPDATE {table} SET status = 'handed', mark = :mark, handed_at = :now, attempts = attempts + 1,
        first_tried_at = coalesce(first_tried_at, :now)
  WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'queued'
 """
@@ -37,21 +41,21 @@ SETTLE = """
 UPDATE {table} SET status = ?, settled_at = ?, due_at = ?, server = ?, answer = ?, reason = ?,
        attempts = attempts + (status = 'queued') + ? - 1,  -- handed was counted already
        first_tried_at = coalesce(first_tried_at, ?)
- WHERE id = ? AND status IN ('queued', 'handed')
+ WHERE id = ? AND (status = 'queued' OR (status IN ('handed', 'uncertain') AND mark IS ?))
 """
 
 
-def mark_handed(
-    db: Database, delivery_ids: Sequence[int], now: datetime, *, table: str = "deliveries"
+def hand(
+    db: Database, sender: Sender, ids: Sequence[int], now: datetime, *, table: str = DELIVERIES
 ) -> None:
-    """Mark deliveries whose bodies are about to be ended. Call inside a write.
+    """Mark rows whose bodies are about to be ended. Call inside a write.
 
     Raises:
-        SenderError: one of them is no longer queued; none of them may be ended.
+        SenderError: one is no longer queued, or this is not the sole sender any more; none may be ended.
     """
-    ids = json.dumps(list(delivery_ids))
-    marked = db.run(MARK_HANDED.format(table=table), {"now": text_from_moment(now), "ids": ids})
-    if marked != len(delivery_ids):
+    sender.check(db)
+    values = {"mark": sender.mark, "now": text_from_moment(now), "ids": json.dumps(list(ids))}
+    if db.run(HAND.format(table=table), values) != len(ids):
         raise SenderError(
             "Some of this mail was cancelled while it was being sent. Messages under way were "
             "finished, nothing more is sent. Next: digest editions list."
@@ -59,9 +63,15 @@ def mark_handed(
 
 
 def settle(
-    db: Database, settlements: Sequence[Settlement], now: datetime, *, table: str = "deliveries"
+    db: Database,
+    mark: str,
+    settlements: Sequence[Settlement],
+    now: datetime,
+    *,
+    table: str = DELIVERIES,
 ) -> None:
-    """Store how tries ended. Call inside a write."""
+    """Store how tries ended: of rows that are queued, or were handed over with this mark. Call inside
+    a write."""
     at = text_from_moment(now)
     db.run_many(
         SETTLE.format(table=table),
@@ -76,103 +86,151 @@ def settle(
                 one.counts_as_try,
                 at if one.counts_as_try else None,
                 one.delivery_id,
+                mark,
             )
             for one in settlements
         ],
     )
 
 
-def recover_handed(
-    db: Database, fates: Mapping[int, OutcomeKind], now: datetime, *, table: str = "deliveries"
-) -> int:
-    """Settle what a dead sender left as handed, each by its fate (see Transport), without one as
-    uncertain; how many. Call inside a write, as the only sender.
+RETRY_SECONDS = 1.0
+
+
+def write_surely(db: Database, write: Callable[[], None]) -> None:
+    """Write the answers of mail servers, which exist nowhere else: while another process writes or
+    the disk is full, wait for as long as it takes. Meanwhile nothing more is handed over.
+
+    Raises:
+        StoreError: the database can never take them, because it is damaged or gone.
     """
-    settlements = []
-    for row in db.rows(f"SELECT id FROM {table} WHERE status = 'handed'"):  # noqa: S608 - ours
-        match fates.get(row["id"]):
-            case OutcomeKind.SENT:
-                why = "found in the outbox after the sender died"
-                settlements.append(Settlement(row["id"], DeliveryStatus.SENT, reason=why))
-            case OutcomeKind.UNSENT:
-                settlements.append(Settlement(row["id"], DeliveryStatus.QUEUED, due_at=now))
-            case _:
-                why = "the sender died after the body was handed over"
-                settlements.append(Settlement(row["id"], DeliveryStatus.UNCERTAIN, reason=why))
-    settle(db, settlements, now, table=table)
-    return len(settlements)
+    waits = False
+    while True:
+        try:
+            with db.write():
+                write()
+        except StoreError as e:
+            if not e.may_pass:
+                raise
+            if not waits:
+                text = "The answers of mail servers wait until the database can be written: %s"
+                logging.getLogger("digest").warning(text, e)
+            waits = True
+            time.sleep(RETRY_SECONDS)  # noqa: TID251 - an answer has no row to wait in
+        else:
+            return
+
+
+def recover(
+    db: Database,
+    dead: Collection[str],
+    fates: Mapping[int, OutcomeKind],
+    now: datetime,
+    *,
+    table: str = DELIVERIES,
+) -> int:
+    """Settle what earlier senders left as handed, each by its fate (see Transport), without one as
+    uncertain; how many. Call inside a write, as the sole sender.
+
+    A sender whose mark is not among the `dead` may live although its lock file was removed. It hands
+    over nothing more, but may still end what it has: that is never sent again, and its answers still
+    count.
+    """
+    count = 0
+    for row in db.rows(f"SELECT id, mark FROM {table} WHERE {LEFT[table]}"):  # noqa: S608 - ours
+        fate = fates.get(row["id"])
+        if fate is OutcomeKind.SENT:
+            why = "found in the outbox after the sender died"
+            one = Settlement(row["id"], DeliveryStatus.SENT, reason=why)
+        elif fate is OutcomeKind.UNSENT and row["mark"] in dead:
+            one = Settlement(row["id"], DeliveryStatus.QUEUED, due_at=now)
+        else:
+            why = "the sender died after the body was handed over"
+            one = Settlement(row["id"], DeliveryStatus.UNCERTAIN, reason=why)
+        settle(db, row["mark"], [one], now, table=table)
+        count += 1
+    return count
+
+
+LEFT = {DELIVERIES: "status = 'handed'", NOTICES: "status = 'handed' AND crash = 'never twice'"}
+"""What a dead sender has left."""
 
 
 def handed_notices(db: Database) -> list[Row]:
-    """Rows of what was handed over without an answer: id, name, place."""
-    sql = """SELECT notice_deliveries.id, name, place
-               FROM notice_deliveries JOIN notices ON notices.id = notice_id
-              WHERE status = 'handed' ORDER BY notice_deliveries.id"""
-    return db.rows(sql)
+    """Rows of what was handed over without an answer: id, sender, recipient."""
+    where = LEFT[NOTICES]
+    return db.rows(f"SELECT id, sender, recipient FROM notices WHERE {where} ORDER BY id")  # noqa: S608 - ours
 
 
-def queue(db: Database, notice: Notice, places: Collection[str], now: datetime) -> int:
-    """Store a notice and queue it for each place; its id. Call inside a write.
+def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
+    """Queue notices; how many. Call inside a write.
 
-    A known notice and its deliveries stay as they are; only a failed delivery is queued again.
+    One that is known stays as it is; only a failed one is queued again.
     """
     at = text_from_moment(now)
-    sql = """INSERT INTO notices (kind, name, composed_at, dated_at, subject, text, html, payload)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"""
-    mail, dated_at = notice.mail, text_from_moment(notice.dated_at)
-    payload = None if notice.payload is None else json.dumps(notice.payload, ensure_ascii=False)
-    values = (notice.kind, notice.name, at, dated_at, mail.subject, mail.text, mail.html, payload)
-    db.run(sql, values)
-    notice_id = int(db.value("SELECT id FROM notices WHERE name = ?", (notice.name,)))
-    sql = """INSERT INTO notice_deliveries (notice_id, place, status, due_at)
-             VALUES (?, ?, 'queued', ?) ON CONFLICT (notice_id, place) DO UPDATE
-                SET status = 'queued', due_at = excluded.due_at, settled_at = NULL, attempts = 0,
-                    first_tried_at = NULL, reason = NULL WHERE status = 'failed'"""
-    db.run_many(sql, [(notice_id, place, at) for place in dict.fromkeys(places)])
-    return notice_id
+    sql = """
+    INSERT INTO notices (kind, name, way, recipient, sender, body, crash, dated_at, queued_at, status,
+                         due_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) ON CONFLICT (name, way, recipient) DO UPDATE
+       SET status = 'queued', due_at = excluded.due_at, settled_at = NULL, attempts = 0,
+           first_tried_at = NULL, reason = NULL WHERE status = 'failed'
+    """
+    rows = [
+        (
+            *(one.kind, one.name, one.way, one.recipient, one.sender, one.body, one.crash),
+            *(text_from_moment(one.dated_at), at, at),
+        )
+        for one in notices
+    ]
+    db.run_many(sql, rows)
+    return len(rows)
 
 
 def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[DueNotice]:
-    """The deliveries that may be handed over now, the oldest notice first.
+    """The notices that may be handed over now, the oldest first.
 
     A due time later than the longest delay was written by a clock that ran ahead, so it is due.
     """
-    longest = DELAYS[-1] if Kind.REPORT in kinds else LONGEST_DELAY
-    sql = """
-    SELECT notices.*, notice_deliveries.id AS delivery_id, place, attempts, first_tried_at, due_at
-      FROM notice_deliveries JOIN notices ON notices.id = notice_id
-     WHERE status = 'queued' AND (due_at <= ? OR due_at > ?)
+    sql = f"""
+    SELECT * FROM notices
+     WHERE {OPEN} AND (due_at <= ? OR due_at > iif(crash = 'never twice', ?, ?))
        AND kind IN (SELECT value FROM json_each(?))
-     ORDER BY notice_id, notice_deliveries.id
-    """
-    soon, late = text_from_moment(now), text_from_moment(now + longest)
+     ORDER BY dated_at, name, id
+    """  # noqa: S608 - ours
+    late = (text_from_moment(now + longest) for longest in (DELAYS[-1], LONGEST_DELAY))
     return [
         DueNotice(
-            row["delivery_id"],
+            row["id"],
             Notice(
                 Kind(row["kind"]),
                 row["name"],
+                row["way"],
+                row["recipient"],
+                row["sender"],
+                row["body"],
                 moment_from_text(row["dated_at"]),
-                RenderedMail(row["subject"], "", row["text"], row["html"]),
-                row["payload"] and json.loads(row["payload"]),
+                row["crash"],
             ),
-            row["place"],
             row["attempts"],
             row["first_tried_at"] and moment_from_text(row["first_tried_at"]),
             moment_from_text(row["due_at"]),
         )
-        for row in db.rows(sql, (soon, late, json.dumps(list(kinds))))
+        for row in db.rows(sql, (text_from_moment(now), *late, json.dumps(list(kinds))))
     ]
 
 
-def claim(db: Database, due: DueNotice, now: datetime) -> bool:
-    """Take an alarm to hand it over, with its next try on disk. False: another process took it."""
-    sql = """UPDATE notice_deliveries SET attempts = attempts + 1, due_at = ?,
-                    first_tried_at = coalesce(first_tried_at, ?)
-              WHERE id = ? AND status = 'queued' AND due_at = ?"""
-    again, was = text_from_moment(now + due.delay), text_from_moment(due.due_at)
+OPEN = "(status = 'queued' OR (status = 'handed' AND crash = 'rather twice'))"
+"""What may be claimed, given up, or handed over; one that may come twice also after a crash."""
+
+
+def claim(db: Database, due: DueNotice, mark: str, now: datetime) -> bool:
+    """Take a notice that may come twice, with its next try on disk. False: another process took it."""
+    sql = f"""
+    UPDATE notices SET status = 'handed', mark = ?, handed_at = ?, attempts = attempts + 1, due_at = ?,
+           first_tried_at = coalesce(first_tried_at, ?) WHERE id = ? AND {OPEN} AND due_at = ?
+    """  # noqa: S608 - ours
+    at, again, was = map(text_from_moment, (now, now + due.delay, due.due_at))
     with db.write():
-        return bool(db.run(sql, (again, text_from_moment(now), due.id, was)))
+        return bool(db.run(sql, (mark, at, again, at, due.id, was)))
 
 
 def give_up(
@@ -185,26 +243,25 @@ def give_up(
     name: str | None = None,
     tried_before: datetime | None = None,
 ) -> None:
-    """Mark queued deliveries of these kinds as failed, except to these places. Call inside a write.
+    """Mark what is open of these kinds as failed, except to these recipients. Call inside a write.
 
-    With `name` only those of that notice, with `tried_before` only those first tried before then.
+    With `name` only that notice, with `tried_before` only those first tried before then.
     """
-    at = text_from_moment(now)
-    sql = """UPDATE notice_deliveries SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
-              WHERE status = 'queued' AND place NOT IN (SELECT value FROM json_each(?))
-                AND notice_id IN (SELECT id FROM notices WHERE name = coalesce(?, name)
-                                     AND kind IN (SELECT value FROM json_each(?)))
-                AND (? IS NULL OR first_tried_at < ?)"""
+    sql = f"""
+    UPDATE notices SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
+     WHERE {OPEN} AND recipient NOT IN (SELECT value FROM json_each(?))
+       AND name = coalesce(?, name) AND kind IN (SELECT value FROM json_each(?))
+       AND (? IS NULL OR first_tried_at < ?)
+    """  # noqa: S608 - ours
     before = None if tried_before is None else text_from_moment(tried_before)
-    places, of = json.dumps(list(but_for)), json.dumps(list(kinds))
-    db.run(sql, (at, reason, places, name, of, before, before))
+    recipients, of = json.dumps(list(but_for)), json.dumps(list(kinds))
+    db.run(sql, (text_from_moment(now), reason, recipients, name, of, before, before))
 
 
 def has_open(db: Database, kinds: Collection[Kind]) -> bool:
     """Whether a notice is queued, or was handed over and has no answer."""
-    sql = """SELECT 1 FROM notice_deliveries JOIN notices ON notices.id = notice_id
-              WHERE status IN ('queued', 'handed') AND kind IN (SELECT value FROM json_each(?))
-              LIMIT 1"""
+    sql = """SELECT 1 FROM notices WHERE status IN ('queued', 'handed')
+                AND kind IN (SELECT value FROM json_each(?)) LIMIT 1"""
     return db.value(sql, (json.dumps(list(kinds)),)) is not None
 
 
@@ -214,10 +271,8 @@ def last_dated_at(db: Database, kind: Kind) -> datetime | None:
     return None if newest is None else moment_from_text(str(newest))
 
 
-def deliveries_of(db: Database, names: Collection[str]) -> list[Row]:
-    """Rows: id, kind, place, status, attempts, due_at, settled_at, answer, reason."""
-    sql = """SELECT notice_deliveries.id, kind, place, status, attempts, due_at, settled_at, answer,
-                    reason
-               FROM notices JOIN notice_deliveries ON notice_id = notices.id
-              WHERE name IN (SELECT value FROM json_each(?)) ORDER BY notice_deliveries.id"""
+def notices_named(db: Database, names: Collection[str]) -> list[Row]:
+    """Rows: id, kind, recipient, status, attempts, due_at, settled_at, answer, reason."""
+    sql = """SELECT id, kind, recipient, status, attempts, due_at, settled_at, answer, reason
+               FROM notices WHERE name IN (SELECT value FROM json_each(?)) ORDER BY id"""
     return db.rows(sql, (json.dumps(list(names)),))

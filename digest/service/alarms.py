@@ -1,5 +1,6 @@
 """Alarms: a trouble that lasts is notified once to each place, and once more when it is over."""
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,9 +9,9 @@ from zoneinfo import ZoneInfo
 from digest.config.settings import Settings
 from digest.editions.mail import wrap
 from digest.errors import DigestError
-from digest.mail.notices import Ways, outgoing, post_notice, send_due
-from digest.mail.outgoing import ALARMS, WEBHOOK, Kind, Notice, Outcome, OutcomeKind
-from digest.mail.store import deliveries_of, give_up, has_open, queue
+from digest.mail.notices import Ways, notice_mail, outgoing, post_notice, send_due
+from digest.mail.outgoing import ALARMS, RATHER_TWICE, WEBHOOK, Kind, Notice, Outcome, OutcomeKind
+from digest.mail.store import give_up, has_open, notices_named, queue
 from digest.model import RenderedMail, Trouble
 from digest.newsroom import Newsroom
 from digest.service import store
@@ -80,19 +81,19 @@ def update_alarms(
                     if alarm.raised_at is None:
                         store.mark_alarm(db, alarm, "raised_at", now)
                         report.raised.append(key)
-                    notice = alarm_notice(settings, trouble, None, begun, alarm.raised_at or now)
-                    queue(db, notice, named, now)
+                    at = alarm.raised_at or now
+                    queue(db, alarm_notices(settings, trouble, None, begun, at, named), now)
             elif not key.startswith(VERB_KEY) or key in sound:
                 gone_at = min(alarm.gone_at or now, now)
                 store.mark_alarm(db, alarm, "gone_at", gone_at)
                 if gone_at <= now - quiet:
                     store.mark_alarm(db, alarm, "closed_at", now)
                     # Only the places that were to get the alarm hear that it is over.
-                    alarmed = {row["place"] for row in deliveries_of(db, [begun])}
+                    alarmed = {row["recipient"] for row in notices_named(db, [begun])}
                     give_up(db, [Kind.BEGUN], "it is over", now, name=begun)
                     if to := [place for place in named if place in alarmed]:
                         over = _name(alarm.id, trouble.since, Kind.OVER)
-                        queue(db, alarm_notice(settings, trouble, gone_at, over, now), to, now)
+                        queue(db, alarm_notices(settings, trouble, gone_at, over, now, to), now)
                     report.closed += [] if alarm.raised_at is None else [key]
         give_up(db, ALARMS, "no longer named in [alarms]", now, but_for=named)
         give_up(db, [Kind.OVER], "tries used up", now, tried_before=now - LAST_TRY)
@@ -108,7 +109,10 @@ def send_alarms(
         for alarm in store.open_alarms(newsroom.db).values()
         if alarm.gone_at is not None
     ]
-    outcomes = send_due(newsroom.db, newsroom.ways, ALARMS, newsroom.now, but_for=gone, stop=stop)
+    mark = newsroom.random_bytes()[:8].hex()
+    outcomes = send_due(
+        newsroom.db, newsroom.ways, ALARMS, newsroom.now, mark, but_for=gone, stop=stop
+    )
     report.sent += outcomes[OutcomeKind.SENT]
     report.put_off += outcomes.total() - outcomes[OutcomeKind.SENT]
 
@@ -116,13 +120,14 @@ def send_alarms(
 def list_alarms(db: Database, limit: int) -> list[Row]:
     """Alarms as rows, the open ones first, then the newest, each with its `messages`."""
     alarms = store.newest_alarms(db, limit)
-    columns = ("place", "status", "attempts", "due_at", "settled_at", "answer")
+    columns = ("status", "attempts", "due_at", "settled_at", "answer")
     for alarm in alarms:
         began_at = moment_from_text(alarm["began_at"])
         names = [_name(alarm["id"], began_at, kind) for kind in ALARMS]
         alarm["messages"] = [
-            {"occasion": row["kind"], **{column: row[column] for column in columns}}
-            for row in deliveries_of(db, names)
+            {"occasion": row["kind"], "place": row["recipient"]}
+            | {column: row[column] for column in columns}
+            for row in notices_named(db, names)
         ]
     return alarms
 
@@ -132,10 +137,15 @@ def _name(alarm_id: int | str, began_at: datetime, kind: Kind) -> str:
     return f"alarm.{began_at:%Y%m%d%H%M%S}.{alarm_id}.{kind}"
 
 
-def alarm_notice(
-    settings: Settings, trouble: Trouble, over_at: datetime | None, name: str, dated_at: datetime
-) -> Notice:
-    """What is wrong, since when, what to do; or, with `over_at`, that it is over.
+def alarm_notices(
+    settings: Settings,
+    trouble: Trouble,
+    over_at: datetime | None,
+    name: str,
+    dated_at: datetime,
+    to: Collection[str],
+) -> list[Notice]:
+    """For each of these places: what is wrong, since when, what to do; or, with `over_at`, that it is over.
 
     Plain text for a mail, and the payload for a webhook: its `id` is the same at each try, its `text`
     is all of it in one line, for chats.
@@ -174,7 +184,13 @@ def alarm_notice(
         "text": f"{subject}. {trouble.said}" + ("" if over_at else f" {trouble.advice}"),
     }
     mail = RenderedMail(subject, "", "\n\n".join(parts) + "\n", "")
-    return Notice(kind, name, dated_at, mail, payload)
+    body = json.dumps(payload, ensure_ascii=False).encode()
+    return [
+        Notice(kind, name, WEBHOOK, WEBHOOK, "", body, dated_at, RATHER_TWICE)
+        if place == WEBHOOK
+        else notice_mail(settings, kind, name, dated_at, mail, place, crash=RATHER_TWICE)
+        for place in to
+    ]
 
 
 class DatabaseAlarm:
@@ -225,21 +241,21 @@ class DatabaseAlarm:
         """Those of these places that accepted the notice."""
         settings, over_at = ways.settings, self._gone_at
         name = _name("database", trouble.since, Kind.OVER if over_at else Kind.BEGUN)
-        notice = alarm_notice(settings, trouble, over_at, name, over_at or trouble.since)
-        sent = {WEBHOOK} if WEBHOOK in to and post_notice(ways, notice).accepted else set()
-        addresses = [place for place in places(settings) if place in to and place != WEBHOOK]
-        if not addresses:
+        named = [place for place in places(settings) if place in to]
+        at = over_at or trouble.since
+        mails = alarm_notices(settings, trouble, over_at, name, at, named)
+        sent = set()
+        if WEBHOOK in named and post_notice(ways, mails.pop(0)).accepted:  # it is named first
+            sent.add(WEBHOOK)
+        if not mails:
             return sent
         try:
             transport, signer = ways.transport(), ways.signer()
         except DigestError:  # `digest doctor` says what it is, and the webhook has the alarm
             return sent
         outcomes: list[Outcome] = []
-        messages = (
-            outgoing(settings, notice, address, number, signer)
-            for number, address in enumerate(addresses)
-        )
+        messages = (outgoing(number, notice, signer) for number, notice in enumerate(mails))
         transport.deliver(messages, handed=lambda _: None, settled=outcomes.extend, stop=stop)
         return sent | {
-            addresses[one.delivery_id] for one in outcomes if one.kind is OutcomeKind.SENT
+            mails[one.delivery_id].recipient for one in outcomes if one.kind is OutcomeKind.SENT
         }

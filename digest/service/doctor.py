@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from digest.config.settings import DigestConfig, Settings
-from digest.editions.compose import preview
+from digest.editions.compose import next_window, preview
 from digest.editions.preview import everything, preview_segments
 from digest.editions.selection import edition_hash, order_placements
 from digest.errors import DigestError, LexiconError
@@ -143,11 +143,10 @@ def database(newsroom: Newsroom) -> Iterator[Finding]:
             advice = "Next: digest themes try shows what would change, digest themes apply does it."
             yield Finding("filing", "yellow", text, advice)
         for digest in settings.digests:
-            edition = preview(newsroom, digest, now)
-            if edition is None:
+            if next_window(newsroom, digest, now, by_hand=True) is None:
                 yield Finding(f"digest {digest.name}", "green", "no articles yet")
             else:
-                yield _rendered(newsroom, digest, edition)
+                yield _rendered(newsroom, digest)
 
 
 def lease(db: Database, settings: Settings, now: datetime) -> Finding:
@@ -255,11 +254,12 @@ def _address(data: bytes, ending: str) -> str | None:
     return next((link.get("href") for link in links), None)
 
 
-def _rendered(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Finding:
+def _rendered(newsroom: Newsroom, digest: DigestConfig) -> Finding:
     heavy: list[str] = []
 
     def render() -> str:
-        previews = _previews(newsroom, digest, edition)
+        edition = preview(newsroom, digest, newsroom.now())
+        previews = [] if edition is None else _previews(newsroom, digest, edition)
         budget = newsroom.settings.mail.budget_kb * 1000
         heavy.extend(_size(one) for one in previews if len(one.message) > budget)
         warnings = dict.fromkeys(text for one in previews for text in one.warnings)
@@ -275,7 +275,7 @@ def _previews(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> lis
     settings = newsroom.settings
     languages = settings.digest_languages(digest)
     segments = [Segment(everything(settings, digest, language), 0) for language in languages]
-    return preview_segments(newsroom, digest, edition, segments)
+    return preview_segments(newsroom, digest, edition, segments, newsroom.now())
 
 
 def _size(one: Preview) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from digest.errors import SenderError, StoreError
+from digest.errors import SenderBusyError, StoreError
 from digest.mail.outgoing import OutcomeKind
 from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
@@ -135,10 +135,10 @@ class Worker:
         return {"editions": editions}
 
     def _send(self, stop: Stop) -> Facts:
-        from digest.editions.deliver import begin_sending, deliver
+        from digest.editions.compose import settle_withdrawn
+        from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
         from digest.editions.store import pending_editions
-        from digest.store.owner import sole_sender
 
         reports: list[EditionReport] = []
         faults: list[Exception] = []
@@ -151,10 +151,10 @@ class Worker:
             if not names and not handed_deliveries(newsroom.db):
                 return {}
             try:
-                stack.enter_context(sole_sender(newsroom.settings.store.path, newsroom.now()))
-            except SenderError as e:  # a person sends by hand: leave it to the next tick
+                newsroom = stack.enter_context(sending(newsroom))
+            except SenderBusyError as e:  # a person sends by hand: leave it to the next tick
                 return {"waits": str(e)}
-            recovered = begin_sending(newsroom)
+            settle_withdrawn(newsroom)
             for name in names:
                 count = partial(self.counters.count_answer, name)
                 try:
@@ -174,7 +174,7 @@ class Worker:
             }
             for report in reports
         ]
-        return {"recovered": recovered, "editions": editions}
+        return {"recovered": newsroom.sender.recovered, "editions": editions}
 
     def _bounces(self, stop: Stop) -> Facts:
         from digest.bounces.intake import take_returns
@@ -234,17 +234,15 @@ class Worker:
         return facts | ({"database": fault} if fault else {}) | ({"told": sent} if sent else {})
 
     def _report(self, stop: Stop) -> Facts:
-        from digest.editions.deliver import begin_sending
+        from digest.editions.deliver import sending
         from digest.service.report import is_due, send_report
-        from digest.store.owner import sole_sender
 
         with self.newsroom.open() as newsroom, ExitStack() as stack:
             if not is_due(newsroom, newsroom.now()):
                 return {}
             try:
-                stack.enter_context(sole_sender(newsroom.settings.store.path, newsroom.now()))
-            except SenderError as e:
+                newsroom = stack.enter_context(sending(newsroom))
+            except SenderBusyError as e:
                 return {"waits": str(e)}
-            begin_sending(newsroom)
             composed, outcomes = send_report(newsroom, stop=stop)
         return {"composed": composed, **{kind.value: n for kind, n in outcomes.items()}}

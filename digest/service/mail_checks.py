@@ -17,6 +17,7 @@ import click
 
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError, SigningError, template_fault
+from digest.language.text import foreign
 from digest.mail.notices import is_usable
 from digest.newsroom import Newsroom
 from digest.service.store import last_window_end
@@ -201,7 +202,7 @@ def text_records(
         except (DNSException, OSError):
             return records
         else:
-            records[name] = [b"".join(text.strings).decode("latin-1") for text in answer]
+            records[name] = [foreign(b"".join(text.strings), limit=4096) for text in answer]
     return records
 
 

@@ -19,9 +19,9 @@ from digest.editions.mail import SEPARATOR, render_parts
 from digest.editions.schedule import boundary_before_or_at
 from digest.errors import NotReadyError
 from digest.language.wording import wording_for
-from digest.mail.notices import send_due
+from digest.mail.notices import notice_mail, send_due
 from digest.mail.outgoing import Kind, Notice, OutcomeKind
-from digest.mail.store import deliveries_of, give_up, has_open, last_dated_at, queue
+from digest.mail.store import give_up, has_open, last_dated_at, notices_named, queue
 from digest.model import OTHER, Article, Match, RenderedMail, ThemeScore, Trouble, Window
 from digest.newsroom import Newsroom
 from digest.service import store
@@ -43,25 +43,29 @@ def is_due(newsroom: Newsroom, now: datetime) -> bool:
 
 def send_report(
     newsroom: Newsroom, *, stop: Callable[[], bool] = lambda: False
-) -> tuple[int | None, Counter[OutcomeKind]]:
-    """Compose the report of the week that is due, and send what is queued; the id of the report, if
-    one was composed, and how the tries ended. Call as the sole sender, after `begin_sending`.
+) -> tuple[int, Counter[OutcomeKind]]:
+    """Compose the report of the week that is due, and send what is queued; for how many editors one
+    was composed, and how the tries ended. Call it within `sending`.
 
     What is still queued of an earlier week, or for somebody who is no longer named, is given up.
     """
-    db, composed = newsroom.db, None
+    db, composed, sender = newsroom.db, 0, newsroom.sender
     now, editors = newsroom.now(), newsroom.settings.report.mail_to
     window = closed_week(newsroom, now) if editors else None
     if window is not None:
         # Only the sole sender composes a week, so nobody waits for its lock meanwhile.
         with db.snapshot():
             mail = render_week(newsroom, window, now)
+        notices = [report_notice(newsroom.settings, window, mail, one) for one in editors]
         with db.write():
             give_up(db, REPORTS, "the next week came", now)
-            composed = queue(db, report_notice(window, mail), editors, now)
+            composed = queue(db, notices, now)
     with db.write():
         give_up(db, REPORTS, "no longer named in report.mail_to", now, but_for=editors)
-    return composed, send_due(db, newsroom.ways, REPORTS, newsroom.now, stop=stop)
+    outcomes = send_due(
+        db, newsroom.ways, REPORTS, newsroom.now, sender.mark, sender=sender, stop=stop
+    )
+    return composed, outcomes
 
 
 def check_wanted(settings: Settings) -> None:
@@ -100,9 +104,10 @@ def _boundary(settings: Settings, moment: datetime) -> datetime:
     return boundary_before_or_at(parse_rule(settings.report.schedule), settings.report_zone, moment)
 
 
-def report_notice(window: Window, mail: RenderedMail) -> Notice:
+def report_notice(settings: Settings, window: Window, mail: RenderedMail, editor: str) -> Notice:
     """One week has one report, so its end is its name and its date."""
-    return Notice(Kind.REPORT, _name(window.ends_at), window.ends_at, mail)
+    name = _name(window.ends_at)
+    return notice_mail(settings, Kind.REPORT, name, window.ends_at, mail, editor)
 
 
 def _name(ends_at: datetime) -> str:
@@ -114,8 +119,12 @@ def deliveries(db: Database) -> list[Row]:
     last = last_dated_at(db, Kind.REPORT)
     columns = ("status", "attempts", "due_at", "settled_at", "answer", "reason")
     return [
-        {"id": row["id"], "address": row["place"], **{column: row[column] for column in columns}}
-        for row in deliveries_of(db, [] if last is None else [_name(last)])
+        {
+            "id": row["id"],
+            "address": row["recipient"],
+            **{column: row[column] for column in columns},
+        }
+        for row in notices_named(db, [] if last is None else [_name(last)])
     ]
 
 

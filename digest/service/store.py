@@ -162,10 +162,10 @@ def refused_notices(db: Database, addresses: Collection[str]) -> Row | None:
     None if none is deferred.
     """
     sql = """
-    SELECT coalesce(first_tried_at, composed_at) AS since, answer  -- a server that is away is no try
-      FROM notice_deliveries JOIN notices ON notices.id = notice_id
+    SELECT coalesce(first_tried_at, queued_at) AS since, answer  -- a server that is away is no try
+      FROM notices
      WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
-       AND place IN (SELECT value FROM json_each(?))
+       AND recipient IN (SELECT value FROM json_each(?))
      ORDER BY 1 LIMIT 1
     """
     return db.row(sql, (json.dumps(list(addresses)),))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digest.errors import DocumentError
+from digest.language.text import is_clean
 
 _MIB = 1024 * 1024
 
@@ -40,9 +41,11 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
                         continue  # just deleted
                     raise
                 size = 0
-            # A name that is not UTF-8 is shown escaped; `read_bytes` refuses it.
             name = path.relative_to(folder).as_posix()
-            name = name.encode("utf-8", "backslashreplace").decode()
+            if not is_clean(
+                name
+            ):  # shown escaped, so that each has its own; `read_bytes` refuses it
+                name = name.encode("unicode_escape").decode("ascii")
             if not any(part.startswith(".") and part != ".." for part in name.split("/")):
                 documents.append(FoundDocument(name, path, size))
     except (ValueError, NotImplementedError) as error:
@@ -78,10 +81,9 @@ def read_bytes(found: FoundDocument, limit_bytes: int) -> bytes | None:
     Raises:
         DocumentError: larger than `limit_bytes`, empty, or unreadable.
     """
-    try:
-        str(found.path).encode()
-    except UnicodeEncodeError:
-        raise DocumentError(found.name, "its file name is not UTF-8; rename the file") from None
+    if not is_clean(str(found.path)):
+        reason = "its file name is not UTF-8, or has control characters; rename the file"
+        raise DocumentError(found.name, reason)
     try:
         with found.path.open("rb") as file:
             data = file.read(limit_bytes + 1)

@@ -363,6 +363,14 @@ def content_mark(db: Database) -> str:
     return str(db.value("SELECT count(*) || ' ' || total(mark) FROM article_marks"))
 
 
+def window_mark(db: Database, window: Window) -> str:
+    """A text that changes whenever an edition of this window may: its articles, their themes, stories."""
+    sql = """SELECT count(*) || ' ' || total(mark) FROM articles JOIN article_marks ON article_id = id
+              WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0"""
+    bounds = (text_from_moment(window.starts_at), text_from_moment(window.ends_at))
+    return str(db.value(sql, bounds))
+
+
 def article_marks(db: Database) -> dict[int, int]:
     """A number for each article id that changes whenever the article's page may have changed.
 

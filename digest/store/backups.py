@@ -123,7 +123,7 @@ def restore(
         raise StoreError(f"{path}: is the database itself. Name a copy that `digest backup` made.")
     if not path.parent.is_dir():
         raise StoreError(f"{path}: its folder does not exist. Make it, or change store.path.")
-    with sole_sender(path, moment):
+    with sole_sender(path, moment, "restore"):
         aside = path.with_name(f"{path.stem}-before-{moment.astimezone(UTC).strftime(STAMP)}.db")
         with new_file(path) as copy:
             with _opened(source) as db:

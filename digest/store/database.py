@@ -41,6 +41,8 @@ class Database:
         self.path = path
         self.read_only = read_only
         self._explained = _Explained(path)
+        self._real = path.resolve()  # beside it SQLite has its own files
+        self._files: list[tuple[int, int]] = []
 
     @cached_property
     def tables(self) -> "Tables":
@@ -80,6 +82,17 @@ class Database:
     def version(self) -> int:
         """A number that changes when another connection writes; our own writes do not change it."""
         return int(self.value("PRAGMA data_version"))
+
+    def was_replaced(self) -> bool:
+        """Whether the file, its -wal or its -shm is not the one of the first call. Call inside a write:
+        then all three are there."""
+        try:
+            stats = [Path(f"{self._real}{ending}").stat() for ending in ("", "-wal", "-shm")]
+        except OSError:
+            return True
+        files = [(one.st_dev, one.st_ino) for one in stats]
+        self._files = self._files or files
+        return files != self._files
 
     def insert(self, table: str, row: Row) -> int:
         """Add one row; its rowid."""
@@ -283,7 +296,9 @@ class _Explained:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, sqlite3.DatabaseError) and (message := disk_fault(error)):
-            raise StoreError(f"{self.path}: {message}") from error
+            fault = StoreError(f"{self.path}: {message}")
+            fault.may_pass = message != _DISK_FAULTS["NOTADB"] and "is damaged" not in message
+            raise fault from error
 
 
 def created_at(database: Database) -> datetime:

@@ -8,48 +8,160 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from digest.errors import SenderError, StoreError
+from digest.errors import SenderBusyError, SenderError, StoreError
 from digest.store.database import Database, moment_from_text, text_from_moment
 
 HOME = "home"
 COPY_OF = "copy of "  # in front of the home of a backup or an import
+SENDER = "sender"
 WAY_OUT = "way_out"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
+MARKS = 20
+"""How many marks of dead senders a lock file keeps."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """The only process that sends from a database, until it ends.
+
+    `mark` is random and kept with each row that it hands over. `dead` are the marks of earlier senders
+    whose lock it could take, so that they live no more. `began` are the marks one of which a database
+    that last sent from here has; none if nothing did. `recovered`: the rows of dead senders it settled.
+    """
+
+    mark: str
+    dead: tuple[str, ...]
+    began: frozenset[str]
+    lock: Path
+    descriptor: int
+    recovered: int = 0
+
+    def begin(self, db: Database, here: str) -> None:
+        """Become the sender that the database names: from then on an earlier one hands over nothing.
+        Call inside a write, and `note` after it.
+
+        Raises:
+            SenderError: the database was copied, restored or put here; `digest activate` lets it send.
+        """
+        check_home(db, here)
+        if not _has_sent(db, self.began):
+            raise SenderError(
+                f"{db.path}: this is not the database that last sent from here, but an older or another "
+                "one in its place, and does not record what was sent. If that is right, run "
+                "`digest activate`."
+            )
+        _set_meta(db, SENDER, self.mark)
+        db.was_replaced()  # from now on
+
+    def note(self, moment: datetime, *, began: bool) -> None:
+        """Write into the lock file who sends, for people and for the next sender.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        note = {
+            "pid": os.getpid(),
+            "started": moment.isoformat(),
+            "mark": self.mark,
+            "began": [self.mark] if began else sorted(self.began),
+            "dead": self.dead[:MARKS],
+        }
+        data = json.dumps(note).encode()
+        try:
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            os.write(self.descriptor, data)
+            os.ftruncate(self.descriptor, len(data))
+        except OSError as e:
+            raise _unwritable(self.lock, e) from e
+
+    def check(self, db: Database) -> None:
+        """Call inside the write that hands rows over.
+
+        Raises:
+            SenderError: this is no longer the only sender, or the database's files were replaced.
+        """
+        if _meta(db, SENDER) != self.mark:
+            fault = "another process has begun to send from it"
+        elif not _same_file(self.lock, self.descriptor):
+            fault = f"its lock file {self.lock.name} was removed"
+        elif db.was_replaced():
+            fault = "the file, or its -wal or -shm file, was removed or replaced"
+        else:
+            return
+        raise SenderError(
+            f"{db.path}: {fault} during the sending. Messages under way were finished, nothing more "
+            "is sent. Next: digest doctor."
+        )
 
 
 @contextlib.contextmanager
-def sole_sender(path: Path, moment: datetime) -> Iterator[None]:
+def sole_sender(path: Path, moment: datetime, mark: str) -> Iterator[Sender]:
     """Be the only sender on the database at `path`; the system frees the lock when the process dies.
 
     Raises:
-        SenderError: another process sends; its id and when it started are in the text.
+        SenderBusyError: another process sends; its id and when it started are in the text.
         StoreError: the lock file beside the database cannot be written.
     """
     lock = _lock_of(path)
     with contextlib.ExitStack() as closing:
         try:
             is_new = not lock.exists()
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
             closing.callback(os.close, descriptor)
             if is_new:
                 give_to_owner(lock, path)
-            if not _try_lock(descriptor):
-                try:
-                    note = json.loads(lock.read_text(encoding="utf-8"))
-                    sender = f"process {note['pid']}, started {note['started']},"
-                except (ValueError, KeyError, TypeError):
-                    sender = "another process"
-                raise SenderError(f"{path}: {sender} is sending. Wait for it, or stop it.")
-            os.ftruncate(descriptor, 0)
-            note = {"pid": os.getpid(), "started": moment.isoformat()}
-            os.write(descriptor, json.dumps(note).encode())
+            note = _note_of(lock)
+            if not _try_lock(descriptor) or not _same_file(lock, descriptor):
+                sender = "another process"
+                if "pid" in note:
+                    sender = f"process {note['pid']}, started {note.get('started')},"
+                raise SenderBusyError(f"{path}: {sender} is sending. Wait for it, or stop it.")
+            note = _note_of(lock)
+            began = _began(note)
+            dead = dict.fromkeys([note.get("mark", ""), *began, *note.get("dead", ())])
+            ours = Sender(mark, tuple(dead), began, lock, descriptor)
+            ours.note(moment, began=False)
         except OSError as e:
-            raise StoreError(
-                f"{lock}: cannot be written to: {e.strerror}. Nothing was sent. Check whether the "
-                "disk is full or mounted read-only, and the permissions of the folder."
-            ) from e
-        yield
+            raise _unwritable(lock, e) from e
+        yield ours
+
+
+def _unwritable(lock: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{lock}: cannot be written to: {error.strerror}. Nothing was sent. Check whether the disk is "
+        "full or mounted read-only, and the permissions of the folder."
+    )
+
+
+def _note_of(lock: Path) -> dict[str, Any]:
+    """What a sender has written into its lock file; empty if that cannot be read."""
+    try:
+        note = json.loads(lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _began(note: dict[str, Any]) -> frozenset[str]:
+    """The marks one of which the database has that last sent: that of a sender that died before it
+    could say that it began counts too."""
+    began = note.get("began")
+    return frozenset([*began, note["mark"]]) if began else frozenset()
+
+
+def _has_sent(db: Database, began: frozenset[str]) -> bool:
+    """Whether this is the database that last sent from its place, as far as the lock file knows."""
+    return not began or _meta(db, SENDER) in began
+
+
+def _same_file(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one at `path`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def is_sending(path: Path) -> bool:
@@ -103,7 +215,7 @@ def check_home(db: Database, here: str) -> None:
     """
     home = _meta(db, HOME)
     if home is None:
-        activate(db, here)
+        _set_meta(db, HOME, here)
     elif home.startswith(COPY_OF):
         raise SenderError(
             f"{db.path}: this database was restored or imported, and does not record what was sent "
@@ -117,13 +229,17 @@ def check_home(db: Database, here: str) -> None:
 
 
 def is_copy(db: Database) -> bool:
-    """Whether this database is a backup or an import that was not activated yet."""
-    return (_meta(db, HOME) or "").startswith(COPY_OF)
+    """Whether this database is a backup or an import, or was put in the place of the one that sent,
+    and was not activated yet."""
+    copied = (_meta(db, HOME) or "").startswith(COPY_OF)
+    return copied or not _has_sent(db, _began(_note_of(_lock_of(db.path))))
 
 
 def activate(db: Database, here: str) -> None:
     """Make `here` the place from which the database sends. Call inside a write."""
     _set_meta(db, HOME, here)
+    for mark in _began(_note_of(_lock_of(db.path))):
+        _set_meta(db, SENDER, mark)
 
 
 def deactivate(db: Database) -> None:

@@ -273,6 +273,8 @@ CREATE TABLE editions (
   hash TEXT NOT NULL,
   composed_at TEXT NOT NULL,
   recipients INTEGER NOT NULL DEFAULT 0,
+  dated_at TEXT,
+  keeps_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (keeps_withdrawn IN (0, 1)),
   note TEXT,
   answers_gone_at TEXT,
   CHECK (starts_at < ends_at),
@@ -299,7 +301,10 @@ CREATE TABLE segments (
   language TEXT NOT NULL,
   languages TEXT NOT NULL,
   themes TEXT NOT NULL,
-  UNIQUE (edition_id, language, languages, themes)
+  hash TEXT NOT NULL,
+  layout TEXT NOT NULL,
+  mail BLOB,  -- NULL where the choice gets nothing
+  UNIQUE (edition_id, hash, language, languages, themes)
 );
 
 CREATE TABLE deliveries (
@@ -309,6 +314,7 @@ CREATE TABLE deliveries (
   segment_id INTEGER NOT NULL REFERENCES segments(id),
   status TEXT NOT NULL
     CHECK (status IN ('queued', 'handed', 'sent', 'failed', 'uncertain', 'skipped')),
+  mark TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
   due_at TEXT,
   first_tried_at TEXT,
@@ -317,12 +323,11 @@ CREATE TABLE deliveries (
   server TEXT,
   answer TEXT,
   reason TEXT,
-  UNIQUE (edition_id, recipient_id)
+  UNIQUE (recipient_id, edition_id)
 );
 CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
-CREATE INDEX deliveries_by_recipient ON deliveries (recipient_id);
 
 -- Addresses that must not be mailed, and the bounces that say why.
 
@@ -351,7 +356,8 @@ CREATE TABLE bounces (
 CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at);
 CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
 
--- Troubles that the watch has seen; and the outbox of notices: alarms and the editors' report.
+-- Troubles that the watch has seen; and the outbox of notices, all that is sent beside
+-- editions: to whom, which bytes, and what a crash may cost. `mark` is that of the sender that handed it.
 
 CREATE TABLE alarms (
   id INTEGER PRIMARY KEY,
@@ -368,21 +374,17 @@ CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE closed_at IS NULL;
 
 CREATE TABLE notices (
   id INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('begun', 'over', 'report')),
-  name TEXT NOT NULL UNIQUE,
-  composed_at TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  way TEXT NOT NULL CHECK (way IN ('mail', 'webhook')),
+  recipient TEXT NOT NULL,
+  sender TEXT NOT NULL,
+  body BLOB NOT NULL,
+  crash TEXT NOT NULL CHECK (crash IN ('never twice', 'rather twice')),
   dated_at TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  text TEXT NOT NULL,
-  html TEXT NOT NULL,
-  payload TEXT
-);
-
-CREATE TABLE notice_deliveries (
-  id INTEGER PRIMARY KEY,
-  notice_id INTEGER NOT NULL REFERENCES notices(id),
-  place TEXT NOT NULL,
+  queued_at TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('queued', 'handed', 'sent', 'failed', 'uncertain')),
+  mark TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
   due_at TEXT,
   first_tried_at TEXT,
@@ -391,10 +393,10 @@ CREATE TABLE notice_deliveries (
   server TEXT,
   answer TEXT,
   reason TEXT,
-  UNIQUE (notice_id, place)
+  UNIQUE (name, way, recipient)
 );
-CREATE INDEX notice_deliveries_open ON notice_deliveries (status)
-  WHERE status IN ('queued', 'handed');
+CREATE INDEX notices_open ON notices (status) WHERE status IN ('queued', 'handed');
+CREATE INDEX notices_by_kind ON notices (kind, dated_at);
 
 -- A mark for each article, random again after every change that its page shows, so that `digest
 -- publish` writes only those pages. Random, so that a restored store never repeats a mark for

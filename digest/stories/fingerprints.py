@@ -336,6 +336,4 @@ def _shingles(words: list[str]) -> set[int]:
 
 @lru_cache(maxsize=1 << 14)
 def _hash(text: str) -> int:
-    return int.from_bytes(
-        blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big", signed=True
-    )
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

@@ -55,6 +55,12 @@ def test_what_is_not_given_stays_as_it_was() -> None:
     assert (given.languages, given.themes) == (("en",), None)
 
 
+def test_a_name_becomes_one_clean_line():
+    """For the mail's To field, and for the terminal that lists it."""
+    given = check_recipient(SETTINGS, address="ann@example.org", name="Ann\r\nBcc: \u202ex\x1b[2J")
+    assert given.name == "Ann Bcc: x"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -62,7 +68,6 @@ def test_what_is_not_given_stays_as_it_was() -> None:
         pytest.param({"address": "иван@пример.рф"}, "'иван@пример.рф'.*ASCII", id="Cyrillic mailbox"),
         pytest.param({"address": f"{'a' * 65}@x.test"}, "too long before the @", id="65 octets"),
         pytest.param({"address": "ann@example.org\nBcc: x@y.test"}, "address", id="a header in it"),
-        pytest.param({"name": "Ann\r\nBcc: x@y.test"}, "line break", id="a header in the name"),
         pytest.param({"name": "  "}, "blank", id="a blank name"),
         pytest.param({"languages": ["de"]}, "language 'de'.*allowed are en, ru", id="language"),
         pytest.param({"themes": ["sport"]}, "theme 'sport'.*drugs, youth, other", id="theme"),

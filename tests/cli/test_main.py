@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,29 @@ def test_a_mistyped_name_is_exit_code_1(filled: Desk, words: str, message: str) 
     assert result.stderr.count("\n") == 1
     assert message in result.stderr
     assert filled.files() == before
+
+
+def test_nothing_of_others_acts_on_the_terminal(filled: Desk) -> None:
+    """File names, names, reasons and mistyped words: no bell, no colour, no reversed text."""
+    (filled.seeds / "loud\x07\u202e.txt").write_text("Copy", "utf-8")
+    shown = [
+        filled.run(*words)
+        for words in (
+            ("ingest",),
+            ("doctor",),
+            ("recipients", "add", "ann@example.org", "--name", "An\x07n\u202e"),
+            ("recipients", "list", "--json"),
+            ("suppressions", "add", "bob@example.org", "--detail", "he\x07 \udcff\u202easked"),
+            ("suppressions", "list"),
+            ("recipients", "no\x07such"),
+            ("status", "--no\x07such"),
+            ("send", "--dry-run", "--out", "pre\udcffview"),
+            ("--config", "no\x07such", "status"),
+        )
+    ]
+    assert [result.exit_code for result in shown] == [1, 0, 0, 0, 0, 0, 2, 2, 0, 1]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", "".join(r.output for r in shown))
+    assert "he \ufffdasked" in shown[5].output
 
 
 @pytest.mark.parametrize(

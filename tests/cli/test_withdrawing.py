@@ -1,9 +1,12 @@
 """`digest articles withdraw`: a newsroom withdraws what it must not publish."""
 
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
 
+from digest.editions.compose import compose_now
+from digest.newsroom import Newsroom
 from tests.desks import Desk
 
 
@@ -43,11 +46,68 @@ def test_no_later_edition_contains_it(published: Desk) -> None:
     assert 1 not in [one["id"] for one in published.json("editions", "show", "1")["articles"]]
 
 
+def sent_in_part(desk: Desk) -> list[str]:
+    """Edition 1 went to one of two recipients, then an article was withdrawn: the titles it had."""
+    desk.run("recipients", "add", "bo@example.org")
+    assert desk.run("send", "--yes", "--limit", "1").exit_code == 0
+    titles = [one["title"] for one in desk.json("editions", "show", "1")["articles"]]
+    assert "the rest is held for you" in desk.run("articles", "withdraw", "1").stdout
+    assert desk.run("send", "--yes").exit_code == 0
+    assert desk.json("editions", "show", "1")["status"] == "held"
+    return titles
+
+
+def second_mail(desk: Desk) -> str:
+    """The text of the mail to the second recipient."""
+    _, path = sorted((desk.folder / "outbox" / "new").iterdir())
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    return message.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize(
+    ("decides", "left"), [("--without-withdrawn", 35), ("--with-withdrawn", 36)]
+)
+def test_the_rest_of_an_edition_waits_for_a_person(
+    published: Desk, decides: str, left: int
+) -> None:
+    """If part of it was sent: the rest goes without the article, or as it was."""
+    sent_in_part(published)
+    before = published.json("editions", "show", "1")["hash"]
+    refused = published.run("editions", "release", "1")
+    assert refused.exit_code == 1
+    assert "article 1. Give --without-withdrawn" in refused.stderr
+    assert "released" in published.run("editions", "release", "1", decides).stdout
+    assert "1 sent" in published.run("send", "--yes").stdout
+    after = published.json("editions", "show", "1")
+    assert len(after["articles"]) == left
+    assert (after["hash"] == before) == (left == 36)
+    assert after["deliveries"] == {"sent": 2}
+    title = published.json("articles", "show", "1")["title"]
+    assert (title[:40] in " ".join(second_mail(published).split())) == (left == 36)
+
+
+def test_an_edition_that_has_not_begun_goes_without_it(published: Desk) -> None:
+    """Under another hash, which the dry run shows and the old one does not send."""
+    newsroom = Newsroom.from_file(published.config)
+    with newsroom.open() as opened:
+        [digest] = newsroom.settings.digests
+        compose_now(opened, digest)
+    [shown] = [published.json("send", "--dry-run")["expect"]]
+    published.run("articles", "withdraw", "1")
+    refused = published.run("send", "--yes", "--expect", shown)
+    assert refused.exit_code == 1
+    assert "what has changed is its articles" in refused.stderr
+    shown = published.json("send", "--dry-run")
+    assert published.run("send", "--yes", "--expect", shown["expect"]).exit_code == 0
+    after = published.json("editions", "show", "1")
+    assert (after["hash"], len(after["articles"])) == (shown["hash"], 35)
+    assert after["deliveries"] == {"sent": 1}
+
+
 def test_an_edition_that_is_being_sent_with_it_is_named(published: Desk) -> None:
-    """A frozen edition is what was shown, so a person must stop it."""
-    published.run("recipients", "add", "bo@example.org")
-    published.run("send", "--yes", "--limit", "1")
-    assert "digest editions hold 1" in published.run("articles", "withdraw", "1").stdout
+    """A frozen edition is what was shown, so a person decides."""
+    sent_in_part(published)
+    published.run("editions", "release", "1", "--with-withdrawn")
     again = published.json("articles", "withdraw", "1")
     since = published.json("articles", "show", "1")["withdrawn_at"]
     assert again == {"id": 1, "withdrawn_at": since, "changed": False, "editions": [1]}

@@ -1,22 +1,25 @@
 """The verb `deliver`: what an outcome means for a row, and the result of a run."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from itertools import chain, islice
 
 import pytest
 
 from digest.audience.suppressions import suppress
 from digest.editions.compose import compose_now
-from digest.editions.deliver import Portion, recover
+from digest.editions.deliver import Portion, recover_for_plan, sending
 from digest.editions.deliveries import settle_uncertain
-from digest.editions.store import hold_edition, pending_editions
+from digest.editions.store import hold_edition, pending_editions, release_edition
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Due, Outcome, OutcomeKind, Phase
-from digest.mail.store import mark_handed
-from digest.store.database import Database
+from digest.mail.store import hand
+from digest.store.database import Database, sqlite3
 from tests.desks import Desk, opened
 from tests.mail.fault_server import FaultServer, running
 from tests.mailing import MONDAY, Office, use_smtp
@@ -188,8 +191,9 @@ def test_an_outbox_that_cannot_be_written_holds_the_edition(office: Office) -> N
 
 def died(office: Office, *ids: int) -> None:
     """Leave these rows as a sender does that dies after it has sent the bodies."""
-    with office.db.write():
-        mark_handed(office.db, ids, office.now)
+    newsroom = opened(office.db, office.desk.settings, transport=office.transport, clock=office.now)
+    with sending(newsroom) as newsroom, office.db.write():
+        hand(office.db, newsroom.sender, ids, office.now)
 
 
 def test_after_a_crash_the_outbox_holds_each_message_once(office: Office) -> None:
@@ -311,10 +315,65 @@ def test_recovering_settles_each_handed_row_once(office: Office) -> None:
     office.add("a@reader.example")
     office.compose()
     newsroom = opened(office.db, office.desk.settings, transport=office.transport, clock=office.now)
-    assert recover(newsroom) == 0
+    assert recover_for_plan(newsroom) == 0
     died(office, 1)
-    assert recover(newsroom) == 1
-    assert recover(newsroom) == 0
+    assert recover_for_plan(newsroom) == 1
+    assert recover_for_plan(newsroom) == 0
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
+def test_no_answer_is_lost_while_the_database_cannot_be_written(
+    office: Office, caplog: pytest.LogCaptureFixture, *, pipelining: bool
+) -> None:
+    """Another process writes for longer than the busy timeout: the sender keeps what servers said."""
+    office.add(*(f"r{number}@reader.example" for number in range(9)))
+    office.transport = None
+    path = office.desk.store
+    with (
+        closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other,
+        running(FaultServer(pipelining=pipelining)) as server,
+    ):
+
+        def block(_: str) -> None:
+            if len(server.taken) == 4:
+                other.execute("BEGIN IMMEDIATE")
+
+        class Frees(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                other.execute("ROLLBACK")
+
+        server.on_end = block
+        use_smtp(office.desk, server.port)
+        office.compose()
+        office.db.connection.execute("PRAGMA busy_timeout = 50")
+        frees = Frees()
+        logging.getLogger("digest").addHandler(frees)
+        try:
+            office.deliver()
+        finally:
+            logging.getLogger("digest").removeHandler(frees)
+    assert "wait until the database can be written" in caplog.text
+    assert office.counts() == {"sent": 9}
+
+
+def dates(office: Office) -> list[str | None]:
+    new = office.desk.folder / "outbox" / "new"
+    return [message_from_bytes(path.read_bytes())["Date"] for path in new.iterdir()]
+
+
+def test_a_mail_is_dated_when_its_edition_begins_to_go_out(office: Office) -> None:
+    """Held for a day, it is not a mail of yesterday, which filters punish; its later portions have the
+    same date.
+    """
+    office.add("a@reader.example", "b@reader.example")
+    edition = office.compose()
+    hold_edition(office.db, edition, "wait")
+    office.later(days=1)
+    release_edition(office.db, edition)
+    office.deliver(portion=Portion(limit=1))
+    office.later(days=1)
+    office.deliver()
+    assert dates(office) == [f"{MONDAY + timedelta(days=1):%a, %d %b %Y} 08:00:00 +0500"] * 2
 
 
 def test_a_mailbox_that_is_full_three_times_is_suppressed(office: Office) -> None:
@@ -334,6 +393,33 @@ def test_a_mailbox_that_is_full_three_times_is_suppressed(office: Office) -> Non
     assert [status for status, _ in office.rows().values()] == ["failed"]
     assert office.suppressed() == {"full.1@reader.example"}
     assert office.db.value("SELECT cause FROM suppressions") == "soft"
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "plain"])
+def test_an_answer_in_any_bytes_settles_its_row(office: Office, *, pipelining: bool) -> None:
+    """The state is on disk, with words that a terminal can show; the others are not affected."""
+    acts = {
+        "one": ("end", "250 2.0.0 \udccf\udcf0\udce8\udcedято \x1b[2J\x07"),
+        "two": ("rcpt", "550 5.1.1 \udccd\udce5\udcf2 \u202eadresa"),
+        "three": ("data", "451 4.3.0 \udcff"),
+        "four": ("end", "\udcff\udcfe"),
+    }
+    office.add(*(f"{name}@reader.example" for name in (*acts, "five")))
+    office.transport = None
+    with running(FaultServer(acts={f"{k}@reader": v for k, v in acts.items()})) as server:
+        server.pipelining = pipelining
+        use_smtp(office.desk, server.port)
+        office.compose()
+        office.deliver()
+    rows = office.db.rows("SELECT status, answer FROM deliveries ORDER BY id")
+    assert [(row["status"], row["answer"]) for row in rows] == [
+        ("sent", "250 2.0.0 \ufffd\ufffd\ufffd\ufffdято"),
+        ("failed", "550 5.1.1 \ufffd\ufffd\ufffd adresa"),
+        ("queued", "451 4.3.0 \ufffd"),
+        ("uncertain", "-1 no SMTP reply: b'\\xff\\xfe\\r'"),
+        ("sent", "250 2.0.0 Ok: queued as 4XYZ"),
+    ]
+    assert len(server.taken) == len(set(server.taken))
 
 
 def test_an_edition_is_sent_although_its_documents_are_gone(office: Office) -> None:

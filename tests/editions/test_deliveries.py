@@ -1,5 +1,6 @@
 """The rows of deliveries: each change of state is one statement and keeps its promise."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from digest.editions.deliveries import (
     skip_unwanted,
 )
 from digest.editions.store import (
+    FrozenSegment,
     audience_of,
     cancel_edition,
     delivery_counts,
@@ -21,14 +23,16 @@ from digest.editions.store import (
     pending_editions,
     release_edition,
     save_edition,
+    save_segments,
     skip_cancelled,
     waiting_editions,
 )
 from digest.errors import NotFoundError, NotReadyError, SenderError
+from digest.mail import store as outbox
 from digest.mail.outgoing import DeliveryStatus, OutcomeKind, Settlement
-from digest.mail.store import mark_handed, recover_handed, settle
-from digest.model import Choice, Edition, EditionStatus, Window
+from digest.model import Choice, Edition, EditionStatus, Layout, Window
 from digest.store.database import Database, open_database, sqlite3
+from digest.store.owner import sole_sender
 from tests.mailing import subscribe
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -45,8 +49,10 @@ def ledger(db: Database) -> Database:
             subscribe(db, f"r{number}@reader.example", NOW)
         edition = Edition(None, "weekly", 1, window, "abc", (), EditionStatus.COMPOSED)
         edition_id = save_edition(db, edition, NOW)
-        choices = [(number, RUSSIAN) for number in range(1, 6)]
-        assert queue_deliveries(db, edition_id, choices, NOW) == 5
+        frozen = FrozenSegment(Layout(RUSSIAN, ()), None)
+        ids = save_segments(db, replace(edition, id=edition_id), [frozen])
+        assert ids == {RUSSIAN: 1}
+        assert queue_deliveries(db, edition_id, [(number, 1) for number in range(1, 6)], NOW) == 5
     return db
 
 
@@ -55,19 +61,20 @@ def due(db: Database, now: datetime = NOW) -> list[int]:
 
 
 def hand(db: Database, *ids: int) -> None:
-    with db.write():
-        mark_handed(db, ids, NOW)
+    with sole_sender(db.path, NOW, "dead") as sender, db.write():
+        sender.begin(db, "here")
+        outbox.hand(db, sender, ids, NOW)
 
 
 def end(db: Database, *settlements: Settlement, now: datetime = NOW) -> None:
     with db.write():
-        settle(db, settlements, now)
+        outbox.settle(db, "dead", settlements, now)
 
 
 def test_a_recipient_is_queued_once_for_an_edition(ledger: Database) -> None:
     """The rule that nobody is mailed twice is the database's own."""
     with pytest.raises(sqlite3.IntegrityError), ledger.write():
-        queue_deliveries(ledger, 1, [(3, RUSSIAN)], NOW)
+        queue_deliveries(ledger, 1, [(3, 1)], NOW)
     assert delivery_counts(ledger, 1) == {"queued": 5}
     assert audience_of(ledger, 1) == 5
 
@@ -178,17 +185,28 @@ def test_mail_of_a_dead_sender_is_repeated_only_if_that_is_safe(
     hand(ledger, 1, 2)
     end(ledger, Settlement(2, DeliveryStatus.SENT))
     with ledger.write():
-        assert recover_handed(ledger, fates, LATER) == 1
-        assert recover_handed(ledger, fates, LATER) == 0
+        assert outbox.recover(ledger, ["dead"], fates, LATER) == 1
+        assert outbox.recover(ledger, ["dead"], fates, LATER) == 0
     assert delivery_by_id(ledger, 1)["status"] == left
     assert due(ledger, LATER) == ([1, 3, 4, 5] if left == "queued" else [3, 4, 5])
+
+
+def test_a_sender_that_lost_its_lock_file_may_live(ledger: Database) -> None:
+    """Its mail is never sent again, and the answers that it still gets count."""
+    hand(ledger, 1, 2, 3)
+    with ledger.write():
+        fates = {1: OutcomeKind.UNSENT, 2: OutcomeKind.SENT}
+        outbox.recover(ledger, ["another"], fates, LATER)
+    assert delivery_counts(ledger, 1) == {"queued": 2, "sent": 1, "uncertain": 2}
+    end(ledger, Settlement(1, DeliveryStatus.SENT), Settlement(2, DeliveryStatus.FAILED))
+    assert delivery_counts(ledger, 1) == {"queued": 2, "sent": 2, "uncertain": 1}
 
 
 def test_the_operator_settles_uncertain_deliveries(ledger: Database) -> None:
     """One, or all of an edition; other deliveries stay as they are."""
     hand(ledger, 1, 2, 3)
     with ledger.write():
-        recover_handed(ledger, {}, NOW)
+        outbox.recover(ledger, ["dead"], {}, NOW)
         sent = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=True, now=NOW)
         resent = settle_uncertain(ledger, delivery_id=None, edition_id=1, sent=False, now=NOW)
         again = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=False, now=NOW)

@@ -40,7 +40,8 @@ def previews(desk: Desk, *segments: Segment) -> list[Preview]:
     digest = find_digest(settings, None)
     with desk.open(read_only=True) as db:
         edition = preview(opened(db, settings), digest, INGESTED_AT + timedelta(hours=1))
-    return preview_segments(opened(None, settings, templates=PAGES), digest, edition, segments)
+    newsroom = opened(None, settings, templates=PAGES)
+    return preview_segments(newsroom, digest, edition, segments, INGESTED_AT)
 
 
 def test_without_recipients_it_shows_the_mail_of_a_recipient_of_everything(filled: Desk) -> None:
@@ -102,11 +103,12 @@ def test_a_first_edition_that_reaches_far_back_has_a_warning(desk: Desk) -> None
 def test_a_preview_is_three_files(filled: Desk, tmp_path: Path) -> None:
     """For the operator: the message as sent, and its two parts to open."""
     [only] = previews(filled)
-    paths = write_parts(tmp_path / "a" / "b", only.name, only.message, only.mail)
+    paths = write_parts(tmp_path / "a" / "b", only.name, only.message)
     assert [path.name for path in paths] == [f"{only.name}.{end}" for end in ("eml", "html", "txt")]
     assert paths[0].read_bytes() == only.message
-    assert paths[1].read_text("utf-8") == only.mail.html
-    assert paths[2].read_text("utf-8") == only.mail.text
+    read = message_from_bytes(only.message, policy=policy.default)
+    for path, kind in ((paths[1], "html"), (paths[2], "plain")):
+        assert path.read_text("utf-8") == read.get_body((kind,)).get_content().replace("\r\n", "\n")
 
 
 def test_an_earlier_preview_is_cleared_and_nothing_else(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(filled: Desk, tmp_pa
     (tmp_path / "file").touch()
     [only] = previews(filled)
     with pytest.raises(PublishError, match=r"cannot be written.*--out"):
-        write_parts(tmp_path / "file" / "below", only.name, only.message, only.mail)
+        write_parts(tmp_path / "file" / "below", only.name, only.message)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")

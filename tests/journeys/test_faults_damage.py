@@ -80,7 +80,7 @@ def test_a_command_that_meets_a_damaged_page_says_what_to_do(
 
 @pytest.mark.parametrize(
     "place",
-    ["articles", "recipients", "meta", "deliveries_by_recipient", "sqlite_autoindex_editions_1"],
+    ["articles", "recipients", "meta", "deliveries_by_edition", "sqlite_autoindex_editions_1"],
 )
 def test_nothing_is_sent_from_a_damaged_store(filled: Desk, place: str) -> None:
     """Wherever the damage is, even in a page that sending would not read: `doctor` fails, and no mail is

@@ -113,5 +113,5 @@ def test_an_alarm_is_sent_whatever_was_killed(
         killing.run(filled, "watch", now, nth=nth)
     assert killing.run(filled, "watch", now + later).fault == ""
     with filled.open(read_only=True) as db:
-        assert db.rows("SELECT status FROM notice_deliveries") == [{"status": "sent"}]
+        assert db.rows("SELECT status FROM notices") == [{"status": "sent"}]
     assert list((filled.folder / "outbox" / "new").iterdir())

@@ -219,6 +219,56 @@ def test_an_outdated_expectation_is_refused(newsroom: Desk, server: Submission) 
     assert newsroom.json("editions", "list") == []
 
 
+def own_footer(desk: Desk) -> None:
+    mine = desk.folder / "mine" / "mail"
+    mine.mkdir(parents=True)
+    (mine / "footer.txt").write_text("{{ mail.footer.leave.url }}\n", "utf-8")
+    desk.edit_config('# templates = "my-templates"', 'templates = "mine"')
+
+
+CHANGES = [
+    pytest.param(lambda desk: desk.edit_config('en = "The week"', 'en = "Our week"'), "config.toml", id="a title"),
+    pytest.param(lambda desk: desk.configure(per_theme="3"), "config.toml", id="how much is shown"),
+    pytest.param(lambda desk: desk.edit_config("https://news.example.org", "https://new.example"), "config.toml", id="an address"),
+    pytest.param(own_footer, "the templates", id="a template"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "what"), CHANGES)
+def test_an_approved_hash_covers_all_that_decides_the_mail(
+    newsroom: Desk, server: Submission, change: Callable[[Desk], None], what: str
+) -> None:
+    """For the person who approved it: another mail under the same hash is refused, with the reason."""
+    expect = rehearse(newsroom)["expect"]
+    change(newsroom)
+    for options in (("--yes",), ("--dry-run",)):
+        result = newsroom.run("send", *options, "--expect", expect)
+        assert result.exit_code == 1
+        assert f"what has changed is {what}." in result.stderr
+    assert server.mails == []
+
+
+@pytest.mark.parametrize(("change", "what"), CHANGES)
+def test_a_later_portion_is_the_same_mail(
+    newsroom: Desk, server: Submission, change: Callable[[Desk], None], what: str
+) -> None:
+    """For the readers of one edition: whatever was changed since, they all read the same."""
+    for name in ("first", "second"):
+        newsroom.run("recipients", "add", f"{name}@reader.example", "--language", "en")
+    sent(newsroom, "--to", "first@reader.example")
+    change(newsroom)
+    shown = rehearse(newsroom)
+    sent(newsroom, "--to", "second@reader.example")
+    mails = [without(with_example_token(mail[2], mail[0]), "To") for mail in server.mails]
+    [name] = [
+        one["name"]
+        for one in shown["segments"]
+        if one["languages"] == ["en"] and len(one["themes"]) > 1
+    ]
+    eml = (newsroom.folder / "preview" / f"{name}.eml").read_bytes()
+    assert mails == [without(eml, "To")] * 2
+
+
 def test_an_edition_that_was_sent_is_no_longer_expected(newsroom: Desk, server: Submission) -> None:
     """For scripts: `--expect` sends that edition, or says with its exit code that it did not."""
     expect = rehearse(newsroom)["expect"]

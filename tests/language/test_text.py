@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import DocumentError
-from digest.language.text import clean, decode, sentence_spans, sentences
+from digest.language.text import decode, foreign, is_clean, sentence_spans, sentences
 
 RUSSIAN = (
     "В таможенной службе прошла встреча с представителем УНП ООН — «Фарап», № 5.\n\nСтороны ёмко"
@@ -63,7 +63,7 @@ def test_other_bytes_are_refused_by_name(data):
 def test_utf8_comes_back_as_it_was(text):
     """For every writer: nothing but forbidden signs is lost on the way in."""
     if text.strip().strip("\ufeff").strip():
-        assert decode("copy.txt", text.encode())[0] == clean(text)
+        assert decode("copy.txt", text.encode())[0] == foreign(text, lines=True, limit=None)
 
 
 @given(st.binary(max_size=300))
@@ -76,6 +76,44 @@ def test_no_bytes_surprise_the_decoder(data):
         return
     assert text.strip()
     assert "\r" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "clean"),
+    [
+        pytest.param(b"550 \xcd\xe5\xf2 \xd0\xbd\xd0\xb5\xd1\x82", "550 \ufffd\ufffd\ufffd нет", id="not UTF-8"),
+        pytest.param("a\udcff\ud800b", "a\ufffd\ufffdb", id="lone surrogates"),
+        pytest.param("\x1b[1;31mred\x1b[0m \x1b]0;title\x07bell\x07 \x9b2J\x1b[", "red bell 2J[", id="terminal"),
+        pytest.param("invoice\u202efdp.\u2066exe\u2069", "invoicefdp.exe", id="bidi overrides and isolates"),
+        pytest.param("\u200fقم\u200c\u200e", "\u200fقم\u200c\u200e", id="marks of one word stay"),
+        pytest.param("\ufeff one\r\n\ttwo\x0b\u2028 three\x85", "one two  three", id="one line"),
+        pytest.param("и\u0306\u00a09", "й\u00a09", id="composed, no-break spaces stay"),
+        pytest.param("x" * 2000, "x" * 999 + "…", id="a cap"),
+    ],
+)  # fmt: skip
+def test_foreign_text_becomes_one_clean_line(given, clean):
+    """For terminals, titles and the database: nothing of others acts on them."""
+    assert foreign(given) == clean
+
+
+@given(
+    st.text(st.characters(exclude_categories=()) | st.sampled_from("\x1b[]\r\n\u0301\u0344\x07m")),
+    st.booleans(),
+)
+@settings(max_examples=200)
+def test_the_border_is_crossed_once(text, lines):
+    """Clean text stays as it is, and can be encoded."""
+    clean = foreign(text, lines=lines)
+    assert foreign(clean, lines=lines) == clean
+    assert clean.encode().decode() == clean
+    assert lines or ("\n" not in clean and is_clean(clean))
+
+
+def test_piled_up_marks_take_no_time():
+    """For the operator: a document of nothing but accents does not keep the service busy."""
+    began = time.process_time()
+    assert len(foreign("a" + "\u0301\u0327" * 500_000, lines=True, limit=None)) < 40
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

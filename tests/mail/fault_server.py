@@ -86,7 +86,8 @@ class Dialogue:
             await getattr(self, f"do_{verb.lower()}")(command)
 
     def say(self, *lines: str) -> None:
-        self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
+        said = "".join(f"{line}\r\n" for line in lines)
+        self.writer.write(said.encode("utf-8", "surrogateescape"))
 
     async def line(self) -> bytes:
         while b"\r\n" not in self.rest:

@@ -54,9 +54,19 @@ class Book:
         *,
         stop: Callable[[], bool] = lambda: False,
     ) -> Report:
-        report = transport.deliver(
-            self.draw(messages), handed=self.hand, settled=self.settle, stop=stop
+        return self.checked(
+            transport.deliver(self.draw(messages), handed=self.hand, settled=self.settle, stop=stop)
         )
+
+    async def run_here(self, transport: SmtpTransport, messages: Iterable[Outgoing]) -> Report:
+        """As `run`, in the running event loop."""
+        return self.checked(
+            await transport.deliver_here(
+                self.draw(messages), handed=self.hand, settled=self.settle, stop=lambda: False
+            )
+        )
+
+    def checked(self, report: Report) -> Report:
         assert sorted(self.outcomes) == sorted(self.drawn), "each drawn has one outcome"
         assert sum(report.counts.values()) == len(self.outcomes)
         return report

@@ -8,7 +8,7 @@ from typing import Any
 from digest.config.settings import Settings
 from digest.editions.mail import make_segment
 from digest.editions.selection import edition_hash, lay_out, order_placements
-from digest.mail.mime import MessageMaker
+from digest.mail.mime import MessageMaker, SegmentMail, segment_mail
 from digest.model import (
     OTHER,
     UNDATED,
@@ -118,14 +118,9 @@ class Sample:
     mail: RenderedMail
 
     def maker(self, date: datetime = DATE) -> MessageMaker:
-        return MessageMaker(
-            settings=self.settings,
-            digest=self.settings.digests[0],
-            edition=self.edition,
-            choice=self.layout.choice,
-            mail=self.mail,
-            date=date,
-        )
+        digest = self.settings.digests[0]
+        frozen = segment_mail(self.settings, digest, self.edition, self.layout.choice, self.mail)
+        return MessageMaker(SegmentMail.from_bytes(frozen.to_bytes()), date)
 
     def message(self, address: str = "anna@example.com", name: str | None = "Anna") -> bytes:
         return self.maker().make(address, name, TOKEN)
@@ -147,12 +142,6 @@ def make_sample(
     )
     edition = Edition(None, "weekly", 12, WINDOW, hashed, placements)
     layout = lay_out(placements, choice, per_theme=per_theme)
-    mail, _ = make_segment(
-        settings=settings,
-        digest=settings.digests[0],
-        edition=edition,
-        layout=layout,
-        environment=make_environment(operator),
-        signer=None,
-    )
+    digest, templates = settings.digests[0], make_environment(operator)
+    mail = make_segment(settings, digest, edition, layout, templates)
     return Sample(settings, edition, layout, mail)

@@ -2,16 +2,18 @@
 
 import email
 import email.policy
+import json
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from digest.mail.notices import message_id, notice_message, outgoing
-from digest.mail.outgoing import Kind, Notice
+from digest.mail.notices import message_id, notice_mail, outgoing
+from digest.mail.outgoing import WEBHOOK, Kind
 from digest.model import RenderedMail, Trouble
-from digest.service.alarms import alarm_notice
+from digest.service.alarms import alarm_notices
 from tests.factories import make_settings
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -22,13 +24,20 @@ TROUBLE = Trouble(
     NOW,
     "Correct it, then: digest ingest.",
 )
-ALARM = alarm_notice(make_settings(), TROUBLE, None, "alarm.1.begun", NOW)
-PLAIN = ALARM.mail
+PLAIN = RenderedMail("Tajik Desk: Alarm", "", "слово " * 9 + "\n.\n", "")
 RICH = RenderedMail("Неделя редакции", "", "Всё тихо.\n.\n", "<p>Всё тихо.</p>\n")
 
 
 def made(mail: RenderedMail, name: str = "alarm.1.begun", to: str = TO) -> bytes:
-    return notice_message(make_settings(), Notice(Kind.BEGUN, name, NOW, mail), to, None)
+    return notice_mail(make_settings(), Kind.BEGUN, name, NOW, mail, to).body
+
+
+def alarm(over_at: datetime | None = None) -> tuple[str, dict[str, Any]]:
+    """The text of its mail, and what is posted."""
+    name = "alarm.1.over" if over_at else "alarm.1.begun"
+    post, mail = alarm_notices(make_settings(), TROUBLE, over_at, name, NOW, [WEBHOOK, TO])
+    read = email.message_from_bytes(mail.body, _class=EmailMessage, policy=email.policy.default)
+    return read.get_content().replace("\r\n", "\n"), json.loads(post.body)
 
 
 @pytest.mark.parametrize("mail", [PLAIN, RICH], ids=["plain", "html"])
@@ -64,7 +73,8 @@ def test_a_notice_is_the_same_at_each_try_and_unlike_others() -> None:
     assert made(PLAIN) == made(PLAIN)
     names = [("alarm.1.begun", TO), ("alarm.1.over", TO), ("alarm.1.begun", "b@news.example.org")]
     assert len({message_id(settings, *name) for name in names}) == 3
-    sender = outgoing(settings, ALARM, TO, 1, None).sender
+    notice = notice_mail(settings, Kind.BEGUN, "alarm.1.begun", NOW, PLAIN, TO)
+    sender = outgoing(1, notice, None).sender
     assert sender == "bounces+alarm-1-begun@news.example.org"
 
 
@@ -82,8 +92,8 @@ def test_a_signed_notice_verifies(tmp_path: Path) -> None:
     (tmp_path / "rsa.pem").write_bytes(pem)
     loaded = load_key(tmp_path / "rsa.pem", "r1")
     earlier = datetime(2026, 11, 16, 4, 0, tzinfo=UTC)  # not ahead of the verifier's clock
-    notice = Notice(Kind.REPORT, "desk.1", earlier, RICH)
-    message = notice_message(make_settings(), notice, TO, Signer("news.example.org", [loaded]))
+    notice = notice_mail(make_settings(), Kind.REPORT, "desk.1", earlier, RICH, TO)
+    message = outgoing(1, notice, Signer("news.example.org", [loaded])).message
     changed = message.replace(b"Subject:", b"Subject: no")
     for one, valid in ((message, True), (changed, False)):
         assert dkimpy.verify(one, dnsfunc=lambda *_, **__: loaded.dns_record.encode()) is valid
@@ -91,24 +101,20 @@ def test_a_signed_notice_verifies(tmp_path: Path) -> None:
 
 def test_an_alarm_says_what_why_and_what_next() -> None:
     """In short lines; and when it is over, from when to when."""
-    assert all(len(line) <= 72 for line in PLAIN.text.splitlines())
-    assert PLAIN.text.index("Since 2026-11-23 08:00 (Asia/Ashgabat).") < PLAIN.text.index(
-        "Correct it"
-    )
-    gone_at = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
-    over = alarm_notice(make_settings(), TROUBLE, gone_at, "alarm.1.over", NOW).mail
-    assert "to 2026-11-23 09:30 (Asia/Ashgabat)." in " ".join(over.text.split())
-    assert "Correct it" not in over.text
+    text, _ = alarm()
+    assert all(len(line) <= 72 for line in text.splitlines())
+    assert text.index("Since 2026-11-23 08:00 (Asia/Ashgabat).") < text.index("Correct it")
+    over, _ = alarm(datetime(2026, 11, 23, 4, 30, tzinfo=UTC))
+    assert "to 2026-11-23 09:30 (Asia/Ashgabat)." in " ".join(over.split())
+    assert "Correct it" not in over
 
 
 def test_a_payload_is_for_programs_and_chats() -> None:
     """Plain JSON values, times with their offset, and everything in one line of text."""
-    payload = ALARM.payload
-    assert payload is not None
+    _, payload = alarm()
     assert (payload["event"], payload["over"]) == ("begun", None)
     assert payload["since"] == "2026-11-23T03:00:00+00:00"
     assert payload["text"].endswith("Correct it, then: digest ingest.")
-    over = alarm_notice(make_settings(), TROUBLE, NOW, "alarm.1.over", NOW).payload
-    assert over is not None
+    _, over = alarm(NOW)
     assert (over["event"], over["over"]) == ("over", "2026-11-23T03:00:00+00:00")
     assert "Correct it" not in over["text"]

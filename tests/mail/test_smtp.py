@@ -7,7 +7,7 @@ import aiosmtplib
 import pytest
 
 from digest.mail.outgoing import OutcomeKind, Phase
-from digest.mail.smtp.connection import PipelinedLink, Timeouts
+from digest.mail.smtp.connection import Link, Timeouts
 from digest.mail.smtp.servers import Patience, Server, accesses
 from digest.mail.smtp.transport import SmtpTransport
 from tests.mail.fault_server import HANG, FaultServer, running
@@ -37,7 +37,7 @@ def test_a_connection_that_is_given_up_while_it_opens_is_closed():
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as listener:
             (access,) = accesses(to_port(listener.sockets[0].getsockname()[1]).servers)
             opening = asyncio.create_task(
-                Server(access, Patience()).open("here.test", Timeouts(5, 5, 5))
+                Server(access, Patience(), Timeouts(5, 5, 5)).open("here.test")
             )
             await greeted.wait()
             opening.cancel()
@@ -49,7 +49,7 @@ def test_a_connection_that_is_given_up_while_it_opens_is_closed():
 
 
 def test_a_connection_can_be_taken_over_from_aiosmtplib():
-    """For an upgrade of aiosmtplib: PipelinedLink needs SMTP.transport to be the open connection, and
+    """For an upgrade of aiosmtplib: Link needs SMTP.transport to be the open connection, and
     close() to close it. If this fails, correct digest/mail/smtp/connection.py."""
 
     async def takes_over(port):
@@ -59,7 +59,7 @@ def test_a_connection_can_be_taken_over_from_aiosmtplib():
         assert client.supports_extension("pipelining")
         transport = client.transport
         assert isinstance(transport, asyncio.Transport)
-        link = PipelinedLink(client, Timeouts(5, 5, 5))
+        link = Link(client, Timeouts(5, 5, 5))
         assert transport.get_protocol() is link
         [message] = outgoing(["a@example.net"])
         link.begin(message)

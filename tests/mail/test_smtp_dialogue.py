@@ -11,7 +11,7 @@ from digest.mail.smtp.connection import (
     body_with_end,
     check_address,
     check_message,
-    envelope_group,
+    envelope_commands,
 )
 
 LINES = st.lists(st.text(st.characters(max_codepoint=126, exclude_characters="\r\n")), max_size=8)
@@ -89,12 +89,16 @@ def test_endless_continuation_lines_are_cut_off():
     assert [reply.code for reply in replies] == [-1]
 
 
-def test_an_envelope_is_one_group():
-    assert envelope_group("a@b.test", "c@d.test", size=None, reset=False) == (
-        b"MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
+def test_an_envelope_is_three_commands_after_one_to_reset():
+    rest = (b"RCPT TO:<c@d.test>\r\n", b"DATA\r\n")
+    assert envelope_commands("a@b.test", "c@d.test", size=None, reset=False) == (
+        b"MAIL FROM:<a@b.test>\r\n",
+        *rest,
     )
-    assert envelope_group("a@b.test", "c@d.test", size=7, reset=True).startswith(
-        b"RSET\r\nMAIL FROM:<a@b.test> SIZE=7\r\n"
+    assert envelope_commands("a@b.test", "c@d.test", size=7, reset=True) == (
+        b"RSET\r\n",
+        b"MAIL FROM:<a@b.test> SIZE=7\r\n",
+        *rest,
     )
 
 

@@ -31,12 +31,6 @@ FAULTS = [
 ]
 
 
-def expected(kind: OutcomeKind, where: str, what: str, *, pipelining: bool) -> OutcomeKind:
-    """Without PIPELINING aiosmtplib does not separate DATA and body: lost there is uncertain."""
-    unknown = not pipelining and where == "data" and what == CLOSE
-    return K.UNCERTAIN if unknown else kind
-
-
 @BOTH
 @pytest.mark.parametrize(("where", "what", "kind", "phase"), FAULTS)
 def test_a_fault_hits_only_the_message_it_belongs_to(where, what, kind, phase, pipelining):
@@ -45,13 +39,12 @@ def test_a_fault_hits_only_the_message_it_belongs_to(where, what, kind, phase, p
     with running(FaultServer(acts={"bad": (where, what)}, pipelining=pipelining)) as server:
         book, report = send(server.port, people, server={"connections": 2})
     kinds = book.kinds()
-    assert kinds.pop(2) is expected(kind, where, what, pipelining=pipelining)
+    assert kinds.pop(2) is kind
     assert set(kinds.values()) == {K.SENT}
     good = [[r for r in sorted(rs) if r.startswith("good")] for rs in (server.taken, people)]
     assert good[0] == good[1]
     assert book.outcomes[2].server == f"127.0.0.1:{server.port}"
-    if pipelining:
-        assert book.outcomes[2].phase is phase
+    assert book.outcomes[2].phase is phase
     assert report.fault is None
     assert report.exhausted
     assert not server.out_of_turn
@@ -82,8 +75,7 @@ def test_all_faults_together_lose_nothing_and_send_nothing_twice(pipelining):
     assert report.exhausted
     for message in messages:
         values = faults.get(message.recipient.partition(".")[0], ("", "", K.SENT))
-        wanted = expected(values[2], values[0], values[1], pipelining=pipelining)
-        assert kinds[message.delivery_id] is wanted, message.recipient
+        assert kinds[message.delivery_id] is values[2], message.recipient
     assert len(server.taken) == len(set(server.taken))
     assert {kinds[number[recipient]] for recipient in server.taken} <= {K.SENT, K.UNCERTAIN}
     assert not unheard

@@ -1,5 +1,6 @@
 """A webhook is posted to once, the result is reported, and its address stays secret."""
 
+import json
 import socket
 
 import pytest
@@ -8,12 +9,13 @@ from digest.mail.notices import post_json
 from tests.hooks import Hook, running_hook
 
 PAYLOAD = {"key": "relay", "said": "Почта не принята."}
+BODY = json.dumps(PAYLOAD).encode()
 
 
 def test_what_is_posted_arrives_as_it_is() -> None:
     """For a chat or a pager: JSON, with every letter."""
     with running_hook(Hook(status=204)) as hook:
-        posted = post_json(hook.url, PAYLOAD)
+        posted = post_json(hook.url, BODY)
     assert (posted.accepted, posted.answer) == (True, "answered 204")
     assert hook.taken == [("/hook?token=abc", PAYLOAD)]
 
@@ -34,7 +36,7 @@ def test_what_is_posted_arrives_as_it_is() -> None:
 def test_a_failure_is_reported(hook: Hook, answer: str) -> None:
     """After one try; nothing is posted anywhere else."""
     with running_hook(hook):
-        posted = post_json(hook.url, PAYLOAD, timeout=0.2)
+        posted = post_json(hook.url, BODY, timeout=0.2)
     assert (posted.accepted, posted.answer) == (False, answer)
     assert len(hook.taken) == 1
 
@@ -45,7 +47,7 @@ def test_a_failure_is_reported(hook: Hook, answer: str) -> None:
 )
 def test_an_invalid_address_is_posted_nowhere(url: str) -> None:
     """Nor repeated: it may be a token in the wrong place."""
-    posted = post_json(url, PAYLOAD)
+    posted = post_json(url, BODY)
     assert not posted.accepted
     assert posted.answer == "the webhook is no absolute http or https address"
 
@@ -55,7 +57,7 @@ def test_an_unreachable_server_is_reported_without_its_address() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    posted = post_json(f"http://127.0.0.1:{port}/token", PAYLOAD)
+    posted = post_json(f"http://127.0.0.1:{port}/token", BODY)
     assert not posted.accepted
     assert posted.answer.startswith("cannot be reached: ")
     assert "token" not in posted.answer

@@ -456,7 +456,7 @@ def test_begun_and_over_take_turns(desk_of_one: Desk, steps: list[tuple[bool, in
     expected: list[Kind] = []
     with desk_of_one.open() as db:
         with db.write():
-            for table in ("notice_deliveries", "notices", "alarms"):
+            for table in ("notices", "alarms"):
                 db.run(f"DELETE FROM {table}")  # noqa: S608 - ours
         settings = desk_of_one.settings
         for present, minutes in steps:

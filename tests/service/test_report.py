@@ -12,7 +12,7 @@ import pytest
 
 from digest.audience.suppressions import suppress
 from digest.editions.compose import compose_due
-from digest.editions.deliver import recover
+from digest.editions.deliver import sending
 from digest.editions.store import hold_edition
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import OutcomeKind, Transport
@@ -65,8 +65,8 @@ class Room:
     def send(self, **later: float) -> Counter[OutcomeKind]:
         """One tick, so much later than the last."""
         self.now += timedelta(**later)
-        recover(self.open())
-        return send_report(self.open())[1]
+        with sending(self.open()) as newsroom:
+            return send_report(newsroom)[1]
 
     def states(self) -> list[str]:
         return [row["status"] for row in deliveries(self.db)]
@@ -234,7 +234,7 @@ def test_it_is_sent_again_only_the_way_that_it_went(
     use(before)
     newsroom.send(hours=2)
     with newsroom.db.write():  # as a sender leaves it that dies before the first answer
-        newsroom.db.run("UPDATE notice_deliveries SET status = 'handed' WHERE id = 1")
+        newsroom.db.run("UPDATE notices SET status = 'handed' WHERE id = 1")
     use(after)
     newsroom.send(hours=3)
     assert newsroom.states()[0] == state

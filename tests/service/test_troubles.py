@@ -223,7 +223,7 @@ def test_a_check_reads_no_table_in_full(filled: Desk) -> None:
         plans = [row["detail"] for one in queries for row in db.rows(f"EXPLAIN QUERY PLAN {one}")]
     assert len(queries) > 5
     grows = re.compile(
-        r"SCAN (deliveries|articles|documents|matches|notice_deliveries|recipients\w*)\b(?! USING INDEX)"
+        r"SCAN (deliveries|articles|documents|matches|notices|recipients\w*)\b(?! USING INDEX)"
     )
     assert [plan for plan in plans if grows.search(plan)] == []
 

@@ -209,7 +209,7 @@ def _alarms(world: World, db: Database, figures: dict[str, object]) -> Iterator[
     for row in rows:
         if row["closed_at"] is None:
             yield f"alarm {row['key']} is not over"
-    sql = "SELECT kind, status FROM notice_deliveries JOIN notices ON notices.id = notice_id"
+    sql = "SELECT kind, status FROM notices"
     messages, mails = Counter[str](), Counter[str]()
     for row in db.rows(sql):
         (mails if row["kind"] == "report" else messages)[row["status"]] += 1

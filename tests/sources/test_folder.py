@@ -91,13 +91,18 @@ def test_a_broken_link_is_a_document_that_cannot_be_read(tmp_path, target):
     assert read_bytes(found["link.txt"], 100) is None
 
 
-def test_a_name_that_is_not_utf8_is_one_faulty_document(tmp_path):
-    """For the operator: the others are read."""
-    for name in (b"\xff\xfe.txt", b"good.txt"):
-        (tmp_path / os.fsdecode(name)).write_text("Copy.", "utf-8")
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe.txt", b"a\x1b[31m.txt", b"a\n.txt", "a\u202etxt.exe.txt".encode()]
+)
+def test_a_name_that_is_not_clean_text_is_one_faulty_document(tmp_path, name):
+    """For the operator: the others are read, and the terminal shows only what is printable."""
+    for each in (name, b"good.txt", "ё.txt".encode()):
+        (tmp_path / os.fsdecode(each)).write_text("Copy.", "utf-8")
     found = {one.name: one for one in list_documents(tmp_path, "*.txt")}
     assert read_bytes(found.pop("good.txt"), 100) == b"Copy."
-    ((name, document),) = found.items()
-    assert name.isascii()
-    with pytest.raises(DocumentError, match="its file name is not UTF-8; rename the file"):
+    assert read_bytes(found.pop("ё.txt"), 100) == b"Copy."
+    ((shown, document),) = found.items()
+    assert shown.isascii()
+    assert shown.isprintable()
+    with pytest.raises(DocumentError, match=r"its file name is not UTF-8.*; rename the file"):
         read_bytes(document, 100)

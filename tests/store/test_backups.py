@@ -275,7 +275,7 @@ def test_nothing_is_restored_while_another_sends(filled: Desk) -> None:
     """The sender keeps its record of what it sent."""
     copy = copied(filled)
     before = filled.store.read_bytes()
-    with sole_sender(filled.store, NOW), pytest.raises(SenderError, match="is sending"):
+    with sole_sender(filled.store, NOW, "another"), pytest.raises(SenderError, match="is sending"):
         restore(copy, filled.store, NOW)
     assert filled.store.read_bytes() == before
 

@@ -1,12 +1,14 @@
-"""One open connection to a server: the bytes of the dialogue, and the two kinds of link."""
+"""One open connection to a server: the bytes of the dialogue, and the link that carries it."""
 
 import asyncio
+import math
 import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from digest.language.text import foreign
 from digest.mail.ledger import MALFORMED
 from digest.mail.outgoing import Outgoing, Phase
 
@@ -19,6 +21,12 @@ LONGEST_REPLY = 32_768
 
 QUIT_SECONDS = 2.0
 """How long to wait for the answer to QUIT."""
+
+MOST_REPLIES = 16
+"""Answers that may wait to be read; two messages under way have nine."""
+
+LEAST_SECONDS = 0.05
+"""Nothing is tried in less time than this."""
 
 CLOSING = 421
 START_INPUT = 354
@@ -34,7 +42,7 @@ _REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 
 class Reply(NamedTuple):
-    """One answer of a server: its code, and its lines without the code, joined by a space."""
+    """One answer of a server: its code, and its lines without the code as one clean line."""
 
     code: int
     text: str
@@ -52,7 +60,7 @@ class ReplyReader:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._broken = False
 
     @property
@@ -70,12 +78,10 @@ class ReplyReader:
             if found is None:
                 yield self._malformed(line)
                 return
-            text = (found[3] or b"").decode("utf-8", "replace").strip()
-            if found[2] == b"-":
-                self._lines.append(text)
-                continue
-            yield Reply(int(found[1]), " ".join([*self._lines, text]).strip())
-            self._lines.clear()
+            self._lines.append((found[3] or b"").strip())
+            if found[2] != b"-":
+                yield Reply(int(found[1]), foreign(b" ".join(self._lines)))
+                self._lines.clear()
         if len(self._rest) + sum(map(len, self._lines)) > LONGEST_REPLY:
             yield self._malformed(self._rest)
 
@@ -94,15 +100,16 @@ def check_address(address: str) -> None:
         raise ValueError(f"not an ASCII mailbox that SMTP can carry: {address!r}")
 
 
-def envelope_group(sender: str, recipient: str, *, size: int | None, reset: bool) -> bytes:
-    """MAIL, RCPT and DATA as one group (RFC 2920 section 3.1), after RSET if `reset`.
+def envelope_commands(
+    sender: str, recipient: str, *, size: int | None, reset: bool
+) -> tuple[bytes, ...]:
+    """MAIL, RCPT and DATA, after RSET if `reset`.
 
     `size` is in octets; None where the server does not know SIZE (RFC 1870).
     """
-    start = "RSET\r\n" if reset else ""
     octets = "" if size is None else f" SIZE={size}"
-    group = f"{start}MAIL FROM:<{sender}>{octets}\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
-    return group.encode("ascii")
+    lines = (f"MAIL FROM:<{sender}>{octets}", f"RCPT TO:<{recipient}>", "DATA")
+    return tuple(f"{line}\r\n".encode("ascii") for line in ("RSET",) * reset + lines)
 
 
 def check_message(message: bytes) -> None:
@@ -130,6 +137,13 @@ def body_with_end(message: bytes, *, wire_ready: bool = False) -> bytes:
     return b"".join((first, stuffed, last))
 
 
+OUT_OF_TURN = "the server spoke out of turn"
+
+
+def no_answer(seconds: float) -> str:
+    return f"no answer within {seconds:.3g} s" if seconds else "no time left to try it"
+
+
 class LinkLostError(Exception):
     """The connection was lost, or the server did not answer in time; no answer will come."""
 
@@ -148,23 +162,35 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for an answer: to opening, to a command, to the end of the body."""
+    """Seconds to wait: for a connection with TLS and login, for the answer to a command, to the end of
+    the body. None of them ends later than `until`, a time of the event loop's clock."""
 
     connect: float
     command: float
     data: float
+    until: float = math.inf
+
+    def capped(self, seconds: float) -> float:
+        left = self.until - asyncio.get_running_loop().time()
+        return min(seconds, left) if left > LEAST_SECONDS else 0.0
+
+    @property
+    def over(self) -> bool:
+        return not self.capped(math.inf)
 
 
-class PipelinedLink(asyncio.Protocol):
-    """A link that writes commands in groups and reads the replies in their order."""
+class Link(asyncio.Protocol):
+    """A connection that carries one message at a time: begin, envelope, end, ended.
 
-    pipelining = True
-    """The next message may begin right behind the end of this one."""
+    With PIPELINING (RFC 2920) commands go out in groups, the next message right behind the end of this
+    one; without, each command waits for the answer to the one before.
+    """
 
     def __init__(self, client: "SMTP", timeouts: Timeouts) -> None:
         transport = client.transport
         if transport is None or transport.is_closing():
             raise LinkLostError(Phase.EHLO, "the server closed the connection")
+        self.pipelining = client.supports_extension("pipelining")
         self._client = client
         self._transport = cast(asyncio.Transport, transport)
         self._timeouts = timeouts
@@ -172,6 +198,7 @@ class PipelinedLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
+        self._unwritten: deque[bytes] = deque()  # commands, without PIPELINING
         self._waiter: asyncio.Future[None] | None = None
         self._lost: str | None = None
         self._closing = False
@@ -181,11 +208,14 @@ class PipelinedLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._replies.extend(self._reader.feed(data))
+        if len(self._replies) > MOST_REPLIES:
+            self._lost = OUT_OF_TURN
+            self.abort()
         if self._replies:
             self._wake(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = str(exc or "") or "the server closed the connection"
+        self._lost = self._lost or str(exc or "") or "the server closed the connection"
         self._wake(self._lost)
 
     @property
@@ -197,12 +227,16 @@ class PipelinedLink(asyncio.Protocol):
 
     def begin(self, message: Outgoing) -> None:
         """Start a message. If the connection is lost, the message can begin on another one."""
-        self._transport.write(self._group(message))
+        if self.pipelining:
+            self._transport.write(b"".join(self._commands(message)))
+        else:
+            self._unwritten.extend(self._commands(message))
 
-    def _group(self, message: Outgoing) -> bytes:
+    def _commands(self, message: Outgoing) -> tuple[bytes, ...]:
         self._resetting, self._unreset = self._unreset, False
         size = len(message.message) if self._announces_size else None
-        return envelope_group(message.sender, message.recipient, size=size, reset=self._resetting)
+        sender, recipient = message.sender, message.recipient
+        return envelope_commands(sender, recipient, size=size, reset=self._resetting)
 
     async def envelope(self) -> Refusal | None:
         """The refusal of the envelope; None if it was accepted. Raises LinkLostError."""
@@ -218,10 +252,14 @@ class PipelinedLink(asyncio.Protocol):
                     raise
                 return refusal
             taken = reply.code == START_INPUT if phase is Phase.DATA else reply.good
-            if not taken and refusal is None:
-                refusal = Refusal(reply, phase)
+            if not taken:
+                refusal = refusal or Refusal(reply, phase)
+                self._closing |= reply.code < 400  # the answer to something else
             if self._closing:
                 return refusal
+            if refusal is not None and self._unwritten:
+                break
+        self._unwritten.clear()
         if refusal is None:
             return None
         if reply.code != START_INPUT:
@@ -241,9 +279,9 @@ class PipelinedLink(asyncio.Protocol):
         Raises LinkLostError only if nothing has been written.
         """
         if not self.usable:
-            raise LinkLostError(Phase.DATA, self._lost or "the server spoke out of turn")
+            raise LinkLostError(Phase.DATA, self._lost or OUT_OF_TURN)
         body = body_with_end(message.message, wire_ready=message.wire_ready)
-        self._transport.write(body if then is None else body + self._group(then))
+        self._transport.write(body if then is None else b"".join((body, *self._commands(then))))
 
     async def ended(self) -> Reply:
         """The server's final answer. Raises LinkLostError: the outcome is unknown."""
@@ -267,6 +305,10 @@ class PipelinedLink(asyncio.Protocol):
         self._client.close()
 
     async def _reply(self, phase: Phase, seconds: float | None = None) -> Reply:
+        if self._unwritten:
+            if not self.usable:
+                raise LinkLostError(phase, self._lost or OUT_OF_TURN)
+            self._transport.write(self._unwritten.popleft())
         if not self._replies:
             if self._lost is not None or self._closing:
                 raise LinkLostError(phase, self._lost or "the connection was closed before")
@@ -279,8 +321,9 @@ class PipelinedLink(asyncio.Protocol):
         return reply
 
     async def _wait(self, phase: Phase, seconds: float) -> None:
+        seconds = self._timeouts.capped(seconds)
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(seconds, self._wake, f"no answer within {seconds:g} s")
+        timer = self._loop.call_later(seconds, self._wake, no_answer(seconds))
         try:
             await self._waiter
         except ConnectionError as e:
@@ -297,90 +340,3 @@ class PipelinedLink(asyncio.Protocol):
             self._waiter.set_result(None)
         else:
             self._waiter.set_exception(ConnectionError(lost))
-
-
-class PlainLink:
-    """A link with the same methods by aiosmtplib's own commands, one round trip each."""
-
-    pipelining = False
-
-    def __init__(self, client: "SMTP", timeouts: Timeouts) -> None:
-        self._client = client
-        self._timeouts = timeouts
-        self._message: Outgoing | None = None
-        self._body = b""
-        self._closing = False
-        self._unreset = False
-
-    @property
-    def usable(self) -> bool:
-        return self._client.is_connected and not self._closing
-
-    def begin(self, message: Outgoing) -> None:
-        self._message = message
-
-    async def envelope(self) -> Refusal | None:
-        from aiosmtplib import SMTPResponseException
-
-        message = self._message
-        assert message is not None, "begin comes first"  # noqa: S101  the order of Link's calls
-        phase = Phase.MAIL
-        try:
-            if self._unreset:
-                await self._client.rset()
-            self._unreset = True
-            sized = self._client.supports_extension("size")
-            options = [f"SIZE={len(message.message)}"] if sized else []
-            await self._client.mail(message.sender, options=options)
-            phase = Phase.RCPT
-            await self._client.rcpt(message.recipient)
-        except SMTPResponseException as e:
-            return Refusal(self._noted(e.code, e.message), phase)
-        except (ConnectionError, TimeoutError) as e:
-            raise LinkLostError(phase, str(e)) from e
-        return None
-
-    def end(self, message: Outgoing, then: Outgoing | None) -> None:
-        if not self.usable:
-            raise LinkLostError(Phase.DATA, "the server closed the connection")
-        self._body = message.message
-
-    async def ended(self) -> Reply:
-        """DATA, the body and the final answer. A connection lost anywhere in them counts as lost
-        at the end, and a refusal of DATA as the final answer."""
-        from aiosmtplib import SMTPResponseException
-
-        try:
-            code, text = await self._client.data(self._body, timeout=self._timeouts.data)
-        except SMTPResponseException as e:
-            return self._noted(e.code, e.message)
-        except (ConnectionError, TimeoutError) as e:
-            raise LinkLostError(Phase.END, str(e)) from e
-        self._unreset = False
-        return self._noted(code, text)
-
-    async def close(self) -> None:
-        from aiosmtplib import SMTPException
-
-        try:
-            if self.usable:
-                await self._client.quit(timeout=min(QUIT_SECONDS, self._timeouts.command))
-        except SMTPException:
-            pass  # every message has its outcome already
-        finally:
-            self.abort()
-
-    def abort(self) -> None:
-        self._closing = True
-        if self._client.transport is not None:
-            cast(asyncio.Transport, self._client.transport).abort()
-        self._client.close()
-
-    def _noted(self, code: int, text: str) -> Reply:
-        if code in (CLOSING, MALFORMED):
-            self._closing = True
-        return Reply(code, " ".join(text.split("\n")))
-
-
-Link = PipelinedLink | PlainLink
-"""A connection that carries one message at a time: begin, envelope, end, ended."""

@@ -5,12 +5,18 @@ import ssl
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from digest.config.settings import ServerSettings
 from digest.errors import NotReadyError
+from digest.language.text import foreign
 from digest.mail.ledger import class_of, enhanced_code
 from digest.mail.outgoing import OutcomeKind, Phase
-from digest.mail.smtp.connection import Link, LinkLostError, PipelinedLink, PlainLink, Timeouts
+from digest.mail.smtp.connection import Link, LinkLostError, Timeouts, no_answer
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP
+
 
 MOST_SLOWED = 8
 """Steps down that a throttle remembers; any usual limit halved eight times is at one."""
@@ -138,12 +144,13 @@ class OpenError(Exception):
 class Server:
     """The state of one server in this run. Times are seconds of the event loop's clock."""
 
-    def __init__(self, access: "Access", patience: Patience) -> None:
+    def __init__(self, access: "Access", patience: Patience, timeouts: Timeouts) -> None:
         self.settings = access.settings
         self.name = access.settings.name
         self.throttle = Throttle(access.settings.connections, patience)
         self.started = 0
         self.fault: Fault | None = None
+        self.timeouts = timeouts
         self._access = access
         self._patience = patience
         self._failures = 0
@@ -158,7 +165,7 @@ class Server:
     @property
     def given_up(self) -> bool:
         return self.fault is not None and (
-            self.fault.for_good or self._failures >= self._patience.tries
+            self.fault.for_good or self._failures >= self._patience.tries or self.timeouts.over
         )
 
     def ready_at(self) -> float | None:
@@ -183,7 +190,7 @@ class Server:
             self.fault = fault
             self._failures += 1
             self._failed_at = now
-            self._aside_until = now + self._patience.pause(self._failures)
+            self._aside_until = min(now + self._patience.pause(self._failures), self.timeouts.until)
 
     def served(self) -> None:
         """It answered a message, so it serves."""
@@ -192,72 +199,76 @@ class Server:
             self._failures = 0
             self._aside_until = 0.0
 
-    async def open(self, helo_name: str, timeouts: Timeouts) -> Link:
-        """Connect, greet, start TLS and log in.
+    async def open(self, helo_name: str) -> Link:
+        """Connect, greet, start TLS and log in, all within `timeouts.connect`.
 
         Raises:
             OpenError: any of it failed.
         """
-        from aiosmtplib import SMTP, SMTPException, SMTPHeloError
+        from aiosmtplib import SMTP, SMTPException
 
         settings = self.settings
         client = SMTP(
             hostname=settings.host,
             port=int(self.name.rpartition(":")[2]),
-            username=settings.username,
-            password=self._access.password,
             local_hostname=helo_name,
-            timeout=timeouts.command,
+            timeout=None,
             use_tls=settings.tls == "implicit",
-            start_tls=settings.tls == "starttls",
+            start_tls=False,
             tls_context=self._access.tls,
         )
+        phase, seconds = Phase.CONNECT, self.timeouts.capped(self.timeouts.connect)
         try:
-            await client.connect(timeout=timeouts.connect)
-            if client.is_ehlo_or_helo_needed:
-                try:
-                    await client.ehlo()
-                except SMTPHeloError:
-                    if not client.is_connected:
-                        raise
-                    await client.helo()
-            if client.supports_extension("pipelining"):
-                return PipelinedLink(client, timeouts)
-            return PlainLink(client, timeouts)
+            async with asyncio.timeout(seconds):
+                await client.connect()
+                phase = Phase.EHLO
+                await _greet(client)
+                if settings.tls == "starttls":
+                    phase = Phase.TLS
+                    await client.starttls()
+                    phase = Phase.EHLO
+                    await _greet(client)
+                if settings.username is not None:
+                    phase = Phase.AUTH
+                    await client.login(settings.username, self._access.password or "")
+                phase = Phase.EHLO
+                return Link(client, self.timeouts)
         except asyncio.CancelledError:  # the slot ended while it waited, perhaps for EHLO's answer
             client.close()
             raise
         except (SMTPException, OSError, LinkLostError) as e:
             client.close()
-            raise OpenError(_fault(e)) from e
+            raise OpenError(_fault(e, phase, seconds)) from e
 
 
-def _fault(error: Exception) -> Fault:
+async def _greet(client: "SMTP") -> None:
+    """EHLO, or HELO for a server that knows only that (RFC 5321 section 3.2)."""
+    from aiosmtplib import SMTPHeloError
+
+    try:
+        await client.ehlo()
+    except SMTPHeloError:
+        if not client.is_connected:
+            raise
+        await client.helo()
+
+
+def _fault(error: Exception, phase: Phase, seconds: float) -> Fault:
     """An error while opening, as the operator reads it."""
-    from aiosmtplib import (
-        SMTPAuthenticationError,
-        SMTPConnectResponseError,
-        SMTPHeloError,
-        SMTPResponseException,
-    )
+    from aiosmtplib import SMTPResponseException
 
     if isinstance(error, SMTPResponseException):
-        phase = Phase.TLS
-        if isinstance(error, SMTPConnectResponseError):
-            phase = Phase.CONNECT
-        elif isinstance(error, SMTPHeloError):
-            phase = Phase.EHLO
-        elif isinstance(error, SMTPAuthenticationError):
-            phase = Phase.AUTH
-        return Fault.answered(error.code, " ".join(error.message.split("\n")), phase)
+        return Fault.answered(error.code, foreign(error.message), phase)
     cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
         text = getattr(cause, "verify_message", "") or cause.reason or str(cause)
-        return Fault(OutcomeKind.OURS, Phase.TLS, f"TLS failed: {text}", for_good=True)
-    if isinstance(error, (OSError, LinkLostError)):
-        return Fault(OutcomeKind.OURS, Phase.CONNECT, str(error), for_good=False)
-    # The server does not offer STARTTLS, or a way to log in, which aiosmtplib needs.
-    return Fault(OutcomeKind.OURS, Phase.TLS, str(error), for_good=True)
+        text = foreign(f"TLS failed: {text}")
+        return Fault(OutcomeKind.OURS, Phase.TLS, text, for_good=True)
+    if isinstance(error, TimeoutError):
+        return Fault(OutcomeKind.OURS, phase, no_answer(seconds), for_good=False)
+    # Else the server does not offer STARTTLS, or a way to log in.
+    passing = isinstance(error, (OSError, LinkLostError))
+    return Fault(OutcomeKind.OURS, phase, foreign(str(error)), for_good=not passing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from digest.mail.smtp.connection import (
     LinkLostError,
     Refusal,
     Reply,
-    Timeouts,
     check_address,
     check_message,
 )
@@ -130,10 +129,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """The name that connections greet with, and their time-outs in seconds."""
+    """The name that connections greet with, and the seconds that one may be idle."""
 
     helo_name: str
-    timeouts: Timeouts
     idle: float
 
 
@@ -268,9 +266,7 @@ class Slot:
             return self._link
         await self._close()
         self._began_at = self._loop.time()
-        opening = self._loop.create_task(
-            self._server.open(self._settings.helo_name, self._settings.timeouts)
-        )
+        opening = self._loop.create_task(self._server.open(self._settings.helo_name))
         try:
             either: set[asyncio.Future[Any]] = {opening, self._dispatcher.closed}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -369,7 +365,7 @@ class Slot:
                 self._fail(Fault(OutcomeKind.UNSENT, lost.phase, lost.text, for_good=False))
             else:
                 self._server.throttle.slow(self._loop.time())
-        if not self._give_back(message, tried=True):
+        if self._server.timeouts.over or not self._give_back(message, tried=True):
             self._unsent(message, lost.text, lost.phase)
         await self._close()
 

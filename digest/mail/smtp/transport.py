@@ -1,6 +1,7 @@
 """Delivering through the mail servers, and checking without a message that they would accept us."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable, Iterator, Sequence
 
@@ -21,14 +22,22 @@ _LOOPBACK = "[127.0.0.1]"
 
 
 class SmtpTransport:
-    """Delivers through the servers of `settings`.
+    """Delivers through the servers of `settings`. `within`: the seconds after which nothing more is
+    tried or waited for, all servers and retries together; None for no such limit.
 
     Raises:
         NotReadyError: a password is missing, or a ca_file cannot be used.
     """
 
-    def __init__(self, settings: TransportSettings, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        settings: TransportSettings,
+        *,
+        patience: Patience | None = None,
+        within: float | None = None,
+    ) -> None:
         self._settings = settings
+        self._within = math.inf if within is None else within
         self._patience = patience or Patience()
         self._accesses = accesses(settings.servers)
 
@@ -47,19 +56,29 @@ class SmtpTransport:
         """Deliver until `messages` ends, `stop()` is true, or no server can be used."""
         with asyncio.Runner() as runner:
             try:
-                return runner.run(self._deliver(messages, handed, settled, stop))
+                return runner.run(
+                    self.deliver_here(messages, handed=handed, settled=settled, stop=stop)
+                )
             finally:
                 runner.run(asyncio.sleep(CLOSING_SECONDS))
 
-    async def _deliver(
+    async def deliver_here(
         self,
         messages: Iterator[Outgoing],
+        *,
         handed: Callable[[Sequence[int]], None],
         settled: Callable[[Sequence[Outcome]], None],
         stop: Callable[[], bool],
     ) -> Report:
+        """As `deliver`, in the running event loop."""
         settings = self._settings
-        servers = [Server(access, self._patience) for access in self._accesses]
+        timeouts = Timeouts(
+            connect=settings.connect_timeout_seconds,
+            command=settings.command_timeout_seconds,
+            data=settings.data_timeout_seconds,
+            until=asyncio.get_running_loop().time() + self._within,
+        )
+        servers = [Server(access, self._patience, timeouts) for access in self._accesses]
         lookahead = Lookahead(
             messages,
             self._patience,
@@ -70,15 +89,10 @@ class SmtpTransport:
         rates = [Allowance(count, seconds) for count, seconds in limits if count is not None]
         dispatcher = Dispatcher(lookahead, servers, rates)
         tally = Tally(handed, settled)
-        timeouts = Timeouts(
-            connect=settings.connect_timeout_seconds,
-            command=settings.command_timeout_seconds,
-            data=settings.data_timeout_seconds,
-        )
         helo_name = settings.helo_name
         if helo_name is None:
             helo_name = await asyncio.to_thread(_own_name)
-        link_settings = LinkSettings(helo_name, timeouts, settings.idle_timeout_seconds)
+        link_settings = LinkSettings(helo_name, settings.idle_timeout_seconds)
         slots = [
             Slot(server, dispatcher, tally, link_settings)
             for server in servers
@@ -165,11 +179,11 @@ def _own_name() -> str:
 
 
 def reach(
-    servers: Sequence[ServerSettings], *, helo_name: str | None, seconds: float = 10.0
+    servers: Sequence[ServerSettings], *, helo_name: str | None, seconds: float = 8.0
 ) -> list[tuple[str, str | None]]:
     """Connect to all servers at once, greet, start TLS, log in, and close with QUIT.
 
-    The name of each, and what went wrong, or None. `seconds` is the limit for each.
+    The name of each, and what went wrong, or None. It ends within `seconds` and QUIT_SECONDS.
 
     Raises:
         NotReadyError: a password is missing, or a ca_file cannot be used.
@@ -180,13 +194,10 @@ def reach(
     async def visit(access: Access) -> tuple[str, str | None]:
         name = access.settings.name
         try:
-            async with asyncio.timeout(seconds):
-                link = await Server(access, Patience()).open(helo_name or _LOOPBACK, timeouts)
-                await link.close()
+            link = await Server(access, Patience(), timeouts).open(helo_name or _LOOPBACK)
         except OpenError as e:
             return name, str(e.fault)
-        except TimeoutError:
-            return name, f"no answer within {seconds:g} s"
+        await link.close()
         return name, None
 
     async def visit_all() -> list[tuple[str, str | None]]:
