@@ -173,7 +173,7 @@ def sightings(db: Database) -> Iterator[None]:
     """A temporary table, on disk, for the keys of all entries that are to be saved; dropped afterwards."""
     db.run(
         """CREATE TEMP TABLE sighted (document INTEGER, line INTEGER, key INTEGER, asks INTEGER,
-             PRIMARY KEY (document, line, key)) WITHOUT ROWID"""
+             PRIMARY KEY (document, line, key))"""
     )
     db.run("CREATE INDEX temp.sighted_by_key ON sighted (key, asks)")
     try:
