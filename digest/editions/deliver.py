@@ -65,8 +65,8 @@ def sending(newsroom: Newsroom) -> Iterator[Newsroom]:
         with db.write():
             sender.begin(db, newsroom.here)
             set_way_out(db, _way(newsroom))
-            sender.recovered = settle_handed(db, sender.dead, fates, notices, now)
-        sender.note(now, began=True)
+            sender.recovered = settle_handed(db, sender.earlier, fates, notices, now)
+        sender.note(now, sender.mark)
         yield replace(newsroom, sole_sender=sender)
 
 

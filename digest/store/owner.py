@@ -18,22 +18,19 @@ COPY_OF = "copy of "  # in front of the home of a backup or an import
 SENDER = "sender"
 WAY_OUT = "way_out"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
-MARKS = 20
-"""How many marks of dead senders a lock file keeps."""
 
 
 @dataclass(slots=True)
 class Sender:
     """The only process that sends from a database, until it ends.
 
-    `mark` is random and kept with each row that it hands over. `dead` are the marks of earlier senders
-    whose lock it could take, so that they live no more. `began` are the marks one of which a database
-    that last sent from here has; none if nothing did. `recovered`: the rows of dead senders it settled.
+    `mark` is random and kept with each row that it hands over. `earlier` are the marks of the senders
+    before it, which are dead since their lock was free: the database that last sent from here has one
+    of them. `recovered` counts the rows of theirs that it settled.
     """
 
     mark: str
-    dead: tuple[str, ...]
-    began: frozenset[str]
+    earlier: frozenset[str]
     lock: Path
     descriptor: int
     recovered: int = 0
@@ -46,7 +43,7 @@ class Sender:
             SenderError: the database was copied, restored or put here; `digest activate` lets it send.
         """
         check_home(db, here)
-        if not _has_sent(db, self.began):
+        if self.earlier and _meta(db, SENDER) not in self.earlier:
             raise SenderError(
                 f"{db.path}: this is not the database that last sent from here, but an older or another "
                 "one in its place, and does not record what was sent. If that is right, run "
@@ -55,19 +52,13 @@ class Sender:
         _set_meta(db, SENDER, self.mark)
         db.was_replaced()  # from now on
 
-    def note(self, moment: datetime, *, began: bool) -> None:
-        """Write into the lock file who sends, for people and for the next sender.
+    def note(self, moment: datetime, last: str | None) -> None:
+        """Write into the lock file who sends, for people, and who began last, for the next sender.
 
         Raises:
             StoreError: it cannot be written.
         """
-        note = {
-            "pid": os.getpid(),
-            "started": moment.isoformat(),
-            "mark": self.mark,
-            "began": [self.mark] if began else sorted(self.began),
-            "dead": self.dead[:MARKS],
-        }
+        note = {"pid": os.getpid(), "started": moment.isoformat(), "mark": self.mark, "last": last}
         data = json.dumps(note).encode()
         try:
             os.lseek(self.descriptor, 0, os.SEEK_SET)
@@ -119,10 +110,8 @@ def sole_sender(path: Path, moment: datetime, mark: str) -> Iterator[Sender]:
                     sender = f"process {note['pid']}, started {note.get('started')},"
                 raise SenderBusyError(f"{path}: {sender} is sending. Wait for it, or stop it.")
             note = _note_of(lock)
-            began = _began(note)
-            dead = dict.fromkeys([note.get("mark", ""), *began, *note.get("dead", ())])
-            ours = Sender(mark, tuple(dead), began, lock, descriptor)
-            ours.note(moment, began=False)
+            ours = Sender(mark, _earlier(note), lock, descriptor)
+            ours.note(moment, note.get("last"))
         except OSError as e:
             raise _unwritable(lock, e) from e
         yield ours
@@ -144,16 +133,9 @@ def _note_of(lock: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def _began(note: dict[str, Any]) -> frozenset[str]:
-    """The marks one of which the database has that last sent: that of a sender that died before it
-    could say that it began counts too."""
-    began = note.get("began")
-    return frozenset([*began, note["mark"]]) if began else frozenset()
-
-
-def _has_sent(db: Database, began: frozenset[str]) -> bool:
-    """Whether this is the database that last sent from its place, as far as the lock file knows."""
-    return not began or _meta(db, SENDER) in began
+def _earlier(note: dict[str, Any]) -> frozenset[str]:
+    """The last sender that began, and one that may have died before it could write that it did."""
+    return frozenset([note["mark"], note["last"]]) if note.get("last") else frozenset()
 
 
 def _same_file(path: Path, descriptor: int) -> bool:
@@ -231,15 +213,16 @@ def check_home(db: Database, here: str) -> None:
 def is_copy(db: Database) -> bool:
     """Whether this database is a backup or an import, or was put in the place of the one that sent,
     and was not activated yet."""
-    copied = (_meta(db, HOME) or "").startswith(COPY_OF)
-    return copied or not _has_sent(db, _began(_note_of(_lock_of(db.path))))
+    earlier = _earlier(_note_of(_lock_of(db.path)))
+    replaced = bool(earlier) and _meta(db, SENDER) not in earlier
+    return replaced or (_meta(db, HOME) or "").startswith(COPY_OF)
 
 
 def activate(db: Database, here: str) -> None:
     """Make `here` the place from which the database sends. Call inside a write."""
     _set_meta(db, HOME, here)
-    for mark in _began(_note_of(_lock_of(db.path))):
-        _set_meta(db, SENDER, mark)
+    if last := _note_of(_lock_of(db.path)).get("last"):
+        _set_meta(db, SENDER, last)
 
 
 def deactivate(db: Database) -> None:

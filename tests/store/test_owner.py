@@ -103,10 +103,10 @@ def test_an_earlier_sender_hands_over_nothing_more(tmp_path: Path) -> None:
     with open_database(path, now=NOW) as db, sole_sender(path, NOW, "first") as first:
         with db.write():
             first.begin(db, "here")
-        first.note(NOW, began=True)
+        first.note(NOW, "first")
         first.lock.unlink()
         with sole_sender(path, NOW, "second") as second, db.write():
-            assert "first" not in second.dead
+            assert "first" not in second.earlier
             second.begin(db, "here")
             second.check(db)
             with pytest.raises(SenderError, match="another process has begun"):
@@ -123,7 +123,7 @@ def test_an_older_database_in_the_place_of_the_one_that_sent_refuses(tmp_path: P
         with open_database(path) as db, sole_sender(path, NOW, mark) as sender:
             with db.write():
                 sender.begin(db, "here")
-            sender.note(NOW, began=True)
+            sender.note(NOW, mark)
 
     send("first")
     send("second")
