@@ -381,11 +381,13 @@ def reading(folder: Path, documents: int) -> None:
     from digest.sources.ingest import ingest
 
     room = stories.Newsroom(7)
-    copies = [room.copy() for _ in range(min(documents, 50))]
+    originals = [room.copy()]
     for number in range(documents):
-        place = number % 50
-        copies[place] = room.rewritten(copies[place]) if number % 5 == 0 else room.copy()
-        text = f"{copies[place].title}\n\n{' '.join(copies[place].sentences)}\n"
+        if number % 5:
+            originals = [*originals[-50:], copy := room.copy()]
+        else:
+            copy = room.rewritten(room.random.choice(originals))
+        text = f"{copy.title}\n\n{' '.join(copy.sentences)}\n"
         (folder / "seeds" / f"{number:06}.txt").write_text(text, "utf-8")
     writes: list[float] = []
     page = resource.getpagesize() / 1e6

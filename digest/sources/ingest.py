@@ -422,14 +422,13 @@ def _is_saved(document: Document, stored: Nearby) -> bool:
     return state is not None and (state.sha256, state.error) == (document.sha256, document.error)
 
 
-def _article_of(items: Sequence[_Item], stored: Nearby, replaced: Collection[int]) -> int | None:
+def _article_of(items: Sequence[_Item], stored: Nearby, replaced: set[int]) -> int | None:
     """The stored article of these entries: by those that they replace, else by their words."""
-    entries = {one.id: one for one in stored.entries if one.id not in replaced}
-    known = {item.before.article_id for item in items if item.before is not None} or {
-        entries[number].article_id
-        for item in items
-        for key in item.keys
-        for number in stored.of_key.get(key, ())
-        if number in entries and are_one(item.entry, entries[number].entry)
-    }
+    known = {item.before.article_id for item in items if item.before is not None}
+    if not known:
+        keyed = set[int]().union(*(stored.of_key.get(key, ()) for one in items for key in one.keys))
+        keyed -= replaced
+        for other in stored.entries:
+            if other.article_id not in known and other.id in keyed:
+                known |= {other.article_id for one in items if are_one(one.entry, other.entry)}
     return min(known, default=None)
