@@ -55,7 +55,7 @@ from digest.themes.lexicon import lexicon_of
 MIB = 1024 * 1024
 BATCH = 50
 """Entries in one write at most: a fifth of a second on a small machine that does nothing else."""
-SLOW_SECONDS = 0.4
+SLOW_SECONDS = 0.25
 """After a longer write the next one is half as large."""
 BATCH_CHARACTERS = 1_000_000
 """Of text in one write, unless one entry has more."""
