@@ -1,13 +1,15 @@
 """What a large store costs: `digest status`, /metrics, publishing, the start and the idle service.
 
     python bench/store.py [--articles 100000] [--idle 60]
+    python bench/store.py --reading 10000
     python bench/store.py --large
     python bench/store.py [--large] --folder FOLDER [--build-only]
 
 The first builds 100,000 articles with documents that a source holds, and publishes their feeds. The
 second builds 1,000,000 articles and 500 editions with 20,000 recipients each: 10,000,000 deliveries
 (about 6 GB, some minutes). Rows are made by SQL in the real schema, the same at each run. With
-FOLDER the store is built there, unless it is there already, and stays.
+FOLDER the store is built there, unless it is there already, and stays. --reading ingests so many new
+documents and shows, for each tenth of them, the pace, the longest write and the memory.
 """
 
 import argparse
@@ -371,12 +373,63 @@ print(json.dumps(seconds))
         print(f"{f'wake-up that finds nothing: {verb}':<34} {seconds:7.3f} s of the processor")
 
 
+def reading(folder: Path, documents: int) -> None:
+    """An ingest of documents with made-up names, a fifth of which rewrite an earlier one."""
+    import stories
+
+    from digest.newsroom import Newsroom
+    from digest.sources.ingest import ingest
+
+    room = stories.Newsroom(7)
+    originals = [room.copy()]
+    for number in range(documents):
+        if number % 5:
+            originals = [*originals[-50:], copy := room.copy()]
+        else:
+            copy = room.rewritten(room.random.choice(originals))
+        text = f"{copy.title}\n\n{' '.join(copy.sentences)}\n"
+        (folder / "seeds" / f"{number:06}.txt").write_text(text, "utf-8")
+    writes: list[float] = []
+    page = resource.getpagesize() / 1e6
+    began = [time.perf_counter(), time.process_time()]
+
+    class Timed(Database):
+        @contextlib.contextmanager
+        def write(self) -> Iterator[None]:
+            with super().write():
+                start = time.perf_counter()
+                yield
+            writes.append(time.perf_counter() - start)
+
+    def progress(found: Any) -> Iterator[Any]:
+        for number, one in enumerate(found, start=1):
+            yield one
+            if number % max(1, documents // 10) == 0 and writes:
+                now = [time.perf_counter(), time.process_time()]
+                seconds, processor = (a - b for a, b in zip(now, began, strict=True))
+                writes.sort()
+                print(
+                    f"{number:>9,} documents {documents / 10 / seconds:6.1f} a second, "
+                    f"{documents / 10 / processor:6.1f} a second of the processor; longest write "
+                    f"{writes[-1]:.3f} s, 99 % {writes[int(len(writes) * 0.99)]:.3f} s; "
+                    f"{int(Path('/proc/self/statm').read_text('ascii').split()[1]) * page:.0f} MB"
+                )
+                began[:] = time.perf_counter(), time.process_time()
+                writes.clear()
+
+    newsroom = Newsroom.from_file(folder / "config.toml")
+    with newsroom.open() as newsroom:
+        newsroom.db.__class__ = Timed
+        ingest(newsroom, progress=progress)
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     asked.add_argument("--large", action="store_true")
     asked.add_argument("--articles", type=int, default=None)
+    asked.add_argument("--reading", type=int)
     asked.add_argument("--idle", type=int, default=60)
     asked.add_argument("--folder", type=Path)
     asked.add_argument("--build-only", action="store_true")
@@ -388,6 +441,9 @@ def main() -> None:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(exist_ok=True)
         furnish(folder, 10.0)
+        if given.reading:
+            reading(folder, given.reading)
+            return
         if not (folder / "digest.db").exists():
             editions, recipients = (EDITIONS, RECIPIENTS) if given.large else (20, 200)
             build(folder, articles, editions, recipients, 400 if given.large else 1000)

@@ -23,7 +23,7 @@ from pathlib import Path
 from sqlite_utils.utils import sqlite3
 
 from digest.language import text as prose
-from digest.stories.fingerprints import Fingerprint, fingerprint, from_json
+from digest.stories.fingerprints import Fingerprint, fingerprint
 from digest.stories.likeness import link, wanted
 from digest.stories.store import CANDIDATES
 
@@ -113,7 +113,7 @@ def store(database: sqlite3.Connection, number: int, new: Fingerprint) -> None:
 def link_one(database: sqlite3.Connection, number: int, copy: Copy) -> list[int]:
     new = copy.fingerprint()
     rows = database.execute(CANDIDATES, {**wanted(new), "article_id": number}).fetchall()
-    linked = link(new, ((article, from_json(stored)) for article, stored in rows))
+    linked = link(new.to_json(), rows)
     store(database, number, new)
     return [article for article, _ in linked]
 

@@ -229,14 +229,13 @@ def correct_themes(
     verdicts = dict.fromkeys(add, Verdict.ADD) | dict.fromkeys(remove, Verdict.REMOVE)
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
-        with newsroom.db.write():
-            before, after = (
-                take_back(newsroom, article_id)
-                if clear
-                else rule(
-                    newsroom, article_id, verdicts, by=by or newsroom.person, moment=newsroom.now()
-                )
+        before, after = (
+            take_back(newsroom, article_id)
+            if clear
+            else rule(
+                newsroom, article_id, verdicts, by=by or newsroom.person, moment=newsroom.now()
             )
+        )
         corrections = theme_corrections(newsroom.db, article_id)
     if as_json:
         rulings = [{"theme": key, **asdict(one)} for key, one in corrections.items()]

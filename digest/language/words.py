@@ -120,13 +120,13 @@ def latin(word: str) -> str:
     return "".join(sign for sign in parts if not unicodedata.combining(sign))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """A folded word's stem by its alphabet: Snowball for Russian, else for English."""
     return _snowball("russian" if _starts_cyrillic(word) else "english")(word)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def skeleton(word: str) -> str:
     """The sounds of a name or loan word: consonants, and in short words the kind of each vowel.
 

@@ -1,21 +1,23 @@
 """The verb `ingest`: bytes -> entries -> (language, date, themes, story) -> articles.
 
-list_documents | read, decode, parse, date     no lock; a faulty document is a value
-  | match with the stored entries, join        the entries of one article
-  | save                                       one write for a source: all of it or nothing
-  | file, link                                 only new and changed articles; `themes apply` files the
-                                               others after a change of the lexicon
+list_documents | read, decode, parse           which documents changed; the keys of their entries
+  | in batches of about a hundred:
+    read, date | match, join, classify, compare   no lock; a faulty document is a value
+      | save, file, link                       one short write: all of a batch or nothing
+
+Entries of one article may lie in several batches. It is made of all of them when the first is saved, so it
+does not matter where the batches are cut. `themes apply` files articles after a change of the lexicon.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from digest.config.settings import Settings, SourceSettings
+from digest.config.settings import SourceSettings
 from digest.errors import DocumentError
 from digest.language.text import decode
-from digest.model import Entry
+from digest.model import Entry, ThemeScore
 from digest.newsroom import Newsroom
 from digest.sources.dates import read_copy
 from digest.sources.documents import read_entries
@@ -23,29 +25,43 @@ from digest.sources.folder import FoundDocument, list_documents, read_bytes
 from digest.sources.store import (
     Document,
     DocumentState,
+    Forms,
+    Nearby,
     StoredEntry,
     add_article,
+    companions,
     document_states,
-    entries_of_article,
     entries_of_document,
-    entries_with_opening,
-    forget_documents,
+    forget_deleted,
     mark_gone,
+    nearby,
     next_moment,
     revise_article,
     save_document,
     save_entry,
     save_source,
+    search_forms,
+    sight,
+    sightings,
 )
-from digest.sources.versions import is_teaser_of, join, match_entries, opening, pair_up
-from digest.store.articles import articles_by_id
+from digest.sources.versions import are_one, join, keys_of, match_entries, pair_up
+from digest.store.articles import copy_values
 from digest.store.database import Database
-from digest.stories.linking import link_article
-from digest.themes.filing import begin_filing, file_article
-from digest.themes.lexicon import Lexicon, lexicon_of
+from digest.stories.fingerprints import Fingerprint
+from digest.stories.linking import fingerprint_of, link_article, prepare_links
+from digest.themes.filing import begin_filing, file_article, scores_of
+from digest.themes.lexicon import lexicon_of
 
 MIB = 1024 * 1024
+BATCH = 50
+"""Entries in one write at most: a fifth of a second on a small machine that does nothing else."""
+SLOW_SECONDS = 0.25
+"""After a longer write the next one is half as large."""
+BATCH_CHARACTERS = 1_000_000
+"""Of text in one write, unless one entry has more."""
+KEPT_BYTES = 4 * MIB
 Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
+Keys = Mapping[tuple[str, int], Mapping[int, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,53 +84,73 @@ class IngestReport:
     faults: list[str] = field(default_factory=list)
 
 
-def ingest(newsroom: Newsroom, *, archive: bool = False, progress: Progress = iter) -> IngestReport:
+def ingest(
+    newsroom: Newsroom, *, archive: bool = False, progress: Progress = iter, batch: int = BATCH
+) -> IngestReport:
     """Read every source, and store new articles and new versions of changed ones.
 
     `archive` keeps new articles out of editions. A document that cannot be read is named in the report;
-    the others are read. A second run over the same documents writes nothing.
+    the others are read. A second run over the same documents writes nothing; one after a crash goes on.
     """
-    db, settings = newsroom.db, newsroom.settings
-    lexicon = lexicon_of(settings.themes)
     report = IngestReport()
-    for source in settings.sources:
+    for source in newsroom.settings.sources:
         try:
             documents = list_documents(source.path, source.pattern)
         except DocumentError as e:
             report.faults.append(f"source {source.name}: {e}")
             continue
-        states = document_states(db, source.name)
-        # A faulty document that was deleted is no fault any more.
-        names = {document.name for document in documents}
-        if deleted := [s.id for name, s in states.items() if s.error and name not in names]:
-            with db.write():
-                forget_documents(db, deleted)
-        readings = []
-        for document in progress(documents):
-            state = states.get(document.name)
-            reading = _read(document, state, source)
-            if reading is None:
-                continue
-            report.documents += 1
-            now = reading.document
-            if now.error is not None:
-                report.faults.append(f"source {source.name}: {now.name}: {now.error}")
-            if state and (state.sha256, state.error) == (now.sha256, now.error):
-                report.unchanged += 1
-            else:
-                readings.append(reading)
-        if readings:
-            with db.write():
-                moment = next_moment(db, newsroom.now())
-                saving = _Saving(db, settings, source, lexicon, moment, archive=archive)
-                saving.save(readings, report)
+        forget_deleted(newsroom.db, source.name, {document.name for document in documents})
+        with sightings(newsroom.db):
+            changed = _survey(newsroom.db, source, documents, progress, report)
+            saving = _Saving(newsroom, source, changed, report, batch, archive=archive)
+            for some in saving.batches(progress):
+                saving.save(some)
     return report
 
 
+def _survey(
+    db: Database,
+    source: SourceSettings,
+    documents: Sequence[FoundDocument],
+    progress: Progress,
+    report: IngestReport,
+) -> list[FoundDocument]:
+    """The documents that are new or changed; their entries are sighted, by place in this list."""
+
+    def states() -> Iterator[DocumentState | None]:
+        for start in range(0, len(documents), BATCH):
+            names = [document.name for document in documents[start : start + BATCH]]
+            found = document_states(db, source.name, names)
+            yield from map(found.get, names)
+
+    changed: list[FoundDocument] = []
+    for document, state in zip(progress(documents), states(), strict=True):
+        reading = _read(document, source, state)
+        if reading is None:
+            continue
+        report.documents += 1
+        now = reading.document
+        if now.error is not None:
+            report.faults.append(f"source {source.name}: {now.name}: {now.error}")
+        if state and (state.sha256, state.error) == (now.sha256, now.error):
+            report.unchanged += 1
+            continue
+        stored = entries_of_document(db, state.id) if state else []
+        matches = match_entries([one.entry for one in stored], reading.entries)
+        for entry, match in zip(reading.entries, matches, strict=True):
+            earlier = {} if match is None else {-stored[match].article_id: True}
+            sight(db, len(changed), entry.line, keys_of(entry) | earlier)
+        changed.append(document)
+    return changed
+
+
 def _read(
-    document: FoundDocument, state: DocumentState | None, source: SourceSettings
+    document: FoundDocument, source: SourceSettings, state: DocumentState | None = None
 ) -> Reading | None:
-    """The document as it is now; None if it was deleted since it was found."""
+    """The document as it is now, its entries undated; None if it was deleted since it was found.
+
+    Without entries if `state` has the same bytes.
+    """
     name = document.name
     try:
         data = read_bytes(document, int(source.size_limit_mib * MIB))
@@ -127,7 +163,7 @@ def _read(
         return Reading(Document(name, sha256, len(data), error=state.error))
     try:
         text, encoding = decode(name, data)
-        entries = read_copy(read_entries(name, text))
+        entries = read_entries(name, text)
         if not entries:
             raise DocumentError(name, "holds no article; write one into it or remove it")
     except DocumentError as e:
@@ -135,107 +171,264 @@ def _read(
     return Reading(Document(name, sha256, len(data), encoding), tuple(entries))
 
 
-@dataclass(slots=True)
-class _Item:
-    """A new entry, its document's row, and the stored entry that it replaces."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Entries of the document at this place that one write saves; after the last one it counts as read."""
 
-    document_id: int
+    place: int
+    reading: Reading
+    entries: tuple[Entry, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A new entry with its keys, and the stored entry that it replaces; `later`: a later batch saves it."""
+
     entry: Entry
+    keys: Mapping[int, bool]
     before: StoredEntry | None
+    later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An article as it will be, the entry that gives its place, and its entries.
+
+    `findings` are its scores, fingerprint and search forms; None if the stored copy is the same.
+    """
+
+    article_id: int | None
+    copy: Entry
+    place: Entry
+    items: Sequence[_Item]
+    findings: tuple[Sequence[ThemeScore], Fingerprint, Forms] | None
 
 
 class _Saving:
-    """Saves one source's readings, inside one write."""
+    """Saves the new and changed documents of one source, batch by batch."""
 
     def __init__(
         self,
-        db: Database,
-        settings: Settings,
+        newsroom: Newsroom,
         source: SourceSettings,
-        lexicon: Lexicon,
-        moment: datetime,
+        documents: Sequence[FoundDocument],
+        report: IngestReport,
+        most: int,
         *,
         archive: bool,
     ) -> None:
-        self.db = db
-        self.source = source
-        self.lexicon = lexicon
-        self.moment = moment
+        self.newsroom, self.db, self.source = newsroom, newsroom.db, source
+        self.most = self.now_most = most
+        self.documents = documents
+        self.report = report
+        self.lexicon = lexicon_of(newsroom.settings.themes)
         self.archived = archive or source.archive
-        self.site = settings.site.base_url
-        self.ranks = [one.name for one in settings.sources]
-        title = source.title or source.name
-        self.source_id = save_source(db, source.name, source.kind, title, moment)
-        begin_filing(db, settings, lexicon)
+        self.kept: OrderedDict[int, Reading] = OrderedDict()
+        self.kept_bytes = 0
 
-    def save(self, readings: Sequence[Reading], report: IngestReport) -> None:
-        items = [item for reading in readings for item in self._items(reading)]
-        by_place = {(item.entry.document, item.entry.line): item for item in items}
-        for group in pair_up([item.entry for item in items]):
-            self._save_article([by_place[entry.document, entry.line] for entry in group], report)
-        for article_id in (*report.added, *report.revised):
-            [article] = articles_by_id(self.db, [article_id])
-            file_article(self.db, self.lexicon, article)
-            report.linked += link_article(self.db, article, self.moment, self.ranks)
+    def batches(self, progress: Progress) -> Iterator[list[_Part]]:
+        """All documents in their order, cut by the number of entries and by the length of their text."""
+        batch: list[_Part] = []
+        count = length = 0
+        for place, _ in enumerate(progress(self.documents)):
+            reading = self._read(place)
+            if reading is None:
+                continue
+            start = 0
+            while start < max(1, len(reading.entries)):
+                entries = reading.entries[start : start + self.now_most]
+                more, longer = max(1, len(entries)), sum(len(entry.text) for entry in entries)
+                if batch and (count + more > self.now_most or length + longer > BATCH_CHARACTERS):
+                    yield batch
+                    batch, count, length = [], 0, 0
+                start += more
+                batch.append(_Part(place, reading, entries, start >= len(reading.entries)))
+                count, length = count + more, length + longer
+        if batch:
+            yield batch
 
-    def _items(self, reading: Reading) -> list[_Item]:
-        """Save the document; its entries, each with the one that it replaces. Lost ones are marked."""
-        document_id = save_document(self.db, self.source_id, reading.document, self.moment)
-        if reading.document.error is not None:
-            return []
-        stored = entries_of_document(self.db, document_id)
-        matches = match_entries([one.entry for one in stored], reading.entries)
-        befores = [None if i is None else stored[i] for i in matches]
-        stayed = {before.id for before in befores if before is not None}
-        mark_gone(self.db, [one.id for one in stored if one.id not in stayed], self.moment)
-        return [
-            _Item(document_id, entry, before)
-            for entry, before in zip(reading.entries, befores, strict=True)
+    def _read(self, place: int) -> Reading | None:
+        """The document with dated entries. Those read last are kept: a listing may be asked for often."""
+        reading = self.kept.pop(place, None)
+        if reading is not None:
+            self.kept_bytes -= reading.document.size
+        elif (reading := _read(self.documents[place], self.source)) is None:
+            return None
+        else:
+            reading = replace(reading, entries=tuple(read_copy(reading.entries)))
+        self.kept[place] = reading
+        self.kept_bytes += reading.document.size
+        while self.kept_bytes > KEPT_BYTES:
+            self.kept_bytes -= self.kept.popitem(last=False)[1].document.size
+        return reading
+
+    def save(self, batch: Sequence[_Part]) -> None:
+        """Save these parts in one write; again if another process changed what that rests on."""
+        readings = {part.place: part.reading for part in batch}
+        own = [(part.place, entry.line) for part in batch for entry in part.entries]
+        lines: dict[int, set[int]] = defaultdict(set)
+        for place, line in (*own, *companions(self.db, own)):
+            lines[place].add(line)
+        for place in sorted(lines.keys() - readings.keys()):
+            if (reading := self._read(place)) is not None:
+                readings[place] = reading
+        keys = {
+            (entry.document, entry.line): keys_of(entry)
+            for place, reading in readings.items()
+            for entry in reading.entries
+            if entry.line in lines[place]
+        }
+        while not self._try(batch, list(readings.values()), keys):
+            pass
+
+    def _try(self, batch: Sequence[_Part], readings: Sequence[Reading], keys: Keys) -> bool:
+        """Save the batch; False, and nothing is written, if the store changed meanwhile.
+
+        `readings` are its documents, and later ones with entries of the same articles; `keys` are those of
+        all these entries, by document and line.
+        """
+        db, source, version = self.db, self.source.name, self.db.version()
+        names = [reading.document.name for reading in readings]
+        asked: dict[int, bool] = {}
+        for some in keys.values():
+            for key, asks in some.items():
+                asked[key] = asks or asked.get(key, False)
+        stored = nearby(db, source, names, asked)
+        readings = [one for one in readings if not _is_saved(one.document, stored)]
+        batch = [part for part in batch if not _is_saved(part.reading.document, stored)]
+        own = {(entry.document, entry.line) for part in batch for entry in part.entries}
+        ended = {part.reading.document.name for part in batch if part.last}
+        items: list[_Item] = []
+        gone: list[int] = []
+        for reading in readings:
+            state = stored.documents.get(reading.document.name)
+            earlier = [one for one in stored.entries if state and one.document_id == state.id]
+            matches = match_entries([one.entry for one in earlier], reading.entries)
+            befores = [None if match is None else earlier[match] for match in matches]
+            for entry, before in zip(reading.entries, befores, strict=True):
+                where = entry.document, entry.line
+                if where in keys:
+                    items.append(_Item(entry, keys[where], before, where not in own))
+            if reading.document.error is None and reading.document.name in ended:
+                stayed = {before.id for before in befores if before is not None}
+                gone += [one.id for one in earlier if one.id not in stayed]
+        documents = [
+            part.reading.document if part.last else replace(part.reading.document, sha256="")
+            for part in batch
         ]
+        drafts = self._drafts(items, stored, {document.name for document in documents})
+        news = [(one.article_id or 0, one.findings[1]) for one in drafts if one.findings]
+        prepare_links(db, news)
+        with db.write():
+            began = self.newsroom.now()
+            if db.version() != version and nearby(db, source, names, asked) != stored:
+                return False
+            self._write(documents, gone, drafts, stored)
+        slow = (self.newsroom.now() - began).total_seconds() > SLOW_SECONDS
+        self.now_most = max(1, self.now_most // 2) if slow else min(self.most, self.now_most * 2)
+        return True
 
-    def _save_article(self, items: list[_Item], report: IngestReport) -> None:
-        """Save one article from its new entries and its stored ones."""
-        article_id = self._article_of(items)
+    def _drafts(self, items: Sequence[_Item], stored: Nearby, own: Collection[str]) -> list[_Draft]:
+        """The articles of these entries, those known and those new, in the order of the entries."""
+        by_place = {(item.entry.document, item.entry.line): item for item in items}
         replaced = {item.before.id for item in items if item.before is not None}
-        stored = [] if article_id is None else entries_of_article(self.db, article_id)
-        joined = join(
-            [one.entry for one in stored if one.id not in replaced] + [one.entry for one in items]
-        )
-        documents = {item.entry.document: item.document_id for item in reversed(items)}
-        document_id = documents.get(joined.document)
-        if document_id is None:
-            document_id = document_states(self.db, self.source.name)[joined.document].id
-        if article_id is None:
-            article_id = add_article(
-                self.db,
-                self.source_id,
-                f"{self.site}\n{self.source.name}",
-                document_id,
-                joined,
-                archived=self.archived,
-                moment=self.moment,
-            )
-            report.added.append(article_id)
-        elif revise_article(self.db, article_id, document_id, joined, self.moment):
-            report.revised.append(article_id)
-        for item in items:
-            save_entry(
-                self.db,
-                item.document_id,
-                article_id,
-                item.entry,
-                opening=opening(item.entry),
-                entry_id=None if item.before is None else item.before.id,
-            )
+        groups: list[tuple[int | None, list[_Item]]] = []
+        of_article: dict[int, list[_Item]] = {}
+        for group in pair_up([item.entry for item in items], [item.keys for item in items]):
+            members = [by_place[entry.document, entry.line] for entry in group]
+            article_id = _article_of(members, stored, replaced)
+            if article_id is not None and article_id in of_article:
+                of_article[article_id] += members
+                continue
+            groups.append((article_id, members))
+            if article_id is not None:
+                of_article[article_id] = members
+        drafts = []
+        for article_id, members in groups:
+            if all(item.later for item in members):
+                continue
+            entries = [
+                one.entry
+                for one in stored.entries
+                if one.article_id == article_id and one.id not in replaced
+            ]
+            copy = place = join([*entries, *(item.entry for item in members)])
+            known = {*own, *stored.documents, *(entry.document for entry in entries)}
+            if copy.document not in known:  # its document is saved later, and then gives the place
+                place = join([*entries, *(item.entry for item in members if not item.later)])
+            row = stored.articles.get(article_id) if article_id else None
+            findings = None
+            if row is None or any(row[name] != value for name, value in copy_values(copy).items()):
+                scores = scores_of(self.lexicon, copy)
+                findings = scores, fingerprint_of(copy), search_forms(copy)
+            own_items = [item for item in members if not item.later]
+            drafts.append(_Draft(article_id, copy, place, own_items, findings))
+        return drafts
 
-    def _article_of(self, items: Sequence[_Item]) -> int | None:
-        """The stored article of these entries: by the entries that they replace, else by their words."""
-        known = {item.before.article_id for item in items if item.before is not None}
-        if known:
-            return min(known)
-        openings = {key for item in items if (key := opening(item.entry)) is not None}
-        for other in entries_with_opening(self.db, self.source_id, openings):
-            for item in items:
-                if is_teaser_of(item.entry, other.entry) or is_teaser_of(other.entry, item.entry):
-                    return other.article_id
-        return None
+    def _write(
+        self,
+        documents: Sequence[Document],
+        gone: Sequence[int],
+        drafts: Sequence[_Draft],
+        stored: Nearby,
+    ) -> None:
+        """Only statements: what needs computing is in the drafts. Call inside a write."""
+        db, settings, source, report = self.db, self.newsroom.settings, self.source, self.report
+        moment = next_moment(db, self.newsroom.now())
+        source_id = save_source(db, source.name, source.kind, source.title or source.name, moment)
+        begin_filing(db, settings, self.lexicon)
+        ids = {one.entry.document: one.document_id for one in stored.entries}
+        ids |= {name: state.id for name, state in stored.documents.items()}
+        ids |= {one.name: save_document(db, source_id, one, moment) for one in documents}
+        mark_gone(db, gone, moment)
+        ranks = [one.name for one in settings.sources]
+        for draft in drafts:
+            article_id, document_id = draft.article_id, ids[draft.place.document]
+            copy = replace(draft.copy, line=draft.place.line)
+            scores, print_, forms = draft.findings or ((), None, None)
+            if article_id is None:
+                article_id = add_article(
+                    db,
+                    source_id,
+                    f"{settings.site.base_url}\n{source.name}",
+                    document_id,
+                    copy,
+                    archived=self.archived,
+                    moment=moment,
+                    forms=forms,
+                )
+                report.added.append(article_id)
+                changed = True
+            else:
+                changed = revise_article(db, article_id, document_id, copy, moment, forms=forms)
+                report.revised += [article_id] if changed else []
+            for item in draft.items:
+                save_entry(
+                    db,
+                    ids[item.entry.document],
+                    article_id,
+                    item.entry,
+                    keys=item.keys,
+                    entry_id=None if item.before is None else item.before.id,
+                )
+            if changed and print_:
+                file_article(db, self.lexicon, article_id, scores)
+                report.linked += link_article(db, article_id, print_, moment, ranks)
+
+
+def _is_saved(document: Document, stored: Nearby) -> bool:
+    state = stored.documents.get(document.name)
+    return state is not None and (state.sha256, state.error) == (document.sha256, document.error)
+
+
+def _article_of(items: Sequence[_Item], stored: Nearby, replaced: set[int]) -> int | None:
+    """The stored article of these entries: by those that they replace, else by their words."""
+    known = {item.before.article_id for item in items if item.before is not None}
+    if not known:
+        keyed = set[int]().union(*(stored.of_key.get(key, ()) for one in items for key in one.keys))
+        keyed -= replaced
+        for other in stored.entries:
+            if other.article_id not in known and other.id in keyed:
+                known |= {other.article_id for one in items if are_one(one.entry, other.entry)}
+    return min(known, default=None)

@@ -1,7 +1,10 @@
 """The SQL of ingest: sources, documents, their entries, articles and their versions."""
 
+import contextlib
+import json
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 from digest.language.words import index_forms
 from digest.model import Entry
 from digest.store.articles import COPY_COLUMNS, DATE_COLUMNS, copy_values, entry_from_row, seen_at
-from digest.store.database import Database, text_from_moment
+from digest.store.database import Database, Row, text_from_moment
 
 ATOM_NAMESPACE = uuid.UUID("6f0f2a0e-6b0c-5d0a-9d7e-2d9a4b1f6c11")
 """The namespace of all permanent ids; it never changes."""
@@ -25,12 +28,16 @@ _READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"pu
 """The columns that people read: a change in one of them makes a new version."""
 
 
+Forms = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
     """A stored entry and its article."""
 
     id: int
     article_id: int
+    document_id: int
     entry: Entry
 
 
@@ -55,13 +62,17 @@ def save_source(db: Database, name: str, kind: str, title: str, moment: datetime
     )
 
 
-def document_states(db: Database, source: str) -> dict[str, DocumentState]:
-    """Every document of a source that was ever read, by its name."""
-    sql = """SELECT documents.* FROM documents JOIN sources ON sources.id = source_id
-              WHERE sources.name = ?"""
+def document_states(
+    db: Database, source: str, names: Sequence[str] | None = None
+) -> dict[str, DocumentState]:
+    """The documents of a source that were ever read, or those of these names, by their name."""
+    sql = """SELECT documents.* FROM documents
+              WHERE source_id = (SELECT id FROM sources WHERE name = ?)"""
+    sql += "" if names is None else " AND name IN (SELECT value FROM json_each(?))"
+    values = (source,) if names is None else (source, json.dumps(names))
     return {
         row["name"]: DocumentState(row["id"], row["sha256"], row["error"])
-        for row in db.rows(sql, (source,))
+        for row in db.each(sql, values)
     }
 
 
@@ -92,39 +103,110 @@ def save_document(db: Database, source_id: int, document: Document, moment: date
     )
 
 
-def forget_documents(db: Database, ids: Sequence[int]) -> None:
-    """Clear the errors of faulty documents that were deleted; if one comes back, it is read again.
+def forget_deleted(db: Database, source: str, names: Collection[str]) -> None:
+    """Clear the errors of faulty documents of a source that are not among these names any more.
 
-    Call inside a write.
+    If one comes back, it is read again.
     """
-    sql = "UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?"
-    db.run_many(sql, [(one,) for one in ids])
+    sql = """SELECT id, name FROM documents WHERE error IS NOT NULL
+                AND source_id = (SELECT id FROM sources WHERE name = ?)"""
+    if deleted := [(row["id"],) for row in db.rows(sql, (source,)) if row["name"] not in names]:
+        with db.write():
+            db.run_many("UPDATE documents SET error = NULL, sha256 = '' WHERE id = ?", deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """What the store has of some documents, and of the articles that their new entries may belong to.
+
+    `entries` are all of these articles, even those now gone; `of_key` are those with a key, and
+    `articles` rows with the copy of each.
+    """
+
+    documents: Mapping[str, DocumentState]
+    entries: Sequence[StoredEntry]
+    of_key: Mapping[int, Collection[int]]
+    articles: Mapping[int, Row]
+
+
+def nearby(db: Database, source: str, names: Sequence[str], keys: Mapping[int, bool]) -> Nearby:
+    """What the store has of these documents of a source, and of entries with these keys (keys_of)."""
+    documents = document_states(db, source, names)
+    sql = """SELECT entry_keys.key, entry_id FROM json_each(?) AS wanted
+              CROSS JOIN entry_keys ON entry_keys.key = value ->> 0 AND asks >= value ->> 1
+              CROSS JOIN entries ON entries.id = entry_id JOIN documents ON documents.id = document_id
+              WHERE source_id = (SELECT id FROM sources WHERE name = ?)"""
+    wanted = [(key, int(not asks)) for key, asks in keys.items()]
+    of_key = defaultdict(set)
+    for row in db.rows(sql, (json.dumps(wanted), source)):
+        of_key[row["key"]].add(row["entry_id"])
+    entries = _entries(
+        db,
+        """entries.article_id IN (SELECT article_id FROM entries
+             WHERE document_id IN (SELECT value FROM json_each(?))
+                OR id IN (SELECT value FROM json_each(?)))""",
+        [state.id for state in documents.values()],
+        sorted(set().union(*of_key.values())),
+    )
+    columns = ", ".join(COPY_COLUMNS)
+    sql = f"SELECT id, {columns} FROM articles WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - names are ours
+    ids = sorted({one.article_id for one in entries})
+    articles = {row["id"]: row for row in db.rows(sql, (json.dumps(ids),))}
+    return Nearby(documents, entries, of_key, articles)
 
 
 def entries_of_document(db: Database, document_id: int) -> list[StoredEntry]:
     """Every entry that the document ever had, in order, even those now gone."""
-    return _entries(db, "entries.document_id = ?", (document_id,))
+    return _entries(db, "document_id IN (SELECT value FROM json_each(?))", [document_id])
 
 
-def entries_of_article(db: Database, article_id: int) -> list[StoredEntry]:
-    return _entries(db, "entries.article_id = ?", (article_id,))
-
-
-def entries_with_opening(
-    db: Database, source_id: int, openings: Collection[str]
-) -> list[StoredEntry]:
-    """Entries of a source with one of these openings."""
-    marks = ", ".join("?" * len(openings))
-    condition = f"documents.source_id = ? AND entries.opening IN ({marks})"
-    return _entries(db, condition, (source_id, *openings)) if openings else []
-
-
-def _entries(db: Database, condition: str, values: Sequence[Any]) -> list[StoredEntry]:
-    sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY entries.document_id, entries.line"
+def _entries(db: Database, condition: str, *ids: Sequence[int]) -> list[StoredEntry]:
+    sql = f"{_SELECT_ENTRIES} WHERE {condition} ORDER BY document_id, line, entries.id"
     return [
-        StoredEntry(row["id"], row["article_id"], entry_from_row(row))
-        for row in db.rows(sql, values)
+        StoredEntry(row["id"], row["article_id"], row["document_id"], entry_from_row(row))
+        for row in db.rows(sql, [json.dumps(some) for some in ids])
     ]
+
+
+@contextlib.contextmanager
+def sightings(db: Database) -> Iterator[None]:
+    """A temporary table, on disk, for the keys of all entries that are to be saved; dropped afterwards."""
+    db.run(
+        """CREATE TEMP TABLE sighted (document INTEGER, line INTEGER, key INTEGER, asks INTEGER,
+             PRIMARY KEY (document, line, key))"""
+    )
+    db.run("CREATE INDEX temp.sighted_by_key ON sighted (key, asks)")
+    try:
+        yield
+    finally:
+        db.run("DROP TABLE temp.sighted")
+
+
+def sight(db: Database, document: int, line: int, keys: Mapping[int, bool]) -> None:
+    """Note the keys of an entry; `document` is a number of the caller's, its line is in there.
+
+    The key of an article that has an earlier form of the entry is minus its id.
+    """
+    rows = [(document, line, key, asks) for key, asks in keys.items()]
+    db.run_many("INSERT INTO temp.sighted VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+
+def companions(db: Database, entries: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The sighted entries after these, all by document and line, that may be of one article with one of
+    them, directly or through others.
+    """
+    sql = """
+    WITH RECURSIVE reached (document, line) AS (
+      SELECT value ->> 0, value ->> 1 FROM json_each(?)
+       UNION SELECT other.document, other.line FROM reached
+       CROSS JOIN temp.sighted AS one USING (document, line)
+       CROSS JOIN temp.sighted AS other ON other.key = one.key AND other.asks >= 1 - one.asks
+    )
+    SELECT document, line FROM reached WHERE (document, line) > (?, ?)
+    """
+    last = max(entries, default=(0, 0))
+    rows = db.rows(sql, (json.dumps(entries), *last))
+    return [(row["document"], row["line"]) for row in rows]
 
 
 def save_entry(
@@ -133,14 +215,13 @@ def save_entry(
     article_id: int,
     entry: Entry,
     *,
-    opening: str | None,
+    keys: Mapping[int, bool],
     entry_id: int | None,
 ) -> int:
-    """Insert the entry, or replace the row `entry_id` if given; its id."""
+    """Insert the entry with its keys, or replace the row `entry_id` if given; its id."""
     values = {
         "document_id": document_id,
         "article_id": article_id,
-        "opening": opening,
         "line": entry.line,
         "guid": entry.guid,
         **copy_values(entry),
@@ -150,7 +231,10 @@ def save_entry(
         entry_id = db.insert("entries", values)
     else:
         _update(db, "entries", values, "id = ?", (entry_id,))
-    db.run("DELETE FROM press_contacts WHERE entry_id = ?", (entry_id,))
+    for table in ("entry_keys", "press_contacts"):
+        db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
+    rows = [(key, entry_id, asks) for key, asks in keys.items()]
+    db.run_many("INSERT INTO entry_keys (key, entry_id, asks) VALUES (?, ?, ?)", rows)
     if entry.contact:
         db.insert("press_contacts", {"entry_id": entry_id, "contact": entry.contact})
     return entry_id
@@ -171,10 +255,12 @@ def add_article(
     *,
     archived: bool,
     moment: datetime,
+    forms: Forms | None = None,
 ) -> int:
     """Insert an article in its first version; its id.
 
-    `origin` names the newsroom and the source, so that no two newsrooms mint the same Atom id.
+    `origin` names the newsroom and the source, so that no two newsrooms mint the same Atom id;
+    `forms` is search_forms(entry), if it is known.
     """
     # The permanent id follows from the source's own id, the address, or the document and title.
     name = entry.guid or entry.url or f"{entry.document}\n{entry.title}"
@@ -203,12 +289,18 @@ def add_article(
         },
     )
     db.insert("article_versions", {"article_id": article_id, "version": 1, **values, "made_at": at})
-    _index(db, article_id, entry)
+    db.index_text(article_id, *(forms or search_forms(entry)))
     return article_id
 
 
 def revise_article(
-    db: Database, article_id: int, document_id: int, entry: Entry, moment: datetime
+    db: Database,
+    article_id: int,
+    document_id: int,
+    entry: Entry,
+    moment: datetime,
+    *,
+    forms: Forms | None = None,
 ) -> bool:
     """Store the article as it is now; True if people see a change, which makes a new version."""
     stored = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
@@ -229,7 +321,7 @@ def revise_article(
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
     db.insert("article_versions", row)
-    _index(db, article_id, entry)
+    db.index_text(article_id, *(forms or search_forms(entry)))
     return True
 
 
@@ -243,10 +335,9 @@ def next_moment(db: Database, moment: datetime) -> datetime:
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
 
 
-def _index(db: Database, article_id: int, copy: Entry) -> None:
-    db.index_text(
-        article_id, *(index_forms(part, copy.language) for part in (copy.title, copy.text))
-    )
+def search_forms(copy: Entry) -> Forms:
+    """The words of the title and of the text in the forms by which search finds them."""
+    return index_forms(copy.title, copy.language), index_forms(copy.text, copy.language)
 
 
 def _update(

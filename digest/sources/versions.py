@@ -2,27 +2,60 @@
 
 import html
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from hashlib import blake2b
 
 from digest.language.text import words
 from digest.model import DateSource, Entry
 
-OPENING_WORDS = 8
-"""Words of the text in the key that a teaser and its full text share."""
+_OPENING_WORDS = 8
 _TEASER_WORDS = 12
 """A shorter teaser may be the beginning of two texts by chance."""
+_KEY_WORDS = (32, _TEASER_WORDS - 1)
+"""Words of a beginning in a key: many texts begin with the same long name of an organisation."""
 _SAMPLE_WORDS = 400
 _ALIKE = 0.6
 """Minimum share of common word pairs for a revision of an earlier text."""
 _BY_CERTAINTY = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
 
 
-def opening(entry: Entry) -> str | None:
-    """A key that a teaser and its full text share; None for a text that is too short."""
-    first = _own_words(entry)[:OPENING_WORDS]
-    return " ".join(first) if len(first) == OPENING_WORDS else None
+def keys_of(entry: Entry) -> dict[int, bool]:
+    """The keys, signed 64-bit numbers, by which the other entries of its article are found.
+
+    Two entries of one article share a key that is True for one of them or both: a teaser's opening is
+    True for the teaser, False for all that may begin with it. So full texts that begin alike are not
+    compared.
+    """
+    text = words(entry.text)
+    keys = {
+        _key(beginning[:count]): False
+        for beginning in _beginnings(entry, _KEY_WORDS[0])
+        for count in _KEY_WORDS
+        if len(beginning) > count
+    }
+    start = _own_words(entry)
+    if not entry.complete and len(start) >= _TEASER_WORDS:
+        keys[_key(start[: next(count for count in _KEY_WORDS if len(start) > count)])] = True
+    keys[_key(["text", *([] if len(text) >= _OPENING_WORDS else words(entry.title)), *text])] = True
+    if entry.guid:
+        keys[_key(["guid", entry.guid])] = True
+    return keys
+
+
+def _key(parts: Sequence[str]) -> int:
+    data = "\n".join(parts).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), signed=True)
+
+
+def are_one(one: Entry, other: Entry) -> bool:
+    """Whether two entries of one source are the same article."""
+    return bool(
+        (one.guid and one.guid == other.guid)
+        or (_same_title(one, other) and _same_text(one, other))
+        or is_teaser_of(one, other)
+        or is_teaser_of(other, one)
+    )
 
 
 def is_teaser_of(teaser: Entry, full: Entry) -> bool:
@@ -74,10 +107,12 @@ def join(entries: Sequence[Entry]) -> Entry:
     )
 
 
-def pair_up(entries: Sequence[Entry]) -> list[list[Entry]]:
+def pair_up(
+    entries: Sequence[Entry], keys: Sequence[Mapping[int, bool]] | None = None
+) -> list[list[Entry]]:
     """The entries of one source, grouped by article, in their order.
 
-    Groups are in the order of their first entry.
+    Groups are in the order of their first entry. `keys` are keys_of each, if they are known.
     """
     copies: dict[Hashable, list[int]] = defaultdict(list)
     for position, entry in enumerate(entries):
@@ -89,17 +124,16 @@ def pair_up(entries: Sequence[Entry]) -> list[list[Entry]]:
             leaders[place] = place = leaders[leaders[place]]
         return place
 
-    for bucket in _buckets({place: entries[place] for place in leaders}):
-        for i, j in combinations(bucket, 2):
-            first, second = sorted((leader(i), leader(j)))
-            one, other = entries[i], entries[j]
-            if first != second and (
-                (one.guid and one.guid == other.guid)
-                or (_same_title(one, other) and _same_text(one, other))
-                or is_teaser_of(one, other)
-                or is_teaser_of(other, one)
-            ):
-                leaders[second] = first
+    buckets: dict[int, list[tuple[int, bool]]] = defaultdict(list)
+    for place in leaders:
+        for key, asks in (keys[place] if keys else keys_of(entries[place])).items():
+            buckets[key].append((place, asks))
+    for bucket in buckets.values():
+        for i in (place for place, asks in bucket if asks):
+            for j, _ in bucket:
+                first, second = sorted((leader(i), leader(j)))
+                if first != second and are_one(entries[i], entries[j]):
+                    leaders[second] = first
     groups: dict[int, list[int]] = defaultdict(list)
     for places in copies.values():
         groups[leader(places[0])] += places
@@ -112,6 +146,8 @@ def match_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[int | None
     By guid, address, title or text, else by the most similar text; each of `old` is used once.
     """
     matched: list[int | None] = [None] * len(new)
+    if not old:
+        return matched
     free = set(range(len(old)))
     keys: tuple[Callable[[Entry], Hashable | None], ...] = (
         lambda entry: entry.guid,
@@ -151,21 +187,6 @@ def _word_pairs(entry: Entry) -> Counter[tuple[str, str]]:
     return Counter(zip(sample, [*sample[1:], ""], strict=True))
 
 
-def _buckets(entries: Mapping[int, Entry]) -> Iterable[list[int]]:
-    """Positions of entries that may be one article: each such pair shares a bucket."""
-    buckets: dict[Hashable, list[int]] = defaultdict(list)
-    for position, entry in entries.items():
-        keys: set[Hashable] = {(tuple(words(entry.title)), tuple(words(entry.text)))}
-        for beginning in _beginnings(entry, OPENING_WORDS):
-            if len(beginning) >= OPENING_WORDS:
-                keys.add(tuple(beginning[:OPENING_WORDS]))
-        if entry.guid:
-            keys.add(("guid", entry.guid))
-        for key in keys:
-            buckets[key].append(position)
-    return (bucket for bucket in buckets.values() if len(bucket) > 1)
-
-
 def _same_text(one: Entry, other: Entry) -> bool:
     return words(one.text) == words(other.text)
 
@@ -186,7 +207,7 @@ def _own_words(entry: Entry) -> list[str]:
 
 def _beginnings(full: Entry, count: int) -> list[list[str]]:
     """Possible beginnings of a teaser: the text, or the title or other lines above it and the text."""
-    enough = 24 * (count + OPENING_WORDS)
+    enough = 24 * (count + _OPENING_WORDS)
     text = words(full.text[: max(enough, 4000)])
     own = _own_words(full) if full.dateline else text
     title, byline = words(full.title), words(full.byline or "")
@@ -223,7 +244,7 @@ def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) 
         return base
     runs_on = [*above, *words(base.text[:4000])]
     if not any(
-        not one.complete and _begins_with(runs_on, _own_words(one)[: len(above) + OPENING_WORDS])
+        not one.complete and _begins_with(runs_on, _own_words(one)[: len(above) + _OPENING_WORDS])
         for one in ordered
     ):
         return base

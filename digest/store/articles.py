@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
@@ -107,7 +107,9 @@ def article_from_row(row: AnyRow, matches: Sequence[Match] = ()) -> Article:
 def match_values(match: Match) -> dict[str, Any]:
     """A row of matches, but for its article, rank and language."""
     kinds = (("hits", match.hits), ("blotted", match.blotted))
-    evidence = {kind: [asdict(hit) for hit in hits] for kind, hits in kinds}
+    evidence = {
+        kind: [{name: getattr(hit, name) for name in _HIT} for hit in hits] for kind, hits in kinds
+    }
     return {
         "theme": match.theme,
         "score": match.score,
@@ -146,6 +148,7 @@ LEADS = """
 the first one seen. A withdrawn article neither leads nor is hidden."""
 
 _CHUNK = 500
+_HIT = tuple(field.name for field in fields(Hit))
 FEW = 20
 """A theme with at most this many times the wanted articles is sorted whole."""
 

@@ -113,7 +113,6 @@ CREATE TABLE entries (
   id INTEGER PRIMARY KEY,
   document_id INTEGER NOT NULL REFERENCES documents(id),
   article_id INTEGER NOT NULL REFERENCES articles(id),
-  opening TEXT,
   line INTEGER NOT NULL,
   guid TEXT,
   url TEXT,
@@ -134,7 +133,16 @@ CREATE TABLE entries (
 );
 CREATE INDEX entries_by_document ON entries (document_id);
 CREATE INDEX entries_by_article ON entries (article_id);
-CREATE INDEX entries_by_opening ON entries (opening);
+
+-- Two entries of one article share a key that asks in one of them.
+
+CREATE TABLE entry_keys (
+  key INTEGER NOT NULL,
+  entry_id INTEGER NOT NULL REFERENCES entries(id),
+  asks INTEGER NOT NULL CHECK (asks IN (0, 1)),
+  PRIMARY KEY (key, asks, entry_id)
+) WITHOUT ROWID;
+CREATE INDEX entry_keys_by_entry ON entry_keys (entry_id);
 
 CREATE TABLE press_contacts (
   entry_id INTEGER PRIMARY KEY REFERENCES entries(id),

@@ -116,7 +116,7 @@ def _measured() -> dict[str, float]:
     return {key: float(rarity) for rarity, keys in listed.items() for key in keys}
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def rarity_of(key: str) -> float:
     """How rare a term's key is: from 0, in every article, to 1, in hardly any."""
     if key[0] == "#":
@@ -198,14 +198,19 @@ class Fingerprint:
         Two articles of one story usually share some: a shingle of their opening or text, a rare
         word, or a day together with an organisation or place.
         """
-        shingles = (*self.opening[: _SKETCH // 2], *self.sketch[: _SKETCH // 2])
-        telling = sorted(self.terms, key=_telling)
-        keys = {
-            *(f"shingle {shingle}" for shingle in shingles),
-            *(term.key for term in telling[:_KEY_TERMS]),
-            *(f"{named[-5:]} {term.key}" for named in self.days[:2] for term in telling[:4]),
-        }
-        return tuple(sorted({_hash(key) for key in keys}))
+        return _keys_of(self)
+
+
+@lru_cache(maxsize=256)
+def _keys_of(print_: Fingerprint) -> tuple[int, ...]:
+    shingles = (*print_.opening[: _SKETCH // 2], *print_.sketch[: _SKETCH // 2])
+    telling = sorted(print_.terms, key=_telling)
+    keys = {
+        *(f"shingle {shingle}" for shingle in shingles),
+        *(term.key for term in telling[:_KEY_TERMS]),
+        *(f"{named[-5:]} {term.key}" for named in print_.days[:2] for term in telling[:4]),
+    }
+    return tuple(sorted({_hash(key) for key in keys}))
 
 
 def from_json(text: str) -> Fingerprint:
@@ -291,12 +296,12 @@ def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
     return None
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _stemmed(word: str) -> str:
     return stem(fold(word))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _term(word: str, first: bool) -> tuple[str, str] | None:
     """Key and form of one word as the copy writes it; None for a word that is in any article."""
     if word[0].isdigit():
@@ -329,6 +334,6 @@ def _shingles(words: list[str]) -> set[int]:
     }
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

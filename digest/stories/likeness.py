@@ -5,10 +5,11 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from digest.language.text import word_lists
-from digest.stories.fingerprints import Fingerprint, rarity_of, word_set
+from digest.stories.fingerprints import Fingerprint, from_json, rarity_of, word_set
 
 WINDOW = 21  # most days between two articles of one story
 _NEAR = 10  # days within which one event is usually reported
@@ -60,7 +61,7 @@ class Member:
 
 def compare(a: Fingerprint, b: Fingerprint) -> Comparison:
     """Whether two articles are about the same event, and why; the same in either order."""
-    judgement = _judge(a, _weights(a), b)
+    judgement = _judge(a, _weights(a), b, _weights(b))
     if a.language != b.language:
         kind = "translation" if judgement.alike >= _TRANSLATED else "same-story"
     elif _overlap(a.opening, b.opening) >= _COPIED and max(a.size, b.size) >= 2 * min(
@@ -89,17 +90,27 @@ def compare(a: Fingerprint, b: Fingerprint) -> Comparison:
     return Comparison(judgement.score, kind, judgement.score >= _LINKED, tuple(reasons))
 
 
-def link(
-    new: Fingerprint, candidates: Iterable[tuple[int, Fingerprint]]
-) -> list[tuple[int, Comparison]]:
-    """The candidates about the same event as `new`, best first; each with its article's id."""
-    weights = _weights(new)
-    linked = [
-        (number, compare(new, each))
-        for number, each in candidates
-        if _judge(new, weights, each).score >= _LINKED
-    ]
+def link(new: str, candidates: Iterable[tuple[int, str]]) -> list[tuple[int, Comparison]]:
+    """The candidates about the same event as `new`, best first; each with its article's id.
+
+    Fingerprints are JSON. What was compared lately is remembered: so it can be done before a write, in
+    which then only what came in between is compared.
+    """
+    judged = ((number, _linked(new, each)) for number, each in candidates)
+    linked = [(number, comparison) for number, comparison in judged if comparison is not None]
     return sorted(linked, key=lambda pair: (-pair[1].score, pair[0]))
+
+
+@lru_cache(maxsize=4096)
+def _linked(one: str, other: str) -> Comparison | None:
+    (a, weights), (b, others) = _read(one), _read(other)
+    return compare(a, b) if _judge(a, weights, b, others).score >= _LINKED else None
+
+
+@lru_cache(maxsize=512)
+def _read(fingerprint: str) -> tuple[Fingerprint, dict[str, float]]:
+    read = from_json(fingerprint)
+    return read, _weights(read)
 
 
 class _Judgement(NamedTuple):
@@ -111,10 +122,11 @@ class _Judgement(NamedTuple):
     about: list[str]
 
 
-def _judge(a: Fingerprint, weights: dict[str, float], b: Fingerprint) -> _Judgement:
-    """How alike two articles are; `weights` are those of `a`."""
+def _judge(
+    a: Fingerprint, weights: dict[str, float], b: Fingerprint, others: dict[str, float]
+) -> _Judgement:
+    """How alike two articles are; `weights` are those of `a`, `others` those of `b`."""
     days = _compare_days(a, b)
-    others = _weights(b)
     needed, about = days.needed, days.about
     shared = weights.keys() & others.keys()
     # The usual words and towns of the beat do not distinguish one story from another.
@@ -230,6 +242,11 @@ def wanted(new: Fingerprint) -> dict[str, str]:
         "earliest": earliest.isoformat(),
         "latest": latest.isoformat(),
     }
+
+
+def in_window(a: Fingerprint, b: Fingerprint) -> bool:
+    """Whether CANDIDATES gives the one for the other by their days."""
+    return a.day is None or b.day is None or abs((a.day - b.day).days) <= WINDOW
 
 
 def may_join(linked: Collection[int], members: Collection[int], lead: int) -> bool:

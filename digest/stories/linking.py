@@ -1,17 +1,18 @@
 """Links articles into stories: by likeness, and as an editor decides."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, islice
 
 from digest.errors import NotFoundError
-from digest.model import Article, Correction, Verdict
+from digest.model import Article, Correction, Entry, Verdict
 from digest.store.articles import find_article
 from digest.store.database import Database
 from digest.stories import store as stories
-from digest.stories.fingerprints import fingerprint
-from digest.stories.likeness import Comparison, compare, link, may_join
+from digest.stories.fingerprints import Fingerprint, fingerprint, from_json
+from digest.stories.likeness import Comparison, compare, in_window, link, may_join
 from digest.stories.store import (
     forget_splits,
     forget_story_corrections,
@@ -35,29 +36,57 @@ class Pair:
     correction: Correction | None
 
 
-def link_article(db: Database, article: Article, moment: datetime, ranks: Sequence[str]) -> int:
+def fingerprint_of(copy: Article | Entry) -> Fingerprint:
+    """What link_article compares of an article."""
+    return fingerprint(
+        title=copy.title, text=copy.text, language=copy.language, day=copy.published.day
+    )
+
+
+def prepare_links(db: Database, articles: Sequence[tuple[int, Fingerprint]]) -> None:
+    """Compare articles that are about to be saved with the stored ones and with each other.
+
+    So link_article, which does the same inside a write, finds it done. An article without an id has 0.
+    """
+    by_key: dict[int, list[int]] = defaultdict(list)
+    texts = [print_.to_json() for _, print_ in articles]
+    for place, (article_id, print_) in enumerate(articles):
+        link(texts[place], stories.candidates(db, article_id, print_))
+        shared = Counter(other for key in print_.keys for other in by_key[key])
+        near = (
+            other
+            for other, count in shared.most_common()
+            if count > 1 and in_window(print_, articles[other][1])
+        )
+        link(texts[place], [(other, texts[other]) for other in islice(near, stories.MOST)])
+        for key in print_.keys:
+            by_key[key].append(place)
+
+
+def link_article(
+    db: Database, article_id: int, print_: Fingerprint, moment: datetime, ranks: Sequence[str]
+) -> int:
     """Link an article that is new or has a new version; how many others it is alike to.
 
     Links of an older version that no longer apply are deleted. Editors' rulings stay: articles split
     apart are not linked, articles joined stay together. `ranks` are the sources' names in the order
     of config.toml. Call inside a write.
     """
-    print_ = fingerprint(
-        title=article.title, text=article.text, language=article.language, day=article.published.day
-    )
-    stories.save_fingerprint(db, article.id, print_)
-    corrections = story_corrections(db, article.id)
+    stories.save_fingerprint(db, article_id, print_)
+    corrections = story_corrections(db, article_id)
     apart = {other for other, one in corrections.items() if one.verdict is Verdict.SPLIT}
-    before = stories.links_of(db, article.id, stories.LIKENESS)
-    candidates = stories.candidates(db, article.id, print_)
+    before = stories.links_of(db, article_id, stories.LIKENESS)
+    candidates = stories.candidates(db, article_id, print_)
     # A link stays although the index would now give nearer articles first.
     rest = before - {other for other, _ in candidates}
     candidates += stories.fingerprints_of(db, sorted(rest)).items()
-    links = [(other, one) for other, one in link(print_, candidates) if other not in apart]
-    stories.unlink(db, article.id, before - {other for other, _ in links})
+    links = [
+        (other, one) for other, one in link(print_.to_json(), candidates) if other not in apart
+    ]
+    stories.unlink(db, article_id, before - {other for other, _ in links})
     for other, comparison in links:
-        stories.save_link(db, article.id, other, comparison, stories.LIKENESS, moment)
-    _find_story(db, article.id, [other for other, _ in links], corrections, moment, ranks)
+        stories.save_link(db, article_id, other, comparison, stories.LIKENESS, moment)
+    _find_story(db, article_id, [other for other, _ in links], corrections, moment, ranks)
     return len(links)
 
 
@@ -156,7 +185,7 @@ def join_articles(
     prints = stories.fingerprints_of(db, ids)
     for one, other in combinations(ids, 2):
         rule_pair(db, one, other, Verdict.JOIN, by, moment)
-        comparison = compare(prints[one], prints[other])
+        comparison = compare(from_json(prints[one]), from_json(prints[other]))
         stories.save_link(db, one, other, comparison, stories.EDITOR, moment)
     joined = {story for one in ids if (story := stories.story_of(db, one)) is not None}
     group = {*ids, *(member for story in joined for member in stories.members(db, story))}
@@ -213,7 +242,8 @@ def take_back(
     story = stories.story_of(db, article_id)
     if story is not None:
         _leave(db, article_id, story, moment, ranks)
-    link_article(db, find_article(db, article_id), moment, ranks)
+    print_ = fingerprint_of(find_article(db, article_id))
+    link_article(db, article_id, print_, moment, ranks)
     return corrections
 
 
@@ -244,7 +274,7 @@ def explain_article(db: Database, article_id: int) -> list[Pair]:
 
 def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
     """The article beside these others, or beside all that there is a reason for."""
-    own = stories.fingerprints_of(db, [article_id])[article_id]
+    own = from_json(stories.fingerprints_of(db, [article_id])[article_id])
     nearby = dict(stories.candidates(db, article_id, own))
     corrections = story_corrections(db, article_id)
     others = others or {*nearby, *corrections, *stories.links_of(db, article_id)}
@@ -254,7 +284,7 @@ def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
         Pair(
             article_id,
             other,
-            compare(own, prints[other]),
+            compare(own, from_json(prints[other])),
             candidate=other in nearby,
             same_story=story is not None and story == stories.story_of(db, other),
             correction=corrections.get(other),

@@ -7,7 +7,7 @@ from datetime import datetime
 from digest.model import Correction, Verdict
 from digest.store.articles import correction_from_row
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
-from digest.stories.fingerprints import Fingerprint, from_json
+from digest.stories.fingerprints import Fingerprint
 from digest.stories.likeness import Comparison, Member, lead_of, wanted
 
 
@@ -63,6 +63,8 @@ WHERE article_id <> :article_id AND (day IS NULL OR day BETWEEN :earliest AND :l
 ORDER BY shared DESC, article_id DESC LIMIT 16
 """
 """Rows (article_id, fingerprint) of the articles that may be about the same event, best first."""
+MOST = 16
+"""Rows of CANDIDATES at most."""
 LIKENESS = "likeness"
 EDITOR = "editor"
 """Who made a link."""
@@ -82,12 +84,10 @@ def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) ->
     db.run_many(sql, [(key, article_id) for key in set(fingerprint.keys)])
 
 
-def candidates(
-    db: Database, article_id: int, fingerprint: Fingerprint
-) -> list[tuple[int, Fingerprint]]:
-    """The articles that may be about the same event, those that share most first."""
+def candidates(db: Database, article_id: int, fingerprint: Fingerprint) -> list[tuple[int, str]]:
+    """The articles that may be about the same event, those that share most first: fingerprints in JSON."""
     rows = db.rows(CANDIDATES, {**wanted(fingerprint), "article_id": article_id})
-    return [(row["article_id"], from_json(row["fingerprint"])) for row in rows]
+    return [(row["article_id"], row["fingerprint"]) for row in rows]
 
 
 def save_link(
@@ -131,11 +131,11 @@ def unlink(db: Database, article_id: int, others: Iterable[int]) -> None:
     db.run_many(sql, [tuple(sorted((article_id, other))) for other in others])
 
 
-def fingerprints_of(db: Database, article_ids: Sequence[int]) -> dict[int, Fingerprint]:
-    """The fingerprints of these articles, by id."""
+def fingerprints_of(db: Database, article_ids: Sequence[int]) -> dict[int, str]:
+    """The fingerprints of these articles in JSON, by id."""
     marks = ", ".join("?" * len(article_ids))
     sql = f"SELECT article_id, fingerprint FROM fingerprints WHERE article_id IN ({marks})"  # noqa: S608 - marks only
-    return {row["article_id"]: from_json(row["fingerprint"]) for row in db.rows(sql, article_ids)}
+    return {row["article_id"]: row["fingerprint"] for row in db.rows(sql, article_ids)}
 
 
 def new_story(db: Database, moment: datetime) -> int:

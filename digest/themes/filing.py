@@ -6,7 +6,7 @@ from datetime import datetime
 
 from digest.config.settings import Settings
 from digest.errors import NotFoundError
-from digest.model import Article, Correction, Hit, Match, ThemeScore, Verdict
+from digest.model import Article, Correction, Entry, Hit, Match, ThemeScore, Verdict
 from digest.newsroom import Newsroom
 from digest.store.articles import articles_by_id, find_article
 from digest.store.database import Database
@@ -77,10 +77,13 @@ def begin_filing(db: Database, settings: Settings, lexicon: Lexicon) -> None:
     filings.save_lexicon(db, lexicon.version, lexicon.themes, _terms_of(lexicon))
 
 
-def file_article(db: Database, lexicon: Lexicon, article: Article) -> None:
-    """File an article under its themes by this lexicon; an editor's decision stays."""
-    _, filed = _judge(lexicon, article, theme_corrections(db, article.id))
-    filings.save_filing(db, article.id, filed, lexicon.version)
+def file_article(
+    db: Database, lexicon: Lexicon, article_id: int, scores: Sequence[ThemeScore]
+) -> None:
+    """File an article under its themes by these scores; an editor's decision stays."""
+    filed = matches(scores, lexicon.version)
+    filed = overrule(filed, scores, theme_corrections(db, article_id), lexicon.version)
+    filings.save_filing(db, article_id, filed, lexicon.version)
 
 
 def rehearse(
@@ -100,22 +103,27 @@ def apply(
 ) -> Refiled:
     """File by this lexicon the articles that came in since then and that another lexicon filed.
 
-    The classifier works first, then one short write stores everything. What another process changed
-    in the meantime is classified again.
+    The classifier works first, then short writes store everything. What another process changed in the
+    meantime is classified again. After a crash the next call does the rest.
     """
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
     with filings.spool(db):
         done = rehearse(newsroom, since, progress=progress)
-        if not done.looked_at:
-            return done
         changes = {change.article_id: change for change in done.changes}
-        with db.write():
-            begin_filing(db, settings, lexicon)
-            late = filings.changed_since_spooled(db)
+        ids = filings.spooled(db)
+        while ids:
+            late: list[int] = []
+            for start in range(0, len(ids), BATCH):
+                batch = ids[start : start + BATCH]
+                with db.write():
+                    begin_filing(db, settings, lexicon)
+                    changed = filings.changed_since_spooled(db, batch)
+                    filings.save_spool(db, lexicon.version, sorted({*batch} - {*changed}))
+                late += changed
             for article_id in late:
                 changes.pop(article_id, None)
             changes |= {one.article_id: one for one in _refile(db, lexicon, late)}
-            filings.save_spool(db, lexicon.version)
+            ids = late
     return Refiled(done.looked_at, tuple(changes[i] for i in sorted(changes)))
 
 
@@ -233,61 +241,71 @@ def rule(
 ) -> tuple[Article, Article]:
     """Save an editor's decisions on an article, by theme; the article before and after.
 
-    Only these themes change: what a new lexicon would change in the others waits for `apply`. Call
-    inside a write.
+    Only these themes change: what a new lexicon would change in the others waits for `apply`.
 
     Raises:
         NotFoundError: there is no such article or theme.
     """
-    db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
-    article = find_article(db, article_id)
+    settings = newsroom.settings
     for theme in words:
         if theme not in settings.theme_keys:
             known = ", ".join(settings.theme_keys)
             raise NotFoundError(f"there is no theme {theme!r}; config.toml has {known}")
-    begin_filing(db, settings, lexicon)
-    for theme, verdict in words.items():
-        rule_theme(db, article_id, theme, verdict, by, moment)
-    return article, _file_themes(db, lexicon, article, set(words))
+
+    return _correct(newsroom, article_id, [(theme, words[theme], by, moment) for theme in words])
 
 
 def take_back(newsroom: Newsroom, article_id: int) -> tuple[Article, Article]:
     """Leave an article's themes to the classifier again; the article before and after.
 
-    Call inside a write.
-
     Raises:
         NotFoundError: there is no such article.
     """
+    return _correct(newsroom, article_id, None)
+
+
+def _correct(
+    newsroom: Newsroom,
+    article_id: int,
+    rulings: Sequence[tuple[str, Verdict, str, datetime]] | None,
+) -> tuple[Article, Article]:
+    """Save these rulings, or delete all, and file the article under their themes, in one write.
+
+    The classifier works before it, and again if the article was revised meanwhile.
+    """
     db, settings, lexicon = newsroom.db, newsroom.settings, lexicon_of(newsroom.settings.themes)
-    article = find_article(db, article_id)
-    begin_filing(db, settings, lexicon)
-    themes = set(theme_corrections(db, article_id))
-    forget_theme_corrections(db, article_id)
-    return article, _file_themes(db, lexicon, article, themes)
+    while True:
+        read = find_article(db, article_id)
+        scores = scores_of(lexicon, read)
+        with db.write():
+            article = find_article(db, article_id)
+            if article.version != read.version:
+                continue
+            begin_filing(db, settings, lexicon)
+            themes = {theme for theme, *_ in rulings or theme_corrections(db, article_id).items()}
+            for ruling in rulings or ():
+                rule_theme(db, article_id, *ruling)
+            if rulings is None:
+                forget_theme_corrections(db, article_id)
+            if themes:
+                filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
+                filed += [o for o in article.matches if o.by == LEXICON and o.theme not in themes]
+                ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
+                corrected = theme_corrections(db, article_id)
+                save_matches(db, article_id, overrule(ordered, scores, corrected, lexicon.version))
+            return article, find_article(db, article_id)
 
 
-def _file_themes(db: Database, lexicon: Lexicon, article: Article, themes: set[str]) -> Article:
-    """Classify the article for these themes only; the article as it then is."""
-    if themes:
-        scores = _classify(lexicon, article)
-        filed = [one for one in matches(scores, lexicon.version) if one.theme in themes]
-        filed += [one for one in article.matches if one.by == LEXICON and one.theme not in themes]
-        ordered = in_order(filed, [theme for theme, _ in lexicon.themes])
-        corrections = theme_corrections(db, article.id)
-        save_matches(db, article.id, overrule(ordered, scores, corrections, lexicon.version))
-    return find_article(db, article.id)
-
-
-def _classify(lexicon: Lexicon, article: Article) -> tuple[ThemeScore, ...]:
-    return classify(lexicon, title=article.title, text=article.text, language=article.language)
+def scores_of(lexicon: Lexicon, copy: Article | Entry) -> tuple[ThemeScore, ...]:
+    """The classifier's score for every theme."""
+    return classify(lexicon, title=copy.title, text=copy.text, language=copy.language)
 
 
 def _judge(
     lexicon: Lexicon, article: Article, corrections: Mapping[str, Correction]
 ) -> tuple[tuple[ThemeScore, ...], tuple[Match, ...]]:
     """The classifier's scores, and the themes of the article after the editors' corrections."""
-    scores = _classify(lexicon, article)
+    scores = scores_of(lexicon, article)
     filed = matches(scores, lexicon.version)
     return scores, overrule(filed, scores, corrections, lexicon.version)
 

@@ -130,29 +130,37 @@ def put_in_spool(db: Database, filings: Collection[tuple[int, Sequence[Match]]])
     )
 
 
-def changed_since_spooled(db: Database) -> list[int]:
-    """Articles that another process revised, refiled or corrected after they were put in the spool."""
+def spooled(db: Database) -> list[int]:
+    """The articles in the spool, by id."""
+    return [row["article_id"] for row in db.rows("SELECT article_id FROM temp.refiled ORDER BY 1")]
+
+
+def changed_since_spooled(db: Database, article_ids: Sequence[int]) -> list[int]:
+    """Those of these articles that another process revised, refiled or corrected after they were put in
+    the spool.
+    """
     sql = f"""
     SELECT article_id FROM temp.refiled JOIN articles ON articles.id = article_id
-     WHERE refiled.version != articles.version
+     WHERE article_id IN (SELECT value FROM json_each(?)) AND (refiled.version != articles.version
         OR refiled.lexicon_version IS NOT articles.lexicon_version
-        OR refiled.corrections != {_CORRECTIONS}
+        OR refiled.corrections != {_CORRECTIONS})
      ORDER BY article_id
     """  # noqa: S608 - our own words
-    return [int(row["article_id"]) for row in db.rows(sql)]
+    return [int(row["article_id"]) for row in db.rows(sql, (json.dumps(article_ids),))]
 
 
-def save_spool(db: Database, version: str) -> None:
-    """Copy the themes of every article in the spool into the store. Call inside a write."""
-    db.run("DELETE FROM matches WHERE article_id IN (SELECT article_id FROM temp.refiled)")
+def save_spool(db: Database, version: str, article_ids: Sequence[int]) -> None:
+    """Copy the themes of these articles from the spool into the store. Call inside a write."""
+    ids = json.dumps(article_ids)
+    db.run("DELETE FROM matches WHERE article_id IN (SELECT value FROM json_each(?))", (ids,))
     db.run(
         f"""INSERT INTO matches ({_COLUMNS}, evidence)
-            SELECT {_COLUMNS}, evidence FROM temp.refiled_matches"""  # noqa: S608 - our own words
+            SELECT {_COLUMNS}, evidence FROM temp.refiled_matches
+             WHERE article_id IN (SELECT value FROM json_each(?))""",  # noqa: S608 - our own words
+        (ids,),
     )
-    sql = (
-        "UPDATE articles SET lexicon_version = ? WHERE id IN (SELECT article_id FROM temp.refiled)"
-    )
-    db.run(sql, (version,))
+    sql = "UPDATE articles SET lexicon_version = ? WHERE id IN (SELECT value FROM json_each(?))"
+    db.run(sql, (version, ids))
 
 
 @contextlib.contextmanager

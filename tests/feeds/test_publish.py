@@ -72,7 +72,7 @@ class Newsroom:
             article = add_article(
                 self.db, self.source, "wire", self.document, entry, archived=False, moment=CAME_IN
             )
-            save_entry(self.db, self.document, article, entry, opening=None, entry_id=None)
+            save_entry(self.db, self.document, article, entry, keys={}, entry_id=None)
             save_matches(self.db, article, [make_match(theme) for theme in themes])
 
     def revise_the_camp(self) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -16,7 +17,7 @@ from digest.sources.ingest import ingest
 from digest.store.articles import all_article_ids, article_versions, articles_by_id, latest_articles
 from digest.stories.store import list_stories
 from tests.conftest import INGESTED_AT
-from tests.desks import FULL_TEXT, LISTING, Desk, opened, sha256
+from tests.desks import FULL_TEXT, LISTING, Desk, make_desk, opened, sha256
 
 TRUTH = json.loads((Path(__file__).parents[1] / "data/seeds.json").read_text("utf-8"))
 YEARS_LATER = datetime(2029, 3, 5, 9, 0, tzinfo=UTC)
@@ -250,24 +251,6 @@ def test_a_renamed_document_makes_no_second_article(filled: Desk) -> None:
     assert len(stored(filled)) == 36
 
 
-def test_two_processes_that_ingest_at_once_make_no_double(desk: Desk) -> None:
-    """For a service beside a command: together they keep what one alone keeps."""
-    together = Barrier(2)
-
-    def run(_: int) -> tuple[int, int]:
-        together.wait()
-        report = desk.ingest(INGESTED_AT)
-        return len(report.added), len(report.revised)
-
-    with ThreadPoolExecutor(2) as pool:
-        done = sorted(pool.map(run, range(2)))
-    assert done == [(0, 0), (36, 0)]
-    with desk.open(read_only=True) as db:
-        assert db.value("SELECT count(*) FROM articles") == 36
-        assert db.value("SELECT count(*) FROM article_versions") == 36
-        assert db.value("SELECT count(*) FROM entries") == 37
-
-
 def test_what_comes_in_is_never_inside_a_closed_window(filled: Desk) -> None:
     """For the recipient: with the clock set back, news falls into the next edition, not into none."""
     ends_at = INGESTED_AT + timedelta(hours=3)
@@ -443,3 +426,140 @@ def test_a_press_contact_is_stored_and_not_published(
     )
     for private in ("Zafari", "Abdulhamidova", "[at]", "998935547895", "Mobile:", "Эта статья"):
         assert private not in copy
+
+
+RAN_IN = "The State Customs Service opened a new post at Farap on the border, its press office said on Monday"
+YOUTH = "Students of nine schools came to Avaza for a week of talks about drugs and sport."
+PARTS = {
+    # A full text, its teasers before and after it under other titles, and a copy.
+    "a1.txt": f"New post at Farap\n{RAN_IN} […]\n\nTalks in Mary\n{RAN_IN.replace('Farap', 'Mary')} […]\n",
+    "b1.txt": f"{RAN_IN}. A lorry was the first to cross.\n\nThe post works day and night.\n",
+    "c1.txt": f"Customs open Farap\n{RAN_IN} […]\n\nWater for Dashoguz\nThe canal […]\n",
+    "d1.txt": f"{RAN_IN}. A lorry was the first to cross.\n\nThe post works day and night.\n",
+    # Two that share no word with each other but each with the third.
+    "e1.txt": "Judges met\nJudges of five countries met in Ashgabat to speak about the seizure of assets abroad […]\n",
+    "f1.txt": "Judges of five countries met in Ashgabat to speak about the seizure of assets abroad.\n\n"
+    "They agreed on a common form for requests, and on a second meeting next year in Dushanbe.\n",
+    "g1.txt": "Of judges\nJudges of five countries met in Ashgabat to speak about the seizure of assets abroad. "
+    "They agreed on a common form […]\n",
+    "k1.txt": f"Youth at Avaza\n\n{YOUTH} They swam too.\n\nThe youngest was nine years old.\n",
+    "h1.txt": "".join(f"Item {n}\nThe {n} day of the meeting of experts on the drug routes of the north […]\n\n" for n in range(9)),
+}  # fmt: skip
+LATER_PARTS = {
+    "a1.txt": PARTS["a1.txt"].replace("New post at Farap", "Farap has a new post"),
+    "b1.txt": PARTS["b1.txt"].replace("A lorry", "A bus"),
+    "d1.txt": f"Yesterday {PARTS['d1.txt'].replace('A lorry', 'A bus')}",
+    "h1.txt": PARTS["h1.txt"].replace("Item 3\n", "Item three\n").replace("Item 7\n", "Item 7 \n"),
+    "i1.txt": f"Once more\n{RAN_IN}. A bus was the first […]\n",
+    "o1.txt": f"Youth by the sea\n{YOUTH} They swam […]\n",
+    "z1.txt": PARTS["f1.txt"],
+}
+TABLES = {
+    "articles": "id, atom_id, document_id, line, version, title, text, lead, published_at, story_id",
+    "article_versions": "article_id, version, title, text, content_html, date_source, date_evidence",
+    "entries": "document_id, article_id, line, title, text, gone_at IS NULL",
+    "entry_keys": "key, asks, count(*)",
+    "documents": "name, sha256, error",
+    "matches": "article_id, theme, rank, score, evidence",
+    "stories": "id, lead_article_id",
+    "story_links": "article_id, other_id, kind, score",
+    "story_keys": "key, article_id",
+}
+
+
+def everything(desk: Desk) -> dict[str, Any]:
+    """What an ingest leaves, without its moments."""
+    with desk.open(read_only=True) as db:
+        return {
+            table: db.rows(
+                f"SELECT {columns} FROM {table}"  # noqa: S608 - ours
+                + (" GROUP BY 1, 2" if "count" in columns else "")
+                + f" ORDER BY {', '.join(str(i + 1) for i in range(columns.count(',') + 1))}"
+            )
+            for table, columns in TABLES.items()
+        }
+
+
+def put(desk: Desk, documents: dict[str, str]) -> None:
+    for name, text in documents.items():
+        (desk.seeds / name).write_text(text, "utf-8")
+
+
+def take_in(desk: Desk, batch: int, now: datetime = INGESTED_AT) -> tuple[int, ...]:
+    with desk.open() as db:
+        report = ingest(opened(db, desk.settings, clock=now), batch=batch)
+    counts = len(report.added), len(report.revised)
+    assert (len({*report.added}), len({*report.revised})) == counts
+    return report.documents, report.unchanged, *counts, report.linked
+
+
+@pytest.fixture(scope="module")
+def in_one_batch(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The counts and the store after the first and the second ingest, each in one write."""
+    desk = make_desk(tmp_path_factory.mktemp("one") / "desk")
+    results: list[Any] = []
+    for documents in (PARTS, LATER_PARTS):
+        put(desk, documents)
+        results += [take_in(desk, 10_000), everything(desk)]
+    assert {row["version"] for row in results[1]["articles"]} == {1}
+    assert {row["version"] for row in results[3]["articles"]} == {1, 2}
+    return results
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 100])
+def test_it_does_not_matter_where_the_batches_are_cut(
+    desk: Desk, batch: int, in_one_batch: list[Any]
+) -> None:
+    """For the subscriber: no article is doubled or shown as revised because its parts, a teaser and
+    its full text, were saved in two writes."""
+    results: list[Any] = []
+    for documents in (PARTS, LATER_PARTS):
+        put(desk, documents)
+        results += [take_in(desk, batch), everything(desk)]
+    assert results == in_one_batch
+
+
+@pytest.mark.parametrize("stop", [1, 3, 6, 9])
+def test_an_ingest_after_a_crash_goes_on(desk: Desk, stop: int, in_one_batch: list[Any]) -> None:
+    """For the operator after a power cut between two writes: run it again, nothing is lost or doubled."""
+    put(desk, PARTS)
+    passes: list[int] = []
+
+    def crashing(found: Sequence[FoundDocument]) -> Iterator[FoundDocument]:
+        passes.append(len(found))
+        yield from found[: stop if len(passes) == 2 else None]
+        if len(passes) == 2:
+            raise KeyboardInterrupt
+
+    with desk.open() as db, pytest.raises(KeyboardInterrupt):
+        ingest(opened(db, desk.settings, clock=INGESTED_AT), progress=crashing, batch=1)
+    assert everything(desk)["documents"] != in_one_batch[1]["documents"]
+    take_in(desk, 2)
+    assert everything(desk) == in_one_batch[1]
+
+
+def test_two_ingests_at_once_store_what_one_does(desk: Desk, in_one_batch: list[Any]) -> None:
+    """For the operator who runs it beside the service: what the other one saved is computed again."""
+    put(desk, PARTS)
+    desk.open().close()
+    start = Barrier(2)
+
+    def run(_: int) -> int:
+        start.wait()
+        return take_in(desk, 1)[2]
+
+    with ThreadPoolExecutor(2) as threads:
+        added = sum(threads.map(run, range(2)))
+    assert added == in_one_batch[0][2]
+    assert everything(desk) == in_one_batch[1]
+
+
+def test_a_slow_disk_gets_shorter_writes(desk: Desk, in_one_batch: list[Any]) -> None:
+    """For the service that sends meanwhile: no write is long; what is stored is the same."""
+    put(desk, PARTS)
+    moments = (INGESTED_AT + timedelta(seconds=n) for n in count())
+    with desk.open() as db:
+        ingest(opened(db, desk.settings, clock=lambda: next(moments)), batch=8)
+        writes = db.value("SELECT count(DISTINCT first_seen_at) FROM articles")
+        assert writes > in_one_batch[0][2] // 2
+    assert everything(desk) == in_one_batch[1]

@@ -289,7 +289,8 @@ def test_links_come_best_first_and_only_where_they_hold() -> None:
     """For the store: of many candidates those on the same event, the surest first."""
     near = make_fingerprint(text=TRAINING.replace("27 officers", "some officers"))
     far = make_fingerprint(title="Harvest", text=PARAGRAPH)
-    found = link(make_fingerprint(), [(3, far), (9, near), (7, make_fingerprint())])
+    items = [(3, far), (9, near), (7, make_fingerprint())]
+    found = link(make_fingerprint().to_json(), [(number, each.to_json()) for number, each in items])
     assert [number for number, _ in found] == [7, 9]
     assert found[0][1] == compare(make_fingerprint(), make_fingerprint())
 
@@ -359,8 +360,8 @@ def test_the_query_finds_each_linked_article_and_nothing_outside_the_window() ->
     for number, new in [*items.items(), (0, make_fingerprint())]:
         rows = database.execute(CANDIDATES, {**wanted(new), "article_id": number}).fetchall()
         found = {article: from_json(text) for article, text in rows}
-        others = [(other, each) for other, each in items.items() if other != number]
-        assert link(new, found.items()) == link(new, others)
+        others = [(other, each.to_json()) for other, each in items.items() if other != number]
+        assert link(new.to_json(), rows) == link(new.to_json(), others)
         assert all(
             new.day is None or each.day is None or abs((each.day - new.day).days) <= 21
             for each in found.values()

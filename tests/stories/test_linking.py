@@ -16,6 +16,7 @@ from digest.stories import store as stories
 from digest.stories.linking import (
     explain_article,
     explain_pair,
+    fingerprint_of,
     join_articles,
     link_article,
     parts,
@@ -81,7 +82,7 @@ class Wire:
 
     def link(self, number: int) -> None:
         [article] = articles_by_id(self.db, [number])
-        link_article(self.db, article, NOW, RANKS)
+        link_article(self.db, number, fingerprint_of(article), NOW, RANKS)
 
     def join(self, *numbers: int) -> int:
         with self.db.write():
