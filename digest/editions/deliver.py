@@ -161,7 +161,7 @@ class Ledger:
         self._seen = db.version()
         self._looked_at = EPOCH
         self._overtaken = False
-        self._refused = False
+        self._refused = self._begun = False
         self._notify = notify
         self._under_way: dict[int, Due] = {}
         self._answered: list[Outcome] = []
@@ -196,14 +196,16 @@ class Ledger:
             hand(self.db, self.sender, delivery_ids, moment)
 
         try:
-            if self._answered:
-                write_surely(self.db, write)
-            else:
-                with self.db.write():
-                    write()
+            # Before the first hand-over there is nothing to lose: then the error says what is wrong.
+            write_surely(
+                self.db,
+                write,
+                lambda: not self._answered and (not self._begun or self._asked_to_stop()),
+            )
         except SenderError:
             self._refused = True
             raise
+        self._begun = True
         self._forget_answered()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
@@ -317,8 +319,8 @@ def deliver(
 ) -> list[EditionReport]:
     """Send what is due of every composed edition, the oldest first; one report for each.
 
-    Call it within `sending`. An edition that begins now is dated now, or `date`. `notify` gets each outcome. If the fault is ours
-    the edition is held and its recipients stay queued.
+    Call it within `sending`. An edition that begins now is dated now, or `date`. `notify` gets each
+    outcome. If the fault is ours the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
     for edition_id in pending_editions(newsroom.db, digest=digest, now=newsroom.now()):

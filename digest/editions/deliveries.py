@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from digest.editions.store import WITHDRAWN
+from digest.editions.store import IS_DUE, WITHDRAWN, due_times
 from digest.errors import NotFoundError, NotReadyError
 from digest.mail.outgoing import DeliveryStatus, Due
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
@@ -44,7 +44,7 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
   FROM deliveries
   JOIN recipients ON recipients.id = recipient_id
  WHERE deliveries.edition_id = :edition AND deliveries.status = 'queued'
-   AND deliveries.due_at <= :now AND deliveries.id > :last AND recipients.status = 'active'
+   AND {IS_DUE} AND deliveries.id > :last AND recipients.status = 'active'
    AND EXISTS (SELECT 1 FROM editions WHERE id = :edition AND status = 'composed')
    AND NOT EXISTS {WITHDRAWN.format(edition=":edition")}
    AND NOT EXISTS (SELECT 1 FROM suppressions
@@ -62,7 +62,7 @@ def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due
     last = 0
     while True:
         seen = db.version()
-        rows = db.rows(DUE, {"edition": edition_id, "now": text_from_moment(now), "last": last})
+        rows = db.rows(DUE, {"edition": edition_id, "last": last, **due_times(now)})
         if not rows:
             return
         for row in rows:

@@ -96,12 +96,15 @@ def settle(
 RETRY_SECONDS = 1.0
 
 
-def write_surely(db: Database, write: Callable[[], None]) -> None:
+def write_surely(
+    db: Database, write: Callable[[], None], give_up: Callable[[], bool] = lambda: False
+) -> None:
     """Write the answers of mail servers, which exist nowhere else: while another process writes or
     the disk is full, wait for as long as it takes. Meanwhile nothing more is handed over.
 
     Raises:
-        StoreError: the database can never take them, because it is damaged or gone.
+        StoreError: the database can never take them, because it is damaged or gone; or `give_up` says
+            that there are none.
     """
     waits = False
     while True:
@@ -109,7 +112,7 @@ def write_surely(db: Database, write: Callable[[], None]) -> None:
             with db.write():
                 write()
         except StoreError as e:
-            if not e.may_pass:
+            if not e.may_pass or give_up():
                 raise
             if not waits:
                 text = "The answers of mail servers wait until the database can be written: %s"

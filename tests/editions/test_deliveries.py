@@ -84,6 +84,7 @@ def test_only_due_deliveries_are_read(ledger: Database) -> None:
     end(ledger, Settlement(2, DeliveryStatus.QUEUED, due_at=LATER))
     assert due(ledger) == [1, 3, 4, 5]
     assert due(ledger, LATER) == [1, 2, 3, 4, 5]
+    assert due(ledger, NOW - timedelta(days=2)) == [1, 2, 3, 4, 5], "the clock was put back"
     assert pending_editions(ledger, digest="weekly", now=NOW) == [1]
 
 
