@@ -142,12 +142,13 @@ def foreign(text: str | bytes, *, lines: bool = False, limit: int | None = LONGE
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    if not (text.isascii() and text.isprintable()):
+    plain = text.isascii() and text.isprintable()
+    if not plain:
         text = _LINE_END.sub("\n", _SEQUENCE.sub("", text))
         text = _SURROGATE.sub("\ufffd", _UNCLEAN.sub("", text))
         text = unicodedata.normalize("NFC", _MAY_PILE_UP.sub(_without_piles, text))
     if not lines:
-        text = _BREAKS.sub(" ", text).strip()
+        text = (text if plain else _BREAKS.sub(" ", text)).strip()
     if limit is not None and len(text) > limit:
         text = text[: limit - 1].rstrip() + ELLIPSIS
     return text
