@@ -197,6 +197,7 @@ def release(edition_id: int, with_withdrawn: bool | None) -> None:
     from digest.editions.store import (
         edition_by_id,
         has_begun,
+        has_queued,
         keep_withdrawn,
         release_edition,
         stopped_by_withdrawal,
@@ -205,21 +206,28 @@ def release(edition_id: int, with_withdrawn: bool | None) -> None:
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
         db, edition = newsroom.db, edition_by_id(newsroom.db, edition_id)
-        if stopped_by_withdrawal(db, edition_id):
-            if with_withdrawn is None and has_begun(db, edition_id):
-                ids = ", ".join(map(str, withdrawn_articles(edition)))
-                raise NotReadyError(
-                    f"edition {edition_id}: withdrawn after part of it was sent: article {ids}. Give "
-                    "--without-withdrawn to send the rest without it, or --with-withdrawn to send it "
-                    "as it was. Nothing was changed."
+        withdrawn = withdrawn_articles(edition) if has_queued(db, edition_id) else []
+        stopped = bool(withdrawn) and stopped_by_withdrawal(db, edition_id)
+        if with_withdrawn is None and stopped and has_begun(db, edition_id):
+            ids = ", ".join(map(str, withdrawn))
+            raise NotReadyError(
+                f"edition {edition_id}: withdrawn after part of it was sent: article {ids}. Give "
+                "--without-withdrawn to send the rest without it, or --with-withdrawn to send it "
+                "as it was. Nothing was changed."
+            )
+        if with_withdrawn is False and withdrawn:
+            freeze_again(newsroom, edition_id)
+            if edition_by_id(db, edition_id).status == "cancelled":
+                click.echo(
+                    f"Edition {edition_id} is cancelled: all its articles were withdrawn. Next: digest "
+                    "editions list."
                 )
-            if with_withdrawn is False:
-                freeze_again(newsroom, edition_id)
+                return
 
     def change(db: "Database") -> bool:
         if with_withdrawn:
-            keep_withdrawn(db, edition_id)
-        return release_edition(db, edition_id) or with_withdrawn is not None
+            keep_withdrawn(db, edition_id, newsroom.now())
+        return release_edition(db, edition_id) or bool(withdrawn and with_withdrawn is not None)
 
     _change(edition_id, change, "released", "digest send")
 

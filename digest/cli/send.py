@@ -254,7 +254,12 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
 
 
 def rehearse(
-    newsroom: Newsroom, config: DigestConfig, planned: Sequence[Planned], out: Path, as_json: bool
+    newsroom: Newsroom,
+    config: DigestConfig,
+    planned: Sequence[Planned],
+    out: Path,
+    as_json: bool,
+    waits: str,
 ) -> None:
     """Show what would be sent, write each segment's mail into `out`, and change nothing else."""
     from digest.editions.preview import clear_previews, preview_segments, write_parts
@@ -263,7 +268,7 @@ def rehearse(
         show(
             as_json,
             {"digest": config.name, "edition": None, "segments": [], "files": []},
-            "Nothing new has come in and nothing is queued. Next: digest ingest.",
+            f"Nothing new has come in and nothing is due.{waits} Next: digest ingest.",
         )
         return
     clear_previews(out, config.name)
@@ -462,7 +467,7 @@ def send(
         waits = what_waits(newsroom.db, config, newsroom.settings.digest_zone(config))
         warn_of_unserved(newsroom)
     if dry_run:
-        rehearse(newsroom, config, planned, out, as_json)
+        rehearse(newsroom, config, planned, out, as_json, waits)
         return
     if test_address is not None:
         if planned:
@@ -473,6 +478,12 @@ def send(
         click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
         return
     if not planned:
+        with newsroom.open(
+            read_only=True
+        ) as newsroom:  # after the clock was put back nothing is due
+            refuse_what_is_red(
+                newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
+            )
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
         follow = "digest send --dry-run" if queued else "digest ingest"
         show(as_json, [], f"{nothing}: nothing was sent.{waits} Next: {follow}.")
@@ -517,8 +528,8 @@ def send(
         )
     elif not reports:
         click.echo(
-            f"No recipient gets {config.name}. Next: digest recipients list, digest recipients add "
-            "ADDRESS."
+            f"Nothing was left to send: no recipient gets {config.name}, or another process has sent it. "
+            "Next: digest editions list, digest recipients list."
         )
     else:
         for report in reports:
@@ -591,7 +602,13 @@ def _print_report(report: EditionReport) -> None:
             f"{counted(uncertain, 'delivery is', 'deliveries are')} uncertain. Next: digest "
             f"deliveries list --edition {report.edition_id} --status uncertain."
         )
-    if queued := report.left.get("queued", 0):
+    queued = report.left.get("queued", 0)
+    if queued and report.note is not None and report.fault is None:
+        click.echo(
+            f"It was held meanwhile: {report.note}. {counted(queued, 'delivery stays', 'deliveries stay')} "
+            f"queued. Next: digest editions release {report.edition_id}."
+        )
+    elif queued:
         click.echo(
             f"{counted(queued, 'delivery stays', 'deliveries stay')} queued. Next: digest send "
             f"{report.digest}, which sends what is due by then."

@@ -8,7 +8,7 @@ The transport calls back into `Ledger`; its docstring says what is on disk when.
 
 import contextlib
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from digest.editions.store import (
     date_edition,
     delivery_counts,
     edition_by_id,
+    edition_note,
     frozen_segments,
     hold_edition,
     pending_editions,
@@ -158,7 +159,6 @@ class Ledger:
         self.outcomes: Counter[OutcomeKind] = Counter()
         self.fault: str | None = None
         self._asked_to_stop = stop
-        self._seen = db.version()
         self._looked_at = EPOCH
         self._overtaken = False
         self._refused = self._begun = False
@@ -182,14 +182,14 @@ class Ledger:
             # Nobody else writes now. Of messages that wait for a busy domain a transport holds hundreds:
             # a hold by an editor or a reader's unsubscription must not wait for them, but nor may each
             # bounce that is read meanwhile cost a look at all of them.
-            if (version := self.db.version()) != self._seen:
-                all_of_them = abs(moment - self._looked_at) > LOOK_AFTER
-                looked_at = self._under_way if all_of_them else delivery_ids
-                self._overtaken = has_unwanted(
-                    self.db, [(i, self._under_way[i].segment_id) for i in looked_at]
-                )
-                if all_of_them:
-                    self._seen, self._looked_at = version, moment
+            looked_at: Iterable[int] = delivery_ids
+            if abs(moment - self._looked_at) > LOOK_AFTER:
+                looked_at, self._looked_at = self._under_way, moment
+            version, under_way = self.db.version(), self._under_way
+            stale = [
+                (i, under_way[i].segment_id) for i in looked_at if under_way[i].seen != version
+            ]
+            self._overtaken = bool(stale) and has_unwanted(self.db, stale)
             if self._overtaken:
                 raise OvertakenError
             self._write(moment)
@@ -284,7 +284,8 @@ class Ledger:
 
 @dataclass(slots=True)
 class EditionReport:
-    """The result of a run for one edition; `left` counts its deliveries by state afterwards."""
+    """The result of a run for one edition; `left` counts its deliveries by state afterwards, `note` is
+    why it is held then."""
 
     edition_id: int
     digest: str
@@ -293,6 +294,7 @@ class EditionReport:
     skipped: int = 0
     fault: str | None = None
     stopped: bool = False
+    note: str | None = None
     left: dict[str, int] = field(default_factory=dict)
 
 
@@ -408,19 +410,18 @@ def _send(
             unsent = ledger.renew()
             if portion.limit is not None:
                 portion.limit += unsent
-            if stopped_by_withdrawal(db, edition_id):
-                ledger.fault = fault = "an article of it was withdrawn while it was sent"
-                finished = True
         finally:
             ledger.flush()
 
     report.outcomes = ledger.outcomes
     report.fault = without_addresses(fault or ledger.fault)
+    if report.fault is None and stopped_by_withdrawal(db, edition_id):
+        report.fault = "an article of it was withdrawn while it was sent"
     with db.write():
         report.skipped += skip_cancelled(db, edition_id, now())
         if report.fault is not None:
             hold_edition(db, edition_id, report.fault)
-    report.left = delivery_counts(db, edition_id)
+    report.left, report.note = delivery_counts(db, edition_id), edition_note(db, edition_id)
 
 
 def _ahead(

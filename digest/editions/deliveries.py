@@ -16,7 +16,7 @@ from digest.errors import NotFoundError, NotReadyError
 from digest.mail.outgoing import DeliveryStatus, Due
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
-PAGE = 1000
+PAGE = 100
 
 
 def queue_deliveries(
@@ -54,10 +54,8 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
 
 
 def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due]:
-    """The queued deliveries of an edition that are due, a page at a time to keep memory flat.
-
-    Once another process has written, each is looked at again: a recipient who was suppressed or
-    unsubscribed is not mailed any more, and an edition that was held ends here.
+    """The queued deliveries of an edition that are due, a page at a time: what another process writes
+    meanwhile counts from the next page on, and before they are handed over (see `has_unwanted`).
     """
     last = 0
     while True:
@@ -67,8 +65,6 @@ def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due
             return
         for row in rows:
             last = row["id"]
-            if db.version() != seen and has_unwanted(db, [(last, row["segment_id"])]):
-                continue
             tried = row["first_tried_at"]
             yield Due(
                 id=row["id"],
@@ -79,6 +75,7 @@ def due_deliveries(db: Database, edition_id: int, now: datetime) -> Iterator[Due
                 name=row["name"],
                 attempts=row["attempts"],
                 first_tried_at=moment_from_text(tried) if tried else None,
+                seen=seen,
             )
 
 

@@ -318,14 +318,15 @@ def date_edition(db: Database, edition_id: int, moment: datetime) -> datetime:
     return moment_from_text(str(dated_at))
 
 
-def keep_withdrawn(db: Database, edition_id: int) -> None:
-    """Let an edition go on although articles of it were withdrawn. Call inside a write."""
-    db.run("UPDATE editions SET keeps_withdrawn = 1 WHERE id = ?", (edition_id,))
+def keep_withdrawn(db: Database, edition_id: int, now: datetime) -> None:
+    """Let an edition go on with the articles that were withdrawn by now. Call inside a write."""
+    sql = "UPDATE editions SET keeps_withdrawn_at = ? WHERE id = ?"
+    db.run(sql, (text_from_moment(now), edition_id))
 
 
 WITHDRAWN = """(SELECT 1 FROM placements JOIN articles ON articles.id = article_id
                  JOIN editions ON editions.id = placements.edition_id
-                WHERE edition_id = {edition} AND withdrawn_at IS NOT NULL AND keeps_withdrawn = 0)"""
+                WHERE edition_id = {edition} AND withdrawn_at > coalesce(keeps_withdrawn_at, ''))"""
 
 
 def stopped_by_withdrawal(db: Database, edition_id: int) -> bool:
@@ -337,6 +338,10 @@ def has_begun(db: Database, edition_id: int) -> bool:
     """Whether any of an edition has been handed over."""
     counts = delivery_counts(db, edition_id)
     return any(state not in ("queued", "skipped") for state in counts)
+
+
+def has_queued(db: Database, edition_id: int) -> bool:
+    return "queued" in delivery_counts(db, edition_id)
 
 
 def edition_note(db: Database, edition_id: int) -> str | None:

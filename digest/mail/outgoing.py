@@ -38,7 +38,7 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery that may be handed over now."""
+    """A delivery that may be handed over now. `seen` is the database's version when it was read."""
 
     id: int
     edition_id: int
@@ -48,6 +48,7 @@ class Due:
     name: str | None
     attempts: int
     first_tried_at: datetime | None
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ CREATE TABLE editions (
   composed_at TEXT NOT NULL,
   recipients INTEGER NOT NULL DEFAULT 0,
   dated_at TEXT,
-  keeps_withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (keeps_withdrawn IN (0, 1)),
+  keeps_withdrawn_at TEXT,  -- what was withdrawn before then stays in it
   note TEXT,
   answers_gone_at TEXT,
   CHECK (starts_at < ends_at),

@@ -86,6 +86,21 @@ def test_the_rest_of_an_edition_waits_for_a_person(
     assert (title[:40] in " ".join(second_mail(published).split())) == (left == 36)
 
 
+def test_each_withdrawal_is_decided_for_itself(published: Desk) -> None:
+    """Whoever kept one article has not kept the next one."""
+    published.run("recipients", "add", "carl@example.org")
+    sent_in_part(published)
+    published.run("editions", "release", "1", "--with-withdrawn")
+    assert "1 sent" in published.run("send", "--yes", "--limit", "1").stdout
+    published.run("articles", "withdraw", "2")
+    assert published.run("send", "--yes").exit_code == 0
+    assert published.json("editions", "show", "1")["status"] == "held"
+    published.run("editions", "release", "1", "--without-withdrawn")
+    assert published.run("send", "--yes").exit_code == 0
+    after = published.json("editions", "show", "1")
+    assert (len(after["articles"]), after["deliveries"]) == (34, {"sent": 3})
+
+
 def test_an_edition_that_has_not_begun_goes_without_it(published: Desk) -> None:
     """Under another hash, which the dry run shows and the old one does not send."""
     newsroom = Newsroom.from_file(published.config)
