@@ -91,7 +91,8 @@ def answer_text(outcome: Outcome) -> str:
     """The server's answer in full: 550 5.1.1 no such user."""
     enhanced = outcome.enhanced or ""
     text = outcome.text.removeprefix(enhanced).lstrip() if enhanced else outcome.text
-    return " ".join(filter(None, (str(outcome.code or ""), enhanced, text)))
+    code = "" if outcome.code in (None, MALFORMED) else str(outcome.code)
+    return " ".join(filter(None, (code, enhanced, text)))
 
 
 FINAL = {

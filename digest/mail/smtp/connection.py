@@ -87,7 +87,7 @@ class ReplyReader:
 
     def _malformed(self, line: bytes) -> Reply:
         self._broken = True
-        return Reply(MALFORMED, f"no SMTP reply: {line[:200]!r}")
+        return Reply(MALFORMED, foreign(b"no SMTP reply: " + line[:200]))
 
 
 def check_address(address: str) -> None:
