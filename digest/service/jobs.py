@@ -143,12 +143,10 @@ class Worker:
         reports: list[EditionReport] = []
         faults: list[Exception] = []
         with self.newsroom.open() as newsroom, ExitStack() as stack:
-            names = [
-                digest.name
-                for digest in newsroom.settings.digests
-                if pending_editions(newsroom.db, digest=digest.name, now=newsroom.now())
-            ]
-            if not names and not handed_deliveries(newsroom.db):
+            names = [digest.name for digest in newsroom.settings.digests]
+            db, now = newsroom.db, newsroom.now()
+            pending = any(pending_editions(db, digest=name, now=now) for name in names)
+            if not pending and not handed_deliveries(db):
                 return {}
             try:
                 newsroom = stack.enter_context(sending(newsroom))
