@@ -64,6 +64,7 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
         edition_by_id,
         frozen_segments,
         has_begun,
+        mail_date,
         pending_editions,
         queued_segments,
         stopped_by_withdrawal,
@@ -80,12 +81,12 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
             f"died before the answer. digest send first settles them: {len(again):,} will be sent, "
             "the others were sent or are uncertain."
         )
-    at = now.replace(microsecond=0) if expect is None or expect.at is None else expect.at
+    at = now if expect is None or expect.at is None else expect.at
     planned: list[Planned] = []
     for edition_id in pending_editions(db, digest=config.name, now=now, also=again):
         edition = edition_by_id(db, edition_id)
         audience = tuple(queued_segments(db, edition_id, now, also=again))
-        date = edition.dated_at if edition.dated_at and has_begun(db, edition_id) else at
+        date = mail_date(db, edition, at)
         if not stopped_by_withdrawal(db, edition_id):
             frozen = {one.layout.choice: one for one in frozen_segments(db, edition).values()}
             planned.append(Planned(edition, audience, date, frozen))
@@ -220,8 +221,7 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
     Raises:
         NotReadyError: the mail was not accepted; it has what the server said.
     """
-    from digest.editions.compose import freeze_segment, render_segment
-    from digest.editions.preview import EXAMPLE_TOKEN, everything
+    from digest.editions.preview import EXAMPLE_TOKEN, everything, shown_mail
     from digest.mail.ledger import answer_text, without_addresses
     from digest.mail.mime import MessageMaker
     from digest.mail.outgoing import OutcomeKind, Outgoing
@@ -233,8 +233,7 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
         if planned.segments
         else next(iter(frozen), everything(newsroom.settings, config))
     )
-    one = frozen.get(choice) or freeze_segment(newsroom, config, edition, choice)
-    mail = one.mail or render_segment(newsroom, config, edition, one.layout)
+    _, mail = shown_mail(newsroom, config, edition, choice, frozen)
     maker = MessageMaker(mail, planned.date, newsroom.signer)
     message = Outgoing(
         0,  # no delivery has this id
@@ -450,10 +449,11 @@ def send(
     expected = Expected.parse(expect) if expect is not None else None
     with newsroom.open(read_only=True) as newsroom:
         db = newsroom.db
-        unsettled = bool(handed_deliveries(db)) or any(
-            stopped_by_withdrawal(db, edition_id) for edition_id in unfinished_editions(db)
+        unsettled = not dry_run and (
+            bool(handed_deliveries(db))
+            or any(stopped_by_withdrawal(db, edition_id) for edition_id in unfinished_editions(db))
         )
-    if unsettled and not dry_run:
+    if unsettled:
         with newsroom.open() as newsroom:
             if settled := recover_for_plan(newsroom):
                 warn(
@@ -478,9 +478,8 @@ def send(
         click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
         return
     if not planned:
-        with newsroom.open(
-            read_only=True
-        ) as newsroom:  # after the clock was put back nothing is due
+        # After the clock was put back nothing is due.
+        with newsroom.open(read_only=True) as newsroom:
             refuse_what_is_red(
                 newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
             )

@@ -1,6 +1,6 @@
 """The verb `deliver`: takes deliveries that are due, makes each recipient's message, sends, settles.
 
-    skip those who must not be mailed | render each segment once
+    skip those who must not be mailed | take each segment's mail as it was frozen
       | for each due delivery: message -> transport -> handed (on disk) -> answer -> settled
 
 The transport calls back into `Ledger`; its docstring says what is on disk when.
@@ -31,6 +31,7 @@ from digest.editions.store import (
     edition_note,
     frozen_segments,
     hold_edition,
+    mail_date,
     pending_editions,
     skip_cancelled,
     stopped_by_withdrawal,
@@ -357,8 +358,9 @@ def _send(
 
     makers: dict[int, MessageMaker] = {}
     frozen = frozen_segments(db, edition)
+    dated_at = mail_date(db, edition, date)
     with db.write():
-        dated_at = date_edition(db, edition_id, date)
+        date_edition(db, edition_id, dated_at)
         for segment_id, segment in frozen.items():
             if segment.mail is None:
                 reason = "nothing for the chosen themes"

@@ -28,12 +28,11 @@ def queue_deliveries(
     whatever happens: UNIQUE (recipient_id, edition_id).
     """
     due_at = text_from_moment(moment)
-    db.run_many(
+    count = db.run_many(
         """INSERT INTO deliveries (edition_id, recipient_id, segment_id, status, due_at)
            VALUES (?, ?, ?, 'queued', ?)""",
         ((edition_id, recipient, segment, due_at) for recipient, segment in deliveries),
     )
-    count = int(db.value("SELECT count(*) FROM deliveries WHERE edition_id = ?", (edition_id,)))
     db.run("UPDATE editions SET recipients = ? WHERE id = ?", (count, edition_id))
     return count
 

@@ -11,8 +11,8 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.compose import freeze_segment, render_segment
 from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
-from digest.mail.mime import MessageMaker
-from digest.model import Choice, Edition, Preview, Segment
+from digest.mail.mime import MessageMaker, SegmentMail
+from digest.model import Choice, Edition, Layout, Preview, Segment
 from digest.newsroom import Newsroom
 from digest.store.files import private_folder, replace_and_stat
 
@@ -48,9 +48,7 @@ def preview_segments(
     names: set[str] = set()
     for segment in segments or [Segment(everything(settings, digest), 0)]:
         choice = segment.choice
-        one = frozen.get(choice) or freeze_segment(newsroom, digest, edition, choice)
-        layout = one.layout
-        mail = one.mail or render_segment(newsroom, digest, edition, layout)
+        layout, mail = shown_mail(newsroom, digest, edition, choice, frozen)
         maker = MessageMaker(mail, date, newsroom.signer)
         message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)
 
@@ -78,6 +76,18 @@ def preview_segments(
             )
         previews.append(Preview(segment, layout, mail.subject, message, name, tuple(warnings)))
     return previews
+
+
+def shown_mail(
+    newsroom: Newsroom,
+    digest: DigestConfig,
+    edition: Edition,
+    choice: Choice,
+    frozen: Mapping[Choice, FrozenSegment],
+) -> tuple[Layout, SegmentMail]:
+    """What this choice gets, as it is frozen, else as it would be; also where that is nothing."""
+    one = frozen.get(choice) or freeze_segment(newsroom, digest, edition, choice)
+    return one.layout, one.mail or render_segment(newsroom, digest, edition, one.layout)
 
 
 def write_parts(folder: Path, name: str, message: bytes) -> list[Path]:

@@ -309,13 +309,17 @@ def waiting_editions(db: Database, digest: str) -> list[Row]:
     return db.rows(sql, (digest,))
 
 
-def date_edition(db: Database, edition_id: int, moment: datetime) -> datetime:
-    """The date of an edition's mail: the moment when it first began to go out. Call inside a write."""
-    at = text_from_moment(moment.replace(microsecond=0))
-    sql = "UPDATE editions SET dated_at = ? WHERE id = ? AND (dated_at IS NULL OR ?)"
-    db.run(sql, (at, edition_id, not has_begun(db, edition_id)))
-    dated_at = db.value("SELECT dated_at FROM editions WHERE id = ?", (edition_id,))
-    return moment_from_text(str(dated_at))
+def mail_date(db: Database, edition: Edition, moment: datetime) -> datetime:
+    """The date of an edition's mail: when it first began to go out, else `moment`, to the second."""
+    if edition.dated_at is not None and edition.id is not None and has_begun(db, edition.id):
+        return edition.dated_at
+    return moment.replace(microsecond=0)
+
+
+def date_edition(db: Database, edition_id: int, dated_at: datetime) -> None:
+    """Store its mail_date. Call inside a write."""
+    values = (text_from_moment(dated_at), edition_id)
+    db.run("UPDATE editions SET dated_at = ? WHERE id = ?", values)
 
 
 def keep_withdrawn(db: Database, edition_id: int, now: datetime) -> None:

@@ -178,10 +178,9 @@ def stuck_sender(db: Database, settings: Settings, now: datetime) -> Trouble | N
     seen = [moment_from_text(row["handed_at"]) for row in handed]
     seen += [sent for row in editions if (sent := store.last_sent(db, row["id"]))]
     length = timedelta(seconds=settings.service.lease_seconds)
+    # Looked at first, since a look at the lock would be in the way of one who begins to send.
     if not (handed or editions) or any(now - moment < length for moment in seen):
-        return (
-            None  # without a look at the lock, which would be in the way of one who begins to send
-        )
+        return None
     sender, lease = current_sender(settings.store.path), current_lease(db, LEASE)
     if sender is None or now - sender[1] < length:
         return None

@@ -53,9 +53,8 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
                 except FileNotFoundError:
                     continue  # just deleted
             name = path.relative_to(folder).as_posix()
-            if not is_clean(
-                name
-            ):  # shown escaped, so that each has its own; `read_bytes` refuses it
+            if not is_clean(name):
+                # Shown escaped, so that each has its own; `read_bytes` refuses it.
                 name = name.encode("unicode_escape").decode("ascii")
             if not any(part.startswith(".") and part != ".." for part in name.split("/")):
                 documents.append(FoundDocument(name, path, size, folder))

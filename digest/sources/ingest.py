@@ -1,7 +1,7 @@
 """The verb `ingest`: bytes -> entries -> (language, date, themes, story) -> articles.
 
 list_documents | read, decode, parse           which documents changed; the keys of their entries
-  | in batches of about a hundred:
+  | in batches of at most fifty entries:
     read, date | match, join, classify, compare   no lock; a faulty document is a value
       | save, file, link                       one short write: all of a batch or nothing
 

@@ -107,10 +107,10 @@ class Database:
         sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
         self.run(sql, (article_id, title, text))
 
-    def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> None:
-        """Run one statement for each set of parameters."""
+    def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> int:
+        """Run one statement for each set of parameters; how many rows they touched."""
         with self._explained:
-            self.connection.executemany(sql, parameters)
+            return int(self.connection.executemany(sql, parameters).rowcount)
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
         with self._explained:
