@@ -1,10 +1,11 @@
 """Recipients and their choices. Addresses are never logged or shown on an error page."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from digest.audience.suppressions import SOFT_LAPSES
 from digest.errors import NotFoundError, RecipientError
 from digest.language.addresses import address_key
 from digest.model import Choice, Recipient, RecipientStatus
@@ -113,6 +114,12 @@ def find_recipient(db: Database, address: str) -> int | None:
     return None if recipient_id is None else int(recipient_id)
 
 
+def ended(db: Database, recipient_id: int) -> Row | None:
+    """When and why a recipient unsubscribed (ended_at, ended_reason); None for an active one."""
+    sql = "SELECT ended_at, ended_reason FROM recipients WHERE id = ? AND status = 'ended'"
+    return db.row(sql, (recipient_id,))
+
+
 def recipient_by_address(db: Database, address: str) -> int:
     """The id of the recipient with this address.
 
@@ -134,14 +141,44 @@ SELECT recipients.id,
           WHERE l.recipient_id = recipients.id ORDER BY position)) AS languages,
        (SELECT group_concat(theme, ',') FROM (
          SELECT theme FROM recipient_themes AS t
-          WHERE t.recipient_id = recipients.id ORDER BY theme)) AS themes
+          WHERE t.recipient_id = recipients.id ORDER BY theme)) AS themes,
+       EXISTS (SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key
+                  AND (cause != 'soft' OR since > :lapsed)) AS suppressed
   FROM recipient_digests AS d
   JOIN recipients ON recipients.id = d.recipient_id
- WHERE d.digest = ? AND recipients.status = 'active'
+ WHERE d.digest = :digest AND recipients.status = 'active'
  ORDER BY recipients.id
 """
 
 
-def raw_choices(db: Database, digest: str) -> Iterator[Row]:
-    """Each active recipient of a digest with the stored choice; themes None is everything."""
-    return db.each(CHOICES, (digest,))
+def raw_choices(db: Database, digest: str, now: datetime) -> Iterator[Row]:
+    """Each active recipient of a digest with the stored choice, and whether the address is suppressed;
+    themes None is everything."""
+    lapsed = text_from_moment(now - SOFT_LAPSES)
+    return db.each(CHOICES, {"digest": digest, "lapsed": lapsed})
+
+
+LOOKED_UP = timedelta(days=30)
+"""How long what DNS said about a domain is believed."""
+
+
+def domains_to_look_up(db: Database, now: datetime, limit: int = 500) -> list[str]:
+    """Domains of active recipients whose provider is not known, those of the most recipients first."""
+    sql = """SELECT domain FROM recipients
+              WHERE status = 'active' AND NOT EXISTS (
+                    SELECT 1 FROM providers WHERE providers.domain = recipients.domain
+                                              AND looked_up_at > ?)
+              GROUP BY domain ORDER BY count(*) DESC, domain LIMIT ?"""
+    return [row["domain"] for row in db.rows(sql, (text_from_moment(now - LOOKED_UP), limit))]
+
+
+def save_providers(
+    db: Database, asked: Iterable[str], found: Mapping[str, str], now: datetime
+) -> None:
+    """Store the provider of each domain; one without an answer is its own, and asked again in a day.
+    Call inside a write."""
+    soon = now - LOOKED_UP + timedelta(days=1)
+    sql = """INSERT INTO providers VALUES (?, ?, ?) ON CONFLICT (domain) DO UPDATE
+                SET provider = excluded.provider, looked_up_at = excluded.looked_up_at"""
+    times = (text_from_moment(now), text_from_moment(soon))
+    db.run_many(sql, [(one, found.get(one, one), times[one not in found]) for one in asked])

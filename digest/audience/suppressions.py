@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -13,9 +13,8 @@ from digest.language.addresses import address_key, check_address
 from digest.language.text import decode
 from digest.store.database import Database, Row, text_from_moment
 
-SOFT_LIMIT = 3
-"""Full mailboxes or other soft bounces within SOFT_MEMORY that suppress an address."""
-SOFT_MEMORY = timedelta(days=60)
+SOFT_LAPSES = timedelta(days=90)
+"""How long an address stays suppressed for soft bounces."""
 CAUSES = ("soft", "hard", "complaint", "import", "manual")
 """From the lightest to the gravest: causes read from mail, then those that a person gave."""
 
@@ -27,9 +26,10 @@ def suppress(
     moment: datetime,
     *,
     detail: str | None = None,
-    delivery_id: int | None = None,
+    bounce_id: int | None = None,
 ) -> bool:
-    """Never mail this address until it is removed; False if it was suppressed already.
+    """Do not mail this address until it is removed, or lapses (SOFT_LAPSES); False if it was suppressed
+    already. `bounce_id` is what said so last.
 
     A graver cause replaces a lighter one, so that it stays when all of the lighter cause are removed.
     """
@@ -37,18 +37,18 @@ def suppress(
         "key": address_key(address),
         "cause": cause,
         "detail": detail,
-        "delivery": delivery_id,
+        "bounce": bounce_id,
         "since": text_from_moment(moment),
         "lighter": json.dumps(list(takewhile(cause.__ne__, CAUSES))),
     }
     if db.run(
-        """INSERT INTO suppressions (address_key, cause, detail, delivery_id, since)
-           VALUES (:key, :cause, :detail, :delivery, :since) ON CONFLICT (address_key) DO NOTHING""",
+        """INSERT INTO suppressions (address_key, cause, detail, bounce_id, since)
+           VALUES (:key, :cause, :detail, :bounce, :since) ON CONFLICT (address_key) DO NOTHING""",
         row,
     ):
         return True
     db.run(
-        """UPDATE suppressions SET cause = :cause, detail = :detail, delivery_id = :delivery,
+        """UPDATE suppressions SET cause = :cause, detail = :detail, bounce_id = :bounce,
                   since = :since
             WHERE address_key = :key AND cause IN (SELECT value FROM json_each(:lighter))""",
         row,
@@ -56,65 +56,34 @@ def suppress(
     return False
 
 
-def unsuppress(db: Database, addresses: Sequence[str]) -> int:
-    """Remove these addresses; how many were suppressed."""
-    return sum(
-        db.run("DELETE FROM suppressions WHERE address_key = ?", (address_key(one),))
-        for one in addresses
-    )
+def unsuppress(db: Database, addresses: Sequence[str], *, forget: bool = True) -> int:
+    """Remove these addresses; how many were suppressed. What bounced before is forgotten, or else the
+    next such bounce suppresses at once."""
+    keys = [address_key(one) for one in addresses]
+    sql = """UPDATE bounces SET state = ? WHERE state IN ('counts', 'confirmed', 'tried')
+                AND recipient_id = (SELECT id FROM recipients WHERE address_key = ?)"""
+    db.run_many(sql, [("discarded" if forget else "tried", key) for key in keys])
+    return sum(db.run("DELETE FROM suppressions WHERE address_key = ?", (key,)) for key in keys)
 
 
-def unsuppress_cause(db: Database, cause: str, *, since: datetime | None = None) -> int:
-    """Remove all of one cause, or those since a moment, to undo a fault of a relay; how many."""
-    at = text_from_moment(since) if since else ""
-    return db.run("DELETE FROM suppressions WHERE cause = ? AND since >= ?", (cause, at))
+def suppressed_keys(
+    db: Database, cause: str, *, since: datetime | None = None, before: datetime | None = None
+) -> list[str]:
+    """The addresses suppressed for one cause, all or those of a time, to undo a fault of a relay."""
+    times = text_from_moment(since) if since else "", text_from_moment(before) if before else "~"
+    sql = "SELECT address_key FROM suppressions WHERE cause = ? AND since >= ? AND since < ?"
+    return [row["address_key"] for row in db.rows(sql, (cause, *times))]
+
+
+def lapse(db: Database, now: datetime) -> int:
+    """Remove suppressions for soft bounces that are older than SOFT_LAPSES. Call inside a write."""
+    sql = "DELETE FROM suppressions WHERE cause = 'soft' AND since <= ?"
+    return db.run(sql, (text_from_moment(now - SOFT_LAPSES),))
 
 
 def suppression_of(db: Database, address: str) -> Row | None:
     """Why and since when this address must not be mailed; None if it may be."""
     return db.row("SELECT * FROM suppressions WHERE address_key = ?", (address_key(address),))
-
-
-def list_suppressions(db: Database, *, cause: str | None = None) -> list[Row]:
-    """Suppressed addresses, the newest first."""
-    where, values = ("", ()) if cause is None else ("WHERE cause = ?", (cause,))
-    sql = f"SELECT * FROM suppressions {where} ORDER BY since DESC, address_key"  # noqa: S608 - ours
-    return db.rows(sql, values)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A report about a mail of ours, as it arrived (`raw`), and what was read from it."""
-
-    sha256: str
-    kind: str
-    found_by: str | None
-    recipient_id: int | None
-    edition_id: int | None
-    status_code: str | None
-    diagnostic: str | None
-    raw: bytes
-
-
-def keep_report(db: Database, report: Report, moment: datetime) -> bool:
-    """Store a report; False if it was read before, so that reading twice counts once."""
-    sql = """INSERT INTO bounces (sha256, kind, found_by, recipient_id, edition_id, status_code,
-                                  diagnostic, raw, read_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING"""
-    return bool(db.run(sql, (*astuple(report), text_from_moment(moment))))
-
-
-def soft_bounces(db: Database, recipient_id: int, moment: datetime) -> int:
-    """A recipient's soft bounces within SOFT_MEMORY: reports, and tries answered "mailbox full"."""
-    after = text_from_moment(moment - SOFT_MEMORY)
-    sql = """
-    SELECT (SELECT count(*) FROM bounces
-             WHERE recipient_id = :id AND kind = 'soft' AND read_at > :after)
-         + (SELECT count(*) FROM deliveries
-             WHERE recipient_id = :id AND status = 'failed' AND reason = 'mailbox full'
-               AND settled_at > :after)
-    """
-    return int(db.value(sql, {"id": recipient_id, "after": after}))
 
 
 def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime) -> bool:
@@ -127,36 +96,6 @@ def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime
 def address_of(db: Database, recipient_id: int) -> str | None:
     value = db.value("SELECT address FROM recipients WHERE id = ?", (recipient_id,))
     return None if value is None else str(value)
-
-
-def delivery_of(db: Database, edition_id: int, recipient_id: int) -> int | None:
-    """The id of the delivery of an edition to a recipient."""
-    sql = "SELECT id FROM deliveries WHERE edition_id = ? AND recipient_id = ?"
-    value = db.value(sql, (edition_id, recipient_id))
-    return None if value is None else int(value)
-
-
-def list_returns(db: Database, *, kind: str | None = None, limit: int = 50) -> list[Row]:
-    """What came back, the newest first, without the raw bytes."""
-    sql = """
-    SELECT bounces.id, bounces.kind, found_by, status_code, diagnostic, bounces.read_at,
-           edition_id, recipient_id, recipients.address
-      FROM bounces LEFT JOIN recipients ON recipients.id = recipient_id
-     WHERE ? IS NULL OR bounces.kind = ? ORDER BY bounces.id DESC LIMIT ?
-    """
-    return db.rows(sql, (kind, kind, limit))
-
-
-def raw_return(db: Database, return_id: int) -> bytes | None:
-    """A message that came back, as it arrived; None if there is none with this id."""
-    value = db.value("SELECT raw FROM bounces WHERE id = ?", (return_id,))
-    return None if value is None else bytes(value)
-
-
-def was_mailed(db: Database, recipient_id: int, since: datetime) -> bool:
-    """Whether a message for this recipient was handed to a server since then."""
-    sql = "SELECT 1 FROM deliveries WHERE recipient_id = ? AND handed_at >= ? LIMIT 1"
-    return db.value(sql, (recipient_id, text_from_moment(since))) is not None
 
 
 _HEADINGS = (

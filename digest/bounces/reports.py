@@ -1,16 +1,22 @@
 """Reads returned mail: a bounce, a complaint, an automatic reply, a wish to unsubscribe."""
 
+import json
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.message import Message
 from enum import StrEnum
-from itertools import islice
+from functools import cache
+from typing import Any
 
-from digest.language.text import foreign
+from digest.errors import RecipientError
+from digest.language.addresses import check_address
+from digest.language.text import either, foreign, word_lists
 from digest.mail import messages
-from digest.mail.tokens import DeliveryKey, find_tokens, read_token
+from digest.mail.refusals import NO_REASON, judge, names_return_path
+from digest.mail.tokens import BOUNCES, DeliveryKey, Purpose, find_tokens, read_token
 
 
 class ReturnKind(StrEnum):
@@ -35,22 +41,34 @@ class FoundBy(StrEnum):
     MESSAGE_ID = "message-id"  # the token in the enclosed message
     RECIPIENT = "recipient"  # the address in a report's own field (RFC 3464, RFC 5965)
     TEXT = "text"  # an address that flufl.bounce read from the text
+    SIGNATURE = "signature"  # our own valid signature of the enclosed mail
     SENDER = "sender"  # From of a mail to the plain address for unsubscribing
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddresses:
-    """The address for unsubscribing, without a token, and the token keys, newest first."""
+    """The address for unsubscribing, without a token; the token keys, newest first; and our From."""
 
     leave: str
     keys: Sequence[bytes]
+    sender: str = ""
+
+    def is_about_us(self, diagnostic: str) -> bool:
+        """Whether a refusal names the address that we send from."""
+        domain = self.sender.rpartition("@")[2]
+        ours = (self.sender, f"{BOUNCES}@{domain}") if domain else ()
+        return names_return_path(diagnostic) or any(
+            one.lower() in diagnostic.lower() for one in ours
+        )
 
     def named_in(self, text: str) -> DeliveryKey | None:
-        """The delivery that the last token of ours in `text` names: an abuse report's own fields
-        come before those of the mail that it is about."""
+        """The delivery that the last token of ours in `text` names: an abuse report's own fields come
+        before those of the mail that it is about. Either kind of token will do: whoever can forge a
+        bounce by the one that mail servers see gains nothing by a mail to unsubscribe."""
         for token in dict.fromkeys(reversed(find_tokens(text))):
-            if named := read_token(self.keys, token):
-                return named
+            for purpose in Purpose:
+                if named := read_token(self.keys, token, purpose):
+                    return named
         return None
 
 
@@ -67,6 +85,7 @@ class Failure:
     final: str | None = None
     status: str | None = None
     diagnostic: str = ""
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +94,9 @@ class ReturnedMail:
 
     `delivery` is named by a token, checked with our keys. `addresses` are those that `kind` is about,
     first the ones that we wrote to; without a token anybody may have written them. `message_id` is
-    that of our message, with angle brackets. `status` and `diagnostic` belong to the failure that
-    decided `kind`. `sender` is the address in From.
+    that of our message, with angle brackets. `status`, `diagnostic` and `because`, which says in a few
+    words what decided, belong to the failure that decided `kind`. `sender` is the address in From.
+    `enclosed` is the mail that came back with it, if it is complete, with CRLF as the line end.
     """
 
     kind: ReturnKind
@@ -88,20 +108,23 @@ class ReturnedMail:
     diagnostic: str = ""
     failures: tuple[Failure, ...] = ()
     sender: str | None = None
+    because: str = ""
+    enclosed: bytes | None = None
 
 
 LARGEST_READ = 512 * 1024
 """Bytes of a mail that are read; a report comes before the mail that it encloses."""
 
 # Each detector of flufl.bounce reads every part and tries its patterns at each character of a line,
-# so bytes, parts and the length of a line (RFC 5322 §2.1.1) are limited.
-_LARGEST_WORDED = 128 * 1024
-_MOST_WORDED = 200
+# so bytes, lines and their length (RFC 5322 §2.1.1) are limited.
+_LARGEST_WORDED = 64 * 1024
+_MOST_LINES = 1500
+_MOST_NAMED = 20
+_MOST_SEARCHED = 4000
 _LONG_LINES = re.compile(rb"([^\n]{998})[^\n]+")
 
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _MACHINE_READABLE = _STATUS_PARTS | {"message/feedback-report"}
-_COPY_STARTS = re.compile(r"^>?[ \t]*(?:Return-Path|Received|DKIM-Signature)[ \t]*:", re.I | re.M)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,400}@[^<>\s]{1,255}>")
 
 _ARRIVED = (
@@ -111,67 +134,17 @@ _ARRIVED = (
 
 _ANSWERING = ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Response")
 
-_SYSTEM = re.compile(
-    r"(?<![\w.+-])(mailer[-_.]?daemon|postmaster|mail[-_.]?daemon|maildelivery)\b"
-    r"|mail delivery (sub-?)?system|mail(er)? system",
-    re.IGNORECASE,
-)
 
-_SEEN = re.compile(r";\s*(displayed|dispatched|processed)", re.IGNORECASE)
+@cache
+def _letter(name: str) -> re.Pattern[str]:
+    tables = word_lists("bounces/letters.toml")
+    start = "".join(tables["starts"].get(name, ()))
+    return re.compile(start + either(tables["letters"][name]), re.IGNORECASE | re.MULTILINE)
 
-_AWAY = re.compile(
-    r"""^\W*+(?:(?:re|aw|antw|sv|на)\s*+:\s*+)*+\W*+(?:
-      auto(?:matic|matische?|mated)?[\s:_-]*(?:repl|respon|answer|antwort)
-    | auto\s*:
-    | out\s+of\s+(?:the\s+)?office | ooo\b | (?:on\s+)?(?:vacation|annual\s+leave|holiday)\b
-    | away\s+from | i\s+am\s+(?:away|on\s+leave|out\b)
-    | abwesen | im\s+urlaub | nicht\s+im\s+(?:b(?:ü|ue)ro|haus) | urlaubs
-    | авто(?:матический\s+)?[\s-]*ответ | (?:я\s+)?(?:в|нахожусь\s+в)\s+(?:отпуске|командировке)
-    | отсутств | нет\s+на\s+(?:месте|работе) | вне\s+офиса
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
+_CODED = re.compile(r"^(?:[^\n]{0,60}?(?:<<<|>>>|said:))?[^\w\n]{0,20}5\d\d[ -]", re.MULTILINE)
+"""A server's answer on a line of its own; prose that mentions one is a person's."""
 _ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
-_REPLY = re.compile(r"(?<![\w.-])([45]\d\d)(?=[ \t-])")
-
-# RFC 3463 and its registry: codes whose class 5 does not mean that the address is dead.
-_SOFT = frozenset({"5.2.2", "5.3.1", "5.4.5", "5.4.6", "5.4.7", "5.4.14"})
-_OUR_MAIL = frozenset({"5.1.7", "5.1.8", "5.2.3", "5.3.4"})
-
-# RFC 7293: another person or firm has the address now; the registry's 5.7.13: account disabled.
-_GONE = frozenset({"5.7.13", "5.7.17", "5.7.18"})
-
-_FULL = re.compile(
-    r"quota|mail ?box (is |was )?(too )?full|full mail ?box|mail ?box size|storage (space|limit)"
-    r"|insufficient (system )?(storage|disk)|disk full|переполнен|postfach (ist )?voll",
-    re.IGNORECASE,
-)
-
-_NOBODY = re.compile(
-    r"(user|recipient|mail ?box|account|address|addressee)s?( name)?( is| was|:)?( currently)?"
-    r" (unknown|invalid|inactive|disabled|suspended|not (found|known|listed|valid)|unavailable)"
-    r"|(unknown|invalid|illegal|inactive|no such|bad) (local |virtual )?"
-    r"(user|recipient|mail ?box|account|address|person|alias|domain)"
-    r"|does(n.t| not) (exist|have an?)|not? (longer|a) (valid|active|exist|accepted)|not our customer"
-    r"|(host|domain)( name)? (unknown|not found)|unrout(e)?able|null mx"
-    r"|нет такого|не существует|не найден|unbekannt",
-    re.IGNORECASE,
-)
-
-_UNREACHED = re.compile(
-    r"too many hops|\bloop(s|ing|ed)?\b|timed? ?out|time-?out|retry time|connection refused"
-    r"|temporar(y|ily)",
-    re.IGNORECASE,
-)
-
-_UNWANTED = re.compile(
-    r"not accepting (e-?)?(mail|messages?) from|spam|polic(y|ies)|blocked|block ?list|black ?list"
-    r"|reputation|\brbl\b|\bdnsbl\b"
-    r"|\bspf\b|\bdkim\b|\bdmarc\b|content (rejected|filter)|virus|relay(ing)? (access )?denied"
-    r"|not (permitted|allowed|authori[sz]ed)|message (size|too large|rejected)|unsolicited|junk",
-    re.IGNORECASE,
-)
 
 
 def read_report(raw: bytes, ours: ReturnAddresses) -> ReturnedMail:
@@ -188,27 +161,45 @@ def read_report(raw: bytes, ours: ReturnAddresses) -> ReturnedMail:
     enclosed = messages.enclosed(report)
     # The last Message-ID: RFC 5965 puts our mail last.
     ids = [_MESSAGE_ID.search(messages.header(inner, "Message-ID")) for inner in enclosed]
+    from_daemon = _letter("daemon").search(messages.header(message, "From"))
+    if not from_daemon and (leaving := _leave_of(arrived, ours)):
+        return replace(leaving, sender=messages.address(messages.header(message, "From")))
+    notice = _notice(report)
     returned = replace(
         _complaint(report)
+        or _from_notice(notice)
         or _status_report(report)
         or _answer(message, arrived, ours)
-        or _by_words(raw[:_LARGEST_WORDED]),
+        or _by_words(message, raw),
+        enclosed=messages.enclosed_source(raw, report),
         message_id=next((found[0] for found in reversed(ids) if found), None),
         sender=messages.address(messages.header(message, "From")),
     )
-    places = [(FoundBy.VERP, "\n".join(arrived))]
-    # A mail to unsubscribe may quote a mail that somebody forwarded: its tokens end no subscription.
+    if (
+        returned.failures
+        and returned.kind is ReturnKind.HARD
+        and ours.is_about_us(returned.diagnostic)
+    ):
+        returned = replace(returned, kind=ReturnKind.POLICY, because="is about our own address")
+    # A mail to unsubscribe may quote a mail that somebody forwarded, or be an answer that goes to all of
+    # its addresses: only the token beside the address for unsubscribing counts, see `_leave_of`.
+    places: list[tuple[FoundBy, str]] = []
     if returned.kind is not ReturnKind.LEAVE:
-        envelope: list[str] = []  # what the report says about the envelope that we sent
+        # What the report says about the envelope that we sent.
+        envelope = [_text_of(notice.get("mail", ""), "source")]
         for part in messages.parts(report):
             if messages.kind(part) in _MACHINE_READABLE:
                 for fields in messages.field_groups(part):
                     envelope += fields.values()
         for inner in enclosed:
             envelope += messages.headers(inner, "Return-Path")
-        places += [
+        places = [
+            (FoundBy.VERP, "\n".join(arrived)),
             (FoundBy.ENVELOPE, "\n".join(envelope)),
-            (FoundBy.MESSAGE_ID, returned.message_id or ""),
+            (
+                FoundBy.MESSAGE_ID,
+                f"{messages.words(report) if notice else ''} {returned.message_id}",
+            ),
             (FoundBy.MESSAGE_ID, raw.decode("latin-1")),
         ]
     for found_by, text in places:
@@ -244,23 +235,24 @@ def _status_report(message: Message) -> ReturnedMail | None:
     to. The worst decides; but if one of them still got the mail, ours is alive: HARD counts as SOFT.
     """
     failures: list[Failure] = []
-    words = ""
     for part in messages.parts(message):
         if messages.kind(part) in _STATUS_PARTS:
             failures += filter(None, map(_failure, messages.field_groups(part)))
-        elif not words and not failures and messages.kind(part) == "text/plain":
-            words = messages.text(part)
-    if not failures:
+    if all(one.kind is ReturnKind.UNKNOWN for one in failures):
         return None
-    if len(failures) == 1 and not failures[0].diagnostic:
-        [one] = failures  # Exim writes a diagnosis only into the text for people
-        about = one.final or one.original
-        _, found, after = words.partition(about) if about else ("", "", "")
-        if found and one.kind in {ReturnKind.HARD, ReturnKind.SOFT, ReturnKind.POLICY}:
-            diagnostic = " ".join(after.split("\n\n")[0].split()).lstrip(">:)] ")[:1000]
-            status = best_status(one.status or "", diagnostic)
-            kind = _failed(status, diagnostic)
-            failures = [replace(one, kind=kind, status=status, diagnostic=diagnostic)]
+    words = _own_words(message)
+    unclear = failures[0].because == NO_REASON.because or _letter("late").search(words)
+    if len(failures) == 1 and unclear:
+        [one] = failures  # many write the diagnosis, or its moment, only into the text for people
+        _, found, after = words.partition(one.final or one.original or "\0")
+        diagnostic = " ".join((after.split("\n\n")[0] if found else words).split()).lstrip(">:)] ")
+        status = best_status(one.status or "", diagnostic)
+        kind, because = _judged(status, f"{diagnostic} {one.diagnostic} {words}")
+        if because != NO_REASON.because:
+            diagnostic = one.diagnostic or diagnostic[:1000]
+            failures = [
+                replace(one, kind=kind, status=status, diagnostic=diagnostic, because=because)
+            ]
     worst = min(failures, key=lambda one: list(ReturnKind).index(one.kind))
     alive = any(one.kind in {ReturnKind.DELIVERED, ReturnKind.DELAYED} for one in failures)
     alike = [one for one in failures if one.kind is worst.kind]
@@ -270,6 +262,7 @@ def _status_report(message: Message) -> ReturnedMail | None:
         addresses=tuple(dict.fromkeys(filter(None, addresses))),
         status=worst.status,
         diagnostic=worst.diagnostic,
+        because=worst.because,
         failures=tuple(failures),
     )
 
@@ -284,12 +277,14 @@ def _failure(fields: messages.Fields) -> Failure | None:
         return None
     diagnostic = _typed(fields.get("diagnostic-code", ""))[:1000]
     status = best_status(fields.get("status", ""), diagnostic)
+    kind, because = kind_of(action, status, diagnostic)
     return Failure(
-        kind=kind_of(action, status, diagnostic),
+        kind=kind,
         original=original,
         final=final,
         status=status,
         diagnostic=diagnostic,
+        because=because,
     )
 
 
@@ -299,137 +294,223 @@ def _typed(value: str) -> str:
     return rest.strip() if semicolon and kind.strip().replace("-", "").isalnum() else value.strip()
 
 
+def _to_leave(arrived: list[str], ours: ReturnAddresses) -> list[str]:
+    """What stands beside each address for unsubscribing that a mail was sent to: a token, or ""."""
+    local, _, domain = ours.leave.partition("@")
+    leave = re.compile(
+        rf"(?<![\w.+=-]){re.escape(local)}((?:\+[^@\s<>,;]*)?)@{re.escape(domain)}(?![\w-]|\.\w)",
+        re.IGNORECASE,
+    )
+    return [found[1] for value in arrived for found in leave.finditer(value)]
+
+
+def _leave_of(arrived: list[str], ours: ReturnAddresses) -> ReturnedMail | None:
+    """A wish to unsubscribe that our token proves, whoever wrote it."""
+    for beside in _to_leave(arrived, ours):
+        if delivery := ours.named_in(beside):
+            return ReturnedMail(kind=ReturnKind.LEAVE, found_by=FoundBy.VERP, delivery=delivery)
+    return None
+
+
 def _answer(message: Message, arrived: list[str], ours: ReturnAddresses) -> ReturnedMail | None:
     """A wish to unsubscribe, or a mail program's automatic reply (RFC 3834 §2, and older habits).
 
     None for a mail system: its automatic reply may be a bounce.
     """
     automatic = messages.header(message, "Auto-Submitted").lower()
-    if (
-        messages.header(message, "X-Failed-Recipients")
-        or "rejected" in automatic  # what Sieve's reject writes
-        or _SYSTEM.search(messages.header(message, "From"))
-    ):
+    rejected = "rejected" in automatic  # what Sieve's reject writes
+    if rejected or messages.header(message, "X-Failed-Recipients"):
         return None
-    local, _, domain = ours.leave.partition("@")
-    leave = re.compile(  # with a token or without
-        rf"(?<![\w.+=-]){re.escape(local)}(?:\+[^@\s<>,;]*)?@{re.escape(domain)}(?![\w-]|\.\w)",
-        re.IGNORECASE,
-    )
-    if any(leave.search(value) for value in arrived):
+    receipt = "message/disposition-notification"  # read or not, it came to somebody's program
+    if any(messages.kind(part) == receipt for part in messages.parts(message)):
+        return ReturnedMail(kind=ReturnKind.VACATION)
+    if _is_daemon(message) or _letter("program").fullmatch(_local(message)):
+        return None
+    if _to_leave(arrived, ours):
         return ReturnedMail(kind=ReturnKind.LEAVE)
     if (
         messages.header(message, "X-Apple-Action").upper() == "VACATION"
         or automatic.startswith("auto-replied")
         or messages.header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}
         or any(one.lower() not in {"", "no"} for one in messages.headers(message, *_ANSWERING))
-        or _AWAY.search(messages.header(message, "Subject"))
-        or any(
-            _SEEN.search(fields.get("disposition", ""))
-            for part in messages.parts(message)
-            if messages.kind(part) == "message/disposition-notification"
-            for fields in messages.field_groups(part)
-        )
+        or _letter("away").search(messages.header(message, "Subject"))
     ):
         return ReturnedMail(kind=ReturnKind.VACATION)
     return None
 
 
-def _by_words(raw: bytes) -> ReturnedMail:
-    """A bounce written for people, as far as flufl.bounce knows its form."""
-    from flufl.bounce import all_failures
-
-    message = messages.parse(_LONG_LINES.sub(rb"\1", raw))
-    if next(islice(message.walk(), _MOST_WORDED, None), None) is not None:
-        return ReturnedMail(kind=ReturnKind.UNKNOWN)
-
-    # When one of its detectors fails on a strange mail, the others go on; it would log the trace,
-    # with the content of the mail.
-    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
-    try:
-        temporary, permanent = all_failures(message)
-    except messages.UNREADABLE:
-        return ReturnedMail(kind=ReturnKind.UNKNOWN)
-    found = sorted(permanent) or sorted(temporary)
-    if not found:
-        return ReturnedMail(kind=ReturnKind.UNKNOWN)
-    words = ""  # of the mail system, without the copy of our mail below
-    for part in messages.parts(message):
-        if messages.kind(part) in {"text/plain", "text/html"}:
-            words = messages.text(part)
-            if copy := _COPY_STARTS.search(words):
-                words = words[: copy.start()]
+def _notice(message: Message) -> dict[str, Any]:
+    """Amazon SES's notice as SNS mails it, alone or as the text "Message" of an envelope; else {}."""
+    text = messages.words(message).lstrip()
+    for _ in range(2):
+        try:
+            notice, _end = json.JSONDecoder(strict=False).raw_decode(text)
+        except (ValueError, RecursionError):
             break
-    status = _status_in(words)
+        if not isinstance(notice, dict) or isinstance(notice.get("mail"), dict):
+            return notice if isinstance(notice, dict) else {}
+        text = _text_of(notice, "Message").lstrip()
+    return {}
+
+
+def _text_of(fields: Any, name: str) -> str:
+    value = fields.get(name) if isinstance(fields, dict) else fields
+    return value if isinstance(value, str) else ""
+
+
+def _from_notice(notice: dict[str, Any]) -> ReturnedMail | None:
+    """The meaning of a notice. A bounce that is not permanent is never HARD."""
+    event = (_text_of(notice, "notificationType") or _text_of(notice, "eventType")).lower()
+    about = notice.get(event)
+    if not isinstance(about, dict):
+        return None
+    listed: list[Any] = []
+    for name in ("bouncedRecipients", "complainedRecipients", "recipients"):
+        listed += found if isinstance(found := about.get(name), list) else []
+    named = (messages.address(_text_of(one, "emailAddress")) for one in listed[:_MOST_NAMED])
+    kind, because, diagnostic, status = ReturnKind.UNKNOWN, "", "", None
+    if event == "delivery":
+        kind = ReturnKind.DELIVERED
+    elif event == "complaint" and about.get("complaintFeedbackType") != "not-spam":
+        kind = ReturnKind.COMPLAINT
+    elif event == "bounce":
+        first = listed[0] if listed and isinstance(listed[0], dict) else {}
+        diagnostic = foreign(_typed(_text_of(first, "diagnosticCode")))
+        status = best_status(_text_of(first, "status"), diagnostic)
+        kind, because = _judged(status, f"{_text_of(about, 'bounceSubType')} {diagnostic}")
+        if kind is ReturnKind.HARD and about.get("bounceType") != "Permanent":
+            kind, because = ReturnKind.SOFT, "is not permanent"
     return ReturnedMail(
-        # Its temporary failures are warnings: the mail is still being tried.
-        kind=_failed(status, words) if permanent else ReturnKind.DELAYED,
-        found_by=FoundBy.TEXT,
-        addresses=tuple(map(foreign, found)),
+        kind=kind,
+        addresses=tuple(dict.fromkeys(filter(None, named))),
         status=status,
-        diagnostic=" ".join(words.split())[:1000],
+        diagnostic=diagnostic,
+        because=because,
     )
 
 
-def kind_of(action: str, status: str | None, diagnostic: str) -> ReturnKind:
-    """The meaning of an action, a status and a diagnosis together.
+def _own_words(message: Message) -> str:
+    """What a mail system itself writes, without our mail and its subject. Of a transcript only the
+    answers count: Sendmail adds "User unknown" to every refusal."""
+    words = messages.words(message)
+    if copy := _letter("copy").search(words):
+        words = words[: copy.start()]
+    words = _letter("subject").sub("", words)
+    return "\n".join(re.findall(r"(?m)^<<<[^\n]*", words)) or words
+
+
+def _local(message: Message) -> str:
+    """The local part of the address in From."""
+    return (messages.address(messages.header(message, "From")) or "").rpartition("@")[0]
+
+
+def _is_daemon(message: Message) -> bool:
+    """Whether From is that of a mail system, from where no person writes."""
+    sender = messages.header(message, "From")
+    return not sender.strip("<>") or _letter("daemon").search(sender) is not None
+
+
+def _by_words(message: Message, raw: bytes) -> ReturnedMail:
+    """A bounce written for people. A mail system's is never UNKNOWN: its words are judged. A person may
+    write about a mail that did not arrive, or quote such a report, and is alive."""
+    subject, words = messages.header(message, "Subject"), _own_words(message)
+    path = messages.header(message, "Return-Path")
+    null = path.replace(" ", "") == "<>"
+    temporary, permanent = ([], []) if _letter("reply").search(subject) else _flufl(raw)
+    named = temporary or permanent
+    failed, coded = _letter("failed").search(subject), _CODED.search(words[:_MOST_SEARCHED])
+    system = bool(
+        messages.header(message, "X-Failed-Recipients")
+        or messages.kind(message) == "multipart/report"
+        or _is_daemon(message)
+    )
+    proof = named or coded
+    if not system and _letter("program").fullmatch(_local(message)):
+        # A postmaster also writes to us by hand, from an address that takes answers.
+        system = bool(failed and proof) if path and not null else bool(failed or null or proof)
+    elif not system:
+        system = bool(null and failed and proof)
+    if not (system or null):
+        return ReturnedMail(kind=ReturnKind.UNKNOWN)
+    answer = _letter("answer").search(words)
+    for text in (words[answer.end() :] if answer else words, words):
+        status = _status_in(text)
+        kind, because = _judged(status, text)
+        if because != NO_REASON.because:
+            break
+    beginning = f"{subject}\n{words[:_MOST_SEARCHED]}"
+    nothing = because == NO_REASON.because
+    if nothing and _letter("arrived").search(beginning):
+        kind, because, nothing = ReturnKind.DELIVERED, "", False
+    asks = _letter("challenge").search(beginning)
+    if (nothing and asks) or not system:  # only its return path is empty: a program's answer
+        return ReturnedMail(kind=ReturnKind.VACATION)
+    trying = _letter("trying").search(beginning) and not _letter("given_up").search(beginning)
+    if (trying and not permanent) or (kind is not ReturnKind.HARD and temporary and not permanent):
+        kind, because = ReturnKind.DELAYED, ""
+    addresses = tuple(permanent or temporary)
+    return ReturnedMail(
+        kind=kind,
+        found_by=FoundBy.TEXT if addresses else None,
+        addresses=addresses,
+        status=status,
+        diagnostic=" ".join(words.split())[:1000],
+        because=because,
+    )
+
+
+def _flufl(raw: bytes) -> tuple[list[str], list[str]]:
+    """The addresses that flufl.bounce reads: those still being tried, and those that failed."""
+    from flufl.bounce import all_failures
+
+    lines = _LONG_LINES.sub(rb"\1", raw[:_LARGEST_WORDED]).splitlines(keepends=True)
+    message = messages.parse(b"".join(lines[:_MOST_LINES]))
+    # When one of its detectors fails on a strange mail, the others go on; it would log the trace,
+    # with the content of the mail.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
+    found: list[list[str]] = [[], []]
+    with suppress(*messages.UNREADABLE):
+        for addresses, named in zip(found, all_failures(message), strict=True):
+            for address in sorted(named)[:_MOST_NAMED]:
+                with suppress(RecipientError):
+                    addresses.append(check_address(foreign(address)))
+    return found[0], found[1]
+
+
+def kind_of(action: str, status: str | None, diagnostic: str) -> tuple[ReturnKind, str]:
+    """The meaning of an action, a status and a diagnosis together, and what decided.
 
     Only `failed` is a failure (RFC 3464 §2.3.3), or its spellings by systems that break the standard.
     Its class 4 means that the server gave up.
     """
     if action.startswith("delayed"):
-        return ReturnKind.DELAYED
-    if action.startswith(("delivered", "relayed", "expanded")):
-        return ReturnKind.DELIVERED
+        return ReturnKind.DELAYED, ""
+    if action.startswith(("deliver", "relayed", "expanded")):
+        return ReturnKind.DELIVERED, ""
     if action.startswith(("fail", "error")):
-        return _failed(status, diagnostic)
-    if status is None:
-        return ReturnKind.UNKNOWN
+        return _judged(status, diagnostic)
+    if status is None and not diagnostic:
+        return ReturnKind.UNKNOWN, ""
     # Without an action only a class 5 says that nothing more will come.
-    return ReturnKind.DELAYED if status[0] == "4" else _failed(status, diagnostic)
+    if status and status[0] == "4":
+        return ReturnKind.DELAYED, ""
+    return _judged(status, diagnostic)
 
 
-def _failed(status: str | None, diagnostic: str) -> ReturnKind:
-    """HARD, SOFT or POLICY for a final failure.
-
-    A full mailbox is SOFT whatever its code. For a code without detail (5.0.0) the words decide, then
-    the reply code beside it: 554 refuses the mail, not the address.
-    """
-    if status in _SOFT or _FULL.search(diagnostic):
-        return ReturnKind.SOFT
-    if status is not None and not _vague(status):
-        if status[0] == "4":
-            return ReturnKind.SOFT
-        if status in _OUR_MAIL or (status[:4] in {"5.7.", "5.6."} and status not in _GONE):
-            return ReturnKind.POLICY
-        return ReturnKind.HARD
-    if _NOBODY.search(diagnostic):
-        return ReturnKind.HARD
-    if _UNREACHED.search(diagnostic):
-        return ReturnKind.SOFT
-    if _UNWANTED.search(diagnostic):
-        return ReturnKind.POLICY
-    reply = _REPLY.search(diagnostic)
-    if reply and reply[1] == "554":
-        return ReturnKind.POLICY
-    soft = status[0] == "4" if status else bool(reply and reply[1][0] == "4")
-    return ReturnKind.SOFT if soft else ReturnKind.HARD
+def _judged(status: str | None, words: str) -> tuple[ReturnKind, str]:
+    judgement = judge(words, status=status)
+    return ReturnKind(judgement.verdict.value), judgement.because
 
 
 def best_status(status: str, diagnostic: str) -> str | None:
     """The report's own code, unless only the one quoted from the server's answer has a detail: Exim
     and others write 5.0.0 for everything."""
     own, quoted = _status_in(status), _status_in(diagnostic)
-    if own is None or (quoted is not None and _vague(own) and not _vague(quoted)):
-        return quoted or own
-    return own
+    vague = own is None or own.endswith(".0.0")
+    return quoted if quoted and vague and not (own and quoted.endswith(".0.0")) else own
 
 
 def _status_in(text: str) -> str | None:
     """The first enhanced code of a failure in a text, without leading zeros; not an IP address."""
     found = _ENHANCED.search(text)
     return ".".join(str(int(number)) for number in found.groups()) if found else None
-
-
-def _vague(status: str) -> bool:
-    return status.endswith(".0.0")

@@ -7,16 +7,18 @@ headers and the keys.
 """
 
 import hashlib
+import logging
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from pathlib import Path
 from typing import Final, Literal
 
 from digest.errors import SigningError
-from digest.mail.tokens import Piece
+from digest.mail.tokens import Octets, Piece
 
 RSA: Final = "rsa-sha256"
 ED25519: Final = "ed25519-sha256"
@@ -31,6 +33,11 @@ _OVER_SIGNED = (
 _SIGNED = dict.fromkeys(_OVER_SIGNED, 1) | {b"auto-submitted": 0, b"feedback-id": 0}
 """The fields that are signed, and how many times more than they occur."""
 
+MOST_SIGNATURES = 4
+LONGEST_HEAD = 32_768
+_LONG_BLANK = re.compile(rb"[ \t]{200}")
+"""Of a mail that strangers send: how many signatures are tried, and what no mail of ours has, on which
+the library would take quadratic time."""
 _LINE = 72
 _PLACE = b"\0"
 
@@ -247,7 +254,7 @@ class Signer:
 
 
 class SegmentSigner:
-    """Signs the messages of one segment, whose bodies are `pieces` with the token in each slot.
+    """Signs the messages of one segment, whose bodies are `pieces` with a token in each slot.
 
     Raises:
         ValueError: a line of the pieces does not end in CRLF, or they hold a NUL.
@@ -264,20 +271,68 @@ class SegmentSigner:
             raise ValueError("the body holds a NUL, which no mail may have (RFC 5322 §2.2)")
         self._common = hashlib.sha256(first)
 
-    def sign(self, headers: bytes, token: bytes, signed_at: datetime) -> bytes:
+    def sign(self, headers: bytes, tokens: Octets, signed_at: datetime) -> bytes:
         """The DKIM-Signature fields to put before one message of the segment.
 
         `headers` is the block as it will be sent, without the empty line after it.
 
         Raises:
-            ValueError: the token is not one word, or a line of the headers does not end in CRLF.
+            ValueError: a token is not one word, or a line of the headers does not end in CRLF.
             SigningError: From is not in our domain.
         """
-        if token.split() != [token]:
-            raise ValueError(f"a token is one word, not {token!r}")
+        if [word for token in tokens for word in token.split()] != [*tokens]:
+            raise ValueError(f"a token is one word, not one of {tokens!r}")
         _check_wire_form(headers)
         body = self._common.copy()
         for slot, piece in zip(self._slots, self._rest, strict=True):
-            body.update(slot.fill(token))
+            body.update(slot.fill(tokens))
             body.update(piece)
         return self._signer.sign_hash(headers, body.digest(), signed_at)
+
+
+PROVING = frozenset({"from", "to", "message-id"})
+
+
+def signed_recipient(
+    message: bytes, domain: str, keys: Sequence[SigningKey], look_up: Callable[[str], str | None]
+) -> str | None:
+    """The address in To of a mail with a valid signature of `domain` that covers it (RFC 6376 §6).
+
+    The key is one of ours, else what `look_up` finds at a name in DNS. None without such a signature,
+    or without dkimpy, which the extra `dkim` installs.
+    """
+    try:
+        import dkim  # type: ignore[import-untyped]
+    except ImportError:
+        return None
+    ours = {f"{key.selector}._domainkey.{domain}": key.dns_record for key in keys}
+
+    def record(name: bytes, timeout: int = 0) -> str | None:
+        place = name.decode("ascii", "replace").rstrip(".").lower()
+        if place in ours or not place.endswith(f"._domainkey.{domain}"):
+            return ours.get(place)
+        return look_up(place)
+
+    if len(message.partition(b"\r\n\r\n")[0]) > LONGEST_HEAD or _LONG_BLANK.search(message):
+        return None
+    # Its parsers raise all of these on what is no mail or no signature, and log what they read.
+    broken = (dkim.DKIMException, ValueError, LookupError, TypeError, AttributeError)
+    logging.getLogger("dkimpy").setLevel(logging.CRITICAL + 1)
+    try:
+        verifier = dkim.DKIM(message)
+        fields = [name.lower() for name, _ in verifier.headers]
+    except broken:
+        return None
+    if fields.count(b"to") != 1 or fields.count(b"from") != 1:
+        return None
+    to = next(value for name, value in verifier.headers if name.lower() == b"to")
+    for number in range(min(fields.count(b"dkim-signature"), MOST_SIGNATURES)):
+        try:
+            valid = verifier.verify(number, dnsfunc=record)
+            signed = {name.decode() for name in verifier.include_headers}
+        except broken:
+            continue
+        if valid and verifier.domain == domain.encode() and signed >= PROVING:
+            named = [one for _, one in getaddresses([to.decode("utf-8", "replace").strip()])]
+            return named[0] if len(named) == 1 and "@" in named[0] else None
+    return None

@@ -12,6 +12,7 @@ from digest.mail.outgoing import (
     Phase,
     Settlement,
 )
+from digest.mail.refusals import Verdict, judge, names_return_path
 
 MALFORMED = -1
 """The code of an answer that is not an SMTP reply."""
@@ -25,10 +26,7 @@ _ADDRESS = re.compile(r"(?<![^\s<>:;,@])[^\s<>:;,@]++@[^\s<>:;,]+")
 _ENHANCED = re.compile(r"\W{0,2}([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _OUR_PHASES = frozenset({Phase.CONNECT, Phase.EHLO, Phase.TLS, Phase.AUTH, Phase.MAIL})
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
-_HOST_TAKES_NO_MAIL = frozenset({521, 556})  # RFC 7504
-_MAILBOX = frozenset({550, 551, 553})
 _BAD_SENDER = frozenset({"5.1.7", "5.1.8"})  # RFC 3463: the sender's address, not the recipient's
-_TOO_LARGE = frozenset({"5.2.3", "5.3.4"})
 
 
 def enhanced_code(text: str) -> str | None:
@@ -48,25 +46,23 @@ def class_of(code: int, text: str, phase: Phase) -> OutcomeKind:
     if 400 <= code < 500:
         return OutcomeKind.PASSING
     if 500 <= code < 600:
-        return _final(code, enhanced_code(text) or "", phase)
+        return _final(code, text, phase)
     return OutcomeKind.UNCERTAIN if phase is Phase.END else OutcomeKind.PASSING
 
 
-def _final(code: int, enhanced: str, phase: Phase) -> OutcomeKind:
+def _final(code: int, text: str, phase: Phase) -> OutcomeKind:
+    enhanced = enhanced_code(text)
     if phase in _OUR_PHASES or code in _LOGIN_WANTED or enhanced in _BAD_SENDER:
         return OutcomeKind.OURS
-    if enhanced == "5.2.2":
+    judgement = judge(text, status=enhanced, code=code)
+    if code == 552 and phase is Phase.RCPT and enhanced is None:
+        # RFC 5321 section 4.5.3.1.10: an old "too many recipients", to be read as 452.
+        return OutcomeKind.PASSING
+    if judgement.full:
         return OutcomeKind.FULL
-    if enhanced.startswith("5.7."):
-        return OutcomeKind.POLICY
-    if code in _HOST_TAKES_NO_MAIL or (code in _MAILBOX and enhanced.startswith("5.1.")):
-        return OutcomeKind.DEAD
-    if code == 554:
-        return OutcomeKind.POLICY
-    if code == 552 and enhanced not in _TOO_LARGE:
-        # RFC 5321 section 4.5.3.1.10: at RCPT an old "too many recipients", to be read as 452.
-        return OutcomeKind.PASSING if phase is Phase.RCPT else OutcomeKind.FULL
-    return OutcomeKind.REFUSED
+    if judgement.verdict is Verdict.HARD:
+        return OutcomeKind.POLICY if names_return_path(text) else OutcomeKind.DEAD
+    return OutcomeKind.POLICY if judgement.verdict is Verdict.POLICY else OutcomeKind.REFUSED
 
 
 def slows_down(code: int | None, enhanced: str | None) -> bool:

@@ -12,7 +12,10 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser, HeaderParser
+from email.policy import Compat32
 from email.utils import parseaddr
+from html import unescape
+from itertools import islice
 
 from digest.language.text import foreign
 
@@ -22,11 +25,20 @@ UNREADABLE = (
 )
 """The errors that the library's parsers raise on broken mail, found by trying."""
 
-LARGEST_TEXT = 256 * 1024
-_LONGEST_DECODED = 4000
+LARGEST_TEXT = 128 * 1024
 _MOST_PARTS = 200
 _MOST_GROUPS = 200
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_FOLD = re.compile(r"\n[ \t]+")
+_TAG = re.compile(r"<(?:style|script).{0,20000}?</(?:style|script)>|<[^<>]{0,1000}>", re.I | re.S)
+
+_LONGEST_FIELD = 4000
+# What the library reads in more than linear time; a real report has far less.
+_MOST = (
+    (re.compile(rb"\n"), 20_000),
+    (re.compile(rb"\n--"), 500),
+    (re.compile(rb"boundary|message/(?:rfc822|global)", re.IGNORECASE), 60),
+)
 _ENCLOSED = frozenset({"message/rfc822", "message/global", "message/news"})
 
 _ENCLOSED_HEADERS = frozenset(
@@ -36,14 +48,34 @@ _ENCLOSED_HEADERS = frozenset(
 Fields = dict[str, str]
 
 
+class _Short(Compat32):
+    """Header fields of bounded length: their parameters are read in quadratic time."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name[:_LONGEST_FIELD], value[:_LONGEST_FIELD]
+
+
+_SHORT = _Short()
+
+
+def readable(raw: bytes) -> bytes:
+    """As much of a mail as `parse` reads: less than all of one that has parts, or lines, without end."""
+    for pattern, most in _MOST:
+        if further := next(islice(pattern.finditer(raw), most, None), None):
+            raw = raw[: further.start()]
+    return raw
+
+
 def parse(raw: bytes) -> Message:
     """A mail; its headers alone if its structure is broken."""
+    raw = readable(raw)
     try:
-        return BytesParser().parsebytes(raw)
+        return BytesParser(policy=_SHORT).parsebytes(raw)
     except UNREADABLE:
         pass
     try:
-        return BytesHeaderParser().parsebytes(raw)
+        return BytesHeaderParser(policy=_SHORT).parsebytes(raw)
     except UNREADABLE:
         return Message()
 
@@ -57,16 +89,15 @@ def headers(message: Message, *names: str) -> list[str]:
     """Every field of those names, each on one line, encoded words decoded."""
     fields: list[str] = []
     for name in names:
-        try:
-            values = [str(value) for value in message.get_all(name, [])]
-        except UNREADABLE:
-            continue
-        for value in values:
+        for key, value in message.raw_items():
+            if key.lower() != name.lower():
+                continue
+            # The library keeps bytes outside ASCII as surrogates.
+            value = foreign(str(value).encode("utf-8", "surrogateescape"), limit=LARGEST_TEXT)
             if "=?" in value:
-                value = value[:_LONGEST_DECODED]
                 with suppress(*UNREADABLE):
-                    value = str(make_header(decode_header(value)))
-            fields.append(" ".join(foreign(value, limit=LARGEST_TEXT).split()))
+                    value = foreign(str(make_header(decode_header(value))), limit=LARGEST_TEXT)
+            fields.append(" ".join(value.split()))
     return fields
 
 
@@ -106,19 +137,35 @@ def _inner(part: Message) -> list[Message]:
     return [inner for inner in payload if isinstance(inner, Message)]
 
 
-def text(part: Message) -> str:
-    """The decoded text of a part that encloses no other, at most LARGEST_TEXT characters."""
+def text(part: Message, most: int | None = LARGEST_TEXT) -> str:
+    """The decoded text of a part that encloses no other, at most `most` bytes of it."""
     try:
         payload = part.get_payload(decode=True)
     except UNREADABLE:
         payload = None
     if not isinstance(payload, bytes):
         return ""
-    try:
-        decoded = payload.decode(part.get_content_charset() or "utf-8", "replace")
-    except UNREADABLE:
-        decoded = payload.decode("latin-1")
-    return foreign(decoded, lines=True, limit=LARGEST_TEXT)
+    decoded: str | bytes = payload[:most]
+    if not payload.isascii() or b"\x1b" in payload:
+        try:
+            payload.decode("utf-8")  # whatever the part says, this is no accident
+        except UnicodeDecodeError:
+            charset = part.get_content_charset("us-ascii")
+            with suppress(*UNREADABLE):
+                decoded = payload.decode(charset, "strict" if charset == "us-ascii" else "replace")
+    return foreign(decoded, lines=True, limit=most)
+
+
+def words(message: Message) -> str:
+    """The text of a mail's first part for people, that of HTML without its tags; all that follows
+    the headers if the parts are not marked as announced."""
+    html = ""
+    for part in parts(message):
+        if kind(part) == "text/html":
+            html = html or unescape(_TAG.sub(" ", text(part)))
+        elif kind(part).startswith(("text/plain", "multipart/")) and (plain := text(part)).strip():
+            return plain
+    return html
 
 
 def enclosed(message: Message) -> list[Message]:
@@ -141,18 +188,10 @@ def field_groups(part: Message) -> list[Fields]:
     groups: list[Fields] = []
     for block in _BLANK_LINE.split(_source(part))[:_MOST_GROUPS]:
         fields: Fields = {}
-        name = ""
-        for line in block.split("\n"):
-            if line[:1] in {" ", "\t"}:
-                if name:
-                    fields[name] += " " + line.strip()
-                continue
+        for line in _FOLD.sub(" ", block).split("\n"):
             name, colon, value = line.partition(":")
-            name = name.strip().lower()
-            if not colon or name in fields:
-                name = ""
-                continue
-            fields[name] = value.strip()
+            if colon:
+                fields.setdefault(name.strip().lower(), value.strip()[:_LONGEST_FIELD])
         if fields:
             groups.append(fields)
     return groups
@@ -166,14 +205,32 @@ def _source(part: Message) -> str:
         return text(part)
     blocks: list[str] = []
     for message in inner[:_MOST_GROUPS]:
-        try:
-            lines = [f"{name}: {value}" for name, value in message.items()]
-        except UNREADABLE:
-            lines = []
+        lines = [f"{name}: {value}" for name, value in message.raw_items()]
         payload = message.get_payload()
         blocks.append("\n".join(lines) + "\n\n" + (payload if isinstance(payload, str) else ""))
-    source: str | bytes = "\n\n".join(blocks)[:LARGEST_TEXT]
+    source = "\n\n".join(blocks)[:LARGEST_TEXT].encode("utf-8", "surrogateescape")
     if header(part, "Content-Transfer-Encoding").lower() == "base64":
         with suppress(ValueError):
             source = b64decode(source)
     return foreign(source, lines=True, limit=LARGEST_TEXT)
+
+
+def enclosed_source(raw: bytes, message: Message) -> bytes | None:
+    """The bytes of the first mail that `message`, parsed from `raw`, encloses completely, as they
+    arrived, but with CRLF as the line end: what a signature is about."""
+    lines = raw.replace(b"\r\n", b"\n")
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        inner = _inner(part) if kind(part).startswith("multipart/") else []
+        waiting += reversed(inner)
+        if any(kind(one) in _ENCLOSED for one in inner) and (boundary := part.get_boundary()):
+            mark = re.escape(boundary.encode("ascii", "replace"))
+            for section in re.split(rb"(?m)^--" + mark + rb"(?:--)?[ \t]*$\n?", lines)[1:-1]:
+                head, blank, body = section.partition(b"\n\n")
+                about = parse(head + b"\n\n")
+                if blank and kind(about) in _ENCLOSED and body.strip():
+                    plain = header(about, "Content-Transfer-Encoding").lower()
+                    if plain in {"", "7bit", "8bit", "binary"}:
+                        return body.removesuffix(b"\n").replace(b"\n", b"\r\n")
+    return None

@@ -16,7 +16,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.language.addresses import ascii_address
 from digest.language.wording import wording_for
 from digest.mail.dkim import SegmentSigner, Signer
-from digest.mail.tokens import PLACEHOLDER, Piece, Slot, check_token, leave_url, mail_domain
+from digest.mail.tokens import PLACEHOLDERS, Octets, Piece, Slot, Tokens, leave_urls, mail_domain
 from digest.model import Choice, Edition, RenderedMail
 
 # Characters of a line, without its CRLF.
@@ -30,7 +30,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _WRAP = "=?utf-8?q??="
-_PLACE = PLACEHOLDER.encode("ascii")
+ONE_CLICK = ("List-Unsubscribe", "One-Click")
+"""What a mail program posts to unsubscribe (RFC 8058 §3.2): a name and a value."""
+_PLACES = PLACEHOLDERS.octets()
+_PLACE = re.compile(b"(%b|%b)" % _PLACES)
+_PLACE_IN_TEXT = re.compile("({}|{})".format(*PLACEHOLDERS))
 _QP = [
     chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"
     for octet in range(256)
@@ -172,28 +176,28 @@ def encode_text(text: str) -> Encoded:
     coded = "".join(f"{_printable_line(line)}\r\n" for line in lines)
     printable = Encoded("quoted-printable", split_at_places(coded.encode("ascii")))
     binary = Encoded("base64", _base64("".join(f"{line}\r\n" for line in lines).encode()))
-    return min(printable, binary, key=lambda one: len(filled(one.pieces, _PLACE)))
+    return min(printable, binary, key=lambda one: len(filled(one.pieces, _PLACES)))
 
 
 def split_at_places(octets: bytes) -> tuple[Piece, ...]:
     """Bytes that need no encoding, with a slot for each placeholder."""
     pieces: list[Piece] = []
-    for number, part in enumerate(octets.split(_PLACE)):
-        pieces += [Slot(), part] if number else [part]
+    for number, part in enumerate(_PLACE.split(octets)):
+        pieces.append(Slot(_PLACES.index(part)) if number % 2 else part)
     return tuple(piece for piece in pieces if piece != b"")
 
 
-def filled(pieces: Sequence[Piece], token: bytes) -> bytes:
-    """The finished bytes for one token."""
-    return b"".join(piece.fill(token) if isinstance(piece, Slot) else piece for piece in pieces)
+def filled(pieces: Sequence[Piece], tokens: Octets) -> bytes:
+    """The finished bytes for these tokens."""
+    return b"".join(piece.fill(tokens) if isinstance(piece, Slot) else piece for piece in pieces)
 
 
 def _printable_line(line: str) -> str:
     """One line with soft breaks. A dot or an F ("From ") at its start is encoded, and a blank at its
     end."""
     atoms: list[str] = []
-    for part in re.split(f"({PLACEHOLDER})", line):
-        atoms += [part] if part == PLACEHOLDER else map(_QP.__getitem__, part.encode())
+    for part in _PLACE_IN_TEXT.split(line):
+        atoms += [part] if part in PLACEHOLDERS else map(_QP.__getitem__, part.encode())
     if atoms and atoms[-1] in {" ", "\t"}:
         atoms[-1] = f"={ord(atoms[-1]):02X}"
     done: list[str] = []
@@ -212,12 +216,13 @@ def _base64(octets: bytes) -> tuple[Piece, ...]:
     """Groups of three run through the whole part; a slot has a line of its own."""
     pieces: list[Piece] = []
     at = 0
-    while (place := octets.find(_PLACE, at)) >= 0:
+    while found := _PLACE.search(octets, at):
+        place, end = found.span()
         start = place - (place - at) % 3
-        end = place + len(_PLACE)
         stop = min(end + (start - end) % 3, len(octets))
         pieces += [_base64_lines(octets[at:start])]
-        pieces += [Slot(True, octets[start:place], octets[end:stop]), b"\r\n"]
+        purpose = _PLACES.index(found[0])
+        pieces += [Slot(purpose, True, octets[start:place], octets[end:stop]), b"\r\n"]
         at = stop
     return (*(piece for piece in pieces if piece != b""), _base64_lines(octets[at:]))
 
@@ -238,8 +243,8 @@ class Body:
 
     @property
     def content(self) -> bytes:
-        """The body's bytes with the placeholder in place of a token."""
-        return filled(self.pieces, _PLACE)
+        """The body's bytes with the placeholders in place of tokens."""
+        return filled(self.pieces, _PLACES)
 
     @property
     def places(self) -> int:
@@ -258,8 +263,8 @@ def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
     for subtype, text in (("plain", mail.text), ("html", mail.html)):
         encoded = encode_text(text)
         slots = sum(isinstance(piece, Slot) for piece in encoded.pieces)
-        if slots != text.count(PLACEHOLDER):
-            raise RuntimeError(f"{text.count(PLACEHOLDER)} places for a token became {slots} slots")
+        if slots != (wanted := sum(map(text.count, PLACEHOLDERS))):
+            raise RuntimeError(f"{wanted} places for a token became {slots} slots")
         opening = (
             f"--{boundary}\r\n"
             f"Content-Type: text/{subtype}; charset=utf-8\r\n"
@@ -272,10 +277,10 @@ def build_body(mail: RenderedMail, *, boundary_seed: str) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class SegmentMail:
-    """The message of a segment, frozen: all of its bytes but recipient, token, date and signature.
+    """The message of a segment, frozen: all of its bytes but recipient, tokens, date and signature.
 
-    `sender` has From and Reply-To, `fields` all from Subject on, with the placeholder for the token, and
-    `pieces` the body. Readers see the date in `zone`.
+    `sender` has From and Reply-To, `fields` all from Subject on, with the placeholders, and `pieces`
+    the body. Readers see the date in `zone`.
     """
 
     subject: str
@@ -289,7 +294,12 @@ class SegmentMail:
         pieces = [
             piece.decode("ascii")
             if isinstance(piece, bytes)
-            else [piece.base64, piece.before.decode("latin-1"), piece.after.decode("latin-1")]
+            else [
+                piece.purpose,
+                piece.base64,
+                piece.before.decode("latin-1"),
+                piece.after.decode("latin-1"),
+            ]
             for piece in self.pieces
         ]
         fields = self.sender.decode("ascii"), self.fields.decode("ascii")
@@ -304,10 +314,10 @@ class SegmentMail:
             sender.encode("ascii"),
             fields.encode("ascii"),
             tuple(
-                piece.encode("ascii")
-                if isinstance(piece, str)
-                else Slot(piece[0], piece[1].encode("latin-1"), piece[2].encode("latin-1"))
-                for piece in pieces
+                one.encode("ascii")
+                if isinstance(one, str)
+                else Slot(one[0], one[1], one[2].encode("latin-1"), one[3].encode("latin-1"))
+                for one in pieces
             ),
         )
 
@@ -322,7 +332,7 @@ def segment_mail(
     )
     # The same at each try, so that a lost mail can be traced. The hash distinguishes it from an
     # edition of the same number that a restored database lost.
-    identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDER}"
+    identity = f"{edition.digest}.{edition.number}.{edition.hash[:8]}.{PLACEHOLDERS.server}"
     title = digest.title.get("en", "")
     named = f'"{title}" ' if title.isascii() and title and not set(title) & set('"\\') else ""
     language = choice.languages[0] if len(choice.languages) == 1 else None
@@ -330,10 +340,13 @@ def segment_mail(
     fields = [
         header("Subject", mail.subject),
         raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
-        # RFC 2919 and 2369. Without a page that answers a POST there must be no
-        # List-Unsubscribe-Post (RFC 8058 §3.1).
+        # RFC 2919 and 2369.
         raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>"),
-        raw_header("List-Unsubscribe", f"<{leave_url(settings)}>"),
+        raw_header("List-Unsubscribe", *(f"<{url}>" for url in leave_urls(settings))),
+        # RFC 8058 §3.1: only where a page answers the POST.
+        raw_header("List-Unsubscribe-Post", "=".join(ONE_CLICK))
+        if settings.web.public_url
+        else b"",
         raw_header("List-Archive", f"<{archive}>"),
         raw_header("List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"),
         raw_header("Auto-Submitted", "auto-generated"),
@@ -362,19 +375,19 @@ class MessageMaker:
         self._date = date
         self._signer = None if signer is None else SegmentSigner(signer, frozen.pieces)
         # The messages differ only by words without dots and line ends, so one check covers all.
-        sample = self._sender + filled(self._after, _PLACE)
+        sample = self._sender + filled(self._after, _PLACES)
         pairs = sample.count(b"\r\n")
         crlf = sample.count(b"\n") == pairs == sample.count(b"\r") and sample.endswith(b"\r\n")
         if not crlf or not sample.isascii() or b"\r\n." in sample:
             raise RuntimeError("a message is not 7-bit lines in CRLF, none beginning with a dot")
 
-    def make(self, address: str, name: str | None, token: str) -> bytes:
+    def make(self, address: str, name: str | None, tokens: Tokens) -> bytes:
         """The complete message for one recipient, as it is sent.
 
         Raises:
-            ValueError: the address or the name is not valid in a header, or `token` is invalid.
+            ValueError: the address or the name is not valid in a header, or a token is invalid.
         """
-        octets = check_token(token).encode("ascii")
+        octets = tokens.octets()
         to = mailbox_header("To", [(name, address)])
         message = b"".join((self._sender, to, filled(self._after, octets)))
         if self._signer is None:

@@ -1,10 +1,11 @@
-"""Notices, which are all mail but the editions: alarms and the editors' report, by mail and webhook."""
+"""Notices, which are all that is sent beside editions: alarms, reports and pings, by mail and HTTP."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
-from digest.mail.ledger import settlement_of, without_addresses
+from digest.mail.ledger import GIVES_UP_AFTER, settlement_of, without_addresses
 from digest.mail.mime import (
     build_body,
     encode_text,
@@ -23,6 +24,7 @@ from digest.mail.mime import (
     sender_fields,
 )
 from digest.mail.outgoing import (
+    HUB,
     MAIL,
     NEVER_TWICE,
     WEBHOOK,
@@ -43,36 +45,39 @@ from digest.store.database import Database
 from digest.store.owner import Sender
 
 if TYPE_CHECKING:
+    import ssl
+
     from digest.mail.dkim import Signer
 
 
-JSON = {"Content-Type": "application/json"}
+FORMS = {WEBHOOK: "application/json", HUB: "application/x-www-form-urlencoded"}
 AGAIN = timedelta(minutes=15)
 """The delay of a report after a try in which the server did not answer about the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Whether a webhook accepted a notice, with any 2xx, and its answer or the error."""
+    """Whether a webhook or hub accepted a notice, with any 2xx, and its answer or the error."""
 
     accepted: bool
     answer: str
 
 
-def post_json(url: str, body: bytes, *, timeout: float = 10.0) -> Posted:
-    """Post a body of JSON (RFC 8259) once; no redirect is followed.
+def post(url: str, body: bytes, way: str = WEBHOOK, *, timeout: float = 10.0) -> Posted:
+    """Post a body once, as JSON (RFC 8259) or to a hub as a form; no redirect is followed.
 
     `timeout`, in seconds, is for each of connection, request and answer. Network errors are in the
     result, never raised.
     """
     import httpx2
 
+    headers = {"Content-Type": FORMS[way]}
     if not is_usable(url):
         return Posted(False, "the webhook is no absolute http or https address")
     try:
         with (
-            httpx2.Client(timeout=timeout, follow_redirects=False) as client,
-            client.stream("POST", url, content=body, headers=JSON) as answer,
+            httpx2.Client(timeout=timeout, follow_redirects=False, verify=_tls()) as client,
+            client.stream("POST", url, content=body, headers=headers) as answer,
         ):
             status = answer.status_code
             redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
@@ -88,6 +93,14 @@ def post_json(url: str, body: bytes, *, timeout: float = 10.0) -> Posted:
         return Posted(False, f"cannot be reached: {reason}")
     except (httpx2.HTTPError, httpx2.InvalidURL) as e:
         return Posted(False, f"no answer: {type(e).__name__}")
+
+
+@cache
+def _tls() -> "ssl.SSLContext":
+    """Made once: reading the authorities' certificates takes longer than posting."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def is_usable(url: str) -> bool:
@@ -107,7 +120,7 @@ class Ways:
     settings: Settings
     transport: Callable[[], Transport]
     signer: Callable[[], "Signer | None"]
-    post: Callable[[str, bytes], Posted] = post_json
+    post: Callable[[str, bytes, str], Posted] = post
 
 
 def send_due(
@@ -123,8 +136,8 @@ def send_due(
 ) -> Counter[OutcomeKind]:
     """Send every notice of these kinds that is due, except those named; how the tries ended.
 
-    `mark` is this run's own. What never may come twice needs the sole `sender`. The webhook comes first,
-    so that no mail server delays it.
+    `mark` is this run's own. What never may come twice needs the sole `sender`. What is posted comes first,
+    so that no mail server delays it; a hub that refuses, or is silent, gets nothing more in this run.
     """
     due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
@@ -146,12 +159,15 @@ def send_due(
         settlements = [_settlement(one, due[one.delivery_id], moment) for one in answers]
         write_surely(db, lambda: settle(db, mark, settlements, moment, table=NOTICES))
 
+    refused = False
     for one in due.values():
-        if one.notice.way == WEBHOOK and not stop() and claimed(one):
+        way = one.notice.way
+        if way in FORMS and not (way == HUB and refused) and not stop() and claimed(one):
             handed([one.id])
             posted = post_notice(ways, one.notice)
             kind = OutcomeKind.SENT if posted.accepted else OutcomeKind.PASSING
             settled([Outcome(one.id, kind, text=posted.answer)])
+            refused |= way == HUB and not posted.accepted
     mails = [one for one in due.values() if one.notice.way == MAIL]
     if not mails or stop():
         return outcomes
@@ -175,6 +191,8 @@ def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlemen
             settlement = replace(settlement, due_at=moment + AGAIN)
         return replace(settlement, answer=answer)
     sent = outcome.kind is OutcomeKind.SENT
+    if due.notice.way == HUB and not sent and moment - due.notice.dated_at >= GIVES_UP_AFTER:
+        return Settlement(due.id, DeliveryStatus.FAILED, answer=answer, reason="tries used up")
     return Settlement(
         due.id,
         DeliveryStatus.SENT if sent else DeliveryStatus.QUEUED,
@@ -186,13 +204,15 @@ def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlemen
 
 def post_notice(ways: Ways, notice: Notice) -> Posted:
     """Post one notice; a webhook whose settings cannot be read did not accept it."""
+    if notice.way == HUB:
+        return ways.post(notice.recipient, notice.body, HUB)
     try:
         url = ways.settings.alarms.webhook()
     except NotReadyError as e:
         return Posted(False, str(e))
     if url is None:
         return Posted(False, "the variable or file that [alarms] names for the webhook is missing")
-    return ways.post(url, notice.body)
+    return ways.post(url, notice.body, WEBHOOK)
 
 
 def outgoing(number: int, notice: Notice, signer: "Signer | None") -> Outgoing:
@@ -212,6 +232,7 @@ def notice_mail(
     address: str,
     *,
     crash: str = NEVER_TWICE,
+    language: str = "en",
 ) -> Notice:
     """A mail to one address, frozen; the same arguments give the same bytes. A notice without HTML is
     plain text. The envelope sender names the notice; its bounces arrive with those of the editions.
@@ -229,7 +250,7 @@ def notice_mail(
             raw_header("Content-Type", "text/plain; charset=utf-8"),
             raw_header("Content-Transfer-Encoding", encoded.transfer),
         ]
-        content = filled(encoded.pieces, b"")
+        content = filled(encoded.pieces, (b"", b""))
     zone = settings.report_zone if kind is Kind.REPORT else settings.site.time_zone
     fields = [
         sender_fields(settings),
@@ -239,7 +260,7 @@ def notice_mail(
         raw_header("Message-ID", identity),
         raw_header("Auto-Submitted", "auto-generated"),
         raw_header("MIME-Version", "1.0"),
-        raw_header("Content-Language", "en"),
+        raw_header("Content-Language", language),
         *form,
     ]
     sender = token_address(BOUNCES, mail_domain(settings), name.replace(".", "-"))

@@ -68,8 +68,9 @@ class Settlement:
     counts_as_try: bool = True
 
 
-MAIL, WEBHOOK = "mail", "webhook"
-"""The ways of a notice. The webhook of [alarms] is also its own recipient: its address is a secret."""
+MAIL, WEBHOOK, HUB = "mail", "webhook", "hub"
+"""The ways of a notice. The webhook of [alarms] is also its own recipient: its address is a secret. That
+of a WebSub hub is public, and the recipient."""
 
 NEVER_TWICE, RATHER_TWICE = "never twice", "rather twice"
 """What a crash may cost: a notice, or that it comes twice rather than never."""
@@ -79,11 +80,14 @@ LONGEST_DELAY = timedelta(hours=1)
 
 
 class Kind(StrEnum):
-    """An alarm, that it is over, the editors' weekly report."""
+    """An alarm, that it is over, the editors' weekly report, whether somebody wants to leave, that a feed
+    changed."""
 
     BEGUN = "begun"
     OVER = "over"
     REPORT = "report"
+    QUESTION = "question"
+    PING = "ping"
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)

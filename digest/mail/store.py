@@ -261,6 +261,26 @@ def give_up(
     db.run(sql, (text_from_moment(now), reason, recipients, name, of, before, before))
 
 
+def make_room(db: Database, pings: Sequence[Notice], topics: Collection[str]) -> None:
+    """Let these pings be new where one of that name is sent, or under way; forget those of other topics
+    and of another hub. One that waits stays, with its tries. Call inside a write."""
+    names = [ping.name for ping in pings]
+    values = {"names": json.dumps(names), "topics": json.dumps(list(topics))}
+    sql = """DELETE FROM notices WHERE kind = 'ping' AND status != 'handed'
+                AND (recipient != :hub OR name NOT IN (SELECT value FROM json_each(:topics))
+                     OR status = 'sent' AND name IN (SELECT value FROM json_each(:names)))"""
+    db.run(sql, values | {"hub": pings[0].recipient})
+    sql = """UPDATE notices SET name = name || ' ' || id WHERE kind = 'ping' AND status = 'handed'
+                AND name IN (SELECT value FROM json_each(:names))"""
+    db.run(sql, values)
+
+
+def put_off(db: Database, kind: Kind, now: datetime, until: datetime) -> None:
+    """Let nothing of this kind be due before then. Call inside a write."""
+    sql = "UPDATE notices SET due_at = ? WHERE kind = ? AND status = 'queued' AND due_at <= ?"
+    db.run(sql, (text_from_moment(until), kind.value, text_from_moment(now)))
+
+
 def has_open(db: Database, kinds: Collection[Kind]) -> bool:
     """Whether a notice is queued, or was handed over and has no answer."""
     sql = """SELECT 1 FROM notices WHERE status IN ('queued', 'handed')
@@ -272,6 +292,15 @@ def last_dated_at(db: Database, kind: Kind) -> datetime | None:
     """The date of the newest notice; None where there is none."""
     newest = db.value("SELECT max(dated_at) FROM notices WHERE kind = ?", (kind,))
     return None if newest is None else moment_from_text(str(newest))
+
+
+def notices_since(
+    db: Database, kind: Kind, since: datetime, *, recipient: str | None = None
+) -> int:
+    """How many notices of a kind are dated later, to all or to one address."""
+    sql = """SELECT count(*) FROM notices
+              WHERE kind = ? AND dated_at > ? AND (? IS NULL OR recipient = ?)"""
+    return int(db.value(sql, (kind, text_from_moment(since), recipient, recipient)))
 
 
 def notices_named(db: Database, names: Collection[str]) -> list[Row]:

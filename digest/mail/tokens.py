@@ -1,9 +1,10 @@
-"""A recipient's token, and the addresses and links with it, so that an answer names the recipient."""
+"""A recipient's tokens, and the addresses and links with them, so that an answer names the recipient."""
 
 import re
 from base64 import b32decode, b32encode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from hmac import compare_digest, digest
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -14,17 +15,41 @@ from digest.language.addresses import ascii_address
 
 TOKEN_LENGTH = 32
 
-PLACEHOLDER = "t" * TOKEN_LENGTH
-"""Marks where a segment's finished bytes get the token; as long as one, never valid."""
+
+class Purpose(IntEnum):
+    """Who sees a token. What mail servers see is also in logs, reports and replies, so it ends nothing."""
+
+    SERVER = 0  # mail servers: in the return path and the Message-ID
+    READER = 1  # only the reader: in the addresses and links for leaving and for changing a choice
+
+
+class Tokens(NamedTuple):
+    """The tokens of one delivery, in the order of `Purpose`."""
+
+    server: str
+    reader: str
+
+    def octets(self) -> "Octets":
+        """As they are filled in; checked by `check_token`."""
+        return check_token(self.server).encode("ascii"), check_token(self.reader).encode("ascii")
+
+
+Octets = tuple[bytes, bytes]
+"""A token for each purpose as bytes."""
+
+PLACEHOLDERS = Tokens("t" * TOKEN_LENGTH, "u" * TOKEN_LENGTH)
+"""Mark where a segment's finished bytes get the tokens; as long as these, never valid."""
 
 BOUNCES = "bounces"
 """Local part of the envelope sender."""
+LEAVE = "/leave/"
+"""Where pages for unsubscribing are, below web.public_url."""
 
 _EDITION_BYTES = 4
 _RECIPIENT_BYTES = 5
 _PROOF_BYTES = 11
 _KEY_BYTES = 16
-_SEAL = b"digest token 1 seal "
+_SEALS = (b"digest token 1 seal ", b"digest token 1 reader seal ")
 _VEIL = b"digest token 1 veil "
 
 _WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
@@ -36,14 +61,16 @@ _TOKEN = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[=%]2[Bb]))[A-Za-z2-7]{32}(?![A-Za
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a token goes. In base64 the constant octets `before` and `after` share a group of three
-    with the token, at most two each."""
+    """Where a token of this purpose goes. In base64 the constant octets `before` and `after` share a
+    group of three with the token, at most two each."""
 
+    purpose: int
     base64: bool = False
     before: bytes = b""
     after: bytes = b""
 
-    def fill(self, token: bytes) -> bytes:
+    def fill(self, tokens: Octets) -> bytes:
+        token = tokens[self.purpose]
         return b64encode(self.before + token + self.after) if self.base64 else token
 
 
@@ -57,8 +84,16 @@ class DeliveryKey(NamedTuple):
     recipient_id: int
 
 
-def token_for(key: bytes, edition_id: int, recipient_id: int) -> str:
-    """The token of one delivery, always the same for the same key; TOKEN_LENGTH characters.
+def tokens_for(key: bytes, edition_id: int, recipient_id: int) -> Tokens:
+    """The tokens of one delivery, as `token_for` makes them."""
+    reader = token_for(key, edition_id, recipient_id, Purpose.READER)
+    return Tokens(token_for(key, edition_id, recipient_id), reader)
+
+
+def token_for(
+    key: bytes, edition_id: int, recipient_id: int, purpose: Purpose = Purpose.SERVER
+) -> str:
+    """A token of one delivery, always the same for the same key; TOKEN_LENGTH characters.
 
     Raises:
         ValueError: the key is shorter than 16 bytes, the edition is not in 0..2³²-1 or the
@@ -71,12 +106,13 @@ def token_for(key: bytes, edition_id: int, recipient_id: int) -> str:
         names += recipient_id.to_bytes(_RECIPIENT_BYTES, "big")
     except OverflowError as e:
         raise ValueError(f"no token fits edition {edition_id}, recipient {recipient_id}") from e
-    proof = _proof(key, names)
+    proof = _proof(key, purpose, names)
     return b32encode(proof + _veiled(key, proof, names)).decode("ascii").lower()
 
 
-def read_token(keys: Sequence[bytes], token: str) -> DeliveryKey | None:
-    """The delivery that a token names; None if none of `keys` made it. Case does not count.
+def read_token(keys: Sequence[bytes], token: str, purpose: Purpose) -> DeliveryKey | None:
+    """The delivery that a token names; None if none of `keys` made it for this purpose. Case does not
+    count.
 
     After a change of keys give several, the newest first, while people may still have old mail.
     """
@@ -89,7 +125,7 @@ def read_token(keys: Sequence[bytes], token: str) -> DeliveryKey | None:
     proof, veiled = sealed[:_PROOF_BYTES], sealed[_PROOF_BYTES:]
     for key in keys:
         names = _veiled(key, proof, veiled)
-        if compare_digest(proof, _proof(key, names)):
+        if compare_digest(proof, _proof(key, purpose, names)):
             return DeliveryKey(
                 int.from_bytes(names[:_EDITION_BYTES], "big"),
                 int.from_bytes(names[_EDITION_BYTES:], "big"),
@@ -116,8 +152,8 @@ def find_tokens(text: str) -> list[str]:
     return [found.lower() for found in _TOKEN.findall(text)]
 
 
-def _proof(key: bytes, names: bytes) -> bytes:
-    return digest(key, _SEAL + names, "sha256")[:_PROOF_BYTES]
+def _proof(key: bytes, purpose: Purpose, names: bytes) -> bytes:
+    return digest(key, _SEALS[purpose] + names, "sha256")[:_PROOF_BYTES]
 
 
 def _veiled(key: bytes, proof: bytes, names: bytes) -> bytes:
@@ -136,12 +172,15 @@ def mail_domain(settings: Settings) -> str:
     return ascii_address(settings.mail.from_address).rpartition("@")[2]
 
 
-def leave_url(settings: Settings, token: str = PLACEHOLDER) -> str:
-    """Where this recipient unsubscribes: any mail to `leave+TOKEN@...`."""
-    return _with_token(urls.unsubscribe_url(settings), token)
+def leave_urls(settings: Settings, token: str = PLACEHOLDERS.reader) -> list[str]:
+    """Where this recipient unsubscribes, the best first: the page, where config.toml has its address,
+    and any mail to `leave+TOKEN@...`."""
+    mail = _with_token(urls.unsubscribe_url(settings), token)
+    page = settings.web.public_url
+    return [mail] if page is None else [f"{page}{LEAVE}{token}", mail]
 
 
-def change_url(settings: Settings, token: str = PLACEHOLDER) -> str:
+def change_url(settings: Settings, token: str = PLACEHOLDERS.reader) -> str:
     """Where this recipient changes a choice: the token is in a page's query or a mail's subject, since
     a newsroom's mailbox may not accept `desk+TOKEN@...`."""
     url = urls.preferences_url(settings)

@@ -65,7 +65,7 @@ def test_a_choice_of_everything_is_no_list(db: Database) -> None:
     """For the recipient of everything: a theme that is added later is theirs too."""
     add(db, themes=["drugs"])
     add(db, themes=None)
-    [row] = raw_choices(db, "weekly")
+    [row] = raw_choices(db, "weekly", ADDED_AT)
     assert row["themes"] is None
 
 
@@ -78,7 +78,7 @@ def test_somebody_who_unsubscribed_is_not_added_again(db: Database) -> None:
         add(db, "ANN@example.org", themes=["youth"])
     [ann] = list_recipients(db)
     assert (ann.status, ann.choice.themes) == (RecipientStatus.ENDED, ("drugs",))
-    assert list(raw_choices(db, "weekly")) == []
+    assert list(raw_choices(db, "weekly", ADDED_AT)) == []
 
 
 def test_somebody_who_resubscribed_is_a_recipient_from_then_on(db: Database) -> None:
@@ -91,7 +91,7 @@ def test_somebody_who_resubscribed_is_a_recipient_from_then_on(db: Database) -> 
     assert (ann.status, ann.added_at) == (RecipientStatus.ACTIVE, LATER)
     row = db.row("SELECT ended_at, ended_reason FROM recipients")
     assert row == {"ended_at": None, "ended_reason": None}
-    assert [row["id"] for row in raw_choices(db, "weekly")] == [number]
+    assert [row["id"] for row in raw_choices(db, "weekly", ADDED_AT)] == [number]
 
 
 def test_one_recipient_is_found_among_others(db: Database) -> None:
@@ -109,7 +109,7 @@ def test_only_active_recipients_are_mailed(db: Database, status: str) -> None:
     other, _ = add(db, "bob@example.org")
     with db.write():
         db.run("UPDATE recipients SET status = ? WHERE id = ?", (status, other))
-    assert [row["id"] for row in raw_choices(db, "weekly")] == [1]
+    assert [row["id"] for row in raw_choices(db, "weekly", ADDED_AT)] == [1]
     assert [one.id for one in list_recipients(db, status=RecipientStatus(status))] == [other]
 
 
@@ -117,7 +117,7 @@ def test_only_recipients_of_the_digest_get_it(db: Database) -> None:
     """For the recipient of another digest."""
     add(db)
     add(db, "bob@example.org", digests=["daily"])
-    assert [row["id"] for row in raw_choices(db, "daily")] == [2]
+    assert [row["id"] for row in raw_choices(db, "daily", ADDED_AT)] == [2]
 
 
 def test_an_unknown_address_is_reported(db: Database) -> None:

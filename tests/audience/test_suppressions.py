@@ -4,19 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from digest.audience.evidence import list_suppressions
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.audience.suppressions import (
-    SOFT_LIMIT,
-    SOFT_MEMORY,
-    Report,
+    SOFT_LAPSES,
     end_recipient,
-    keep_report,
-    list_suppressions,
-    raw_return,
-    soft_bounces,
+    lapse,
     suppress,
+    suppressed_keys,
     unsuppress,
-    unsuppress_cause,
 )
 from digest.store.database import Database, sqlite3, text_from_moment
 
@@ -30,11 +26,6 @@ def anna(db: Database) -> int:
     with db.write():
         anna = ChosenRecipient("anna@reader.example", ("en",), ("weekly",))
         return add_recipient(db, anna, NOW)[0]
-
-
-def soft(db: Database, recipient_id: int, moment: datetime, name: str) -> bool:
-    report = Report(name, "soft", "verp", recipient_id, None, "5.2.2", "full", name.encode())
-    return keep_report(db, report, moment)
 
 
 def test_an_address_is_suppressed_once_however_it_is_written(db: Database) -> None:
@@ -97,29 +88,21 @@ def test_one_cause_is_undone_from_a_moment_on(db: Database) -> None:
     suppress(db, "old@reader.example", "hard", NOW - DAY)
     suppress(db, "new@reader.example", "hard", NOW)
     suppress(db, "full@reader.example", "soft", NOW)
-    assert unsuppress_cause(db, "hard", since=NOW) == 1
+    assert suppressed_keys(db, "hard", since=NOW) == ["new@reader.example"]
+    assert suppressed_keys(db, "hard", before=NOW) == ["old@reader.example"]
+    assert unsuppress(db, suppressed_keys(db, "hard", since=NOW)) == 1
     left = [one["address_key"] for one in list_suppressions(db)]
     assert left == ["full@reader.example", "old@reader.example"]
     assert [one["cause"] for one in list_suppressions(db, cause="soft")] == ["soft"]
 
 
-def test_soft_bounces_add_up_and_expire(db: Database, anna: int) -> None:
-    """Three in two months are too many; one a season is not."""
-    for n in range(SOFT_LIMIT):
-        soft(db, anna, NOW + n * DAY, f"report {n}")
-    assert soft_bounces(db, anna, NOW + 3 * DAY) == SOFT_LIMIT
-    assert soft_bounces(db, anna, NOW + SOFT_MEMORY + DAY) == 1
-    assert soft_bounces(db, anna, NOW + SOFT_MEMORY + 3 * DAY) == 0
-    assert soft_bounces(db, anna + 1, NOW + 3 * DAY) == 0
-
-
-def test_a_report_is_stored_once_as_it_arrived(db: Database, anna: int) -> None:
-    """Read twice, counted once."""
-    assert soft(db, anna, NOW, "report")
-    assert not soft(db, anna, NOW + DAY, "report")
-    assert soft_bounces(db, anna, NOW + DAY) == 1
-    assert raw_return(db, 1) == b"report"
-    assert raw_return(db, 2) is None
+def test_a_suppression_for_soft_bounces_lapses(db: Database) -> None:
+    """A full mailbox is emptied one day; a dead one stays dead."""
+    suppress(db, "full@reader.example", "soft", NOW)
+    suppress(db, "dead@reader.example", "hard", NOW)
+    assert lapse(db, NOW + SOFT_LAPSES - DAY) == 0
+    assert lapse(db, NOW + SOFT_LAPSES) == 1
+    assert [one["address_key"] for one in list_suppressions(db)] == ["dead@reader.example"]
 
 
 def test_a_subscription_ends_once(db: Database, anna: int) -> None:

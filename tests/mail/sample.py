@@ -9,6 +9,7 @@ from digest.config.settings import Settings
 from digest.editions.mail import make_segment
 from digest.editions.selection import edition_hash, lay_out, order_placements
 from digest.mail.mime import MessageMaker, SegmentMail, segment_mail
+from digest.mail.tokens import Tokens
 from digest.model import (
     OTHER,
     UNDATED,
@@ -26,7 +27,7 @@ from tests.factories import make_article, make_match, make_settings
 
 DATE = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WINDOW = Window(datetime(2026, 11, 16, 3, 0, tzinfo=UTC), DATE)
-TOKEN = "a2" * 16
+TOKENS = Tokens("a2" * 16, "b3" * 16)
 EVERYTHING = Choice("en", ("en", "ru"), ("drugs", "youth", OTHER))
 EVERYTHING_RU = Choice("ru", ("ru", "en"), ("drugs", "youth", OTHER))
 
@@ -123,7 +124,7 @@ class Sample:
         return MessageMaker(SegmentMail.from_bytes(frozen.to_bytes()), date)
 
     def message(self, address: str = "anna@example.com", name: str | None = "Anna") -> bytes:
-        return self.maker().make(address, name, TOKEN)
+        return self.maker().make(address, name, TOKENS)
 
 
 def make_sample(

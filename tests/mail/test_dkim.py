@@ -11,9 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import SigningError
-from digest.mail.dkim import SegmentSigner, Signer, load_key, relaxed_body, relaxed_fields
+from digest.mail.dkim import (
+    SegmentSigner,
+    Signer,
+    load_key,
+    relaxed_body,
+    relaxed_fields,
+    signed_recipient,
+)
 from digest.mail.mime import split_at_places
-from digest.mail.tokens import PLACEHOLDER, token_for
+from digest.mail.tokens import PLACEHOLDERS, tokens_for
 
 dkimpy = pytest.importorskip("dkim")
 pytest.importorskip("nacl")
@@ -130,11 +137,11 @@ def test_a_segment_signs_like_the_complete_message(
     signer: Signer, lines: list[bytes], places: int
 ) -> None:
     """Signing by segment is only faster: the signature is that of the complete message."""
-    placeholder, token = PLACEHOLDER.encode(), token_for(b"k" * 32, 48, 7).encode()
+    placeholder, tokens = PLACEHOLDERS.reader.encode(), tokens_for(b"k" * 32, 48, 7).octets()
     body = (b"\r\n" + placeholder + b" ").join([*lines, b"\r\n"][: places + 1])
-    message = HEADERS + b"\r\n" + body.replace(placeholder, token)
+    message = HEADERS + b"\r\n" + body.replace(placeholder, tokens[1])
     segment = SegmentSigner(signer, split_at_places(body))
-    by_segment = segment.sign(HEADERS[:-2], token, SIGNED_AT)
+    by_segment = segment.sign(HEADERS[:-2], tokens, SIGNED_AT)
     assert by_segment == signer.sign(message, SIGNED_AT)
 
 
@@ -142,14 +149,14 @@ def test_each_recipient_of_a_segment_verifies(
     signer: Signer, verified: Callable[[bytes], list[bool]]
 ) -> None:
     """The common part is hashed once for all."""
-    placeholder = PLACEHOLDER.encode()
+    placeholder = PLACEHOLDERS.reader.encode()
     body = b"Leave:  https://news.example/u/" + placeholder + b"\r\nor " + placeholder + b"\r\n\r\n"
     segment = SegmentSigner(signer, split_at_places(body))
     for recipient in (1, 2):
-        token = token_for(b"k" * 32, 48, recipient).encode()
-        headers = HEADERS.replace(b"48.x", b"48." + token)
-        message = headers + b"\r\n" + body.replace(placeholder, token)
-        assert verified(segment.sign(headers, token, SIGNED_AT) + message) == [True, True]
+        tokens = tokens_for(b"k" * 32, 48, recipient).octets()
+        headers = HEADERS.replace(b"48.x", b"48." + tokens[0])
+        message = headers + b"\r\n" + body.replace(placeholder, tokens[1])
+        assert verified(segment.sign(headers, tokens, SIGNED_AT) + message) == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -251,9 +258,9 @@ def test_a_from_outside_the_domain_is_refused(signer: Signer, headers: bytes) ->
 @pytest.mark.parametrize("token", [b"", b"a b", b" a", b"a\r\n"])
 def test_a_token_is_one_word(signer: Signer, token: bytes) -> None:
     """Otherwise the body, which is relaxed once, would not be that of the message."""
-    segment = SegmentSigner(signer, split_at_places(PLACEHOLDER.encode() + b"\r\n"))
+    segment = SegmentSigner(signer, split_at_places(PLACEHOLDERS.reader.encode() + b"\r\n"))
     with pytest.raises(ValueError, match="one word"):
-        segment.sign(HEADERS, token, SIGNED_AT)
+        segment.sign(HEADERS, (b"one", token), SIGNED_AT)
 
 
 @pytest.mark.parametrize(
@@ -294,3 +301,81 @@ def test_a_signer_that_receivers_cannot_check_is_refused(
     """RFC 8463: Ed25519 comes second; DNS holds names in ASCII."""
     with pytest.raises(SigningError, match=f"DKIM for {domain}"):
         Signer(domain, [load_key(folder / name, selector) for name, selector in files])
+
+
+def no_lookup(name: str) -> None:
+    return None
+
+
+def enclosed(
+    folder: Path, *, headers: bytes = HEADERS, domain: str = DOMAIN
+) -> tuple[bytes, Signer]:
+    signer = Signer(domain, [load_key(folder / "rsa.pem", "s1")])
+    mail = headers + b"\r\nNews.\r\n"
+    return signer.sign(mail, SIGNED_AT) + mail, signer
+
+
+def test_our_valid_signature_names_who_got_the_mail(folder: Path) -> None:
+    """With our own key, or with the one in DNS where the relay signs."""
+    mail, signer = enclosed(folder)
+    assert signed_recipient(mail, DOMAIN, signer.keys, no_lookup) == "anna@reader.example"
+    asked: list[str] = []
+
+    def look_up(name: str) -> str:
+        asked.append(name)
+        return signer.keys[0].dns_record
+
+    assert signed_recipient(mail, DOMAIN, (), look_up) == "anna@reader.example"
+    assert asked == ["s1._domainkey.news.example"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda m: m.replace(b"anna@", b"boris@"), id="another To"),
+        pytest.param(lambda m: b"To: boris@reader.example\r\n" + m, id="a second To"),
+        pytest.param(lambda m: m.replace(b"News.", b"Spam."), id="another body"),
+        pytest.param(
+            lambda m: m.replace(b"d=news.example", b"d=evil.example"), id="another domain"
+        ),
+        pytest.param(lambda m: m.partition(b"From:")[2], id="no signature"),
+        pytest.param(lambda m: m.replace(b"b=", b"b=!!"), id="no base64"),
+        pytest.param(lambda m: m.replace(b"h=from", b"h=\xff"), id="no header"),
+        pytest.param(lambda m: m[:300], id="cut"),
+        pytest.param(lambda m: b"\xff\x00" * 1000, id="no mail"),
+        pytest.param(lambda m: b"", id="nothing"),
+        pytest.param(lambda m: m + b" " * 200_000, id="blanks in quadratic time"),
+        pytest.param(
+            lambda m: m.replace(b"From:", b"X:" + b"\r\n x" * 50_000 + b"\r\nFrom:"),
+            id="an endless head",
+        ),
+    ],
+)
+def test_a_changed_mail_proves_nothing(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    """What strangers enclose can be anything; nobody's name in DNS but ours is looked up."""
+    mail, signer = enclosed(folder)
+
+    def look_up(name: str) -> None:
+        assert name.endswith("._domainkey.news.example")
+
+    assert signed_recipient(change(mail), DOMAIN, signer.keys, look_up) is None
+
+
+def test_the_signature_of_another_domain_proves_nothing(folder: Path) -> None:
+    """Anybody can sign a mail to anybody for a domain of their own."""
+    theirs = HEADERS.replace(b"digest@news.example", b"digest@evil.example")
+    mail, signer = enclosed(folder, headers=theirs, domain="evil.example")
+    assert signed_recipient(mail, DOMAIN, signer.keys, no_lookup) is None
+
+
+def test_no_enclosed_bytes_raise(folder: Path) -> None:
+    """A letter must not stop the mailbox."""
+    mail, signer = enclosed(folder)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.integers(0, len(mail)), st.binary(max_size=40))
+    def check(at: int, noise: bytes) -> None:
+        letter = mail[:at] + noise + mail[at + len(noise) :]
+        signed_recipient(letter, DOMAIN, signer.keys, no_lookup)
+
+    check()

@@ -8,17 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.mail.mime import Encoded, Slot, encode_text, filled, split_at_places
-from digest.mail.tokens import PLACEHOLDER
+from digest.mail.tokens import PLACEHOLDERS, Purpose, Tokens
 
-TOKEN = "b3" * 16
+TOKENS = Tokens("a2" * 16, "b3" * 16)
 COPY = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=90)
 LINES = st.lists(
-    COPY | st.just(PLACEHOLDER) | COPY.map(lambda text: f"{text}x+{PLACEHOLDER}@{text}"), max_size=6
+    COPY
+    | st.sampled_from(PLACEHOLDERS)
+    | st.builds("{0}x+{1}@{0}".format, COPY, st.sampled_from(PLACEHOLDERS)),
+    max_size=6,
 )
 
 
-def decoded(encoded: Encoded, token: str) -> str:
-    octets = filled(encoded.pieces, token.encode())
+def with_tokens(text: str) -> str:
+    for placeholder, token in zip(PLACEHOLDERS, TOKENS, strict=True):
+        text = text.replace(placeholder, token)
+    return text
+
+
+def decoded(encoded: Encoded) -> str:
+    octets = filled(encoded.pieces, TOKENS.octets())
     decode = base64.b64decode if encoded.transfer == "base64" else quopri.decodestring
     return decode(octets).decode().replace("\r\n", "\n")
 
@@ -35,9 +44,9 @@ def test_a_token_put_into_finished_bytes_reads_as_if_it_had_always_been_there(
     """RFC 2045 §6.7, §6.8: no soft break and no group of base64 cuts a token off."""
     text = "".join(f"{line}\n" for line in lines)
     encoded = encode_text(text)
-    assert decoded(encoded, TOKEN) == text.replace(PLACEHOLDER, TOKEN)
-    assert slots(encoded) == text.count(PLACEHOLDER)
-    octets = filled(encoded.pieces, TOKEN.encode())
+    assert decoded(encoded) == with_tokens(text)
+    assert slots(encoded) == sum(map(text.count, PLACEHOLDERS))
+    octets = filled(encoded.pieces, TOKENS.octets())
     assert octets.isascii()
     for line in octets.split(b"\r\n"):
         assert len(line) <= 76
@@ -49,12 +58,12 @@ def test_a_token_put_into_finished_bytes_reads_as_if_it_had_always_been_there(
 @pytest.mark.parametrize("shift", range(3))
 def test_base64_takes_the_neighbours_of_a_token_along(shift: int) -> None:
     """Wherever a token falls among the groups of three octets, it can be exchanged."""
-    text = "Ж" * 200 + "." * shift + PLACEHOLDER + "Ж\n"
+    text = "Ж" * 200 + "." * shift + PLACEHOLDERS.reader + "Ж\n"
     encoded = encode_text(text)
     assert encoded.transfer == "base64"
-    assert decoded(encoded, TOKEN) == text.replace(PLACEHOLDER, TOKEN)
-    assert len(filled(encoded.pieces, TOKEN.encode())) == len(
-        filled(encoded.pieces, PLACEHOLDER.encode())
+    assert decoded(encoded) == with_tokens(text)
+    assert len(filled(encoded.pieces, TOKENS.octets())) == len(
+        filled(encoded.pieces, PLACEHOLDERS.octets())
     )
 
 
@@ -72,5 +81,5 @@ def test_the_shorter_encoding_is_taken(text: str, transfer: str) -> None:
 
 def test_headers_are_split_at_each_place() -> None:
     """Fields that hold a token need no encoding."""
-    pieces = split_at_places(f"a {PLACEHOLDER} b {PLACEHOLDER}".encode())
-    assert pieces == (b"a ", Slot(), b" b ", Slot())
+    pieces = split_at_places("a {} b {}".format(*PLACEHOLDERS).encode())
+    assert pieces == (b"a ", Slot(Purpose.SERVER), b" b ", Slot(Purpose.READER))

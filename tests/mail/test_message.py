@@ -9,12 +9,12 @@ from email.message import EmailMessage
 import pytest
 
 from digest.mail.mime import build_body, raw_header
-from digest.mail.tokens import PLACEHOLDER, return_path
+from digest.mail.tokens import PLACEHOLDERS, Tokens, return_path
 from digest.model import Choice
 from tests.factories import make_settings
-from tests.mail.sample import DATE, EVERYTHING, EVERYTHING_RU, TOKEN, make_sample, many_articles
+from tests.mail.sample import DATE, EVERYTHING, EVERYTHING_RU, TOKENS, make_sample, many_articles
 
-OTHER_TOKEN = "x7" * 16
+OTHER_TOKENS = Tokens("x7" * 16, "y6" * 16)
 
 
 def parsed(message: bytes) -> EmailMessage:
@@ -35,8 +35,8 @@ def test_the_message_parses_without_a_defect(choice: Choice) -> None:
     assert kinds == ["multipart/alternative", "text/plain", "text/html"]
     assert not [defect for part in parsed(message).walk() for defect in part.defects]
     assert parts(message) == (
-        sample.mail.text.replace(PLACEHOLDER, TOKEN),
-        sample.mail.html.replace(PLACEHOLDER, TOKEN),
+        sample.mail.text.replace(PLACEHOLDERS.reader, TOKENS.reader),
+        sample.mail.html.replace(PLACEHOLDERS.reader, TOKENS.reader),
     )
 
 
@@ -75,9 +75,9 @@ def test_the_fields_say_who_what_and_how_to_leave() -> None:
         "To": "Анна <anna@example.com>",
         "Subject": "Border guards & customs officers seize <two> tonnes of… and 3 more",
         "Date": "Mon, 23 Nov 2026 08:00:00 +0500",
-        "Message-ID": f"<weekly.12.{sample.edition.hash[:8]}.{TOKEN}@news.example.org>",
+        "Message-ID": f"<weekly.12.{sample.edition.hash[:8]}.{TOKENS.server}@news.example.org>",
         "List-Id": '"The week" <weekly.news.example.org>',
-        "List-Unsubscribe": f"<mailto:leave+{TOKEN}@news.example.org?subject=unsubscribe>",
+        "List-Unsubscribe": f"<mailto:leave+{TOKENS.reader}@news.example.org?subject=unsubscribe>",
         "List-Archive": "<https://news.example.org/feeds/all.html>",
         "List-Help": "<mailto:desk@news.example.org?subject=help>",
         "Auto-Submitted": "auto-generated",
@@ -86,14 +86,32 @@ def test_the_fields_say_who_what_and_how_to_leave() -> None:
     }
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_with_a_public_address_one_click_unsubscribes(language: str) -> None:
+    """RFC 8058 §3.1: one HTTPS URI, first, and the field that says so; RFC 2369 §2: the mail second. The
+    footer's link is the page."""
+    choice = Choice(language, (language,), EVERYTHING.themes)
+    message = make_sample(choice=choice, web={"public_url": "https://news.example.org/d"}).message()
+    page = f"https://news.example.org/d/leave/{TOKENS.reader}"
+    mailbox = f"mailto:leave+{TOKENS.reader}@news.example.org?subject=unsubscribe"
+    assert parsed(message)["List-Unsubscribe"] == f"<{page}>, <{mailbox}>"
+    assert parsed(message)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    for part in parts(message):
+        assert page in part
+        assert mailbox not in part
+
+
 def test_messages_differ_only_by_token_and_address() -> None:
     """One rendering, one encoding: the other bytes are the same for a segment."""
     maker = make_sample().maker()
-    one = maker.make("anna@example.com", None, TOKEN)
-    other = maker.make("boris@example.net", "Boris", OTHER_TOKEN)
+    one = maker.make("anna@example.com", None, TOKENS)
+    other = maker.make("boris@example.net", "Boris", OTHER_TOKENS)
     to = raw_header("To", "anna@example.com"), b"To: Boris <boris@example.net>\r\n"
-    assert one.replace(TOKEN.encode(), OTHER_TOKEN.encode()).replace(*to) == other
-    assert one == maker.make("anna@example.com", None, TOKEN)
+    ours = one.replace(*to)
+    for own, others in zip(TOKENS.octets(), OTHER_TOKENS.octets(), strict=True):
+        ours = ours.replace(own, others)
+    assert ours == other
+    assert one == maker.make("anna@example.com", None, TOKENS)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -102,9 +120,11 @@ def test_the_token_is_exactly_where_it_should_be(language: str) -> None:
     choice = Choice(language, (language,), EVERYTHING.themes)
     sample = make_sample(many_articles(20, language), choice)
     maker = sample.maker()
-    assert PLACEHOLDER.encode() not in maker.make("anna@example.com", None, TOKEN)
-    text, html = parts(maker.make("anna@example.com", None, TOKEN))
-    assert (text.count(TOKEN), html.count(TOKEN)) == (2, 2)
+    message = maker.make("anna@example.com", None, TOKENS)
+    assert not any(placeholder.encode() in message for placeholder in PLACEHOLDERS)
+    text, html = parts(message)
+    assert (text.count(TOKENS.reader), html.count(TOKENS.reader)) == (2, 2)
+    assert TOKENS.server not in text + html
 
 
 def test_a_body_is_the_same_bytes_for_the_same_edition_and_segment() -> None:
@@ -127,18 +147,22 @@ def test_forty_articles_stay_under_the_size_that_gmail_clips(language: str, limi
 
 
 @pytest.mark.parametrize(
-    ("address", "name", "token"),
+    ("address", "name", "tokens"),
     [
-        pytest.param("anna@example.com", None, "short", id="token too short"),
-        pytest.param("anna@example.com", None, "A2" * 16, id="token in capitals"),
-        pytest.param("anna@example.com\r\nBcc: x@y.example", None, TOKEN, id="address injects"),
-        pytest.param("anna@example.com", "Anna\r\nBcc: x@y.example", TOKEN, id="name injects"),
+        pytest.param(
+            "anna@example.com", None, Tokens("short", TOKENS.reader), id="token too short"
+        ),
+        pytest.param(
+            "anna@example.com", None, Tokens(TOKENS.server, "A2" * 16), id="token in capitals"
+        ),
+        pytest.param("anna@example.com\r\nBcc: x@y.example", None, TOKENS, id="address injects"),
+        pytest.param("anna@example.com", "Anna\r\nBcc: x@y.example", TOKENS, id="name injects"),
     ],
 )
-def test_invalid_values_are_refused(address: str, name: str | None, token: str) -> None:
+def test_invalid_values_are_refused(address: str, name: str | None, tokens: Tokens) -> None:
     """RFC 5322 §2.2: nobody's name brings in a field."""
     with pytest.raises(ValueError, match=r"token|address|line break"):
-        make_sample().maker().make(address, name, token)
+        make_sample().maker().make(address, name, tokens)
 
 
 def test_a_date_without_zone_is_refused() -> None:
@@ -161,11 +185,14 @@ def test_a_newsroom_with_a_russian_domain_can_send() -> None:
     assert message.isascii()
     assert b"List-Help: <mailto:desk@xn--b1amnebsh.example?subject=help>\r\n" in message
     assert parsed(message)["From"] == "Новости Ашхабада <digest@xn--b1amnebsh.example>"
-    assert return_path(sample.settings, TOKEN) == f"bounces+{TOKEN}@xn--b1amnebsh.example"
+    assert (
+        return_path(sample.settings, TOKENS.server)
+        == f"bounces+{TOKENS.server}@xn--b1amnebsh.example"
+    )
 
 
 def test_the_return_path_names_the_recipient() -> None:
     """VERP: a bounce comes back to an address that names its recipient."""
-    path = return_path(make_settings(), TOKEN)
-    assert path == f"bounces+{TOKEN}@news.example.org"
+    path = return_path(make_settings(), TOKENS.server)
+    assert path == f"bounces+{TOKENS.server}@news.example.org"
     assert DATE.tzinfo is not None

@@ -81,13 +81,12 @@ def test_a_notice_is_the_same_at_each_try_and_unlike_others() -> None:
 def test_a_signed_notice_verifies(tmp_path: Path) -> None:
     """Receivers judge it as they judge the digest."""
     dkimpy = pytest.importorskip("dkim")
-    crypto = pytest.importorskip("cryptography.hazmat.primitives")
+    forms = pytest.importorskip("cryptography.hazmat.primitives.serialization")
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from digest.mail.dkim import Signer, load_key
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    forms = crypto.serialization
     pem = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
     (tmp_path / "rsa.pem").write_bytes(pem)
     loaded = load_key(tmp_path / "rsa.pem", "r1")

@@ -5,13 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.mail.tokens import (
-    PLACEHOLDER,
+    PLACEHOLDERS,
     TOKEN_LENGTH,
     DeliveryKey,
+    Purpose,
     find_tokens,
     read_token,
     token_address,
     token_for,
+    tokens_for,
 )
 
 KEY = b"a key of 32 bytes for the tests."
@@ -28,8 +30,8 @@ def test_a_token_names_its_delivery(edition_id: int, recipient_id: int) -> None:
     assert token.islower()
     assert token.isalnum()
     assert token.isascii()
-    assert read_token([KEY], token) == DeliveryKey(edition_id, recipient_id)
-    assert read_token([KEY], token.upper()) == DeliveryKey(edition_id, recipient_id)
+    assert read_token([KEY], token, Purpose.SERVER) == DeliveryKey(edition_id, recipient_id)
+    assert read_token([KEY], token.upper(), Purpose.SERVER) == DeliveryKey(edition_id, recipient_id)
 
 
 @settings(max_examples=60)
@@ -41,13 +43,13 @@ def test_a_changed_token_is_refused(
     token = token_for(KEY, edition_id, recipient_id)
     changed = token[:place] + letter + token[place + 1 :]
     if changed != token:
-        assert read_token([KEY], changed) is None
+        assert read_token([KEY], changed, Purpose.SERVER) is None
 
 
 @given(st.text(max_size=40))
 def test_any_text_can_be_read(text: str) -> None:
     """Reading an address never fails."""
-    assert read_token([KEY], text) is None
+    assert read_token([KEY], text, Purpose.SERVER) is None
 
 
 def test_neighbours_look_nothing_alike() -> None:
@@ -60,14 +62,28 @@ def test_neighbours_look_nothing_alike() -> None:
 def test_an_old_key_still_reads_old_tokens() -> None:
     """After a change of keys the links in old mail still work."""
     token = token_for(OLD_KEY, 3, 4)
-    assert read_token([KEY], token) is None
-    assert read_token([KEY, OLD_KEY], token) == (3, 4)
+    assert read_token([KEY], token, Purpose.SERVER) is None
+    assert read_token([KEY, OLD_KEY], token, Purpose.SERVER) == (3, 4)
 
 
-def test_the_placeholder_is_as_long_as_a_token_and_never_valid() -> None:
-    """A message that still has its placeholder names nobody."""
-    assert len(PLACEHOLDER) == TOKEN_LENGTH
-    assert read_token([KEY, OLD_KEY], PLACEHOLDER) is None
+@given(editions, recipients)
+def test_a_token_is_good_for_one_purpose(edition_id: int, recipient_id: int) -> None:
+    """What mail servers log ends nobody's subscription; the two look nothing alike."""
+    server, reader = tokens_for(KEY, edition_id, recipient_id)
+    assert read_token([KEY], reader, Purpose.READER) == (edition_id, recipient_id)
+    assert read_token([KEY], server, Purpose.READER) is None
+    assert read_token([KEY], reader, Purpose.SERVER) is None
+    assert sum(a == b for a, b in zip(server, reader, strict=True)) < 12
+
+
+def test_a_placeholder_is_as_long_as_a_token_and_never_valid() -> None:
+    """A message that still has a placeholder names nobody."""
+    assert {len(one) for one in PLACEHOLDERS} == {TOKEN_LENGTH}
+    assert all(
+        read_token([KEY, OLD_KEY], one, purpose) is None
+        for one in PLACEHOLDERS
+        for purpose in Purpose
+    )
 
 
 @pytest.mark.parametrize(

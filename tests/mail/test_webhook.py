@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from digest.mail.notices import post_json
+from digest.mail.notices import post
+from digest.mail.outgoing import HUB
 from tests.hooks import Hook, running_hook
 
 PAYLOAD = {"key": "relay", "said": "Почта не принята."}
@@ -15,9 +16,18 @@ BODY = json.dumps(PAYLOAD).encode()
 def test_what_is_posted_arrives_as_it_is() -> None:
     """For a chat or a pager: JSON, with every letter."""
     with running_hook(Hook(status=204)) as hook:
-        posted = post_json(hook.url, BODY)
+        posted = post(hook.url, BODY)
     assert (posted.accepted, posted.answer) == (True, "answered 204")
     assert hook.taken == [("/hook?token=abc", PAYLOAD)]
+
+
+def test_a_hub_gets_a_form() -> None:
+    """As a browser would send it."""
+    with running_hook(Hook(status=202)) as hook:
+        posted = post(hook.url, b"hub.mode=publish&hub.url=https%3A%2F%2Fnews.example.org%2Fa", HUB)
+    assert posted.accepted
+    form = {"hub.mode": "publish", "hub.url": "https://news.example.org/a"}
+    assert hook.taken == [("/hook?token=abc", form)]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +46,7 @@ def test_what_is_posted_arrives_as_it_is() -> None:
 def test_a_failure_is_reported(hook: Hook, answer: str) -> None:
     """After one try; nothing is posted anywhere else."""
     with running_hook(hook):
-        posted = post_json(hook.url, BODY, timeout=0.2)
+        posted = post(hook.url, BODY, timeout=0.2)
     assert (posted.accepted, posted.answer) == (False, answer)
     assert len(hook.taken) == 1
 
@@ -47,7 +57,7 @@ def test_a_failure_is_reported(hook: Hook, answer: str) -> None:
 )
 def test_an_invalid_address_is_posted_nowhere(url: str) -> None:
     """Nor repeated: it may be a token in the wrong place."""
-    posted = post_json(url, BODY)
+    posted = post(url, BODY)
     assert not posted.accepted
     assert posted.answer == "the webhook is no absolute http or https address"
 
@@ -57,7 +67,7 @@ def test_an_unreachable_server_is_reported_without_its_address() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    posted = post_json(f"http://127.0.0.1:{port}/token", BODY)
+    posted = post(f"http://127.0.0.1:{port}/token", BODY)
     assert not posted.accepted
     assert posted.answer.startswith("cannot be reached: ")
     assert "token" not in posted.answer

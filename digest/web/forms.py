@@ -1,0 +1,200 @@
+"""The pages with forms for readers: unsubscribing with one click (RFC 8058).
+
+A GET never changes anything: programs that check mail open every link. Nothing that is logged or
+answered names a token, and no answer shows a whole address, as a mail may be forwarded.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from digest.audience.store import list_recipients
+from digest.audience.suppressions import end_recipient
+from digest.config.settings import Settings
+from digest.editions.store import edition_name
+from digest.errors import ConfigError, NotReadyError, StoreError
+from digest.feeds.pages import navigation, rendered, style_bytes
+from digest.language.wording import wording_for
+from digest.mail.mime import ONE_CLICK
+from digest.mail.tokens import LEAVE, Purpose, read_token
+from digest.model import Recipient, RecipientStatus
+from digest.newsroom import Newsroom, make_environment
+from digest.web.app import App, Receive, Scope, Send
+from digest.web.files import SECURITY
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+FORM_SECONDS = 10.0
+"""How long a form may take to arrive."""
+LARGEST_FORM = 16_384
+"""Bytes; the form of a mail program has under 300."""
+MOST_FIELDS = 20
+RETRY = {"Retry-After": "60"}
+
+
+class ReaderForms:
+    """The forms of one newsroom; `mounts` has the application of each path, below that of
+    web.public_url.
+
+    The database is read by one thread of their own and written by another, so that waiting for a lock
+    stops neither the feeds, nor the service, nor the other pages.
+    """
+
+    def __init__(self, newsroom: Newsroom, form_seconds: float = FORM_SECONDS) -> None:
+        self.newsroom = newsroom
+        self.form_seconds = form_seconds
+        self.prefix = urlsplit(newsroom.settings.web.public_url or "").path
+        self.mounts: dict[str, App] = {f"{self.prefix}{LEAVE}": self}
+        self._reader, self._writer = ThreadPoolExecutor(1, "forms"), ThreadPoolExecutor(1, "left")
+        # It logs what strangers post.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+        self._app = Starlette(
+            routes=[
+                Route(f"{LEAVE}style.css", self.style),
+                Route(f"{LEAVE}{{token}}", self.leave, methods=["GET", "POST"]),
+            ],
+            exception_handlers={
+                HTTPException: self._refuse,  # type: ignore[dict-item] # gets only this kind
+                StoreError: self._busy,
+            },
+            max_body_size=LARGEST_FORM,
+        )
+        self._app.router.redirect_slashes = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def secured(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+                if message["status"] >= HTTPStatus.BAD_REQUEST:  # the rest of a form is not read
+                    message["headers"].append((b"connection", b"close"))
+            await send(message)
+
+        await self._app(dict(scope, root_path=self.prefix), receive, secured)
+
+    async def leave(self, request: Request) -> Response:
+        """The page of a link in a mail, and the answer to its form or to a mail program's POST."""
+        found = await self._work(self._find, request.path_params["token"])
+        if found is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        reader, edition_id = found
+        left = reader.status is RecipientStatus.ENDED
+        if request.method == "POST":
+            await self._check_form(request)
+            if not left:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._writer, self._end, reader.id, edition_id
+                )
+            left = True
+        return await self._page("left" if left else "ask", reader=reader)
+
+    async def style(self, _: Request) -> Response:
+        """The stylesheet, as the feeds may be on another host."""
+        return Response(await self._work(self._rendered, style_bytes), media_type="text/css")
+
+    def _find(self, token: str) -> tuple[Recipient, int] | None:
+        with self.newsroom.open(read_only=True) as newsroom:
+            named = read_token([newsroom.token_key], token, Purpose.READER)
+            if named is None:
+                return None
+            found = list_recipients(newsroom.db, recipient_id=named.recipient_id)
+            return (found[0], named.edition_id) if found else None
+
+    def _end(self, recipient_id: int, edition_id: int) -> None:
+        with self.newsroom.open() as newsroom, newsroom.db.write():
+            reason = f"the link in {edition_name(newsroom.db, edition_id) or 'a mail of ours'}"
+            end_recipient(newsroom.db, recipient_id, reason, newsroom.now())
+
+    async def _check_form(self, request: Request) -> None:
+        """Refuse a form that does not come, or does not say that the reader leaves."""
+        name, value = ONE_CLICK
+        try:
+            async with asyncio.timeout(self.form_seconds):
+                form = await request.form(max_files=MOST_FIELDS, max_fields=MOST_FIELDS)
+        except (TimeoutError, ClientDisconnect):
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
+        if value not in form.getlist(name):
+            raise HTTPException(HTTPStatus.BAD_REQUEST)
+
+    async def _refuse(self, _: Request, error: HTTPException) -> Response:
+        """The same bytes for each link that does not work, whatever the reason."""
+        status = HTTPStatus(error.status_code)
+        if status is HTTPStatus.NOT_FOUND:
+            return await self._page("no_link", status)
+        return PlainTextResponse(f"{status} {status.phrase}\n", status, headers=error.headers)
+
+    async def _busy(self, _: Request, error: Exception) -> Response:
+        log.error("a form was not saved: %s", error)
+        return await self._page("busy", HTTPStatus.SERVICE_UNAVAILABLE, RETRY)
+
+    async def _page(
+        self, state: str, status: int = 200, headers: Any = None, **facts: Any
+    ) -> Response:
+        page = await self._work(self._rendered, partial(leave_page, state=state, **facts))
+        return HTMLResponse(page, status, headers)
+
+    def _rendered(self, make: Callable[["Environment", Settings], bytes]) -> bytes:
+        """By our templates if the operator's have an error, as readers must be able to leave."""
+        settings = self.newsroom.settings
+        try:
+            return make(self.newsroom.templates, settings)
+        except (ConfigError, NotReadyError) as e:
+            log.error("a form is shown without web.templates: %s", e)
+            return make(make_environment(), settings)
+
+    async def _work(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, function, *arguments)
+
+
+def leave_page(
+    environment: "Environment", settings: Settings, state: str, reader: Recipient | None = None
+) -> bytes:
+    """In the reader's language: with `state` "ask" the question with its button, with "left" that they
+    have left; "no_link" and "busy" are for anybody."""
+    spoken = settings.site.languages
+    wording = wording_for(spoken[0] if reader is None else reader.choice.language, spoken)
+    root = f"{settings.feeds_url}/"
+    language = wording.language if wording.language in spoken else None
+    around = navigation(None, language, wording, settings, root=root, inside=False)
+    local, _, domain = ("" if reader is None else reader.address).rpartition("@")
+    facts = {"site": settings.site.title, "contact": settings.site.contact}
+    facts["address"] = f"{local[:1]}…@{domain}"  # enough for its owner to know it
+    return rendered(
+        environment,
+        "web/leave.html",
+        site=settings.site,
+        wording=wording,
+        root=root,
+        address=around.home.href,
+        navigation=around,
+        title=wording.leaving[f"{state}_title"],
+        text=wording.leaving[state].format(**facts),
+        asks=ONE_CLICK if state == "ask" else None,
+    )
+
+
+HEADERS = [
+    *(
+        (name, value.replace(b"form-action 'none'", b"form-action 'self'"))
+        for name, value in SECURITY
+    ),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-robots-tag", b"noindex"),
+]
+"""Of every answer: nothing keeps the page or passes its address on."""
