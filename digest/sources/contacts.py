@@ -1,143 +1,162 @@
-"""The press contact, found anywhere in the copy, is never published."""
+"""Press contacts above and below the copy, which are never published."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from digest.language.text import either, word_lists
-from digest.sources.lines import Line
+from digest.language.text import either, sentence_spans, word_lists
+from digest.sources.lines import Line, as_byline, as_dateline, ends_sentence
 
 _LISTS = word_lists("sources/copy.toml")["contact"]
-
-_MAIL = re.compile(
-    r"[^\s@<>()\[\]]{1,64}\s?(?:@|\[\s?at\s?\]|\(\s?at\s?\)|\[\s?собака\s?\])", re.IGNORECASE
-)
-
+_MAIL = re.compile(either(_LISTS["mail"]), re.IGNORECASE)
+# What the patterns of numbers and of opening words name in capitals is a list, too.
 _PHONE = re.compile(
-    r"(?<![\w+])\+\s?\(?\d(?:[\s().–-]{0,2}\d){7,14}(?!\d)"
-    r"|(?<![^\W_])"
-    + either(_LISTS["phone"])
-    + r"\.?\s?[:.]?\s?\(?\+?\s?\(?\d(?:[\s().–-]{0,2}\d){4,14}",
-    re.IGNORECASE,
+    either(_LISTS["numbers"]).replace("PHONE", either(_LISTS["phone"])), re.IGNORECASE
 )
-
 _LABELLED = re.compile(rf"{either(_LISTS['labels'])}\s?[.:]", re.IGNORECASE)
-_REACH = rf"{either(_LISTS['reach'])}(?![^\W_])"
-_REACH_RU = either(_LISTS["reach_ru"])
-
 _OPENING = re.compile(
-    r"(?<![^\W_])(?:"
-    r"(?:for|to obtain|to get|to receive|to request|to arrange)\s(?:[\w/,&-]{1,20}\s){0,6}"
-    rf"{either(_LISTS['topics'])}"
-    rf"(?:[^.]{{0,100}}?{_REACH}|[^.]{{0,60}}:\s*$)"
-    r"|(?:media|press)(?:\s(?:and|&|/)\s?\w{1,20})?\s(?:contacts?|enquiries|inquiries|queries)(?:\s?[:–-]|\s*$)"
-    r"|(?:media|press)\s(?:office|officer|service)\s?:"
-    r"|contacts?(?:\s(?:information|details|persons?|us|for\s(?:the\s)?(?:media|press|journalists)))?\s?(?::|$)"
-    r"|please\s(?:do not hesitate to\s)?(?:contact|e-?mail|call|write to)(?![^\W_])"
-    r"|контакт(?:ы|ная информация|ные данные|ное лицо|ные лица)?"
-    r"(?:\s(?:для\s[^:.]{1,40}|пресс-службы[^:.]{0,30}))?\s?(?::|$)"
-    rf"|(?:за|для)\s(?:[\w-]{{1,20}}\s){{0,5}}{either(_LISTS['topics_ru'])}\w{{0,5}}"
-    rf"(?:[^.]{{0,100}}?{_REACH_RU}|[^.]{{0,60}}:\s*$)"
-    rf"|по\s(?:[\w-]{{1,20}}\s){{0,4}}вопрос\w{{0,3}}(?:[^.]{{0,100}}?{_REACH_RU}|[^.]{{0,60}}:\s*$)"
-    r"|(?:дополнительн|подробн)\w{2,3}\sинформаци\w(?:[^.]{0,60}:\s*$)"
-    rf"|(?:просьба|просим)\s(?:[\w-]{{1,20}}\s){{0,3}}{_REACH_RU}"
-    r"|(?:пресс-служба|пресс-центр|пресс-секретарь)\s?(?::|$)"
-    r"|(?:habarlaşmak|goşmaça maglumat|jikme-jik maglumat|maglumat almak)\s[^.]{0,80}"
-    r")",
+    rf"(?<![^\W_]){either(_LISTS['opening'])}".replace("TOPICS_RU", either(_LISTS["topics_ru"]))
+    .replace("REACH_RU", either(_LISTS["reach_ru"]))
+    .replace("TOPICS", either(_LISTS["topics"]))
+    .replace("REACH", rf"{either(_LISTS['reach'])}(?![^\W_])"),
     re.IGNORECASE,
 )
+_PERSON = re.compile(either(_LISTS["person"]))
+_OFFICE = re.compile(rf"(?<![^\W_]){either(_LISTS['offices'])}", re.IGNORECASE)
+_ADDRESS = re.compile(rf"(?:{_MAIL.pattern})\s?\S{{0,80}}|{_PHONE.pattern}", re.IGNORECASE)
+_READERS = re.compile(rf"(?<![^\W_]){either(_LISTS['readers'])}(?![^\W_])", re.IGNORECASE)
+_PRESS = re.compile(rf"(?<![^\W_]){either(_LISTS['press'])}(?![^\W_])", re.IGNORECASE)
+_PARTED = re.compile(r"[.!?…,\"”»]$|^\W*$")
+_SHORT = 160
+"""Characters of a line in a contact."""
+_NAMES = 5
+"""Lines without an address or a number that follow each other in a contact."""
+_END, _LAST = 24, 3
+"""Lines at the end of copy where a contact may be; where it may be a sentence of a paragraph."""
 
-_PERSON = re.compile(
-    r"\w{0,6}[\s:,]{0,3}(?:(?:the|our|к|с|со|по)\s)?(?:(?:г-н[уа]|г-же|Mr|Ms|Mrs|Dr)(?![^\W_])|[A-ZА-ЯЁ][a-zа-яё]{1,20}\s[A-ZА-ЯЁ])"
-)
 
-_SHORT = 160  # characters of a line in a contact
-_SIGNATURE = 120  # characters of a line in a signature
-_NAMES_ABOVE = 4
-_AHEAD = 8
-_SENTENCE_START = re.compile(r"(?<=[.!?…])\s+")
+def contact_above(lines: Sequence[Line]) -> Sequence[Line]:
+    """Those of the first lines, above the copy, that are a press contact."""
+    return lines[: _block_end(lines, 0, above=True)]
 
 
-def split_contact(lines: Sequence[Line]) -> tuple[list[Line], str | None]:
-    """The copy without its press contact, and the complete contact, its lines joined by "\\n".
+def split_contact(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """The copy without the press contact at its end, and the contact, as lines and sentences.
 
-    A block begins with opening words, or is a run of short lines at the end with an address or a
-    telephone number. In a paragraph the contact begins with the sentence of the opening words.
+    A block begins with opening words, or has a name or an office above an address or a number.
     """
-    copy: list[Line] = []
-    contact: list[str] = []
-    position = 0
-    while position < len(lines):
-        end = _block_end(lines, position)
-        if end > position:
-            contact += [line.text for line in lines[position:end]]
-        else:
-            end = position + 1
-            news, moved = _split_paragraph(lines[position].text)
-            if news:
-                copy.append(Line(lines[position].number, news, lines[position].after_gap))
-            contact += moved
-        position = end
-    start = _signature_start(copy)
-    contact = [line.text for line in copy[start:]] + contact
-    return copy[:start], "\n".join(contact) or None
+    start = max(0, len(lines) - _END)
+    copy, contact = list(lines[:start]), list[Line]()
+    while start < len(lines):
+        end = _block_end(lines, start, above=False)
+        if end > start and not lines[start].after_gap and _is_signed(copy[-2:]):
+            contact.append(copy.pop())
+        contact += lines[start:end]
+        copy += lines[end : end + 1] if end == start else ()
+        start = end + (end == start)
+    signature = _signature_start(copy)
+    contact += copy[signature:]
+    last = copy[max(0, signature - _LAST) : signature]
+    del copy[max(0, signature - _LAST) :]
+    for line in last:
+        news, moved = _split_paragraph(line.text)
+        copy += [line if news == line.text else replace(line, text=news, html="")] if news else []
+        contact += [replace(line, text=moved)] if moved else []
+    return copy, contact
 
 
-def _block_end(lines: Sequence[Line], start: int) -> int:
-    """The end of the block that begins at `start`; `start` itself if none does."""
+def _block_end(lines: Sequence[Line], start: int, *, above: bool) -> int:
+    """The end of the block that begins at `start`; `start` itself if none does.
+
+    It ends with its last address or number: a headline below a contact is none of it.
+    """
     first = lines[start].text
-    if len(first) > _SHORT or _OPENING.match(first.lstrip("*-–—•# ")) is None:
+    opening = _OPENING.match(first.lstrip("*-–—•# ")) if len(first) <= _SHORT else None
+    if opening is None or _for_readers(first):
         return start
-    following = lines[start + 1 : start + _AHEAD]
-    finished = first.rstrip().endswith((".", "!", "?")) or (start == 0 and len(lines) == 1)
-    if finished and not any(_is_reach(line.text) for line in (lines[start], *following)):
+    reached = _is_reach(first, sentences=True)
+    follows = start + 1 < len(lines) and _is_reach(lines[start + 1].text)
+    # A sentence is a contact by itself only at the very end, where paragraphs are split.
+    if ends_sentence(first) and not follows and not (above and reached):
         return start
-    one_line = first.rstrip().endswith((".", "!", "?")) and _is_reach(first)
-    for position in range(start + 1, len(lines)):
-        text = lines[position].text
-        is_copy = len(text) > _SHORT or (text.endswith(".") and text.count(" ") >= 9)
-        if not _is_reach(text) and (one_line or is_copy or text.startswith("//")):
-            return position
-    return len(lines)
+    names_someone = above and _PERSON.match(first, opening.end()) is not None
+    end = start + 1 if reached or names_someone else start
+    names = 0
+    for position in range(start + 1, min(len(lines), start + _END)):
+        line = lines[position]
+        if _is_reach(line.text):
+            reached, names, end = True, 0, position + 1
+        elif names == _NAMES or not _may_name(line.text) or (above and reached and line.after_gap):
+            return end
+        else:
+            names += 1
+    return end if above else len(lines)
 
 
-def _is_reach(text: str) -> bool:
-    """A line with a mail address, a telephone number, or a label such as "Tel.:"."""
-    return len(text) <= 2 * _SHORT and bool(
-        _MAIL.search(text) or _PHONE.search(text) or _LABELLED.match(text)
+def _for_readers(text: str) -> bool:
+    """Whether whoever reads the news is to call or write, not the press."""
+    return _READERS.search(text) is not None and not _PRESS.search(text)
+
+
+def _is_signed(last: Sequence[Line]) -> bool:
+    """Whether the last of two lines is a name by itself; in a list it has no gap above it."""
+    return (
+        len(last) > 1
+        and as_byline(last[1].text.strip(" ,;:()–—-<>"), (), bare=True) is not None
+        and (last[1].after_gap or _PARTED.search(last[0].text) is not None)
     )
 
 
-def _split_paragraph(text: str) -> tuple[str, list[str]]:
-    reaches = [match.end() for kind in (_MAIL, _PHONE) for match in kind.finditer(text)]
-    last_reach = max(reaches, default=0)
-    for opening in _OPENING.finditer(text):
+def _is_reach(text: str, *, sentences: bool = False) -> bool:
+    """A line with a mail address, a telephone number, or a label such as "Tel.:"."""
+    if len(text) > 2 * _SHORT or (not sentences and ends_sentence(text) and text.count(" ") > 5):
+        return False
+    return bool(_MAIL.search(text) or _PHONE.search(text) or _LABELLED.match(text))
+
+
+def _may_name(text: str) -> bool:
+    """Short and neither a sentence nor a day: it may be a name, an office or a street."""
+    return len(text) <= _SHORT / 2 and not ends_sentence(text) and not as_dateline(text)
+
+
+def _split_paragraph(text: str) -> tuple[str, str]:
+    """The text without its sentences that say whom to contact, and these."""
+    spans = sentence_spans(text) if _OPENING.search(text) else []
+    reach = [_ADDRESS.search(text, start, end) is not None for start, end in spans]
+    for number, (start, end) in enumerate(spans):
+        opening = _OPENING.search(text, start, end)
+        opening = None if _for_readers(text[start:end]) else opening
         # "please contact Ms. Name, Officer": a person follows the verb, not a web page.
-        near_end = len(text) - opening.end() <= 2 * _SHORT
-        names_someone = near_end and _PERSON.match(text, opening.end())
-        if last_reach <= opening.start() and not names_someone:
-            continue
-        start = 0
-        for sentence in _SENTENCE_START.finditer(text, 0, opening.start() + 1):
-            start = sentence.end()
-        return text[:start].rstrip(), [text[start:]]
-    return text, []
+        if opening and (any(reach[number : number + 2]) or _PERSON.match(text, opening.end())):
+            last = number
+            while last + 1 < len(spans) and reach[last + 1]:
+                last += 1
+            rest = (text[:start].rstrip(), text[spans[last][1] :].lstrip())
+            return " ".join(part for part in rest if part), text[start : spans[last][1]]
+    return text, ""
 
 
 def _signature_start(copy: Sequence[Line]) -> int:
-    """The start of the short lines at the end with an address or a number; len(copy) if none."""
-    position = marked = len(copy)
-    while position > 1 and len(copy[position - 1].text) <= _SIGNATURE:
+    """Where names with an address or a number at the end begin; len(copy) if there are none.
+
+    Below a line such as "Residents can call:" or numbers of something else they are copy.
+    """
+    start = position = len(copy)
+    while position > 1 and len(copy) - position < _END:
         position -= 1
-        if _is_reach(copy[position].text):
-            marked = position
-        elif copy[position].text.endswith((".", "!", "?", "…", "]")):
+        text = copy[position].text
+        bare = _ADDRESS.sub("", text).strip(" ,;:()–—-<>")
+        named = not bare or _OFFICE.search(bare) or _LABELLED.match(text)
+        person = as_byline(bare, (), bare=True)
+        if _is_reach(text) and (named or person):
+            start = position
+        elif not _may_name(text) or text.endswith(":") or start - position > _NAMES:
             break
-    if marked == len(copy):
-        return marked
-    start = marked
-    while start > 1 and marked - start < _NAMES_ABOVE:
-        above = copy[start - 1].text
-        if len(above) > 90 or above[-1] in ".!?…:;]" or above.count(" ") >= 12:
-            break  # neither a name nor an office
-        start -= 1
-    return start
+        elif start < len(copy) and named:
+            start = position
+        elif start < len(copy) and _is_signed(copy[position - 1 : position + 1]):
+            return position
+    above = copy[start - 1].text if start else ""
+    press = any(_PRESS.search(line.text) for line in copy[start:])
+    for_all = above.endswith(":") or _is_reach(above) or _for_readers(above)
+    return len(copy) if for_all and not press else start

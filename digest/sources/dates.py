@@ -4,102 +4,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import accumulate
 
-from digest.language.days import WEEKDAY, Mention, mentions
-from digest.language.text import either, paragraphs, sentences, word_lists
-from digest.language.words import detect
+from digest.language.clauses import event_days
+from digest.language.days import Mention, dateline_end, mentions
+from digest.language.text import paragraphs, plain, sentences
+from digest.language.words import detect, name_language
 from digest.model import UNDATED, DateSource, Entry, KnownDate
+from digest.sources.lines import as_dateline
 
-_LISTS = word_lists("sources/dates.toml")
 _LEAD = 3000
 """Characters of the lead that are searched for a date."""
 _SHORT_LEAD = 25
 """A lead of fewer words is a standfirst: the next paragraph is searched too."""
+_OPENING = 40
+"""Below a standfirst only a day among these first characters is that of the news."""
 _EVENT_DAYS = 14
 """Days that an event may continue ("followed by ... on 4 October")."""
 _NEAR_DAYS = 60
 """A day without a year takes the year of another day in the text, at most this many days away."""
-
-_GOES_ON, _STOPS = (
-    re.compile(rf"(?<![^\W_]){either(_LISTS['between'][name])}(?![^\W_])", re.IGNORECASE)
-    for name in ("goes_on", "stops")
-)
-
-_REACH = 90
-"""Characters on either side of a day that are searched for words about it."""
 _OLDEST = 1995
 """Anything before this year is history, not news."""
-_END = r"(?![^\W_])"
-_BEFORE = either(word for words in _LISTS["before"].values() for word in words)
-
-_JUST_BEFORE = re.compile(
-    rf"(?<![^\W_]){_BEFORE}(?:\s(?:the|on|{WEEKDAY}),?)?\s{{0,2}}$", re.IGNORECASE
-)
-
-_PARTICIPLE = re.compile(
-    rf"(?<![^\W_]){either(_LISTS['decided']['things'])}"
-    rf"(?:\s[^,;.]{{1,50}}?)?,?\s{either((*_LISTS['decided']['how'], 'agreed'))}"
-    r"(?:\s(?:by|in|at|during)\s[^,;.]{1,60}?)?,?\s(?:on|of)\s(?:the\s|\w{3,6}day,?\s)?$",
-    re.IGNORECASE,
-)
-
-_PASSIVE = re.compile(
-    r"(?<![^\W_])(?:was|were|is|are|been|being)\s(?:\w{1,15}ly\s)?\w{3,14}(?:ed|t|n)\s[^,;.]{0,70}$"
-)
-
-_RELATIVE = re.compile(
-    r"(?<![^\W_])(?:which|that|who)\s(?:(?:was|were|had been|has been)\s)?(?:\w{1,15}ly\s)?"
-    rf"{either((*_LISTS['decided']['how'], 'entered into force'))}(?:\s[^,;.]{{1,60}})?\son\s$",
-    re.IGNORECASE,
-)
-
-_PARTICIPLE_RU = re.compile(
-    rf"(?<![^\W_]){either(_LISTS['decided']['how_ru'])}\w{{2,3}}(?:\s[^,;.]{{1,60}}?)?\s(?:с\s)?$",
-    re.IGNORECASE,
-)
-
-_RELATIVE_RU = re.compile(
-    r"(?<![^\W_])котор\w{2,3}\s(?:был\w?\s)?(?:принят|утвержд|подписан|учрежд|создан|вступил|введен|введён)"
-    r"[^,;.]{0,60}$",
-    re.IGNORECASE,
-)
-
-_NUMBERED = re.compile(
-    r"(?:№\s?[\w/-]{1,15}|(?<![^\W_])no\.?\s?\d[\w/-]{0,12}|(?<![^\W_])resolution\s[\w/-]{1,15}|резолюци\w\s[\w/-]{1,15})"
-    r"\s(?:of|от|dated)\s$",
-    re.IGNORECASE,
-)
-
-_EVERY_YEAR = re.compile(
-    r"(?<![^\W_])(?:every|each)\s(?:single\s)?year|(?<![^\W_])annually"
-    + _END
-    + r"|(?<![^\W_])(?:ежегодно|каждый год|каждого года)|her ýyl",
-    re.IGNORECASE,
-)
-
-_OBSERVED = re.compile(
-    r"(?<![^\W_])(?:is|are)\s(?:\w{1,15}ly\s)?(?:marked|celebrated|observed|commemorated|held)"
-    + _END
-    + r"|(?<![^\W_])(?:отмечает(?:ся)?|отмечают(?:ся)?|празднует(?:ся)?|празднуют(?:ся)?|bellenilýär)"
-    + _END,
-    re.IGNORECASE,
-)
-
-_INTERNATIONAL_DAY = re.compile(
-    r"(?:\bday|\bдня|\bдень|\bдню|\bднём|\bднем)(?:\s[^,;.()]{0,80}?)?,?\s?(?:on|[(–—-]|—)?\s?$",
-    re.IGNORECASE,
-)
-
-_WILL = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['ahead'])}{_END}", re.IGNORECASE)
-_PAST = re.compile(rf"(?<![^\W_]){either(_LISTS['verbs']['past'])}{_END}", re.IGNORECASE)
-_BE_DONE = re.compile(r"(?<![^\W_])be\s\w{3,15}", re.IGNORECASE)
-_SUBORDINATE = re.compile(
-    rf"(?<![^\W_])(?:which|that|what|who|что|котор\w{{2,3}}){_END}", re.IGNORECASE
-)
-
-_CLAUSE = re.compile(r"[;:]|,\s(?:and|but|а|но|и)\s")
-_OPENS_SPAN = re.compile(r"(?:from|с|со)\s[^,;.]{1,30}(?:until|till|до)\s$", re.IGNORECASE)
-"""As in "from 5 May until 10 May": the word joins the two ends of a span."""
+_QUOTED = re.compile('«[^«»]{1,600}»|"[^"]{1,600}"|“[^“”]{1,600}”|„[^„“”]{1,600}[“”]')
+_BRACKETS = str.maketrans("[]", "()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,161 +36,113 @@ class FoundDay:
     mention: Mention
     year: int | None
     source: DateSource
-    evidence: str
+    words: str
 
-    def known(self) -> KnownDate | None:
-        """The date; None without a year."""
-        if self.year is None or (day := self.mention.on(self.year)) is None:
-            return None
-        return KnownDate(day, self.source, self.evidence)
+    def known(self, received: date) -> KnownDate:
+        """The date; of a span that ends ahead, its first day. Unknown without a year, or contradicted."""
+        days = self.mention.days(self.year) if self.year else []
+        past = [day for day in days if day <= received]
+        if not past or self.mention.is_contradicted(self.words, days):
+            return UNDATED
+        words, start, end = self.words.translate(_BRACKETS), self.mention.start, self.mention.end
+        marked = f"{words[:start]}[{words[start:end]}]{words[end:]}"
+        return KnownDate(past[-1], self.source, marked)
 
 
-def read_copy(entries: Sequence[Entry]) -> list[Entry]:
+def read_copy(entries: Sequence[Entry], received: date) -> list[Entry]:
     """The entries of one document in its order, each with its language and its date.
 
-    Both stay if the source gave them.
+    Both stay if the source gave them. A missing year puts the day nearest to the dated entries before
+    and after; without such neighbours the date stays unknown, as if it is after the day `received`.
     """
-    dated = []
-    for entry, published in zip(entries, date_entries(entries), strict=True):
-        # The text has more words; the title counts only if the text does not decide.
-        language = entry.language or detect(entry.text) or detect(f"{entry.title}\n{entry.text}")
-        dated.append(replace(entry, language=language, published=published))
-    return dated
-
-
-def date_entries(entries: Sequence[Entry]) -> list[KnownDate]:
-    """The dates of one document's entries, in their order.
-
-    An entry that has a date keeps it. A missing year puts the day nearest to the dated entries before
-    and after; without such neighbours the date stays unknown.
-    """
-    dates: list[KnownDate] = []
+    read: list[Entry] = []
     days: list[FoundDay | None] = []
-    for entry in entries:
-        if entry.published.source is DateSource.UNKNOWN:
-            day = find_date(entry)
-            dates.append((day.known() if day else None) or UNDATED)
-        else:
-            day = None
-            dates.append(entry.published)
+    for one in entries:
+        # The text has more words; the title counts only if the text does not decide.
+        language = one.language or detect(_QUOTED.sub("", one.text)) or detect(one.text)
+        language = language or name_language(f"{one.title}\n{one.text}")
+        entry = replace(one, language=language)
+        day = find_date(entry) if one.published.source is DateSource.UNKNOWN else None
         days.append(day)
-    before = _nearest(dates)
-    after = _nearest(dates[::-1])[::-1]
-    for position, day in enumerate(days):
-        if day is None or day.year is not None:
-            continue
-        anchors = [one for one in (before[position], after[position]) if one is not None]
-        if (nearest := _in_nearest_year(day.mention, anchors)) is not None:
-            dates[position] = KnownDate(nearest, DateSource.NEIGHBOURS, day.evidence)
-    return dates
+        read.append(replace(entry, published=day.known(received)) if day else entry)
+    dates = [entry.published.day for entry in read]
+    before = accumulate(dates, _later)
+    after = [*accumulate(dates[::-1], _later)][::-1]
+    for i, (day, *around) in enumerate(zip(days, before, after, strict=True)):
+        anchors = [anchor for anchor in around if anchor is not None]
+        if day and day.year is None and (nearest := _in_nearest_year(day.mention, anchors)):
+            of_year = replace(day, year=nearest.year, source=DateSource.NEIGHBOURS)
+            read[i] = replace(read[i], published=of_year.known(received))
+    return read
 
 
-def _nearest(dates: Sequence[KnownDate]) -> list[date | None]:
-    """For each position the last known day before it."""
-    nearest: list[date | None] = []
-    last: date | None = None
-    for known in dates:
-        nearest.append(last)
-        last = known.day or last
-    return nearest
+def _later(known: date | None, day: date | None) -> date | None:
+    return day or known
 
 
 def _in_nearest_year(mention: Mention, anchors: Sequence[date]) -> date | None:
     years = {anchor.year + step for anchor in anchors for step in (-1, 0, 1)}
     days = [day for year in sorted(years) if 1 <= year <= 9999 and (day := mention.on(year))]
-    if not days:
-        return None
-    return min(days, key=lambda day: sum(abs((day - anchor).days) for anchor in anchors))
+    return min(days, key=lambda day: sum(abs((day - one).days) for one in anchors), default=None)
 
 
 def find_date(entry: Entry) -> FoundDay | None:
     """The day that the copy states; None if it states none.
 
-    A dateline or a wire tag comes first, and each may have the year of the other; then the last day of
-    the event in the lead. Background (a resolution adopted, a yearly observance, a plan) does not
-    count.
+    A dateline or a wire tag comes first, and each may have the year of the other; then the day of the
+    main event in the first sentence.
     """
-    lead = entry.lead[:_LEAD]
-    if lead.count(" ") + 1 < _SHORT_LEAD and not mentions(lead):
+    whole = plain(entry.lead)
+    lead = whole[dateline_end(whole) : _LEAD]
+    stated = [
+        (words, days[0])
+        for words in (plain(entry.dateline or ""), plain(entry.wire_tag or ""))
+        if words and (days := mentions(words, dateline=True))
+    ]
+    for words, day in stated:
+        year = day.year or _year_of(day, [*(other for _, other in stated), *mentions(lead)])
+        if year is not None or not any(other.year for _, other in stated):
+            return FoundDay(day, year, DateSource.STATED, words)
+    sentence = _first_sentence(lead)
+    named = mentions(sentence)
+    if not named and lead.count(" ") + 1 < _SHORT_LEAD and not mentions(lead):
         parts = iter(paragraphs(entry.text))
-        for part in parts:
-            if part == entry.lead:
-                break
-        lead = f"{lead}\n{next(parts, '')[:_LEAD]}".strip()
-    of_place = next(iter(mentions(entry.dateline or "")), None)
-    of_wire = next(iter(mentions(entry.wire_tag or "")), None)
-    if of_place is not None and entry.dateline is not None:
-        others = [*([of_wire] if of_wire else []), *mentions(lead)]
-        year = of_place.year or _near_year(of_place, others)
-        if year is not None or of_wire is None or of_wire.year is None:
-            return FoundDay(of_place, year, DateSource.STATED, entry.dateline)
-    if of_wire is not None and entry.wire_tag is not None:
-        year = of_wire.year or _near_year(of_wire, mentions(lead))
-        return FoundDay(of_wire, year, DateSource.STATED, entry.wire_tag)
-    for sentence in sentences(lead):
-        named = mentions(sentence)
-        event = [one for one in named if not _is_background(sentence, one)]
-        if event:
-            first, last = event[0], _last_of_event(sentence, event)
-            evidence = sentence[first.start : last.end]
-            if first.end < last.start:
-                words = (sentence[one.start : one.end] for one in (first, last))
-                evidence = " … ".join(words)
-            year = last.year or _near_year(last, named)
-            return FoundDay(last, year, DateSource.TEXT, evidence)
-    return None
-
-
-def _last_of_event(sentence: str, event: Sequence[Mention]) -> Mention:
-    """The first day of the event, or a later one if the sentence extends it."""
+        below = next((next(parts, "") for part in parts if part == entry.lead), "")
+        sentence = _first_sentence(plain(below[:_LEAD]))
+        named = [day for day in mentions(sentence) if day.start <= _OPENING]
+        named = [] if as_dateline(below) else named
+    event = [
+        day
+        for day in event_days(sentence, named, entry.language or detect(sentence))
+        if day.year is None or day.year >= _OLDEST
+    ]
+    if not event:
+        return None
     last = event[0]
     for one in event[1:]:
-        between = sentence[last.end : one.start]
-        if one.year not in (None, last.year) and last.year is not None:
-            break
         year = last.year or one.year or 2001
-        start, end = last.on(year), one.on(year)
-        if start is None or end is None or not 0 < (end - start).days <= _EVENT_DAYS:
+        start, end = last.on(year), one.on(one.year or year)
+        if not start or not end or not 0 < (end - start).days <= _EVENT_DAYS:
             break
-        if not _GOES_ON.search(between) or _STOPS.search(between):
-            break
-        last = one if one.year else replace(one, year=last.year)
-    return last
+        last = replace(one, year=one.year or last.year)
+    return FoundDay(last, _year_of(last, named), DateSource.TEXT, sentence)
 
 
-def _near_year(mention: Mention, others: Sequence[Mention]) -> int | None:
-    """The year of a day with a year that is near this one in the calendar."""
+def _first_sentence(text: str) -> str:
+    """Also where "г." of a year ends no sentence, although a capital follows."""
+    first = ""
+    for sentence in sentences(text):
+        first = f"{first} {sentence}".strip()
+        if not first.endswith(" г."):
+            break
+    return first
+
+
+def _year_of(mention: Mention, others: Sequence[Mention]) -> int | None:
+    """Its year, or that of a day with a year that is near it in the calendar."""
     for other in others:
-        if other.date is not None:
+        if mention.year is None and other.date is not None:
             near = _in_nearest_year(mention, [other.date])
             if near is not None and abs((near - other.date).days) <= _NEAR_DAYS:
                 return near.year
-    return None
-
-
-def _is_background(sentence: str, mention: Mention) -> bool:
-    """Whether the day is, by its sentence, not that of the news: history, yearly or in the future."""
-    before = sentence[max(0, mention.start - _REACH) : mention.start]
-    after = sentence[mention.end : mention.end + _REACH]
-    if mention.year is not None and mention.year < _OLDEST:
-        return True
-    if _JUST_BEFORE.search(before) or _NUMBERED.search(before):
-        return not _OPENS_SPAN.search(before)
-    if mention.year is None:
-        near = sentence[max(0, mention.start - 2 * _REACH) : mention.end + _REACH]
-        if _INTERNATIONAL_DAY.search(before) or _EVERY_YEAR.search(near) or _OBSERVED.search(near):
-            return True
-    # Something "adopted on" the day, in passing: a participle without a verb, or a relative clause.
-    if _PARTICIPLE.search(before) and not _PASSIVE.search(before):
-        return True
-    if any(one.search(before) for one in (_RELATIVE, _PARTICIPLE_RU, _RELATIVE_RU)):
-        return True
-    # A plan: the clause is about the future, and no past verb says that the day has come.
-    clause = _CLAUSE.split(before)[-1]
-    if plan := _WILL.search(clause):
-        return not _PAST.search(_BE_DONE.sub("", clause[plan.start() :]))
-    plan = _WILL.search(_CLAUSE.split(after)[0])
-    if plan is None or _PAST.search(clause):
-        return False
-    between = after[: plan.start()]
-    return not _PAST.search(between) and not _SUBORDINATE.search(between)
+    return mention.year

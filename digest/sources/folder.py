@@ -3,13 +3,19 @@
 import functools
 import os
 import stat
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 
 from digest.errors import DocumentError
 from digest.language.text import is_clean
 
 _MIB = 1024 * 1024
+READABLE = (".txt", ".md", ".html", ".htm", ".eml", ".docx", ".odt", ".rtf", ".pdf")
+_HIDDEN = (".", "~$")
+"""How hidden files begin, and those that Word keeps while a document is open."""
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +29,15 @@ class FoundDocument:
 
 
 def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
-    """The regular files of `folder` that match the glob `pattern`, by name, without hidden ones.
+    """The documents of a folder, as `survey` finds them."""
+    return survey(folder, pattern)[0]
 
+
+def survey(folder: Path, pattern: str) -> tuple[list[FoundDocument], Counter[str]]:
+    """The regular files of `folder` that the glob `pattern` takes, by name, without hidden ones; and how
+    many files beside them are ignored, by their ending.
+
+    Capitals make no difference in a file's name. A pattern that ends in "*" takes the formats that we read.
     A broken link counts as a document that cannot be read, and so does a link that leads out of the
     folder, once for all that is behind it. `folder` itself may be a link.
 
@@ -41,7 +54,19 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
         return above or (place if _leaves(place, root) else None)
 
     try:
-        paths = {leaving(path.parent) or path for path in folder.glob(pattern)}
+        above, slash, last = pattern.rpartition("/")
+        beside = folder.glob(f"{above}{slash}*" if last else pattern)
+        paths: set[Path] = set()
+        ignored = Counter[str]()
+        for path in beside:
+            parts = path.relative_to(folder).parts
+            if any(part.startswith(_HIDDEN) and part != ".." for part in parts):
+                continue
+            readable = path.name.lower().endswith(READABLE) or not last.endswith("*")
+            if readable and fnmatchcase(path.name.lower(), last.lower()):
+                paths.add(leaving(path.parent) or path)
+            elif path.is_file():
+                ignored[PurePath(path.name).suffix.lower() or "no ending"] += 1
         documents = []
         for path in paths:
             size = 0
@@ -56,15 +81,22 @@ def list_documents(folder: Path, pattern: str) -> list[FoundDocument]:
             if not is_clean(name):
                 # Shown escaped, so that each has its own; `read_bytes` refuses it.
                 name = name.encode("unicode_escape").decode("ascii")
-            if not any(part.startswith(".") and part != ".." for part in name.split("/")):
-                documents.append(FoundDocument(name, path, size, folder))
+            documents.append(FoundDocument(name, path, size, folder))
     except (ValueError, NotImplementedError) as error:
         reason = f"pattern {pattern!r} cannot be used ({error}); an example is *.txt"
         raise DocumentError(str(folder), reason) from error
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}); check its permissions"
         raise DocumentError(str(folder), reason) from error
-    return sorted(documents, key=lambda document: document.name)
+    return sorted(documents, key=lambda document: document.name), ignored
+
+
+def in_words(ignored: Counter[str]) -> str:
+    """The files that are not read, in one line: "3 files ignored: .pages (2), .doc (1)"."""
+    count = ignored.total()
+    often = sorted(ignored.items(), key=lambda one: (-one[1], one[0]))[:_MOST_NAMED]
+    named = ", ".join(f"{ending} ({times})" for ending, times in often)
+    return f"{count} file{'s' if count > 1 else ''} ignored: {named}"
 
 
 def check_folder(folder: Path) -> None:

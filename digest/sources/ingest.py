@@ -1,6 +1,6 @@
 """The verb `ingest`: bytes -> entries -> (language, date, themes, story) -> articles.
 
-list_documents | read, decode, parse           which documents changed; the keys of their entries
+survey | read, decode, parse                   which documents changed; the keys of their entries
   | in batches of at most fifty entries:
     read, date | match, join, classify, compare   no lock; a faulty document is a value
       | save, file, link                       one short write: all of a batch or nothing
@@ -10,18 +10,20 @@ does not matter where the batches are cut. `themes apply` files articles after a
 """
 
 import hashlib
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from digest.config.settings import SourceSettings
 from digest.errors import DocumentError
-from digest.language.text import decode
-from digest.model import Entry, ThemeScore
+from digest.model import Entry, Kill, ThemeScore
 from digest.newsroom import Newsroom
 from digest.sources.dates import read_copy
 from digest.sources.documents import read_entries
-from digest.sources.folder import FoundDocument, list_documents, read_bytes
+from digest.sources.folder import FoundDocument, read_bytes, survey
+from digest.sources.formats import read_document
 from digest.sources.store import (
     Document,
     DocumentState,
@@ -33,9 +35,11 @@ from digest.sources.store import (
     document_states,
     entries_of_document,
     forget_deleted,
+    hold_back_killed,
     mark_gone,
     nearby,
     next_moment,
+    propose,
     revise_article,
     save_document,
     save_entry,
@@ -44,11 +48,19 @@ from digest.sources.store import (
     sight,
     sightings,
 )
-from digest.sources.versions import are_one, join, keys_of, match_entries, pair_up
-from digest.store.articles import copy_values
-from digest.store.database import Database
+from digest.sources.versions import (
+    ORIGINAL,
+    are_one,
+    corrects,
+    join,
+    keys_of,
+    match_entries,
+    pair_up,
+)
+from digest.store.articles import copy_values, hour_of
+from digest.store.database import Database, text_from_moment
 from digest.stories.fingerprints import Fingerprint
-from digest.stories.linking import fingerprint_of, link_article, prepare_links
+from digest.stories.linking import count_words, fingerprint_of, link_article, prepare_links
 from digest.themes.filing import begin_filing, file_article, scores_of
 from digest.themes.lexicon import lexicon_of
 
@@ -59,29 +71,41 @@ SLOW_SECONDS = 0.25
 """After a longer write the next one is half as large."""
 BATCH_CHARACTERS = 1_000_000
 """Of text in one write, unless one entry has more."""
-KEPT_BYTES = 4 * MIB
+KEPT_BYTES = MIB
 Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
 Keys = Mapping[tuple[str, int], Mapping[int, bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A document as it is now, and its entries; none if it could not be read."""
+    """A document as it is now, its entries with their keys (keys_of), and its kills; none if it could
+    not be read.
+    """
 
     document: Document
     entries: tuple[Entry, ...] = ()
+    keys: tuple[Mapping[int, bool], ...] = ()
+    kills: tuple[Kill, ...] = ()
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """The result of an ingest; `faults` has one line for each document that could not be read."""
+    """The result of an ingest.
+
+    `asked` counts kills and corrections to decide. `faults` has one line for each document that could
+    not be read, `repaired` for each new one whose text had been decoded with the wrong encoding;
+    `ignored` counts the files that are not read, by ending.
+    """
 
     documents: int = 0
     unchanged: int = 0
     added: list[int] = field(default_factory=list)
     revised: list[int] = field(default_factory=list)
     linked: int = 0
+    asked: int = 0
     faults: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
 
 
 def ingest(
@@ -95,27 +119,34 @@ def ingest(
     report = IngestReport()
     for source in newsroom.settings.sources:
         try:
-            documents = list_documents(source.path, source.pattern)
+            documents, ignored = survey(source.path, source.pattern)
         except DocumentError as e:
             report.faults.append(f"source {source.name}: {e}")
             continue
+        report.ignored += ignored
         forget_deleted(newsroom.db, source.name, {document.name for document in documents})
         with sightings(newsroom.db):
-            changed = _survey(newsroom.db, source, documents, progress, report)
-            saving = _Saving(newsroom, source, changed, report, batch, archive=archive)
+            zone = ZoneInfo(newsroom.settings.site.time_zone)
+            changed, readings = _survey(newsroom.db, source, zone, documents, progress, report)
+            saving = _Saving(newsroom, source, changed, readings, report, batch, archive=archive)
             for some in saving.batches(progress):
                 saving.save(some)
+    count_words(newsroom.db, newsroom.now(), only_if_due=True)
     return report
 
 
 def _survey(
     db: Database,
     source: SourceSettings,
+    zone: ZoneInfo,
     documents: Sequence[FoundDocument],
     progress: Progress,
     report: IngestReport,
-) -> list[FoundDocument]:
-    """The documents that are new or changed; their entries are sighted, by place in this list."""
+) -> tuple[list[FoundDocument], dict[int, Reading]]:
+    """The documents that are new or changed; their entries are sighted, by place in this list.
+
+    With the first few of them as they were read, so that a small ingest reads each once.
+    """
 
     def states() -> Iterator[DocumentState | None]:
         for start in range(0, len(documents), BATCH):
@@ -124,8 +155,10 @@ def _survey(
             yield from map(found.get, names)
 
     changed: list[FoundDocument] = []
+    readings: dict[int, Reading] = {}
+    kept_bytes = 0
     for document, state in zip(progress(documents), states(), strict=True):
-        reading = _read(document, source, state)
+        reading = _read(document, source, zone, state)
         if reading is None:
             continue
         report.documents += 1
@@ -137,19 +170,27 @@ def _survey(
             continue
         stored = entries_of_document(db, state.id) if state else []
         matches = match_entries([one.entry for one in stored], reading.entries)
-        for entry, match in zip(reading.entries, matches, strict=True):
+        for entry, keys, match in zip(reading.entries, reading.keys, matches, strict=True):
             earlier = {} if match is None else {-stored[match].article_id: True}
-            sight(db, len(changed), entry.line, keys_of(entry) | earlier)
+            sight(db, len(changed), entry.line, {**keys, **earlier})
+        if now.encoding and now.encoding.endswith("repaired"):
+            report.repaired.append(f"source {source.name}: {now.name}: {now.encoding}")
+        kept_bytes += document.size
+        if kept_bytes <= KEPT_BYTES:
+            readings[len(changed)] = reading
         changed.append(document)
-    return changed
+    return changed, readings
 
 
 def _read(
-    document: FoundDocument, source: SourceSettings, state: DocumentState | None = None
+    document: FoundDocument,
+    source: SourceSettings,
+    zone: ZoneInfo,
+    state: DocumentState | None = None,
 ) -> Reading | None:
     """The document as it is now, its entries undated; None if it was deleted since it was found.
 
-    Without entries if `state` has the same bytes.
+    Without entries if `state` has the same bytes. `zone` is the newsroom's.
     """
     name = document.name
     try:
@@ -162,13 +203,16 @@ def _read(
     if state is not None and state.sha256 == sha256:
         return Reading(Document(name, sha256, len(data), error=state.error))
     try:
-        text, encoding = decode(name, data)
-        entries = read_entries(name, text)
+        read = read_document(name, data)
+        entries = read_entries(name, read.lines, zone)
         if not entries:
             raise DocumentError(name, "holds no article; write one into it or remove it")
     except DocumentError as e:
         return Reading(Document(name, sha256, len(data), error=e.reason))
-    return Reading(Document(name, sha256, len(data), encoding), tuple(entries))
+    kills = tuple(entry.kills for entry in entries if entry.kills)
+    copy = tuple(entry for entry in entries if not entry.kills)
+    keys = tuple(map(keys_of, copy))
+    return Reading(Document(name, sha256, len(data), read.encoding), copy, keys, kills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +257,7 @@ class _Saving:
         newsroom: Newsroom,
         source: SourceSettings,
         documents: Sequence[FoundDocument],
+        readings: dict[int, Reading],
         report: IngestReport,
         most: int,
         *,
@@ -220,8 +265,9 @@ class _Saving:
     ) -> None:
         self.newsroom, self.db, self.source = newsroom, newsroom.db, source
         self.most = self.now_most = most
-        self.documents = documents
+        self.documents, self.readings = documents, readings
         self.report = report
+        self.zone = ZoneInfo(newsroom.settings.site.time_zone)
         self.lexicon = lexicon_of(newsroom.settings.themes)
         self.archived = archive or source.archive
         self.kept: OrderedDict[int, Reading] = OrderedDict()
@@ -253,10 +299,13 @@ class _Saving:
         reading = self.kept.pop(place, None)
         if reading is not None:
             self.kept_bytes -= reading.document.size
-        elif (reading := _read(self.documents[place], self.source)) is None:
-            return None
         else:
-            reading = replace(reading, entries=tuple(read_copy(reading.entries)))
+            reading = self.readings.pop(place, None)
+            reading = reading or _read(self.documents[place], self.source, self.zone)
+            if reading is None:
+                return None
+            today = self.newsroom.now().astimezone(self.zone).date()
+            reading = replace(reading, entries=tuple(read_copy(reading.entries, today)))
         self.kept[place] = reading
         self.kept_bytes += reading.document.size
         while self.kept_bytes > KEPT_BYTES:
@@ -274,9 +323,9 @@ class _Saving:
             if (reading := self._read(place)) is not None:
                 readings[place] = reading
         keys = {
-            (entry.document, entry.line): keys_of(entry)
+            (entry.document, entry.line): own_keys
             for place, reading in readings.items()
-            for entry in reading.entries
+            for entry, own_keys in zip(reading.entries, reading.keys, strict=True)
             if entry.line in lines[place]
         }
         while not self._try(batch, list(readings.values()), keys):
@@ -324,7 +373,9 @@ class _Saving:
             began = self.newsroom.now()
             if db.version() != version and nearby(db, source, names, asked) != stored:
                 return False
-            self._write(documents, gone, drafts, stored)
+            read = [part.reading for part in batch if part.last]
+            kills = [(one.document.name, kill) for one in read for kill in one.kills]
+            self._write(documents, gone, drafts, kills, stored)
         slow = (self.newsroom.now() - began).total_seconds() > SLOW_SECONDS
         self.now_most = max(1, self.now_most // 2) if slow else min(self.most, self.now_most * 2)
         return True
@@ -337,7 +388,7 @@ class _Saving:
         of_article: dict[int, list[_Item]] = {}
         for group in pair_up([item.entry for item in items], [item.keys for item in items]):
             members = [by_place[entry.document, entry.line] for entry in group]
-            article_id = _article_of(members, stored, replaced)
+            article_id = _article_of(members, stored, replaced, self.newsroom.now())
             if article_id is not None and article_id in of_article:
                 of_article[article_id] += members
                 continue
@@ -361,7 +412,8 @@ class _Saving:
             findings = None
             if row is None or any(row[name] != value for name, value in copy_values(copy).items()):
                 scores = scores_of(self.lexicon, copy)
-                findings = scores, fingerprint_of(copy), search_forms(copy)
+                print_ = fingerprint_of(copy, self.newsroom.now())
+                findings = scores, print_, search_forms(copy)
             own_items = [item for item in members if not item.later]
             drafts.append(_Draft(article_id, copy, place, own_items, findings))
         return drafts
@@ -371,6 +423,7 @@ class _Saving:
         documents: Sequence[Document],
         gone: Sequence[int],
         drafts: Sequence[_Draft],
+        kills: Sequence[tuple[str, Kill]],
         stored: Nearby,
     ) -> None:
         """Only statements: what needs computing is in the drafts. Call inside a write."""
@@ -400,6 +453,9 @@ class _Saving:
                 )
                 report.added.append(article_id)
                 changed = True
+                if all(item.entry.correction is not None for item in draft.items):
+                    names = Kill(copy.correction or "", copy.title, copy.number)
+                    report.asked += propose(db, document_id, moment, names, article_id)
             else:
                 changed = revise_article(db, article_id, document_id, copy, moment, forms=forms)
                 report.revised += [article_id] if changed else []
@@ -415,6 +471,9 @@ class _Saving:
             if changed and print_:
                 file_article(db, self.lexicon, article_id, scores)
                 report.linked += link_article(db, article_id, print_, moment, ranks)
+        for name, kill in kills:
+            report.asked += propose(db, ids[name], moment, kill)
+        hold_back_killed(db, moment)
 
 
 def _is_saved(document: Document, stored: Nearby) -> bool:
@@ -422,13 +481,39 @@ def _is_saved(document: Document, stored: Nearby) -> bool:
     return state is not None and (state.sha256, state.error) == (document.sha256, document.error)
 
 
-def _article_of(items: Sequence[_Item], stored: Nearby, replaced: set[int]) -> int | None:
-    """The stored article of these entries: by those that they replace, else by their words."""
+def _article_of(
+    items: Sequence[_Item], stored: Nearby, replaced: set[int], now: datetime
+) -> int | None:
+    """The stored article of these entries: by those that they replace, else by their words, else the one
+    that they correct, if that is certain.
+
+    What is embargoed adds no word to an article that readers see.
+    """
+    at, since = text_from_moment(now), text_from_moment(now - ORIGINAL)
+    waiting = [item.entry.text for item in items if (hour_of(item.entry.embargo) or now) > now]
+
+    def may_be(article_id: int) -> bool:
+        row = stored.articles[article_id]
+        return (row["opens_at"] or "") > at or all(text == row["text"] for text in waiting)
+
+    def is_recent(article_id: int) -> bool:
+        row = stored.articles[article_id]
+        return row["withdrawn_at"] is None and row["received_at"] >= since
+
     known = {item.before.article_id for item in items if item.before is not None}
     if not known:
         keyed = set[int]().union(*(stored.of_key.get(key, ()) for one in items for key in one.keys))
-        keyed -= replaced
-        for other in stored.entries:
-            if other.article_id not in known and other.id in keyed:
+        near = [other for other in stored.entries if other.id in keyed - replaced]
+        for other in near:
+            if other.article_id not in known:
                 known |= {other.article_id for one in items if are_one(one.entry, other.entry)}
-    return min(known, default=None)
+        if not known:
+            known = {
+                other.article_id
+                for other in near
+                if is_recent(other.article_id)
+                for one in items
+                if corrects(one.entry, other.entry) or corrects(other.entry, one.entry)
+            }
+            known = known if len(known) == 1 else set()
+    return min(filter(may_be, known), default=None)

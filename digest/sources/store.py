@@ -10,22 +10,42 @@ from datetime import datetime
 from typing import Any
 
 from digest.language.words import index_forms
-from digest.model import Entry
-from digest.store.articles import COPY_COLUMNS, DATE_COLUMNS, copy_values, entry_from_row, seen_at
-from digest.store.database import Database, Row, text_from_moment
+from digest.model import NEVER, Entry, Kill
+from digest.sources.versions import names_of
+from digest.store.articles import (
+    COPY_COLUMNS,
+    DATE_COLUMNS,
+    EMBARGO_COLUMNS,
+    copy_values,
+    entry_from_row,
+    free_moment,
+    hour_of,
+    open_at,
+    seen_at,
+)
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 ATOM_NAMESPACE = uuid.UUID("6f0f2a0e-6b0c-5d0a-9d7e-2d9a4b1f6c11")
 """The namespace of all permanent ids; it never changes."""
 
 _SELECT_ENTRIES = """
-SELECT entries.*, documents.name AS document, press_contacts.contact
-  FROM entries
-  JOIN documents ON documents.id = entries.document_id
-  LEFT JOIN press_contacts ON press_contacts.entry_id = entries.id
+SELECT entries.*, documents.name AS document,
+       (SELECT json_group_array(json_array(kind, text)) FROM (SELECT * FROM entry_cuts
+         WHERE entry_id = entries.id ORDER BY position)) AS cuts
+  FROM entries JOIN documents ON documents.id = entries.document_id
 """
 
-_READ = frozenset(COPY_COLUMNS) - {"dateline", "wire_tag", *DATE_COLUMNS} | {"published_at"}
+_NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark"}
+_READ = frozenset(COPY_COLUMNS) - _NOTED - {*DATE_COLUMNS, *EMBARGO_COLUMNS} | {"published_at"}
 """The columns that people read: a change in one of them makes a new version."""
+CORRECTED = {
+    "title": ("title",),
+    "text": ("lead", "text"),
+    "date": ("published_at",),
+    "byline": ("byline",),
+    "correction": ("correction",),
+}
+"""The parts that a correction names, by their columns."""
 
 
 Forms = tuple[str, str]
@@ -149,7 +169,8 @@ def nearby(db: Database, source: str, names: Sequence[str], keys: Mapping[int, b
         sorted(set().union(*of_key.values())),
     )
     columns = ", ".join(COPY_COLUMNS)
-    sql = f"SELECT id, {columns} FROM articles WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - names are ours
+    sql = f"""SELECT id, received_at, opens_at, withdrawn_at, {columns}
+                FROM articles WHERE id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - names are ours
     ids = sorted({one.article_id for one in entries})
     articles = {row["id"]: row for row in db.rows(sql, (json.dumps(ids),))}
     return Nearby(documents, entries, of_key, articles)
@@ -231,12 +252,12 @@ def save_entry(
         entry_id = db.insert("entries", values)
     else:
         _update(db, "entries", values, "id = ?", (entry_id,))
-    for table in ("entry_keys", "press_contacts"):
+    for table in ("entry_keys", "entry_cuts"):
         db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
     rows = [(key, entry_id, asks) for key, asks in keys.items()]
     db.run_many("INSERT INTO entry_keys (key, entry_id, asks) VALUES (?, ?, ?)", rows)
-    if entry.contact:
-        db.insert("press_contacts", {"entry_id": entry_id, "contact": entry.contact})
+    cuts = [(entry_id, nth, cut.kind.value, cut.text) for nth, cut in enumerate(entry.cuts)]
+    db.run_many("INSERT INTO entry_cuts VALUES (?, ?, ?, ?)", cuts)
     return entry_id
 
 
@@ -271,7 +292,8 @@ def add_article(
             break
     else:
         raise LookupError(f"10,000 articles of one name in {entry.document}")
-    at = text_from_moment(moment)
+    at, hour = text_from_moment(moment), hour_of(entry.embargo)
+    seen = max(moment, hour or moment)
     values = copy_values(entry)
     article_id = db.insert(
         "articles",
@@ -284,8 +306,11 @@ def add_article(
             "version": 1,
             **values,
             "archived": int(archived),
-            "first_seen_at": at,
-            "updated_at": at,
+            "received_at": at,
+            "opens_at": hour and text_from_moment(hour),
+            "first_seen_at": text_from_moment(seen),
+            "updated_at": text_from_moment(free_moment(db, seen)),
+            "corrected_at": None if entry.correction is None else text_from_moment(seen),
         },
     )
     db.insert("article_versions", {"article_id": article_id, "version": 1, **values, "made_at": at})
@@ -302,12 +327,18 @@ def revise_article(
     *,
     forms: Forms | None = None,
 ) -> bool:
-    """Store the article as it is now; True if people see a change, which makes a new version."""
+    """Store the article as it is now; True if people see a change, which makes a new version.
+
+    Another embargo moves the hour of an article that still waits.
+    """
     stored = db.row("SELECT * FROM articles WHERE id = ?", (article_id,))
     if stored is None:
         raise LookupError(f"article {article_id}")
     values = copy_values(entry)
     place = {"document_id": document_id, "line": entry.line}
+    moved = any(stored[column] != values[column] for column in EMBARGO_COLUMNS)
+    if moved and not is_killed(db, article_id):
+        open_at(db, article_id, hour_of(entry.embargo), moment)
     if all(stored[column] == value for column, value in {**values, **place}.items()):
         return False
     if all(stored[column] == values[column] for column in _READ):
@@ -317,12 +348,100 @@ def revise_article(
         return False
     at = text_from_moment(moment)
     version = stored["version"] + 1
-    news = {**values, **place, "version": version, "updated_at": at}
+    seen = moment_from_text(
+        db.value("SELECT first_seen_at FROM articles WHERE id = ?", (article_id,))
+    )
+    waits = seen > moment
+    news = {**values, **place, "version": version}
+    if not stored["withdrawn_at"]:  # else readers see no change
+        updated_at = free_moment(db, max(moment, seen), but_for=article_id if waits else 0)
+        news["updated_at"] = text_from_moment(updated_at)
+    if waits:
+        news["corrected_at"] = None if entry.correction is None else text_from_moment(seen)
+    elif not stored["withdrawn_at"]:
+        parts = (
+            part
+            for part, columns in CORRECTED.items()
+            if any(stored[one] != values[one] for one in columns)
+            and (part != "correction" or entry.correction is not None)
+        )
+        news |= {"corrected_at": at, "corrected": " ".join(parts)}
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
     db.insert("article_versions", row)
     db.index_text(article_id, *(forms or search_forms(entry)))
     return True
+
+
+def propose(
+    db: Database, document_id: int, moment: datetime, names: Kill, article_id: int | None = None
+) -> bool:
+    """Ask a person to withdraw what a kill names, or what `article_id` corrects; False if already asked.
+
+    Call inside a write.
+    """
+    sql = """INSERT INTO proposals (kind, document_id, article_id, words, title, number, made_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+    kind = "kill" if article_id is None else "correction"
+    words = names.words, names.title or "", names.number or ""
+    return bool(db.run(sql, (kind, document_id, article_id, *words, text_from_moment(moment))))
+
+
+def open_proposals(db: Database, article_id: int | None = None) -> list[Row]:
+    """What nobody has settled, or of that what is about an article; the oldest first.
+
+    `named` are the articles that it may mean, the newest first, but for what stands beside it in its
+    document: those of its title, else of its number; of its own source, if there are any.
+    """
+    proposals = db.rows(
+        """SELECT proposals.*, documents.name AS document, source_id FROM proposals
+             JOIN documents ON documents.id = document_id
+            WHERE settled_at IS NULL AND NOT EXISTS (SELECT 1 FROM entries
+                  WHERE entries.article_id = proposals.article_id AND correction IS NULL)
+            ORDER BY made_at, 1"""
+    )
+    sql = """SELECT DISTINCT articles.id, articles.source_id = :source_id AS own FROM entry_keys
+               JOIN entries ON entries.id = entry_id JOIN articles ON articles.id = entries.article_id
+              WHERE key = :key AND articles.id IS NOT :article_id AND withdrawn_at IS NULL
+                AND (entries.document_id != :document_id OR gone_at IS NOT NULL) ORDER BY 1 DESC"""
+    for one in proposals:
+        titles, numbers = names_of(one["title"], None), names_of(None, one["number"])
+        rows = [row for key in titles for row in db.rows(sql, {**one, "key": key})]
+        own = [row for key in numbers for row in db.rows(sql, {**one, "key": key}) if row["own"]]
+        one["named"] = [row["id"] for row in [row for row in rows if row["own"]] or rows or own]
+    return [one for one in proposals if article_id in (None, one["article_id"], *one["named"])]
+
+
+def settle(db: Database, article_id: int, by: str, moment: datetime) -> set[int]:
+    """Note that somebody has decided what was asked about an article; all articles that were named.
+
+    Call inside a write.
+    """
+    values, proposals = (text_from_moment(moment), by), open_proposals(db, article_id)
+    sql = "UPDATE proposals SET settled_at = ?, settled_by = ? WHERE id = ?"
+    db.run_many(sql, [(*values, one["id"]) for one in proposals])
+    return {named for one in proposals for named in one["named"]}
+
+
+def hold_back_killed(db: Database, moment: datetime) -> None:
+    """Keep what is embargoed so while a kill may mean it. Call inside a write."""
+    for one in open_proposals(db):
+        for named in one["named"] if one["kind"] == "kill" else ():
+            open_at(db, named, NEVER, moment)
+
+
+def is_killed(db: Database, article_id: int) -> bool:
+    """Whether a kill that is not settled may mean this article."""
+    return any(one["kind"] == "kill" for one in open_proposals(db, article_id))
+
+
+def release_article(db: Database, article_id: int, moment: datetime, by: str) -> bool:
+    """End the embargo of an article, or let one that asks too late stay; False if readers saw it before.
+
+    Call inside a write.
+    """
+    _update(db, "articles", {"released_by": by}, "id = ? AND released_by IS NULL", (article_id,))
+    return open_at(db, article_id, None, moment)
 
 
 def next_moment(db: Database, moment: datetime) -> datetime:

@@ -1,10 +1,13 @@
 """Entries of one article: a teaser and its full text, copies, and the entries of a changed document."""
 
 import html
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import blake2b
+from typing import Any
 
 from digest.language.text import words
 from digest.model import DateSource, Entry
@@ -17,6 +20,11 @@ _KEY_WORDS = (32, _TEASER_WORDS - 1)
 _SAMPLE_WORDS = 400
 _ALIKE = 0.6
 """Minimum share of common word pairs for a revision of an earlier text."""
+_NAMING_WORDS = 2
+"""A shorter title names many."""
+ORIGINAL = timedelta(days=30)
+"""What came in before is not corrected, unless a person says so."""
+_AROUND = ("byline", "dateline", "wire_tag", "urgency", "number", "update", "correction", "embargo")
 _BY_CERTAINTY = (DateSource.STATED, DateSource.TEXT, DateSource.NEIGHBOURS, DateSource.UNKNOWN)
 
 
@@ -40,7 +48,29 @@ def keys_of(entry: Entry) -> dict[int, bool]:
     keys[_key(["text", *([] if len(text) >= _OPENING_WORDS else words(entry.title)), *text])] = True
     if entry.guid:
         keys[_key(["guid", entry.guid])] = True
-    return keys
+    title = "" if entry.title_made else entry.title
+    return keys | dict.fromkeys(names_of(title, entry.number), amends(entry))
+
+
+def names_of(title: str | None, number: str | None) -> list[int]:
+    """The keys by which a kill or a correction finds what it names: for its title, for its number."""
+    title_words = words(title or "")
+    keys = [_key(["title", *title_words])] if len(title_words) >= _NAMING_WORDS else []
+    return [*keys, *([_key(["number", *words(number)])] if number else [])]
+
+
+def amends(entry: Entry) -> bool:
+    """Whether it says that it corrects or updates an earlier one."""
+    return entry.update is not None or entry.correction is not None
+
+
+def corrects(new: Entry, old: Entry) -> bool:
+    """Whether `new` is certainly a correction or a later form of `old`, of the same source."""
+    same = {*names_of(new.title, new.number)} & {*names_of(old.title, old.number)}
+    days = {new.published.day, old.published.day} - {None}
+    if not (amends(new) and same and len(days) < 2 and new.language == old.language):
+        return False
+    return _alike(_word_pairs(new), _word_pairs(old)) >= _ALIKE
 
 
 def _key(parts: Sequence[str]) -> int:
@@ -77,8 +107,8 @@ def is_teaser_of(teaser: Entry, full: Entry) -> bool:
 def join(entries: Sequence[Entry]) -> Entry:
     """One article from all its entries, the same in any order.
 
-    The body is that of the complete text; the title the listing's own, else the text's own, else a
-    made one; everything else is the best that any entry has.
+    The body is that of the complete text, of a correction before what it corrects; the title the
+    listing's own, else the text's own, else a made one; everything else is the best that any entry has.
 
     Raises:
         ValueError: there is no entry.
@@ -88,22 +118,22 @@ def join(entries: Sequence[Entry]) -> Entry:
         raise ValueError("an article needs at least one entry")
     base = ordered[0]
     own = [one for one in ordered if not one.title_made]
-    headline = next(iter([one for one in own if not one.complete] or own), base)
+    listed = [one for one in own if not one.complete and not amends(base)]
+    headline = next(iter(listed or own), base)
     body = _with_first_heading(base, headline, ordered)
+    first: dict[str, Any] = {
+        name: next((value for one in ordered if (value := getattr(one, name)) is not None), None)
+        for name in (*_AROUND, "guid", "url")
+    }
     return replace(
         body,
         title=headline.title,
         title_made=headline.title_made,
-        language=_first(ordered, lambda one: one.language or None) or "",
-        byline=_first(ordered, lambda one: one.byline),
-        dateline=_first(ordered, lambda one: one.dateline),
-        wire_tag=_first(ordered, lambda one: one.wire_tag),
-        contact=_first(ordered, lambda one: one.contact),
-        guid=_first(ordered, lambda one: one.guid),
-        url=_first(ordered, lambda one: one.url),
+        language=next((one.language for one in ordered if one.language), ""),
         published=min(
             (one.published for one in ordered), key=lambda known: _BY_CERTAINTY.index(known.source)
         ),
+        **first,
     )
 
 
@@ -124,9 +154,10 @@ def pair_up(
             leaders[place] = place = leaders[leaders[place]]
         return place
 
+    own_keys = {place: keys[place] if keys else keys_of(entries[place]) for place in leaders}
     buckets: dict[int, list[tuple[int, bool]]] = defaultdict(list)
     for place in leaders:
-        for key, asks in (keys[place] if keys else keys_of(entries[place])).items():
+        for key, asks in own_keys[place].items():
             buckets[key].append((place, asks))
     for bucket in buckets.values():
         for i in (place for place, asks in bucket if asks):
@@ -134,6 +165,13 @@ def pair_up(
                 first, second = sorted((leader(i), leader(j)))
                 if first != second and are_one(entries[i], entries[j]):
                     leaders[second] = first
+    amending = [place for place in leaders if amends(entries[place])]
+    for i in sorted(amending, key=lambda place: _form(entries[place])):
+        near = {j for key in own_keys[i] for j, _ in buckets[key]}
+        originals = {leader(j) for j in near if corrects(entries[i], entries[j])} - {leader(i)}
+        if len(originals) == 1:  # of several, none is certain
+            first, second = sorted((leader(i), *originals))
+            leaders[second] = first
     groups: dict[int, list[int]] = defaultdict(list)
     for places in copies.values():
         groups[leader(places[0])] += places
@@ -171,15 +209,19 @@ def match_entries(old: Sequence[Entry], new: Sequence[Entry]) -> list[int | None
         if matched[position] is None:
             pairs = _word_pairs(entry)
             for place, others in before.items():
-                total = pairs.total() + others.total()
-                share = 2 * (pairs & others).total() / total if total else 0.0  # Dice's coefficient
-                if share >= _ALIKE:
+                if (share := _alike(pairs, others)) >= _ALIKE:
                     alike.append((-share, place, position))
     for _, place, position in sorted(alike):
         if place in free and matched[position] is None:
             matched[position] = place
             free.discard(place)
     return matched
+
+
+def _alike(one: Counter[tuple[str, str]], other: Counter[tuple[str, str]]) -> float:
+    """Dice's coefficient."""
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if total else 0.0
 
 
 def _word_pairs(entry: Entry) -> Counter[tuple[str, str]]:
@@ -231,10 +273,17 @@ def _begins_with(text: list[str], start: list[str]) -> bool:
 
 
 def _completeness(entry: Entry) -> tuple[object, ...]:
-    """Sorts the complete text first, the longest of several, then by place: always the same."""
+    """Sorts the complete text first, the latest form and then the longest of several, then by place:
+    always the same."""
     place = (entry.document, entry.line)
     copy = (entry.title_made, entry.title, entry.text, entry.guid or "")
-    return not entry.complete, -len(entry.text), *place, *copy
+    return not entry.complete, *(-value for value in _form(entry)), -len(entry.text), *place, *copy
+
+
+def _form(entry: Entry) -> tuple[int, int]:
+    """A later form of a text has a higher one: an update its number, then a correction."""
+    number = re.search(r"\d{1,9}", entry.update or "")
+    return int(number[0]) if number else entry.update is not None, entry.correction is not None
 
 
 def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) -> Entry:
@@ -253,7 +302,3 @@ def _with_first_heading(base: Entry, headline: Entry, ordered: Sequence[Entry]) 
         text=f"{base.title}\n\n{base.text}",
         content_html=f"<h2>{html.escape(base.title, quote=False)}</h2>\n{base.content_html}",
     )
-
-
-def _first(ordered: Sequence[Entry], known: Callable[[Entry], str | None]) -> str | None:
-    return next((value for one in ordered if (value := known(one)) is not None), None)

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from digest.language.days import dateline_end, month_number
-from digest.language.text import either, fold, fold_keep, word_lists, words
+from digest.language.text import either, fold, fold_keep, plain, word_lists, words
 from digest.language.words import latin, skeleton, stem
 
 _MONTHS = word_lists("language/languages.toml")["months"]
@@ -91,6 +91,13 @@ def notions() -> dict[str, str]:
 
 
 @cache
+def numbers() -> dict[str, str]:
+    """The key of each number that is written as a word."""
+    listed = word_lists(LISTS)["numbers"].items()
+    return {word: f"#{number}" for number, words in listed for word in words}
+
+
+@cache
 def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
     """Organisations under the stem of their first word: each name in stems, and the short name.
 
@@ -106,24 +113,29 @@ def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
 
 @cache
 def word_set(name: str) -> frozenset[str]:
-    """One of the lists "nothing", "towns" and "world_days"."""
+    """One of the lists "nothing", "world_days" and "places"."""
     return frozenset(word_lists(LISTS)["words"][name])
 
 
+_COMMON, _RARE = 7.0, 4.0  # Zipf values of a word that is in every article, and in hardly any
+
+
 @cache
-def _measured() -> dict[str, float]:
-    listed = word_lists(LISTS)["rarity"]
-    return {key: float(rarity) for rarity, keys in listed.items() for key in keys}
+def _frequencies() -> dict[str, float]:
+    """The Zipf value of each key that is not rare."""
+    listed = word_lists("stories/frequencies.toml")["zipf"]
+    return {key: float(zipf) for zipf, keys in listed.items() for key in keys}
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def rarity_of(key: str) -> float:
-    """How rare a term's key is: from 0, in every article, to 1, in hardly any."""
+    """How rare a term's key is in general: from 0, in every article, to 1, in hardly any."""
     if key[0] == "#":
         if _YEAR_KEY.fullmatch(key):
             return 0.35
-        return 0.6 if _SMALL.fullmatch(key) else 0.9
-    return _measured().get(key, 1.0)
+        return 0.45 if len(key) == 2 else 0.6 if _SMALL.fullmatch(key) else 0.9
+    zipf = _frequencies().get(key, _RARE)
+    return min(1.0, max(0.05, (_COMMON - zipf) / (_COMMON - _RARE)))
 
 
 READ = 12_000
@@ -136,18 +148,25 @@ _KEY_TERMS = 24
 _DAYS = 6
 _SHORT = 8  # letters of an acronym at most
 _LONG = 4  # letters of an acronym as a rule
-_TITLE, _TEXT, _QUOTED = 1.5, 1.0, 0.3
-_TOKEN = re.compile(r"\d{1,15}(?:[ \u00a0]\d{3}\b){0,3}(?:[.,]\d{1,15}){0,3}|[^\W\d_]{1,40}")
+_TITLE, _TEXT, _QUOTED, _FILED_AT = 1.5, 1.0, 0.3, 0.3
+_TOKEN = re.compile(
+    r"(?<![^\W\d_])\d{1,15}(?:[ \u00a0]\d{3}\b){0,3}(?:[.,]\d{1,15}){0,3}|[^\W\d_]{1,40}"
+)
+_GROUPED = re.compile(r"[ \u00a0]|[.,](?=\d{3}(?:[.,]|$))")
 _QUOTE = re.compile(r"[«“„\"][^«»“”„\"\n]{40,300}[»”“\"]")
 _ROMAN = re.compile(r"[IVX]+")
-_OPENERS = '.!?:…«“„"\n'
+# What languages share although its stems differ: "-tion", "-ция"; and names without an ending, or in "-ев".
+_SHARED = re.compile(r"(?:ци\w{0,3}|tions?)$")
+_WHOLE = re.compile(r"(?:[б-джзклнпрстфцчшщ]|ци\w{0,3}|(?:[оеё]в|[иы]н)(?:ы?х|ы?ми?|ой|[ауеы]))$")
+_SCALES = {"hundred": 100, "thousand": 1000}
+_OPENERS = ".!?:…\n"
 
 
 class Term(NamedTuple):
     """A word, name, number or organisation as it is compared.
 
     `key` is the same in each language: a notion ("customs"), "~" and the skeleton of any other
-    word, "#27" for a number, "@OSCE" for an organisation. `form` is how an editor reads a name, ""
+    word, "~" and an acronym, "#27" for a number, "@OSCE" for an organisation of the list. `form` is how an editor reads a name, ""
     for a plain word. `weight` is by place alone: more in the title, little in a long quotation,
     which is mostly the name of a programme or an event.
     """
@@ -165,9 +184,10 @@ class Term(NamedTuple):
 class Fingerprint:
     """What is needed to compare two articles.
 
-    `day` is the one that the article is filed under; `days` are those that its copy names, each
-    YYYY-MM-DD or --MM-DD. `opening` and `sketch` are the smallest hashes (32 bits, ascending) of the
-    shingles of the first 40 words and of the whole text, `size` how many shingles that has.
+    `day` is the one that the article is filed under, `received` the one on which it came if that is
+    unknown; `days` are those that its copy names, each YYYY-MM-DD or --MM-DD. `opening` and `sketch`
+    are the smallest hashes (32 bits, ascending) of the shingles of the first 40 words and of the
+    whole text, `size` how many shingles that has.
     """
 
     language: str
@@ -177,19 +197,17 @@ class Fingerprint:
     opening: tuple[int, ...]
     sketch: tuple[int, ...]
     size: int
+    received: date | None = None
+
+    @property
+    def when(self) -> date | None:
+        """The day it is filed under, or else the day it came."""
+        return self.day or self.received
 
     def to_json(self) -> str:
         """One line of JSON, the same for equal fingerprints; about 2 kB of a full page."""
-        values = {
-            "language": self.language,
-            "day": self.day.isoformat() if self.day else None,
-            "days": self.days,
-            "terms": self.terms,
-            "opening": self.opening,
-            "sketch": self.sketch,
-            "size": self.size,
-        }
-        return json.dumps(values, separators=(",", ":"))
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(values, separators=(",", ":"), default=date.isoformat)
 
     @property
     def keys(self) -> tuple[int, ...]:
@@ -210,36 +228,38 @@ def _keys_of(print_: Fingerprint) -> tuple[int, ...]:
         *(term.key for term in telling[:_KEY_TERMS]),
         *(f"{named[-5:]} {term.key}" for named in print_.days[:2] for term in telling[:4]),
     }
-    return tuple(sorted({_hash(key) for key in keys}))
+    return tuple(sorted({hash_of(key) for key in keys}))
 
 
 def from_json(text: str) -> Fingerprint:
     """The fingerprint that `to_json` wrote."""
     read = json.loads(text)
-    return Fingerprint(
-        language=read["language"],
-        day=date.fromisoformat(read["day"]) if read["day"] else None,
-        days=tuple(read["days"]),
-        terms=tuple(map(Term._make, read["terms"])),
-        opening=tuple(read["opening"]),
-        sketch=tuple(read["sketch"]),
-        size=read["size"],
-    )
+    for name in ("day", "received"):
+        read[name] = date.fromisoformat(read[name]) if read.get(name) else None
+    for name in ("days", "opening", "sketch"):
+        read[name] = tuple(read[name])
+    return Fingerprint(**{**read, "terms": tuple(map(Term._make, read["terms"]))})
 
 
-def fingerprint(*, title: str, text: str, language: str, day: date | None) -> Fingerprint:
-    """The fingerprint of an article; `day` is the one it is filed under, None when unknown.
+def fingerprint(
+    *, title: str, text: str, language: str, day: date | None, received: date | None = None
+) -> Fingerprint:
+    """The fingerprint of an article; `day` is the one it is filed under, or else `received` counts.
 
     Only the first 12,000 characters of the text are read.
     """
-    title, text = title[:500], text[:READ]
-    text = text[dateline_end(text) :]
+    title, text = plain(title[:500]), plain(text[:READ])
+    dateline, text = text[: (end := dateline_end(text))], text[end:]
+    # Where a report was filed is in every item of that day.
+    filed_at = {term.key for term in _terms(dateline.title(), _TEXT)}
     title_bare, title_days = days(title, fold_keep(title), day)
     text_bare, text_days = days(text, fold_keep(text), day)
     terms: dict[str, Term] = {}
     for term in (*_terms(title_bare, _TITLE), *_terms(text_bare, _TEXT)):
+        if term.key in filed_at:
+            term = term._replace(weight=term.weight * _FILED_AT)
         earlier = terms.setdefault(term.key, term)
-        if term.is_name and not earlier.is_name:
+        if earlier is not term and term.is_name and not earlier.is_name:
             terms[term.key] = Term(term.key, term.form, earlier.weight)
     read = words(text)
     shingles = _shingles(read)
@@ -251,6 +271,7 @@ def fingerprint(*, title: str, text: str, language: str, day: date | None) -> Fi
         opening=tuple(sorted(_shingles(read[:_OPENING]))[:_SKETCH]),
         sketch=tuple(sorted(shingles)[:_SKETCH]),
         size=len(shingles),
+        received=None if day else received,
     )
 
 
@@ -264,8 +285,11 @@ def _terms(text: str, weight: float) -> Iterator[Term]:
     tokens = list(_TOKEN.finditer(text))
     stems = [_stemmed(token.group()) for token in tokens]
     shouted = len(tokens) > 2 and text.isupper()  # a headline in capitals has no acronyms to see
+    title = weight == _TITLE  # A Headline in Which Each Word Has a Capital says no names
+    long = [each for token in tokens if len(each := token.group()) >= _LONG] if title else []
+    titled = len(long) > 2 and sum(each[0].islower() for each in long) <= len(long) / 4
     quotes = [match.span() for match in _QUOTE.finditer(text)]
-    skip = 0
+    skip, starts = 0, bodies()
     for at, token in enumerate(tokens):
         if at < skip:
             continue
@@ -273,17 +297,31 @@ def _terms(text: str, weight: float) -> Iterator[Term]:
             quotes.pop(0)
         here = _QUOTED if quotes and quotes[0][0] < token.start() else weight
         word = token.group()
-        if name := _body(stems, at, word):
+        if stems[at] in starts and (name := _body(stems, at, word)):
             length, short = name
             skip = at + length
             yield Term(f"@{short}", short, here)
             continue
-        # Whether it starts a sentence; a word after the point of an initial does not.
-        before = text[max(0, token.start() - 3) : token.start()]
-        opener = before.rstrip(" \u00a0")[-1:]
-        first = word[0].isupper() and before[-1:] != "." and (not opener or opener in _OPENERS)
+        # Whether it starts a sentence; a word after the point of an initial or the mark of a short
+        # quotation, which is mostly the name of something, does not.
+        first = titled and (shouted or not word.isupper())
+        if not first and word[0].isupper():
+            before = text[max(0, token.start() - 3) : token.start()]
+            opener = before.rstrip(" \u00a0")[-1:]
+            opens = not opener or opener in (_OPENERS if here != _QUOTED else _OPENERS + '«“„"')
+            first = opens and before[-1:] != "."
         if term := _term(word.capitalize() if shouted else word, first):
+            if term[0][0] == "#" and at + 1 < len(tokens):
+                number = _joined(term[1], key_of_word(fold(tokens[at + 1].group())))
+                term, skip = (f"#{number}", number) if number else term, at + 1 + bool(number)
             yield Term(*term, here)
+
+
+def _joined(number: str, after: str) -> str:
+    """A number and the key of the word after it as one: 20 thousand, seventy-nine; "" if they are two."""
+    if after in _SCALES and re.fullmatch(r"\d+(?:\.\d+)?", number):
+        return f"{round(float(number) * _SCALES[after])}"
+    return number[0] + after[1] if re.fullmatch("[2-9]0 #[2-9]", f"{number} {after}") else ""
 
 
 def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
@@ -296,44 +334,51 @@ def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
     return None
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def _stemmed(word: str) -> str:
     return stem(fold(word))
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def _term(word: str, first: bool) -> tuple[str, str] | None:
     """Key and form of one word as the copy writes it; None for a word that is in any article."""
     if word[0].isdigit():
-        number = re.sub(r"[ \u00a0]", "", word)
+        number = _GROUPED.sub("", word).replace(",", ".")
         return f"#{number}", number
     folded = fold(word)
-    if len(folded) < 2 or folded in word_set("nothing"):
+    key = key_of_word(folded, name=word[0].isupper() and not first)
+    if not key:
         return None
     if _ROMAN.fullmatch(word):
         return f"#{word}", word
-    notion = notions().get(stem(folded))
-    if word.isupper() and len(word) <= _SHORT:
-        # Some words in capitals are no acronyms: towns, and longer words of the vocabulary.
-        town = f"~{skeleton(folded)}" in word_set("towns")
-        if len(folded) < _LONG or not (town or (len(folded) > _LONG and notion)):
-            short = latin(word).upper()
-            return f"@{short}", short
-    if notion:
-        return notion, notion
+    if key[0] != "~":
+        return key, key.removeprefix("#")
+    # Words in capitals are acronyms, but for towns and other common words of four letters or more.
+    if word.isupper() and len(word) <= _SHORT and (len(word) < _LONG or key not in _frequencies()):
+        short = latin(word).upper()
+        return f"~{short}", short
     form = latin(folded)
-    return f"~{skeleton(folded)}", form if first or word.islower() else form.capitalize()
+    return key, form if first or word.islower() else form.capitalize()
+
+
+def key_of_word(folded: str, *, name: bool = False) -> str:
+    """The key of a folded word that is no acronym: its notion or its skeleton; "" if it tells nothing."""
+    if len(folded) < 2 or folded in word_set("nothing"):
+        return ""
+    stemmed = stem(folded)
+    sounds = skeleton(folded if (_WHOLE if name else _SHARED).search(folded) else stemmed)
+    return numbers().get(folded) or notions().get(stemmed) or f"~{sounds}"
 
 
 def _shingles(words: list[str]) -> set[int]:
     """A hash of 32 bits of each three words in a row, mixed from those of the single words."""
-    hashed = [_hash(word) for word in words]
+    hashed = [hash_of(word) for word in words]
     return {
         ((first * 3 + second) * 5 + third) >> 17 & 0xFFFFFFFF
         for first, second, third in zip(hashed, hashed[1:], hashed[2:], strict=False)
     }
 
 
-@lru_cache(maxsize=1 << 14)
-def _hash(text: str) -> int:
+@lru_cache(maxsize=1 << 13)
+def hash_of(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

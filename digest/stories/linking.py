@@ -1,8 +1,8 @@
 """Links articles into stories: by likeness, and as an editor decides."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations, islice
 
@@ -12,7 +12,7 @@ from digest.store.articles import find_article
 from digest.store.database import Database
 from digest.stories import store as stories
 from digest.stories.fingerprints import Fingerprint, fingerprint, from_json
-from digest.stories.likeness import Comparison, compare, in_window, link, may_join
+from digest.stories.likeness import LINKED, Comparison, Counts, compare, group, in_window, link
 from digest.stories.store import (
     forget_splits,
     forget_story_corrections,
@@ -36,11 +36,12 @@ class Pair:
     correction: Correction | None
 
 
-def fingerprint_of(copy: Article | Entry) -> Fingerprint:
-    """What link_article compares of an article."""
-    return fingerprint(
-        title=copy.title, text=copy.text, language=copy.language, day=copy.published.day
-    )
+def fingerprint_of(copy: Article | Entry, received: datetime | None = None) -> Fingerprint:
+    """What link_article compares of an article; `received` stands in for an entry's unknown day."""
+    came = copy.received_at if isinstance(copy, Article) else received
+    day, came_on = copy.published.day, came and came.date()
+    title, text, language = copy.title, copy.text, copy.language
+    return fingerprint(title=title, text=text, language=language, day=day, received=came_on)
 
 
 def prepare_links(db: Database, articles: Sequence[tuple[int, Fingerprint]]) -> None:
@@ -48,17 +49,18 @@ def prepare_links(db: Database, articles: Sequence[tuple[int, Fingerprint]]) -> 
 
     So link_article, which does the same inside a write, finds it done. An article without an id has 0.
     """
+    counts = stories.counts(db)
     by_key: dict[int, list[int]] = defaultdict(list)
     texts = [print_.to_json() for _, print_ in articles]
     for place, (article_id, print_) in enumerate(articles):
-        link(texts[place], stories.candidates(db, article_id, print_))
+        link(texts[place], stories.candidates(db, article_id, print_), counts)
         shared = Counter(other for key in print_.keys for other in by_key[key])
         near = (
             other
             for other, count in shared.most_common()
             if count > 1 and in_window(print_, articles[other][1])
         )
-        link(texts[place], [(other, texts[other]) for other in islice(near, stories.MOST)])
+        link(texts[place], [(other, texts[other]) for other in islice(near, stories.MOST)], counts)
         for key in print_.keys:
             by_key[key].append(place)
 
@@ -72,6 +74,8 @@ def link_article(
     apart are not linked, articles joined stay together. `ranks` are the sources' names in the order
     of config.toml. Call inside a write.
     """
+    if print_.received:  # a new version comes later than its article did
+        print_ = replace(print_, received=stories.received_at(db, article_id).date())
     stories.save_fingerprint(db, article_id, print_)
     corrections = story_corrections(db, article_id)
     apart = {other for other, one in corrections.items() if one.verdict is Verdict.SPLIT}
@@ -80,90 +84,54 @@ def link_article(
     # A link stays although the index would now give nearer articles first.
     rest = before - {other for other, _ in candidates}
     candidates += stories.fingerprints_of(db, sorted(rest)).items()
-    links = [
-        (other, one) for other, one in link(print_.to_json(), candidates) if other not in apart
-    ]
+    alike = link(print_.to_json(), candidates, stories.counts(db))
+    links = [(other, one) for other, one in alike if other not in apart]
     stories.unlink(db, article_id, before - {other for other, _ in links})
     for other, comparison in links:
         stories.save_link(db, article_id, other, comparison, stories.LIKENESS, moment)
-    _find_story(db, article_id, [other for other, _ in links], corrections, moment, ranks)
+    arrange(db, [article_id, *before], moment, ranks)
     return len(links)
 
 
-def _find_story(
-    db: Database,
-    article_id: int,
-    linked: Sequence[int],
-    corrections: Mapping[int, Correction],
-    moment: datetime,
-    ranks: Sequence[str],
+def arrange(
+    db: Database, article_ids: Collection[int], moment: datetime, ranks: Sequence[str]
 ) -> None:
-    """Keep an article in its story, or put it into that of its best link which it may join.
+    """Put these articles, and all that is connected with them, into stories by links and rulings.
 
-    `linked` are articles, the best first; `corrections` are rulings on it and others, by their ids.
-    It never joins a story with an article from which an editor split it.
+    What comes out is the same whichever came first. A story keeps its id with most of its members.
+    Call inside a write.
     """
-    joined = [other for other, one in corrections.items() if one.verdict is Verdict.JOIN]
-    apart = {other for other, one in corrections.items() if one.verdict is Verdict.SPLIT}
-    story = stories.story_of(db, article_id)
-    if story is not None:
-        others = [member for member in stories.members(db, story) if member != article_id]
-        lead = stories.lead_article(db, story)
-        if not set(joined).isdisjoint(others) or may_join(
-            linked, others, others[0] if lead is None or lead == article_id else lead
-        ):
-            stories.choose_lead(db, story, ranks)
-            return
-        _leave(db, article_id, story, moment, ranks)
-    for other in (*joined, *linked):
-        story = stories.story_of(db, other)
-        members = [other] if story is None else stories.members(db, story)
-        lead = None if story is None else stories.lead_article(db, story)
-        if not apart.isdisjoint(members):
+    around = stories.neighbourhood(db, article_ids)
+    if len(around) == 1:
+        return
+    prints = stories.fingerprints_of(db, around)
+    links = [row for row in stories.links_within(db, around) if row["score"] >= LINKED]
+    # Of equal links the texts decide, since the ids tell who came first.
+    links.sort(key=lambda row: sorted((prints[row["article_id"]], prints[row["other_id"]])))
+    links.sort(key=lambda row: -row["score"])
+    rulings = stories.rulings_among(db, around)
+    groups = group(
+        stories.days_of(db, around),
+        [(row["article_id"], row["other_id"]) for row in links],
+        joined=[pair for pair, verdict in rulings.items() if verdict is Verdict.JOIN],
+        split=[pair for pair, verdict in rulings.items() if verdict is Verdict.SPLIT],
+    )
+    were = {article_id: stories.story_of(db, article_id) for article_id in around}
+    free = {story for story in were.values() if story is not None}
+    touched = set(free)
+    for each in sorted(groups, key=lambda each: (-len(each), min(each))):
+        if len(each) == 1:
+            stories.take_out(db, [one for one in each if were[one] is not None])
             continue
-        if other in joined or may_join(linked, members, other if lead is None else lead):
-            if story is None:
-                story = stories.new_story(db, moment)
-                stories.move(db, other, story)
-            stories.move(db, article_id, story)
-            stories.choose_lead(db, story, ranks)
-            return
-
-
-def _leave(
-    db: Database, article_id: int, story: int, moment: datetime, ranks: Sequence[str]
-) -> None:
-    """Take an article out of a story that it is no longer about, and split what only it connected."""
-    stories.take_out(db, [article_id])
-    members = stories.members(db, story)
-    links = [(row["article_id"], row["other_id"]) for row in stories.links_within(db, members)]
-    for part in parts(members, links)[1:]:
-        stories.take_out(db, part)
-        if len(part) > 1:
-            own = stories.new_story(db, moment)
-            for member in part:
-                stories.move(db, member, own)
-            stories.choose_lead(db, own, ranks)
-    stories.choose_lead(db, story, ranks)
-
-
-def parts(members: Collection[int], links: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """The members in groups that links connect, the largest group first, then by lowest id."""
-    group = {member: member for member in members}
-
-    def head(member: int) -> int:
-        while group[member] != member:
-            member = group[member]
-        return member
-
-    for one, other in links:
-        if one in group and other in group:
-            first, second = sorted((head(one), head(other)))
-            group[second] = first
-    groups: dict[int, list[int]] = {}
-    for member in sorted(members):
-        groups.setdefault(head(member), []).append(member)
-    return sorted(groups.values(), key=lambda part: (-len(part), part[0]))
+        held = Counter(story for one in sorted(each) if (story := were[one]) in free and story)
+        story = held.most_common(1)[0][0] if held else stories.new_story(db, moment)
+        free.discard(story)
+        touched.add(story)
+        for one in each:
+            if were[one] != story:
+                stories.move(db, one, story)
+    for story in sorted(touched):
+        stories.choose_lead(db, story, ranks)
 
 
 def join_articles(
@@ -185,18 +153,14 @@ def join_articles(
     prints = stories.fingerprints_of(db, ids)
     for one, other in combinations(ids, 2):
         rule_pair(db, one, other, Verdict.JOIN, by, moment)
-        comparison = compare(from_json(prints[one]), from_json(prints[other]))
+        comparison = compare(from_json(prints[one]), from_json(prints[other]), stories.counts(db))
         stories.save_link(db, one, other, comparison, stories.EDITOR, moment)
     joined = {story for one in ids if (story := stories.story_of(db, one)) is not None}
-    group = {*ids, *(member for story in joined for member in stories.members(db, story))}
-    forget_splits(db, group)
-    target = min(joined) if joined else stories.new_story(db, moment)
-    for member in group:
-        if stories.story_of(db, member) != target:
-            stories.move(db, member, target)
-    for story in (*sorted(joined - {target}), target):
-        stories.choose_lead(db, story, ranks)
-    return target
+    forget_splits(
+        db, {*ids, *(member for story in joined for member in stories.members(db, story))}
+    )
+    arrange(db, ids, moment, ranks)
+    return int(stories.story_of(db, ids[0]) or 0)
 
 
 def split_article(
@@ -204,7 +168,7 @@ def split_article(
 ) -> list[int]:
     """Take an article out of its story by an editor's ruling; the ids of those it was split from.
 
-    The others stay one story. An article without a story does not change. Call inside a write.
+    The others stay one story if links connect them. An article without a story does not change. Call inside a write.
 
     Raises:
         NotFoundError: there is no such article.
@@ -217,8 +181,7 @@ def split_article(
     for other in others:
         rule_pair(db, article_id, other, Verdict.SPLIT, by, moment)
     stories.unlink(db, article_id, others)
-    stories.take_out(db, [article_id])
-    stories.choose_lead(db, story, ranks)
+    arrange(db, [article_id], moment, ranks)
     return others
 
 
@@ -239,12 +202,26 @@ def take_back(
         return {}
     forget_story_corrections(db, article_id)
     stories.unlink(db, article_id, corrections)
-    story = stories.story_of(db, article_id)
-    if story is not None:
-        _leave(db, article_id, story, moment, ranks)
     print_ = fingerprint_of(find_article(db, article_id))
     link_article(db, article_id, print_, moment, ranks)
     return corrections
+
+
+_FIRST_COUNT = 1_000  # articles from which a store tells by itself how usual a word is
+
+
+def count_words(db: Database, moment: datetime, *, only_if_due: bool = False) -> bool:
+    """Count in how many articles each word is; from now on new articles are compared by that.
+
+    With `only_if_due` only when the store has doubled since the last time. Links stay as they are.
+    """
+    last, articles = stories.counts(db), stories.articles_to_count(db)
+    if only_if_due and articles < max(_FIRST_COUNT, 2 * last.articles):
+        return False
+    keys = stories.count_keys(db, max(3, articles // 333))
+    with db.write():
+        stories.save_counts(db, Counts(last.version + 1, articles, keys), moment)
+    return True
 
 
 def explain_pair(db: Database, article_id: int, other_id: int) -> Pair:
@@ -274,6 +251,7 @@ def explain_article(db: Database, article_id: int) -> list[Pair]:
 
 def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
     """The article beside these others, or beside all that there is a reason for."""
+    counts = stories.counts(db)
     own = from_json(stories.fingerprints_of(db, [article_id])[article_id])
     nearby = dict(stories.candidates(db, article_id, own))
     corrections = story_corrections(db, article_id)
@@ -284,7 +262,7 @@ def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
         Pair(
             article_id,
             other,
-            compare(own, from_json(prints[other])),
+            compare(own, from_json(prints[other]), counts),
             candidate=other in nearby,
             same_story=story is not None and story == stories.story_of(db, other),
             correction=corrections.get(other),

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from digest.model import Correction, Verdict
 from digest.store.articles import correction_from_row
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 from digest.stories.fingerprints import Fingerprint
-from digest.stories.likeness import Comparison, Member, lead_of, wanted
+from digest.stories.likeness import UNCOUNTED, Comparison, Counts, Member, lead_of, wanted
 
 
 def story_corrections(db: Database, article_id: int) -> dict[int, Correction]:
@@ -18,6 +19,17 @@ def story_corrections(db: Database, article_id: int) -> dict[int, Correction]:
              SELECT article_id AS other, story_corrections.* FROM story_corrections WHERE other_id = :id"""
     rows = db.rows(sql, {"id": article_id})
     return {row["other"]: correction_from_row(row) for row in rows}
+
+
+def rulings_among(db: Database, article_ids: Sequence[int]) -> dict[tuple[int, int], Verdict]:
+    """What editors ruled on each two of these articles, the lower id first."""
+    sql = """WITH wanted AS (SELECT value AS id FROM json_each(?))
+             SELECT article_id, other_id, verdict FROM story_corrections
+              WHERE article_id IN wanted AND other_id IN wanted"""
+    return {
+        (row["article_id"], row["other_id"]): Verdict(row["verdict"])
+        for row in db.rows(sql, (json.dumps(article_ids),))
+    }
 
 
 def rule_pair(
@@ -72,7 +84,7 @@ EDITOR = "editor"
 
 def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> None:
     """Replace what candidates of an article's story are found by."""
-    day = None if fingerprint.day is None else fingerprint.day.isoformat()
+    day = fingerprint.when and fingerprint.when.isoformat()
     db.run(
         """INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (?, ?, ?)
            ON CONFLICT (article_id) DO UPDATE SET day = excluded.day,
@@ -88,6 +100,34 @@ def candidates(db: Database, article_id: int, fingerprint: Fingerprint) -> list[
     """The articles that may be about the same event, those that share most first: fingerprints in JSON."""
     rows = db.rows(CANDIDATES, {**wanted(fingerprint), "article_id": article_id})
     return [(row["article_id"], row["fingerprint"]) for row in rows]
+
+
+def counts(db: Database) -> Counts:
+    """How usual keys are, as last counted; the same object until they are counted again."""
+    row = db.row("SELECT version, articles, keys FROM story_counts")
+    return UNCOUNTED if row is None else _counts(*row.values())
+
+
+@lru_cache(maxsize=2)
+def _counts(version: int, articles: int, keys: str) -> Counts:
+    return Counts(version, articles, {int(key): n for key, n in json.loads(keys).items()})
+
+
+def articles_to_count(db: Database) -> int:
+    return int(db.value("SELECT count(*) FROM fingerprints"))
+
+
+def count_keys(db: Database, least: int) -> dict[int, int]:
+    """In how many articles each key is that at least so many have."""
+    sql = "SELECT key, count(*) AS n FROM story_keys GROUP BY key HAVING n >= ?"
+    return {row["key"]: row["n"] for row in db.rows(sql, (least,))}
+
+
+def save_counts(db: Database, counts: Counts, moment: datetime) -> None:
+    """Replace the counts. Call inside a write."""
+    db.run("DELETE FROM story_counts")
+    row = (counts.version, text_from_moment(moment), counts.articles, json.dumps(counts.keys))
+    db.run("INSERT INTO story_counts VALUES (?, ?, ?, ?)", row)
 
 
 def save_link(
@@ -136,6 +176,42 @@ def fingerprints_of(db: Database, article_ids: Sequence[int]) -> dict[int, str]:
     marks = ", ".join("?" * len(article_ids))
     sql = f"SELECT article_id, fingerprint FROM fingerprints WHERE article_id IN ({marks})"  # noqa: S608 - marks only
     return {row["article_id"]: row["fingerprint"] for row in db.rows(sql, article_ids)}
+
+
+def days_of(db: Database, article_ids: Sequence[int]) -> dict[int, date | None]:
+    """The day of each of these articles, or else the day it came: `Fingerprint.when`."""
+    sql = """SELECT article_id, day FROM fingerprints
+              WHERE article_id IN (SELECT value FROM json_each(?))"""
+    rows = db.rows(sql, (json.dumps(article_ids),))
+    return {row["article_id"]: row["day"] and date.fromisoformat(row["day"]) for row in rows}
+
+
+def received_at(db: Database, article_id: int) -> datetime:
+    return moment_from_text(
+        db.value("SELECT received_at FROM articles WHERE id = ?", (article_id,))
+    )
+
+
+MOST_AROUND = 200  # articles of a neighbourhood; a wider one is cut off
+
+
+def neighbourhood(db: Database, article_ids: Iterable[int]) -> list[int]:
+    """These articles and all that links, editors' rulings and stories connect with them."""
+    sql = """
+    WITH wanted AS (SELECT value AS id FROM json_each(?))
+    SELECT other_id AS id FROM story_links WHERE article_id IN wanted
+     UNION SELECT article_id FROM story_links WHERE other_id IN wanted
+     UNION SELECT other_id FROM story_corrections WHERE article_id IN wanted
+     UNION SELECT article_id FROM story_corrections WHERE other_id IN wanted
+     UNION SELECT other.id FROM articles JOIN articles AS other USING (story_id)
+            WHERE articles.id IN wanted
+    """
+    around: set[int] = set()
+    edge = set(article_ids)
+    while edge and len(around) < MOST_AROUND:
+        around |= edge
+        edge = {row["id"] for row in db.rows(sql, (json.dumps(sorted(edge)),))} - around
+    return sorted(around)
 
 
 def new_story(db: Database, moment: datetime) -> int:

@@ -2,15 +2,16 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 
 from digest.language.days import dateline_end
-from digest.language.text import fold_keep, sentence_spans
+from digest.language.text import fold_keep, plain, plain_places, sentence_spans
 from digest.model import Hit, Match, Place, ThemeScore
-from digest.themes.lexicon import Lexicon, Role
+from digest.themes.lexicon import PLAIN, Lexicon, Role
+from digest.themes.scan import Finder, Found
 
 TITLE = 1.0
 FIRST = 1.0
@@ -29,7 +30,7 @@ is never less than 1: two sentences decide on up to SHARE, four on three times a
 _COMMA = re.compile(r"[,;]\s")
 _LAST_ITEM = re.compile(r"(?:^|\s)(?:and|or|as well as|и|или|а также|we|hem-de)\s")
 _CLAUSE = re.compile(
-    r"\s*(?:who|which|where|when|that|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
+    r"\s*(?:who|which|where|when|that|or|или|то есть|котор\w*|где|когда|что|чтобы|[а-яё]+(?:вш|дш|ющ|ящ)[а-яё]{2,3})\b"
 )
 _LONGEST_ITEM = 45
 _EDGE_ITEM = 28  # the first and the last member of a list have no comma at their far end
@@ -37,8 +38,10 @@ _LONGEST_HEADING = 90
 
 _TITLE = -1  # the title as a unit beside the sentences, which count from 0
 _POSITIONS = {_TITLE: TITLE, 0: FIRST, 1: SECOND}
+_PLACES = {_TITLE: "", 0: "", 1: "second sentence"}
 # Read once: a look-up in an Enum costs as much as the rest of the work on a word.
 _COUNTS, _BESIDE, _COMPANION, _IGNORE = Role.COUNTS, Role.BESIDE, Role.COMPANION, Role.IGNORE
+_OURS, _OTHERS = Role.OURS, Role.OTHERS
 _IN_TITLE, _IN_LEAD, _IN_BODY = Place.TITLE, Place.LEAD, Place.BODY
 Mark = tuple[int, int, int, int]
 """A term in an article: the sentence or _TITLE, start, end, the term's number.
@@ -68,14 +71,21 @@ class Reading:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def unit(self, unit: int) -> str:
+        """The title, or that sentence."""
+        return self.title if unit == _TITLE else self.text[slice(*self._span(unit))]
+
+    def _span(self, unit: int) -> tuple[int, int]:
+        end = self.starts[unit + 1] if unit + 1 < len(self) else len(self.text)
+        return self.starts[unit], end
+
     def lists(self, unit: int) -> Sequence[tuple[int, int]]:
         """Where that sentence lists four or more things; nowhere in the title."""
         if unit == _TITLE:
             return ()
         if unit not in self._lists:
-            start = max(self.starts[unit], self._dateline)
-            end = self.starts[unit + 1] if unit + 1 < len(self) else len(self.text)
-            self._lists[unit] = enumerations(self.text, start, end)
+            start, end = self._span(unit)
+            self._lists[unit] = enumerations(self.text, max(start, self._dateline), end)
         return self._lists[unit]
 
 
@@ -126,21 +136,30 @@ def classify(lexicon: Lexicon, *, title: str, text: str, language: str) -> tuple
     marks: list[list[Mark]] = [[] for _ in lexicon.themes]
     blots: list[list[Mark]] = [[] for _ in lexicon.themes]
     kinds = lexicon.kinds
-    for start, end, number in finder.find(fold_keep(title)):
+    for start, end, number in _found(finder, title):
         theme, role = kinds[number]
         (blots if role is _IGNORE else marks)[theme].append((_TITLE, start, end, number))
     starts = reading.starts
-    for start, end, number in finder.find(fold_keep(text)):
+    for start, end, number in _found(finder, text):
         theme, role = kinds[number]
         sentence = bisect_right(starts, start) - 1
         (blots if role is _IGNORE else marks)[theme].append((sentence, start, end, number))
     scores = [
-        _score(lexicon, reading, theme, marks[i], blots[i])
+        _score(lexicon, reading, i, language, marks[i], blots[i])
         if marks[i]
         else ThemeScore(theme[0], 0.0, theme[1])
         for i, theme in enumerate(lexicon.themes)
     ]
     return tuple(sorted(scores, key=lambda score: -score.score / score.threshold))
+
+
+def _found(finder: Finder, text: str) -> Iterable[Found]:
+    """Every term in a text as it is written, whatever unseen signs are in its words."""
+    found = finder.find(fold_keep(seen := plain(text)))
+    if len(seen) == len(text):
+        return found
+    places = plain_places(text)
+    return ((places[start], places[end], number) for start, end, number in found)
 
 
 def matches(scores: Sequence[ThemeScore], version: str) -> tuple[Match, ...]:
@@ -155,7 +174,8 @@ def matches(scores: Sequence[ThemeScore], version: str) -> tuple[Match, ...]:
 def _score(
     lexicon: Lexicon,
     reading: Reading,
-    theme: tuple[str, float],
+    theme: int,
+    language: str,
     marks: list[Mark],
     blots: list[Mark],
 ) -> ThemeScore:
@@ -171,13 +191,16 @@ def _score(
             if before and reach[before - 1][0] == mark[0] and reach[before - 1][2] > mark[1]:
                 covered[mark] = reach[before - 1]
         marks = [mark for mark in marks if mark not in covered]
-        counting = {blot for mark, blot in covered.items() if lexicon.roles[mark[3]] is _COUNTS}
+        counting = {blot for mark, blot in covered.items() if lexicon.kinds[mark[3]][1] is _COUNTS}
         used = [blot for blot in blots if blot in counting]
+    other = _other_senses(lexicon, reading, theme, language, marks)
+    if other:
+        marks = [mark for mark in marks if mark not in other]
     units: dict[int, list[Mark]] = {}
     for mark in marks:
         units.setdefault(mark[0], []).append(mark)
     weighed = {
-        unit: pairs for unit, own in units.items() if (pairs := _weigh(lexicon, reading, own))
+        unit: weights for unit, own in units.items() if (weights := _weigh(lexicon, reading, own))
     }
     # Only the best sentences add to the score, and each only a share of its value.
     over = max(1.0, len(reading) / SHARE)
@@ -185,31 +208,89 @@ def _score(
     beyond: set[int] = set()
     if len(weighed) - (_TITLE in weighed) > most:
         values = {
-            unit: sum([weight for _, weight in pairs]) * _POSITIONS.get(unit, LATER)
-            for unit, pairs in weighed.items()
+            unit: sum([weight for _, weight, _ in weights]) * _POSITIONS.get(unit, LATER)
+            for unit, weights in weighed.items()
             if unit != _TITLE
         }
         beyond = set(sorted(values, key=values.__getitem__, reverse=True)[most:])
     hits: list[Hit] = []
-    for unit, pairs in weighed.items():
+    for unit, weights in weighed.items():
         share = TITLE if unit == _TITLE else _POSITIONS.get(unit, LATER) / over
-        hits += _hits(lexicon, reading, pairs, 0.0 if unit in beyond else share)
+        where = _PLACES.get(unit, "later sentence")
+        if unit in beyond:
+            share, where = 0.0, "beyond the best sentences"
+        hits += _hits(lexicon, reading, weights, share, where)
     total = round(sum([hit.weight for hit in hits]), 3)
-    blotted = [hit for blot in used for hit in _hits(lexicon, reading, [(blot, 0.0)], 0.0)]
-    return ThemeScore(theme[0], total, theme[1], tuple(hits), tuple(blotted))
+    zero = [(blot, 0.0, "ignored") for blot in used]
+    zero += [(mark, 0.0, f"another sense, {lexicon.senses[mark[3]]}") for mark in sorted(other)]
+    blotted = [hit for one in zero for hit in _hits(lexicon, reading, [one], 0.0)]
+    key, threshold = lexicon.themes[theme]
+    return ThemeScore(key, total, threshold, tuple(hits), tuple(blotted))
 
 
-def _weigh(lexicon: Lexicon, reading: Reading, unit: list[Mark]) -> list[tuple[Mark, float]]:
+def _other_senses(
+    lexicon: Lexicon, reading: Reading, theme: int, language: str, marks: list[Mark]
+) -> set[Mark]:
+    """The marks of ambiguous terms that do not have the theme's sense.
+
+    In a title or sentence a clear term of the theme decides, then signs of one sense alone; else a clear
+    term anywhere, then the more signs in the article; where none is, the theme's if it needs no sign.
+    """
+    senses, kinds = lexicon.senses, lexicon.kinds
+    heaviest: dict[tuple[int, str], float] = {}
+    for mark in marks:
+        key, weight = (mark[0], senses[mark[3]]), lexicon.weights[mark[3]]
+        if heaviest.get(key, -1.0) < weight:
+            heaviest[key] = weight
+    told = {sense for of, sense in lexicon.told if of == theme}
+    usual = [key for key in heaviest if key[1] and key[1] not in told]
+    if usual and sum([lexicon.weights[mark[3]] for mark in marks]) < lexicon.themes[theme][1]:
+        usual = []  # to look closer takes time, and cannot change whether the theme is reached
+    ambiguous = [*usual, *(key for key in heaviest if key[1] in told)]
+    if not ambiguous:
+        return set()
+    clear = {unit for (unit, sense), most in heaviest.items() if not sense and most >= PLAIN}
+    found: dict[tuple[int, str], tuple[int, int]] = {}
+
+    def signs(unit: int, sense: str) -> tuple[int, int]:
+        """How many different signs of the other sense and of ours a title or sentence has."""
+        if (unit, sense) not in found:
+            finder = lexicon.finder(language, (theme, sense))
+            numbers = {one[2] for one in finder.find(fold_keep(plain(reading.unit(unit))))}
+            ours = sum([kinds[number][1] is _OURS for number in numbers])
+            found[unit, sense] = len(numbers) - ours, ours
+        return found[unit, sense]
+
+    other: set[tuple[int, str]] = set()
+    in_all: dict[str, bool] = {}
+    for unit, sense in ambiguous:
+        others, ours = (0, 1) if unit in clear else signs(unit, sense)
+        if bool(ours) == bool(others) and not clear and sense not in in_all:
+            counts = [signs(one, sense) for one in range(_TITLE, len(reading))]
+            more = sum([one[1] - one[0] for one in counts])
+            in_all[sense] = more > 0 if sense in told else more >= 0
+        if not (ours > 0 if bool(ours) != bool(others) else clear or in_all[sense]):
+            other.add((unit, sense))
+        elif sense not in told and heaviest[unit, sense] >= PLAIN:
+            clear.add(unit)
+    return {mark for mark in marks if (mark[0], senses[mark[3]]) in other}
+
+
+Weighed = tuple[Mark, float, str]
+"""A mark of a title or sentence, what it adds to its value, and why that is less than its weight."""
+
+
+def _weigh(lexicon: Lexicon, reading: Reading, unit: list[Mark]) -> list[Weighed]:
     """The marks of one title or sentence, with what each adds to its value.
 
     Of marks that overlap the first and longest stays; of a term's several, the heaviest counts.
     """
-    roles, weights = lexicon.roles, lexicon.weights
+    kinds, weights = lexicon.kinds, lexicon.weights
     marks: list[Mark] = []
     last_end = 0
     counts = False
     for mark in unit:
-        role = roles[mark[3]]
+        role = kinds[mark[3]][1]
         if role is not _BESIDE:
             counts = True
         if role is not _COMPANION and mark[1] >= last_end:
@@ -220,40 +301,46 @@ def _weigh(lexicon: Lexicon, reading: Reading, unit: list[Mark]) -> list[tuple[M
     lists = reading.lists(marks[0][0])
     if len(marks) == 1 and not lists:
         weight = weights[marks[0][3]]
-        return [(marks[0], weight * (MOST / weight) if weight > MOST else weight)]
-    best: dict[int, tuple[float, Mark]] = {}
+        return [(marks[0], weight * (MOST / weight) if weight > MOST else weight, "")]
+    best: dict[int, tuple[float, Mark, str]] = {}
     for mark in marks:
         _, start, end, number = mark
-        weight = weights[number]
+        weight, why = weights[number], ""
         nearest = bisect_right(lists, (start, len(reading.text)))
-        if nearest and end <= max(lists[nearest - 1][1], lists[max(0, nearest - 2)][1]):
-            weight *= 1.0 if "," in reading.text[start:end] else LISTED
+        is_listed = nearest and end <= max(lists[nearest - 1][1], lists[max(0, nearest - 2)][1])
+        if is_listed and "," not in reading.text[start:end]:
+            weight, why = weight * LISTED, "listed"
         if number not in best or weight > best[number][0]:
-            best[number] = (weight, mark)
-    total = sum([weight for weight, _ in best.values()])
+            best[number] = (weight, mark, why)
+    total = sum([weight for weight, _, _ in best.values()])
     scale = MOST / total if total > MOST else 1.0
-    return [(mark, best[mark[3]][0] * scale if best[mark[3]][1] is mark else 0.0) for mark in marks]
+    return [
+        (mark, weight * scale, why) if heaviest is mark else (mark, 0.0, "already counted")
+        for mark in marks
+        for weight, heaviest, why in [best[mark[3]]]
+    ]
 
 
 def _hits(
-    lexicon: Lexicon, reading: Reading, pairs: Sequence[tuple[Mark, float]], share: float
+    lexicon: Lexicon, reading: Reading, weighed: Sequence[Weighed], share: float, where: str = ""
 ) -> list[Hit]:
     """The marks of one title or sentence that adds this share of its value to the score."""
-    written = lexicon.written
-    if pairs[0][0][0] == _TITLE:
+    terms = lexicon.terms
+    if weighed[0][0][0] == _TITLE:
         text, lead_end, lead = reading.title, len(reading.title), _IN_TITLE
     else:
         text, lead_end, lead = reading.text, reading.lead_end, _IN_LEAD
     return [
         Hit(
-            written[number],
+            terms[number].written,
             text[start:end],
             lead if start < lead_end else _IN_BODY,
             start,
             end,
             _rounded(weight * share),
+            f"{why}, {where}" if why and where and weight else why or where,
         )
-        for (_, start, end, number), weight in pairs
+        for (_, start, end, number), weight, why in weighed
     ]
 
 

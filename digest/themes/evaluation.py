@@ -1,10 +1,11 @@
 """How well the lexicon files articles that people have labelled: precision, recall, F1."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from digest.errors import LabelsError
 from digest.model import ThemeScore
@@ -22,12 +23,15 @@ class LabelledItem:
     `allowed` themes are acceptable too, but not required: they count neither way.
     """
 
-    id: str
-    language: str
-    title: str
+    id: Annotated[str, Field(min_length=1)]
+    language: Annotated[str, Field(alias="lang")]
+    title: Annotated[str, BeforeValidator(lambda title: "" if title is None else title)]
     text: str
     themes: tuple[str, ...] | None
-    allowed: tuple[str, ...] = ()
+    allowed: Annotated[tuple[str, ...], BeforeValidator(lambda themes: themes or ())] = ()
+
+
+_ITEM = TypeAdapter(LabelledItem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +116,11 @@ def read_labels(lines: Iterable[str], name: str) -> list[LabelledItem]:
 
 def _item(line: str, where: str) -> LabelledItem:
     try:
-        row = json.loads(line)
-    except ValueError as e:
-        raise LabelsError(f"{where}: not JSON: {e}; a line is {_SHAPE}") from e
-    if not isinstance(row, dict):
-        raise LabelsError(f"{where}: {_shown(row)} is not an object; a line is {_SHAPE}")
-    if row.get("title") is None:
-        row["title"] = ""
-    for key in ("id", "lang", "title", "text"):
-        if not isinstance(row.get(key), str) or (key == "id" and not row[key]):
-            raise LabelsError(f"{where}: {key} is {_shown(row.get(key))}; write a string")
-    if "themes" not in row:
-        raise LabelsError(f"{where}: themes is missing; write a list of themes, or null")
-    themes, allowed = (
-        None if row.get(key) is None else _names(row[key], key, where)
-        for key in ("themes", "allowed")
-    )
-    return LabelledItem(row["id"], row["lang"], row["title"], row["text"], themes, allowed or ())
-
-
-def _names(value: Any, key: str, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise LabelsError(f"{where}: {key} is {_shown(value)}; write a list of themes")
-    return tuple(dict.fromkeys(value))
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        return _ITEM.validate_json(line)
+    except ValidationError as e:
+        fault = e.errors()[0]
+        keys = "".join(f"{key}: " for key in fault["loc"])
+        raise LabelsError(f"{where}: {keys}{fault['msg']}; a line is {_SHAPE}") from e
 
 
 def evaluate(lexicon: Lexicon, items: Sequence[LabelledItem]) -> Evaluation:

@@ -13,7 +13,7 @@ from digest.store.database import Database
 from digest.themes import store as filings
 from digest.themes.classify import classify, matches
 from digest.themes.evaluation import LabelledItem
-from digest.themes.lexicon import Lexicon, lexicon_of
+from digest.themes.lexicon import SIGNS, Lexicon, lexicon_of
 from digest.themes.store import (
     corrected_articles,
     forget_theme_corrections,
@@ -209,6 +209,7 @@ def _terms_of(lexicon: Lexicon) -> list[tuple[str, str, str, float]]:
     return [
         (lexicon.themes[term.theme][0], term.written, term.role.value, term.weight)
         for term in lexicon.terms
+        if term.role not in SIGNS
     ]
 
 

@@ -5,15 +5,15 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from importlib.resources import files
 
 from digest.config.settings import THRESHOLD, TermLists, ThemeSettings
-from digest.config.values import LANGUAGES
 from digest.errors import LexiconError
 from digest.language import words
+from digest.language.words import LANGUAGES
 from digest.themes.scan import Finder, Slot, parse_term
 
 _FOLDER = files("digest.themes").joinpath("lexicons")
@@ -55,7 +55,7 @@ def shipped_forms() -> dict[str, tuple[str, ...]]:
     return {word: tuple(forms.split()) for word, forms in json.loads(shipped_forms_text()).items()}
 
 
-RULES = 3
+RULES = 5
 """Counts the changes of the rules by which terms are found and weighed; part of every lexicon's version."""
 STRONG, PLAIN, WEAK = 1.0, 0.6, 0.2
 
@@ -67,6 +67,8 @@ class Role(Enum):
     BESIDE = "beside"  # counts only in a sentence with a companion or a counting term
     COMPANION = "companion"  # only lets others count
     IGNORE = "ignore"  # blots out what it covers
+    OURS = "ours"  # speaks for the theme's sense of ambiguous terms
+    OTHERS = "others"  # speaks for another one
 
 
 _LISTS = (
@@ -79,9 +81,16 @@ _LISTS = (
 )
 
 
+SIGNS = (Role.OURS, Role.OTHERS)
+"""The roles of words that only tell senses apart."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """A term of one theme, given by its index, in one language: as written, and as searched for."""
+    """A term of one theme, given by its index, in one language: as written, and as searched for.
+
+    `sense` names its other sense, or the one that a word of OURS and OTHERS tells apart; "" for none.
+    """
 
     theme: int
     language: str
@@ -89,6 +98,7 @@ class Term:
     role: Role
     weight: float
     slots: tuple[Slot, ...]
+    sense: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,30 +106,35 @@ class Lexicon:
     """Every theme's terms, ready to be found.
 
     `themes` holds each theme's key and threshold in the order of config.toml. Lexicons of equal
-    `version` file every article alike. `written`, `kinds` (theme and role), `roles` and `weights`
-    are those of each term, by its number.
+    `version` file every article alike. `kinds` (theme and role), `weights` and `senses` are those of
+    each term, by its number; `told` has each theme and sense that needs words of OURS.
     """
 
     themes: tuple[tuple[str, float], ...]
     terms: tuple[Term, ...]
     version: str
-    written: tuple[str, ...] = field(repr=False)
     kinds: tuple[tuple[int, Role], ...] = field(repr=False)
-    roles: tuple[Role, ...] = field(repr=False)
     weights: tuple[float, ...] = field(repr=False)
-    _finders: dict[str, Finder] = field(default_factory=dict, repr=False, compare=False)
+    senses: tuple[str, ...] = field(repr=False)
+    told: frozenset[tuple[int, str]] = field(repr=False)
+    _finders: dict[tuple[str, tuple[int, str] | None], Finder] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
-    def finder(self, language: str) -> Finder:
-        """The finder of a language's terms; of all languages' where the language is not known."""
+    def finder(self, language: str, signs_of: tuple[int, str] | None = None) -> Finder:
+        """The finder of a language's terms, of all languages' where the language is not known; or of
+        the words that tell the theme and sense `signs_of`.
+        """
         wanted = language if language in LANGUAGES else ""
-        if wanted not in self._finders:
+        if (wanted, signs_of) not in self._finders:
             terms = (
                 (number, term.language, term.slots)
                 for number, term in enumerate(self.terms)
                 if wanted in ("", term.language)
+                and ((term.theme, term.sense) if term.role in SIGNS else None) == signs_of
             )
-            self._finders[wanted] = Finder(terms, russian_forms)
-        return self._finders[wanted]
+            self._finders[wanted, signs_of] = Finder(terms, russian_forms)
+        return self._finders[wanted, signs_of]
 
 
 _compiled: dict[str, Lexicon] = {}
@@ -178,10 +193,12 @@ def compile_lexicon(themes: Sequence[ThemeSettings]) -> Lexicon:
         tuple((theme.name, theme.threshold or THRESHOLD) for theme in themes),
         tuple(terms),
         lexicon_version(themes),
-        written=tuple(term.written for term in terms),
         kinds=tuple((term.theme, term.role) for term in terms),
-        roles=tuple(term.role for term in terms),
         weights=tuple(term.weight for term in terms),
+        senses=tuple(term.sense for term in terms),
+        told=frozenset(
+            (term.theme, term.sense) for term in terms if term.role is Role.OURS and not term.weight
+        ),
     )
 
 
@@ -191,34 +208,50 @@ def _merged(
     """The packaged terms and the theme's own in one language; an own term replaces its packaged twin."""
     where = f"theme {theme.name!r}, language {language!r}, term"
     own = theme.terms.get(language, TermLists())
-    merged: dict[tuple[Slot, ...], Term] = {}
+    merged: dict[tuple[tuple[Slot, ...], str], Term] = {}
     for lists in (shipped, own):
-        terms: dict[tuple[Slot, ...], Term] = {}
-        for written, role, weight in _entries(lists):
+        terms: dict[tuple[tuple[Slot, ...], str], Term] = {}
+        for written, role, weight, sense in _entries(lists):
             slots = parse_term(written, language, theme.name)
-            if slots in terms:
+            if (slots, sense) in terms:
                 raise LexiconError(
-                    f"{where} {written!r}: it is listed twice, also as {terms[slots].written!r}; "
-                    "keep it in one list, once"
+                    f"{where} {written!r}: it is listed twice, also as "
+                    f"{terms[slots, sense].written!r}; keep it in one list, once"
                 )
-            terms[slots] = Term(number, language, written, role, weight, slots)
+            terms[slots, sense] = Term(number, language, written, role, weight, slots, sense)
         merged |= terms
     for written in own.remove:
-        if merged.pop(parse_term(written, language, theme.name), None) is None:
+        if merged.pop((parse_term(written, language, theme.name), ""), None) is None:
             near = difflib.get_close_matches(written, [t.written for t in merged.values()], n=1)
             raise LexiconError(
                 f"{where} {written!r}: it is in remove, but no such term is packaged; write it as "
                 "the packaged lexicon does" + (f", perhaps {near[0]!r}" if near else "")
             )
+    for listed in (*shipped.senses, *own.senses):
+        for written in listed.terms:
+            key = (parse_term(written, language, theme.name), "")
+            term = merged.get(key)
+            if term is not None and term.sense in ("", listed.name):
+                merged[key] = replace(term, sense=listed.name)
+            elif term is not None or written not in own.remove:
+                raise LexiconError(
+                    f"{where} {written!r}: sense {listed.name!r} names it, but it is in no list, or in "
+                    "another sense; name a term as its list writes it, in one sense"
+                )
     return merged.values()
 
 
-def _entries(lists: TermLists) -> Iterator[tuple[str, Role, float]]:
+def _entries(lists: TermLists) -> Iterator[tuple[str, Role, float, str]]:
+    """Each term with its role and weight; each sign, its sense, and 1 if the theme's is the usual one."""
     for name, role, weight in _LISTS:
         for written in getattr(lists, name):
-            yield written, role, weight
+            yield written, role, weight, ""
     for written, weight in lists.weights.items():
-        yield written, Role.COUNTS, weight
+        yield written, Role.COUNTS, weight, ""
+    for sense in lists.senses:
+        for role, signs in ((Role.OURS, sense.ours), (Role.OTHERS, sense.others)):
+            for written in signs:
+                yield written, role, float(sense.usual), sense.name
 
 
 def russian_forms(word: str) -> Sequence[str]:
@@ -234,7 +267,7 @@ def packaged_words() -> set[str]:
     slots = (
         slot
         for name in shipped_names()
-        for written, _, _ in _entries(shipped_terms(name).get("ru", TermLists()))
+        for written, *_ in _entries(shipped_terms(name).get("ru", TermLists()))
         for slot in parse_term(written, "ru", name)
     )
     terms = (word for slot in slots for word in slot.words)

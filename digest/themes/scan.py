@@ -10,7 +10,7 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from digest.errors import LexiconError
 from digest.language.text import fold, word_lists
-from digest.language.words import SUFFIXED_FROM, english_stem
+from digest.language.words import STEMMERS, SUFFIXED_FROM, stem_by
 
 GAP = "..."
 MOST_BETWEEN = 4
@@ -105,7 +105,7 @@ class Vocabulary:
         self._forms = forms
         self._known: dict[tuple[str, Word], int] = {}
         self._exact: dict[str, set[int]] = {}
-        self._stems: dict[str, set[int]] = {}
+        self._stems: dict[str, dict[str, set[int]]] = {}
         self._begins: dict[str, set[int]] = {}
         self._anchors: dict[int, tuple[str, ...]] = {}
 
@@ -114,28 +114,29 @@ class Vocabulary:
         if (language, word) in self._known:
             return self._known[language, word]
         symbol = self._known[language, word] = len(self._known)
-        suffixed = language == "tk" and len(word.text) >= SUFFIXED_FROM
+        stemmer = STEMMERS[language]
+        suffixed = not stemmer and len(word.text) >= SUFFIXED_FROM
         anchors: tuple[str, ...] = (word.text,)
         if word.open or (suffixed and not word.exact):
             self._begins.setdefault(word.text, set()).add(symbol)
-        elif word.exact or language == "tk":
+        elif word.exact or not stemmer:
             self._exact.setdefault(word.text, set()).add(symbol)
-        elif language == "ru":
+        elif stemmer == "russian":
             anchors = tuple(self._forms(word.text))
             for form in anchors:
                 self._exact.setdefault(form, set()).add(symbol)
         else:
-            stem = english_stem(word.text)
+            stem = stem_by(stemmer, word.text)
             anchors = _beginnings(word.text, stem)
-            self._stems.setdefault(stem, set()).add(symbol)
+            self._stems.setdefault(stemmer, {}).setdefault(stem, set()).add(symbol)
         self._anchors[symbol] = anchors
         return symbol
 
     def symbols(self, word: str) -> frozenset[int]:
         """All symbols that a folded word of a text can be."""
         symbols = set(self._exact.get(word, ()))
-        if self._stems:
-            symbols |= self._stems.get(english_stem(word), set())
+        for stemmer, stems in self._stems.items():
+            symbols |= stems.get(stem_by(stemmer, word), set())
         for length in {len(text) for text in self._begins}:
             symbols |= self._begins.get(word[:length], set())
         return frozenset(symbols)

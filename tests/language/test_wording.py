@@ -117,6 +117,7 @@ def test_every_language_has_all_its_plurals_and_the_same_places(language: str) -
     found = wording_for(language)
     for plural in (found.articles, found.more_subject, found.more_theme):
         assert set(plural) == Locale.parse(found.locale).plural_form.tags | {"other"}
+    assert set(found.parts) == set(ENGLISH.parts)
     for field in dataclasses.fields(found):
         assert places(getattr(found, field.name)) == places(getattr(ENGLISH, field.name))
 

@@ -1,14 +1,22 @@
 """The form of a document decides: an article, parts with headings, or a listing."""
 
+import re
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digest.language.days import mentions
+from digest.model import CutKind
 from digest.sources.documents import read_entries
+from digest.sources.lines import Line, split_lines
 
 
 def only(text):
-    [entry] = read_entries("copy.txt", text)
+    [entry] = read_entries("copy.txt", split_lines(text))
     return entry
 
 
@@ -40,9 +48,11 @@ def test_an_article_is_split_into_its_fields():
     assert title == ("Customs seize 20 kg of heroin", False, True)
     assert entry.dateline == "ASHGABAT, 3 April (nCa)"
     assert entry.wire_tag == "nCa, 4 April 2023"
-    assert entry.contact is not None
-    assert entry.contact.splitlines()[0] == "For media queries, please contact"
-    assert entry.contact.splitlines()[-1] == "Mobile: +10005550100"
+    [contact, link] = entry.cuts
+    assert (contact.kind, link.kind) == (CutKind.CONTACT, CutKind.FURNITURE)
+    assert link.text == "Эта статья на русском"
+    assert contact.text.splitlines()[0] == "For media queries, please contact"
+    assert contact.text.splitlines()[-1] == "Mobile: +10005550100"
     assert entry.lead.startswith("ASHGABAT, 3 April (nCa) — Turkmen customs")
     assert entry.text.endswith("truck.")
     assert entry.content_html == (
@@ -116,7 +126,7 @@ Elvira Kadyrova The International Day against Drug Abuse is marked on 26 June ev
 
 def test_a_listing_gives_its_items_in_turn():
     """For the editor: each title with its teaser, blank lines or not; what is not cut is complete."""
-    entries = read_entries("listing.txt", LISTING)
+    entries = read_entries("listing.txt", split_lines(LISTING))
     assert [(one.line, one.title_made, one.complete, one.byline) for one in entries] == [
         (1, True, False, None),
         (2, False, False, None),
@@ -143,8 +153,10 @@ def test_a_listings_dates_go_to_their_items():
     """For a listing that dates its items on lines of their own."""
     entries = read_entries(
         "listing.txt",
-        "News\n\nTraining opens for customs\n5 May 2023\nA training was opened in Ashgabat by the […]\n"
-        "Youth forum in the capital\n7 May 2023\nThe youth forum took place in the capital and […]\n",
+        split_lines(
+            "News\n\nTraining opens for customs\n5 May 2023\nA training was opened in Ashgabat by the […]\n"
+            "Youth forum in the capital\n7 May 2023\nThe youth forum took place in the capital and […]\n"
+        ),
     )
     assert [(one.title, one.dateline) for one in entries] == [
         ("Training opens for customs", "5 May 2023"),
@@ -189,8 +201,8 @@ def test_the_press_contact_is_separate(block):
     entry = only(
         f"Office opens in Ashgabat\n\nAn office was opened in Ashgabat in May.\n\n{block}\n"
     )
-    assert entry.contact is not None
-    assert "Petrov" in entry.contact
+    [contact] = entry.cuts
+    assert "Petrov" in contact.text
     assert entry.text == "An office was opened in Ashgabat in May."
     assert "Petrov" not in entry.content_html + entry.title + entry.lead
 
@@ -202,8 +214,8 @@ def test_a_contact_within_a_paragraph_leaves_the_rest():
         " information, please contact Ms. Jane Doe at jane.doe@example.org or +993 12 123456."
     )
     assert entry.text.endswith("It has ten staff.")
-    assert entry.contact is not None
-    assert entry.contact.startswith("For more information")
+    [contact] = entry.cuts
+    assert contact.text.startswith("For more information")
 
 
 def test_information_that_is_no_contact_stays():
@@ -248,7 +260,7 @@ def test_an_address_is_no_wire_tag():
 )
 def test_a_document_without_copy_has_no_entry(text):
     """For ingest: no empty article."""
-    assert read_entries("copy.txt", text) == []
+    assert read_entries("copy.txt", split_lines(text)) == []
 
 
 PIECES = st.sampled_from(
@@ -264,6 +276,17 @@ PIECES = st.sampled_from(
         "For media queries, please contact",
         "a@b.test",
         "Elvira Kadyrova The",
+        "1. Title of a piece",
+        "22.11.2026 Title of a piece",
+        "• Title of a piece",
+        "News of the week",
+        "Новости недели",
+        "Заголовок на другом языке",
+        "Это текст на другом языке, и в нём довольно много слов.",
+        "***",
+        "---",
+        "Read more",
+        "Press release",
         "…",
         "//",
         ".",
@@ -280,8 +303,14 @@ PIECES = st.sampled_from(
 )
 @settings(max_examples=100)
 def test_no_text_surprises_the_reader(text):
-    """For the operator: any text gives entries that hold together."""
-    entries = read_entries("copy.txt", text)
+    """For the operator: any text gives entries that hold together, and what is no copy is kept."""
+    entries = read_entries("copy.txt", split_lines(text))
+    shown = [
+        (one.title, one.text, one.byline, one.dateline, one.wire_tag, one.cuts) for one in entries
+    ]
+    # Of several wire tags one is kept.
+    for piece in ("piece", "written", "Jane", "Новости", "Заголовок"):
+        assert not entries or "//" in text or piece not in text or piece in repr(shown)
     lines = [one.line for one in entries]
     assert lines == sorted(set(lines))
     for one in entries:
@@ -331,3 +360,144 @@ def test_a_link_to_another_version_is_no_copy(line):
 def test_a_dateline_is_not_a_sentence(copy, dateline):
     """For the date: only a place and a day before the dash are a dateline."""
     assert only(f"Office opens in the capital\n\n{copy}").dateline == dateline
+
+
+FORMS = tomllib.loads((Path(__file__).parents[1] / "data/copy/documents.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_form_shows_the_items(form):
+    """For the sub-editor: each item by itself, with its title, its stated day, and as a teaser or not."""
+    items = []
+    for entry in read_entries("copy.txt", split_lines(form["text"].strip("\n"))):
+        day = next((one.date for one in mentions(entry.dateline or "")), None)
+        items.append(f"{'' if entry.complete else '…'}{day or '-'} | {entry.title}")
+    assert items == form["entries"]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_nothing_of_a_document_vanishes(form):
+    """For the editor: each word is in an entry or a cut, but for marks of items and words around names."""
+    entries = read_entries("copy.txt", split_lines(form["text"].strip("\n")))
+    shown = "\n".join(
+        str(part)
+        for one in entries
+        for part in (one.title, one.text, one.byline, one.dateline, one.wire_tag, *one.cuts)
+    ).replace("\\n", "\n")
+    words = set(re.findall(r"[^\W_]{2,}", form["text"])) - set(re.findall(r"[^\W_]+", shown))
+    known = {"By", "Posted", "Published", "Read", "more", "Continue", "reading", "Читать", "далее"}
+    assert not [one for one in words - known if not one.isdigit() and one != "II"]
+
+
+def test_titles_that_a_header_names_open_items():
+    """For the desk: an export of several records has an item for each, dated by its own line."""
+    lines = [
+        Line(1, "Halm school wins prize", False, "title"),
+        Line(2, "Date: 2026-10-12", False),
+        Line(4, "A school in Halm won a prize for its garden.", True),
+        Line(6, "Bridge of Polna painted red", True, "title"),
+        Line(7, "2026-10-11", False),
+        Line(9, "The bridge in Polna was painted red.", True),
+    ]
+    entries = read_entries("copy.txt", lines)
+    assert [(one.dateline, one.title) for one in entries] == [
+        ("2026-10-12", "Halm school wins prize"),
+        ("2026-10-11", "Bridge of Polna painted red"),
+    ]
+
+
+def test_an_embargo_holds_beside_the_copy():
+    """For the desk: a page that names its embargo among its links or in its footer is held."""
+    page = [
+        Line(1, "Port opens", False, "title"),
+        Line(2, "The port of Halm opened on Monday.", True),
+    ]
+    footer = Line(3, "Embargoed until 10:00 GMT, 15 October 2030", True, "beside")
+    [entry] = read_entries("a.html", [*page, footer])
+    assert entry.embargo
+    below = "\n\nRelated\nOld port\nEmbargoed until 10:00 GMT, 15 October 2030"
+    assert only(f"Port opens\n\nThe port of Halm opened on Monday.{below}").embargo
+
+
+def test_a_line_of_a_poem_is_no_heading():
+    """For the reader: a line without a full stop within a stanza stays a line of it."""
+    poem = (
+        "The river carries what it can,\na boat, a shoe.\nNobody asks the ferryman\nwhat he knew."
+    )
+    assert "<h2>" not in only(f"The Ferryman\n\n{poem}\n\nHe lights a lamp.").content_html
+
+
+MAIL = """From: press@polna.example
+To: desk@news.example
+Date: Wed, 14 Oct 2026 09:00:00 +0300
+Subject: Dam of Polna repaired
+
+EMBARGOED UNTIL 10:00 GMT, 15 OCTOBER 2026
+Ref: 17/2026
+
+{dateline}Workers closed three cracks in the dam, the water board of Dravik says.
+
+Плотина в Полне отремонтирована
+
+Рабочие заделали три трещины в плотине, сообщает водоканал Дравика.
+"""
+
+
+def test_an_envelope_holds_for_all_its_documents():
+    """For the desk: the embargo, number and day of a mail hold for both of its languages."""
+    english, russian = read_entries("a.txt", split_lines(MAIL.format(dateline="")))
+    assert (english.title, russian.title) == (
+        "Dam of Polna repaired",
+        "Плотина в Полне отремонтирована",
+    )
+    assert english.embargo == russian.embargo
+    assert english.embargo.until == datetime(2026, 10, 15, 10, 0, tzinfo=UTC)
+    assert english.number == russian.number == "17/2026"
+    assert english.dateline == russian.dateline == "Wed, 14 Oct 2026 09:00:00 +0300"
+    assert [cut.kind for cut in (*english.cuts, *russian.cuts)] == ["header", "label"]
+
+
+def test_the_day_of_the_copy_stands_before_that_of_its_mail():
+    """For the date: copy is often sent on a later day than it is of."""
+    dated = MAIL.format(dateline="POLNA, 12 October 2026 – ")
+    english, russian = read_entries("a.txt", split_lines(dated))
+    assert english.dateline == "POLNA, 12 October 2026"
+    assert russian.dateline == "Wed, 14 Oct 2026 09:00:00 +0300"
+
+
+def test_an_order_to_kill_is_one_entry():
+    """For the desk: whatever its form, it names what must go and is no listing."""
+    text = "KILL: Dam of Polna repaired\n\nEditors, please kill the story below.\n\n***\n\nDam of Polna repaired\n\nWorkers closed three cracks in the dam."
+    entry = only(text)
+    assert entry.kills.title == "Dam of Polna repaired"
+
+
+def test_blocks_of_a_format_become_html():
+    """For the reader of a page: a list, a quote, a table and a heading look like what they are."""
+    blocks = [
+        ("title", "Port of Selkan grows", ""),
+        ("", "The port has <two> new quays.", "The port has &lt;two&gt; <em>new</em> quays."),
+        ("heading", "What it can take.", ""),
+        ("item", "grain & oil", ""),
+        ("item", "fruit", '<a href="https://a.test/">fruit</a>'),
+        ("row", "ships 5", "<table><tr><td>ships</td><td>5</td></tr></table>"),
+        ("quote", "It is large.", ""),
+        ("pre", "a  b", ""),
+    ]
+    lines = [Line(i, text, True, block, html) for i, (block, text, html) in enumerate(blocks, 1)]
+    [entry] = read_entries("copy.html", lines)
+    assert (entry.title, entry.title_made) == ("Port of Selkan grows", False)
+    assert entry.content_html.split("\n") == [
+        "<p>The port has &lt;two&gt; <em>new</em> quays.</p>",
+        "<h2>What it can take.</h2>",
+        "<ul>",
+        "<li>grain &amp; oil</li>",
+        '<li><a href="https://a.test/">fruit</a></li>',
+        "</ul>",
+        "<table><tr><td>ships</td><td>5</td></tr></table>",
+        "<blockquote>",
+        "<p>It is large.</p>",
+        "</blockquote>",
+        "<pre>a  b</pre>",
+    ]
+    assert entry.text.split("\n\n")[3] == "fruit"

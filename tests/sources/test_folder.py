@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from digest.errors import DocumentError
-from digest.sources.folder import list_documents, read_bytes
+from digest.sources.folder import in_words, list_documents, read_bytes, survey
 
 MIB = 1024 * 1024
 
@@ -23,6 +23,33 @@ def test_documents_are_sorted_by_name(tmp_path):
     ):
         assert [document.name for document in list_documents(tmp_path, pattern)] == names
     assert list_documents(tmp_path, "*.txt")[0].size == 5
+
+
+def test_every_format_is_found_and_what_is_not_read_is_counted(tmp_path):
+    """For the operator: copy is found wherever and however it is named, and nothing else is copy."""
+    names = [
+        "a.txt",
+        "B.HTML",
+        "sub/c.Docx",
+        "sub/deep/d.eml",
+        "list.csv",
+        "e.PAGES",
+        "f.pages",
+        "README",
+    ]
+    hidden = [".hidden.txt", ".git/config", "~$c.docx", "sub/.DS_Store"]
+    for name in names + hidden:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("Copy.", "utf-8")
+    for pattern, taken, beside in (
+        ("**/*", names[:4], "4 files ignored: .pages (2), .csv (1), no ending (1)"),
+        ("*.txt", names[:1], "5 files ignored: .pages (2), .csv (1), .html (1), no ending (1)"),
+        ("*.csv", ["list.csv"], "5 files ignored: .pages (2), .html (1), .txt (1), no ending (1)"),
+        ("sub/**/*", names[2:4], ""),
+    ):
+        documents, ignored = survey(tmp_path, pattern)
+        assert [document.name for document in documents] == sorted(taken)
+        assert (in_words(ignored) if ignored else "") == beside
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from digest.store.articles import all_article_ids, article_versions, articles_by
 from digest.stories.store import list_stories
 from tests.conftest import INGESTED_AT
 from tests.desks import FULL_TEXT, LISTING, Desk, make_desk, opened, sha256
+from tests.feeds.folders import contents
 
 TRUTH = json.loads((Path(__file__).parents[1] / "data/seeds.json").read_text("utf-8"))
 YEARS_LATER = datetime(2029, 3, 5, 9, 0, tzinfo=UTC)
@@ -153,7 +154,7 @@ def test_a_changed_word_makes_a_second_version_of_one_article(filled: Desk) -> N
     """For the subscriber: one article is new in the reader, and it is the same article."""
     before = {one.id: one for one in stored(filled)}
     filled.publish()
-    fed = filled.files("feeds")
+    fed = contents(filled.folder / "feeds")
     filled.edit_seed(LISTING, "to mark the World Drug Day", "to honour the World Drug Day")
     report = filled.ingest(YEARS_LATER)
     assert (report.added, len(report.revised)) == ([], 1)
@@ -167,16 +168,19 @@ def test_a_changed_word_makes_a_second_version_of_one_article(filled: Desk) -> N
         texts = [row["text"] for row in article_versions(db, number)]
     assert texts == [was.text, now.text]
 
-    slugs = {"all", "en", *now.themes, *(f"{theme}.en" for theme in now.themes)}
+    slugs = {
+        "all",
+        "en",
+        "corrections",
+        "corrections.en",
+        *now.themes,
+        *(f"{theme}.en" for theme in now.themes),
+    }
     forms = ("atom", "rss", "json", "html")
     expected = {f"{slug}.{form}" for slug in slugs for form in forms} | {f"articles/{number}.html"}
     assert set(filled.publish().written) == expected
-    after = filled.files("feeds")
-    changed_files = {name for name in fed if fed[name] != after[name]} - {
-        "digest.db",
-        "feeds/.published",
-    }
-    assert changed_files == {f"feeds/{name}" for name in expected}
+    after = contents(filled.folder / "feeds")
+    assert {name for name in fed if fed[name] != after[name]} == expected
 
 
 def test_a_teaser_becomes_its_full_text_years_later(desk: Desk) -> None:
@@ -310,6 +314,24 @@ def test_a_faulty_document_is_named_and_the_others_go_on(mixed: Desk) -> None:
     assert sha256(mixed.store) == before
 
 
+def test_what_was_repaired_or_ignored_is_said(desk: Desk) -> None:
+    """For the operator: text that was decoded twice is named once, files of other formats each time."""
+    twice = WINDOWS_1251.encode().decode("latin-1")
+    (desk.seeds / "twice.txt").write_text(twice, "utf-8")
+    (desk.seeds / "page.html").write_text("<h1>Port opens</h1><p>It opened in Ashgabat.</p>")
+    (desk.seeds / "draft.pages").touch()
+    says = "1 file ignored: .pages (1)."
+    told = desk.run("ingest").stderr
+    assert (
+        f"Warning: source seeds: twice.txt: utf-8, decoded twice, repaired\nWarning: {says}" in told
+    )
+    assert titled(desk, "Встреча в таможенной службе").language == "ru"
+    assert titled(desk, "Port opens").content_html == "<p>It opened in Ashgabat.</p>"
+    assert desk.run("ingest").stderr == f"Warning: {says}\n"
+    assert says in desk.run("status").stdout
+    assert f"; {says[:-1]}" in desk.run("doctor").stdout
+
+
 def test_a_corrected_document_is_read(mixed: Desk) -> None:
     """For the operator: once the file is right, the error is gone."""
     mixed.ingest(INGESTED_AT)
@@ -413,8 +435,9 @@ def test_a_press_contact_is_stored_and_not_published(
     filled: Desk, articles: dict[tuple[str, int], Article]
 ) -> None:
     """For the editor who wants to call them, in a table that nothing publishes."""
-    sql = """SELECT documents.name, line, contact FROM press_contacts
-               JOIN entries ON entries.id = entry_id JOIN documents ON documents.id = document_id"""
+    sql = """SELECT documents.name, line, entry_cuts.text AS contact FROM entry_cuts
+               JOIN entries ON entries.id = entry_id JOIN documents ON documents.id = document_id
+                WHERE kind = 'contact'"""
     with filled.open(read_only=True) as db:
         contacts = {(row["name"], row["line"]): row["contact"] for row in db.rows(sql)}
     for known in TRUTH["articles"]:

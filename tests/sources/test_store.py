@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.model import DateSource, Entry, KnownDate
+from digest.model import Cut, CutKind, DateSource, Entry, KnownDate
 from digest.sources.store import (
     Document,
     add_article,
@@ -118,7 +118,7 @@ def test_what_people_read_makes_a_version(wire: Intake, change: dict[str, object
         pytest.param({"wire_tag": "nCa, 4 April 2023"}, id="wire tag"),
         pytest.param({"line": 7}, id="place in the document"),
         pytest.param({"published": replace(ENTRY.published, evidence="on 4 April")}, id="how a day is known"),
-        pytest.param({"contact": "A. Person, +993 12 345678"}, id="press contact"),
+        pytest.param({"cuts": (Cut(CutKind.CONTACT, "Jane Roe"),)}, id="press contact"),
     ],
 )  # fmt: skip
 def test_what_nobody_reads_makes_none(wire: Intake, change: dict[str, object]) -> None:

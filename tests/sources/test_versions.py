@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.model import DateSource, Entry, KnownDate
+from digest.model import UNDATED, DateSource, Entry, KnownDate
 from digest.sources.documents import read_entries
-from digest.sources.versions import is_teaser_of, join, keys_of, match_entries, pair_up
+from digest.sources.lines import split_lines
+from digest.sources.versions import corrects, is_teaser_of, join, keys_of, match_entries, pair_up
 
 BODY = (
     "On 3 April 2023, the State Customs Service of Turkmenistan hosted a meeting with a delegation"
@@ -27,7 +28,7 @@ FULL = Entry(
     content_html="<p>…</p>",
     complete=True,
     wire_tag="nCa, 4 April 2023",
-    contact="Jane Roe",
+    urgency="urgent",
     published=KnownDate(date(2023, 4, 4), DateSource.STATED, "nCa, 4 April 2023"),
 )
 TEASER = replace(
@@ -41,7 +42,7 @@ TEASER = replace(
     complete=False,
     byline="Elvira Kadyrova",
     wire_tag=None,
-    contact=None,
+    urgency=None,
     published=KnownDate(date(2023, 4, 3), DateSource.TEXT, "3 April 2023"),
 )
 OTHER = replace(
@@ -103,7 +104,7 @@ def test_joined_in_any_order_they_are_the_same_article():
     assert (joined.text, joined.document, joined.line) == (BODY, "full.txt", 1)
     assert joined.complete
     assert joined.byline == "Elvira Kadyrova"
-    assert joined.contact == "Jane Roe"
+    assert joined.urgency == "urgent"
     assert joined.published.source is DateSource.STATED
 
 
@@ -137,6 +138,59 @@ def test_pairs_are_found_in_one_run_and_nothing_else():
             frozenset({("listing.txt", 50)}),
             frozenset({("listing.txt", 48), ("full.txt", 1), ("second.txt", 48)}),
         }
+
+
+ORIGINAL = replace(
+    FULL, document="old.txt", title="A delegation visits", title_made=False, published=UNDATED, wire_tag=None
+)  # fmt: skip
+CORRECTED = replace(ORIGINAL, document="new.txt", text=BODY.replace("3", "4"), correction="the day")
+DATED = KnownDate(date(2023, 4, 4), DateSource.STATED, "")
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"),
+    [
+        pytest.param(CORRECTED, ORIGINAL, True, id="same title"),
+        pytest.param(ORIGINAL, CORRECTED, False, id="only the later one corrects"),
+        pytest.param(replace(CORRECTED, correction=None), ORIGINAL, False, id="no correction"),
+        pytest.param(replace(CORRECTED, correction=None, update="UPDATE 2"), ORIGINAL, True, id="an update"),
+        pytest.param(replace(CORRECTED, title="A new title"), ORIGINAL, False, id="another title"),
+        pytest.param(replace(CORRECTED, title="New", number="18/2026"), replace(ORIGINAL, number="18/2026"), True, id="same number"),
+        pytest.param(replace(CORRECTED, text="Wholly other words of one event."), ORIGINAL, False, id="other text"),
+        pytest.param(replace(CORRECTED, language="ru"), ORIGINAL, False, id="another language"),
+        pytest.param(replace(CORRECTED, published=DATED), ORIGINAL, True, id="a day that was missing"),
+        pytest.param(
+            replace(CORRECTED, published=DATED),
+            replace(ORIGINAL, published=KnownDate(date(2023, 4, 11), DateSource.STATED, "")),
+            False,
+            id="the report of another week",
+        ),
+    ],
+)  # fmt: skip
+def test_a_correction_is_certain_by_name_and_text(new, old, expected):
+    """For the reader: a new version of an article replaces no other article."""
+    assert corrects(new, old) is expected
+    assert share_a_key(new, old) >= expected
+    assert (len(pair_up([old, new])) == 1) == (expected or corrects(old, new))
+
+
+def test_a_correction_is_the_text_in_whatever_order_they_come():
+    """The later form counts, even if it is shorter; the teaser of a listing does not name it."""
+    second = replace(
+        CORRECTED, document="a.txt", text="On 4 April.", update="UPDATE 2", correction=None
+    )
+    teaser = replace(TEASER, title="A visit")
+    for order in itertools.permutations([ORIGINAL, CORRECTED, second, teaser]):
+        joined = join(order)
+        assert (joined.text, joined.update, joined.title) == (second.text, "UPDATE 2", second.title)
+        assert joined.correction == "the day"
+
+
+def test_a_correction_of_one_of_several_joins_none():
+    """For the reader: two weekly reports of one title never become one article."""
+    other = replace(ORIGINAL, document="other.txt", text=BODY.replace("3", "5"))
+    for order in itertools.permutations([ORIGINAL, other, CORRECTED]):
+        assert len(pair_up(order)) == 3
 
 
 def test_translations_and_like_titles_stay_apart():
@@ -190,7 +244,9 @@ def test_a_guid_beats_everything():
 @given(st.lists(st.text(alphabet="ab \n[…]T.", max_size=60), max_size=6))
 def test_every_entry_stays_in_exactly_one_group(texts):
     """For the promise that nothing is lost."""
-    entries = [one for i, text in enumerate(texts) for one in read_entries(f"{i}.txt", text)]
+    entries = [
+        one for i, text in enumerate(texts) for one in read_entries(f"{i}.txt", split_lines(text))
+    ]
     groups = pair_up(entries)
     assert sorted((one.document, one.line) for group in groups for one in group) == sorted(
         (one.document, one.line) for one in entries

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,28 @@ from sqlite_utils.utils import sqlite3
 
 from digest.language.text import fold
 from digest.language.words import skeleton
-from digest.stories.fingerprints import READ, TERMS, Fingerprint, days, fingerprint, from_json
-from digest.stories.likeness import Comparison, Member, compare, lead_of, link, may_join, wanted
+from digest.stories.fingerprints import (
+    READ,
+    TERMS,
+    Fingerprint,
+    days,
+    fingerprint,
+    from_json,
+    hash_of,
+    notions,
+    rarity_of,
+    word_set,
+)
+from digest.stories.likeness import (
+    Comparison,
+    Counts,
+    Member,
+    compare,
+    group,
+    lead_of,
+    link,
+    wanted,
+)
 from digest.stories.store import CANDIDATES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -96,15 +117,229 @@ def test_the_true_pairs_of_the_seeds_are_linked_and_no_other() -> None:
 
 
 def test_labelled_pairs_are_found_with_few_misses_and_hardly_a_wrong_one() -> None:
-    """For the editor: precision at least 0.95 and recall at least 0.75 on pairs labelled by hand."""
+    """For the editor: precision at least 0.97 and recall at least 0.85 on pairs labelled by hand."""
     items = labelled_items()
     true = {(pair["a"], pair["b"]): pair["kind"] for pair in read_lines("pairs.jsonl")}
     linked = linked_pairs(dict(sorted(items.items())))
     right = linked & true.keys()
-    assert len(right) / len(linked) >= 0.95
-    for kind in ("translation", "same-story"):
-        of_kind = {pair for pair, each in true.items() if each == kind}
-        assert len(right & of_kind) / len(of_kind) >= 0.75, kind
+    assert len(right) / len(linked) >= 0.97
+    assert len(right) / len(true) >= 0.85
+
+
+@pytest.mark.parametrize(("language", "least"), [("en", 0.93), ("ru", 0.9)])
+def test_news_of_other_beats_is_told_apart(language: str, least: float) -> None:
+    """For a newsroom on any beat: F1 on accounts of one event, and on others of the same people."""
+    rows = [row for row in read_lines("news.jsonl") if row["lang"] == language]
+    prints = [read_fingerprint(row) for row in rows]
+    right = wrong = missed = 0
+    for (one, a), (other, b) in itertools.combinations(zip(rows, prints, strict=True), 2):
+        linked, true = compare(a, b).linked, one["story"] == other["story"]
+        right, wrong = right + (linked and true), wrong + (linked and not true)
+        missed += true and not linked
+    assert 2 * right / (2 * right + wrong + missed) >= least
+
+
+def test_short_items_of_one_place_and_day_are_events_of_their_own() -> None:
+    """For the reader: a find, a scanner and a visit at one crossing are three stories."""
+    day, rows = date(2026, 11, 22), read_lines("short.jsonl")
+    prints = [(row["place"], read_fingerprint(row, day=day)) for row in rows]
+    pairs = [(a, b) for (p, a), (q, b) in itertools.combinations(prints, 2) if p == q]
+    assert sum(compare(a, b).linked for a, b in pairs) <= len(pairs) * 0.03
+
+
+PLACES = [("Mary", "Мары"), ("Lebap", "Лебап"), ("Selkan", "Селькан"), ("Tolma", "Толма"),
+          ("Virsk", "Вирск"), ("Halm", "Хальм"), ("Zarin", "Зарин")]  # fmt: skip
+PEOPLE = [("Anna Orlova", "Анна Орлова"), ("Murad Saparov", "Мурад Сапаров"),
+          ("Igor Belov", "Игорь Белов"), ("Timur Rahimov", "Тимур Рахимов")]  # fmt: skip
+DRUGS = [("opium", "опия"), ("heroin", "героина"), ("hashish", "гашиша")]
+TEMPLATES = {
+    "seizure": (
+        "Police in {place} detain a man with {drug}|Police officers in {place} detained a man of {a} "
+        "with {b}0 grams of {drug}. He was taken to a detention centre and a case was opened, the "
+        "Interior Ministry said.",
+        "В городе {place} задержан мужчина с партией {drug}|Сотрудники полиции в городе {place} "
+        "задержали мужчину {a} лет с {b}0 граммами {drug}. Он доставлен в изолятор, возбуждено "
+        "дело, сообщило Министерство внутренних дел.",
+    ),
+    "prices": (
+        "Weekly prices at the Selkan market|A kilogram of potatoes cost {c}.{a} manats at the Selkan "
+        "market this week, onions {d}.{b}, mutton {b}. Prices of bread did not change.",
+        "Цены недели на рынке Селькан|Килограмм картофеля стоил на рынке Селькан на этой неделе "
+        "{c},{a} маната, лука – {d},{b}, баранины – {b}. Цены на хлеб не изменились.",
+    ),
+    "court": (
+        "{place} court jails official for bribe|A court in {place} sentenced {person}, a former "
+        "official of the land office, to {c} years in prison for a bribe of {b} thousand dollars. "
+        "The verdict can be appealed.",
+        "Суд города {place} осудил чиновника за взятку|Суд города {place} приговорил бывшего "
+        "сотрудника земельного управления по имени {person} к {c} годам лишения свободы за взятку в "
+        "{b} тысяч долларов. Приговор может быть обжалован.",
+    ),
+}
+
+
+def test_reports_of_one_template_are_told_apart_and_their_translations_found() -> None:
+    """For the reader: 42 seizures, weekly prices and court reports; each is linked to its translation only."""
+    items = {}
+    for (name, languages), n in itertools.product(TEMPLATES.items(), range(7)):
+        day = date(2026, 10, 1) + timedelta(days=7 * n if name == "prices" else n)
+        for at, language in enumerate(("en", "ru")):
+            filled = languages[at].format(
+                place=PLACES[n][at], drug=DRUGS[n % 3][at], person=PEOPLE[n % 4][at],
+                a=23 + 5 * n, b=41 + 7 * n, c=3 + n, d=12 + n,
+            )  # fmt: skip
+            title, _, text = filled.partition("|")
+            items[name, n, language] = fingerprint(
+                title=title, text=text, language=language, day=day
+            )
+    linked = linked_pairs(items)
+    assert linked == {((name, n, "en"), (name, n, "ru")) for name in TEMPLATES for n in range(7)}
+
+
+@pytest.mark.parametrize(
+    ("template", "one", "other"),
+    [
+        pytest.param(
+            "Envoy of {0} received|Minister Murad Saparov received the ambassador of {0} in Ashgabat on "
+            "Tuesday. They discussed trade and {1}.",
+            ("Italy", "music"), ("Japan", "schools"), id="countries",
+        ),
+        pytest.param(
+            "{0} holds seminar|{0} held a seminar for {1} in Ashgabat on Tuesday. Thirty people took part "
+            "in the event, which dealt with {2}.",
+            ("UNDP", "judges", "human rights"), ("OSCE", "journalists", "media law"), id="bodies",
+        ),
+        pytest.param(
+            "Seminar held|UNDP held a seminar for {0} in Ashgabat on Tuesday. Thirty people took part in "
+            "the event, which dealt with {1}.",
+            ("judges", "human rights"), ("teachers", "inclusive schools"), id="whom it was for",
+        ),
+        pytest.param(
+            "«{0}» победил|«{0}» обыграл «{1}» 2:1 в 15-м туре чемпионата страны во вторник. Гол забил {2}.",
+            ("Сокол", "Химик", "Жданов"), ("Торпедо", "Рубин", "Барко"), id="teams",
+        ),
+        pytest.param(
+            "Trial ends|A court in Oral sentenced {0} to {1} years in prison for {2} on Tuesday, and the "
+            "verdict can be appealed.",
+            ("Sergei Ivanov", 7, "murder"), ("Svetlana Ivanova", 3, "forgery"), id="persons",
+        ),
+        pytest.param(
+            "{1} convicted of bribery|The Almaty court convicted {1} on Tuesday of taking a bribe of {0} "
+            "tenge.",
+            ("3 million", "two clerks"), ("200,000", "a surgeon"), id="amounts",
+        ),
+    ],
+)  # fmt: skip
+def test_a_report_of_the_same_form_on_another_is_no_copy(
+    template: str, one: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    """For the reader: what both have of their own speaks louder than the words of the form."""
+    language = "ru" if template[0] == "«" else "en"
+    filled = (template.format(*names).partition("|") for names in (one, other))
+    first, second = (
+        make_fingerprint(title=title, text=text, language=language) for title, _, text in filled
+    )
+    assert not compare(first, second).linked
+    assert compare(first, first).linked
+
+
+def test_a_long_copy_stays_one_when_an_outlet_edits_it() -> None:
+    """For the reader: an agency's text with another name and number in it is no other report."""
+    text = f"{TRAINING} {PARAGRAPH}"
+    edited = text.replace("Vepa Hajiyev and Ashita Mittal", "Kerim Babayev").replace("27", "28")
+    assert compare(make_fingerprint(text=text), make_fingerprint(text=edited)).linked
+
+
+def test_rare_names_in_common_link_free_wording_without_a_day() -> None:
+    """For the reader: a text that came soon after the event, in other words, is found by who and where."""
+    dated = make_fingerprint(
+        title="Landslide near Ulgan", text="Two shepherds died near Ulgan on 13 March, mayor Askar Tuleyev said."
+    )  # fmt: skip
+    undated = "Askar Tuleyev, who leads Ulgan, spoke to the families of two dead shepherds."
+    received = date(2024, 3, 20)
+    followed = make_fingerprint(title="Grief in Ulgan", text=undated, day=None, received=received)
+    assert compare(dated, followed).linked
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "one"),
+    [
+        pytest.param("Meredov", "Myradov", False, id="two names"),
+        pytest.param("Muradov", "Myradov", True, id="two spellings"),
+        pytest.param("Meredov", "Meredova", False, id="a man and a woman"),
+    ],
+)
+def test_names_in_one_alphabet_differ_by_vowels_and_endings(
+    name: str, other: str, one: bool
+) -> None:
+    """For the reader: who was fined in one text and praised in the other may be two people."""
+    texts = ("Dovran {} was fined for a fire in Tejen", "Dovran {} was paid for a song in Tejen")
+    first, second = (
+        make_fingerprint(title="Tejen", text=text.format(each))
+        for text, each in zip(texts, (name, other), strict=True)
+    )
+    same = make_fingerprint(title="Tejen", text=texts[1].format(name))
+    assert (compare(first, second).score == compare(first, same).score) is one
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        pytest.param("20 thousand people", "20000", id="thousand"),
+        pytest.param("20 тысяч человек", "20000", id="Russian"),
+        pytest.param("fifteen hundred people", "1500", id="hundred"),
+        pytest.param("seventy-nine deputies", "79", id="tens"),
+        pytest.param("1.5 thousand soms", "1500", id="fraction"),
+        pytest.param("60 million", "60", id="a scale that all copy writes"),
+    ],
+)
+def test_a_number_is_read_with_the_words_that_belong_to_it(text: str, number: str) -> None:
+    """For the comparison: however an outlet writes a number, it is the same."""
+    terms = make_fingerprint(title="", text=text).terms
+    assert [term.form for term in terms if term.key[0] == "#"] == [number]
+
+
+def test_a_world_day_that_both_name_does_not_part_them() -> None:
+    """For the reader: two accounts of one accident on 20 November, Children's Day."""
+    day = date(2026, 11, 20)
+    first = make_fingerprint(text="A bus hit a tractor on 20 November 2026.", day=day)
+    assert "they name different days" not in compare(first, first).reasons
+
+
+@pytest.mark.parametrize("terms", [1, 2])
+def test_one_or_two_words_make_no_likeness(terms: int) -> None:
+    """For the reader: a rare name or two, and nothing else in common, link nothing."""
+    rare = ["Kvartsburg", "Zhelmenau"][:terms]
+    one, other = (
+        make_fingerprint(
+            title=" ".join([*rare, *rest.split()[:3]]), text=f"{rest} {' '.join(rare)}."
+        )
+        for rest in ("The tulip harvest began early near", "A violinist plays tonight in")
+    )
+    assert compare(one, other).score < 0.1
+
+
+def test_the_day_of_receipt_stands_in_for_a_missing_day() -> None:
+    """For the reader: an undated text that came years later is no bridge to an old story."""
+    old, undated = make_fingerprint(), make_fingerprint(day=None)
+    assert compare(old, undated).linked
+    for came, linked in ((date(2024, 3, 20), True), (date(2026, 11, 28), False)):
+        assert compare(old, make_fingerprint(day=None, received=came)).linked is linked
+
+
+@pytest.mark.parametrize(
+    ("score", "thin"), [(0.49, False), (0.5, True), (0.64, True), (0.9, False)]
+)
+def test_a_link_that_hardly_holds_is_called_thin(score: float, thin: bool) -> None:
+    """For the editor: which links to look at first."""
+    assert Comparison(score, "same-story", score >= 0.5, ()).thin is thin
+
+
+def test_a_word_that_is_usual_here_tells_little() -> None:
+    """For a newsroom on one beat: what each second article has links less than what is rare."""
+    one, other = make_fingerprint(), make_fingerprint(title="Officers", text=TRAINING[-90:])
+    usual = Counts(1, 1000, {hash_of(term.key): 500 for term in one.terms if term.is_name})
+    assert compare(one, other, usual).score < compare(one, other).score
 
 
 def test_each_labelled_pair_shares_the_keys_that_find_it() -> None:
@@ -129,9 +364,14 @@ def test_wire_copy_of_one_day_and_town_is_no_story() -> None:
     ["ASHGABAT, 22 November 2026. ", "Ashgabat, Nov 22 (TDH) – ", "22 November 2026, Ashgabat — "],
 )
 def test_a_dateline_is_no_part_of_the_story(dateline: str) -> None:
-    """For the comparison: with and without its dateline an article has the same fingerprint."""
+    """For the comparison: a dateline adds nothing; the place where it was filed only counts less."""
     day = date(2026, 11, 22)
-    assert make_fingerprint(text=dateline + TRAINING, day=day) == make_fingerprint(day=day)
+    without = make_fingerprint(day=day)
+    filed = make_fingerprint(text=dateline + TRAINING, day=day)
+    assert {term.key for term in filed.terms} == {term.key for term in without.terms}
+    less = {term for term in filed.terms if term not in without.terms}
+    assert {term.key for term in less} == {"ashgabat"}
+    assert replace(filed, terms=()) == replace(without, terms=())
 
 
 def test_the_day_that_both_are_of_counts_once() -> None:
@@ -295,18 +535,36 @@ def test_links_come_best_first_and_only_where_they_hold() -> None:
     assert found[0][1] == compare(make_fingerprint(), make_fingerprint())
 
 
+NOVEMBER = {number: date(2026, 11, number) for number in range(1, 29)}
+
+
 @pytest.mark.parametrize(
-    ("linked", "joins"),
+    ("links", "rulings", "expected"),
     [
-        pytest.param({1}, True, id="the lead"),
-        pytest.param({2, 3}, True, id="half of the members"),
-        pytest.param({4}, False, id="one at the end of a chain"),
-        pytest.param({8, 9}, False, id="none of them"),
+        pytest.param([(1, 2), (2, 3)], {}, [{1, 2, 3}], id="half of the pairs"),
+        pytest.param(
+            [(1, 2), (2, 3), (3, 4), (4, 5)], {}, [{1, 2, 3}, {4, 5}], id="no longer chain"
+        ),
+        pytest.param([(1, 2), (2, 28)], {}, [{1, 2}, {28}], id="the window holds for the story"),
+        pytest.param([(1, 2), (2, 3), (1, 3)], {"split": [(1, 3)]}, [{1, 2}, {3}], id="split"),
+        pytest.param([(1, 2)], {"joined": [(2, 28)]}, [{1, 2, 28}], id="joined whatever the days"),
+        pytest.param([(2, 3)], {"joined": [(1, 2)], "split": [(1, 3)]}, [{1, 2}, {3}], id="both"),
     ],
 )
-def test_a_chain_does_not_grow_into_one_story(linked: set[int], joins: bool) -> None:
-    """For readers: an article joins by the lead or by half of the story, not by its last member."""
-    assert may_join(linked, members=[1, 2, 3, 4], lead=1) is joins
+def test_links_and_rulings_make_stories(
+    links: list[Pair], rulings: dict[str, list[Pair]], expected: list[set[int]]
+) -> None:
+    """For readers: what belongs together is one story, a chain is not, and an editor's word counts."""
+    ids = sorted(set().union(*expected))
+    found = group({number: NOVEMBER[number] for number in ids}, links, **rulings)
+    assert sorted(found, key=min) == expected
+
+
+def test_each_notion_has_a_measured_frequency() -> None:
+    """For whoever adds words: scripts/word_frequencies was run again, so the commonest are not rare; countries may be."""
+    names = set(notions().values()) - word_set("places")
+    common = [name for name in names if rarity_of(name) < 1]
+    assert len(common) > 0.9 * len(names)
 
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

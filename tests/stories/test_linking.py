@@ -1,11 +1,10 @@
 """Stories as articles come, change and go, and as an editor rules."""
 
 import json
+import random
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from digest.errors import NotFoundError
 from digest.model import Verdict
@@ -14,12 +13,12 @@ from digest.store.articles import articles_by_id, latest_articles, siblings_of
 from digest.store.database import Database, Row
 from digest.stories import store as stories
 from digest.stories.linking import (
+    count_words,
     explain_article,
     explain_pair,
     fingerprint_of,
     join_articles,
     link_article,
-    parts,
     split_article,
     take_back,
 )
@@ -41,6 +40,10 @@ REWRITTEN = (
     "2023.\n\nThe dog Akbilek led Batyr Geldiyev's officers to the bags under the seats."
 )
 SHORTER = "On 4 April 2023 officers at Farap seized 27 kilograms of heroin, Batyr Geldiyev said."
+LATER = (
+    "The 27 kilograms of heroin that Batyr Geldiyev's officers found at Farap on 4 April 2023 were hidden "
+    "in a lorry from Mazar-i-Sharif, the customs service said; the dog Akbilek gets a medal."
+)
 ELSEWHERE = "A choir of schoolchildren sang at the opening of a library in Mary on 4 April 2023."
 CHOIR = ELSEWHERE.replace("A choir", "The choir")
 
@@ -119,6 +122,39 @@ def test_three_outlets_are_one_story(wire: Wire) -> None:
     """For the reader: one event is one story, and the first whole text leads it."""
     wire.comes(SEIZED, REWRITTEN, SHORTER, ELSEWHERE)
     assert wire.stories() == [(1, [1, 2, 3])]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_stories_do_not_depend_on_the_order_of_arrival(wire: Wire, seed: int) -> None:
+    """For the reader: the same articles are the same stories and links, whichever came first."""
+    texts = [SEIZED, REWRITTEN, SHORTER, ELSEWHERE, CHOIR, f"{SHORTER} A dog found it.", LATER]
+    order = random.Random(seed).sample(texts, len(texts))  # noqa: S311 - an order, no secret
+    wire.comes(*order)
+    found = {frozenset(order[number - 1] for number in story) for _, story in wire.stories()}
+    assert found == {frozenset(texts) - {ELSEWHERE, CHOIR}, frozenset({ELSEWHERE, CHOIR})}
+
+
+def test_a_newcomer_brings_together_what_belongs_together(wire: Wire) -> None:
+    """For the reader: two accounts that share little become one story with a third that has both."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER)
+    with wire.db.write():
+        wire.db.run("DELETE FROM story_links WHERE article_id = 1")
+        wire.db.run("UPDATE articles SET story_id = NULL")
+        wire.db.run("DELETE FROM stories")
+        wire.link(1)
+    assert wire.stories() == [(1, [1, 2, 3])]
+
+
+def test_usual_words_are_counted_when_asked_or_when_the_store_has_doubled(wire: Wire) -> None:
+    """For an editor who must repeat a result: the counts stay until then."""
+    wire.comes(SEIZED, REWRITTEN, SHORTER, ELSEWHERE)
+    assert not count_words(wire.db, NOW, only_if_due=True)
+    assert stories.counts(wire.db).version == 0
+    assert count_words(wire.db, NOW)
+    counted = stories.counts(wire.db)
+    assert (counted.version, counted.articles) == (1, 4)
+    assert 3 in counted.keys.values()
+    assert stories.counts(wire.db) is counted
 
 
 def test_a_whole_text_takes_the_lead_from_a_teaser(wire: Wire) -> None:
@@ -303,30 +339,3 @@ def test_feeds_of_one_language_show_a_story_once(filled: Desk) -> None:
     items = json.loads((filled.folder / "feeds/en.json").read_text("utf-8"))["items"]
     [first] = [one for one in items if one["title"].startswith("UNODC enhances the capacities")]
     assert [one["language"] for one in first["_newsroom"]["related"]] == ["en"]
-
-
-@pytest.mark.parametrize(
-    ("members", "links", "expected"),
-    [
-        pytest.param([1, 2, 3], [(1, 2), (2, 3)], [[1, 2, 3]], id="a chain"),
-        pytest.param([2, 3], [(1, 2), (1, 3)], [[2], [3]], id="their link has left"),
-        pytest.param([1, 4, 5, 6], [(4, 5), (5, 6)], [[4, 5, 6], [1]], id="the largest first"),
-        pytest.param([], [], [], id="no members"),
-    ],
-)
-def test_parts_are_what_links_connect(
-    members: list[int], links: list[tuple[int, int]], expected: list[list[int]]
-) -> None:
-    """For the story that loses an article: what only it connected comes apart."""
-    assert parts(members, links) == expected
-
-
-@settings(max_examples=50)
-@given(st.sets(st.integers(1, 12)), st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_parts_share_out_every_member(members: set[int], links: list[tuple[int, int]]) -> None:
-    """Nothing lost, nothing twice, and no link goes from one part to another."""
-    found = parts(members, links)
-    assert sorted(member for part in found for member in part) == sorted(members)
-    for one, other in links:
-        if {one, other} <= members:
-            assert any({one, other} <= set(part) for part in found)

@@ -92,13 +92,29 @@ GOOD = {"id": "a", "lang": "en", "title": "T", "text": "X", "themes": []}
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param("{", "not JSON", id="no JSON"),
+        pytest.param("{", "Invalid JSON", id="no JSON"),
         pytest.param("[]", "a line is", id="no object"),
-        pytest.param(json.dumps(GOOD | {"themes": "loot"}), "themes is 'loot'", id="themes"),
-        pytest.param(json.dumps(GOOD | {"allowed": [1]}), "allowed is [1]", id="allowed"),
-        pytest.param(json.dumps(GOOD | {"text": None}), "text is None", id="text"),
-        pytest.param(json.dumps(GOOD | {"id": ""}), "id is ''", id="id"),
-        pytest.param('{"id": "a", "lang": "en", "text": "X"}', "themes is missing", id="missing"),
+        pytest.param(
+            json.dumps(GOOD | {"themes": "loot"}),
+            "themes: Input should be a valid array",
+            id="themes",
+        ),
+        pytest.param(
+            json.dumps(GOOD | {"allowed": [1]}),
+            "allowed: 0: Input should be a valid string",
+            id="allowed",
+        ),
+        pytest.param(
+            json.dumps(GOOD | {"text": None}), "text: Input should be a valid string", id="text"
+        ),
+        pytest.param(
+            json.dumps(GOOD | {"id": ""}), "id: String should have at least 1 character", id="id"
+        ),
+        pytest.param(
+            '{"id": "a", "lang": "en", "title": "", "text": "X"}',
+            "themes: Field required",
+            id="missing",
+        ),
         pytest.param(json.dumps(GOOD | {"id": "z"}), "line 1 has the id 'z' too", id="twice"),
     ],
 )

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from digest.config.values import LANGUAGES
 from digest.errors import LexiconError
 from digest.language import words
+from digest.language.words import LANGUAGES
 from digest.themes.classify import classify
 from digest.themes.lexicon import (
     compile_lexicon,
@@ -119,8 +119,26 @@ def test_a_bad_term_is_refused_by_theme_language_and_reason(term, message):
         pytest.param(
             theme("drugs", lexicon="shipped", remove=["heroins"]), "perhaps .heroin.", id="remove"
         ),
+        pytest.param(
+            theme(strong=["drug"], senses=[{"name": "medicine", "terms": ["drugz"]}]),
+            "'drugz': sense 'medicine' names it, but it is in no list", id="a sense of no term",
+        ),
+        pytest.param(
+            theme(
+                strong=["drug"],
+                senses=[{"name": name, "terms": ["drug"]} for name in ("medicine", "cinema")],
+            ),
+            "sense 'cinema' names it, .* in another sense", id="two senses",
+        ),
+        pytest.param(
+            theme(
+                strong=["drug"],
+                senses=[{"name": "medicine", "terms": ["drug"], "ours": ["dose"], "others": ["dose"]}],
+            ),
+            "'dose': it is listed twice", id="a sign of both senses",
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_theme_that_cannot_be_compiled_says_why(settings, message):
     """For the operator: the theme, the fault, and what is allowed."""
     with pytest.raises(LexiconError, match=message):
