@@ -3,7 +3,8 @@
     python bench/busy.py [--recipients 100000] [--bounces 5000] [--documents 2000]
 
 Sends one edition twice, alone and beside `digest bounces read` and `digest ingest`, to a server on this
-machine that refuses three addresses in a hundred. The bounces are about mail that was just sent.
+machine that refuses one address in a hundred. The bounces are about mail that was just sent; one in
+ten says that the address is dead, the others that the mailbox is full. More would put on the brake.
 """
 
 import argparse
@@ -36,14 +37,15 @@ Reporting-MTA: dns; relay.example
 
 Final-Recipient: rfc822; r{number}@d{domain}.example.org
 Action: failed
-Status: 5.1.1
-Diagnostic-Code: smtp; 550 5.1.1 no such user
+Status: {status}
+Diagnostic-Code: smtp; 550 {status} {words}
 --b--
 """
+MEANS = (("5.2.2", "mailbox full"), ("5.1.1", "no such user"))
 
 
 class Refusing(asyncio.Protocol):
-    """A server with PIPELINING that knows every address but three in a hundred."""
+    """A server with PIPELINING that knows every address but one in a hundred."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport, self.rest, self.in_body = transport, b"", False
@@ -67,7 +69,7 @@ class Refusing(asyncio.Protocol):
                 answers.append(b"250-server\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n")
             elif verb == b"RCPT":
                 number = int(part.partition(b"<r")[2].partition(b"@")[0])
-                self.refused = number % 100 in (7, 41, 83)
+                self.refused = number % 101 == 7
                 answers.append(
                     b"550 5.1.1 no such user\r\n" if self.refused else b"250 2.1.5 good\r\n"
                 )
@@ -155,8 +157,15 @@ def prepare(work: Path, port: int, options: argparse.Namespace) -> None:
             (work / f"bounces-{part}" / name).mkdir(parents=True)
         (work / f"documents-{part}").mkdir()
     for number in range(1, options.bounces + 1):
-        if number % 100 not in (7, 41, 83):
-            mail = BOUNCE.format(token=token_for(key, 1, number), number=number, domain=number % 50)
+        if number % 101 != 7:
+            status, words = MEANS[number % 11 == 0]
+            mail = BOUNCE.format(
+                token=token_for(key, 1, number),
+                number=number,
+                domain=number % 50,
+                status=status,
+                words=words,
+            )
             part = number * PARTS // (options.bounces + 1)
             (work / f"bounces-{part}" / "new" / str(number)).write_text(mail)
     for number in range(options.documents):

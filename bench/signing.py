@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from digest.mail.dkim import SegmentSigner, Signer, load_key
 from digest.mail.mime import split_at_places
-from digest.mail.tokens import PLACEHOLDER, token_for
+from digest.mail.tokens import PLACEHOLDERS, Tokens, tokens_for
 
 SIGNED_AT = datetime(2026, 11, 22, 8, tzinfo=UTC)
 KEY = b"a key of 32 bytes for the bench."
@@ -35,7 +35,7 @@ def body() -> bytes:
         f"=D0=9D=D0=BE=D0=B2=D0=BE=D1=81=D1=82=D1=8C {i}: customs officers  met in Ashgabat=\r\n"
         for i in range(8)
     )
-    link = f"https://news.example/u/\r\n{PLACEHOLDER}\r\n"
+    link = f"https://news.example/u/\r\n{PLACEHOLDERS.reader}\r\n"
     text = paragraph * 9 + link
     html = link + f'<p style=3D"margin:0">{paragraph}</p>\r\n' * 46 + link * 4
     return (
@@ -44,18 +44,18 @@ def body() -> bytes:
     ).encode("ascii")
 
 
-def headers(token: str, number: int) -> bytes:
+def headers(tokens: Tokens, number: int) -> bytes:
     return (
         "From: =?utf-8?b?0J3QvtCy0L7RgdGC0Lg=?= <digest@news.example>\r\n"
         f"To: Reader {number} <reader{number}@readers.example>\r\n"
         "Subject: =?utf-8?b?0J3QvtCy0L7RgdGC0Lgg0L3QtdC00LXQu9C4?=: customs, youth and\r\n"
         " four other themes\r\n"
         "Date: Sun, 22 Nov 2026 08:00:00 +0000\r\n"
-        f"Message-ID: <weekly.48.{token}@news.example>\r\n"
+        f"Message-ID: <weekly.48.{tokens.server}@news.example>\r\n"
         "Reply-To: desk@news.example\r\n"
         "List-Id: Weekly digest <weekly.news.example>\r\n"
-        f"List-Unsubscribe: <https://news.example/u/{token}>,\r\n"
-        f" <mailto:leave+{token}@news.example>\r\n"
+        f"List-Unsubscribe: <https://news.example/u/{tokens.reader}>,\r\n"
+        f" <mailto:leave+{tokens.reader}@news.example>\r\n"
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         "List-Archive: <https://news.example/weekly/>\r\n"
         "List-Help: <mailto:desk@news.example?subject=help>\r\n"
@@ -89,17 +89,17 @@ def main() -> None:
             path.write_bytes(pem)
         keys = [load_key(path, path.stem) for path in paths]
     one, both = Signer("news.example", keys[:1]), Signer("news.example", keys)
-    common, placeholder = body(), PLACEHOLDER.encode("ascii")
-    tokens = [token_for(KEY, 48, number) for number in range(1000)]
-    blocks = [headers(token, number) for number, token in enumerate(tokens)]
-    words = [token.encode("ascii") for token in tokens]
-    complete = blocks[7] + b"\r\n" + common.replace(placeholder, words[7])
+    common, placeholder = body(), PLACEHOLDERS.reader.encode("ascii")
+    tokens = [tokens_for(KEY, 48, number) for number in range(1000)]
+    blocks = [headers(own, number) for number, own in enumerate(tokens)]
+    words = [own.octets() for own in tokens]
+    complete = blocks[7] + b"\r\n" + common.replace(placeholder, words[7][1])
     one_segment, both_segment = (SegmentSigner(s, split_at_places(common)) for s in (one, both))
     pkcs, sha = padding.PKCS1v15(), hashes.SHA256()
     seed = base64.b64encode(ed_key.private_bytes_raw())
     listed = [b"from", b"to", b"subject", b"date", b"message-id", b"list-unsubscribe"]
     ways: dict[str, Callable[[int], object]] = {
-        "bare RSA-2048 sign": lambda i: rsa_key.sign(words[i % 1000] * 30, pkcs, sha),
+        "bare RSA-2048 sign": lambda i: rsa_key.sign(words[i % 1000][0] * 30, pkcs, sha),
         "ours, segment, rsa": lambda i: one_segment.sign(
             blocks[i % 1000], words[i % 1000], SIGNED_AT
         ),

@@ -41,6 +41,7 @@ WEEKS = 500
 PER_DOCUMENT = 20
 BATCH = 20_000
 THEMES = ("drugs", "customs", "corruption", "youth")
+MONITOR = "of-this-bench-alone"
 WORDS = {
     "en": "the customs border seminar officers training region project police meeting youth law",
     "ru": "таможня граница семинар офицеры обучение регион проект полиция встреча молодёжь закон",
@@ -59,6 +60,7 @@ def furnish(folder: Path, every_minutes: float) -> None:
     """config.toml with a source of ours and no mail that could go out while we look."""
     text = (ROOT / "config.toml").read_text("utf-8")
     text = text.replace("ingest_every_minutes = 10.0", f"ingest_every_minutes = {every_minutes}")
+    text = text.replace("# monitor_token_file", "monitor_token_file")
     (folder / "config.toml").write_text(text, "utf-8")
     (folder / "seeds").mkdir(exist_ok=True)
 
@@ -135,9 +137,9 @@ def add_articles(
         )
         db.run_many(
             f"""INSERT INTO articles (id, atom_id, source_id, document_id, line, {COPY}, archived,
-                  lexicon_version, story_id, first_seen_at, updated_at)
+                  lexicon_version, story_id, received_at, first_seen_at, updated_at)
                 VALUES (:id, :atom_id, 1, :document_id, :id, {names}, 0, :lexicon, :story_id,
-                  :at, :at)""",  # noqa: S608 - names are ours
+                  :at, :at, :at)""",  # noqa: S608 - names are ours
             rows,
         )
         db.run_many(
@@ -175,7 +177,15 @@ def add_editions(db: Database, editions: int, recipients: int, now: datetime) ->
         bounds = {"starts_at": text_from_moment(starts), "ends_at": at, "recipients": recipients}
         db.insert("editions", {"id": number, **row, **bounds, "status": "composed"})
         db.insert(
-            "segments", {"edition_id": number, "language": "en", "languages": "", "themes": ""}
+            "segments",
+            {
+                "edition_id": number,
+                "language": "en",
+                "languages": "",
+                "themes": "",
+                "hash": "",
+                "layout": "{}",
+            },
         )
         values = {"count": recipients, "edition": number, "open": number == editions, "at": at}
         values["later"] = text_from_moment(now + timedelta(days=365))
@@ -212,7 +222,7 @@ def build(folder: Path, articles: int, editions: int, recipients: int, signs: in
             add_articles(db, articles, documents, version, now, signs)
         with db.write():
             add_editions(db, editions, recipients, now)
-        db.run("INSERT INTO article_marks SELECT id, random() FROM articles")
+        db.run("INSERT INTO article_marks SELECT id, random(), id FROM articles")
         for row in later:
             db.run(row["sql"])
     size = newsroom.settings.store.path.stat().st_size / 1e9
@@ -271,6 +281,7 @@ class Served:
         self.port = 18_000 + os.getpid() % 1000
         began = time.perf_counter()
         self.log = (folder / "serve.log").open("w")
+        (folder / "monitor-token").write_text(MONITOR)
         self.process = subprocess.Popen(
             digest(folder, "serve", "--port", str(self.port)), stderr=self.log
         )
@@ -283,7 +294,7 @@ class Served:
 
     def ask(self, path: str) -> tuple[int, bytes]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {MONITOR}"})
         answer = connection.getresponse()
         return answer.status, answer.read()
 

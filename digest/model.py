@@ -6,7 +6,7 @@ a name ends in `_html`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ class DateSource(StrEnum):
     """Where the date of an article comes from."""
 
     STATED = "stated"  # a dateline, a wire tag, or the source's own machine-readable date
-    TEXT = "text"  # the last day of the event in the lead
+    TEXT = "text"  # the day of the main event in the first sentence
     NEIGHBOURS = "neighbours"  # day and month from the text, the year from the listing's neighbours
     UNKNOWN = "unknown"
 
@@ -28,7 +28,7 @@ class KnownDate:
     """A day and where it comes from.
 
     `day` is None exactly when `source` is UNKNOWN. `time` is the instant in UTC where the source
-    gives one. `evidence` is the words of the copy that state it, "" where there are none.
+    gives one. `evidence` is the sentence or dateline that states it, with the [day] marked, or "".
     """
 
     day: date | None = None
@@ -47,6 +47,47 @@ class KnownDate:
 UNDATED = KnownDate()
 
 
+class CutKind(StrEnum):
+    """What lines of a document are that are no copy of an article."""
+
+    CONTACT = "contact"  # whom the press may reach
+    HEADER = "header"  # of a mail, a wire or a letter
+    LABEL = "label"  # of the release: urgency, embargo, update, end mark
+    BOILERPLATE = "boilerplate"  # about the sender, notes to editors, who wrote it, copyright
+    FURNITURE = "furniture"  # captions, tags, share lines, "Read more"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Lines that are kept for editors and never published, joined by "\n"."""
+
+    kind: CutKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embargo:
+    """Copy that waits. `until` is in UTC, None where its line `words` names no hour that can be read:
+    then only an editor releases it.
+    """
+
+    until: datetime | None
+    words: str
+
+
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""The hour of what readers see only if an editor says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A kill or recall: `title` or `number` is what it calls the item that must not be published."""
+
+    words: str
+    title: str | None = None
+    number: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One news item as a source carries it: parsed, not yet stored.
@@ -55,7 +96,10 @@ class Entry:
     it. `text` is all of the copy, with an empty line between paragraphs, and `lead` its first
     paragraph of prose; a heading is a paragraph of its own in `text` and an <h2> in `content_html`.
     A teaser is not `complete`: its text is what is known, without the mark that ends it.
-    `contact` is the press contact, which is never published.
+    `cuts` are the lines of its document that are no copy. `urgency` is "flash", "bulletin" or
+    "urgent"; `number` what the sender calls the release ("187/2026", a slug); `update` the mark of a
+    later form ("UPDATE 2"); `correction` the line that says what was corrected, "" where a mark says
+    only that it was. With `kills` it is no article but asks to withdraw one.
     """
 
     document: str
@@ -70,7 +114,13 @@ class Entry:
     byline: str | None = None
     dateline: str | None = None
     wire_tag: str | None = None
-    contact: str | None = None
+    urgency: str | None = None
+    number: str | None = None
+    update: str | None = None
+    correction: str | None = None
+    embargo: Embargo | None = None
+    kills: Kill | None = None
+    cuts: tuple[Cut, ...] = ()
     published: KnownDate = UNDATED
     guid: str | None = None
     url: str | None = None
@@ -84,13 +134,18 @@ class Place(StrEnum):
     BODY = "body"
 
 
+UNSURE = 1.3
+"""A match whose score is below so many times the threshold is unsure."""
+
+
 @dataclass(slots=True, unsafe_hash=True)
 class Hit:
     """A term found in an article: as the lexicon writes it, as the article does, and where.
 
     `start` and `end` count characters in the title (Place.TITLE) or in the text (LEAD, BODY), so
-    that text[start:end] == form. `weight` is what the hit added to the score. Never change
-    one; it is not frozen only because a frozen one takes four times as long to make.
+    that text[start:end] == form. `weight` is what the hit added to the score, `why` says why that is
+    less than its term's weight, "" if it is not. Never change one; it is not frozen only because a
+    frozen one takes four times as long to make.
     """
 
     term: str
@@ -99,13 +154,15 @@ class Hit:
     start: int
     end: int
     weight: float
+    why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ThemeScore:
     """An article's score for one theme, with the threshold and every hit.
 
-    `blotted` are the phrases to ignore that covered a term; their weight is 0.
+    `blotted` are the phrases to ignore that covered a term, and terms in another sense; their weight
+    is 0.
     """
 
     theme: str
@@ -117,6 +174,11 @@ class ThemeScore:
     @property
     def matched(self) -> bool:
         return self.score >= self.threshold
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is matched, but so narrowly that an editor may know better."""
+        return self.threshold <= self.score < self.threshold * UNSURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +192,11 @@ class Match:
     lexicon_version: str
     hits: tuple[Hit, ...] = ()
     blotted: tuple[Hit, ...] = ()
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the lexicon alone decided, and narrowly: an editor may know better."""
+        return self.by == "lexicon" and self.score < self.threshold * UNSURE
 
 
 class Verdict(StrEnum):
@@ -156,6 +223,10 @@ class Article:
 
     `atom_id` never changes. `updated_at` changes only with the text that people read. `matches` are
     sorted best first. `archived` articles are in feeds and search but in no edition.
+    Until `opens_at` it is embargoed: the hour that its embargo names, or NEVER until an editor decides.
+    `first_seen_at` is not before that; `received_at` is when we got it. `corrected_at` is when readers
+    last learnt that it was changed, in the parts `corrected` ("title", "text", "date", "byline", "correction"), or
+    withdrawn; no two articles have the same `updated_at`.
     """
 
     id: int
@@ -172,13 +243,23 @@ class Article:
     complete: bool
     first_seen_at: datetime
     updated_at: datetime
+    received_at: datetime | None = None
+    opens_at: datetime | None = None
     url: str | None = None
     byline: str | None = None
     dateline: str | None = None
     wire_tag: str | None = None
+    urgency: str | None = None
+    number: str | None = None
+    update: str | None = None
+    correction: str | None = None
+    embargo: Embargo | None = None
+    released_by: str | None = None
     published: KnownDate = UNDATED
     story_id: int | None = None
     archived: bool = False
+    corrected_at: datetime | None = None
+    corrected: tuple[str, ...] = ()
     withdrawn_at: datetime | None = None
     matches: tuple[Match, ...] = ()
 

@@ -170,11 +170,11 @@ class Newsroom:
         return self.clock()
 
     @contextmanager
-    def open(self, *, read_only: bool = False) -> Iterator["Newsroom"]:
-        """The same newsroom with its database open: one for each thread."""
+    def open(self, *, read_only: bool = False, makes: bool = True) -> Iterator["Newsroom"]:
+        """The same newsroom with its database open: one for each thread. It `makes` a missing one."""
         from digest.store.database import open_database
 
-        store, now = self.settings.store, self.now()
+        store, now = self.settings.store, self.now() if makes else None
         timeout = store.busy_timeout_seconds
         with open_database(
             store.path, now=now, busy_timeout_seconds=timeout, read_only=read_only

@@ -2,15 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from digest.store.database import Database, open_database
 from tests.desks import MADE_AT, ROOT, Desk, make_desk
 
+# No test may fail only because the machine is busy.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 INGESTED_AT = datetime(2026, 11, 18, 6, 30, tzinfo=UTC)
 
 
@@ -30,6 +35,21 @@ def _away_from_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield
     os.chdir(here)
     assert users_files() == before, "a test wrote into the checkout"
+
+
+def grows_in_proportion(work: Callable[[int], object], size: int) -> bool:
+    """Whether four times the size takes about four times as long; in quadratic time it takes sixteen.
+
+    Two times of one machine, compared: a bound in seconds would fail on a busy one.
+    """
+
+    def seconds(size: int) -> float:
+        began = time.process_time()
+        work(size)
+        return time.process_time() - began
+
+    seconds(size)  # what is loaded once
+    return seconds(4 * size) < 10 * seconds(size) + 0.2
 
 
 @pytest.fixture

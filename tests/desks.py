@@ -28,6 +28,7 @@ PAGES = make_environment()
 MADE_AT = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
 """When the stores of tests are made."""
 MACHINE = Clock()
+WATCHING = {"Authorization": "Bearer f3a1c09e7b5d4e6288aa41c7"}
 
 
 def sha256(path: Path) -> str:
@@ -68,7 +69,7 @@ class Desk:
             return ingest(opened(db, self.settings, clock=lambda: now), archive=archive)
 
     def publish(self) -> PublishReport:
-        with self.open(read_only=True) as db:
+        with self.open() as db:
             return publish(opened(db, self.settings, templates=PAGES))
 
     def configure(self, **changes: str) -> None:
@@ -88,6 +89,15 @@ class Desk:
             assert old in text, f"config.toml does not contain {old!r}"
             text = text.replace(old, new, 1)
         self.config.write_text(text, "utf-8")
+
+    def open_reports(self) -> None:
+        """Name the token with which /readyz and /metrics are asked: `WATCHING`."""
+        (self.folder / "monitor-token").write_text(WATCHING["Authorization"].split()[1] + "\n")
+        text = self.config.read_text("utf-8")
+        if "\n# monitor_token_file" in text:
+            self.config.write_text(
+                text.replace("# monitor_token_file", "monitor_token_file"), "utf-8"
+            )
 
     def command(self, *arguments: str) -> list[str]:
         """The words that start `digest` as a process of its own."""

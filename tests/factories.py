@@ -58,7 +58,7 @@ def make_article(**overrides: Any) -> Article:
         "document": f"{number:03d}.txt",
         "title": f"Meeting {number} at the Foreign Ministry",
         "first_seen_at": SEEN_AT,
-        "updated_at": SEEN_AT,
+        "updated_at": overrides.get("withdrawn_at", SEEN_AT),
         "matches": (make_match(),),
         **(_copy(overrides["text"]) if "text" in overrides else _copy()),
     }

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 
 @dataclass
 class Hook:
-    """`taken` are the posted objects with their path, in order; `status` and `headers` the answer."""
+    """`taken` are the posted objects or forms with their path, in order; `status` and `headers` the
+    answer."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -33,7 +35,9 @@ def running_hook(hook: Hook | None = None) -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            hook.taken.append((self.path, json.loads(body)))
+            is_form = self.headers["content-type"] == "application/x-www-form-urlencoded"
+            read = dict(parse_qsl(body.decode())) if is_form else json.loads(body)
+            hook.taken.append((self.path, read))
             if hook.hang:
                 hook.done.wait(10)
                 return

@@ -27,8 +27,14 @@ HASTE = Patience(first=0.005, longest=0.01, tries=50)
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
-def use_smtp(desk: Desk, port: int, *, host: str = "127.0.0.1", **server: object) -> None:
-    """Make config.toml send through this server, with short time-outs."""
+def use_smtp(
+    desk: Desk, port: int, *, host: str = "127.0.0.1", reads: bool = True, **server: object
+) -> None:
+    """Make config.toml send through this server, with short time-outs, and read what comes back."""
+    if reads and "# bounces =" in desk.config.read_text("utf-8"):
+        desk.edit_config("# bounces =", "bounces =")
+        for name in ("cur", "new", "tmp"):
+            (desk.folder / "bounces" / name).mkdir(parents=True, exist_ok=True)
     desk.configure(
         transport='"smtp"',
         connect_timeout_seconds="5.0",

@@ -22,6 +22,7 @@ from digest.feeds.pages import (
 from digest.language.wording import Wording, wording_for
 from digest.newsroom import make_environment, packaged_templates
 from digest.service.report import ReportItem, ReportMail, ReportPart
+from digest.web.forms import leave_page
 from tests.factories import make_article, make_settings
 from tests.feeds.views import make_view
 
@@ -64,9 +65,9 @@ def first_cells(text: str) -> set[str]:
 
 
 def page_variables() -> dict[str, set[str]]:
-    """The documented variables of each kind of page: of feed, article and style."""
+    """The documented variables of each kind of page: of feed, article, leave and style."""
     lines = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \| \S", PAGES, re.MULTILINE)
-    kinds = ("feed", "article", "style")
+    kinds = ("feed", "article", "leave", "style")
     return {kind: {name for name, where in lines if kind in where.split(", ")} for kind in kinds}
 
 
@@ -145,6 +146,7 @@ def test_a_template_of_pages_reads_only_documented_fields(template: str) -> None
     [
         pytest.param("feed", ["web/feed.html", "web/base.html"], id="a feed's page"),
         pytest.param("article", ["web/article.html", "web/base.html"], id="an article's page"),
+        pytest.param("leave", ["web/leave.html", "web/base.html"], id="the page for unsubscribing"),
         pytest.param("style", ["web/style.css"], id="the style sheet"),
     ],
 )
@@ -161,13 +163,14 @@ def test_a_template_of_pages_uses_only_documented_variables(
 def test_a_page_gets_every_documented_variable(tmp_path: Path) -> None:
     """An operator's template may print every variable: each exists in each kind of page."""
     (tmp_path / "web").mkdir()
-    endings = {"feed": "html", "article": "html", "style": "css"}
+    endings = {"feed": "html", "article": "html", "leave": "html", "style": "css"}
     for kind, names in page_variables().items():
         text = "".join(f"{{{{ {name} }}}}" for name in sorted(names))
         (tmp_path / "web" / f"{kind}.{endings[kind]}").write_text(text, encoding="utf-8")
     environment, settings = make_environment(tmp_path), make_settings()
     assert feed_page_bytes(environment, make_view([make_article()]), settings)
     assert article_page_bytes(environment, item_of(make_article(), (), settings), settings)
+    assert leave_page(environment, settings, "busy")
     assert style_bytes(environment, settings)
 
 

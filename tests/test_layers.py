@@ -121,7 +121,9 @@ def test_an_allowed_import_is_not_caught(importer: str, imported: str, graph: gr
 
 
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|WITH)\s")
-STORES = re.compile(r"store/|\w+/store\.py|editions/deliveries\.py|audience/suppressions\.py")
+STORES = re.compile(
+    r"store/|\w+/store\.py|editions/deliveries\.py|audience/(?:suppressions|evidence)\.py"
+)
 SQLITE_ONLY = re.compile(
     r"(?i)INDEXED BY|INSERT OR|\browid\b|\b(strftime|julianday|unixepoch)\(|\bdatetime\('"
 )

@@ -1,6 +1,7 @@
-"""`digest articles list|search|show|theme|withdraw`."""
+"""`digest articles list|search|show|theme|release|withdraw`."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,56 +11,69 @@ from digest.cli.output import counted_to, emit_json, heading, json_option, local
 
 if TYPE_CHECKING:
     from digest.model import Article, Correction
+    from digest.newsroom import Newsroom
 
 
 @click.group()
 def articles() -> None:
-    """List, show, search, correct and withdraw articles."""
+    """List, show, search, release, correct and withdraw articles."""
 
 
-def as_data(article: "Article") -> dict[str, Any]:
+_PLAIN = (
+    *("id", "atom_id", "title", "title_made", "language", "byline", "source", "document", "url"),
+    *("complete", "lead", "urgency", "number", "update", "correction", "story_id", "version"),
+    *("archived", "withdrawn_at", "released_by"),
+    *("received_at", "opens_at", "first_seen_at", "updated_at"),
+)
+
+
+def as_data(article: "Article", now: datetime) -> dict[str, Any]:
     """An article as `--json` shows it."""
     return {
-        "id": article.id,
-        "atom_id": article.atom_id,
-        "title": article.title,
-        "title_made": article.title_made,
-        "language": article.language,
+        **{name: getattr(article, name) for name in _PLAIN},
         "themes": list(article.themes),
+        "unsure": [match.theme for match in article.matches if match.unsure],
         "published_at": article.published.iso,
         "date_source": article.published.source.value,
         "date_evidence": article.published.evidence,
-        "byline": article.byline,
-        "source": article.source,
-        "document": article.document,
-        "url": article.url,
-        "complete": article.complete,
-        "lead": article.lead,
-        "story_id": article.story_id,
-        "version": article.version,
-        "archived": article.archived,
-        "withdrawn_at": article.withdrawn_at,
-        "first_seen_at": article.first_seen_at,
-        "updated_at": article.updated_at,
+        "embargo": article.embargo and asdict(article.embargo),
+        "embargoed": article.opens_at is not None and article.opens_at > now,
     }
 
 
-def _show_list(rows: "list[Article]", limit: int, as_json: bool, if_none: str) -> None:
+def _embargo(article: "Article", newsroom: "Newsroom") -> str:
+    """Until when it is embargoed; "" if it is not."""
+    from digest.model import NEVER
+
+    if article.opens_at is None or article.opens_at <= newsroom.now():
+        return ""
+    hour = local(article.opens_at, newsroom.settings.site.time_zone)
+    return f"embargoed until {'released' if article.opens_at == NEVER else hour}"
+
+
+def _marks(article: "Article", newsroom: "Newsroom") -> str:
+    marks = article.urgency, _embargo(article, newsroom), "" if article.complete else "summary"
+    return "  ({})".format(", ".join(filter(None, marks))) if any(marks) else ""
+
+
+def _show_list(
+    newsroom: "Newsroom", rows: "list[Article]", limit: int, as_json: bool, if_none: str
+) -> None:
     """Show `limit` articles; one more row than that means that there are more."""
     shown = rows[:limit]
     summary = f"{counted_to(limit, len(rows), 'article')}. Next: digest articles show ID."
     show(
         as_json,
-        [as_data(article) for article in shown],
+        [as_data(article, newsroom.now()) for article in shown],
         summary if shown else if_none,
         ("id", "date", "lang", "themes", "title"),
         (
             (
                 article.id,
                 article.published.day or "undated",
-                article.language,
-                ", ".join(article.themes) or "-",
-                article.title + ("" if article.complete else "  (summary)"),
+                article.language or "unknown",
+                ", ".join(one.theme + " (unsure)" * one.unsure for one in article.matches) or "-",
+                article.title + _marks(article, newsroom),
             )
             for article in shown
         ),
@@ -91,12 +105,8 @@ def list_articles(
         rows = latest_articles(
             newsroom.db, theme=theme, language=language, source=source, limit=limit and limit + 1
         )
-    _show_list(
-        rows,
-        limit or len(rows),
-        as_json,
-        "No articles match. Next: digest articles list without options.",
-    )
+    if_none = "No articles match. Next: digest articles list without options."
+    _show_list(newsroom, rows, limit or len(rows), as_json, if_none)
 
 
 @articles.command()
@@ -114,15 +124,16 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         rows = search_articles(newsroom.db, " ".join(query), language=language, limit=limit + 1)
-    _show_list(rows, limit, as_json, "No article has all of these words. Next: try fewer of them.")
+    if_none = "No article has all of these words. Next: try fewer of them."
+    _show_list(newsroom, rows, limit, as_json, if_none)
 
 
 @articles.command("show")
 @click.argument("article_id", type=ID, metavar="ID")
 @json_option
 def show_article(article_id: int, as_json: bool) -> None:
-    """Show an article with its date, themes, story and versions."""
-    from digest.store.articles import article_versions, find_article, siblings_of
+    """Show an article with its date, themes, story, versions and cuts."""
+    from digest.store.articles import article_cuts, article_versions, find_article, siblings_of
     from digest.themes.store import theme_corrections
 
     newsroom = current_newsroom()
@@ -131,11 +142,13 @@ def show_article(article_id: int, as_json: bool) -> None:
         corrections = theme_corrections(newsroom.db, article_id)
         siblings = siblings_of(newsroom.db, [article_id]).get(article_id, [])
         versions = article_versions(newsroom.db, article_id)
+        cuts = article_cuts(newsroom.db, article_id)
     if as_json:
         emit_json(
             {
-                **as_data(article),
+                **as_data(article, newsroom.now()),
                 "text": article.text,
+                "cuts": cuts,
                 "dateline": article.dateline,
                 "wire_tag": article.wire_tag,
                 "matches": [asdict(match) for match in article.matches],
@@ -155,6 +168,9 @@ def show_article(article_id: int, as_json: bool) -> None:
     date = "unknown" if published.day is None else f"{published.iso}, {published.source.value}"
     if published.day is not None and published.evidence:
         date += f" in “{published.evidence}”"
+    ended = f"released by {article.released_by}" if article.released_by else ""
+    held = article.embargo
+    embargo = held and f"“{held.words}” {_embargo(article, newsroom) or ended}"
     click.echo(
         click.style(article.title, bold=True) + ("  (title made)" if article.title_made else "")
     )
@@ -163,12 +179,14 @@ def show_article(article_id: int, as_json: bool) -> None:
         [
             ("id", f"{article.id}  {article.atom_id}"),
             ("source", f"{article.source}, {article.document or article.url}"),
-            ("language", article.language),
+            ("language", article.language or "unknown"),
             ("byline", article.byline or "-"),
             ("date", date),
             ("text", "complete" if article.complete else "only a summary"),
             ("first seen", local(article.first_seen_at, zone)),
             ("version", f"{article.version} of {local(article.updated_at, zone)}"),
+            *((one, getattr(article, one) or "-") for one in ("urgency", "update", "correction")),
+            ("embargo", embargo or "-"),
         ],
     )
     heading("Themes")
@@ -179,6 +197,10 @@ def show_article(article_id: int, as_json: bool) -> None:
             click.echo(f"{sibling.id}  {sibling.language}  {sibling.title}")
     heading("Text")
     click.echo(article.text)
+    if cuts:
+        heading("Cut from its document, and not published")
+    for cut in cuts:
+        click.echo(f"{cut['kind']}, {cut['document']}: {cut['text']}")
 
 
 def _print_themes(article: "Article", corrections: "dict[str, Correction]", zone: str) -> None:
@@ -193,7 +215,8 @@ def _print_themes(article: "Article", corrections: "dict[str, Correction]", zone
             )
         else:
             click.echo(
-                f"{match.theme}: {match.score:.2f}, needed {match.threshold:.2f}, by {match.by}: {terms}"
+                f"{match.theme}{', unsure' * match.unsure}: {match.score:.2f}, needed "
+                f"{match.threshold:.2f}, by {match.by}: {terms}"
             )
     for theme, correction in corrections.items():
         if correction.verdict == "remove":
@@ -239,7 +262,7 @@ def correct_themes(
         corrections = theme_corrections(newsroom.db, article_id)
     if as_json:
         rulings = [{"theme": key, **asdict(one)} for key, one in corrections.items()]
-        emit_json({**as_data(after), "rulings": rulings})
+        emit_json({**as_data(after, newsroom.now()), "rulings": rulings})
         return
     was, now = (", ".join(one.themes) or "no theme" for one in (before, after))
     click.echo(f"{after.id}  {after.language}  {after.title}")
@@ -253,27 +276,56 @@ def correct_themes(
 
 @articles.command()
 @click.argument("article_id", type=ID, metavar="ID")
-@click.option("--undo", is_flag=True, default=False, help="Publish it again.")
+@by_option
 @json_option
-def withdraw(article_id: int, undo: bool, as_json: bool) -> None:
-    """Withdraw an article from the feeds, pages and later editions.
+def release(article_id: int, by: str | None, as_json: bool) -> None:
+    """End the embargo of an article now, and publish it.
 
-    Its page and its feed entries say only that it was withdrawn. It stays withdrawn when its
-    document changes.
+    Without this it is published at the hour that its embargo names.
     """
-    from digest.editions.store import unfinished_editions
-    from digest.store.articles import find_article, readmit_article, withdraw_article
+    from digest.feeds.publish import publish
+    from digest.sources.decisions import release as run
+    from digest.store.articles import find_article
 
     newsroom = current_newsroom()
-    with newsroom.open() as newsroom, newsroom.db.write():
-        find_article(newsroom.db, article_id)
-        change = readmit_article if undo else withdraw_article
-        changed = change(newsroom.db, article_id, newsroom.now())
+    with newsroom.open() as newsroom:
+        changed = run(newsroom, article_id, by=by or newsroom.person)
+        article = find_article(newsroom.db, article_id)
+        publish(newsroom)
+    state = "is released, and in the feeds" if changed else "is not embargoed"
+    show(
+        as_json,
+        {**as_data(article, newsroom.now()), "changed": changed},
+        f"{article.id}  {article.language}  {article.title}\n"
+        f"It {state} now. Next: digest send --dry-run.",
+    )
+
+
+@articles.command()
+@click.argument("article_id", type=ID, metavar="ID")
+@click.option(
+    "--undo", "--keep", "keep", is_flag=True, default=False, help="Publish it again, or still."
+)
+@by_option
+@json_option
+def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None:
+    """Withdraw an article from the feeds, pages and later editions.
+
+    Its page and its feed entries say only that it was withdrawn, under its headline. It stays withdrawn when its
+    document changes. A kill or a correction that asks for it is settled, also by --keep.
+    """
+    from digest.editions.store import unfinished_editions
+    from digest.sources.decisions import withdraw as run
+    from digest.store.articles import find_article
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        changed = run(newsroom, article_id, by=by or newsroom.person, keep=keep)
         article = find_article(newsroom.db, article_id)
         sending = unfinished_editions(newsroom.db, article_id=article_id)
-    state = "is published again" if undo else "is withdrawn"
+    state = "is published again" if keep else "is withdrawn"
     follow = "Next: digest publish."
-    if sending and not undo:
+    if sending and not keep:
         follow = (
             f"It is in edition {sending[0]}, which still has mail to send: if part of it was sent, the "
             "rest is held for you, else it goes without this article. Next: digest publish, digest "

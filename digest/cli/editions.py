@@ -348,6 +348,69 @@ def show_delivery(delivery_id: int, as_json: bool) -> None:
 
 
 @deliveries.command()
+@click.argument("address")
+@click.option("--edition", "edition_id", type=ID, metavar="ID", help="Only this one.")
+@limit_option(3)
+@json_option
+def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> None:
+    """Follow one address through the newest editions.
+
+    What it matched, why it was skipped, when it was handed over, what was answered, and what came
+    back.
+    """
+    from digest.audience.evidence import in_words, list_returns
+    from digest.audience.store import recipient_by_address
+    from digest.editions.deliveries import trace_of
+    from digest.store.database import moment_from_text
+
+    newsroom = current_newsroom()
+    settings, zone = newsroom.settings, newsroom.settings.site.time_zone
+    with newsroom.open(read_only=True) as newsroom:
+        recipient_id = recipient_by_address(newsroom.db, address)
+        rows = trace_of(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
+        returns = list_returns(newsroom.db, recipient_id=recipient_id, limit=500)
+
+    def at(moment: str | None) -> str:
+        return "-" if moment is None else local(moment_from_text(moment), zone)
+
+    lines = []
+    for row in rows:
+        row["came_back"] = [
+            one | {"said": in_words(one)}
+            for one in returns
+            if one["edition_id"] == row["edition_id"] and one["found_by"] != "dialogue"
+        ]
+        lines.append(
+            click.style(f"{row['digest']} no. {row['number']}", bold=True)
+            + f", composed {at(row['composed_at'])}, delivery {row['id']}: {row['status']}"
+        )
+        lines.append(f"  chose     {row['languages']}; {row['themes']}")
+        lines += [
+            f"  matched   {settings.theme_name(theme).title('en')}: {number} {title}"
+            for theme, number, title in row["articles"]
+        ]
+        if row["status"] == "queued":
+            brake = "for a person: too many addresses there came out dead (digest status)"
+            lines.append(f"  waits     {brake if row['braked'] else 'until ' + at(row['due_at'])}")
+        if row["handed_at"]:
+            lines.append(
+                f"  handed    {at(row['handed_at'])}, {counted(row['attempts'], 'try', 'tries')}"
+            )
+        if row["answer"]:
+            server = f"{row['server']} at " if row["server"] else ""
+            lines.append(f"  answered  {server}{at(row['settled_at'])}: {row['answer']}")
+        if row["reason"]:
+            lines.append(f"  because   {row['reason']}")
+        lines += [
+            f"  came back {at(one['read_at'])}, {one['kind']}: {one['said']}"
+            for one in row["came_back"]
+        ]
+    nothing = "No edition has a delivery for this address."
+    lines.append(f"{'' if rows else nothing + ' '}Next: digest recipients show {address}.")
+    show(as_json, rows, "\n".join(lines))
+
+
+@deliveries.command()
 @click.argument("delivery_id", type=ID, required=False, metavar="[ID]")
 @click.option("--edition", "edition_id", type=ID, metavar="ID", help="All those of this edition.")
 @click.option("--sent", is_flag=True, default=False, help="They arrived.")

@@ -13,10 +13,11 @@ import click
 from digest import __version__
 from digest.cli.articles import articles
 from digest.cli.backups import activate_database, backup, export_store, import_store, prune, restore
+from digest.cli.bounces import bounces, suppressions
 from digest.cli.editions import deliveries, editions
 from digest.cli.options import NewsroomOfCommand
 from digest.cli.output import fault
-from digest.cli.recipients import bounces, recipients, suppressions
+from digest.cli.recipients import recipients
 from digest.cli.send import send
 from digest.cli.service import alarms, report_group, schedule, serve
 from digest.cli.status import config as show_config

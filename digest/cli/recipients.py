@@ -1,15 +1,14 @@
-"""`digest recipients`, `suppressions` and `bounces`."""
+"""`digest recipients`."""
 
-import sys
-from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import ID, Number, current_newsroom, limit_option, since_moment
-from digest.cli.output import counted, counted_to, fault, json_option, local, show, warn
+from digest.cli.options import current_newsroom
+from digest.cli.output import counted, json_option, local, show, warn
+
+if TYPE_CHECKING:
+    from digest.model import Recipient
 
 
 @click.group()
@@ -92,6 +91,20 @@ def end(address: str) -> None:
     )
 
 
+def _as_data(one: "Recipient") -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "address": one.address,
+        "name": one.name,
+        "status": one.status.value,
+        "language": one.choice.language,
+        "languages": list(one.choice.languages),
+        "themes": list(one.choice.themes) or None,
+        "digests": list(one.digests),
+        "added_at": one.added_at,
+    }
+
+
 @recipients.command("list")
 @json_option
 def list_recipients(as_json: bool) -> None:
@@ -104,20 +117,7 @@ def list_recipients(as_json: bool) -> None:
     zone = newsroom.settings.site.time_zone
     show(
         as_json,
-        [
-            {
-                "id": one.id,
-                "address": one.address,
-                "name": one.name,
-                "status": one.status.value,
-                "language": one.choice.language,
-                "languages": list(one.choice.languages),
-                "themes": list(one.choice.themes) or None,
-                "digests": list(one.digests),
-                "added_at": one.added_at,
-            }
-            for one in rows
-        ],
+        [_as_data(one) for one in rows],
         f"{counted(len(rows), 'recipient')}. Next: digest recipients add ADDRESS.",
         ("id", "address", "status", "languages", "themes", "digests", "added"),
         (
@@ -136,252 +136,49 @@ def list_recipients(as_json: bool) -> None:
     )
 
 
-CAUSES = ("soft", "hard", "complaint", "import", "manual")
-SHOWN_FAULTS = 10
-
-
-@click.group()
-def suppressions() -> None:
-    """List and edit the addresses that must not be mailed."""
-
-
-@suppressions.command("list")
-@click.option("--cause", type=click.Choice(CAUSES), help="Only with this cause.")
+@recipients.command("show")
+@click.argument("address")
 @json_option
-def list_suppressions(cause: str | None, as_json: bool) -> None:
-    """List suppressed addresses, newest first."""
-    from digest.audience.suppressions import WORD
-    from digest.audience.suppressions import list_suppressions as stored
+def show_recipient(address: str, as_json: bool) -> None:
+    """Show what is known of a recipient, and why they get mail or none."""
+    from digest.audience.evidence import in_words, list_returns
+    from digest.audience.store import ended, list_recipients, recipient_by_address
+    from digest.audience.suppressions import SOFT_LAPSES, suppression_of
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as newsroom:
-        rows = stored(newsroom.db, cause=cause)
     zone = newsroom.settings.site.time_zone
-    strays = [row["address_key"] for row in rows if not WORD.fullmatch(row["address_key"])]
-    if strays and not as_json:
-        warn(
-            f"{strays[0]!r} is not an address, so it suppresses nobody ({len(strays):,} like it). "
-            "Import that list again, then digest suppressions remove each."
-        )
-    show(
-        as_json,
-        rows,
-        f"{counted(len(rows), 'suppressed address', 'suppressed addresses')}. "
-        "Next: digest suppressions add ADDRESS.",
-        ("address", "cause", "since", "detail"),
-        (
-            (
-                row["address_key"],
-                row["cause"],
-                local(moment_from_text(row["since"]), zone),
-                row["detail"] or "",
-            )
-            for row in rows
-        ),
-        wide="detail",
-    )
-
-
-@suppressions.command("add")
-@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
-@click.option("--detail", metavar="TEXT", help="The reason, shown in the list.")
-def add_suppression(addresses: tuple[str, ...], detail: str | None) -> None:
-    """Never mail these addresses."""
-    from digest.language.addresses import check_address
-
-    _suppress([check_address(one) for one in addresses], "manual", detail)
-
-
-@suppressions.command("import")
-@click.argument("file", type=click.File("rb"))
-@click.pass_context
-def import_file(ctx: click.Context, file: BinaryIO) -> None:
-    """Never mail the addresses in FILE.
-
-    FILE has one address a line, or is a spreadsheet saved as CSV. A line without an address is
-    reported, and the exit code is then 1; the other addresses are imported.
-    """
-    from digest.audience.suppressions import read_addresses
-
-    content = read_addresses(file.name, file.read())
-    _suppress(content.addresses, "import", None)
-    for line in content.faults[:SHOWN_FAULTS]:
-        fault(line)
-    if (more := len(content.faults) - SHOWN_FAULTS) > 0:
-        fault(f"and {more:,} more. Correct them in the file and import it again.")
-    if content.faults:
-        ctx.exit(1)
-
-
-def _suppress(addresses: Sequence[str], cause: str, detail: str | None) -> None:
-    from digest.audience.suppressions import suppress
-
-    newsroom = current_newsroom()
-    with newsroom.open() as newsroom, newsroom.db.write():
-        moment = newsroom.now()
-        new = sum(suppress(newsroom.db, one, cause, moment, detail=detail) for one in addresses)
-    before = len(addresses) - new
-    click.echo(
-        f"{counted(new, 'new address', 'new addresses')} suppressed, {before:,} "
-        f"{'was' if before == 1 else 'were'} before. Next: digest suppressions list."
-    )
-
-
-@suppressions.command("remove")
-@click.argument("addresses", nargs=-1, metavar="ADDRESS...")
-@click.option("--cause", type=click.Choice(CAUSES), help="All with this cause.")
-@click.option(
-    "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    metavar="DATE[THH:MM:SS]",
-    help="With --cause: only those since then, in site.time_zone.",
-)
-def remove_suppression(
-    addresses: tuple[str, ...], cause: str | None, since: datetime | None
-) -> None:
-    """Allow mail to these addresses again."""
-    from digest.audience.suppressions import unsuppress, unsuppress_cause
-
-    if bool(addresses) == (cause is not None):
-        raise click.UsageError("Give addresses, or --cause.")
-    newsroom = current_newsroom()
-    with newsroom.open() as newsroom, newsroom.db.write():
-        if cause is not None:
-            moment = since_moment(since, newsroom.now(), newsroom.settings.site.time_zone)
-            count = unsuppress_cause(newsroom.db, cause, since=moment)
-        else:
-            count = unsuppress(newsroom.db, addresses)
-    click.echo(f"{counted(count, 'address', 'addresses')} may be mailed again.")
-
-
-KINDS = (
-    *("hard", "soft", "policy", "delayed", "delivered", "complaint", "leave", "vacation"),
-    "unknown",
-)
-
-
-@click.group()
-def bounces() -> None:
-    """Read and show bounces, complaints and unsubscribe mails."""
-
-
-@bounces.command("read")
-@click.argument("place", type=click.Path(allow_dash=True), required=False, metavar="[PATH]")
-@click.option("--imap", "host", metavar="HOST", help="Read an IMAP mailbox instead of a PATH.")
-@click.option(
-    "--port", type=Number(65535), default=993, show_default=True, metavar="PORT", help="Its port."
-)
-@click.option("--user", metavar="NAME", help="Login of the IMAP mailbox.")
-@click.option("--password-env", metavar="VARIABLE", help="The variable that holds its password.")
-@click.option("--folder", default="INBOX", show_default=True, metavar="NAME", help="Its folder.")
-@json_option
-def read_bounces(
-    place: str | None,
-    host: str | None,
-    port: int,
-    user: str | None,
-    password_env: str | None,
-    folder: str,
-    as_json: bool,
-) -> None:
-    """Read bounces from a file, a mailbox or standard input.
-
-    PATH is a maildir, an mbox, a file with one mail, or - for standard input. Dead addresses and
-    complaints are suppressed, a mail to the unsubscribe address ends the subscription, full
-    mailboxes are counted. Vacation replies and delays change nothing. Each mail is stored and counts
-    only once.
-    """
-    from digest.bounces.intake import take_returns
-    from digest.config.values import secret
-    from digest.mail.mailboxes import read_file, read_imap, read_maildir, read_stream
-
-    if (place is None) == (host is None):
-        raise click.UsageError("Give a PATH, - for standard input, or --imap HOST.")
-    newsroom, path = current_newsroom(), Path(place or "")
-    if host is not None:
-        password = secret(env=password_env, file=None)
-        if user is None or password is None:
-            raise click.UsageError(
-                "--imap needs --user, and --password-env with a variable that is set."
-            )
-        mailbox = read_imap(host, port, user, password, folder=folder)
-    elif place == "-":
-        mailbox = read_stream(sys.stdin.buffer)
-    else:
-        mailbox = read_maildir(path) if path.is_dir() else read_file(path)
-    with mailbox as opened, newsroom.open() as newsroom:
-        report = take_returns(newsroom, opened.messages, opened.done)
-    kinds = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
-    show(
-        as_json,
-        {
-            "kinds": {kind.value: count for kind, count in report.kinds.items()},
-            "known": report.known,
-            "suppressed": report.suppressed,
-            "ended": report.ended,
-            "unmatched": report.unmatched,
-        },
-        f"Read {counted(report.kinds.total(), 'new bounce')} ({kinds or 'none'}), {report.known} "
-        f"already known: {report.suppressed} suppressed, {report.ended} unsubscribed, "
-        f"{report.unmatched} not about a recipient. Next: digest suppressions list.",
-    )
-
-
-@bounces.command("list")
-@click.option("--kind", type=click.Choice(KINDS), metavar="KIND", help=f"Only: {', '.join(KINDS)}.")
-@limit_option(50)
-@json_option
-def list_bounces(kind: str | None, limit: int, as_json: bool) -> None:
-    """List bounces, newest first."""
-    from digest.audience.suppressions import list_returns
-    from digest.store.database import moment_from_text
-
-    newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        rows = list_returns(newsroom.db, kind=kind, limit=limit + 1)
-    zone = newsroom.settings.site.time_zone
-    show(
-        as_json,
-        rows[:limit],
-        f"{counted_to(limit, len(rows), 'bounce')}. Next: digest bounces show ID.",
-        ("id", "read", "kind", "detected by", "address", "diagnosis"),
-        (
-            (
-                row["id"],
-                local(moment_from_text(row["read_at"]), zone),
-                row["kind"],
-                row["found_by"] or "-",
-                row["address"] or "-",
-                f"{row['status_code'] or ''} {row['diagnostic'] or ''}".strip(),
-            )
-            for row in rows[:limit]
-        ),
-        wide="diagnosis",
-    )
+        db = newsroom.db
+        recipient_id = recipient_by_address(db, address)
+        [one] = list_recipients(db, recipient_id=recipient_id)
+        left, suppressed = ended(db, recipient_id), suppression_of(db, address)
+        returns = list_returns(db, recipient_id=recipient_id, limit=20)
 
+    def at(moment: str) -> str:
+        return local(moment_from_text(moment), zone)
 
-@bounces.command("show")
-@click.argument("bounce_id", type=ID, metavar="ID")
-def show_bounce(bounce_id: int) -> None:
-    """Show a bounce as it arrived.
-
-    A terminal gets it without control characters, a file or another program byte for byte.
-    """
-    from digest.audience.suppressions import raw_return
-    from digest.errors import NotFoundError
-    from digest.language.text import foreign
-
-    newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as newsroom:
-        raw = raw_return(newsroom.db, bounce_id)
-    if raw is None:
-        raise NotFoundError(f"there is no bounce {bounce_id}; see `digest bounces list`")
-    if not raw:
-        raise NotFoundError(
-            f"bounce {bounce_id} has no bytes: it arrived empty, or they were deleted after "
-            "prune.bounce_days; its diagnosis is in `digest bounces list`"
-        )
-    if sys.stdout.isatty():
-        raw = foreign(raw, lines=True, limit=None).encode()
-    sys.stdout.buffer.write(raw)
+    lines = [
+        f"{one.address}{f' ({one.name})' if one.name else ''}, recipient {one.id}, {one.status.value}",
+        f"since     {local(one.added_at, zone)}",
+        f"chose     {', '.join(one.digests)}; {', '.join(one.choice.languages)}; "
+        f"{', '.join(one.choice.themes) or 'everything'}",
+    ]
+    if left is not None:
+        lines.append(f"left      {at(left['ended_at'])}: {left['ended_reason']}")
+    if suppressed is not None:
+        why = next((row for row in returns if row["id"] == suppressed["bounce_id"]), None)
+        said = in_words(why) if why else suppressed["detail"] or "no reason was given"
+        if suppressed["cause"] == "soft":
+            lapses = moment_from_text(suppressed["since"]) + SOFT_LAPSES
+            said += f" It lapses on {local(lapses, zone)[:10]}."
+        lines.append(f"no mail   since {at(suppressed['since'])}, {suppressed['cause']}: {said}")
+    lines += [f"came back {at(row['read_at'])}, {row['kind']}: {in_words(row)}" for row in returns]
+    data = _as_data(one) | {
+        "ended_at": left and left["ended_at"],
+        "ended_reason": left and left["ended_reason"],
+        "suppressed": suppressed,
+        "came_back": [row | {"said": in_words(row)} for row in returns],
+    }
+    lines.append(f"Next: digest deliveries trace {one.address}.")
+    show(as_json, data, "\n".join(lines))

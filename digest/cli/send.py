@@ -216,12 +216,12 @@ TEST_SECONDS = 60.0
 def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, address: str) -> None:
     """Send the mail of the largest segment to one address; no delivery is recorded.
 
-    Its unsubscribe links have an example token, so that a test ends nobody's subscription.
+    Its unsubscribe links have example tokens, so that a test ends nobody's subscription.
 
     Raises:
         NotReadyError: the mail was not accepted; it has what the server said.
     """
-    from digest.editions.preview import EXAMPLE_TOKEN, everything, shown_mail
+    from digest.editions.preview import EXAMPLE_TOKENS, everything, shown_mail
     from digest.mail.ledger import answer_text, without_addresses
     from digest.mail.mime import MessageMaker
     from digest.mail.outgoing import OutcomeKind, Outgoing
@@ -237,9 +237,9 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
     maker = MessageMaker(mail, planned.date, newsroom.signer)
     message = Outgoing(
         0,  # no delivery has this id
-        return_path(newsroom.settings, EXAMPLE_TOKEN),
+        return_path(newsroom.settings, EXAMPLE_TOKENS.server),
         address,
-        maker.make(address, None, EXAMPLE_TOKEN),
+        maker.make(address, None, EXAMPLE_TOKENS),
     )
     outcomes: list[Outcome] = []
     report = newsroom.make_transport(within=TEST_SECONDS).deliver(
@@ -435,11 +435,12 @@ def send(
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
     from digest.editions.compose import Expected, find_digest
-    from digest.editions.deliver import Portion, recover_for_plan
+    from digest.editions.deliver import Portion, recover_for_plan, send_questions, sending
     from digest.editions.deliveries import handed_deliveries
     from digest.editions.store import stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
-    from digest.mail.outgoing import OutcomeKind
+    from digest.mail.outgoing import Kind, OutcomeKind
+    from digest.mail.store import has_open
     from digest.service.mail_checks import refuse_what_is_red
 
     newsroom = current_newsroom()
@@ -483,6 +484,10 @@ def send(
             refuse_what_is_red(
                 newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
             )
+        with newsroom.open() as newsroom:
+            if has_open(newsroom.db, (Kind.QUESTION,)):
+                with sending(newsroom) as sole:
+                    send_questions(sole)
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
         follow = "digest send --dry-run" if queued else "digest ingest"
         show(as_json, [], f"{nothing}: nothing was sent.{waits} Next: {follow}.")
@@ -510,7 +515,7 @@ def send(
                 portion=Portion(limit, only),
                 notify=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
-    held = any(one.fault is not None for one in reports)
+    held = any(one.fault is not None or one.brakes for one in reports)
     if as_json:
         emit_json(
             [
@@ -521,6 +526,7 @@ def send(
                     "skipped": one.skipped,
                     "left": one.left,
                     "fault": one.fault,
+                    "brakes": one.brakes,
                 }
                 for one in reports
             ]
@@ -543,6 +549,7 @@ def send(
 
 def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
     """What is queued but not sent now, and why."""
+    from digest.audience.evidence import open_brakes
     from digest.editions.store import waiting_editions
     from digest.model import EditionStatus
     from digest.store.database import moment_from_text
@@ -555,6 +562,11 @@ def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
             sentences.append(
                 f" Edition {row['id']} is held with {queued} queued{note}. Next: digest editions "
                 f"release {row['id']}."
+            )
+        elif open_brakes(db, edition_id=row["id"]):
+            sentences.append(
+                f" Edition {row['id']}: {queued} wait, as too many addresses came out dead at once. "
+                f"Next: digest bounces confirm or discard --edition {row['id']}."
             )
         else:
             due_at = local(moment_from_text(row["due_at"]), zone)
@@ -601,7 +613,16 @@ def _print_report(report: EditionReport) -> None:
             f"{counted(uncertain, 'delivery is', 'deliveries are')} uncertain. Next: digest "
             f"deliveries list --edition {report.edition_id} --status uncertain."
         )
-    queued = report.left.get("queued", 0)
+    for brake in report.brakes:
+        where = f" at {brake['provider']}" if brake["provider"] else ""
+        fault(
+            f"{brake['dead']:,} of {brake['recipients']:,} recipients{where} came out as no such address. "
+            f"Nobody was suppressed, and {brake['queued']:,} more wait. Next: digest bounces list --state "
+            f"braked, then digest bounces confirm or discard --edition {report.edition_id}"
+            f"{f' --at {place}' if (place := brake['provider']) else ''}."
+        )
+    braked = sum(brake["queued"] for brake in report.brakes)
+    queued = max(0, report.left.get("queued", 0) - braked)
     if queued and report.note is not None and report.fault is None:
         click.echo(
             f"It was held meanwhile: {report.note}. {counted(queued, 'delivery stays', 'deliveries stay')} "

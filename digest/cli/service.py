@@ -31,6 +31,7 @@ def serve(host: str | None, port: int | None) -> None:
     import asyncio
     import os
 
+    from digest.errors import StoreError
     from digest.service.service import configure_logging, log_event
     from digest.web.app import listen
 
@@ -41,8 +42,14 @@ def serve(host: str | None, port: int | None) -> None:
         loop_factory = uvloop.new_event_loop
     newsroom = current_newsroom()
     web = newsroom.settings.web
-    with newsroom.open():  # creates the database before the first request
-        pass
+    # Creates the database and its key before the first request. On a full disk the feeds are served all
+    # the same, and the first mail makes the key; until then no link is known.
+    try:
+        with newsroom.open() as opened:
+            _ = opened.token_key
+    except StoreError as e:
+        if not e.may_pass:
+            raise
     listener = listen(host or web.host, port or web.port)
     configure_logging()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -56,14 +63,18 @@ def serve(host: str | None, port: int | None) -> None:
 
 async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     import asyncio
+    import logging
     import signal
     import time
 
+    from digest.config.values import secret
+    from digest.errors import NotReadyError
     from digest.service.health import Health
     from digest.service.service import Service, log_event, notify, watchdog_seconds
     from digest.web.app import FeedApp, GuardedProtocol, connection_limit
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
+    from digest.web.forms import ReaderForms
 
     def files(of: "Newsroom") -> FileCache:
         web = of.settings.web
@@ -72,7 +83,17 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
             limit=int(web.memory_mib * 1024 * 1024),
             cache_seconds=web.cache_seconds,
             seconds=time.monotonic,
+            hub=of.settings.feeds.hub,
+            url=of.settings.feeds_url,
         )
+
+    def reloaded(new: "Newsroom") -> None:
+        settings, app.token = new.settings, None
+        app.serve(files(new), settings.feeds_url, ReaderForms(new).mounts, settings.site.base_url)
+        try:
+            app.token = secret(env=None, file=settings.web.monitor_token_file)
+        except NotReadyError as e:
+            log_event("monitoring is closed", level=logging.ERROR, fault=str(e))
 
     def stop() -> None:
         if not stopping.is_set():
@@ -85,14 +106,11 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
             notify("WATCHDOG=1")
             await asyncio.sleep(seconds)
 
-    service = Service(newsroom, lambda new: app.serve(files(new), new.settings.feeds_url))
+    service = Service(newsroom, reloaded)
     health = Health(service)
-    app = FeedApp(
-        files(newsroom),
-        newsroom.settings.feeds_url,
-        {"/readyz": health.ready, "/metrics": health.metrics},
-    )
-    health.app = app
+    reports = {"/readyz": health.ready, "/metrics": health.metrics}
+    app = health.app = FeedApp(files(newsroom), newsroom.settings.feeds_url, reports)
+    reloaded(newsroom)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import click
 
 from digest.cli.options import current_newsroom
 from digest.cli.output import counted, emit_json, heading, json_option, local, show, table, warn
+from digest.errors import DocumentError
 
 if TYPE_CHECKING:
     from digest.config.settings import Settings
@@ -82,6 +85,7 @@ def status(as_json: bool) -> None:
 
 def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
     """All that the page shows, from queries whose time does not grow with the database."""
+    from digest.audience.evidence import waiting
     from digest.config.values import parse_rule
     from digest.editions.compose import count_waiting
     from digest.editions.schedule import boundary_after
@@ -93,7 +97,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
         sources_at_a_glance,
         totals,
     )
-    from digest.service.troubles import find_troubles
+    from digest.service.troubles import embargoes, find_troubles
     from digest.themes.lexicon import lexicon_version
     from digest.themes.store import count_filed_otherwise
 
@@ -115,8 +119,10 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
             }
         )
     return {
-        **totals(db),
+        **totals(db, now),
+        "embargoed": embargoes(db, settings.site.time_zone, now),
         "sources": sources_at_a_glance(db),
+        "ignored": _ignored(settings),
         "themes": {
             key: {code: counts.get((key, code), 0) for code in settings.site.languages}
             for key in settings.theme_names
@@ -128,11 +134,24 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
         "last_editions": newest_editions(db, EDITIONS),
         "digests": digests,
         "filed_by_another_lexicon": count_filed_otherwise(db, lexicon_version(settings.themes)),
+        "letters_waiting": waiting(db)[0],
         "troubles": [asdict(one) for one in find_troubles(newsroom, now)],
     }
 
 
+def _ignored(settings: Settings) -> Counter[str]:
+    """How many files the sources do not read, by ending."""
+    from digest.sources.folder import survey
+
+    ignored = Counter[str]()
+    for source in settings.sources:
+        with suppress(DocumentError):  # the problems below name it
+            ignored += survey(source.path, source.pattern)[1]
+    return ignored
+
+
 def _print_status(data: dict[str, Any], settings: Settings) -> None:
+    from digest.sources.folder import in_words
     from digest.store.database import moment_from_text
 
     zone, languages = settings.site.time_zone, settings.site.languages
@@ -143,6 +162,8 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
         f"{data['undated']:,} undated; {counted(data['recipients'], 'recipient')}; "
         f"{counted(data['editions'], 'edition')}."
     )
+    if data["embargoed"]:
+        click.echo(f"{data['embargoed']}.")
     heading("Sources")
     table(
         ("source", "kind", "documents read", "faulty", "articles", "last change"),
@@ -159,6 +180,8 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
         ],
         right=("documents read", "faulty", "articles"),
     )
+    if data["ignored"]:
+        click.echo(f"{in_words(data['ignored'])}.")
     heading("Themes")
     weeks = data["weeks"]["themes"]
     table(
@@ -202,6 +225,11 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
         click.echo(
             f"{counted(otherwise, 'article was', 'articles were')} filed by another version of the "
             "themes. Next: digest themes try."
+        )
+    if letters := data["letters_waiting"]:
+        click.echo(
+            f"{counted(letters, 'letter')} without proof {'waits' if letters == 1 else 'wait'} for you. "
+            "Next: digest bounces list --state waits."
         )
     if data["troubles"]:
         heading("What to do")

@@ -1,4 +1,4 @@
-"""`digest stories list|explain|join|split|clear`."""
+"""`digest stories list|explain|join|split|clear|count`."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,7 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
     """
     from digest.store.articles import articles_by_id
     from digest.stories.linking import explain_article, explain_pair
+    from digest.stories.store import counts
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
@@ -113,12 +114,14 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
             pairs = [explain_pair(newsroom.db, article_id, other_id)]
         ids = [article_id, *(pair.other_id for pair in pairs)]
         by_id = {article.id: article for article in articles_by_id(newsroom.db, ids)}
+        counted = counts(newsroom.db)
     article = by_id[article_id]
     others = [
         {
             **_article_data(by_id[pair.other_id]),
             "story_id": by_id[pair.other_id].story_id,
             **asdict(pair.comparison),
+            "thin": pair.comparison.thin,
             "candidate": pair.candidate,
             "same_story": pair.same_story,
             "ruling": None if pair.correction is None else asdict(pair.correction),
@@ -141,6 +144,10 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
         lines.append("No other article shares enough with it to be compared.")
     if near > NEAR:
         lines.append(f"{near - NEAR} more share something with it but are less alike.")
+    if counted.version:
+        lines.append(
+            f"How usual words are: count {counted.version}, of {counted.articles} articles."
+        )
     lines.append("Next: to correct this, digest stories join ID ID, or digest stories split ID.")
     data = {**_article_data(article), "story_id": article.story_id, "others": others}
     show(as_json, data, "\n".join(lines))
@@ -149,6 +156,8 @@ def explain(article_id: int, other_id: int | None, as_json: bool) -> None:
 def _pair_lines(pair: "Pair", other: "Article", zone: str) -> list[str]:
     result = pair.comparison
     verdict = f"{result.kind}, linked" if result.linked else "not linked"
+    if result.thin:
+        verdict += "; a thin link: hardly more than needed"
     if pair.same_story and not result.linked and pair.correction is None:
         verdict = "not alike enough; in the same story through other articles, or linked before"
     if result.linked and not pair.same_story:
@@ -205,7 +214,8 @@ def join(article_ids: tuple[int, ...], by: str | None, as_json: bool) -> None:
 def split(article_id: int, by: str | None, as_json: bool) -> None:
     """Take an article out of its story for good.
 
-    The other articles stay one story. The decision is the editor's: the engine does not undo it.
+    The others stay one story if links connect them. The decision is the editor's: the engine does not
+    undo it.
     """
     from digest.stories.linking import split_article
     from digest.stories.store import story_of
@@ -220,7 +230,8 @@ def split(article_id: int, by: str | None, as_json: bool) -> None:
                 moment=newsroom.now(),
                 ranks=_ranks(newsroom),
             )
-        left = story_of(newsroom.db, others[0]) if others else None
+        stories_left = {story_of(newsroom.db, other) for other in others}
+    left = stories_left.pop() if len(stories_left) == 1 else None
     numbers = ", ".join(map(str, others))
     rest = f"; {numbers} stay one story" if left is not None else ""
     show(
@@ -274,6 +285,24 @@ def clear(article_id: int, as_json: bool) -> None:
         },
         "\n".join(lines),
     )
+
+
+@stories.command()
+@json_option
+def count(as_json: bool) -> None:
+    """Count how usual each word is in this newsroom.
+
+    New articles are compared by it; links stay. Ingest does it at 1,000 articles and at each doubling.
+    """
+    from digest.stories.linking import count_words
+    from digest.stories.store import counts
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        count_words(newsroom.db, newsroom.now())
+        now = counts(newsroom.db)
+    text = f"Counted the words of {now.articles} articles. Next: digest ingest."
+    show(as_json, {"version": now.version, "articles": now.articles}, text)
 
 
 def _ranks(newsroom: "Newsroom") -> list[str]:

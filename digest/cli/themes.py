@@ -102,20 +102,24 @@ def explain(article_id: int | None, file: Any, as_json: bool) -> None:
                 "title": title,
                 "language": language,
                 "lexicon_version": lexicon.version,
-                "themes": [{**asdict(score), "matched": score.matched} for score in scores],
+                "themes": [
+                    {**asdict(score), "matched": score.matched, "unsure": score.unsure}
+                    for score in scores
+                ],
             }
         )
         return
     click.echo(click.style(_marked(title, scores, in_title=True), bold=True) + "\n")
     click.echo(_marked(text, scores, in_title=False) + "\n")
     for score in scores:
-        verdict = "yes" if score.matched else "no"
+        verdict = "unsure" if score.unsure else "yes" if score.matched else "no"
         line = f"{score.theme}: {verdict}, {score.score:.2f} of {score.threshold:.2f} needed"
         click.echo(click.style(line, bold=True))
         for hit in score.hits:
-            click.echo(f"  {hit.weight:+.2f}  {hit.form}  ({hit.place.value}, term “{hit.term}”)")
+            why = f"; {hit.why}" if hit.why else ""
+            click.echo(f"  {hit.weight:+.2f}  {hit.form}  ({hit.place}, term “{hit.term}”{why})")
         for hit in score.blotted:
-            click.echo(f"   0.00  {hit.form}  ({hit.place.value}, does not count: “{hit.term}”)")
+            click.echo(f"   0.00  {hit.form}  ({hit.place}, term “{hit.term}”; {hit.why})")
 
 
 def _marked(copy: str, scores: Iterable[ThemeScore], *, in_title: bool) -> str:
@@ -247,13 +251,14 @@ def try_lexicon(newsroom: Newsroom, now: datetime, since: datetime | None) -> Tr
     db, settings, templates = newsroom.db, newsroom.settings, newsroom.templates
     with db.snapshot(), spool(db):
         refiled = rehearse(newsroom, since, progress=bar("Filing"))
-        views = feed_views(newsroom)
+        now = newsroom.now()
+        views = feed_views(newsroom, now)
         files = len(views) * len(MEDIA_TYPES)
         if not refiled.changes:
             return Trial(refiled, (), files, (), ())
         planned = _editions(newsroom, now)
         with supposing(db):
-            views_after = feed_views(newsroom)
+            views_after = feed_views(newsroom, now)
             planned_after = _editions(newsroom, now)
     feeds: list[str] = []
     for view, view_after in zip(views, views_after, strict=True):
@@ -490,10 +495,8 @@ def _print_evaluation(evaluation: Evaluation, version: str, *, errors: bool) -> 
 
 def _interval(figure: Figure) -> str:
     """0.900 (0.850–0.950)."""
-    if figure.value is None:
+    if figure.value is None or figure.low is None or figure.high is None:
         return "-"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
     return f"{figure.value:.3f} ({figure.low:.3f}–{figure.high:.3f})"
 
 

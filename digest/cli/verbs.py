@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from digest.cli.options import current_newsroom
-from digest.cli.output import bar, counted, fault, json_option, show
+from digest.cli.output import bar, counted, fault, json_option, show, warn
 
 
 @click.command()
@@ -16,6 +16,7 @@ from digest.cli.output import bar, counted, fault, json_option, show
 @click.pass_context
 def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
     """Read every source; store what is new and what changed."""
+    from digest.sources.folder import in_words
     from digest.sources.ingest import ingest as run
 
     newsroom = current_newsroom()
@@ -23,6 +24,13 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
         report = run(newsroom, archive=archive, progress=bar("Reading"))
     for line in report.faults:
         fault(line)
+    if report.asked:
+        asked = counted(report.asked, "kill or correction", "kills or corrections")
+        warn(f"{asked} to decide. Next: digest status.")
+    for line in report.repaired:
+        warn(line)
+    if report.ignored:
+        warn(f"{in_words(report.ignored)}.")
     show(
         as_json,
         asdict(report),
@@ -36,22 +44,35 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--to",
+    metavar="s3://BUCKET/PREFIX",
+    help="Upload to a bucket instead of feeds.path (extra s3).",
+)
+@click.option("--all", "whole", is_flag=True, help="Compare every file, also if nothing changed.")
 @json_option
-def publish(as_json: bool) -> None:
+def publish(to: str | None, whole: bool, as_json: bool) -> None:
     """Write the feeds and pages whose articles changed."""
     from digest.feeds.publish import publish as run
+    from digest.feeds.publish import tell_hub
 
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as newsroom:
-        report = run(newsroom)
+    with newsroom.open(makes=False) as newsroom:
+        report = run(newsroom, to, whole=whole)
+        told = tell_hub(newsroom) if to is None else {}
+    if told.get("hub_refused"):
+        warn(
+            "The WebSub hub did not accept our pings; they are tried again. If it lasts, see digest status."
+        )
     show(
         as_json,
         {
             "written": list(report.written),
             "unchanged": report.unchanged,
             "removed": list(report.removed),
+            **told,
         },
-        f"Wrote {counted(len(report.written), 'file')} to {newsroom.settings.feeds.path}, left "
+        f"Wrote {counted(len(report.written), 'file')} to {to or newsroom.settings.feeds.path}, left "
         f"{report.unchanged} unchanged, removed {len(report.removed)}. Next: digest send --dry-run.",
     )
 

@@ -19,7 +19,8 @@ from digest.config.settings import (
     SourceSettings,
     StoreSettings,
 )
-from digest.config.values import LANGUAGES, contrast
+from digest.config.values import contrast
+from digest.language.words import LANGUAGES
 from digest.model import OTHER
 
 _EXPECTED = {
@@ -125,6 +126,7 @@ def misplaced(config: Mapping[str, Any], path: Path) -> Iterator[str]:
                 for i, server in servers
             },
             "alarms.webhook_file": value("alarms", "webhook_file"),
+            "web.monitor_token_file": value("web", "monitor_token_file"),
         }
     )
     folders = placed(

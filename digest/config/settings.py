@@ -1,6 +1,5 @@
 """Every setting of config.toml as a type. Names carry the units; paths are absolute after loading."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,6 +9,7 @@ from digest.config.values import (
     Address,
     Colour,
     Filled,
+    HubUrl,
     Instant,
     Key,
     LanguageCode,
@@ -18,11 +18,13 @@ from digest.config.values import (
     NamePattern,
     OneLine,
     Place,
+    PublicUrl,
     RepeatRule,
     Section,
     ThemeKey,
     WebUrl,
     Zone,
+    is_loopback,
     secret,
 )
 from digest.model import OTHER, ThemeName
@@ -46,13 +48,27 @@ SPARE = (
 """Colours on a light and a dark background for themes that the operator adds, in turn."""
 
 
+class Sense(Section):
+    """Another sense that terms have, and the words that tell: of `ours`, the theme's, or of `others`.
+
+    Where no word tells, the terms count if the theme's sense is the `usual` one, or `ours` is empty.
+    """
+
+    name: OneLine
+    terms: Annotated[tuple[str, ...], Filled]
+    ours: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    usual: bool = False
+
+
 class TermLists(Section):
     """Terms of one language. Each term is a word or a phrase; other forms of its words count too.
 
     `strong`, `terms` and `weak` count 1, 0.6 and 0.2; `weights` holds terms with a weight of their own.
     `beside` counts as a weak term does, but only in a sentence that also has one of `companions` or
     another term of the theme. `ignore` hides what it covers before anything is counted. `remove`
-    removes packaged terms. docs/themes.md shows how to write a term.
+    removes packaged terms. `senses` names other senses of terms of these lists. docs/themes.md shows how
+    to write a term.
     """
 
     strong: tuple[str, ...] = ()
@@ -63,6 +79,7 @@ class TermLists(Section):
     ignore: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     weights: dict[str, Annotated[float, Field(gt=0, le=3)]] = Field(default_factory=dict)
+    senses: tuple[Sense, ...] = ()
 
 
 THRESHOLD = 1.0
@@ -148,6 +165,7 @@ class PruneSettings(Section):
 class WebSettings(Section):
     """[web]"""
 
+    public_url: PublicUrl | None = None
     feeds_url: WebUrl | None = None
     preferences_url: LinkUrl | None = None
     templates: Place | None = None
@@ -155,6 +173,7 @@ class WebSettings(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     cache_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     memory_mib: Annotated[float, Field(ge=1, le=4096)] = 64.0
+    monitor_token_file: Place | None = None
 
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
@@ -191,10 +210,7 @@ class ServerSettings(Section):
 
     @property
     def is_loopback(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
+        return is_loopback(self.host)
 
     @property
     def name(self) -> str:
@@ -258,7 +274,7 @@ class SourceSettings(Section):
     kind: Literal["documents"] = "documents"
     title: OneLine | None = None
     path: Place
-    pattern: NamePattern = "*.txt"
+    pattern: NamePattern = "**/*"
     size_limit_mib: Annotated[float, Field(gt=0, le=100)] = 5.0
     archive: bool = False
 
@@ -267,8 +283,9 @@ class FeedSettings(Section):
     """[feeds]"""
 
     path: Place = Path("feeds")
-    entries: Annotated[int, Field(ge=1, le=1000)] = 50
+    entries: Annotated[int, Field(ge=1, le=500)] = 50
     content: Literal["full", "summary"] = "full"
+    hub: HubUrl | None = None
 
 
 class DigestConfig(Section):

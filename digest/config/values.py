@@ -1,5 +1,6 @@
 """The kinds of value in config.toml, each with a message that says what it must be."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Collection
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 from digest.errors import NotReadyError
+from digest.language.words import LANGUAGES
 from digest.model import OTHER
 
 _NUMBER = r"\*(/\d+)?|\d+(-\d+)?(/\d+)?"
@@ -54,14 +56,15 @@ class Rule:
             if start.year < 1970:
                 return None
             start, end, span = start - span, start, span * 2
-        # There is a time in (start, wall) and none in (end, wall): narrow it down to the minute.
-        while end - start > timedelta(minutes=1):
-            middle = start + (end - start) / 2
+        # Later times than `time` are until `end`: look in the half that has one.
+        time = self.after(start)
+        while self._has_one_between(time, wall):
+            middle = time + (end - time) / 2
             if self._has_one_between(middle, wall):
-                start = middle
+                time = self.after(middle)
             else:
                 end = middle
-        return self.after(start)
+        return time
 
     def _has_one_between(self, start: datetime, end: datetime) -> bool:
         time = self._after(start)
@@ -116,8 +119,6 @@ def parse_rule(rule: str) -> Rule:
 C = TypeVar("C", bound=Collection[object])
 YEARS = range(1900, 3000)
 """The years that a moment in config.toml may be in."""
-LANGUAGES = ("en", "ru", "tk")
-"""The languages that the product recognises. Mail and pages are in English and Russian."""
 
 PLAIN_ADDRESS = re.compile(
     r"[a-z0-9]+([._-][a-z0-9]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+"
@@ -149,14 +150,30 @@ def _zone(value: str) -> str:
 def _web_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and not parts.username
+        usable = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
     except ValueError:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", value):
         raise ValueError("must be an absolute http or https URL, such as https://news.example.org")
     if parts.query or parts.fragment:
         raise ValueError("must be a URL without ? and #")
-    return value.rstrip("/")
+    return value
+
+
+def _public_url(value: str) -> str:
+    """Mail programs post only to https (RFC 8058 §3.1)."""
+    parts = urlsplit(value)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://, as mail programs use no other")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or IP address means this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _address(value: str) -> str:
@@ -186,7 +203,7 @@ def _matching(pattern: str, allowed: str) -> AfterValidator:
 def _theme_key(value: str) -> str:
     if value == OTHER:
         raise ValueError("is reserved for news without a theme; choose another name")
-    if value in {"all", *LANGUAGES}:
+    if value in {"all", "corrections", *LANGUAGES}:
         raise ValueError("is reserved for the feed of that name; choose another name")
     return value
 
@@ -235,7 +252,9 @@ def _filled(value: C) -> C:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-WebUrl = Annotated[str, AfterValidator(_web_url)]
+HubUrl = Annotated[str, AfterValidator(_web_url)]
+WebUrl = Annotated[HubUrl, AfterValidator(lambda url: url.rstrip("/"))]
+PublicUrl = Annotated[WebUrl, AfterValidator(_public_url)]
 LinkUrl = Annotated[str, _matching(r"(https?://|mailto:)[!-~]+", "an http, https or mailto URL")]
 Address = Annotated[str, AfterValidator(_address)]
 Colour = Annotated[

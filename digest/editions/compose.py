@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -48,7 +48,7 @@ def next_window(
         parse_rule(digest.schedule),
         settings.digest_zone(digest),
         starts_at=digest.since if last is None else last[1],
-        first_seen=first_seen(db) if last is None and digest.since is None else None,
+        first_seen=first_seen(db, now) if last is None and digest.since is None else None,
         now=now,
         by_hand=by_hand,
     )
@@ -110,7 +110,7 @@ PART = 8
 MADE_WITH: Any = {
     "site": True,
     "mail": {"from_name", "from_address", "reply_to", "unsubscribe_address", "dkim"},
-    "web": {"feeds_url", "preferences_url"},
+    "web": {"feeds_url", "preferences_url", "public_url"},
     "themes": {"__all__": {"name", "title", "colour", "colour_dark"}},
     "sources": {"__all__": {"name", "title"}},
 }
@@ -380,8 +380,8 @@ def settle_withdrawn(newsroom: Newsroom) -> None:
 
 
 def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
-    """The digest's active recipients by equal choices, the largest segment first."""
-    counts = Counter(choice for _, choice in _choices(newsroom, digest))
+    """The digest's recipients who may be mailed, by equal choices, the largest segment first."""
+    counts = Counter(choice for _, choice in _choices(newsroom, digest, suppressed=False))
 
     def largest_first(item: tuple[Choice, int]) -> tuple[object, ...]:
         choice, count = item
@@ -390,10 +390,14 @@ def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
     return [Segment(*item) for item in sorted(counts.items(), key=largest_first)]
 
 
-def _choices(newsroom: Newsroom, digest: DigestConfig) -> Iterator[tuple[int, Choice]]:
+def _choices(
+    newsroom: Newsroom, digest: DigestConfig, *, suppressed: bool = True
+) -> Iterator[tuple[int, Choice]]:
     db, settings = newsroom.db, newsroom.settings
     known: dict[tuple[str, str | None, str | None], Choice] = {}
-    for row in raw_choices(db, digest.name):
+    for row in raw_choices(db, digest.name, newsroom.now()):
+        if row["suppressed"] and not suppressed:
+            continue
         raw = (row["language"], row["languages"], row["themes"])
         if raw not in known:
             known[raw] = effective_choice(settings, digest, row)
@@ -423,7 +427,8 @@ def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Editio
             article = replace(article, matches=known)
         if section_of(article, themes) is not None:
             carried.append(article)
-    siblings = siblings_of(db, [article.id for article in carried])
+    last_moment = window.ends_at - timedelta.resolution
+    siblings = siblings_of(db, [article.id for article in carried], last_moment)
     placements = tuple(
         replace(placement, siblings=tuple(siblings.get(placement.article.id, ())))
         for placement in order_placements(carried)

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from digest.audience.suppressions import SOFT_LIMIT, soft_bounces, suppress
+from digest.audience.evidence import Evidence, open_brakes, take_evidence
+from digest.audience.store import domains_to_look_up, save_providers
+from digest.audience.suppressions import lapse
 from digest.editions.compose import settle_withdrawn
 from digest.editions.deliveries import (
     due_deliveries,
@@ -39,12 +41,14 @@ from digest.editions.store import (
 from digest.errors import NotFoundError, SenderError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.mime import MessageMaker
-from digest.mail.outgoing import Due, Outcome, OutcomeKind, Outgoing, Phase
+from digest.mail.notices import send_due
+from digest.mail.outgoing import DeliveryStatus, Due, Kind, Outcome, OutcomeKind, Outgoing, Phase
+from digest.mail.refusals import judge
 from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, write_surely
-from digest.mail.tokens import return_path, token_for
+from digest.mail.tokens import return_path, token_for, tokens_for
 from digest.model import Edition
 from digest.newsroom import EPOCH, Newsroom
-from digest.store.database import Database
+from digest.store.database import Database, Row
 from digest.store.owner import Sender, set_way_out, sole_sender, way_out
 
 
@@ -66,6 +70,7 @@ def sending(newsroom: Newsroom) -> Iterator[Newsroom]:
         notices = _fates(newsroom, reports)
         with db.write():
             sender.begin(db, newsroom.here)
+            lapse(db, now)
             set_way_out(db, _way(newsroom))
             sender.recovered = settle_handed(db, sender.earlier, fates, notices, now)
         sender.note(now, sender.mark)
@@ -125,9 +130,12 @@ FLUSH_AFTER = timedelta(seconds=0.5)
 """How long answers wait at most to be written together with the next `handed`."""
 LOOK_AFTER = timedelta(seconds=1)
 """How often all that is under way is checked while others write."""
+SAYS = {OutcomeKind.DEAD: "hard", OutcomeKind.FULL: "soft", OutcomeKind.REFUSED: "soft"}
+"""What a final answer says about an address, as a kind of bounce."""
 POLICY_SHARE = 0.05
 POLICY_LEAST = 5
-"""An edition is held when this many messages, and this share of all answers, are refused by policy."""
+"""An edition is held when this many messages, and this share of all answers, are refused by policy or
+for no reason that is known."""
 SIGNERS = 2
 AHEAD = 32
 """The threads that sign messages ahead, and how many messages they sign."""
@@ -161,7 +169,7 @@ class Ledger:
         self.fault: str | None = None
         self._asked_to_stop = stop
         self._looked_at = EPOCH
-        self._overtaken = False
+        self._overtaken = self._braked = False
         self._refused = self._begun = False
         self._notify = notify
         self._under_way: dict[int, Due] = {}
@@ -184,11 +192,14 @@ class Ledger:
             # a hold by an editor or a reader's unsubscription must not wait for them, but nor may each
             # bounce that is read meanwhile cost a look at all of them.
             looked_at: Iterable[int] = delivery_ids
-            if abs(moment - self._looked_at) > LOOK_AFTER:
+            braked, self._braked = self._braked, False  # by our own writes, which no version shows
+            if braked or abs(moment - self._looked_at) > LOOK_AFTER:
                 looked_at, self._looked_at = self._under_way, moment
             version, under_way = self.db.version(), self._under_way
             stale = [
-                (i, under_way[i].segment_id) for i in looked_at if under_way[i].seen != version
+                (i, under_way[i].segment_id)
+                for i in looked_at
+                if braked or under_way[i].seen != version
             ]
             self._overtaken = bool(stale) and has_unwanted(self.db, stale)
             if self._overtaken:
@@ -229,10 +240,11 @@ class Ledger:
         self.outcomes.update(outcome.kind for outcome in outcomes)
         for outcome in outcomes:
             self._notify(outcome.kind)
-        refused = self.outcomes[OutcomeKind.POLICY]
+        refused = self.outcomes[OutcomeKind.POLICY] + self.outcomes[OutcomeKind.REFUSED]
         if refused >= POLICY_LEAST and refused >= POLICY_SHARE * self.outcomes.total():
             self.fault = (
-                f"{refused} of {self.outcomes.total()} messages were refused by policy; see "
+                f"{refused} of {self.outcomes.total()} messages were refused by policy, or for no reason "
+                "that is known; see "
                 "`digest deliveries list --status failed` before it is released"
             )
 
@@ -257,24 +269,29 @@ class Ledger:
     def _write(self, moment: datetime) -> None:
         if not self._answered:
             return
-        settle(
-            self.db,
-            self.sender.mark,
-            [
-                settlement_of(one, self._under_way[one.delivery_id], moment)
-                for one in self._answered
-            ],
-            moment,
-        )
-        for outcome in self._answered:
-            due, answer = self._under_way[outcome.delivery_id], answer_text(outcome)
-            if outcome.kind is OutcomeKind.DEAD:
-                suppress(self.db, due.address, "hard", moment, detail=answer, delivery_id=due.id)
-            elif (
-                outcome.kind is OutcomeKind.FULL
-                and soft_bounces(self.db, due.recipient_id, moment) >= SOFT_LIMIT
-            ):
-                suppress(self.db, due.address, "soft", moment, detail=answer, delivery_id=due.id)
+        settlements = [
+            settlement_of(one, self._under_way[one.delivery_id], moment) for one in self._answered
+        ]
+        settle(self.db, self.sender.mark, settlements, moment)
+        for outcome, settlement in zip(self._answered, settlements, strict=True):
+            if settlement.status is not DeliveryStatus.FAILED:
+                continue
+            due, kind = self._under_way[outcome.delivery_id], SAYS.get(outcome.kind)
+            judged = judge(outcome.text, status=outcome.enhanced, code=outcome.code)
+            if kind is None and not (outcome.kind is OutcomeKind.PASSING and judged.full):
+                continue
+            said = Evidence(
+                key=f"answer {self.sender.mark} {due.id} {due.attempts}".encode(),
+                kind=kind or "soft",
+                proven=True,
+                found_by="dialogue",
+                recipient_id=due.recipient_id,
+                edition_id=due.edition_id,
+                status=outcome.enhanced,
+                diagnostic=answer_text(outcome),
+                because=judged.because,
+            )
+            self._braked |= take_evidence(self.db, said, moment).state == "braked"
 
     def _forget_answered(self) -> None:
         for outcome in self._answered:
@@ -296,6 +313,7 @@ class EditionReport:
     fault: str | None = None
     stopped: bool = False
     note: str | None = None
+    brakes: list[Row] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
 
 
@@ -326,6 +344,8 @@ def deliver(
     outcome. If the fault is ours the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
+    if newsroom.settings.mail.transport == "smtp":
+        _look_up_providers(newsroom)
     for edition_id in pending_editions(newsroom.db, digest=digest, now=newsroom.now()):
         if stop() or (editions is not None and edition_id not in editions):
             continue
@@ -341,7 +361,32 @@ def deliver(
         _send(newsroom, edition, report, portion or Portion(), ledger, date or newsroom.now())
         report.stopped = stop()
         reports.append(report)
+    send_questions(newsroom, stop)
     return reports
+
+
+def send_questions(newsroom: Newsroom, stop: Callable[[], bool] = lambda: False) -> None:
+    """Ask those who may want to leave (bounces.intake). Call it within `sending`."""
+    sender = newsroom.sender
+    send_due(
+        newsroom.db,
+        newsroom.ways,
+        (Kind.QUESTION,),
+        newsroom.now,
+        sender.mark,
+        sender=sender,
+        stop=stop,
+    )
+
+
+def _look_up_providers(newsroom: Newsroom) -> None:
+    """For the brake, which counts by provider; without DNS a domain is its own."""
+    from digest.mail.smtp.names import mail_providers
+
+    if asked := domains_to_look_up(newsroom.db, newsroom.now()):
+        providers = mail_providers(asked)
+        with newsroom.db.write():
+            save_providers(newsroom.db, asked, providers, newsroom.now())
 
 
 def _send(
@@ -383,12 +428,12 @@ def _send(
             yield one
 
     def make(due: Due) -> Outgoing | Outcome:
-        token = token_for(key, edition_id, due.recipient_id)
+        tokens = tokens_for(key, edition_id, due.recipient_id)
         try:
-            message = makers[due.segment_id].make(due.address, due.name, token)
+            message = makers[due.segment_id].make(due.address, due.name, tokens)
         except ValueError as e:  # no header can hold this address or name
             return Outcome(due.id, OutcomeKind.REFUSED, text=str(e))
-        sender = return_path(newsroom.settings, token)
+        sender = return_path(newsroom.settings, tokens.server)
         return Outgoing(due.id, sender, due.address, message, wire_ready=True)
 
     def outgoing() -> Iterator[Outgoing]:
@@ -424,6 +469,7 @@ def _send(
         if report.fault is not None:
             hold_edition(db, edition_id, report.fault)
     report.left, report.note = delivery_counts(db, edition_id), edition_note(db, edition_id)
+    report.brakes = open_brakes(db, edition_id=edition_id)
 
 
 def _ahead(

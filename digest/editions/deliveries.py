@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from digest.audience.evidence import IS_BRAKED
 from digest.editions.store import IS_DUE, WITHDRAWN, due_times
 from digest.errors import NotFoundError, NotReadyError
 from digest.mail.outgoing import DeliveryStatus, Due
@@ -46,6 +47,7 @@ SELECT deliveries.id, deliveries.edition_id, segment_id, recipient_id, address, 
    AND {IS_DUE} AND deliveries.id > :last AND recipients.status = 'active'
    AND EXISTS (SELECT 1 FROM editions WHERE id = :edition AND status = 'composed')
    AND NOT EXISTS {WITHDRAWN.format(edition=":edition")}
+   AND NOT {IS_BRAKED.format(edition=":edition")}
    AND NOT EXISTS (SELECT 1 FROM suppressions
                     WHERE suppressions.address_key = recipients.address_key)
  ORDER BY deliveries.id LIMIT {PAGE}
@@ -96,6 +98,7 @@ SELECT 1
    AND (deliveries.status != 'queued' OR deliveries.segment_id != json_extract(drawn.value, '$[1]')
         OR recipients.status != 'active'
         OR editions.status != 'composed' OR EXISTS {WITHDRAWN.format(edition="deliveries.edition_id")}
+        OR {IS_BRAKED.format(edition="deliveries.edition_id")}
         OR EXISTS (SELECT 1 FROM suppressions
                     WHERE suppressions.address_key = recipients.address_key))
  LIMIT 1
@@ -132,6 +135,17 @@ def skip_segment(db: Database, segment_id: int, reason: str, now: datetime) -> i
     sql = """UPDATE deliveries SET status = 'skipped', settled_at = ?, due_at = NULL, reason = ?
               WHERE segment_id = ? AND status = 'queued'"""
     return db.run(sql, (text_from_moment(now), reason, segment_id))
+
+
+def queue_refused(db: Database, refused: Iterable[tuple[int, int]], now: datetime) -> int:
+    """Queue again, with all their tries, deliveries (edition, recipient) that a server refused, when the
+    operator does not believe it; how many. What was accepted is never sent again. Call inside a write."""
+    sql = """UPDATE deliveries SET status = 'queued', due_at = ?, attempts = 0, first_tried_at = NULL,
+                    settled_at = NULL, reason = 'the refusal was discarded by the operator'
+              WHERE edition_id = ? AND recipient_id = ? AND status = 'failed'
+                AND EXISTS (SELECT 1 FROM editions WHERE id = edition_id AND status != 'cancelled')"""
+    at = text_from_moment(now)
+    return db.run_many(sql, [(at, edition, recipient) for edition, recipient in refused])
 
 
 def settle_uncertain(
@@ -188,6 +202,29 @@ def list_deliveries(
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     sql = f"{LISTED} {where} ORDER BY deliveries.id LIMIT ?"
     return db.each(sql, (*values, -1 if limit is None else limit))
+
+
+def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:
+    """The deliveries of a recipient, the newest first: as LISTED, with the segment's languages and
+    themes, and `articles`, those of the mail as (theme, id, title)."""
+    sql = f"""
+    SELECT deliveries.*, editions.digest, editions.number, editions.composed_at,
+           editions.status AS edition_status, segments.languages, segments.themes, segments.layout,
+           {IS_BRAKED.format(edition="deliveries.edition_id")} AS braked
+      FROM deliveries JOIN editions ON editions.id = deliveries.edition_id
+      JOIN recipients ON recipients.id = deliveries.recipient_id
+      JOIN segments ON segments.id = deliveries.segment_id
+     WHERE deliveries.recipient_id = ? AND (? IS NULL OR deliveries.edition_id = ?)
+     ORDER BY deliveries.edition_id DESC LIMIT ?
+    """  # noqa: S608 - ours
+    rows = db.rows(sql, (recipient_id, edition_id, edition_id, limit))
+    for row in rows:
+        sections = json.loads(row.pop("layout"))
+        wanted = [i for _, _, ids in sections for i in ids]
+        sql = "SELECT id, title FROM articles WHERE id IN (SELECT value FROM json_each(?))"
+        titles = {one["id"]: one["title"] for one in db.rows(sql, (json.dumps(wanted),))}
+        row["articles"] = [(theme, i, titles.get(i, "")) for theme, _, ids in sections for i in ids]
+    return rows
 
 
 def delivery_by_id(db: Database, delivery_id: int) -> Row:

@@ -10,7 +10,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.errors import ConfigError, DigestError, template_fault
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word
 from digest.language.wording import Wording, wording_for
-from digest.mail.tokens import PLACEHOLDER, change_url, leave_url
+from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
 from digest.model import OTHER, Article, Edition, Layout, Placement, RenderedMail
 
 if TYPE_CHECKING:
@@ -31,11 +31,14 @@ _BOUND_TO_NEXT_WORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A text and its address. `language` is that of the page at the address, None if unknown."""
+    """A text and its address. `language` is that of the page at the address, None if unknown; `note`
+    says of another article of the story how it differs, with its outlet.
+    """
 
     text: str
     url: str
     language: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
         footer=Footer(
             why=" ".join(why),
             change=Link(wording.change, change_url(settings)),
-            leave=Link(wording.leave, leave_url(settings)),
+            leave=Link(wording.leave, leave_urls(settings)[0]),
             newsroom=site.title,
             postal_address=site.postal_address,
             contact=Link(site.contact, f"mailto:{site.contact}"),
@@ -206,17 +209,22 @@ def _item(
     for sibling in placement.siblings:
         if sibling.language not in languages:
             languages.add(sibling.language)
-            text = wording.also_in[sibling.language]
+            note = wording.also_in.get(sibling.language, wording.also_source)
         elif sibling.language != article.language:
             continue
         elif sibling.source == article.source:
-            text = wording.more_on_this
+            note = wording.more_on_this
         else:
-            text = wording.also_source.format(source=settings.source_title(sibling.source))
-        also.append(Link(text, urls.article_url(settings, sibling), sibling.language))
+            note = wording.also_source
+        name = " ".join(sibling.title.split()) or wording.untitled
+        note = note.format(source=settings.source_title(sibling.source))
+        also.append(Link(name, urls.article_url(settings, sibling), sibling.language, note))
 
     title, lead = _headline_and_lead(article)
     lead = cut(lead, FIRST_LEAD_LIMIT if first else LEAD_LIMIT)
+    lead = wording_for(article.language, settings.site.languages).with_correction(
+        article.correction, lead
+    )
     return Item(
         title=title,
         url=urls.article_url(settings, article),
@@ -257,7 +265,7 @@ def make_segment(
 ) -> RenderedMail:
     """The mail of all recipients with `layout.choice`.
 
-    It has tokens.PLACEHOLDER in place of each recipient's token. CSS is inlined, and nothing in the HTML
+    It has tokens.PLACEHOLDERS in place of each recipient's tokens. CSS is inlined, and nothing in the HTML
     is loaded from elsewhere. Both parts show the same items in the same order.
 
     Raises:
@@ -266,7 +274,7 @@ def make_segment(
     view = view_mail(settings, digest, edition, layout)
     html, text = render_parts(settings, environment, "edition", view)
     for part, template in ((html, "mail/edition.html"), (text, "mail/edition.txt")):
-        if PLACEHOLDER not in part:
+        if PLACEHOLDERS.reader not in part:
             fault = (
                 f"web.templates: {template} has no link to unsubscribe; print mail.footer.leave.url"
             )

@@ -12,12 +12,13 @@ from digest.editions.compose import freeze_segment, render_segment
 from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
 from digest.mail.mime import MessageMaker, SegmentMail
+from digest.mail.tokens import TOKEN_LENGTH, Tokens
 from digest.model import Choice, Edition, Layout, Preview, Segment
 from digest.newsroom import Newsroom
 from digest.store.files import private_folder, replace_and_stat
 
 EXAMPLE_ADDRESS = "recipient@example.org"
-EXAMPLE_TOKEN = "e" * 32
+EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH)
 KB = 1000
 LONG_WINDOW_DAYS = 45
 
@@ -50,7 +51,7 @@ def preview_segments(
         choice = segment.choice
         layout, mail = shown_mail(newsroom, digest, edition, choice, frozen)
         maker = MessageMaker(mail, date, newsroom.signer)
-        message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKEN)
+        message = maker.make(EXAMPLE_ADDRESS, None, EXAMPLE_TOKENS)
 
         all_themes = choice.themes == settings.digest_themes(digest)
         themes = "everything" if all_themes else "-".join(choice.themes) or "nothing"

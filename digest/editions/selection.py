@@ -106,6 +106,7 @@ def edition_hash(
                 "title": article.title,
                 "title_made": article.title_made,
                 "lead": article.lead,
+                "correction": article.correction,
                 "language": article.language,
                 "source": article.source,
                 "byline": article.byline,

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from digest.audience.evidence import IS_BRAKED
+from digest.audience.suppressions import SOFT_LAPSES
 from digest.errors import NotFoundError
 from digest.mail.ledger import DELAYS
 from digest.mail.mime import SegmentMail
@@ -20,14 +22,12 @@ from digest.model import (
     Sibling,
     Window,
 )
-from digest.store.articles import article_from_row
+from digest.store.articles import FROZEN, article_from_row
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
-_SELECT_PLACEMENTS = """
-SELECT placements.position, placements.matches, placements.siblings,
-       article_versions.*, articles.id, articles.atom_id, articles.guid, articles.first_seen_at,
-       article_versions.made_at AS updated_at, articles.archived, articles.withdrawn_at,
-       placements.story_id, sources.name AS source, documents.name AS document
+_SELECT_PLACEMENTS = f"""
+SELECT placements.position, placements.matches, placements.siblings, {FROZEN},
+       article_versions.made_at AS updated_at, placements.story_id
   FROM placements
   JOIN article_versions ON article_versions.article_id = placements.article_id
                        AND article_versions.version = placements.version
@@ -36,7 +36,7 @@ SELECT placements.position, placements.matches, placements.siblings,
   LEFT JOIN documents ON documents.id = articles.document_id
  WHERE placements.edition_id = ?
  ORDER BY placements.position
-"""
+"""  # noqa: S608 - ours
 
 
 def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
@@ -141,6 +141,12 @@ def edition_by_id(db: Database, edition_id: int) -> Edition:
     )
 
 
+def edition_name(db: Database, edition_id: int) -> str | None:
+    """Such as "weekly no. 3"; None if there is no such edition."""
+    row = db.row("SELECT digest, number FROM editions WHERE id = ?", (edition_id,))
+    return None if row is None else f"{row['digest']} no. {row['number']}"
+
+
 def list_editions(db: Database, *, digest: str | None = None, limit: int = 50) -> list[Row]:
     """The newest editions with their number of articles and their deliveries by state."""
     where, values = ("", []) if digest is None else ("WHERE digest = ?", [digest])
@@ -231,7 +237,12 @@ IS_DUE = "(deliveries.due_at <= :now OR deliveries.due_at > :late)"
 
 def due_times(now: datetime) -> dict[str, str]:
     """The values for IS_DUE. A time later than the longest delay was written by a clock that ran ahead."""
-    return {"now": text_from_moment(now), "late": text_from_moment(now + DELAYS[-1])}
+    lapsed = text_from_moment(now - SOFT_LAPSES)
+    return {
+        "now": text_from_moment(now),
+        "late": text_from_moment(now + DELAYS[-1]),
+        "lapsed": lapsed,
+    }
 
 
 def queued_segments(
@@ -247,9 +258,10 @@ def queued_segments(
      WHERE deliveries.edition_id = :edition
        AND (deliveries.status = 'queued' AND {IS_DUE}
             OR deliveries.id IN (SELECT value FROM json_each(:also)))
-       AND recipients.status = 'active'
+       AND recipients.status = 'active' AND NOT {IS_BRAKED.format(edition=":edition")}
        AND NOT EXISTS (SELECT 1 FROM suppressions
-                        WHERE suppressions.address_key = recipients.address_key)
+                        WHERE suppressions.address_key = recipients.address_key
+                          AND (cause != 'soft' OR since > :lapsed))
      GROUP BY segments.id ORDER BY recipients DESC, segments.id
     """  # noqa: S608 - ours
     values = {"edition": edition_id, "also": json.dumps(list(also)), **due_times(now)}
@@ -271,8 +283,9 @@ def pending_editions(
     sql = f"""
     SELECT id FROM editions
      WHERE status = 'composed' AND (:digest IS NULL OR digest = :digest)
-       AND (EXISTS (SELECT 1 FROM deliveries WHERE edition_id = editions.id
-                       AND status = 'queued' AND {IS_DUE})
+       AND (EXISTS (SELECT 1 FROM deliveries JOIN recipients ON recipients.id = recipient_id
+                     WHERE edition_id = editions.id AND deliveries.status = 'queued' AND {IS_DUE}
+                       AND NOT {IS_BRAKED.format(edition="editions.id")})
             OR id IN (SELECT edition_id FROM deliveries
                        WHERE id IN (SELECT value FROM json_each(:also))))
      ORDER BY ends_at, id

@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import product
 
 from digest.config.settings import Settings
-from digest.config.urls import feed_slug, feed_url
+from digest.config.urls import feed_slug
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"
@@ -21,6 +21,7 @@ MEDIA_TYPES = {
 }
 """The forms in which each channel is published, by file ending."""
 OPML_NAME = "feeds.opml"
+CORRECTIONS = "corrections"
 _NAMESPACE = uuid.UUID("b2f7c0de-57a4-5c2b-8a3f-3f0a6c1d9e44")
 
 
@@ -29,7 +30,7 @@ class Channel:
     """One subject that readers can follow, in all its forms.
 
     `theme` and `language` are None where the channel holds them all. `wording` is the language of
-    the title and of the page around the articles.
+    the title and of the page around the articles. `corrections`: it holds what was corrected or withdrawn.
     """
 
     theme: str | None
@@ -38,6 +39,7 @@ class Channel:
     title: str
     about: str
     wording: Wording
+    corrections: bool = False
 
     @property
     def text_language(self) -> str:
@@ -45,11 +47,11 @@ class Channel:
         return self.language or self.wording.language
 
     def url(self, settings: Settings, ending: str) -> str:
-        return feed_url(settings, ending, self.theme, self.language)
+        return f"{settings.feeds_url}/{self.slug}.{ending}"
 
 
 def channels(settings: Settings) -> list[Channel]:
-    """Every channel: everything first, then the themes, the languages, and both together."""
+    """Every channel: everything first, then the themes, the languages, both together, and corrections."""
     site, themes = settings.site, settings.theme_keys
     pairs: list[tuple[str | None, str | None]] = [(None, None)]
     pairs += [(theme, None) for theme in themes]
@@ -67,6 +69,19 @@ def channels(settings: Settings) -> list[Channel]:
         suffix = f", {wording.in_language[language]}" if language is not None else ""
         slug = feed_slug(theme, language)
         listed.append(Channel(theme, language, slug, title + suffix, about + suffix, wording))
+    for channel in [one for one in listed if one.theme is None]:
+        words, language = channel.wording, channel.language
+        title = channel.title.replace(site.title, f"{site.title}: {words.corrections}", 1)
+        about = words.about_corrections.format(site=site.title)
+        listed.append(
+            replace(
+                channel,
+                slug=feed_slug(CORRECTIONS, language),
+                title=title,
+                about=about,
+                corrections=True,
+            )
+        )
     return listed
 
 
@@ -78,6 +93,11 @@ def feed_id(channel: Channel, store_made_at: datetime) -> str:
     """
     moment = store_made_at.astimezone(UTC).isoformat()
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{moment} {channel.slug}')}"
+
+
+def archive_name(slug: str, number: int, form: str) -> str:
+    """The file of an archive of a channel within the folder (RFC 5005 §4); `form` is ATOM or RSS."""
+    return f"archives/{slug}.{number}.{form}"
 
 
 def opml_bytes(listed: Sequence[Channel], settings: Settings, store_made_at: datetime) -> bytes:
@@ -95,7 +115,6 @@ def opml_bytes(listed: Sequence[Channel], settings: Settings, store_made_at: dat
         ("dateCreated", format_datetime(store_made_at.replace(microsecond=0))),
         ("ownerName", site.author),
         ("ownerEmail", site.contact),
-        ("docs", "http://opml.org/spec2.opml"),
     ):
         etree.SubElement(head, name).text = value
     body = etree.SubElement(opml, "body")

@@ -1,30 +1,45 @@
-"""The folder of published files: each written completely or not at all, and only if it changed."""
+"""The published files of a place: each whole or not at all, only if it changed, and only our own."""
 
 import contextlib
+import gzip
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from digest.errors import PublishError
-from digest.feeds.pages import article_of
+from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS
 from digest.store.files import file_state, replace_and_stat
 
 MANIFEST = ".published"
-"""In the folder itself: one line for each file of ours; other files are not touched. The name may be
-followed by a mark of what the file was made from, its size, and the times of its content and inode."""
+"""In the place itself: the folder of the manifest. It names the files of ours; others are not touched."""
 
 HALF = ".half"
 """In the folder itself: files being written, each name ending with the id of its process."""
-_OUR_NAME = re.compile(r"(articles/)?[a-z0-9][a-z0-9.-]*\.(atom|rss|json|html|opml|css)")
+FEEDS = "feeds"
+PARTS = {"articles": 1000, "archives": 50}
+"""How many numbers a file of the manifest has; FEEDS has what has no number."""
+CONTENT_TYPES = {
+    **{form: f"{MEDIA_TYPES[form]}; charset=utf-8" for form in (ATOM, RSS, HTML)},
+    JSON: MEDIA_TYPES[JSON],  # JSON is UTF-8, and its types have no parameter (RFC 8259 §8.1, §11)
+    "opml": "text/x-opml; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+}
+"""The Content-Type of each published file, by its ending."""
+NAME = re.compile(rf"(?:articles/|archives/)?[a-z0-9][a-z0-9.-]*\.(?:{'|'.join(CONTENT_TYPES)})")
+"""The names that a published file can have."""
+ARCHIVE_SECONDS = 604_800
+"""How long an archive may be used: it changes only where an article in it is withdrawn."""
+PACKED = (".br", ".gz")
+"""The endings of the compressed files beside each file of a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
     """Names of the files written and removed, and how many files were left alone.
 
-    `appeared` are the ids of the articles whose page is new in the folder; none in a new folder.
+    `appeared` are the ids of the articles whose page is new in the place; none in a new place.
     """
 
     written: tuple[str, ...]
@@ -33,62 +48,94 @@ class PublishReport:
     appeared: tuple[int, ...] = ()
 
 
-def lay_out(
-    folder: Path,
-    wanted: Mapping[str, str],
-    make: Callable[[Sequence[str]], Iterable[tuple[str, bytes]]],
-) -> PublishReport:
-    """Make the folder hold these files and no other of ours.
+def part_of(name: str) -> str:
+    """The file of the manifest that names this file: one new article touches few of them."""
+    folder, _, rest = name.partition("/")
+    number = (rest or name).split(".")[-2:-1]  # articles/7.html, archives/drugs.7.atom
+    if folder in PARTS and number and number[0].isdecimal():
+        return f"{folder}-{int(number[0]) // PARTS[folder]}"
+    return FEEDS
 
-    `wanted` maps each name to a mark of what the file is made from, "" where that is not known.
-    `make` yields the files of the names it gets, in their order, one at a time. It is not asked for
-    a file with the same mark, size and times as before. The manifest names a file before it is
-    written and until it is removed, so a crash leaves no file that we forget.
 
-    Raises:
-        PublishError: the folder cannot be written; files written until then are complete.
-    """
-    for half in (folder / HALF).glob("*"):  # left by a process that was killed
-        pid = half.name.rpartition(".")[2]
-        if not (pid.isdigit() and _is_other_process(int(pid))):
-            with _publish_errors(half):
-                half.unlink(missing_ok=True)
-    lines: list[str] = []
-    with _publish_errors(folder / MANIFEST), contextlib.suppress(FileNotFoundError):
-        lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
-    parts = (line.partition(" ") for line in lines)
-    known = {name: note for name, _, note in parts if _OUR_NAME.fullmatch(name)}
-    if not wanted.keys() <= known.keys():
-        _put_manifest(folder, {**dict.fromkeys(wanted, ""), **known})
-    notes: dict[str, str] = {}
-    for name, mark in wanted.items():
-        note = known.get(name, "")
-        if mark and note.startswith(f"{mark} "):
-            try:
-                state = file_state(os.stat(f"{folder}/{name}"))  # noqa: PTH116 - of many thousands
-            except OSError:
-                continue
-            if note == f"{mark} {state}":
-                notes[name] = note
-    written: list[str] = []
-    for name, data in make([name for name in wanted if name not in notes]):
-        changed, state = _put(folder, name, data)
-        notes[name] = f"{wanted[name]} {state}" if wanted[name] and state else ""
-        if changed:
-            written.append(name)
-    removed: list[str] = []
-    for name in sorted(known.keys() - wanted.keys()):
-        with _publish_errors(folder / name), contextlib.suppress(FileNotFoundError):
-            (folder / name).unlink()
-            removed.append(name)
-    _put_manifest(folder, notes)
-    new = (article_of(name) for name in written if known and name not in known)
-    return PublishReport(
-        tuple(written),
-        len(wanted) - len(written),
-        tuple(removed),
-        tuple(article for article in new if article is not None),
-    )
+class Folder:
+    """A folder for any web server, with a .br and a .gz beside each file."""
+
+    at_once = 4
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path.resolve())
+        for half in (path / HALF).glob("*"):  # left by a process that was killed
+            pid = half.name.rpartition(".")[2]
+            if not (pid.isdigit() and _is_other_process(int(pid))):
+                with _publish_errors(half):
+                    half.unlink(missing_ok=True)
+
+    def stamp(self) -> str:
+        """Changes when a page or an archive is added or removed."""
+        folders = [self.path / name for name in ("articles", "archives")]
+        return "-".join(str(one.stat().st_mtime_ns) for one in folders if one.exists()) or "-"
+
+    def parts(self) -> set[str]:
+        """The files in the manifest."""
+        return {path.name for path in (self.path / MANIFEST).glob("[!h]*")}
+
+    def read(self, name: str) -> str:
+        """A file of ours, "" where there is none."""
+        with _publish_errors(self.path / name), contextlib.suppress(FileNotFoundError):
+            return (self.path / name).read_text(encoding="utf-8")
+        return ""
+
+    def note(self, name: str, text: str) -> None:
+        self._replace(name, text.encode())
+
+    def holds(self, name: str, state: str, *, look: bool) -> bool:
+        """Whether the file and those beside it are in that state; looking is cheap."""
+        try:
+            found = [os.stat(f"{self.path}/{name}{ending}") for ending in ("", *PACKED)]  # noqa: PTH116 - of many thousands
+        except OSError:
+            return False
+        return state == _joined(file_state(one) for one in found)
+
+    def put(self, name: str, data: bytes, state: str, seconds: int) -> tuple[bool, str]:
+        """Write the file that was last put in that state: whether that changed it, and its state now,
+        "" where another publisher came between. A web server says for how long it may be kept."""
+        import brotli
+
+        if state and self.holds(name, state, look=True):
+            with _publish_errors(self.path / name):
+                if (self.path / name).read_bytes() == data:
+                    return False, state
+        files = {
+            name: data,
+            f"{name}.br": brotli.compress(data, mode=brotli.MODE_TEXT, quality=5, lgwin=18),
+            f"{name}.gz": gzip.compress(data, compresslevel=6, mtime=0),
+        }
+        put = [self._replace(*file) for file in files.items()]
+        return any(changed for changed, _ in put), _joined(now for _, now in put)
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Remove those of these files that are there."""
+        for file in (f"{name}{ending}" for name in names for ending in (*PACKED, "")):
+            path = self.path / file
+            with _publish_errors(path):
+                path.unlink(missing_ok=True)
+
+    def _replace(self, name: str, data: bytes) -> tuple[bool, str]:
+        path, half = self.path / name, self.path / HALF
+        with _publish_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half.mkdir(exist_ok=True)
+            return replace_and_stat(path, data, half)
+
+
+def _joined(states: Iterable[str]) -> str:
+    """The state of several files as one: sizes together and latest times; "" if one has none."""
+    numbers = [[int(number) for number in state.split()] for state in states]
+    if not all(numbers):
+        return ""
+    sizes, *times = zip(*numbers, strict=True)
+    return " ".join(str(number) for number in (sum(sizes), *map(max, times)))
 
 
 def _is_other_process(pid: int) -> bool:
@@ -102,19 +149,6 @@ def _is_other_process(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _put_manifest(folder: Path, notes: Mapping[str, str]) -> None:
-    lines = (f"{name} {notes[name]}".rstrip() + "\n" for name in sorted(notes))
-    _put(folder, MANIFEST, "".join(lines).encode())
-
-
-def _put(folder: Path, name: str, data: bytes) -> tuple[bool, str]:
-    path, half = folder / name, folder / HALF
-    with _publish_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half.mkdir(exist_ok=True)
-        return replace_and_stat(path, data, half)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from html import escape
+from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -27,6 +28,9 @@ TEASER_CHARACTERS = 600
 
 FEED_CHARACTERS = 50_000
 """The most of a text in feeds: some 8,000 words. The rest is on the article's page."""
+
+HOUR = 3600
+NOON = time(12)
 
 _TAGS = (
     "p br h2 h3 h4 ul ol li dl dt dd blockquote q cite a em strong b i u s sub sup code pre hr "
@@ -62,8 +66,12 @@ class Item:
 
     `summary` is plain text. `body_html` is safe HTML; feeds carry it only if `full`, and not more than
     about FEED_CHARACTERS of it.
-    `translations` holds one version for each other language; all others are in `related`.
-    `published` is None where the day is unknown; both times are UTC in whole seconds.
+    `translations` holds one version for each other language; all others are in `related`. `also_html`
+    lists both for feeds: pages have a list of their own.
+    `published` is None where the day is unknown; a day without an hour is noon in the newsroom's zone,
+    and none is after we first saw the article. Both times are UTC, `published` in whole seconds.
+    `correction` says what was corrected, and when, as far as that is known; `summary` and `body_html` begin
+    with it.
     """
 
     article: Article
@@ -78,26 +86,48 @@ class Item:
     categories: tuple[Category, ...]
     translations: tuple[Version, ...]
     related: tuple[Version, ...]
+    also_html: str
+    correction: str
 
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """A channel with its items, newest first; `updated` is the time of their latest change."""
+    """A channel with its items, newest first; `updated` is the time of their latest change, or a later
+    one that the channel has shown before.
+
+    `number` is that of an archive, None for the feed itself; `previous` that of the archive before it,
+    None without one. `ttl` is for how many minutes a copy is good.
+    """
 
     channel: Channel
     id: str
     items: tuple[Item, ...]
     updated: datetime
+    number: int | None = None
+    previous: int | None = None
+    ttl: int = 60
 
     @property
     def articles(self) -> tuple[Article, ...]:
         return tuple(item.article for item in self.items)
 
 
-def feed_view(channel: Channel, items: Sequence[Item], store_made_at: datetime) -> FeedView:
-    """The channel with these items; an empty one was last updated when the store was made."""
-    updated = max((item.updated for item in items), default=_whole_seconds(store_made_at))
+def feed_view(
+    channel: Channel, items: Sequence[Item], store_made_at: datetime, said: datetime | None = None
+) -> FeedView:
+    """The channel with these items; an empty one was last updated when the store was made. `said` is
+    the `updated` that it has shown before."""
+    moments = [item.updated for item in items] or [_whole_seconds(store_made_at)]
+    updated = max([*moments, *([said] if said else [])])
     return FeedView(channel, feed_id(channel, store_made_at), tuple(items), updated)
+
+
+def minutes_fresh(items: Sequence[Item], least: float) -> int:
+    """How long a copy of a feed is good, by its own pace: a tenth of the mean time between the moments
+    at which its newest 20 articles came; at least `least` seconds, at most an hour; in whole minutes."""
+    came = sorted({item.article.first_seen_at for item in items[:20]})
+    pace = (came[-1] - came[0]).total_seconds() / (len(came) - 1) if len(came) > 1 else HOUR * 10
+    return ceil(min(max(pace / 10, least), HOUR) / 60)
 
 
 def items_of(
@@ -137,14 +167,14 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
     wording = wording_for(language, settings.site.languages)
     title = _one_line(article.title) or cut(article.lead, 80) or wording.untitled
     url = _reader_url(article, settings)
-    updated, author = article.updated_at, _one_line(article.byline or "")
+    author, line = _one_line(article.byline or ""), ""
+    zone = ZoneInfo(settings.site.time_zone)
     if withdrawn_at is not None:
-        day = wording.day(withdrawn_at.astimezone(ZoneInfo(settings.site.time_zone)).date())
+        day = wording.day(withdrawn_at.astimezone(zone).date())
         title = wording.withdrawn.format(title=title)
         summary = wording.withdrawn_on.format(day=day)
         body, author = f"<p>{summary}</p>", ""
         url = article_page(settings, article.id)
-        updated = max(updated, withdrawn_at)
     elif article.complete:
         lead = article.lead or next(iter(paragraphs(article.text)), "")
         summary = cut(lead, SUMMARY_CHARACTERS)
@@ -155,9 +185,20 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         if body.endswith("</p>"):
             body = _open_end(body.removesuffix("</p>")) + "</p>"
 
-    published = article.published.time and _whole_seconds(article.published.time)
+    if withdrawn_at is None:
+        corrected_on = article.corrected_at and article.corrected_at.astimezone(zone).date()
+        line = wording.correction_line(article.correction, article.corrected, corrected_on)
+    if line:
+        summary, body = (
+            f"{line} {summary}".rstrip(),
+            f"<p><em>{escape(line, quote=False)}</em></p>\n{body}",
+        )
+
+    published = article.published.time
     if published is None and article.published.day is not None:
-        published = datetime.combine(article.published.day, time(), UTC)
+        published = datetime.combine(article.published.day, NOON, zone)
+    if published is not None:
+        published = _whole_seconds(min(published, article.first_seen_at))
 
     translations: dict[str, Version] = {}
     related: list[Version] = []
@@ -165,7 +206,7 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         version = Version(
             _reader_url(sibling, settings),
             sibling.language,
-            _one_line(sibling.title),
+            _one_line(sibling.title) or wording.untitled,
             settings.source_title(sibling.source),
         )
         if sibling.language != language and sibling.language not in translations:
@@ -184,7 +225,7 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         and withdrawn_at is None
         and bool(body),
         published=published,
-        updated=_whole_seconds(updated),
+        updated=article.updated_at.astimezone(UTC),
         categories=tuple(
             Category(
                 theme, f"{settings.feeds_url}/themes", settings.theme_names[theme].title(language)
@@ -194,7 +235,18 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         ),
         translations=tuple(translations.values()),
         related=tuple(related),
+        also_html=_also_html([*translations.values(), *related], wording.other_versions),
+        correction=line,
     )
+
+
+def _also_html(versions: Sequence[Version], heading: str) -> str:
+    listed = "".join(
+        f'<li><a href="{escape(one.href)}" hreflang="{escape(one.language)}">{escape(one.title)}</a>'
+        f" · {escape(one.source)}</li>\n"
+        for one in versions
+    )
+    return f"\n<p>{escape(heading)}:</p>\n<ul>\n{listed}</ul>" if listed else ""
 
 
 def safe_html(html: str) -> str:

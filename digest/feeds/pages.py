@@ -12,7 +12,16 @@ from zoneinfo import ZoneInfo
 from digest.config.settings import Settings
 from digest.config.urls import article_page, feed_slug
 from digest.errors import ConfigError, template_fault
-from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, OPML_NAME, RSS, Channel
+from digest.feeds.channels import (
+    ATOM,
+    CORRECTIONS,
+    HTML,
+    JSON,
+    MEDIA_TYPES,
+    OPML_NAME,
+    RSS,
+    Channel,
+)
 from digest.feeds.items import FeedView, Item
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
@@ -69,6 +78,7 @@ class Navigation:
     languages: tuple[Link, ...]
     formats: tuple[Link, ...]
     opml: str
+    corrections: str
 
 
 def article_name(article_id: int) -> str:
@@ -84,7 +94,7 @@ def article_of(name: str) -> int | None:
 
 def style_bytes(environment: "Environment", settings: Settings) -> bytes:
     """The one stylesheet of all pages, with the colours of the themes."""
-    return _rendered(environment, "web/style.css", themes=list(settings.theme_names.values()))
+    return rendered(environment, "web/style.css", themes=list(settings.theme_names.values()))
 
 
 def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settings) -> bytes:
@@ -94,7 +104,10 @@ def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settin
     heading = wording.all_news
     if channel.theme is not None:
         heading = settings.theme_names[channel.theme].title(channel.text_language)
-    return _rendered(
+    if channel.corrections:
+        heading = wording.corrections
+    subject = CORRECTIONS if channel.corrections else channel.theme
+    return rendered(
         environment,
         "web/feed.html",
         site=settings.site,
@@ -105,7 +118,7 @@ def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settin
         address=channel.url(settings, HTML),
         count=wording.count(wording.articles, len(view.items)),
         updated=_day(view.updated.astimezone(zone).date(), wording),
-        navigation=_navigation(channel.theme, channel.language, wording, settings, root=""),
+        navigation=navigation(subject, channel.language, wording, settings, root=""),
         headlines=[_headline(item, wording, settings, channel) for item in view.items],
     )
 
@@ -116,7 +129,7 @@ def article_page_bytes(environment: "Environment", item: Item, settings: Setting
     wording = wording_for(article.language, settings.site.languages)
     language = article.language if article.language in settings.site.languages else None
     own = article_page(settings, article.id)
-    return _rendered(
+    return rendered(
         environment,
         "web/article.html",
         site=settings.site,
@@ -125,11 +138,11 @@ def article_page_bytes(environment: "Environment", item: Item, settings: Setting
         headline=_headline(item, wording, settings, None),
         address=item.url,
         source_url=item.url if item.url != own else None,
-        navigation=_navigation(None, language, wording, settings, root="../", inside=False),
+        navigation=navigation(None, language, wording, settings, root="../", inside=False),
     )
 
 
-def _rendered(environment: "Environment", template: str, **context: object) -> bytes:
+def rendered(environment: "Environment", template: str, **context: object) -> bytes:
     try:
         return environment.get_template(template).render(**context).encode()
     except Exception as e:
@@ -150,8 +163,9 @@ def _headline(
         root, language = "", channel.language
     else:
         root, language = "../", article.language if article.language in site.languages else None
-    notes = [wording.summary] if not article.complete else []
-    if article.title_made:
+    shown = article.withdrawn_at is None
+    notes = [wording.summary] if shown and not article.complete else []
+    if shown and article.title_made:
         notes.append(wording.made_title)
     versions: list[Link] = []
     for version in (*item.translations, *item.related):
@@ -168,7 +182,7 @@ def _headline(
         href=article_name(article.id) if own else item.url,
         language=_other(article.language, wording),
         source=source,
-        byline=item.author if article.byline and article.withdrawn_at is None else "",
+        byline=item.author if article.byline and shown else "",
         day=_day(article.published.day, wording) if article.published.day else None,
         notes=tuple(notes),
         versions=tuple(versions),
@@ -180,7 +194,7 @@ def _headline(
     )
 
 
-def _navigation(
+def navigation(
     theme: str | None,
     language: str | None,
     wording: Wording,
@@ -217,6 +231,7 @@ def _navigation(
             for form, name in _FORMAT_NAMES.items()
         ),
         opml=root + OPML_NAME,
+        corrections=_page(CORRECTIONS, language, root),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from digest.audience.evidence import open_brakes, waiting
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.compose import next_window, preview
 from digest.editions.preview import everything, preview_segments
@@ -17,6 +18,8 @@ from digest.errors import DigestError, LexiconError
 from digest.feeds.channels import ATOM, JSON, RSS, channels
 from digest.feeds.items import feed_view, item_of
 from digest.feeds.pages import article_page_bytes, feed_page_bytes, style_bytes
+from digest.language.text import word_lists
+from digest.mail.smtp.names import Nameserver
 from digest.model import (
     OTHER,
     Article,
@@ -31,14 +34,21 @@ from digest.model import (
 )
 from digest.newsroom import BUILTIN, Newsroom
 from digest.service import mail_checks
-from digest.service.mail_checks import DAMAGED, Finding, Nameserver, checked
-from digest.service.store import faulty_documents, sending_at_a_glance
-from digest.service.troubles import LEASE, unserved, written_paths
-from digest.sources.folder import list_documents
+from digest.service.mail_checks import DAMAGED, Finding, checked
+from digest.service.store import documents_not_read, other_languages, sending_at_a_glance
+from digest.service.troubles import (
+    LEASE,
+    copy_that_waits,
+    embargoes,
+    unread_mailbox,
+    unserved,
+    written_paths,
+)
+from digest.sources.folder import in_words, survey
 from digest.store.backups import backup_made_at, backups_in, backups_until
 from digest.store.database import Database, created_at, integrity_faults, sqlite3
 from digest.store.files import open_to_others
-from digest.store.owner import current_lease, is_copy
+from digest.store.owner import bounces_read_at, current_lease, is_copy
 from digest.themes.lexicon import lexicon_of
 from digest.themes.store import count_filed_otherwise
 
@@ -65,6 +75,7 @@ def examine(newsroom: Newsroom, nameserver: Nameserver | None = None) -> list[Fi
         *(mail_checks.folder(name, path) for name, path in written_paths(settings).items()),
         checked("themes", partial(_lexicon, settings), "Correct the terms in config.toml."),
         *mail_checks.addresses(settings),
+        mail_checks.one_click(settings),
         *mail_checks.dkim(newsroom),
         *mail_checks.relay(settings),
         *mail_checks.sender(newsroom, nameserver),
@@ -92,11 +103,13 @@ def sources(settings: Settings) -> Iterator[Finding]:
     for source in settings.sources:
         name = f"source {source.name}"
         try:
-            documents = list_documents(source.path, source.pattern)
+            documents, ignored = survey(source.path, source.pattern)
         except DigestError as e:
             yield Finding(name, "red", str(e), "Set its path, or make the folder.")
             continue
         text = f"{len(documents)} documents match {source.pattern} in {source.path}"
+        if ignored:
+            text += f"; {in_words(ignored)}"
         yield Finding(name, "green" if documents else "yellow", text)
 
 
@@ -104,7 +117,8 @@ def private_files(settings: Settings) -> Finding:
     """What the modes of files let every user of this machine read; a group that was given access may."""
     path, mail, dkim = settings.store.path, settings.mail, settings.mail.dkim
     stem, name = (glob.escape(one) for one in (path.stem, path.name))
-    secrets = [settings.alarms.webhook_file, *(server.password_file for server in mail.servers)]
+    secrets = [settings.alarms.webhook_file, settings.web.monitor_token_file]
+    secrets += [server.password_file for server in mail.servers]
     if dkim is not None:
         secrets += [dkim.rsa_key_file, dkim.ed25519_key_file]
     folders = [mail.outbox, settings.path.parent / "preview"]
@@ -157,15 +171,24 @@ def database(newsroom: Newsroom) -> Iterator[Finding]:
         yield mail_checks.clock(db, now)
         yield lease(db, settings, now)
         yield backups(db, settings, now)
-        for row in faulty_documents(db):
+        for row in documents_not_read(db, -1)[1]:
             advice = f"Correct or remove it in source {row['source']}, then digest ingest."
             yield Finding(f"document {row['document']}", "yellow", row["error"], advice)
+        waits = embargoes(db, settings.site.time_zone, now)
+        yield Finding("embargoes", "green", waits or "none")
+        for one in copy_that_waits(db, now):
+            yield Finding(one.key, "yellow", one.said.removesuffix("."), one.advice)
         yield from sending(db, now)
+        yield from returns(db, settings, now)
         orphans = list(unserved(db, settings, now))
         for trouble in orphans:
             yield Finding(trouble.key, "red", trouble.said.removesuffix("."), trouble.advice)
         if not orphans:
             yield Finding("choices", "green", "config.toml has what every recipient chose from")
+        if others := other_languages(db, settings.site.languages):
+            text = f"articles: {', '.join(others)}; no digest carries them, only the feeds of all languages"
+            advice = "docs/languages.md shows how to add a language."
+            yield Finding("languages", "yellow", text, advice)
         try:
             count = count_filed_otherwise(db, lexicon_of(settings.themes).version)
         except LexiconError:  # the item themes says why
@@ -224,6 +247,27 @@ def sending(db: Database, now: datetime) -> Iterator[Finding]:
             yield Finding(f"{state} {what}", "yellow", f"{counts[state]:,} {text}", advice)
         else:
             yield Finding(f"{state} {what}", "green", "none")
+
+
+def returns(db: Database, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """What came back: whether somebody reads it, and what waits for a person."""
+    unread = unread_mailbox(db, settings, now)
+    if unread is not None:
+        yield Finding("bounces", "red", unread.said.removesuffix("."), unread.advice)
+    else:
+        read_at = bounces_read_at(db)
+        text = "not read yet" if read_at is None else f"last read {read_at:%Y-%m-%d %H:%M} UTC"
+        yield Finding("bounces", "green", text)
+    count, _ = waiting(db)
+    braked = sum(row["dead"] for row in open_brakes(db))
+    text = f"{count:,} without proof, {braked:,} held by the brake"
+    advice = (
+        "See digest bounces list --state waits (or braked), then digest bounces confirm or discard."
+    )
+    waits = bool(count or braked)
+    yield Finding(
+        "decisions", "yellow" if waits else "green", text if waits else "none", advice * waits
+    )
 
 
 def feeds(settings: Settings) -> Finding:
@@ -341,6 +385,8 @@ def templates(newsroom: Newsroom) -> Iterator[Finding]:
         return "renders: " + ", ".join(sizes)
 
     def pages() -> str:
+        from digest.web.forms import leave_page  # slow to load
+
         articles = sample_articles(settings, now)
         items = [item_of(article, [_sibling(articles[1])], settings) for article in articles]
         style_bytes(newsroom.templates, settings)
@@ -349,7 +395,9 @@ def templates(newsroom: Newsroom) -> Iterator[Finding]:
         feed_channels = channels(settings)
         for channel in feed_channels:
             feed_page_bytes(newsroom.templates, feed_view(channel, items, now), settings)
-        return f"{len(feed_channels)} pages of feeds and {len(items)} of articles render"
+        for state in ("ask", "left", "no_link", "busy"):
+            leave_page(newsroom.templates, settings, state)
+        return f"{len(feed_channels)} pages of feeds and {len(items)} of articles render, and those for leaving"
 
     advice = "Correct the template that it names, in the folder of web.templates."
     yield checked("templates", read, advice)
@@ -357,11 +405,7 @@ def templates(newsroom: Newsroom) -> Iterator[Finding]:
     yield checked("sample pages", pages, advice)
 
 
-COPY = {
-    "en": ("A sample article", "It shows how the mail looks."),
-    "ru": ("Пример статьи", "Он показывает, как выглядит письмо."),
-    "tk": ("Nusga makala", "Hatyň nähili görünýändigini görkezýär."),
-}
+COPY = word_lists("language/languages.toml")["sample"]
 
 
 def sample_edition(settings: Settings, digest: DigestConfig, now: datetime) -> Edition:
@@ -395,7 +439,7 @@ def sample_articles(settings: Settings, now: datetime) -> list[Article]:
     articles = []
     for number, language in enumerate([*languages, languages[0]], 1):
         is_last = number > len(languages)
-        title, text = COPY[language]
+        title, text = COPY.get(language, COPY["en"])
         articles.append(
             Article(
                 id=number,

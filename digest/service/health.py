@@ -1,4 +1,4 @@
-"""/readyz and /metrics: how the service is, for load balancers and for Prometheus. Nothing is written."""
+"""/readyz and /metrics: how the service is, for monitoring. Nothing is written."""
 
 import asyncio
 import json

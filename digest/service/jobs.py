@@ -6,12 +6,13 @@ Each returns the facts of its run for the log: counts and names, never an addres
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderBusyError, StoreError
-from digest.mail.outgoing import OutcomeKind
+from digest.mail.outgoing import Kind, OutcomeKind
+from digest.newsroom import EPOCH
 from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
 from digest.service.troubles import Memory
@@ -71,7 +72,7 @@ class Worker:
         self.memory = memory
         self.database_alarm = database_alarm or DatabaseAlarm()
         self.counters = counters or Counters()
-        self._published: tuple[str, datetime] | None = None
+        self._published = "", EPOCH
 
     def run(self, verb: Verb, stop: Stop) -> Facts:
         """Run one verb.
@@ -91,7 +92,7 @@ class Worker:
         return work[verb](stop)
 
     def _read(self, stop: Stop) -> Facts:
-        from digest.feeds.publish import publish
+        from digest.feeds.publish import publish, tell_hub
         from digest.sources.ingest import ingest
         from digest.store.articles import content_mark, first_seen_of
 
@@ -106,18 +107,19 @@ class Worker:
         if stop():
             return facts
         now = self.newsroom.now()
-        with self.newsroom.open(read_only=True) as newsroom:
-            mark = content_mark(newsroom.db)
-            if self._published is not None:
-                before, at = self._published
-                if before == mark and at <= now < at + PUBLISH_ANYWAY:
-                    return facts
-            published = publish(newsroom)
+        before, at = self._published
+        whole = not at <= now < at + PUBLISH_ANYWAY
+        with self.newsroom.open() as newsroom:
+            mark = content_mark(newsroom.db, now)
+            if before == mark and not whole:
+                return facts | tell_hub(newsroom, stop=stop)
+            published = publish(newsroom, whole=whole)
             done = newsroom.now()
             arrived = first_seen_of(newsroom.db, published.appeared)
             self.counters.count_published(done - seen for seen in arrived)
-        self._published = mark, now
-        return facts | {"written": len(published.written), "removed": len(published.removed)}
+            told = tell_hub(newsroom, stop=stop)
+        self._published = mark, now if whole else at
+        return facts | {"written": len(published.written), "removed": len(published.removed)} | told
 
     def _compose(self, stop: Stop) -> Facts:
         from digest.editions.compose import compose_due
@@ -139,6 +141,7 @@ class Worker:
         from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
         from digest.editions.store import pending_editions
+        from digest.mail.store import has_open
 
         reports: list[EditionReport] = []
         faults: list[Exception] = []
@@ -146,14 +149,14 @@ class Worker:
             names = [digest.name for digest in newsroom.settings.digests]
             db, now = newsroom.db, newsroom.now()
             pending = any(pending_editions(db, digest=name, now=now) for name in names)
-            if not pending and not handed_deliveries(db):
+            if not pending and not handed_deliveries(db) and not has_open(db, (Kind.QUESTION,)):
                 return {}
             try:
                 newsroom = stack.enter_context(sending(newsroom))
             except SenderBusyError as e:  # a person sends by hand: leave it to the next tick
                 return {"waits": str(e)}
             settle_withdrawn(newsroom)
-            for name in names:
+            for name in names if pending else names[:1]:
                 count = partial(self.counters.count_answer, name)
                 try:
                     reports += deliver(newsroom, digest=name, stop=stop, notify=count)
@@ -182,13 +185,8 @@ class Worker:
         if place is None:
             return {}
         with read_maildir(place) as mailbox, self.newsroom.open() as newsroom:
-            report = take_returns(newsroom, mailbox.messages, mailbox.done)
-        return {
-            "letters": report.kinds.total(),
-            "suppressed": report.suppressed,
-            "ended": report.ended,
-            "unmatched": report.unmatched,
-        }
+            report = take_returns(newsroom, mailbox.messages, mailbox.done, whole=True)
+        return {"letters": report.kinds.total(), **report.facts}
 
     def _prune(self, stop: Stop) -> Facts:
         from digest.store.backups import backup, backup_is_due, prune

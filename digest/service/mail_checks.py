@@ -17,8 +17,9 @@ import click
 
 from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError, SigningError, template_fault
-from digest.language.text import foreign
 from digest.mail.notices import is_usable
+from digest.mail.smtp.names import Nameserver, is_reserved, text_records
+from digest.mail.tokens import LEAVE
 from digest.newsroom import Newsroom
 from digest.service.store import last_window_end
 from digest.store.database import Database, damaged_pages
@@ -164,46 +165,11 @@ def _tags(record: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-Nameserver = tuple[str, int]
-RESERVED = ("example", "test", "invalid", "localhost", "example.org", "example.com", "example.net")
-"""RFC 2606: names that nobody owns."""
 ADVICE = {
     "spf": "Publish one TXT record, such as v=spf1 include:YOUR-RELAY -all; its operator knows which.",
     "dkim": "Publish the record that the item dkim shows, and wait until the old one has expired.",
     "dmarc": "Publish v=DMARC1; p=none; rua=mailto:… at _dmarc of the domain, then tighten it.",
 }
-
-
-def text_records(
-    names: Sequence[str], *, nameserver: Nameserver | None = None, seconds: float = 3.0
-) -> dict[str, list[str] | None]:
-    """The texts at each name, [] where there are none, None where no name server answered.
-
-    `nameserver` is the address and port to ask instead of those of this machine. After the first
-    name without an answer within `seconds`, the others are not looked up.
-    """
-    from dns.exception import DNSException
-    from dns.resolver import NXDOMAIN, NoAnswer, NoNameservers, NoResolverConfiguration, Resolver
-
-    records: dict[str, list[str] | None] = dict.fromkeys(names)
-    try:
-        resolver = Resolver(configure=nameserver is None)
-    except NoResolverConfiguration:
-        return records
-    if nameserver is not None:
-        resolver.nameservers, resolver.port = [nameserver[0]], nameserver[1]
-    for name in names:
-        try:
-            answer = resolver.resolve(f"{name}.", "TXT", lifetime=seconds)
-        except (NXDOMAIN, NoAnswer):
-            records[name] = []
-        except NoNameservers:
-            continue  # it answered that it does not know
-        except (DNSException, OSError):
-            return records
-        else:
-            records[name] = [foreign(b"".join(text.strings), limit=4096) for text in answer]
-    return records
 
 
 def parse_nameserver(text: str | None) -> Nameserver | None:
@@ -233,7 +199,7 @@ def sender(newsroom: Newsroom, nameserver: Nameserver | None) -> Iterator[Findin
     if mail.transport != "smtp":
         yield Finding("dns", "green", "not checked: mail does not leave this machine")
         return
-    if nameserver is None and domain.endswith(tuple(f".{name}" for name in RESERVED) + RESERVED):
+    if nameserver is None and is_reserved(domain):
         text = f"not checked: {domain} is an example"
         yield Finding("dns", "yellow", text, "Set mail.from_address.")
         return
@@ -401,6 +367,21 @@ def addresses(settings: Settings) -> Iterator[Finding]:
             f"unsubscribe_address is at {theirs}, but the sender is at {ours}",
             "Use an address of your own domain that digest bounces read can read.",
         )
+
+
+def one_click(settings: Settings) -> Finding:
+    """Whether readers can leave as large providers ask."""
+    if (url := settings.web.public_url) is not None:
+        return Finding("one-click", "green", f"readers unsubscribe at {url}{LEAVE}")
+    if settings.mail.transport != "smtp":
+        return Finding("one-click", "green", "not checked: mail does not leave this machine")
+    return Finding(
+        "one-click",
+        "yellow",
+        "readers can unsubscribe only by mail. Gmail and Yahoo ask of everybody who sends them about "
+        "5,000 mails a day that one click unsubscribes, within two days",
+        "Let your web server pass a public https address to digest serve, and set web.public_url.",
+    )
 
 
 def relay(settings: Settings) -> Iterator[Finding]:

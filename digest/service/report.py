@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from digest.audience.evidence import waiting
 from digest.config import urls
 from digest.config.settings import PALETTE, Settings
 from digest.config.values import parse_rule
@@ -25,7 +26,7 @@ from digest.mail.store import give_up, has_open, last_dated_at, notices_named, q
 from digest.model import OTHER, Article, Match, RenderedMail, ThemeScore, Trouble, Window
 from digest.newsroom import Newsroom
 from digest.service import store
-from digest.service.troubles import VERB_KEY, find_troubles
+from digest.service.troubles import VERB_KEY, embargoes, find_troubles
 from digest.store.articles import articles_by_id
 from digest.store.database import Database, Row, created_at, moment_from_text
 from digest.themes.classify import classify
@@ -166,6 +167,8 @@ class ReportWeek:
     weak_shown: list[Doubt]
     suppressed: Mapping[str, int]
     bounces: Mapping[str, int]
+    waiting: int
+    embargoed: str
     editions: list[Row]
 
 
@@ -190,7 +193,7 @@ def gather(newsroom: Newsroom, window: Window, now: datetime) -> ReportWeek:
         near = [one for one in scores if one.hits and one.score > 0]
         return max(near, key=lambda one: one.score / one.threshold, default=None)
 
-    documents, documents_shown = store.documents_not_read(db)
+    documents, documents_shown = store.documents_not_read(db, store.SHOWN)
     of_the_service = (
         alarm.trouble
         for key, alarm in store.open_alarms(db).items()
@@ -212,6 +215,8 @@ def gather(newsroom: Newsroom, window: Window, now: datetime) -> ReportWeek:
         ],
         suppressed=store.new_suppressions(db, window),
         bounces=store.new_bounces(db, window),
+        waiting=waiting(db)[0],
+        embargoed=embargoes(db, settings.report_zone, now),
         editions=[row for row in last if row is not None],
     )
 
@@ -334,6 +339,13 @@ def view_report(settings: Settings, week: ReportWeek) -> ReportMail:
         )
         for kind, count in week.bounces.items()
     ]
+    if week.waiting:
+        item = ReportItem(
+            title=f"Without proof: {many(week.waiting, 'letter', 'letters')}",
+            text="They wait for you, and change nothing until then.",
+            command="digest bounces list --state waits",
+        )
+        returned.insert(0, item)
     editions = [
         ReportItem(
             title=f"{name(row)[0].upper()}{name(row)[1:]}: {outcome(row)}",
@@ -347,13 +359,17 @@ def view_report(settings: Settings, week: ReportWeek) -> ReportMail:
         )
         for row in week.editions
     ]
+    embargoed = (
+        [ReportItem(week.embargoed, command="digest articles list")] if week.embargoed else []
+    )
     suppressed, bounces = sum(week.suppressed.values()), sum(week.bounces.values())
     kinds = (
         ("trouble", "What stands still", "drugs", len(week.troubles), troubles, ""),
+        ("embargo", "Embargoed", "customs", len(embargoed), embargoed, ""),
         ("document", "Not read", "corruption", week.documents, documents, "digest doctor"),
         ("unfiled", "Without a theme", "customs", week.unfiled, unfiled, "digest articles list --theme other"),
-        ("weak", "Weakly filed", "youth", week.weak, weak, "digest themes try"),
-        ("bounce", "What came back", OTHER, suppressed + bounces, returned, ""),
+        ("weak", "Unsure of the theme", "youth", week.weak, weak, "digest themes try"),
+        ("bounce", "What came back", OTHER, suppressed + bounces or week.waiting, returned, ""),
         ("edition", "The last edition", OTHER, len(week.editions), editions, ""),
     )  # fmt: skip
     parts = tuple(

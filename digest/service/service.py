@@ -24,6 +24,7 @@ from digest.mail.ledger import without_addresses
 from digest.service.jobs import Counters, Facts, Worker
 from digest.service.plan import NextTime, Verb, due_within, rhythms
 from digest.service.troubles import LEASE, VERB_KEY, Failing, Memory
+from digest.store.articles import embargoed
 from digest.store.database import sqlite3
 from digest.store.owner import Lease, leave_lease, take_lease
 
@@ -161,6 +162,7 @@ class Service:
         self._worker = Worker(newsroom, self._memory, counters=self.counters)
         self._config = _state(newsroom.settings.path)
         self._stopped = self._led = False
+        self._embargoed = 0
         self.fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
         # One thread for each verb: none waits for another, nor do the lease and the readers of feeds;
@@ -246,13 +248,18 @@ class Service:
         """
         led, before = self.leads, self.lease
         try:
-            self.lease = await asyncio.to_thread(self._take)
+            self.lease, waiting = await asyncio.to_thread(self._take)
         except (StoreError, sqlite3.Error, OSError) as e:
             if self.fault != str(e):  # once, however many beats it lasts
                 log_event("lease not renewed", level=logging.ERROR, fault=str(e))
             self.fault = str(e)
         else:
             self.fault = None
+            ended = self.leads and waiting < self._embargoed
+            if not (ended and self.ticks[Verb.READ].running):  # else at the next beat
+                self._embargoed = waiting
+                if ended:  # read, and publish
+                    self._soon(Verb.READ)
         if self.leads and not led:
             log_event("leading", holder=self.holder)
             for verb in self.ticks:
@@ -273,10 +280,13 @@ class Service:
                 job.modify(next_run_time=due)
         self._scheduler.wakeup()
 
-    def _take(self) -> Lease:
+    def _take(self) -> tuple[Lease, int]:
+        """The lease, and how many articles are embargoed."""
         length = timedelta(seconds=self.newsroom.settings.service.lease_seconds)
         with self.newsroom.open() as newsroom:
-            return take_lease(newsroom.db, LEASE, self.holder, self.mark, newsroom.now(), length)
+            db, now = newsroom.db, newsroom.now()
+            lease = take_lease(db, LEASE, self.holder, self.mark, now, length)
+            return lease, len(embargoed(db, now))
 
     def _leave(self) -> None:
         try:

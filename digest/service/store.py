@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from digest.editions.store import delivery_counts
-from digest.model import OTHER, Trouble, Window
+from digest.model import OTHER, UNSURE, Trouble, Window
+from digest.store.articles import within
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 
@@ -63,6 +64,26 @@ def mark_alarm(
     db.run(f"UPDATE alarms SET {column} = ? WHERE id = ?", (text_from_moment(at), alarm.id))  # noqa: S608 - ours
 
 
+def refused_by_policy(db: Database, since: datetime, least: int, share: float) -> list[Row]:
+    """Id, digest and number of editions that many servers refused for us, not for the address, in
+    proven reports since then: how many (`count`), since when (`since`)."""
+    sql = """
+    SELECT editions.id, digest, number, count(*) AS count, min(read_at) AS since
+      FROM bounces JOIN editions ON editions.id = edition_id
+     WHERE edition_id IN (SELECT id FROM editions ORDER BY id DESC LIMIT 20)
+       AND kind = 'policy' AND found_by IN ('verp', 'envelope', 'message-id') AND read_at > ?
+     GROUP BY editions.id HAVING count(*) >= ? AND count(*) >= ? * recipients ORDER BY editions.id
+    """
+    return db.rows(sql, (text_from_moment(since), least, share))
+
+
+def first_sent(db: Database) -> datetime | None:
+    """When the first edition began to go out; None if none ever did."""
+    sql = "SELECT dated_at FROM editions WHERE dated_at IS NOT NULL ORDER BY id LIMIT 1"
+    value = db.value(sql)
+    return None if value is None else moment_from_text(str(value))
+
+
 SAMPLE = 100
 
 
@@ -76,6 +97,20 @@ def unreadable_documents(db: Database, source: str, before: datetime) -> list[Ro
        AND error IS NOT NULL AND read_at <= ? ORDER BY read_at, documents.id LIMIT ?
     """
     return db.rows(sql, (source, text_from_moment(before), SAMPLE))
+
+
+def unclear_embargoes(db: Database, now: datetime) -> list[Row]:
+    """Articles that ask to wait and name no hour, or ask after readers saw them, at most SAMPLE: id, title,
+    embargo_words, received_at, and `state`."""
+    sql = """SELECT id, title, embargo_words, received_at,
+                    iif(opens_at > :now, 'is embargoed, and names no hour',
+                        'was published before it asked to wait') AS state
+               FROM articles
+              WHERE embargo_words IS NOT NULL AND released_by IS NULL AND withdrawn_at IS NULL
+                AND coalesce(embargo_until, '9') > :now
+                AND (embargo_until IS NULL OR coalesce(opens_at, '') <= :now)
+              ORDER BY coalesce(embargo_until, '9'), id LIMIT :sample"""
+    return db.rows(sql, {"now": text_from_moment(now), "sample": SAMPLE})
 
 
 def held_editions(db: Database) -> list[Row]:
@@ -136,35 +171,16 @@ def last_sent(db: Database, edition_id: int) -> datetime | None:
     return None if value is None else moment_from_text(str(value))
 
 
-def has_news(
-    db: Database, window: Window, languages: Collection[str], themes: Collection[str]
-) -> bool:
-    """Whether an edition of this window would hold an article."""
-    spoken = ", ".join("?" * len(languages))
-    chosen = ", ".join("?" * len(themes))
-    sql = f"""
-    SELECT 1 FROM articles
-     WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0 AND withdrawn_at IS NULL
-       AND language IN ({spoken})
-       AND (EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({chosen}))
-            OR (? AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)))
-     LIMIT 1
-    """  # noqa: S608 - only question marks are put in
-    return db.value(sql, (*_within(window), *languages, *themes, OTHER in themes)) is not None
-
-
-def _within(window: Window) -> tuple[str, str]:
-    return text_from_moment(window.starts_at), text_from_moment(window.ends_at)
-
-
 def refused_notices(db: Database, addresses: Collection[str]) -> Row | None:
-    """The notice to one of these that is deferred for longest: since when, and the server's answer;
-    None if none is deferred.
+    """The notice to one of these that is deferred for longest, or the ping that was given up: since when,
+    and the server's answer; None if there is none.
     """
     sql = """
     SELECT coalesce(first_tried_at, queued_at) AS since, answer  -- a server that is away is no try
       FROM notices
-     WHERE status IN ('queued', 'handed') AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
+     WHERE (status IN ('queued', 'handed') OR (kind = 'ping' AND status = 'failed' AND settled_at >
+            (SELECT coalesce(max(settled_at), '') FROM notices WHERE kind = 'ping' AND status = 'sent')))
+       AND (first_tried_at IS NOT NULL OR answer IS NOT NULL)
        AND recipient IN (SELECT value FROM json_each(?))
      ORDER BY 1 LIMIT 1
     """
@@ -214,8 +230,6 @@ def without_any_of(
 
 SHOWN = 20
 """How many of each kind the report lists."""
-NEAR = 1.25
-"""A match whose score is below this many times its threshold is weak."""
 
 _NEW = """articles.first_seen_at >= ? AND articles.first_seen_at < ? AND articles.archived = 0
    AND articles.withdrawn_at IS NULL"""
@@ -223,52 +237,52 @@ _NEW = """articles.first_seen_at >= ? AND articles.first_seen_at < ? AND article
 
 def new_articles(db: Database, window: Window) -> int:
     """How many articles were first seen within the window."""
-    return int(db.value(f"SELECT count(*) FROM articles WHERE {_NEW}", _within(window)))  # noqa: S608 - ours
+    return int(db.value(f"SELECT count(*) FROM articles WHERE {_NEW}", within(window)))  # noqa: S608 - ours
 
 
 def unfiled_articles(db: Database, window: Window) -> tuple[int, list[int]]:
     """How many articles of the window have no theme, and the ids of the newest SHOWN."""
-    within = _within(window)
+    bounds = within(window)
     bare = f"""FROM articles
                 WHERE {_NEW} AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)"""  # noqa: S608 - ours
     sql = f"SELECT id {bare} ORDER BY first_seen_at DESC, id LIMIT ?"
-    ids = [row["id"] for row in db.rows(sql, (*within, SHOWN))]
-    return int(db.value(f"SELECT count(*) {bare}", within)), ids
+    ids = [row["id"] for row in db.rows(sql, (*bounds, SHOWN))]
+    return int(db.value(f"SELECT count(*) {bare}", bounds)), ids
 
 
 def weak_matches(db: Database, window: Window) -> tuple[int, list[tuple[int, str]]]:
-    """How many matches of the window's articles are weak; article and theme of the weakest SHOWN."""
-    within = _within(window)
+    """How many matches of the window's articles are unsure; article and theme of the weakest SHOWN."""
+    bounds = within(window)
     weak = f"""FROM articles JOIN matches ON matches.article_id = articles.id
-                WHERE {_NEW} AND decided_by = 'lexicon' AND score < threshold * {NEAR}"""
+                WHERE {_NEW} AND decided_by = 'lexicon' AND score < threshold * {UNSURE}"""
     sql = f"SELECT articles.id, theme {weak} ORDER BY score / threshold, articles.id, theme LIMIT ?"
-    matches = [(row["id"], row["theme"]) for row in db.rows(sql, (*within, SHOWN))]
-    return int(db.value(f"SELECT count(*) {weak}", within)), matches
+    matches = [(row["id"], row["theme"]) for row in db.rows(sql, (*bounds, SHOWN))]
+    return int(db.value(f"SELECT count(*) {weak}", bounds)), matches
 
 
-def documents_not_read(db: Database) -> tuple[int, list[Row]]:
-    """How many documents cannot be read, and the newest SHOWN of them: source, document, error."""
+def documents_not_read(db: Database, limit: int) -> tuple[int, list[Row]]:
+    """How many documents cannot be read, and the newest of them: source, document, error."""
     sql = """
     SELECT sources.name AS source, documents.name AS document, error
       FROM documents JOIN sources ON sources.id = source_id
      WHERE error IS NOT NULL ORDER BY read_at DESC, documents.id LIMIT ?
     """
     count = db.value("SELECT count(*) FROM documents WHERE error IS NOT NULL")
-    return int(count), db.rows(sql, (SHOWN,))
+    return int(count), db.rows(sql, (limit,))
 
 
 def new_suppressions(db: Database, window: Window) -> dict[str, int]:
     """How many addresses were suppressed within the window, by cause; the most frequent first."""
     sql = """SELECT cause, count(*) AS count FROM suppressions
               WHERE since >= ? AND since < ? GROUP BY cause ORDER BY count DESC, cause"""
-    return {row["cause"]: row["count"] for row in db.rows(sql, _within(window))}
+    return {row["cause"]: row["count"] for row in db.rows(sql, within(window))}
 
 
 def new_bounces(db: Database, window: Window) -> dict[str, int]:
     """How many bounces were read within the window, by kind; the most frequent first."""
     sql = """SELECT kind, count(*) AS count FROM bounces
               WHERE read_at >= ? AND read_at < ? GROUP BY kind ORDER BY count DESC, kind"""
-    return {row["kind"]: row["count"] for row in db.rows(sql, _within(window))}
+    return {row["kind"]: row["count"] for row in db.rows(sql, within(window))}
 
 
 def last_edition(db: Database, digest: str) -> Row | None:
@@ -292,8 +306,8 @@ NEWEST = 20
 """Editions whose deliveries are counted: those of older ones do not change any more."""
 
 
-def totals(db: Database) -> dict[str, Any]:
-    """How much there is of everything."""
+def totals(db: Database, now: datetime) -> dict[str, Any]:
+    """How much there is of everything; `newest` is when readers first saw the newest article."""
     sql = """
     SELECT (SELECT count(*) FROM articles) AS articles,
            (SELECT count(*) FROM articles WHERE complete = 0) AS summaries,
@@ -301,9 +315,10 @@ def totals(db: Database) -> dict[str, Any]:
            (SELECT count(*) FROM stories) AS stories,
            (SELECT count(*) FROM recipients WHERE status = 'active') AS recipients,
            (SELECT count(*) FROM editions) AS editions,
-           (SELECT max(first_seen_at) FROM articles) AS newest
+           (SELECT first_seen_at FROM articles WHERE coalesce(opens_at, '') <= ?
+             ORDER BY first_seen_at DESC LIMIT 1) AS newest
     """
-    return db.row(sql) or {}
+    return db.row(sql, (text_from_moment(now),)) or {}
 
 
 def articles_by_week(db: Database, first: str) -> Counter[tuple[str, str]]:
@@ -333,6 +348,16 @@ def articles_by_theme(db: Database) -> dict[tuple[str, str], int]:
     """
     rows = db.rows(sql, (OTHER,))
     return {(row["theme"], row["language"]): row["count"] for row in rows if row["count"]}
+
+
+def other_languages(db: Database, known: Collection[str]) -> list[str]:
+    """How many articles are in each language that is not among these: "2 in de"."""
+    sql = "SELECT language, count(*) AS count FROM articles GROUP BY language ORDER BY count DESC"
+    return [
+        f"{row['count']:,} in {row['language'] or 'an unknown language'}"
+        for row in db.rows(sql)
+        if row["language"] not in known
+    ]
 
 
 def sources_at_a_glance(db: Database) -> list[Row]:
@@ -386,16 +411,6 @@ def oldest_due(db: Database) -> datetime | None:
 def check_readable(db: Database) -> None:
     """Read one table, so that a database that cannot be read raises its error."""
     db.value("SELECT count(*) FROM sources")
-
-
-def faulty_documents(db: Database) -> list[Row]:
-    """Documents that could not be read, with the reason."""
-    sql = """
-    SELECT sources.name AS source, documents.name AS document, documents.error
-      FROM documents JOIN sources ON sources.id = documents.source_id
-     WHERE documents.error IS NOT NULL ORDER BY 1, 2
-    """
-    return db.rows(sql)
 
 
 def last_window_end(db: Database) -> datetime | None:

@@ -8,19 +8,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from digest.audience.evidence import DAY, open_brakes, waiting
 from digest.config.settings import Settings
 from digest.editions.compose import next_window
+from digest.editions.deliver import POLICY_LEAST, POLICY_SHARE
 from digest.editions.deliveries import handed_deliveries
 from digest.errors import DocumentError
+from digest.language.text import cut
 from digest.mail.ledger import without_addresses
-from digest.model import OTHER, Trouble
+from digest.model import NEVER, OTHER, Trouble
 from digest.newsroom import Newsroom
 from digest.service import store
 from digest.sources.folder import check_folder
+from digest.sources.store import open_proposals
+from digest.store.articles import count_in_window, embargoed
 from digest.store.database import Database, Row, moment_from_text
 from digest.store.files import write_fault
-from digest.store.owner import current_lease, current_sender, is_sending
+from digest.store.owner import bounces_read_at, current_lease, current_sender, is_sending
 
 LEASE = "service"
 """The name under which the one service on a database holds it."""
@@ -33,6 +39,12 @@ FAILED_OFTEN = 3
 DEFERRED = timedelta(minutes=30)
 """Mail deferred for longer, with none accepted meanwhile, is a trouble of the relay."""
 DEFERRED_LEAST = 5
+QUOTED = 200
+"""Characters of copy in a trouble."""
+FEW = 5
+"""How many articles are named that may be meant."""
+NAMES_NOTHING = timedelta(days=7)
+"""A kill of what we do not have is no trouble for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ def find_troubles(
     as long on a database of millions as on an empty one.
     """
     db, settings = newsroom.db, newsroom.settings
+    brakes = open_brakes(db)
     recorded = {key: alarm.trouble.since for key, alarm in store.open_alarms(db).items()}
     troubles = [
         *(
@@ -85,7 +98,9 @@ def find_troubles(
             for one in failing
             if one.times >= FAILED_OFTEN
         ),
-        *_editions(db, settings, now),
+        *copy_that_waits(db, now),
+        *_editions(db, settings, now, brakes),
+        *_returns(db, settings, now, brakes),
         *filter(None, [stuck_sender(db, settings, now)]),
         *_not_composed(newsroom, now),
         *unserved(db, settings, now, newest=NEWEST),
@@ -135,7 +150,43 @@ def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Troubl
             )
 
 
-def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
+def embargoes(db: Database, zone: str, now: datetime) -> str:
+    """How many articles are embargoed, and until when; "" without any."""
+    if not (opening := embargoed(db, now)):
+        return ""
+    until = f"{opening[0].astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+    hour = f"the next until {until}" if opening[0] < NEVER else "without an hour"
+    return f"{len(opening):,} {'article' if len(opening) == 1 else 'articles'} embargoed, {hour}"
+
+
+def copy_that_waits(db: Database, now: datetime) -> Iterator[Trouble]:
+    """Embargoes without an hour or too late, kills, and corrections of what is not certain."""
+    for row in store.unclear_embargoes(db, now):
+        number, words = row["id"], _quoted(row["embargo_words"])
+        said = f"Article {number}, “{row['title']}”, {row['state']}{words}."
+        advice = f"Next: digest articles release {number}, or digest articles withdraw {number}."
+        yield Trouble(f"embargo {number}", said, moment_from_text(row["received_at"]), advice)
+    for row in open_proposals(db):
+        since, named = moment_from_text(row["made_at"]), row["named"]
+        if not named and now - since > NAMES_NOTHING:
+            continue
+        asks = "withdraw" if row["kind"] == "kill" else "correct"
+        ids, title = " or ".join(map(str, named[:FEW])), row["title"] or row["number"]
+        which = f"article {ids}" if ids else "which we do not have"
+        said = f"{row['document']} asks to {asks} “{title}”, {which}{_quoted(row['words'])}."
+        advice = "Look for it under another title: digest articles search."
+        if one := named[0] if named else row["article_id"]:
+            advice = f"Next: digest articles withdraw {one}, or with --keep if it is to stay."
+        yield Trouble(f"{row['kind']} {row['id']}", said, since, advice)
+
+
+def _quoted(words: str) -> str:
+    return f": “{cut(without_addresses(words) or '', QUOTED)}”" if words else ""
+
+
+def _editions(
+    db: Database, settings: Settings, now: datetime, brakes: Sequence[Row]
+) -> Iterator[Trouble]:
     for row in store.held_editions(db):
         late, name = row["note"] is None, f"{row['digest']}/{row['number']}"
         why = "it was composed later than max_lateness_hours allows" if late else row["note"]
@@ -166,9 +217,76 @@ def _editions(db: Database, settings: Settings, now: datetime) -> Iterator[Troub
             "digest deliveries settle.",
         )
     late_before = now - timedelta(hours=settings.alarms.late_hours)
+    braked = {row["edition_id"] for row in brakes}
     for row in store.open_editions(db):
-        if settings.digest(row["digest"]) is not None:  # else it is unserved
+        if row["id"] not in braked and settings.digest(row["digest"]) is not None:  # else unserved
             yield from _open_edition(db, row, late_before, now)
+
+
+MANY_UNPROVEN = 20
+"""Letters without proof within a day that make a trouble."""
+UNREAD = timedelta(hours=48)
+
+
+def _returns(
+    db: Database, settings: Settings, now: datetime, brakes: Sequence[Row]
+) -> Iterator[Trouble]:
+    """What came back and waits for a person; and a mailbox that nobody reads."""
+    for row in brakes:
+        name, edition = f"{row['digest']}/{row['number']}", row["edition_id"]
+        where = f" at {row['provider']}" if row["provider"] else ""
+        at = f"--edition {edition}" + (f" --at {row['provider']}" if row["provider"] else "")
+        yield Trouble(
+            f"brake {name}{where}",
+            f"{row['dead']:,} of {row['recipients']:,} recipients of edition {name}{where} came out as "
+            f"no such address within a day. None was suppressed; {row['queued']:,} more wait.",
+            moment_from_text(row["begun_at"]),
+            f"Look at some: digest bounces list --state braked. Then digest bounces confirm {at} if they "
+            f"are gone, or digest bounces discard {at} if a server was wrong.",
+        )
+    count, since = waiting(db, now - DAY)
+    if count >= MANY_UNPROVEN and since:
+        yield Trouble(
+            "unproven letters",
+            f"{count:,} letters within a day ask to cut recipients off and prove nothing. Nobody was cut "
+            "off.",
+            moment_from_text(since),
+            "Look at some: digest bounces list --state waits. Then digest bounces discard --waiting, or "
+            "confirm those that are true.",
+        )
+    for row in store.refused_by_policy(db, now - UNREAD, POLICY_LEAST, POLICY_SHARE):
+        name = f"{row['digest']}/{row['number']}"
+        yield Trouble(
+            f"policy {name}",
+            f"{row['count']:,} recipients' servers refused edition {name} after it was accepted: not the "
+            "address, but our mail or our server.",
+            moment_from_text(row["since"]),
+            "Next: digest bounces list --kind policy; then digest doctor, and the relay's operator.",
+        )
+    if (unread := unread_mailbox(db, settings, now)) is not None:
+        yield unread
+
+
+def unread_mailbox(db: Database, settings: Settings, now: datetime) -> Trouble | None:
+    """Nobody reads what comes back: people who leave by mail would be mailed again."""
+    if settings.mail.transport != "smtp":
+        return None
+    read_at, sent_at = bounces_read_at(db), store.first_sent(db)
+    if read_at is not None and now - read_at <= UNREAD:
+        return None
+    since = read_at or sent_at
+    if settings.service.bounces is None and read_at is None:
+        why = "config.toml names no mailbox of bounces"
+    elif since is None or now - since <= UNREAD:
+        return None
+    else:
+        why = "the mailbox of bounces was not read for 48 hours"
+    return Trouble(
+        "bounces unread",
+        f"Nobody reads what comes back: {why}. People who leave by mail would be mailed again.",
+        since or now,
+        "Set bounces in [service] to a maildir, or let digest bounces read run every hour.",
+    )
 
 
 def stuck_sender(db: Database, settings: Settings, now: datetime) -> Trouble | None:
@@ -231,7 +349,8 @@ def _not_composed(newsroom: Newsroom, now: datetime) -> Iterator[Trouble]:
         if window is None or now - window.ends_at < timedelta(hours=settings.alarms.late_hours):
             continue
         themes, languages = settings.digest_themes(digest), settings.digest_languages(digest)
-        if digest.empty != "skip" or store.has_news(newsroom.db, window, languages, themes):
+        wanted = window, languages, themes, settings.theme_keys
+        if digest.empty != "skip" or count_in_window(newsroom.db, *wanted):
             yield Trouble(
                 f"edition late {digest.name}",
                 f"The edition of {digest.name} that was due then has not been composed.",
@@ -278,10 +397,19 @@ def unserved(
 
 
 def _relay(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
-    """While no edition goes out, our own notices show a relay that refuses."""
+    """While no edition goes out, our own notices show a relay that refuses; and pings show a hub that does."""
     row = store.refused_notices(db, (*settings.alarms.mail_to, *settings.report.mail_to))
     if row is not None and (since := moment_from_text(row["since"])) <= now - DEFERRED:
         yield _relay_trouble("the mail server", row["answer"] or "no answer", since)
+    row = store.refused_notices(db, [settings.feeds.hub] if settings.feeds.hub else ())
+    if row is not None and (since := moment_from_text(row["since"])) <= now - DEFERRED:
+        yield Trouble(
+            "hub",
+            f"The WebSub hub does not accept our pings: {row['answer'] or 'no answer'}. Who follows a feed "
+            "through it hears late of what is new.",
+            since,
+            "Correct hub in [feeds], or ask its operator. Then: digest publish.",
+        )
 
 
 def _relay_trouble(server: str, answer: str, since: datetime) -> Trouble:

@@ -242,8 +242,8 @@ def row_counts(db: Database) -> dict[str, int]:
 
 FORMAT = "newsroom-digest export"
 VERSION = 1
-PASSING = frozenset({"leases", "article_marks"})
-"""Tables that are not exported: who runs now, and what triggers make again."""
+PASSING = frozenset({"leases", "article_marks", "places"})
+"""Tables that are not exported: who runs now, what triggers make again, and what counts on that."""
 
 
 def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:

@@ -23,7 +23,7 @@ else:
 
 Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
-SCHEMA_VERSION = 20261129
+SCHEMA_VERSION = 20261202
 """The day of the newest change of schema.sql, kept as `PRAGMA user_version`."""
 FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
 """The ids of the articles that a full-text query finds."""
@@ -232,16 +232,17 @@ def is_empty(database: Database) -> bool:
     Raises:
         StoreError: it has the tables of another program, or of another version of this one.
     """
+    # Tables before version: both come in one commit of another process, which may fall between.
+    if not database.value("SELECT 1 FROM sqlite_master LIMIT 1"):
+        return True
     version = database.value("PRAGMA user_version")
-    if version == SCHEMA_VERSION:
-        return False
-    if database.value("SELECT 1 FROM sqlite_master LIMIT 1"):
+    if version != SCHEMA_VERSION:
         raise StoreError(
             f"{database.path}: belongs to another program or to another version of this one (its "
             f"schema is {version}, this version needs {SCHEMA_VERSION}). Move the file away and run "
             "`digest ingest` to make a new one, or name another file in store.path."
         )
-    return True
+    return False
 
 
 def _make_tables(database: Database, now: datetime) -> None:

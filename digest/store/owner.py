@@ -17,6 +17,7 @@ HOME = "home"
 COPY_OF = "copy of "  # in front of the home of a backup or an import
 SENDER = "sender"
 WAY_OUT = "way_out"
+BOUNCES_READ = "bounces_read"
 TOKEN_KEY = "token_key"  # noqa: S105 - the name of a row
 
 
@@ -266,6 +267,17 @@ def way_out(db: Database) -> str | None:
 def set_way_out(db: Database, way: str) -> None:
     """Store the transport of this sender. Call inside a write."""
     _set_meta(db, WAY_OUT, way)
+
+
+def note_bounces_read(db: Database, now: datetime) -> None:
+    """Store that somebody reads the mailbox of what comes back. Call inside a write."""
+    _set_meta(db, BOUNCES_READ, text_from_moment(now))
+
+
+def bounces_read_at(db: Database) -> datetime | None:
+    """When that mailbox was last read; None if never."""
+    value = _meta(db, BOUNCES_READ)
+    return None if value is None else moment_from_text(value)
 
 
 def _meta(db: Database, key: str) -> str | None:

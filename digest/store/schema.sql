@@ -68,25 +68,42 @@ CREATE TABLE articles (
   byline TEXT,
   dateline TEXT,
   wire_tag TEXT,
+  urgency TEXT,
+  number TEXT,
+  update_mark TEXT,
+  correction TEXT,
+  embargo_words TEXT,
+  embargo_until TEXT,
   published_at TEXT,
   date_source TEXT NOT NULL CHECK (date_source IN ('stated', 'text', 'neighbours', 'unknown')),
   date_evidence TEXT NOT NULL,
   story_id INTEGER REFERENCES stories(id),
   archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
   lexicon_version TEXT,
+  received_at TEXT NOT NULL,
+  opens_at TEXT,  -- until then it is embargoed
   first_seen_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
+  released_by TEXT,
+  corrected_at TEXT,  -- when readers last learnt that what they had read was changed or withdrawn
+  corrected TEXT NOT NULL DEFAULT '',  -- the parts that were changed then, such as "title text"
   withdrawn_at TEXT
 );
 CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
-CREATE INDEX articles_by_language ON articles (language, first_seen_at DESC);
+CREATE INDEX articles_by_language
+  ON articles (language, first_seen_at DESC, published_at DESC, id);
 CREATE INDEX articles_for_editions ON articles (first_seen_at, language, withdrawn_at)
   WHERE archived = 0;
 CREATE INDEX articles_by_lexicon ON articles (lexicon_version);
 CREATE INDEX articles_by_source ON articles (source_id);
 CREATE INDEX articles_incomplete ON articles (id) WHERE complete = 0;
 CREATE INDEX articles_undated ON articles (published_at) WHERE published_at IS NULL;
+CREATE INDEX articles_by_opening ON articles (opens_at) WHERE opens_at IS NOT NULL;
+CREATE INDEX articles_with_embargo ON articles (coalesce(embargo_until, '9'))
+  WHERE embargo_words IS NOT NULL AND released_by IS NULL;
 CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
+CREATE INDEX articles_by_update ON articles (updated_at);
+CREATE INDEX articles_corrected ON articles (corrected_at) WHERE corrected_at IS NOT NULL;
 
 CREATE TABLE article_versions (
   article_id INTEGER NOT NULL REFERENCES articles(id),
@@ -101,6 +118,12 @@ CREATE TABLE article_versions (
   byline TEXT,
   dateline TEXT,
   wire_tag TEXT,
+  urgency TEXT,
+  number TEXT,
+  update_mark TEXT,
+  correction TEXT,
+  embargo_words TEXT,
+  embargo_until TEXT,
   url TEXT,
   published_at TEXT,
   date_source TEXT NOT NULL,
@@ -126,6 +149,12 @@ CREATE TABLE entries (
   byline TEXT,
   dateline TEXT,
   wire_tag TEXT,
+  urgency TEXT,
+  number TEXT,
+  update_mark TEXT,
+  correction TEXT,
+  embargo_words TEXT,
+  embargo_until TEXT,
   published_at TEXT,
   date_source TEXT NOT NULL,
   date_evidence TEXT NOT NULL,
@@ -144,10 +173,33 @@ CREATE TABLE entry_keys (
 ) WITHOUT ROWID;
 CREATE INDEX entry_keys_by_entry ON entry_keys (entry_id);
 
-CREATE TABLE press_contacts (
-  entry_id INTEGER PRIMARY KEY REFERENCES entries(id),
-  contact TEXT NOT NULL
+-- What was cut from an entry, in the order of the document: shown to editors, never published.
+
+CREATE TABLE entry_cuts (
+  entry_id INTEGER NOT NULL REFERENCES entries(id),
+  position INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('contact', 'header', 'label', 'boilerplate', 'furniture')),
+  text TEXT NOT NULL,
+  PRIMARY KEY (entry_id, position)
+) WITHOUT ROWID;
+
+-- What copy asks of a person: to withdraw the article that a kill names, or to say what the article
+-- `article_id` corrects. Which articles it names is looked up, since they may come later.
+
+CREATE TABLE proposals (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('kill', 'correction')),
+  document_id INTEGER NOT NULL REFERENCES documents(id),
+  article_id INTEGER REFERENCES articles(id),
+  words TEXT NOT NULL,
+  title TEXT NOT NULL,
+  number TEXT NOT NULL,
+  made_at TEXT NOT NULL,
+  settled_at TEXT,
+  settled_by TEXT,
+  UNIQUE (kind, document_id, words, title, number)
 );
+CREATE INDEX proposals_open ON proposals (made_at) WHERE settled_at IS NULL;
 
 CREATE VIRTUAL TABLE article_search USING fts5 (title, text, tokenize = 'unicode61');
 
@@ -215,6 +267,14 @@ CREATE TABLE story_keys (
 ) WITHOUT ROWID;
 CREATE INDEX story_keys_by_article ON story_keys (article_id);
 
+-- How many articles had a key when they were counted, as a JSON object: what many have tells little.
+CREATE TABLE story_counts (
+  version INTEGER PRIMARY KEY,
+  made_at TEXT NOT NULL,
+  articles INTEGER NOT NULL,
+  keys TEXT NOT NULL
+);
+
 CREATE TABLE story_corrections (
   article_id INTEGER NOT NULL REFERENCES articles(id),
   other_id INTEGER NOT NULL REFERENCES articles(id),
@@ -232,6 +292,7 @@ CREATE TABLE recipients (
   id INTEGER PRIMARY KEY,
   address TEXT NOT NULL,
   address_key TEXT NOT NULL UNIQUE,
+  domain TEXT GENERATED ALWAYS AS (substr(address_key, instr(address_key, '@') + 1)) VIRTUAL,
   name TEXT,
   language TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('active', 'pending', 'ended')),
@@ -240,6 +301,14 @@ CREATE TABLE recipients (
   ended_reason TEXT
 );
 CREATE INDEX recipients_by_status ON recipients (status);
+CREATE INDEX recipients_by_domain ON recipients (domain, status);
+
+-- Who takes the mail of a domain, by its MX; a domain without a row is its own provider.
+CREATE TABLE providers (
+  domain TEXT PRIMARY KEY,
+  provider TEXT NOT NULL,
+  looked_up_at TEXT NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE recipient_languages (
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
@@ -329,16 +398,19 @@ CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
 
--- Addresses that must not be mailed, and the bounces that say why.
+-- What came back, in a letter or as a server's answer; the brake, which takes a batch of dead
+-- addresses to a person; and the addresses that must not be mailed.
 
-CREATE TABLE suppressions (
-  address_key TEXT PRIMARY KEY,
-  cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
-  detail TEXT,
-  delivery_id INTEGER REFERENCES deliveries(id),
-  since TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX suppressions_by_cause ON suppressions (cause);
+CREATE TABLE brakes (
+  id INTEGER PRIMARY KEY,
+  edition_id INTEGER NOT NULL REFERENCES editions(id),
+  provider TEXT NOT NULL,  -- '' for the whole edition
+  recipients INTEGER NOT NULL,  -- of the edition there
+  state TEXT NOT NULL CHECK (state IN ('watching', 'on', 'confirmed', 'discarded')),
+  begun_at TEXT,
+  ended_at TEXT
+);
+CREATE UNIQUE INDEX brakes_open ON brakes (edition_id, provider) WHERE state IN ('watching', 'on');
 
 CREATE TABLE bounces (
   id INTEGER PRIMARY KEY,
@@ -347,14 +419,30 @@ CREATE TABLE bounces (
   found_by TEXT,
   recipient_id INTEGER REFERENCES recipients(id),
   edition_id INTEGER REFERENCES editions(id),
+  provider TEXT,
   status_code TEXT,
   diagnostic TEXT,
+  because TEXT,  -- in words, why it is of this kind
+  state TEXT NOT NULL
+    CHECK (state IN ('noted', 'counts', 'waits', 'braked', 'confirmed', 'tried', 'discarded')),
+  brake_id INTEGER REFERENCES brakes(id),
   read_at TEXT NOT NULL,
   raw BLOB NOT NULL,
   let_go_at TEXT
 );
 CREATE INDEX bounces_by_recipient ON bounces (recipient_id, read_at);
+CREATE INDEX bounces_by_edition ON bounces (edition_id, kind, state);
+CREATE INDEX bounces_waiting ON bounces (read_at) WHERE state = 'waits';
 CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
+
+CREATE TABLE suppressions (
+  address_key TEXT PRIMARY KEY,
+  cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
+  detail TEXT,
+  bounce_id INTEGER REFERENCES bounces(id),
+  since TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX suppressions_by_cause ON suppressions (cause);
 
 -- Troubles that the watch has seen; and the outbox of notices, all that is sent beside
 -- editions: to whom, which bytes, and what a crash may cost. `mark` is that of the sender that handed it.
@@ -376,7 +464,7 @@ CREATE TABLE notices (
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
   name TEXT NOT NULL,
-  way TEXT NOT NULL CHECK (way IN ('mail', 'webhook')),
+  way TEXT NOT NULL CHECK (way IN ('mail', 'webhook', 'hub')),
   recipient TEXT NOT NULL,
   sender TEXT NOT NULL,
   body BLOB NOT NULL,
@@ -398,59 +486,107 @@ CREATE TABLE notices (
 CREATE INDEX notices_open ON notices (status) WHERE status IN ('queued', 'handed');
 CREATE INDEX notices_by_kind ON notices (kind, dated_at);
 
--- A mark for each article, random again after every change that its page shows, so that `digest
--- publish` writes only those pages. Random, so that a restored store never repeats a mark for
--- another text.
+-- What is published. A mark for each article, random again after every change that its page shows, so
+-- that `digest publish` writes only those pages. Random, so that a restored store never repeats a mark
+-- for another text. `change` numbers the changes: what has a higher one than was last published is new.
 
 CREATE TABLE article_marks (
   article_id INTEGER PRIMARY KEY REFERENCES articles(id) ON DELETE CASCADE,
-  mark INTEGER NOT NULL
+  mark INTEGER NOT NULL,
+  change INTEGER NOT NULL
 );
+CREATE INDEX article_marks_by_change ON article_marks (change);
+
+-- How far each folder or bucket of published files has come, '' for the archives: all changes until
+-- `change`, and all embargoes until `moment`. `token` is also in the folder: another one there means
+-- that the folder or the database is not the one of then.
+CREATE TABLE places (
+  name TEXT PRIMARY KEY,
+  change INTEGER NOT NULL,
+  moment TEXT NOT NULL,
+  token TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- The `updated` of each channel, which never goes back; and the files of which its hub was told, as JSON.
+CREATE TABLE channels (
+  slug TEXT PRIMARY KEY,
+  updated_at TEXT NOT NULL,
+  announced TEXT NOT NULL DEFAULT '{}'
+) WITHOUT ROWID;
+
+-- Every article that a channel ever held, as it was then: in archive `number` of the channel, or without
+-- a number as long as it waits for the next one. Archives never change, but for what is withdrawn.
+CREATE TABLE archive_entries (
+  slug TEXT NOT NULL,
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  number INTEGER,
+  position INTEGER,
+  version INTEGER NOT NULL,
+  themes TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  PRIMARY KEY (article_id, slug),
+  FOREIGN KEY (article_id, version) REFERENCES article_versions (article_id, version)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX archive_entries_in_order ON archive_entries (slug, number, position);
+
 CREATE TRIGGER article_added AFTER INSERT ON articles BEGIN
-  INSERT INTO article_marks VALUES (new.id, random());
-  UPDATE article_marks SET mark = random() WHERE article_id IN
+  INSERT INTO article_marks VALUES (new.id, random(),
+    (SELECT coalesce(max(change), 0) + 1 FROM article_marks));
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id = new.story_id);
 END;
 
 CREATE TRIGGER article_removed AFTER DELETE ON articles BEGIN
   DELETE FROM article_marks WHERE article_id = old.id;
-  UPDATE article_marks SET mark = random() WHERE article_id IN
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id = old.story_id);
 END;
 
 CREATE TRIGGER article_changed AFTER UPDATE OF
   atom_id, source_id, document_id, line, guid, url, version, language, title, title_made, lead,
-  text, content_html, complete, byline, dateline, wire_tag, published_at, date_source,
-  date_evidence, story_id, archived, first_seen_at, updated_at, withdrawn_at
+  text, content_html, complete, byline, dateline, wire_tag, urgency, number, update_mark, correction,
+  embargo_words, embargo_until, published_at, date_source, date_evidence, story_id, archived,
+  received_at, opens_at, first_seen_at, updated_at, released_by, corrected_at,
+  corrected, withdrawn_at
   ON articles BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id = new.id;
-  UPDATE article_marks SET mark = random() WHERE article_id IN
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id = new.id;
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id IN (old.story_id, new.story_id));
 END;
 
 CREATE TRIGGER match_added AFTER INSERT ON matches BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id = new.article_id;
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id = new.article_id;
 END;
 
 CREATE TRIGGER match_removed AFTER DELETE ON matches BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id = old.article_id;
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id = old.article_id;
 END;
 
 CREATE TRIGGER match_changed AFTER UPDATE ON matches BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id IN (old.article_id, new.article_id);
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN (old.article_id, new.article_id);
 END;
 
 CREATE TRIGGER story_added AFTER INSERT ON stories BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id IN
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id = new.id);
 END;
 
 CREATE TRIGGER story_changed AFTER UPDATE ON stories BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id IN
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id IN (old.id, new.id));
 END;
 
 CREATE TRIGGER story_removed AFTER DELETE ON stories BEGIN
-  UPDATE article_marks SET mark = random() WHERE article_id IN
+  UPDATE article_marks SET mark = random(),
+    change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id = old.id);
 END;

@@ -1,5 +1,6 @@
-"""The web server: feeds and pages from memory by a plain ASGI application, and /healthz, /readyz and
-/metrics for monitoring. It accepts only GET and HEAD and never changes anything.
+"""The web server: feeds and pages from memory by a plain ASGI application, /healthz, /robots.txt, and
+reports for monitoring (/readyz, /metrics) for who has the token. These never change anything; pages with
+forms are a Starlette application (forms.py), so that feeds stay fast.
 
 Nobody can hold a connection for ever, by silence, by an endless head or by not reading an answer, and
 all of them together leave the verbs enough open files. A client that reads its answer, however slowly,
@@ -8,33 +9,51 @@ gets all of it.
 
 import asyncio
 import contextlib
+import hmac
 import logging
+import re
 import socket
 import struct
 import sys
+import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from digest.errors import NotReadyError
-from digest.web.files import SECURITY, FileCache
+from digest.feeds.channels import HTML
+from digest.web.files import ANYBODY, SECURITY, FileCache, Head, Header, Headers, dated
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PLAIN = b"text/plain; charset=utf-8"
-EMPTY_BODY: dict[str, Any] = {"type": "http.response.body", "body": b""}
+NO_STORE: Header = (b"cache-control", b"no-store")
+METHODS = b"GET, HEAD, OPTIONS"
+PREFLIGHT: Head = (
+    204,
+    (
+        ANYBODY,
+        (b"access-control-allow-methods", METHODS),
+        (b"access-control-allow-headers", b"If-None-Match, If-Modified-Since, Cache-Control"),
+        (b"access-control-max-age", b"86400"),
+        (b"allow", METHODS),
+    ),
+)
+"""Pages of other sites may read feeds, and ask whether they have changed (the Fetch standard)."""
+_HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:]+\])(?::\d*)?")
 LONGEST_HEAD = 65_536
-"""The most bytes before a request is complete; feed readers need a few hundred. A body counts too,
-as nothing here accepts one.
+"""The most bytes before a request is complete; feed readers need a few hundred. A body counts too;
+forms accept fewer.
 """
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 DRAIN_SECONDS = 5
@@ -45,8 +64,7 @@ FILES_FOR_VERBS = 200
 """Open files that connections leave free: for each verb and each look at the database, and the outbox."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The answer of an address for monitoring."""
 
     status: int
@@ -54,54 +72,79 @@ class Report:
     body: bytes
 
 
-async def alive() -> Report:
-    """/healthz: any answer means that the process is alive."""
-    return Report(200, PLAIN, b"ok\n")
+def misdirected(fields: Headers, version: str | None) -> bool:
+    """Whether a request is refused for its Host fields (RFC 9112 §3.2)."""
+    hosts = [value.strip() for name, value in fields if name == b"host"]
+    return version == "1.1" if not hosts else len(hosts) > 1 or not _HOST.fullmatch(hosts[0])
 
 
 class FeedApp:
-    """Serves `files` under the path of `feeds_url`, and each of `reports` at its own path.
+    """Serves `files` under the path of `feeds_url`, each of `reports` at its own path, and each of
+    `forms` below its own, which ends with a slash. `/` and the path of `base_url` lead to the front page.
+    Reports are for who has the `token`; to others, and to all if there is none, they do not exist.
 
     `seen` counts answers by (route, status); the number of routes is small and fixed.
     """
 
     def __init__(
-        self, files: FileCache, feeds_url: str, reports: dict[str, Callable[[], Awaitable[Report]]]
+        self,
+        files: FileCache,
+        feeds_url: str,
+        reports: Mapping[str, Callable[[], Awaitable[Report]]],
+        forms: Mapping[str, App] = MappingProxyType({}),
     ) -> None:
         self.seen: Counter[tuple[str, int]] = Counter()
-        self.reports = {"/healthz": alive, **reports}
-        self.serve(files, feeds_url)
+        self.reports = reports
+        self.token: str | None = None
+        self.serve(files, feeds_url, forms)
 
-    def serve(self, files: FileCache, feeds_url: str) -> None:
-        """Replace the files and the address under which they are served."""
-        self.files = files
+    def serve(
+        self, files: FileCache, feeds_url: str, forms: Mapping[str, App], base_url: str = ""
+    ) -> None:
+        """Replace all but the reports and the token."""
+        self.files, self.forms = files, forms
         self.root = urlsplit(feeds_url).path.rstrip("/") + "/"
+        self.fronts = {one.rstrip("/") for one in ("", self.root, urlsplit(base_url).path)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        method: str = scope["method"]
+        path, method, fields = scope["path"], scope["method"], scope["headers"]
+        faulty = misdirected(fields, scope.get("http_version"))
+        for place, form in self.forms.items():
+            if path.startswith(place) and not faulty:
+                await form(scope, receive, self._counted(place.split("/")[-2], send))
+                return
         name = path.removeprefix(self.root)
-        allowed = method in ("GET", "HEAD")
-        if (
-            allowed
+        reads = method in ("GET", "HEAD")
+        front = f"{self.root}all.html".encode()
+        headers: tuple[Header, ...] = (NO_STORE,)
+        max_age = 0
+        if faulty:
+            route, status, kind, body = "other", 400, PLAIN, b"400 Bad Request\n"
+            headers = (NO_STORE, (b"connection", b"close"))
+        elif (
+            (reads or method == "OPTIONS")
             and name != path
             and (file := self.files.fresh(name) or await self.files.find(name))
+            and (reads or file.ending != HTML)
         ):
-            answer, unchanged = file.choose(scope["headers"])
-            self.seen[file.ending, 304 if unchanged else 200] += 1
-            await send(answer.unchanged if unchanged else answer.whole)
-            await send(EMPTY_BODY if unchanged or method == "HEAD" else answer.body)
-            return
-        front = f"{self.root}all.html".encode()
-        headers: tuple[tuple[bytes, bytes], ...] = ()
-        if not allowed:
-            route, report = "other", Report(405, PLAIN, b"405 Method Not Allowed\n")
-            headers = ((b"allow", b"GET, HEAD"),)
-        elif path in self.reports:
-            route, report = path.strip("/"), await self.reports[path]()
-        elif path in ("/", self.root, self.root.rstrip("/")):
-            route, report = "front", Report(302, PLAIN, b"302 Found\n")
-            headers = ((b"location", front),)
+            route, max_age = file.ending, file.max_age if reads else 0
+            head, body = file.choose(fields, method == "GET") if reads else (PREFLIGHT, b"")
+            (status, headers), kind = head, b""
+        elif not reads:
+            route, status, kind, body = "other", 405, PLAIN, b"405 Method Not Allowed\n"
+            shared = name != path and not path.endswith(HTML)
+            headers = (NO_STORE, (b"allow", METHODS if shared else b"GET, HEAD"))
+        elif path == "/healthz":  # any answer means that the process is alive
+            route, status, kind, body = "healthz", 200, PLAIN, b"ok\n"
+        elif path in self.reports and self._may_watch(fields):
+            route, status, kind, body = path.strip("/"), *await self.reports[path]()
+        elif path.rstrip("/") in self.fronts:
+            route, status, kind, body = "front", 302, PLAIN, b"302 Found\n"
+            headers = (NO_STORE, (b"location", front))
+        elif path == "/robots.txt":  # RFC 9309
+            rules = "\n".join(f"Disallow: {place}" for place in self.forms or ("",))
+            text = f"User-agent: *\n{rules}\n".encode()
+            route, status, kind, body = "robots", 200, PLAIN, text
         else:
             page = (
                 b'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Not found</title>'
@@ -109,23 +152,32 @@ class FeedApp:
                 + front
                 + b'">All news</a></p></body></html>\n'
             )
-            route, report = "missing", Report(404, b"text/html; charset=utf-8", page)
-            headers = SECURITY
-        self.seen[route, report.status] += 1
-        start = {
-            "type": "http.response.start",
-            "status": report.status,
-            "headers": [
-                (b"content-type", report.media_type),
-                (b"content-length", str(len(report.body)).encode()),
-                (b"cache-control", b"no-store"),
-                (b"x-content-type-options", b"nosniff"),
-                *headers,
-            ],
-        }
-        await send(start)
-        body = b"" if method == "HEAD" else report.body
+            route, status, kind, body = "missing", 404, b"text/html; charset=utf-8", page
+            headers = (NO_STORE, *SECURITY)
+        if kind:
+            length = str(len(body)).encode()
+            headers += ((b"content-type", kind), (b"content-length", length))
+            headers += ((b"x-content-type-options", b"nosniff"),)
+            body = b"" if method == "HEAD" else body
+        self.seen[route, status] += 1
+        headers += dated(int(time.time()), max_age)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _may_watch(self, fields: Headers) -> bool:
+        """Whether a request has the token (RFC 6750 §2.1)."""
+        scheme, _, given = dict(fields).get(b"authorization", b"").partition(b" ")
+        token = (self.token or "").encode()
+        return token != b"" and scheme.lower() == b"bearer" and hmac.compare_digest(given, token)
+
+    def _counted(self, route: str, send: Send) -> Send:
+        async def count(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self.seen[route, message["status"]] += 1
+                message["headers"] = [*message["headers"], *dated(int(time.time()))]
+            await send(message)
+
+        return count
 
 
 _asking: ContextVar["GuardedProtocol"] = ContextVar("asking")
@@ -301,6 +353,7 @@ async def serve(
             log_config=None,
             log_level=logging.ERROR,  # strangers' requests that are not HTTP/1.1 are not our warnings
             server_header=False,
+            date_header=False,  # ours agrees with Expires
             proxy_headers=False,
             timeout_keep_alive=86_400,  # the guard's patience ends earlier
             timeout_graceful_shutdown=ceil(drain) + 1,

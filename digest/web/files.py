@@ -1,8 +1,9 @@
 """The files of the feeds folder in memory with their prepared answers, and the answer for a request
-(RFC 9110).
+(RFC 9110, RFC 9111).
 """
 
 import asyncio
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -12,23 +13,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime, formatdate, parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS
+from digest.feeds.channels import ATOM, HTML, JSON, RSS
+from digest.feeds.files import ARCHIVE_SECONDS, CONTENT_TYPES, NAME
 
-TYPES = {
-    ATOM: f"{MEDIA_TYPES[ATOM]}; charset=utf-8",
-    RSS: f"{MEDIA_TYPES[RSS]}; charset=utf-8",
-    JSON: MEDIA_TYPES[JSON],  # JSON is UTF-8, and its types have no parameter (RFC 8259 §8.1, §11)
-    HTML: f"{MEDIA_TYPES[HTML]}; charset=utf-8",
-    "opml": "text/x-opml; charset=utf-8",
-    "css": "text/css; charset=utf-8",
-}
-"""The media types that may be served, by file ending."""
-NAME = re.compile(rf"(?:articles/)?[a-z0-9][a-z0-9.-]*\.(?:{'|'.join(TYPES)})")
 NO_FILE = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG})
 """Errors which mean that no file has, or can have, this name."""
 
@@ -42,6 +33,7 @@ SECURITY = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 """For pages: ours have no script, no form and nothing from other sites."""
+_PACE = re.compile(rb"<ttl>(\d{1,5})</ttl>")
 FRESH_FOR = 1.0
 """Seconds before the disk is checked again for a changed file."""
 LEAST_SAVING = 0.95
@@ -50,8 +42,18 @@ CODINGS = (b"br", b"gzip")
 """The codings in which a file is also kept, the smallest first."""
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _QUALITY = re.compile(rb"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
-Headers = Iterable[tuple[bytes, bytes]]
-Message = dict[str, Any]
+Header = tuple[bytes, bytes]
+Headers = Iterable[Header]
+Head = tuple[int, tuple[Header, ...]]
+"""The start of an answer but for its moment: status and headers."""
+ANYBODY: Header = (b"access-control-allow-origin", b"*")
+
+
+@lru_cache(maxsize=64)
+def dated(second: int, max_age: int = 0) -> tuple[Header, ...]:
+    """Date, `second` since the epoch, and Expires `max_age` seconds later (RFC 9111 §5.3)."""
+    moments = ((b"date", second), (b"expires", second + max_age))
+    return tuple((name, formatdate(at, usegmt=True).encode()) for name, at in moments)
 
 
 @lru_cache(maxsize=256)
@@ -98,30 +100,33 @@ def is_unchanged(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One form of a file, as ASGI messages: the start of a 200 and of a 304, and the body."""
+    """One form of a file: the heads of a 200 and of a 304, and the body."""
 
     etag: bytes
     modified: datetime
-    whole: Message
-    unchanged: Message
-    body: Message
+    whole: Head
+    unchanged: Head
+    body: bytes
 
 
 @dataclass(slots=True)
 class CachedFile:
     """A file in memory, plain and in each coding that makes it smaller. `state` shows whether the file
-    on disk is still the same.
+    on disk is still the same; readers need not ask again for `max_age` seconds.
     """
 
     state: tuple[int, int, int]
     checked_at: float
     ending: str
+    max_age: int
     size: int
     plain: Answer
     packed: Mapping[bytes, Answer]
 
-    def choose(self, headers: Headers) -> tuple[Answer, bool]:
-        """The form for a request with these headers, and whether the reader already has it."""
+    def choose(self, headers: Headers, whole: bool) -> tuple[Head, bytes]:
+        """The answer to a request with these headers: its head, and its body if the reader asks for the
+        `whole` and does not have it already.
+        """
         coding: bytes | None = None
         tags: bytes | None = None
         date: bytes | None = None
@@ -134,23 +139,31 @@ class CachedFile:
                 date = value
         best = None if coding is None else best_coding(coding)
         answer = self.plain if best is None else self.packed.get(best, self.plain)
-        if not tags and not date:
-            return answer, False
-        return answer, is_unchanged(answer.etag, answer.modified, tags, date)
+        if (tags or date) and is_unchanged(answer.etag, answer.modified, tags, date):
+            return answer.unchanged, b""
+        return answer.whole, answer.body if whole else b""
 
 
 class FileCache:
     """Files of `folder` by name, at most `limit` bytes; the least recently requested are dropped first.
 
-    `seconds` is a monotonic clock.
+    `seconds` is a monotonic clock. With a `hub` (WebSub), feeds link to it and to themselves below `url`.
     """
 
     def __init__(
-        self, folder: Path, *, limit: int, cache_seconds: int, seconds: Callable[[], float]
+        self,
+        folder: Path,
+        *,
+        limit: int,
+        cache_seconds: int,
+        seconds: Callable[[], float],
+        hub: str | None = None,
+        url: str = "",
     ) -> None:
         self.folder = folder
         self.limit = limit
         self.cache_seconds = cache_seconds
+        self.hub, self.url = hub, url
         self.held = 0
         self._seconds = seconds
         self._files: OrderedDict[str, CachedFile] = OrderedDict()
@@ -173,12 +186,12 @@ class FileCache:
                 return file
             file = self._files.get(name)
             try:
-                on_disk = (self.folder / name).stat()
-                if file is not None and file.state == _state(on_disk):
+                state, max_age = _state((self.folder / name).stat()), self._max_age(name)
+                if file is not None and (file.state, file.max_age) == (state, max_age):
                     file.checked_at = self._seconds()
                     return file
                 self._drop(name)
-                file = await asyncio.to_thread(self._read, name)
+                file = await asyncio.to_thread(self._read, name, max_age)
             except OSError as e:
                 if e.errno not in NO_FILE:
                     raise
@@ -190,7 +203,17 @@ class FileCache:
                 self._drop(next(iter(self._files)))
             return file
 
-    def _read(self, name: str) -> CachedFile:
+    def _max_age(self, name: str) -> int:
+        """Seconds: for a live feed and its page its own pace, which its RSS form says in minutes."""
+        if name.startswith("archives/"):
+            return ARCHIVE_SECONDS
+        paced_by = self.folder / f"{name.rpartition('.')[0]}.{RSS}"
+        with contextlib.suppress(OSError), paced_by.open("rb") as file:
+            if pace := _PACE.search(file.read(8192)):
+                return int(pace[1]) * 60
+        return self.cache_seconds
+
+    def _read(self, name: str, max_age: int) -> CachedFile:
         with (self.folder / name).open("rb") as file:
             on_disk = os.fstat(file.fileno())
             data = file.read()
@@ -198,7 +221,33 @@ class FileCache:
         # newest article's time does not move when a feed's title changes or an article is removed.
         modified = datetime.fromtimestamp(int(on_disk.st_mtime), UTC)
         tag = hashlib.sha256(data).hexdigest()[:32]
-        plain = self._answer(name, data, f'"{tag}"', modified, None)
+        ending = name.rpartition(".")[2]
+        lasting = [
+            (b"cache-control", f"public, max-age={max_age}".encode()),
+            (b"vary", b"Accept-Encoding"),
+        ]
+        links = []
+        if self.hub is not None and "/" not in name and ending in (ATOM, RSS, JSON):
+            link = f'<{self.hub}>; rel="hub", <{self.url}/{name}>; rel="self"'
+            links = [(b"link", link.encode())]
+        if ending != HTML:
+            exposed = b"ETag, Last-Modified" + b", Link" * len(links)
+            lasting += [ANYBODY, (b"access-control-expose-headers", exposed)]
+
+        def answer(body: bytes, coding: bytes = b"") -> Answer:
+            etag = f'"{tag}-{coding.decode()}"' if coding else f'"{tag}"'
+            kept = [(b"etag", etag.encode()), *lasting]
+            whole = [
+                (b"content-type", CONTENT_TYPES[ending].encode()),
+                (b"content-length", str(len(body)).encode()),
+                *kept,
+                (b"last-modified", format_datetime(modified, usegmt=True).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                *(SECURITY if ending == HTML else links),
+                *([(b"content-encoding", coding)] if coding else []),
+            ]
+            return Answer(etag.encode(), modified, (200, tuple(whole)), (304, tuple(kept)), body)
+
         import brotli
 
         # As small as possible, since it is done once for each version of a file. Another coding is
@@ -207,41 +256,17 @@ class FileCache:
             b"br": brotli.compress(data, mode=brotli.MODE_TEXT),
             b"gzip": gzip.compress(data, compresslevel=9, mtime=0),
         }
-        packed = {
-            coding: self._answer(name, body, f'"{tag}-{coding.decode()}"', modified, coding)
-            for coding, body in codings.items()
-            if len(body) < len(data) * LEAST_SAVING
-        }
-        size = sum(len(one.body["body"]) for one in (plain, *packed.values()))
-        return CachedFile(
-            _state(on_disk), self._seconds(), name.rpartition(".")[2], size, plain, packed
+        plain, packed = (
+            answer(data),
+            {
+                coding: answer(body, coding)
+                for coding, body in codings.items()
+                if len(body) < len(data) * LEAST_SAVING
+            },
         )
-
-    def _answer(
-        self, name: str, body: bytes, etag: str, modified: datetime, coding: bytes | None
-    ) -> Answer:
-        ending = name.rpartition(".")[2]
-        lasting = [
-            (b"etag", etag.encode()),
-            (b"cache-control", f"public, max-age={self.cache_seconds}".encode()),
-            (b"vary", b"Accept-Encoding"),
-        ]
-        whole = [
-            (b"content-type", TYPES[ending].encode()),
-            (b"content-length", str(len(body)).encode()),
-            *lasting,
-            (b"last-modified", format_datetime(modified, usegmt=True).encode()),
-            (b"x-content-type-options", b"nosniff"),
-            *(SECURITY if ending == HTML else ((b"access-control-allow-origin", b"*"),)),
-            *([(b"content-encoding", coding)] if coding else []),
-        ]
-        return Answer(
-            etag.encode(),
-            modified,
-            {"type": "http.response.start", "status": 200, "headers": whole},
-            {"type": "http.response.start", "status": 304, "headers": lasting},
-            {"type": "http.response.body", "body": body},
-        )
+        size = sum(len(one.body) for one in (plain, *packed.values()))
+        seconds = self._seconds()
+        return CachedFile(_state(on_disk), seconds, ending, max_age, size, plain, packed)
 
     def _drop(self, name: str) -> None:
         file = self._files.pop(name, None)

@@ -5,7 +5,17 @@ import pytest
 from tests.desks import Desk
 
 PROMISED = {
-    *("id", "atom_id", "title", "title_made", "language", "themes", "published_at", "date_source"),
+    *(
+        "id",
+        "atom_id",
+        "title",
+        "title_made",
+        "language",
+        "themes",
+        "unsure",
+        "published_at",
+        "date_source",
+    ),
     *("byline", "source", "document", "url", "complete", "story_id", "first_seen_at", "updated_at"),
 }
 
@@ -17,9 +27,26 @@ def test_the_list_has_every_article_with_the_promised_keys(filled: Desk) -> None
     for article in articles:
         assert set(article) >= PROMISED
         assert article["atom_id"].startswith("urn:uuid:")
-        assert article["first_seen_at"] == article["updated_at"] == "2026-11-18T06:30:00+00:00"
+        assert article["first_seen_at"] == "2026-11-18T06:30:00+00:00"
+        assert article["updated_at"].startswith("2026-11-18T06:30:00")
         assert article["date_source"] in ("stated", "text", "neighbours", "unknown")
         assert (article["published_at"] is None) == (article["date_source"] == "unknown")
+    assert len({article["updated_at"] for article in articles}) == 36  # no two share it
+
+
+def test_an_unsure_theme_and_an_unknown_language_are_marked(filled: Desk) -> None:
+    """For the editor who looks through the list."""
+    with filled.open() as db, db.write():
+        db.run("UPDATE matches SET score = 1.29 * threshold WHERE article_id = 1")
+        db.run("UPDATE matches SET score = 1.3 * threshold WHERE article_id <> 1")
+        db.run("UPDATE articles SET language = '' WHERE id = 2")
+    articles = filled.json("articles", "list")
+    [first] = [one for one in articles if one["id"] == 1]
+    assert first["unsure"] == first["themes"] != []
+    assert [one["id"] for one in articles if one["unsure"]] == [1]
+    table = filled.run("articles", "list").stdout
+    assert table.count("(unsure)") == len(first["themes"])
+    assert "  unknown  " in table
 
 
 @pytest.mark.parametrize(

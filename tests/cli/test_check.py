@@ -122,6 +122,17 @@ def test_the_name_of_the_office_is_not_about_drugs(filled: Desk) -> None:
     assert [one["theme"] for one in explained["themes"] if one["matched"]] == []
 
 
+def test_themes_explain_says_why_a_term_does_not_count(filled: Desk) -> None:
+    """For the editor who wonders: another sense, and how sure the rest is."""
+    copy = filled.folder / "copy.txt"
+    copy.write_text("Drug for migraine approved\nPatients wait. Customs officers seized it.\n")
+    printed = filled.run("themes", "explain", "--text", str(copy)).stdout
+    assert "0.00  Drug  (title, term “drug”; another sense, medicine)" in printed
+    assert "customs: no" in printed
+    assert "Customs officers  (lead, term “" in printed
+    assert "; second sentence)" in printed
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "utf-16"])
 def test_a_copy_is_explained_in_any_encoding(filled: Desk, encoding: str) -> None:
     """For the editor: it reads what `ingest` reads."""

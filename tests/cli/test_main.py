@@ -16,6 +16,7 @@ from tests.desks import Desk
 
 HEAVY = (
     "sqlite_utils", "pydantic", "rich", "jinja2", "lxml", "pymorphy3", "babel", "feedgen", "aiosmtplib",
+    "mammoth", "nh3", "pypdf",
 )  # fmt: skip
 LOADED = f"""
 import sys

@@ -21,6 +21,16 @@ def test_a_link_is_explained(filled: Desk) -> None:
     assert not any(other["linked"] for other in data["others"][1:])
 
 
+def test_usual_words_are_counted_once_and_for_all_to_see(filled: Desk) -> None:
+    """For the editor: which count a comparison used; the links that were made stay."""
+    before = filled.json("stories", "list")
+    assert "count 1" not in filled.run("stories", "explain", str(FIRST)).output
+    assert filled.json("stories", "count")["version"] == 1
+    assert "How usual words are: count 1, of " in filled.run("stories", "explain", "1").output
+    assert filled.json("stories", "count")["version"] == 2
+    assert filled.json("stories", "list") == before
+
+
 def test_a_missing_link_is_explained(filled: Desk) -> None:
     """For the editor: why there is no link, and why the article is in the story all the same."""
     shown = filled.run("stories", "explain", "1", "5").output

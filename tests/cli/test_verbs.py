@@ -18,7 +18,10 @@ def test_a_second_ingest_says_that_nothing_came_in(filled: Desk) -> None:
     before = sha256(filled.store)
     assert "(5 unchanged): 0 new articles" in filled.run("ingest").stdout
     nothing: dict[str, list[str]] = {"added": [], "revised": [], "faults": []}
-    assert filled.json("ingest") == {"documents": 5, "unchanged": 5, "linked": 0, **nothing}
+    assert filled.json("ingest") == {
+        **{"documents": 5, "unchanged": 5, "linked": 0, "asked": 0, "repaired": [], "ignored": {}},
+        **nothing,
+    }
     assert sha256(filled.store) == before
 
 

@@ -8,6 +8,7 @@ import pytest
 from digest.editions.compose import compose_now
 from digest.newsroom import Newsroom
 from tests.desks import Desk
+from tests.feeds.folders import contents
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def published(filled: Desk) -> Desk:
 
 def containing(desk: Desk, text: str) -> list[Path]:
     """The feeds and pages with these words."""
-    files = [path for path in (desk.folder / "feeds").rglob("*.*") if path.is_file()]
-    return sorted(path for path in files if text in path.read_text("utf-8"))
+    folder = desk.folder / "feeds"
+    return sorted(folder / name for name, data in contents(folder).items() if text.encode() in data)
 
 
 def test_a_withdrawn_article_is_published_nowhere(published: Desk) -> None:

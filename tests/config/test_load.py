@@ -107,7 +107,10 @@ def test_five_faults_are_reported_at_once(tmp_path: Path):
         pytest.param(('"Desk"', '"Desk\\nTwo"'), "site.title: found 'Desk\\nTwo'; must be one line", id="a header in a title"),
         pytest.param(("https://news", "ftp://news"), "site.base_url: found 'ftp://news.example.org'; must be an absolute http", id="scheme"),
         pytest.param(("https://news", "https://me:pw@news"), "must be an absolute http or https URL", id="password in a URL"),
+        pytest.param(("[mail]", '[feeds]\nhub = "https://:pw@hub.example.org"\n[mail]'), "must be an absolute http or https URL", id="a password for a hub"),
         pytest.param(("news.example.org", "news.example.org/?a=1"), "must be a URL without ? and #", id="query"),
+        pytest.param(("[mail]", '[web]\npublic_url = "http://news.example.org"\n[mail]'), "web.public_url: found 'http://news.example.org'; must begin with https://", id="a public address in the clear"),
+        pytest.param(("[mail]", '[web]\npublic_url = "https://news.example.org/?a"\n[mail]'), "web.public_url: found 'https://news.example.org/?a'; must be a URL without ? and #", id="a public address with a query"),
         pytest.param(("https://news.example.org", "https://[news"), "must be an absolute http or https URL", id="broken URL"),
         pytest.param(('contact = "desk@example.org"', 'contact = "desk"'), "site.contact: found 'desk'; must be an e-mail address", id="address"),
         pytest.param(('from_address = "digest@', 'from_address = "редакция@'), "mail.from_address: found 'редакция@example.org'; must be an e-mail address whose part before the @ is ASCII", id="sender outside ASCII"),
@@ -149,7 +152,7 @@ def test_five_faults_are_reported_at_once(tmp_path: Path):
         pytest.param(("[mail]", '[mail]\noutbox = "feeds"'), "feeds.path: 'feeds' would also hold mail.outbox", id="mail in the feeds"),
         pytest.param(("[mail]", '[store]\nbackups = "feeds/../feeds/old"\n[mail]'), "feeds.path: 'feeds' would also hold store.backups", id="backups in the feeds"),
         pytest.param(("[mail]", '[store]\npath = "feeds/digest.db"\n[mail]'), "feeds.path: 'feeds' would also hold store.path", id="the database in the feeds"),
-        pytest.param(("[mail]", '[web]\ntemplates = "feeds/mine"\n[service]\nbounces = "feeds/in"\n[alarms]\nwebhook_file = "feeds/hook"\n[mail]'), "feeds.path: 'feeds' would also hold alarms.webhook_file, service.bounces, web.templates", id="what else is not for readers"),
+        pytest.param(("[mail]", '[web]\ntemplates = "feeds/mine"\nmonitor_token_file = "feeds/token"\n[service]\nbounces = "feeds/in"\n[alarms]\nwebhook_file = "feeds/hook"\n[mail]'), "feeds.path: 'feeds' would also hold alarms.webhook_file, web.monitor_token_file, service.bounces, web.templates", id="what else is not for readers"),
         pytest.param(('"leave@example.org"', '"leave@example.org"\n[[mail.servers]]\nhost = "relay.test"\nusername = "desk"\npassword_file = "feeds/pw"\n[mail.dkim]\nrsa_selector = "a"\nrsa_key_file = "feeds/key"'), "feeds.path: 'feeds' would also hold mail.dkim.rsa_key_file, mail.servers[1].password_file", id="secrets in the feeds"),
     ],
 )  # fmt: skip
@@ -180,7 +183,7 @@ def test_a_link_to_a_dangerous_place_is_followed(tmp_path: Path):
 )
 def test_safe_layouts_are_allowed(paths: str, tmp_path: Path):
     """Everything may be in one folder, or on several disks."""
-    assert load_settings(written(tmp_path, LEAST + paths)).sources[0].pattern == "*.txt"
+    assert load_settings(written(tmp_path, LEAST + paths)).sources[0].pattern == "**/*"
 
 
 @pytest.mark.parametrize("pattern", ["*", "*.txt", "**/*.txt", "wire/*", "a..b*"])

@@ -15,6 +15,7 @@ from digest.config.settings import PALETTE, SPARE, ServerSettings
 from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
 from digest.themes.lexicon import compile_lexicon
+from tests.factories import make_settings
 from tests.settings_keys import EVERY, UNITS, Setting, every_setting
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
@@ -57,6 +58,14 @@ def test_lines_that_are_commented_out_work(tmp_path: Path):
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     compile_lexicon(load_settings(path).themes)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://news.example.org/digest/", "http://127.0.0.1:8080/", "http://localhost"]
+)
+def test_a_public_address_is_https_or_on_this_machine(url: str):
+    """RFC 8058 §3.1; links add their own slash."""
+    assert make_settings(web={"public_url": url}).web.public_url == url.rstrip("/")
 
 
 def test_our_colours_are_readable():

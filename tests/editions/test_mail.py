@@ -10,7 +10,7 @@ import pytest
 
 from digest.editions.mail import Item
 from digest.errors import ConfigError
-from digest.mail.tokens import PLACEHOLDER
+from digest.mail.tokens import PLACEHOLDERS
 from digest.model import OTHER, UNDATED, Article, Choice, Entry, KnownDate
 from tests.factories import make_article
 from tests.mail.sample import (
@@ -116,7 +116,8 @@ def test_each_article_says_where_it_comes_from() -> None:
     ]
     assert notes == [
         "Wire copy · 20 November · also Youth",
-        "Wire copy · 18 November · also in Russian",
+        "Wire copy · 18 November",
+        "Открылась конференция · also in Russian, from Wire copy",
         "Wire copy · summary",
         "Wire copy · by Эльвира Кадырова · 4 March 2025",
     ]
@@ -196,8 +197,8 @@ def test_the_footer_says_why_how_and_who() -> None:
     for part in (sample.mail.text.replace("\n", " "), sample.mail.html):
         assert "You get this mail because you subscribed to it." in part
         assert "Themes: Drugs, Youth, Other news. Languages: English, Russian." in part
-        assert f"leave+{PLACEHOLDER}@news.example.org" in part
-        assert part.count(PLACEHOLDER) == 2
+        assert f"leave+{PLACEHOLDERS.reader}@news.example.org" in part
+        assert part.count(PLACEHOLDERS.reader) == 2
         assert "1 Garashsyzlyk Street" in part
         assert "desk@news.example.org" in part
 
@@ -225,7 +226,7 @@ def test_two_renderings_are_the_same_bytes() -> None:
 def test_a_page_for_preferences_gets_the_token_in_its_query() -> None:
     """If there is such a page, the link leads there."""
     mail = make_sample(web={"preferences_url": "https://news.example.org/me"}).mail
-    assert f"https://news.example.org/me?t={PLACEHOLDER}\n" in mail.text
+    assert f"https://news.example.org/me?t={PLACEHOLDERS.reader}\n" in mail.text
 
 
 def with_template(folder: Path, template: str) -> Sample:
@@ -279,30 +280,50 @@ def test_a_day_has_its_year_unless_it_is_this_one(published: KnownDate, line: st
     assert f"\n{line}\n" in text
 
 
+def test_a_correction_stands_before_the_lead() -> None:
+    """In the language of the article, in both parts of the mail."""
+    article = make_article(language="ru", correction="груз весил 12 кг")
+    sample = make_sample([article], EVERYTHING_RU)
+    for part in (sample.mail.html, sample.mail.text):
+        assert "Исправление: груз весил 12 кг. The parties" in " ".join(part.split())
+
+
 def test_a_press_contact_cannot_get_into_a_mail() -> None:
     """Names and telephone numbers of press contacts stay with the entry; an article has none."""
-    has_contact = [
-        "contact" in {field.name for field in dataclasses.fields(view)}
+    has_cuts = [
+        "cuts" in {field.name for field in dataclasses.fields(view)}
         for view in (Entry, Article, Item)
     ]
-    assert has_contact == [True, False, False]
+    assert has_cuts == [True, False, False]
 
 
-def test_a_story_is_shown_once_and_links_its_other_articles() -> None:
-    """Another outlet, a second piece of the same one, another language: each can be read."""
+def test_a_story_is_shown_once_and_names_its_other_articles() -> None:
+    """Another outlet, a second piece of the same one, another language: each with its title and outlet."""
     wire = {"name": "wire", "title": "Wire copy", "path": "/newsroom/wire"}
     radio = {"name": "radio", "title": "Radio Ashgabat", "path": "/newsroom/radio"}
     others = [{}, {"source": "radio"}, {"language": "ru"}, {"language": "ru"}]
     articles = [make_article(id=n, story_id=7, **one) for n, one in enumerate([{}, *others], 1)]
-    page = Page(make_sample(articles, sources=[wire, radio]).mail.html)
+    mail = make_sample(articles, sources=[wire, radio]).mail
+    page = Page(mail.html)
     links = [
         (text, str(attrs["href"]).rpartition("/")[2])
         for tag, attrs, text in page.elements
         if tag == "a" and "hreflang" in attrs
     ]
     assert links == [
-        ("more on this", "2.html"),
-        ("also from Radio Ashgabat", "3.html"),
-        ("also in Russian", "4.html"),
+        ("Meeting 2 at the Foreign Ministry", "2.html"),
+        ("Meeting 3 at the Foreign Ministry", "3.html"),
+        ("Meeting 4 at the Foreign Ministry", "4.html"),
     ]
+    for number, note in enumerate(
+        [
+            "more on this from Wire copy",
+            "also from Radio Ashgabat",
+            "also in Russian, from Wire copy",
+        ],
+        start=2,
+    ):
+        line = f"Meeting {number} at the Foreign Ministry · {note}"
+        assert line in page.texts("p")
+        assert f"{line}\nhttps://news.example.org/feeds/articles/{number}.html\n" in mail.text
     assert len(page.texts("h3")) == 1

@@ -19,9 +19,10 @@ BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 YEAR = timedelta(days=365)
 ZONES = "Asia/Ashgabat Asia/Tashkent Europe/Vienna America/New_York Europe/London Asia/Kathmandu"
 ARTICLE = """INSERT INTO articles (id, atom_id, source_id, version, language, title, title_made, lead,
-  text, content_html, complete, date_source, date_evidence, archived, first_seen_at, updated_at)
+  text, content_html, complete, date_source, date_evidence, archived, received_at, first_seen_at,
+  updated_at)
   VALUES (:id, :id, 1, 1, 'en', 'News', 0, 'News.', 'News.', '<p>News.</p>', 1, 'unknown', '', 0,
-  :at, :at)"""
+  :at, :at, :at)"""
 VERSION = """INSERT INTO article_versions (article_id, version, language, title, title_made, lead, text,
   content_html, complete, date_source, date_evidence, made_at)
   SELECT id, version, language, title, title_made, lead, text, content_html, complete, date_source,

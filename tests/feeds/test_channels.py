@@ -11,11 +11,12 @@ from tests.factories import MADE_AT, make_settings
 
 
 def test_there_is_a_feed_of_everything_each_theme_each_language_and_both() -> None:
-    """Each has a title of its own; news without a theme has no feed of its own."""
+    """And of corrections. Each has a title of its own; news without a theme has no feed of its own."""
     listed = channels(make_settings())
     assert [channel.slug for channel in listed] == [
         *("all", "drugs", "youth", "en", "ru"),
         *("drugs.en", "drugs.ru", "youth.en", "youth.ru"),
+        *("corrections", "corrections.en", "corrections.ru"),
     ]
     assert len({channel.title for channel in listed}) == len(listed)
 
@@ -26,6 +27,7 @@ def test_there_is_a_feed_of_everything_each_theme_each_language_and_both() -> No
         pytest.param("all", "Ashgabat Desk", "en", id="everything"),
         pytest.param("drugs", "Ashgabat Desk: Drugs", "en", id="in the site's first language"),
         pytest.param("drugs.ru", "Ashgabat Desk: Наркотики, на русском", "ru", id="in its own"),
+        pytest.param("corrections.ru", "Ashgabat Desk: Исправления, на русском", "ru", id="errors"),
     ],
 )
 def test_a_title_is_in_the_feeds_language(slug: str, title: str, language: str) -> None:

@@ -2,27 +2,28 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from digest.errors import PublishError
-from digest.feeds.files import HALF, MANIFEST, PublishReport, lay_out
+from digest.feeds.files import HALF, MANIFEST, Folder, PublishReport, part_of
+from digest.feeds.layout import Layout, Make
 from digest.store.files import replace_and_stat
+from tests.feeds.folders import contents
+
+
+def lay_out(folder: Path, names: Sequence[str], make: Make) -> PublishReport:
+    """All files of a folder, without a mark of what they are made from."""
+    layout = Layout(Folder(folder))
+    for part in dict.fromkeys(map(part_of, names)):
+        layout.lay(part, {name: "" for name in names if part_of(name) == part}, make)
+    return layout.finish()
 
 
 def lay(folder: Path, files: Mapping[str, bytes]) -> PublishReport:
-    """Files without a mark of what they are made from."""
-    return lay_out(folder, dict.fromkeys(files, ""), lambda names: [(n, files[n]) for n in names])
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != MANIFEST
-    }
+    return lay_out(folder, list(files), lambda names: [(n, files[n]) for n in names])
 
 
 def test_a_file_is_written_only_when_its_bytes_differ(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_new_files_can_be_read_by_the_web_server(tmp_path: Path) -> None:
 
 def test_a_second_run_touches_nothing(tmp_path: Path) -> None:
     """Not even the manifest."""
-    files = {"all.atom": b"a", "articles/1.html": b"b", "style.css": b"c"}
+    files = {"all.atom": b"a", "style.css": b"c", "articles/1.html": b"b"}
     assert lay(tmp_path / "feeds", files) == PublishReport(tuple(files), 0, ())
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     assert lay(tmp_path / "feeds", files) == PublishReport((), 3, ())
@@ -80,7 +81,8 @@ def test_a_manifest_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "keep.html").write_bytes(b"mine")
     (feeds / "digest.db").write_bytes(b"mine")
     names = "../keep.html\narticles/../../keep.html\ndigest.db\n/etc/x.html\n"
-    (feeds / MANIFEST).write_text(names, encoding="utf-8")
+    (feeds / MANIFEST).mkdir()
+    (feeds / MANIFEST / "feeds").write_text(names, encoding="utf-8")
     assert lay(feeds, {"all.atom": b"a"}).removed == ()
     assert (tmp_path / "keep.html").exists()
     assert (feeds / "digest.db").exists()
@@ -95,10 +97,24 @@ def test_a_crash_in_the_middle_forgets_no_file(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lay_out(tmp_path, {"one.atom": "", "two.atom": ""}, lambda _: half())
+        lay_out(tmp_path, ["one.atom", "two.atom"], lambda _: half())
     assert contents(tmp_path) == {"old.atom": b"o", "one.atom": b"1"}
     assert lay(tmp_path, {"two.atom": b"2"}).removed == ("old.atom", "one.atom")
     assert contents(tmp_path) == {"two.atom": b"2"}
+
+
+def test_compressed_files_that_are_missing_or_others_are_made_again(tmp_path: Path) -> None:
+    """A web server never sends an older text to those who take it compressed."""
+    files = {"all.atom": b"a" * 99, "articles/1.html": b"b" * 99}
+    lay(tmp_path, files)
+    packed = [tmp_path / f"{name}{ending}" for name in files for ending in (".br", ".gz")]
+    before = [path.read_bytes() for path in packed]
+    packed[0].unlink()
+    packed[3].write_bytes(b"other")
+    assert set(lay(tmp_path, files).written) == set(files)
+    assert [path.read_bytes() for path in packed] == before
+    assert lay(tmp_path, {"all.atom": b"a"}).removed == ("articles/1.html",)
+    assert [path.exists() for path in packed] == [True, True, False, False]
 
 
 def test_files_of_a_killed_process_are_removed_and_those_of_a_live_one_are_not(

@@ -1,6 +1,9 @@
 """An article as feeds and pages show it: cut, cleaned and linked."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from html import escape
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -102,7 +105,7 @@ def test_a_text_of_the_usual_length_is_in_feeds_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("time", "published"),
     [
-        pytest.param(None, datetime(2023, 4, 4, tzinfo=UTC), id="a day without a time"),
+        pytest.param(None, datetime(2023, 4, 4, 7, tzinfo=UTC), id="noon of a day without a time"),
         pytest.param(
             datetime(2023, 4, 4, 9, 30, 1, 999, tzinfo=UTC),
             datetime(2023, 4, 4, 9, 30, 1, tzinfo=UTC),
@@ -117,6 +120,81 @@ def test_published_is_the_date_that_the_source_states(
     known = KnownDate(date(2023, 4, 4), DateSource.STATED, "", time)
     assert item_of(make_article(published=known), (), SETTINGS).published == published
     assert item_of(make_article(published=UNDATED), (), SETTINGS).published is None
+
+
+@pytest.mark.parametrize(
+    ("language", "correction", "line"),
+    [
+        ("en", "the load was 12 kg", "Correction: the load was 12 kg."),
+        ("en", "The load was <12 kg>.", "Correction: The load was <12 kg>."),
+        ("en", "", "Corrected."),
+        ("en", "CORRECTION: the load was 12 kg", "CORRECTION: the load was 12 kg."),
+        ("ru", "груз весил 12 кг", "Исправление: груз весил 12 кг."),
+    ],
+)
+def test_a_corrected_article_says_what_was_corrected(
+    language: str, correction: str, line: str
+) -> None:
+    """In the article's language, in the summary and in the text; not once it is withdrawn."""
+    article = make_article(language=language, correction=correction)
+    item = item_of(article, (), SETTINGS)
+    assert item.summary == f"{line} The parties met in Ashgabat."
+    assert item.body_html.startswith(f"<p><em>{escape(line)}</em></p>\n<p>The parties")
+    gone = replace(article, withdrawn_at=datetime(2026, 11, 20, tzinfo=UTC))
+    assert line not in item_of(gone, (), SETTINGS).summary
+
+
+@pytest.mark.parametrize(
+    ("parts", "correction", "line"),
+    [
+        (("title", "text"), None, "Changed on 21 November 2026: headline, text."),
+        (("text", "correction"), "the load was 12 kg", "Corrected on 21 November 2026: the load was 12 kg."),
+        (("text", "correction"), "", "Corrected on 21 November 2026: text."),
+        (("correction",), "", "Corrected on 21 November 2026."),
+        (("text",), "the load was 12 kg", "Correction: the load was 12 kg. Changed on 21 November 2026: text."),
+        ((), None, ""),
+    ],
+)  # fmt: skip
+def test_a_correction_has_its_day_and_parts(
+    parts: tuple[str, ...], correction: str | None, line: str
+) -> None:
+    """By the newsroom's calendar, where it was already the 21st."""
+    at = datetime(2026, 11, 20, 20, tzinfo=UTC)
+    article = make_article(corrected_at=at, corrected=parts, correction=correction)
+    item = item_of(article, (), SETTINGS)
+    said = item.summary.replace("\N{NO-BREAK SPACE}", " ")
+    assert said == f"{line} The parties met in Ashgabat.".strip()
+
+
+@pytest.mark.parametrize(
+    ("zone", "came", "published"),
+    [
+        pytest.param("Asia/Ashgabat", "2026-11-28T19:30", "2026-11-28T19:30", id="00:30 in Ashgabat"),
+        pytest.param("Asia/Ashgabat", "2026-11-30T08:00", "2026-11-29T07:00", id="later in Ashgabat"),
+        pytest.param("America/New_York", "2026-11-29T05:30", "2026-11-29T05:30", id="00:30 in New York"),
+        pytest.param("America/New_York", "2026-11-30T02:00", "2026-11-29T17:00", id="an evening there"),
+        pytest.param("UTC", "2026-11-29T12:00", "2026-11-29T12:00", id="UTC"),
+    ],
+)  # fmt: skip
+def test_a_day_is_shown_as_that_day_where_the_newsroom_is(
+    zone: str, came: str, published: str
+) -> None:
+    """Its noon, or the moment when it came: the same day by the newsroom's calendar, and never ahead."""
+    seen = datetime.fromisoformat(f"{came}Z")
+    stated = KnownDate(date(2026, 11, 29), DateSource.TEXT)
+    article = make_article(published=stated, first_seen_at=seen)
+    moment = item_of(article, (), make_settings(site={"time_zone": zone})).published
+    assert moment == datetime.fromisoformat(f"{published}Z")
+    assert moment.astimezone(ZoneInfo(zone)).date() == stated.day
+
+
+@pytest.mark.parametrize("known", [None, datetime(2026, 11, 16, 18, tzinfo=UTC)])
+def test_no_entry_is_dated_after_we_first_saw_it(known: datetime | None) -> None:
+    """Copy of today that comes before noon, and copy whose hour has not come: dated when it came."""
+    came = datetime(2026, 11, 15, 19, 30, tzinfo=UTC)  # half past midnight in Ashgabat
+    stated = KnownDate(date(2026, 11, 16), DateSource.TEXT, "", known)
+    article = make_article(published=stated, first_seen_at=came)
+    assert item_of(article, (), SETTINGS).published == came
 
 
 def test_a_withdrawn_article_says_so_and_no_more_in_its_language() -> None:
@@ -194,5 +272,5 @@ def test_a_feed_was_updated_when_its_newest_article_was() -> None:
         item_of(make_article(id=1), (), SETTINGS),
         item_of(make_article(id=2, updated_at=newer), (), SETTINGS),
     ]
-    assert feed_view(everything, items, MADE_AT).updated == newer.replace(microsecond=0)
+    assert feed_view(everything, items, MADE_AT).updated == newer
     assert feed_view(everything, [], MADE_AT).updated == MADE_AT

@@ -119,11 +119,29 @@ def test_an_article_with_an_address_of_its_own_leads_there() -> None:
 
 
 def test_a_withdrawn_article_is_a_notice() -> None:
-    """Its address still opens, and says why there is no text."""
-    page = article_page(make_article(withdrawn_at=datetime(2026, 11, 19, tzinfo=UTC)))
+    """Its address still opens, and says why there is no text, and nothing of that text."""
+    gone = {"withdrawn_at": datetime(2026, 11, 19, tzinfo=UTC), "byline": "A. Writer"}
+    page = article_page(make_article(**gone, complete=False, title_made=True))
+    assert meta_of(page) == ["Wire copy", "4 April 2023", "Drugs"]
     body = page.xpath("//main")[0].text_content()
     assert "This article was withdrawn on 19\u00a0November\u00a02026." in body
     assert "They agreed" not in body
+
+
+def test_a_list_sets_off_what_was_corrected() -> None:
+    """Beside the headline, in our own voice; every page leads to the list of corrections."""
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    page = feed_page(make_article(corrected_at=at, corrected=("title",)), slug="corrections.en")
+    assert page.xpath("//h1")[0].text_content() == "Corrections"
+    [line] = page.xpath("//article/p/em")
+    assert line.text == "Changed on 20\u00a0November\u00a02026: headline."
+    assert line.getparent().text_content() == f"{line.text} The parties met in Ashgabat."
+    assert page.xpath("//footer//nav//a[@aria-current]/@href") == ["corrections.en.html"]
+    for other in (page, feed_page(slug="drugs.en")):
+        assert other.xpath("//footer//a[text()='Corrections']/@href") == ["corrections.en.html"]
+    assert article_page(make_article()).xpath("//footer//a[text()='Corrections']/@href") == [
+        "../corrections.en.html"
+    ]
 
 
 def test_a_language_that_the_site_does_not_publish_leads_to_everything() -> None:

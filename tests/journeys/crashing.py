@@ -43,7 +43,7 @@ FEW, MANY = 3, {SMTP: 10 * CONNECTIONS, READ: GROUP + 10, EMPTIED: GROUP + 10}
 
 def sender(desk: Desk, environment: Mapping[str, str] = os.environ) -> subprocess.Popen[str]:
     """`digest send --yes` as a process of its own."""
-    environment = {**environment, "PYTHONPATH": str(ROOT)}
+    environment = {"PYTHONPATH": str(ROOT), **environment}
     pipe = subprocess.PIPE
     return subprocess.Popen(
         desk.command("send", "--yes"), env=environment, stdout=pipe, stderr=pipe, text=True

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from digest.feeds.files import MANIFEST
 from digest.store.backups import backup, export_lines
 from digest.store.database import open_database
 from digest.store.owner import set_way_out, token_key
@@ -76,8 +77,8 @@ def old_bounces(desk: Desk) -> None:
 def add_old_bounces(desk: Desk) -> None:
     with desk.open() as db, db.write():
         db.run_many(
-            """INSERT INTO bounces (sha256, kind, read_at, raw)
-               VALUES (?, 'unknown', ?, zeroblob(1000))""",
+            """INSERT INTO bounces (sha256, kind, state, read_at, raw)
+               VALUES (?, 'unknown', 'noted', ?, zeroblob(1000))""",
             [(str(n), EARLY) for n in range(450)],
         )
 
@@ -154,7 +155,7 @@ def state(desk: Desk) -> dict[str, object]:
     contents: dict[str, object] = {}
     for path in sorted(desk.folder.rglob("*")):
         name = str(path.relative_to(desk.folder))
-        if path.is_dir() or name.startswith(("digest.db", ASIDE)) or name.endswith(".published"):
+        if path.is_dir() or name.startswith(("digest.db", ASIDE)) or MANIFEST in path.parts:
             continue
         if name.endswith(".db"):
             contents[name] = rows(path)

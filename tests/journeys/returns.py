@@ -3,7 +3,7 @@
 import email.utils
 from pathlib import Path
 
-from digest.mail.tokens import return_path, token_for
+from digest.mail.tokens import Purpose, return_path, token_for
 from digest.store.owner import token_key
 from tests.desks import Desk
 
@@ -31,9 +31,11 @@ def statuses(desk: Desk) -> dict[str, str]:
     return {row["address"]: row["status"] for row in desk.json("recipients", "list")}
 
 
-def token(desk: Desk, recipient_id: int) -> str:
+def token(
+    desk: Desk, recipient_id: int, purpose: Purpose = Purpose.SERVER, *, edition: int = 1
+) -> str:
     with desk.open() as db, db.write():
-        return token_for(token_key(db, lambda: b""), 1, recipient_id)
+        return token_for(token_key(db, lambda: b""), edition, recipient_id, purpose)
 
 
 def bounce(
@@ -45,9 +47,10 @@ def bounce(
     original: str | None = None,
     enclosed: bool = False,
     nth: int = 1,
+    edition: int = 1,
 ) -> bytes:
     """The report of a mail system about one of our messages."""
-    own = token(desk, recipient_id)
+    own = token(desk, recipient_id, edition=edition)
     return delivery_report(
         return_path(desk.settings, own) if verp else "bounces@news.example.org",
         status,
@@ -99,11 +102,11 @@ def abuse_report(message_id: str, number: int = 1) -> bytes:
 
 
 def leaving(desk: Desk, recipient_id: int) -> bytes:
-    return request_to_leave("other@elsewhere.example", token(desk, recipient_id))
+    return request_to_leave("other@elsewhere.example", token(desk, recipient_id, Purpose.READER))
 
 
 def request_to_leave(sender: str, of: str, number: int = 1) -> bytes:
-    """What a mail program writes when its user presses Unsubscribe; `of` is the message's token."""
+    """What a mail program writes when its user presses Unsubscribe; `of` is the reader's token."""
     to = f"leave+{of}@news.example.org"
     head = f"From: {sender}\nTo: {to}\nDelivered-To: {to}\nSubject: unsubscribe {number}\n"
     return f"{head}\n\n".encode()

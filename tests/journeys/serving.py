@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.desks import Desk
+from tests.desks import WATCHING, Desk
 
 
 def free_port() -> int:
@@ -19,12 +19,12 @@ def free_port() -> int:
 
 
 def ask(
-    port: int, path: str, headers: dict[str, str], method: str = "GET"
+    port: int, path: str, headers: dict[str, str], method: str = "GET", body: bytes | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers with names in lower case, and the body as it came."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     with contextlib.closing(connection):
-        connection.request(method, path, headers=headers)
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         lower = {name.lower(): value for name, value in answer.getheaders()}
         return answer.status, lower, answer.read()
@@ -57,6 +57,10 @@ class Running:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         return ask(self.port, path, names, method)
 
+    def watch(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """/readyz or /metrics, as monitoring asks for them."""
+        return ask(self.port, path, WATCHING)
+
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         self.log += [json.loads(line) for line in self.process.stderr]
@@ -70,6 +74,7 @@ def service(
     """The process, with at most `files` open files; it must end cleanly after the block, unless the
     block ended it.
     """
+    desk.open_reports()
     port = free_port()
     limited = ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh")
     words = [*limited, *desk.command("serve", "--port", str(port))]

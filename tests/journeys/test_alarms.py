@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -126,7 +127,7 @@ def test_a_leader_that_is_stopped_while_it_sends_is_named(
         while "sender" not in second.until("watch").get("raised", ()):
             pass
         said = f"Mail waits for process {first.process.pid}, which began to send at"
-        status, _, body = second.get("/readyz")
+        status, _, body = second.watch("/readyz")
         assert (status, said in json.loads(body)["faults"]["sender"]) == (503, True)
         assert said in watched.run("status").stdout
         first.process.send_signal(signal.SIGCONT)
@@ -153,7 +154,7 @@ def test_a_leader_that_is_stopped_in_a_write_is_named(watched: Desk, hook: Hook)
         with watched.open() as db, db.write():  # stands for the write in which it is stopped
             first.process.send_signal(signal.SIGSTOP)
             until_notified(second)
-            assert "lease" in json.loads(second.get("/readyz")[2])["faults"]
+            assert "lease" in json.loads(second.watch("/readyz")[2])["faults"]
         first.process.send_signal(signal.SIGCONT)
         until_notified(second)
     taken = [body for _, body in hook.taken if body["key"] == "database"]
@@ -181,7 +182,7 @@ def test_both_mails_pass_a_submission_server(desk: Desk, monkeypatch: pytest.Mon
 
 def test_a_verb_that_fails_repeatedly_is_reported(watched: Desk, hook: Hook) -> None:
     """Known only in the service's memory: three failures in a row, and the first success after."""
-    watched.edit_config('# bounces = "bounces"', 'bounces = "bounces"')
+    shutil.rmtree(watched.folder / "bounces")
     watched.configure(bounces_every_minutes="0.01")
     with service(watched) as running:
         until_notified(running)

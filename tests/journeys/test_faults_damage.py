@@ -21,6 +21,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "deliveries settle": ("--edition", "1", "--sent"),
     "recipients add": ("new@reader.example",),
     "recipients end": ("r1@reader.example",),
+    "bounces confirm": ("--waiting",),
+    "bounces discard": ("--waiting",),
     "bounces read": ("letter.eml",),
     "suppressions add": ("x@reader.example",),
     "suppressions import": ("list.csv",),

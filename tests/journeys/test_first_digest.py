@@ -12,6 +12,7 @@ import feedparser
 import pytest
 
 from tests.desks import LISTING, ROOT, Desk, make_desk
+from tests.feeds.folders import contents
 
 TRUTH = json.loads((ROOT / "tests/data/seeds.json").read_text("utf-8"))
 PRIVATE = ("zafari", "abdulhamidova", "998935547895", "[at]", "mobile: +")
@@ -90,11 +91,11 @@ def test_the_full_text_of_000_is_under_the_title_of_line_48(newcomer: Desk, list
 def test_no_press_contact_is_in_any_file(newcomer: Desk) -> None:
     """Must show 2: no name, number or address in any feed, page or mail."""
     folders = (newcomer.folder / "feeds", newcomer.folder / "preview")
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    files = [file for folder in folders for file in contents(folder).items()]
     assert len(files) > 80
-    for path in files:
-        text = path.read_bytes().decode("utf-8").lower()
-        assert [one for one in PRIVATE if one in text] == [], path
+    for name, data in files:
+        text = data.decode("utf-8").lower()
+        assert [one for one in PRIVATE if one in text] == [], name
     [message] = (newcomer.folder / "preview").glob("*.eml")
     for part in message_from_bytes(message.read_bytes(), policy=policy.default).walk():
         if isinstance(part, EmailMessage) and part.get_content_maintype() == "text":
@@ -173,7 +174,14 @@ def test_a_changed_word_is_a_second_version_in_the_feeds_that_contain_it(filled:
     assert {key: after[key] for key in same} == {key: before[key] for key in same}
     assert (before["version"], after["version"]) == (1, 2)
     assert after["updated_at"] > before["updated_at"]
-    slugs = {"all", "en", *after["themes"], *(f"{theme}.en" for theme in after["themes"])}
+    slugs = {
+        "all",
+        "en",
+        "corrections",
+        "corrections.en",
+        *after["themes"],
+        *(f"{theme}.en" for theme in after["themes"]),
+    }
     assert set(filled.json("publish")["written"]) == {
         f"articles/{after['id']}.html",
         *(f"{slug}.{form}" for slug in slugs for form in ("atom", "rss", "json", "html")),
@@ -184,7 +192,7 @@ def test_a_changed_word_is_a_second_version_in_the_feeds_that_contain_it(filled:
 def test_every_xml_feed_is_well_formed_to_a_reader(newcomer: Desk, form: str) -> None:
     """Must show 7: a feed reader finds no fault, and every entry has an id, link and title."""
     paths = sorted((newcomer.folder / "feeds").glob(f"*.{form}"))
-    assert len(paths) == 15
+    assert len(paths) == 18
     for path in paths:
         feed = feedparser.parse(path.read_bytes())
         assert not feed.bozo, (path, feed.get("bozo_exception"))
@@ -198,7 +206,7 @@ def test_every_xml_feed_is_well_formed_to_a_reader(newcomer: Desk, form: str) ->
 def test_every_json_feed_keeps_json_feed_1_1(newcomer: Desk) -> None:
     """Must show 7: version, title, and items with id and content."""
     paths = sorted((newcomer.folder / "feeds").glob("*.json"))
-    assert len(paths) == 15
+    assert len(paths) == 18
     for path in paths:
         feed = json.loads(path.read_bytes())
         assert feed["version"] == "https://jsonfeed.org/version/1.1"

@@ -118,7 +118,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Followed]:
             for reader in readers:
                 followed[reader.ending].own_requests += poll_when_served(running, desk, reader)
                 followed[reader.ending].held.append(reader.entries())
-        figures = running.get("/metrics")[2].decode()
+        figures = running.watch("/metrics")[2].decode()
     metric = r'^digest_http_responses_total\{route="(\w+)",status="(\d+)"\} (\d+)\.0$'
     for route, status, count in re.findall(metric, figures, re.MULTILINE):
         if route in followed:

@@ -18,7 +18,8 @@ import pytest
 from digest.cli.send import plan, send_editions
 from digest.editions.compose import compose_now
 from digest.editions.deliver import Portion
-from digest.editions.preview import EXAMPLE_TOKEN
+from digest.editions.preview import EXAMPLE_TOKENS
+from digest.mail.tokens import Tokens
 from digest.newsroom import Newsroom
 from tests.desks import LISTING, Desk, opened
 from tests.journeys.crashing import sender
@@ -60,17 +61,21 @@ def sent(desk: Desk, *options: str) -> str:
     return result.output
 
 
-def with_example_token(message: bytes, sender_address: str) -> bytes:
-    """The message as a dry run would show it: with the example's token for that of the return path."""
-    token = re.fullmatch(r"bounces\+([a-z2-7]{32})@news\.example\.org", sender_address)
-    assert token is not None, "the return path names the delivery"
-    own, example = token[1].encode(), EXAMPLE_TOKEN.encode()
+def with_example_tokens(message: bytes, sender_address: str) -> bytes:
+    """The message as a dry run would show it: with the example's tokens for those of the return path
+    and of the address for leaving."""
+    server = re.fullmatch(r"bounces\+([a-z2-7]{32})@news\.example\.org", sender_address)
+    reader = re.search(r"leave\+([a-z2-7]{32})@", message_from_bytes(message)["List-Unsubscribe"])
+    assert server is not None, "the return path names the delivery"
+    assert reader is not None
+    own = Tokens(server[1], reader[1]).octets()
     lines = message.split(b"\r\n")
-    for n, line in enumerate(lines):
-        if re.fullmatch(rb"[A-Za-z0-9+/]{44,}={0,2}", line) and own in (text := b64decode(line)):
-            lines[n] = b64encode(text.replace(own, example))
-        else:
-            lines[n] = line.replace(own, example)
+    for token, example in zip(own, EXAMPLE_TOKENS.octets(), strict=True):
+        for n, line in enumerate(lines):
+            if re.fullmatch(rb"[A-Za-z0-9+/]{44,}={0,2}", line) and token in b64decode(line):
+                lines[n] = b64encode(b64decode(line).replace(token, example))
+            else:
+                lines[n] = line.replace(token, example)
     return b"\r\n".join(lines)
 
 
@@ -106,7 +111,7 @@ def test_what_the_dry_run_shows_is_byte_for_byte_what_is_sent(
     for sender_address, recipient, message in server.mails:
         segment = next(one for one in shown["segments"] if one["languages"] == languages[recipient])
         eml = (newsroom.folder / "preview" / f"{segment['name']}.eml").read_bytes()
-        ours = with_example_token(message, sender_address)
+        ours = with_example_tokens(message, sender_address)
         assert without(ours, "To") == without(eml, "To")
         assert recipient in message_from_bytes(message)["To"]
         text = " ".join(text_of(message_from_bytes(message)).split())
@@ -259,7 +264,7 @@ def test_a_later_portion_is_the_same_mail(
     change(newsroom)
     shown = rehearse(newsroom)
     sent(newsroom, "--to", "second@reader.example")
-    mails = [without(with_example_token(mail[2], mail[0]), "To") for mail in server.mails]
+    mails = [without(with_example_tokens(mail[2], mail[0]), "To") for mail in server.mails]
     [name] = [
         one["name"]
         for one in shown["segments"]
@@ -319,7 +324,10 @@ def test_only_what_a_person_saw_is_sent(newsroom: Desk, server: Submission) -> N
 
 
 def test_the_dry_run_counts_who_will_be_mailed(newsroom: Desk, server: Submission) -> None:
-    """Without those who unsubscribed or were suppressed since the edition was composed."""
+    """Without those who unsubscribed or were suppressed, before the edition was composed or since."""
+    newsroom.run("suppressions", "add", BORIS)
+    assert sum(one["recipients"] for one in rehearse(newsroom)["segments"]) == 2
+    newsroom.run("suppressions", "remove", BORIS)
     sent(newsroom, "--limit", "1")
     newsroom.run("suppressions", "add", BORIS)
     shown = rehearse(newsroom)

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.desks import Desk
+from tests.desks import WATCHING, Desk
 from tests.journeys.serving import service
 from tests.mail.fault_server import HANG, FaultServer
 from tests.mail.fault_server import running as running_server
@@ -51,13 +52,18 @@ def test_one_command_reads_publishes_and_serves(quick: Desk):
                 f"/feeds/all.{ending}", If_Modified_Since=headers["last-modified"]
             )
             assert by_date[0] == 304
+        pace = re.search(r"<ttl>(\d+)</ttl>", running.get("/feeds/all.rss")[2].decode())
+        assert pace is not None
+        for ending in ("atom", "rss", "json", "html"):
+            said = running.get(f"/feeds/all.{ending}")[1]["cache-control"]
+            assert said == f"public, max-age={int(pace[1]) * 60}"
         status, headers, body = running.get("/feeds/all.html", "HEAD", Accept_Encoding="gzip, br")
         assert (status, headers["content-encoding"], body) == (200, "br", b"")
 
-        status, _, body = running.get("/readyz")
+        status, _, body = running.watch("/readyz")
         ready = json.loads(body)
         assert (status, ready["ready"], ready["lease"]["leads"]) == (200, True, True)
-        figures = running.get("/metrics")[2].decode()
+        figures = running.watch("/metrics")[2].decode()
         assert 'digest_articles{source="seeds"} 36.0' in figures
         assert 'digest_http_responses_total{route="atom",status="304"} 2.0' in figures
         assert quick.run("schedule").stdout.rstrip().endswith(f"process {running.process.pid}.")
@@ -102,7 +108,7 @@ def test_an_edition_that_is_due_is_sent_automatically(quick: Desk):
     with service(quick) as running:
         sent = running.until("send")["editions"]
         assert [(one["digest"], one["sent"], one["queued"]) for one in sent] == [("weekly", 1, 0)]
-        assert 'state="sent"} 1.0' in running.get("/metrics")[2].decode()
+        assert 'state="sent"} 1.0' in running.watch("/metrics")[2].decode()
     assert len(list((quick.folder / "outbox" / "new").iterdir())) == 1
     assert ADDRESS not in json.dumps(running.log)
 
@@ -114,11 +120,33 @@ def test_a_new_config_is_loaded_and_a_faulty_one_refused(quick: Desk):
         quick.configure(cache_seconds="-1")
         running.process.send_signal(signal.SIGHUP)
         assert "web.cache_seconds" in running.until("config refused")["faults"][0]
-        assert "max-age=300" in running.get("/feeds/all.rss")[1]["cache-control"]
+        assert "max-age=300" in running.get("/feeds/feeds.opml")[1]["cache-control"]
         quick.configure(cache_seconds="7", port="1")
         running.process.send_signal(signal.SIGHUP)
         assert running.until("config reloaded")["needs_restart"] == ["web.port"]
-        assert "max-age=7" in running.get("/feeds/all.rss")[1]["cache-control"]
+        assert "max-age=7" in running.get("/feeds/feeds.opml")[1]["cache-control"]
+
+
+def test_only_who_has_the_token_sees_how_the_service_is(quick: Desk):
+    """To others a report is a missing page; a new token counts after SIGHUP, and no log names one."""
+    token = quick.folder / "monitor-token"
+    with service(quick) as running:
+        running.until("read")
+        for path in ("/readyz", "/metrics"):
+            assert running.watch(path)[0] == 200
+            status, headers, body = running.get(path)
+            missing = running.get("/nothing")
+            assert (status, body) == (404, missing[2])
+            assert headers.keys() == missing[1].keys()
+        for new in (b"another-token-of-ours\n", b"\xff"):
+            token.write_bytes(new)
+            running.process.send_signal(signal.SIGHUP)
+            running.until("config reloaded" if new[-1:] == b"\n" else "monitoring is closed")
+            assert running.watch("/readyz")[0] == 404
+        assert running.get("/readyz", Authorization="Bearer another-token-of-ours")[0] == 404
+    log = json.dumps(running.log)
+    assert WATCHING["Authorization"].split()[1] not in log
+    assert "another-token" not in log
 
 
 def test_a_verb_that_fails_is_logged_and_stops_nothing(quick: Desk):
@@ -126,7 +154,7 @@ def test_a_verb_that_fails_is_logged_and_stops_nothing(quick: Desk):
     (quick.folder / "feeds").write_text("in the way")
     with service(quick) as running:
         assert "feeds" in running.until("read")["fault"]
-        assert 'digest_failures_total{verb="read"} 1.0' in running.get("/metrics")[2].decode()
+        assert 'digest_failures_total{verb="read"} 1.0' in running.watch("/metrics")[2].decode()
         assert running.get("/healthz")[0] == 200
 
 
@@ -207,7 +235,7 @@ def test_idle_connections_leave_the_verbs_their_files(quick: Desk):
             "New rules for customs officers\n\nThey apply at once."
         )
         running.until_added()
-        assert running.get("/readyz")[0] == 200
+        assert running.watch("/readyz")[0] == 200
         closed = [select.select([one], [], [], 0)[0] != [] for one in idle]
         assert closed == [True] * 945 + [False] * 55
     assert {one["level"] for one in running.log} == {"info"}

@@ -38,6 +38,17 @@ def test_a_new_newsroom_is_well(filled: Desk) -> None:
     assert filled.run("doctor").exit_code == 0
 
 
+def test_copy_that_no_digest_carries_is_counted(filled: Desk) -> None:
+    """For the operator: which languages came in that nobody gets by mail."""
+    assert "languages" not in findings(filled)
+    with filled.open() as db, db.write():
+        db.run("UPDATE articles SET language = 'de' WHERE id IN (1, 2)")
+        db.run("UPDATE articles SET language = '' WHERE id = 3")
+    mark, said = findings(filled)["languages"]
+    assert mark == "yellow"
+    assert "articles: 2 in de, 1 in an unknown language; no digest" in said
+
+
 def test_a_backup_that_is_missing_or_old_is_found(filled: Desk) -> None:
     """For the operator whose cron died."""
     assert grade(filled, "backup") == "green"
@@ -108,6 +119,18 @@ def test_mail_to_leave_comes_to_our_domain(filled: Desk, address: str, mark: str
     assert grade(filled, "leaving") == mark
 
 
+def test_readers_can_leave_with_one_click(filled: Desk) -> None:
+    """What large providers ask; no question where mail stays here."""
+    assert findings(filled)["one-click"][0] == "green"
+    use_smtp(filled, 1)
+    mark, text = findings(filled)["one-click"]
+    assert mark == "yellow"
+    assert "5,000" in text
+    assert "web.public_url" in text
+    filled.edit_config("# public_url", "public_url")
+    assert grade(filled, "one-click") == "green"
+
+
 def test_a_mail_over_its_budget_is_found(filled: Desk) -> None:
     """For readers in Gmail, which clips it."""
     filled.configure(budget_kb="10")
@@ -123,6 +146,7 @@ def test_a_mail_over_its_budget_is_found(filled: Desk) -> None:
         pytest.param("mail/edition.txt", "\n\n{{ mail.nam }}", "sample mail", 3, id="misspelt"),
         pytest.param("web/feed.html", "{{ 1 / 0 }}", "sample pages", 1, id="what Python refuses"),
         pytest.param("web/article.html", "{{ x.y }}", "sample pages", 1, id="page of an article"),
+        pytest.param("web/leave.html", "{{ x.y }}", "sample pages", 1, id="page for leaving"),
         pytest.param("mail/edition.txt", "News", "sample mail", None, id="no way to leave"),
     ],
 )
@@ -139,7 +163,7 @@ def test_a_broken_template_of_the_operator_is_found_before_any_news(
     assert mark == "red"
     assert name in said
     assert line is None or f"{place}, line {line}:" in said
-    if name.startswith("web/"):
+    if name.startswith("web/") and name != "web/leave.html":  # which is not published
         desk.run("ingest")
         result = desk.run("publish")
         assert result.exit_code == 1
@@ -152,7 +176,7 @@ def test_a_folder_of_templates_that_is_gone_is_found(filled: Desk) -> None:
     (mine / "mail").mkdir(parents=True)
     (mine / "mail" / "edition.txt").write_text("{{ mail.footer.leave.url }}\n", "utf-8")
     filled.edit_config('# templates = "my-templates"', 'templates = "mine"')
-    assert findings(filled)["templates"] == ("green", f"15 can be read, 1 of them in {mine} ")
+    assert findings(filled)["templates"] == ("green", f"16 can be read, 1 of them in {mine} ")
     mine.rename(filled.folder / "moved")
     mark, said = findings(filled)["templates"]
     assert mark == "red"
@@ -236,7 +260,7 @@ def test_published_feeds_are_looked_at(filled: Desk) -> None:
     """For the readers: missing, for another address, cut short, too large; each with what to do."""
     assert findings(filled)["published feeds"][0] == "yellow"
     filled.publish()
-    assert findings(filled)["published feeds"] == ("green", "45 are complete ")
+    assert findings(filled)["published feeds"] == ("green", "54 are complete ")
     filled.configure(entries="51", base_url='"https://news.ashgabat.test"')
     filled.edit_config("news.example.org/feeds", "news.elsewhere.test/feeds")
     mark, said = findings(filled)["published feeds"]
@@ -300,6 +324,23 @@ def test_a_damaged_database_does_not_end_the_doctor(filled: Desk) -> None:
     assert found["database"][0] == "red"
     assert "backup" in found["database"][1]
     assert found["leaving"][0] == "green"
+
+
+def test_what_came_back_must_be_read_and_decided(filled: Desk, server: FaultServer) -> None:
+    """For people who leave by mail: red until somebody reads it; what waits is named."""
+    use_smtp(filled, server.port, reads=False)
+    assert findings(filled)["bounces"][0] == "red"
+    assert "Set bounces in [service]" in findings(filled)["bounces"][1]
+    for name in ("cur", "new", "tmp"):
+        (filled.folder / "mail" / name).mkdir(parents=True)
+    assert findings(filled)["decisions"][0] == "green"
+    filled.run("recipients", "add", "a@reader.example")
+    letter = "From: a@reader.example\nTo: leave@news.example.org\nSubject: bye\n\n\n"
+    (filled.folder / "mail" / "new" / "1").write_text(letter, "utf-8")
+    filled.run("bounces", "read", str(filled.folder / "mail"))
+    found = findings(filled)
+    assert (found["bounces"][0], found["decisions"][0]) == ("green", "yellow")
+    assert found["decisions"][1].startswith("1 without proof")
 
 
 def test_a_relay_that_accepts_us_is_green(filled: Desk, server: FaultServer) -> None:

@@ -65,6 +65,26 @@ def test_a_verb_that_could_not_start_is_woken_again(leading: Service):
     assert (tick.running, tick.runs, tick.failures) == (False, 2, 2)
 
 
+@pytest.mark.parametrize("running", [False, True])
+def test_feeds_are_published_when_an_embargo_ends(leading: Service, running: bool) -> None:
+    """For readers: at the next beat, also if it ended while documents were read."""
+    tick = leading.ticks[Verb.READ]
+    tick.running, leading._embargoed = running, 1
+
+    async def beat() -> datetime:
+        leading._scheduler.start(paused=True)
+        await leading._beat()
+        times = [
+            job.next_run_time for job in leading._scheduler.get_jobs() if job.args[0] is Verb.READ
+        ]
+        leading._scheduler.shutdown(wait=False)
+        return min(times)
+
+    before = leading.newsroom.now()
+    assert (before <= asyncio.run(beat()) <= leading.newsroom.now()) != running
+    assert leading._embargoed == int(running)
+
+
 def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
     """For the readers of the daily one, while the template of the weekly one has a fault."""
     second = '[[digests]]\nname = "daily"\ntitle = { en = "The day", ru = "День" }\n\n'

@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from digest.audience.evidence import Evidence, take_evidence
 from digest.editions.compose import compose_due
 from digest.editions.store import hold_edition
 from digest.model import Trouble
 from digest.service.troubles import LEASE, Failing, find_troubles, unserved
 from digest.store.database import Database, text_from_moment
-from digest.store.owner import sole_sender, take_lease
+from digest.store.owner import note_bounces_read, sole_sender, take_lease
 from tests.desks import Desk, opened
-from tests.mailing import MONDAY, Office
+from tests.mailing import MONDAY, Office, use_smtp
 
 HOUR = MONDAY
 """Eight in Ashgabat: the window of the first edition ends."""
@@ -96,6 +97,51 @@ def untouched(desk: Desk, db: Database) -> None:
     pass
 
 
+def letters(
+    db: Database, kind: str, many: int, *, proven: bool, edition: int | None = None
+) -> None:
+    """Letters about the first eight recipients in turn, read at SOON."""
+    with db.write():
+        for n in range(many):
+            said = Evidence(
+                key=f"{kind} {n}".encode(),
+                kind=kind,
+                proven=proven,
+                found_by="verp" if proven else "recipient",
+                recipient_id=n % 8 + 1,
+                edition_id=edition,
+            )
+            take_evidence(db, said, SOON)
+
+
+def unproven(desk: Desk, db: Database) -> None:
+    settled(desk, db)
+    letters(db, "complaint", 20, proven=False)
+
+
+def unwanted(desk: Desk, db: Database) -> None:
+    settled(desk, db)
+    letters(db, "policy", 5, proven=True, edition=1)
+
+
+def by_smtp(desk: Desk, db: Database) -> None:
+    settled(desk, db)
+    with db.write():
+        db.run("UPDATE editions SET dated_at = ?", (text_from_moment(SOON),))
+    use_smtp(desk, 25, reads=False)
+
+
+def unread(desk: Desk, db: Database) -> None:
+    by_smtp(desk, db)
+    desk.edit_config("# bounces =", "bounces =")
+
+
+def read_last(desk: Desk, db: Database) -> None:
+    unread(desk, db)
+    with db.write():
+        note_bounces_read(db, SOON)
+
+
 LATER = SOON + timedelta(hours=7)
 Break = Callable[[Desk, Database], None]
 
@@ -112,6 +158,11 @@ Break = Callable[[Desk, Database], None]
         pytest.param(untouched, LATER, "edition late weekly", HOUR, "has not been composed", "digest compose weekly", id="an hour that nobody kept"),
         pytest.param(unreadable, LATER, "source seeds", SOON, "empty.txt of the source seeds cannot be read: is empty", "then: digest ingest", id="a document for long"),
         pytest.param(missing, SOON, "source seeds", SOON, "there is no such folder", "then: digest ingest", id="the folder is gone"),
+        pytest.param(unproven, SOON, "unproven letters", SOON, "20 letters within a day", "digest bounces discard --waiting", id="many letters without proof"),
+        pytest.param(unwanted, SOON, "policy weekly/1", SOON, "5 recipients' servers refused edition weekly/1", "--kind policy", id="our mail is refused"),
+        pytest.param(by_smtp, SOON, "bounces unread", SOON, "names no mailbox of bounces", "Set bounces in [service]", id="nobody reads the mailbox"),
+        pytest.param(unread, SOON + timedelta(hours=49), "bounces unread", SOON, "not read for 48 hours", "Set bounces", id="the mailbox was never read"),
+        pytest.param(read_last, SOON + timedelta(hours=49), "bounces unread", SOON, "not read for 48 hours", "Set bounces", id="the mailbox was not read for long"),
         pytest.param(unreachable, SOON, "source seeds", SOON, "cannot be read (File name too long)", "readable, then: digest ingest", id="the disk does not tell"),
     ],
 )  # fmt: skip
@@ -170,6 +221,12 @@ def repaired(desk: Desk, db: Database) -> None:
     (desk.seeds / "empty.txt").unlink()
 
 
+def few_unproven(desk: Desk, db: Database) -> None:
+    settled(desk, db)
+    letters(db, "complaint", 19, proven=False)
+    letters(db, "policy", 4, proven=True, edition=1)
+
+
 def no_news(desk: Desk, db: Database) -> None:
     with db.write():
         db.run("UPDATE articles SET language = 'tk'")
@@ -185,6 +242,9 @@ def no_news(desk: Desk, db: Database) -> None:
         pytest.param(under_way, LATER, id="a long sending goes on"),
         pytest.param(unreadable, SOON + timedelta(hours=5), id="a document for a short while"),
         pytest.param(repaired, LATER, id="the document was taken away"),
+        pytest.param(few_unproven, SOON, id="some letters without proof"),
+        pytest.param(unread, SOON + timedelta(hours=47), id="a mailbox that is new"),
+        pytest.param(read_last, SOON + timedelta(hours=47), id="a mailbox that was read"),
         pytest.param(no_news, LATER, id="a week without news for the digest"),
     ],
 )  # fmt: skip

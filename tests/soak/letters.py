@@ -35,7 +35,7 @@ def message(kind: str, received: Received, number: int) -> bytes:
     if kind == "rubbish":
         return b"From nobody\n\xff\xfe\x00 no mail at all " + str(number).encode()
     if kind == "leave":
-        return request_to_leave(sender, received.token, number)
+        return request_to_leave(sender, received.leave, number)
     if kind == "away":
         head = f"From: {sender}\nTo: {bounces}\nSubject: Away {number}\n"
         return f"{head}Auto-Submitted: auto-replied\n\nI am away until Monday.\n".encode()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.desks import WATCHING
 from tests.journeys.serving import ask
 from tests.soak.newsroom import MOST_ENTRIES, Newsroom
 from tests.soak.plan import Terms
@@ -70,7 +71,7 @@ class Machines:
 
     def ready(self, life: Life) -> dict[str, Any] | None:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return dict(json.loads(ask(life.port, "/readyz", {})[2])) if life.serves else None
+            return dict(json.loads(ask(life.port, "/readyz", WATCHING)[2])) if life.serves else None
         return None
 
     def look(self) -> None:
@@ -80,7 +81,7 @@ class Machines:
             if answer is not None and answer["ready"] is False:
                 self.unready[", ".join(answer["faults"].values())] += 1
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if life.serves and ask(life.port, "/metrics", {})[0] != 200:
+                if life.serves and ask(life.port, "/metrics", WATCHING)[0] != 200:
                     self.faults.append("no /metrics")
 
     def kill(self) -> None:

@@ -89,9 +89,9 @@ class Newsroom:
         with self.desk.config.open("a", encoding="utf-8") as file:
             file.write(MORE)
         use_smtp(self.desk, port, connections=CONNECTIONS)
+        self.desk.open_reports()
         self.desk.edit_config('name = "seeds" ', 'name = "wire" ')
         self.desk.edit_config('path = "seeds" ', 'path = "wire" ')
-        self.desk.edit_config("# bounces =", "bounces =")
         self.desk.configure(
             mail_to=f'["{OPERATOR}"]',
             daily_backup="true",

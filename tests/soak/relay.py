@@ -16,6 +16,7 @@ from digest.mail.tokens import find_tokens
 from tests.soak.plan import drawn_from
 
 MESSAGE_ID = re.compile(rb"(?mi)^Message-ID: *(<[^>\r\n]+>)")
+LEAVE = re.compile(rb"<mailto:leave\+([a-z2-7]{32})@")
 TAKEN = "taken"
 """Answered with 250."""
 SWALLOWED = "swallowed"
@@ -44,9 +45,11 @@ AT_END = (
 
 @dataclass(frozen=True)
 class Received:
-    """A body that came: for which delivery, to whom, under which Message-ID, and its fate."""
+    """A body that came: for which delivery, by the tokens in its return path and in its address for
+    leaving, to whom, under which Message-ID, and its fate."""
 
     token: str
+    leave: str
     address: str
     message_id: str
     fate: str
@@ -134,8 +137,10 @@ class Relay:
         fate = TAKEN if act in (None, "slow") else act.rpartition(" ")[2]
         match = MESSAGE_ID.search(envelope.original_content or b"")
         name = match[1].decode() if match else ""
+        match = LEAVE.search(envelope.original_content or b"")
+        leave = match[1].decode() if match else ""
         if token is not None:
-            self.received.append(Received(token, envelope.rcpt_tos[0], name, fate))
+            self.received.append(Received(token, leave, envelope.rcpt_tos[0], name, fate))
         elif fate != DROPPED:
             self.notices[name] += 1
         if self.trap is not None:

@@ -8,11 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
 from digest.errors import StoreError
-from digest.store.database import SCHEMA_VERSION, Database, created_at, open_database, sqlite3
+from digest.store.database import (
+    SCHEMA_VERSION,
+    Database,
+    Parameters,
+    created_at,
+    is_empty,
+    open_database,
+    sqlite3,
+)
 from tests.desks import MADE_AT
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
@@ -95,6 +104,21 @@ def test_many_processes_may_make_the_store_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for i in range(8):
             assert len(set(pool.map(opened, [tmp_path / f"{i}.db"] * 4, range(4)))) == 1
+
+
+def test_a_store_made_while_we_look_is_ours(tmp_path: Path) -> None:
+    """Another process may make the tables between any two of our questions."""
+
+    class Looking(Database):
+        def value(self, sql: str, parameters: Parameters = ()) -> Any:
+            answer = super().value(sql, parameters)
+            open_database(self.path, now=MADE_AT).close()
+            return answer
+
+    path = tmp_path / "digest.db"
+    with Looking(sqlite3.connect(path), path, read_only=False) as looking:
+        assert is_empty(looking)  # then the maker's lock is waited for, and it is asked again
+        assert not is_empty(looking)
 
 
 @pytest.mark.parametrize("how", [{"now": MADE_AT, "read_only": True}, {}])

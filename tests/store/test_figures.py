@@ -138,7 +138,7 @@ def test_totals(furnished: Database) -> None:
         furnished.run("UPDATE documents SET error = 'no text' WHERE source_id = 2")
         save_filing(furnished, 1, [], "a")
         save_filing(furnished, 2, [], "c")
-    row = totals(furnished)
+    row = totals(furnished, START)
     assert (row["articles"], row["summaries"], row["undated"]) == (4, 2, 1)
     rows = sources_at_a_glance(furnished)
     sources = [(row["documents"], row["faulty"], row["articles"]) for row in rows]

@@ -1,11 +1,10 @@
 """Old bounces and server answers are deleted, and nothing else is touched."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from digest.audience.suppressions import Report, keep_report, raw_return
+from digest.audience.evidence import Evidence, raw_return, take_evidence
 from digest.errors import StoreError
 from digest.newsroom import Newsroom
 from digest.service.jobs import Worker
@@ -21,10 +20,11 @@ DAYS = {"bounce_days": 90, "answer_days": 365}
 
 
 def add_bounce(db: Database, raw: bytes, read_at: datetime) -> int:
-    mail: Any = {"recipient_id": None, "edition_id": None, "raw": raw, "sha256": raw.hex()}
-    why: Any = {"kind": "hard", "status_code": "5.1.1", "diagnostic": "no such user"}
+    said = Evidence(
+        key=raw, kind="hard", proven=False, status="5.1.1", diagnostic="no such user", raw=raw
+    )
     with db.write():
-        keep_report(db, Report(found_by="verp", **mail, **why), read_at)
+        take_evidence(db, said, read_at)
     return int(db.value("SELECT max(id) FROM bounces"))
 
 
@@ -57,8 +57,8 @@ def test_many_bounces_are_pruned_in_short_writes(db: Database) -> None:
     """Other writers need not wait for all of them; a stop ends it between two writes."""
     with db.write():
         db.run_many(
-            """INSERT INTO bounces (sha256, kind, read_at, raw)
-               VALUES (?, 'unknown', '2020-01-01T00:00:00.000000Z', x'00')""",
+            """INSERT INTO bounces (sha256, kind, state, read_at, raw)
+               VALUES (?, 'unknown', 'noted', '2020-01-01T00:00:00.000000Z', x'00')""",
             [(str(n),) for n in range(450)],
         )
     asked = iter([False, True, True, True])

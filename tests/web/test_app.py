@@ -11,13 +11,21 @@ from pathlib import Path
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from digest.web.app import DRAIN_SECONDS, FeedApp, GuardedProtocol, listen, serve
+from digest.web.app import DRAIN_SECONDS, FeedApp, GuardedProtocol, Report, listen, serve
 from digest.web.files import FileCache
 
 
 def application(folder: Path) -> FeedApp:
     files = FileCache(folder, limit=100_000_000, cache_seconds=60, seconds=lambda: 0.0)
-    return FeedApp(files, "https://news.example.org/feeds/", {})
+    app = FeedApp(files, "https://news.example.org/feeds/", {"/metrics": figures})
+    app.serve(
+        files, "https://news.example.org/feeds/", {"/leave/": figures}, "https://a.example/news"
+    )
+    return app
+
+
+async def figures(*_: object) -> Report:
+    return Report(200, b"text/plain", b"figures")
 
 
 class Impatient(GuardedProtocol):
@@ -112,9 +120,18 @@ def asked(app: FeedApp, path: str, method: str = "GET", **headers: str) -> tuple
         pytest.param("/feeds/all.atom", "GET", {}, 200, id="a feed"),
         pytest.param("/feeds/all.atom", "HEAD", {}, 200, id="its head"),
         pytest.param("/feeds/all.atom", "GET", {"if_none_match": "*"}, 304, id="unchanged"),
-        pytest.param("/feeds/all.atom", "POST", {}, 405, id="only GET and HEAD"),
+        pytest.param("/feeds/all.atom", "POST", {}, 405, id="only GET, HEAD and OPTIONS"),
+        pytest.param("/feeds/all.atom", "OPTIONS", {}, 204, id="whether another site may ask"),
+        pytest.param("/feeds/none.atom", "OPTIONS", {}, 405, id="no such feed for another site"),
+        pytest.param("/feeds/all.html", "OPTIONS", {}, 405, id="a page is not for other sites"),
+        pytest.param("/feeds/archives/all.1.atom", "GET", {}, 200, id="an archive"),
+        pytest.param("/feeds/archives/all.1.atom.gz", "GET", {}, 404, id="a packed file"),
+        pytest.param("/feeds/archives/.published", "GET", {}, 404, id="a hidden file of archives"),
         pytest.param("/", "GET", {}, 302, id="the front leads to all news"),
         pytest.param("/healthz", "GET", {}, 200, id="alive"),
+        pytest.param("/news", "GET", {}, 302, id="the site's own path"),
+        pytest.param("/news/", "GET", {}, 302, id="the site's own path, as a folder"),
+        pytest.param("/robots.txt", "GET", {}, 200, id="for crawlers"),
         pytest.param("/feeds/none.atom", "GET", {}, 404, id="no such feed"),
         pytest.param(f"/feeds/{'a' * 300}.atom", "GET", {}, 404, id="longer than a name may be"),
         pytest.param(f"/feeds/{'a' * 65000}.atom", "GET", {}, 404, id="longer than a path may be"),
@@ -128,8 +145,11 @@ def asked(app: FeedApp, path: str, method: str = "GET", **headers: str) -> tuple
 )
 def test_only_published_files_are_served(tmp_path: Path, path, method, headers, status):
     """Statuses of all kinds of requests; each is counted under one of a few routes."""
-    (tmp_path / "all.atom").write_bytes(b"<feed/>")
+    (tmp_path / "archives").mkdir()
+    for name in ("all.atom", "all.html", *(f"archives/all.1.atom{end}" for end in ("", ".gz"))):
+        (tmp_path / name).write_bytes(b"<feed/>")
     (tmp_path / ".published").write_text("all.atom\n")
+    (tmp_path / "archives" / ".published").write_text("all.atom\n")
     (tmp_path / "digest.db").write_text("private")
     (tmp_path / "articles.html").mkdir()
     app = application(tmp_path)
@@ -137,13 +157,115 @@ def test_only_published_files_are_served(tmp_path: Path, path, method, headers, 
     assert answer == status
     assert app.seen.total() == 1
     if status == 304:
-        assert set(sent) == {"etag", "cache-control", "vary"}
+        said = {"etag", "cache-control", "expires", "date", "vary"}
+        assert set(sent) == said | {"access-control-allow-origin", "access-control-expose-headers"}
         assert body == b""
     if status == 405:
-        assert sent["allow"] == "GET, HEAD"
+        assert sent["allow"] == ("GET, HEAD" if path.endswith(".html") else "GET, HEAD, OPTIONS")
     if method == "HEAD":
         assert body == b""
         assert int(sent["content-length"]) > 0
+
+
+@pytest.mark.parametrize("token", [None, "0123456789abcdef"])
+@pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer ", "Bearer None", "Basic 0123456789abcdef", "Bearer 0123456789abcdef0"])  # fmt: skip
+def test_a_report_does_not_exist_without_the_token(tmp_path: Path, token, given):
+    """Strangers learn nothing of the service, not even that there is something to learn."""
+    app = application(tmp_path)
+    app.token = token
+    headers = {} if given is None else {"authorization": given}
+    answers = [asked(app, path, **headers) for path in ("/metrics", "/nothing")]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+    if token is not None:
+        assert asked(app, "/metrics", authorization=f"bearer {token}")[2] == b"figures"
+
+
+def test_crawlers_may_read_all_but_forms(tmp_path: Path):
+    """robots.txt at the root of the origin (RFC 9309)."""
+    assert asked(application(tmp_path), "/robots.txt")[2] == b"User-agent: *\nDisallow: /leave/\n"
+
+
+def test_pages_of_other_sites_may_revalidate_feeds(tmp_path: Path):
+    """CORS on what is read, on what is unchanged, and before; pages are not for other sites."""
+    for name in ("all.atom", "all.rss", "all.json", "feeds.opml", "all.html"):
+        (tmp_path / name).write_bytes(b"<feed/>")
+        app = application(tmp_path)
+        for headers in ({}, {"if_none_match": "*"}):
+            _, sent, _ = asked(app, f"/feeds/{name}", **headers)
+            shared = None if name == "all.html" else "*"
+            assert sent.get("access-control-allow-origin") == shared
+            exposed = sent.get("access-control-expose-headers")
+            assert exposed == (shared and "ETag, Last-Modified")
+    _, sent, body = asked(application(tmp_path), "/feeds/all.atom", "OPTIONS")
+    assert (sent["access-control-allow-origin"], body) == ("*", b"")
+    assert sent["access-control-allow-methods"] == sent["allow"] == "GET, HEAD, OPTIONS"
+    assert {"If-None-Match", "If-Modified-Since"} <= set(
+        sent["access-control-allow-headers"].split(", ")
+    )
+    assert int(sent["access-control-max-age"]) > 0
+
+
+HOST = b"GET /feeds/all.atom HTTP/1.1\r\nHost: "
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param(b"GET /feeds/all.atom HTTP/1.1", 400, id="none"),
+        pytest.param(b"GET /healthz HTTP/1.1", 400, id="none, not for a feed"),
+        pytest.param(b"GET /leave/token HTTP/1.1", 400, id="none, for a form"),
+        pytest.param(HOST + b"a\r\nHost: a", 400, id="two"),
+        pytest.param(HOST + b"a\r\nhost: b", 400, id="two that differ"),
+        pytest.param(HOST + b"a b", 400, id="no host"),
+        pytest.param(HOST + b"a/b", 400, id="a path"),
+        pytest.param(HOST + b"a@b", 400, id="a user"),
+        pytest.param(HOST + b"a:http", 400, id="no port"),
+        pytest.param(HOST + b" news.example.org:8080 ", 200, id="a name and a port"),
+        pytest.param(HOST + b"[2001:db8::1]:80", 200, id="an address"),
+        pytest.param(HOST, 200, id="an empty one"),
+        pytest.param(b"GET /feeds/all.atom HTTP/1.0", 200, id="none in HTTP/1.0"),
+        pytest.param(
+            b"GET /feeds/all.atom HTTP/1.0\r\nHost: a\r\nHost: a", 400, id="two in HTTP/1.0"
+        ),
+        pytest.param(b"GET http://a/feeds/all.atom HTTP/1.1\r\nHost: a", 200, id="as to a proxy"),
+    ],
+)
+def test_a_request_names_one_host(tmp_path: Path, head: bytes, status: int):
+    """RFC 9112 §3.2, whether the file is in memory already or not."""
+    (tmp_path / "all.atom").write_bytes(b"<feed/>")
+
+    async def conversation() -> None:
+        async with running(tmp_path) as place:
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection(*place)
+                writer.write(head + b"\r\n\r\n")
+                answer = await asyncio.wait_for(reader.read(), 20)
+                assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+                writer.close()
+
+    asyncio.run(conversation())
+
+
+def test_what_looks_like_two_requests_is_one_with_a_body(tmp_path: Path):
+    """A body is never taken for a request, though the file is in memory."""
+    (tmp_path / "all.atom").write_bytes(b"<feed/>")
+    (tmp_path / "all.rss").write_bytes(b"<rss/>")
+
+    async def bodies() -> bytes:
+        async with connection(tmp_path) as (reader, writer):
+            writer.write(request("GET"))
+            await reader.readuntil(b"<feed/>")
+            inner = request("GET").replace(b"atom", b"rss")
+            writer.write(request("GET")[:-2] + b"Content-Length: %d\r\n\r\n" % len(inner))
+            await reader.readuntil(b"<feed/>")
+            writer.write(inner)
+            writer.write(request("GET"))
+            return await asyncio.wait_for(reader.read(), 20)
+
+    answers = asyncio.run(bodies())
+    assert answers.count(b"<feed/>") == 1
+    assert b"<rss/>" not in answers
 
 
 def test_a_page_may_run_nothing(tmp_path: Path):

@@ -3,12 +3,13 @@
 import asyncio
 import gzip
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import brotli
 import pytest
 
-from digest.web.files import CachedFile, FileCache, best_coding, is_unchanged
+from digest.web.files import CachedFile, FileCache, best_coding, dated, is_unchanged
 
 TAG = b'"abc"'
 MODIFIED = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -44,8 +45,8 @@ def test_each_coding_has_a_strong_tag_of_its_own(files: FileCache):
     file = find(files)
     plain, br, gz = file.plain, file.packed[b"br"], file.packed[b"gzip"]
     assert len({plain.etag, br.etag, gz.etag}) == 3
-    assert brotli.decompress(br.body["body"]) == plain.body["body"]
-    assert gzip.decompress(gz.body["body"]) == plain.body["body"]
+    assert brotli.decompress(br.body) == plain.body
+    assert gzip.decompress(gz.body) == plain.body
 
 
 def test_the_disk_is_checked_once_a_second(files: FileCache, clock: Clock):
@@ -57,7 +58,7 @@ def test_the_disk_is_checked_once_a_second(files: FileCache, clock: Clock):
     clock.now = 0.9
     assert find(files) is first
     clock.now = 1.1
-    assert find(files).plain.body["body"] == b"<feed/>"
+    assert find(files).plain.body == b"<feed/>"
 
 
 def test_a_removed_file_is_gone(files: FileCache, clock: Clock):
@@ -67,6 +68,50 @@ def test_a_removed_file_is_gone(files: FileCache, clock: Clock):
     clock.now = 2.0
     assert find(files) is None
     assert files.held == 0
+
+
+def said(file: CachedFile, name: bytes) -> str:
+    """A header of a 200 that the 304 repeats."""
+    _, headers = file.plain.unchanged
+    assert dict(headers)[name] == dict(file.plain.whole[1])[name]
+    return dict(headers)[name].decode()
+
+
+def test_a_feed_is_kept_for_as_long_as_its_own_pace(files: FileCache, clock: Clock):
+    """Each form and the page of a channel say what <ttl> says; an archive says a week."""
+    (files.folder / "archives").mkdir()
+    names = ("all.atom", "all.json", "all.html", "all.rss", "archives/all.1.rss", "en.atom")
+    for name in names:
+        (files.folder / name).write_text("<rss><channel><ttl>17</ttl>")
+    ages = {name: said(find(files, name), b"cache-control") for name in names}
+    assert ages == {
+        **dict.fromkeys(names, "public, max-age=1020"),
+        "archives/all.1.rss": "public, max-age=604800",
+        "en.atom": "public, max-age=60",
+    }
+    (files.folder / "all.rss").write_text("<rss><channel><ttl>30</ttl>")
+    clock.now = 2.0
+    assert said(find(files), b"cache-control") == "public, max-age=1800"
+
+
+@pytest.mark.parametrize("max_age", [0, 60, 604_800])
+def test_expires_is_the_date_and_the_age(max_age: int):
+    """A cache of HTTP/1.0 and one of HTTP/1.1 keep an answer for as long (RFC 9111 §5.3)."""
+    headers = dated(1_795_000_000, max_age)
+    date, expires = (parsedate_to_datetime(value.decode()) for _, value in headers)
+    assert (expires - date).total_seconds() == max_age
+    assert [name for name, _ in headers] == [b"date", b"expires"]
+
+
+def test_a_feed_links_to_its_hub_and_itself(files: FileCache):
+    """WebSub §4: in each form of a live feed, and a page of another site may read it."""
+    files.hub, files.url = "https://hub.example/", "https://news.example.org/feeds"
+    file = find(files)
+    links = dict(file.plain.whole[1])[b"link"].decode()
+    assert links == (
+        '<https://hub.example/>; rel="hub", <https://news.example.org/feeds/all.atom>; rel="self"'
+    )
+    assert said(file, b"access-control-expose-headers") == "ETag, Last-Modified, Link"
 
 
 def test_memory_is_bounded(files: FileCache):
