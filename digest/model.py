@@ -312,16 +312,35 @@ class Placement:
 
 
 class EditionStatus(StrEnum):
+    DRAFT = "draft"  # its window is closed; nothing is queued until a person approves it
     COMPOSED = "composed"  # frozen; its deliveries are queued
     HELD = "held"  # frozen, but a person must release it
     CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """What an editor decided about one edition; articles are named by their ids.
+
+    `introduction` (Markdown) and `subject` are by language. `lead` opens the mail, `order` comes first
+    in its themes. `left_out` is not in this edition; those in `carried` come in the next one.
+    """
+
+    introduction: Mapping[str, str] = field(default_factory=dict)
+    subject: Mapping[str, str] = field(default_factory=dict)
+    lead: int | None = None
+    order: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
+    carried: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
     """One dated issue of a digest. `id` is None while it is only a preview.
 
-    `dated_at` is when it began to go out, None before that.
+    `earlier` has up to seven earlier weeks of each theme, the oldest first: how many stories came in,
+    by the languages that they have, such as "en" or "en ru". `dated_at` is when it began to go out,
+    None before that.
     """
 
     id: int | None
@@ -332,6 +351,8 @@ class Edition:
     placements: tuple[Placement, ...]
     status: EditionStatus = EditionStatus.COMPOSED
     dated_at: datetime | None = None
+    hand: Hand = Hand()
+    earlier: Mapping[str, tuple[Mapping[str, int], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,7 +300,10 @@ class DigestConfig(Section):
     languages: tuple[LanguageCode, ...] = ()
     per_theme: Annotated[int, Field(ge=1, le=100)] = 10
     empty: Literal["skip", "send"] = "skip"
-    max_lateness_hours: Annotated[float, Field(gt=0, le=8784)] = 24.0
+    max_lateness_hours: Hours = 24.0
+    approval: bool = False
+    second_person: bool = False
+    approve_within_hours: Hours = 12.0
 
 
 class DkimSettings(Section):

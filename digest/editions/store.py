@@ -14,6 +14,7 @@ from digest.model import (
     Choice,
     Edition,
     EditionStatus,
+    Hand,
     Layout,
     Match,
     Placement,
@@ -59,6 +60,8 @@ def save_edition(db: Database, edition: Edition, moment: datetime, note: str | N
             "hash": edition.hash,
             "composed_at": text_from_moment(moment),
             "note": note,
+            "hand": json.dumps(asdict(edition.hand), ensure_ascii=False),
+            "earlier": json.dumps(edition.earlier),
         },
     )
     _place(db, edition_id, edition.placements)
@@ -138,7 +141,15 @@ def edition_by_id(db: Database, edition_id: int) -> Edition:
         placements=placements,
         status=EditionStatus(row["status"]),
         dated_at=row["dated_at"] and moment_from_text(row["dated_at"]),
+        hand=_hand(row["hand"]),
+        earlier=json.loads(row["earlier"]),
     )
+
+
+def _hand(text: str) -> Hand:
+    stored = json.loads(text)
+    lists = {name: tuple(ids) for name, ids in stored.items() if isinstance(ids, list)}
+    return Hand(**stored | lists)
 
 
 def edition_name(db: Database, edition_id: int) -> str | None:

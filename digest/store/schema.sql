@@ -297,6 +297,7 @@ CREATE TABLE recipients (
   language TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('active', 'pending', 'ended')),
   added_at TEXT NOT NULL,
+  paused_until TEXT,  -- no mail of an edition composed before then
   ended_at TEXT,
   ended_reason TEXT
 );
@@ -338,7 +339,7 @@ CREATE TABLE editions (
   number INTEGER NOT NULL,
   starts_at TEXT NOT NULL,
   ends_at TEXT NOT NULL,
-  status TEXT NOT NULL CHECK (status IN ('composed', 'held', 'cancelled')),
+  status TEXT NOT NULL CHECK (status IN ('draft', 'composed', 'held', 'cancelled')),
   hash TEXT NOT NULL,
   composed_at TEXT NOT NULL,
   recipients INTEGER NOT NULL DEFAULT 0,
@@ -346,6 +347,12 @@ CREATE TABLE editions (
   keeps_withdrawn_at TEXT,  -- what was withdrawn before then stays in it
   note TEXT,
   answers_gone_at TEXT,
+  hand TEXT NOT NULL DEFAULT '{}',  -- what an editor decided, as model.Hand
+  earlier TEXT NOT NULL DEFAULT '{}',  -- earlier weeks of each theme, as in model.Edition
+  edited_by TEXT,
+  edited_at TEXT,
+  approved_by TEXT,  -- NULL where its digest needs no approval
+  approved_at TEXT,  -- NULL for a draft
   CHECK (starts_at < ends_at),
   UNIQUE (digest, ends_at),
   UNIQUE (digest, number)
