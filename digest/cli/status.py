@@ -86,7 +86,6 @@ def status(as_json: bool) -> None:
 def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
     """All that the page shows, from queries whose time does not grow with the database."""
     from digest.audience.evidence import waiting
-    from digest.config.values import parse_rule
     from digest.editions.compose import count_waiting
     from digest.editions.schedule import boundary_after
     from digest.editions.store import last_edition
@@ -114,7 +113,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
                 "digest": digest.name,
                 "number": 1 if last is None else last[0] + 1,
                 "articles": count_waiting(newsroom, digest, now),
-                "due_at": boundary_after(parse_rule(digest.schedule), zone, now),
+                "due_at": boundary_after(settings.digest_rule(digest), zone, now),
                 "zone": zone,
             }
         )

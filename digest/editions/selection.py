@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from digest.model import OTHER, Article, Choice, Layout, Placement, Section, Sibling, Window
+from digest.model import OTHER, Article, Choice, Edition, Layout, Placement, Section, Sibling
 
 
-def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
+def order_placements(
+    articles: Iterable[Article], first: Sequence[int] = ()
+) -> tuple[Placement, ...]:
     """The articles in the order of an edition, placed from 1, each with its story's other articles.
 
-    The newest day comes first, because readers look for what is new and see the day beside each
+    Those of the stories of these `first` ids, which an editor chose, open it in that order. The newest day comes first, because readers look for what is new and see the day beside each
     headline. Within a day a full text comes before a teaser, and a stronger match before a weaker
     one. Articles whose day is unknown come last, full texts first: news that may be old never
     leads. The permanent id decides ties, so that the order does not depend on the order of arrival.
@@ -24,6 +26,11 @@ def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
         return -day.toordinal(), not article.complete, -score, article.atom_id
 
     ordered = sorted(articles, key=by_editors)
+    # Who reads another language sees another article of the story that the editor chose.
+    story_of = {one.id: one.story_id or -one.id for one in ordered}
+    chosen = list(dict.fromkeys(story_of[one] for one in first if one in story_of))
+    rank = {story: nth for nth, story in enumerate(chosen)}
+    ordered.sort(key=lambda one: rank.get(story_of[one.id], len(rank)))
     stories: defaultdict[int | None, list[Sibling]] = defaultdict(list)
     for one in ordered:
         if one.story_id is not None:
@@ -86,18 +93,21 @@ def section_of(article: Article, themes: Sequence[str]) -> str | None:
     return next((theme for theme in article.themes if theme in themes), None)
 
 
-def edition_hash(
-    *, digest: str, number: int, window: Window, zone: str, placements: Sequence[Placement]
-) -> str:
+def edition_hash(edition: Edition, zone: str) -> str:
     """SHA-256, in hexadecimal, over what the edition shows; `zone` is the digest's.
 
     The same copy gives the same hash in every database and at every hour of a day: row ids and
     clock times are not in it, only the window's first and last day.
     """
-    first, last = window.days(zone)
+    first, last = edition.window.days(zone)
+    names = {one.article.id: one.article.atom_id for one in edition.placements}
     shown = {
-        "digest": digest,
-        "number": number,
+        "digest": edition.digest,
+        "number": edition.number,
+        "introduction": dict(edition.hand.introduction),
+        "subject": dict(edition.hand.subject),
+        "lead": names.get(edition.hand.lead or 0),
+        "order": [names[one] for one in edition.hand.order if one in names],
         "days": [first.isoformat(), last.isoformat()],
         "articles": [
             {
@@ -119,7 +129,7 @@ def edition_hash(
                     for one in placement.siblings
                 ],
             }
-            for placement in placements
+            for placement in edition.placements
             for article in (placement.article,)
         ],
     }

@@ -419,13 +419,8 @@ def sample_edition(settings: Settings, digest: DigestConfig, now: datetime) -> E
         else one
         for one in order_placements(articles)
     )
-    zone = settings.digest_zone(digest)
-    shown = edition_hash(
-        digest=digest.name, number=1, window=window, zone=zone, placements=placements
-    )
-    return Edition(
-        id=None, digest=digest.name, number=1, window=window, hash=shown, placements=placements
-    )
+    edition = Edition(None, digest.name, 1, window, "", placements)
+    return replace(edition, hash=edition_hash(edition, settings.digest_zone(digest)))
 
 
 def sample_articles(settings: Settings, now: datetime) -> list[Article]:

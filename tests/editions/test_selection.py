@@ -15,6 +15,7 @@ from digest.model import (
     Article,
     Choice,
     DateSource,
+    Edition,
     KnownDate,
     Layout,
     Placement,
@@ -213,14 +214,9 @@ def test_no_article_and_no_story_is_shown_twice(
 
 
 def hashed(articles: list[Article], **overrides: Any) -> str:
-    values: dict[str, Any] = {
-        "digest": "weekly",
-        "number": 12,
-        "window": WINDOW,
-        "zone": "Asia/Ashgabat",
-        "placements": order_placements(articles),
-    }
-    return edition_hash(**(values | overrides))
+    zone = overrides.pop("zone", "Asia/Ashgabat")
+    edition = Edition(None, "weekly", 12, WINDOW, "", order_placements(articles))
+    return edition_hash(dataclasses.replace(edition, **overrides), zone)
 
 
 def test_the_hash_does_not_hang_on_row_ids_or_clock_times() -> None:
