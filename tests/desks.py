@@ -22,6 +22,8 @@ from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
 
 ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "digest" / "config" / "config.toml"
+"""Every setting, with its default."""
 LISTING = "002_e89ea2d84f60b326.txt"
 FULL_TEXT = "000_8cb3c00af4f4dce3.txt"
 PAGES = make_environment()
@@ -135,7 +137,7 @@ class Desk:
 def make_desk(folder: Path, store: Path | None = None) -> Desk:
     """A folder as a newcomer has it before the first command; with a copy of `store` if given."""
     shutil.copytree(ROOT / "seeds", folder / "seeds")
-    shutil.copy(ROOT / "config.toml", folder)
+    shutil.copy(CONFIG, folder)
     desk = Desk(folder)
     if store is not None:
         shutil.copy(store, desk.store)
