@@ -52,9 +52,10 @@ preview/
 @click.option("--time-zone", metavar="ZONE", help="Such as Asia/Ashgabat.")
 @click.option("--source", metavar="DIR", help="The folder of your copy, as seen from FOLDER.")
 def init(folder: Path, demo: bool, **given: str | None) -> None:
-    """Make a newsroom in FOLDER, or here: config.toml, .gitignore, a folder for copy.
+    """Make a newsroom here or in FOLDER; --demo with sample copy.
 
-    On a terminal it asks what no option says; elsewhere it takes the defaults. It overwrites nothing.
+    It writes config.toml, .gitignore and a folder for copy, and overwrites nothing. On a terminal it asks
+    what no option says; elsewhere it takes the defaults.
     """
     from digest.config.load import settings_from
     from digest.newsroom import packaged
@@ -121,7 +122,7 @@ def _answers(given: Mapping[str, str | None]) -> dict[str, Any]:
         try:
             return TypeAdapter(kinds.get(key, OneLine)).validate_python(value)
         except ValidationError as e:
-            fault = e.errors()[0]["msg"].removeprefix("Value error, ")
+            fault = e.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")
             raise click.BadParameter(f"{value!r}: {fault}.") from None
 
     answers: dict[str, Any] = {}
@@ -144,7 +145,8 @@ def _filled_in(text: str, answers: Mapping[str, Any]) -> str:
     if unknown := [code for code in answers["languages"] if code not in known]:
         warn(
             f"Digest has no words for {', '.join(unknown)} yet. Such copy is stored, found by search and "
-            "published in the feed of everything, but it has no themes and no digest carries it. "
+            "published in the feeds of all languages, but no digest carries it, and it is filed only "
+            f"by words that it shares with {', '.join(LANGUAGES)}. "
             f"{'' if known else 'Pages and mails are in English. '}"
             "docs/languages.md shows how to add a language."
         )

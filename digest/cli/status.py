@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--all", "every", is_flag=True, default=False, help="Explain every key instead.")
 @json_option
-def config(as_json: bool) -> None:
-    """Show the effective configuration; secrets are hidden."""
-    from digest.config.load import effective_settings, settings_lines
+def config(every: bool, as_json: bool) -> None:
+    """Show the effective configuration; secrets are hidden.
 
+    --all prints every key that config.toml may have, with its meaning and default.
+    """
+    from digest.config.load import EVERY_SETTING, effective_settings, settings_lines
+
+    if every:
+        click.echo(EVERY_SETTING.read_text(encoding="utf-8"), nl=False)
+        return
     settings = current_newsroom().settings
     show(as_json, effective_settings(settings), "\n".join(settings_lines(settings)))
 
