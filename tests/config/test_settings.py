@@ -15,11 +15,9 @@ from digest.config.settings import PALETTE, SPARE, ServerSettings
 from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
 from digest.themes.lexicon import compile_lexicon
-from tests.desks import CONFIG
+from tests.desks import CONFIG, ROOT
 from tests.factories import make_settings
 from tests.settings_keys import EVERY, UNITS, Setting, every_setting
-
-
 
 
 def shown() -> dict[str, dict[str, str]]:
@@ -39,7 +37,7 @@ def test_config_toml_shows_every_setting(setting: Setting):
     """Each key is in the file, perhaps commented out, with its default and its unit."""
     line = shown().get(setting.table, {}).get(setting.key)
     assert line is not None, f"[{setting.table}] {setting.key} is not in config.toml"
-    comment = line.rpartition("#")[2]
+    comment = line.partition(" # ")[2]
     assert comment.strip()
     assert setting.field.is_required() or "default" in comment
     assert setting.default is None or f"default {setting.default}" in line
@@ -59,6 +57,21 @@ def test_lines_that_are_commented_out_work(tmp_path: Path):
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     compile_lexicon(load_settings(path).themes)
+
+
+def test_a_newcomers_file_says_what_every_setting_says():
+    """config.toml of the checkout, which `digest init --demo` writes, is the start of the full one."""
+
+    def within(small: object, full: object) -> bool:
+        if isinstance(small, dict) and isinstance(full, dict):
+            return all(key in full and within(small[key], full[key]) for key in small)
+        if isinstance(small, list) and isinstance(full, list):
+            return len(small) == len(full) and all(map(within, small, full))
+        return small == full
+
+    texts = [path.read_text("utf-8") for path in (ROOT / "config.toml", CONFIG)]
+    assert within(*map(tomllib.loads, texts))
+    assert len(texts[0].splitlines()) < 50
 
 
 @pytest.mark.parametrize(
