@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -61,6 +62,8 @@ def init(folder: Path, demo: bool, **given: str | None) -> None:
     from digest.newsroom import packaged
     from digest.sources.folder import survey
 
+    if demo and any(given.values()):
+        raise click.UsageError("--demo brings an example; it takes no other option.")
     config = folder / "config.toml"
     if config.exists():
         raise NotReadyError(f"{config} exists, and nothing was changed. Next: digest status.")
@@ -89,7 +92,7 @@ def init(folder: Path, demo: bool, **given: str | None) -> None:
         warn(
             f"config.toml has example values for {' and '.join(examples)}. Set yours before you send."
         )
-    there = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     click.echo(
         f"Wrote {config}. {source} has {counted(len(documents), 'document')}"
         f"{'' if documents else ': put your copy there'}. "

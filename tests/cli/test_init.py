@@ -29,10 +29,11 @@ def run(*words: str) -> Result:
 
 def test_a_demo_needs_no_question_and_no_checkout(empty: Path) -> None:
     """Must show 1: the packaged copy becomes feeds and a digest, each step named by the last one."""
-    made = run("init", "--demo", "desk")
+    assert run("init", "--demo", "--name", "Ours").exit_code == 2
+    made = run("init", "--demo", "the desk")
     assert made.exit_code == 0
-    assert "seeds has 5 documents. Next: cd desk && digest ingest && digest publish" in made.output
-    desk = Desk(empty / "desk")
+    assert "has 5 documents. Next: cd 'the desk' && digest ingest && digest publish" in made.output
+    desk = Desk(empty / "the desk")
     assert desk.config.read_bytes() == (ROOT / "config.toml").read_bytes()
     assert "*.db\n" in (desk.folder / ".gitignore").read_text("utf-8")
     assert desk.run("ingest").exit_code == desk.run("publish").exit_code == 0
