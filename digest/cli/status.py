@@ -246,6 +246,12 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
             click.echo(f"  {one['advice']}")
     elif any(row["faulty"] for row in data["sources"]):
         click.echo("Some documents could not be read. Next: digest doctor names them.")
+    elif not any(row["articles"] for row in data["digests"]):
+        click.echo("Nothing new waits for a digest. Next: digest ingest, or digest serve.")
+    elif not data["recipients"]:
+        click.echo(
+            "Nobody gets the mail yet. Next: digest send --dry-run shows it, digest recipients add ADDRESS."
+        )
     else:
         click.echo("Next: digest send --dry-run.")
 

@@ -49,6 +49,11 @@ def test_digest_alone_leads_from_step_to_step(empty: Path) -> None:
     assert run().output.startswith("Nothing has been read yet. Next: digest ingest.")
     run("ingest")
     assert "weekly: no. 1 would contain 36 articles now" in run().output
+    assert "Next: digest send --dry-run shows it, digest recipients add ADDRESS." in run().output
+    run("recipients", "add", "anna@example.org")
+    assert "Next: digest send --dry-run.\n" in run().output
+    run("send", "--yes")
+    assert "Nothing new waits for a digest. Next: digest ingest, or digest serve." in run().output
     assert run().exit_code == 0
 
 
