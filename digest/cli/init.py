@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import click
 
@@ -103,7 +104,8 @@ def init(folder: Path, demo: bool, **given: str | None) -> None:
 def _default(key: str) -> str:
     if key == "time_zone":
         # Where a Unix keeps the zone's name; elsewhere it is UTC until it is set.
-        return os.path.realpath("/etc/localtime").partition("zoneinfo/")[2] or QUESTIONS[key][1]
+        zone = os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+        return zone if zone in available_timezones() else QUESTIONS[key][1]
     return QUESTIONS[key][1]
 
 

@@ -264,7 +264,8 @@ Key = Annotated[
     str, _matching(r"[a-z0-9][a-z0-9-]{0,39}", "a-z, 0-9 and -, at most 40 characters, not - first")
 ]
 ThemeKey = Annotated[Key, AfterValidator(_theme_key)]
-LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), f"one of {', '.join(LANGUAGES)}")]
+_LANGUAGES = f"one of {', '.join(LANGUAGES)}; docs/languages.md shows how to add one"
+LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), _LANGUAGES)]
 RepeatRule = Annotated[str, AfterValidator(lambda value: parse_rule(value).text)]
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
