@@ -456,6 +456,7 @@ def send(
     from digest.mail.outgoing import Kind, OutcomeKind
     from digest.mail.store import has_open
     from digest.service.mail_checks import refuse_what_is_red
+    from digest.service.store import other_languages
 
     newsroom = current_newsroom()
     if test_address is not None:
@@ -480,6 +481,13 @@ def send(
         if queued:
             planned = [one for one in planned if one.frozen is not None]
         waits = what_waits(newsroom, config)
+        if not planned and (
+            others := other_languages(newsroom.db, newsroom.settings.site.languages)
+        ):
+            waits += (
+                f" No digest carries the articles in other languages ({', '.join(others)}): see "
+                "docs/languages.md."
+            )
         warn_of_unserved(newsroom)
     if dry_run:
         rehearse(newsroom, config, planned, out, as_json, waits)

@@ -284,7 +284,8 @@ Key = Annotated[
     str, _matching(r"[a-z0-9][a-z0-9-]{0,39}", "a-z, 0-9 and -, at most 40 characters, not - first")
 ]
 ThemeKey = Annotated[Key, AfterValidator(_theme_key)]
-LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), f"one of {', '.join(LANGUAGES)}")]
+_LANGUAGES = f"one of {', '.join(LANGUAGES)}; docs/languages.md shows how to add one"
+LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), _LANGUAGES)]
 
 
 def _every(value: str) -> str:
