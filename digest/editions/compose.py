@@ -435,7 +435,14 @@ def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Editio
     )
     last = edition_store.last_edition(db, digest.name)
     number = 1 if last is None else last[0] + 1
-    edition = Edition(None, digest.name, number, window, "", placements)
+    # The seven weeks before that of the window, but for those in which the store was not yet filled.
+    ends = [window.ends_at - timedelta(weeks=n) for n in range(7, 0, -1)]
+    since = first_seen(db, window.ends_at) or window.ends_at
+    weeks = [Window(end - timedelta(weeks=1), end) for end in ends]
+    earlier = edition_store.stories_by_week(
+        db, [week for week in weeks if week.starts_at >= since], themes
+    )
+    edition = Edition(None, digest.name, number, window, "", placements, earlier=earlier)
     return _hashed(newsroom, digest, edition)
 
 
@@ -446,5 +453,7 @@ def _hashed(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Editi
         window=edition.window,
         zone=newsroom.settings.digest_zone(digest),
         placements=edition.placements,
+        hand=edition.hand,
+        earlier=edition.earlier,
     )
     return replace(edition, hash=full_hash(newsroom, digest, shown))

@@ -3,10 +3,20 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from html import escape
+from types import MappingProxyType
 
-from digest.model import OTHER, Article, Choice, Layout, Placement, Section, Sibling, Window
+from digest.editions.ranks import place_of
+from digest.model import OTHER, Article, Choice, Hand, Layout, Placement, Section, Sibling, Window
+
+NO_HAND = Hand()
+ROOM = 70_000
+"""Bytes of HTML for themes and articles: with the rest of a mail it is under 80 kB, which Gmail shows
+whole."""
+THEME_BYTES, SECOND_BYTES, LINE_BYTES, LINK_BYTES = 2_700, 1_300, 900, 450
+"""What our templates print around the words of a theme, an article with text, one line, and a link."""
 
 
 def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
@@ -39,14 +49,18 @@ def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
     )
 
 
-def lay_out(placements: Sequence[Placement], choice: Choice, *, per_theme: int) -> Layout:
+def lay_out(
+    placements: Sequence[Placement], choice: Choice, *, per_theme: int, hand: Hand = NO_HAND
+) -> Layout:
     """What a reader with this choice sees: sections in the order of `choice.themes`, OTHER last.
 
     Each article appears once, under the best of the chosen themes; under OTHER only if it has no
     theme at all. An article that fits nowhere is left out. Of a story only one article appears, in
     the first possible of `choice.languages`; within a language a full text leads, then the one seen
     first. It is chosen among the articles that fit, so a story is not lost because one of its
-    translations has other themes. Each section shows its first `per_theme` articles and counts all.
+    translations has other themes. Each section shows its first `per_theme` articles and counts all:
+    what the editor's `hand` orders or lets lead comes first. If that is more than ROOM, the longest
+    sections show less.
     """
     fitting = [
         (placement, theme)
@@ -70,13 +84,27 @@ def lay_out(placements: Sequence[Placement], choice: Choice, *, per_theme: int) 
         story = placement.article.story_id
         if story is None or chosen[story] is placement:
             filed[theme].append(placement)
-    order = [theme for theme in choice.themes if theme != OTHER]
-    sections = tuple(
-        Section(theme, tuple(filed[theme][:per_theme]), len(filed[theme]))
-        for theme in (*order, OTHER)
-        if filed[theme]
-    )
-    return Layout(choice, sections)
+    named = (*(() if hand.lead is None else (hand.lead,)), *hand.order)
+    for placed in filed.values():
+        placed.sort(key=lambda one: place_of(one, named))  # what is not named keeps its order
+    order = [theme for theme in choice.themes if theme != OTHER and filed[theme]]
+    order += [OTHER] if filed[OTHER] else []
+    shown = {theme: filed[theme][:per_theme] for theme in order}
+    weight = len(shown) * (THEME_BYTES + 2 * SECOND_BYTES)
+    weight += sum(_bytes(one) for placed in shown.values() for one in placed)
+    while weight > ROOM and (longest := max(shown, key=lambda theme: len(shown[theme]))):
+        if len(shown[longest]) == 1:
+            break
+        weight -= _bytes(shown[longest].pop())
+    sections = (Section(theme, tuple(shown[theme]), len(filed[theme])) for theme in order)
+    return Layout(choice, tuple(sections))
+
+
+def _bytes(placement: Placement) -> int:
+    """At most so many bytes of HTML is a line with the article."""
+    links: list[Article | Sibling] = [placement.article, *placement.siblings]
+    words = (escape(f"{one.title}{one.url or ''}") for one in links)
+    return LINE_BYTES - LINK_BYTES + sum(LINK_BYTES + len(one.encode()) for one in words)
 
 
 def section_of(article: Article, themes: Sequence[str]) -> str | None:
@@ -87,7 +115,14 @@ def section_of(article: Article, themes: Sequence[str]) -> str | None:
 
 
 def edition_hash(
-    *, digest: str, number: int, window: Window, zone: str, placements: Sequence[Placement]
+    *,
+    digest: str,
+    number: int,
+    window: Window,
+    zone: str,
+    placements: Sequence[Placement],
+    hand: Hand = NO_HAND,
+    earlier: Mapping[str, Sequence[Mapping[str, int]]] = MappingProxyType({}),
 ) -> str:
     """SHA-256, in hexadecimal, over what the edition shows; `zone` is the digest's.
 
@@ -95,10 +130,25 @@ def edition_hash(
     clock times are not in it, only the window's first and last day.
     """
     first, last = window.days(zone)
+    named = {
+        one.id: one.atom_id
+        for placed in placements
+        for one in (
+            *placed.siblings,
+            Sibling(placed.article.id, placed.article.atom_id, "", "", ""),
+        )
+    }
     shown = {
         "digest": digest,
         "number": number,
         "days": [first.isoformat(), last.isoformat()],
+        "hand": [
+            dict(hand.introduction),
+            dict(hand.subject),
+            named.get(hand.lead or 0),
+            [named[one] for one in hand.order if one in named],
+        ],
+        "earlier": {theme: [dict(week) for week in weeks] for theme, weeks in earlier.items()},
         "articles": [
             {
                 "atom_id": article.atom_id,
