@@ -6,11 +6,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
+from digest.editions.selection import MANY_THEMES
 from digest.errors import ConfigError, DigestError, template_fault
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word, word_lists
 from digest.language.wording import OWN_NAMES, Wording, wording_for
@@ -39,6 +41,7 @@ TITLE_LIMIT = 120
 BAR_HEIGHT = 38
 FEWEST_WEEKS = 4
 """Earlier weeks that a theme needs for its bars."""
+SENTENCE_ENDS = '.!?…"”»'
 SEPARATOR = " · "
 WIDTH = 72
 """Columns of the text part."""
@@ -155,7 +158,8 @@ class Mail:
     """The mail. `preheader` is what an inbox shows beside the subject; `mark` is drawn from the newsroom's
     name; `note` and `note_html` are the editor's words.
 
-    `nothing` is the sentence for an edition without news, "" otherwise. `small` says that there are so
+    `holds` says of an edition of old copy how much it holds, from which years; "" where it is news of its
+    days. `nothing` is the sentence for an edition without news, "" otherwise. `small` says that there are so
     few articles that all are shown large. `key` explains the notes.
     """
 
@@ -167,6 +171,7 @@ class Mail:
     title: str
     number: str
     window: str
+    holds: str
     note: str
     note_html: str
     signature: str
@@ -180,7 +185,8 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class _View:
     """What the articles of one mail share: `source` is the most frequent one, `full` says that most have
-    their full text, `year` is that of the edition, `themes` are those with news.
+    their full text, `year` is that of the edition, `themes` are those with news, and `wide` says that
+    there is room for bars and pairs.
     """
 
     settings: Settings
@@ -191,6 +197,7 @@ class _View:
     full: bool
     year: int
     small: bool
+    wide: bool
     themes: frozenset[str]
 
 
@@ -211,6 +218,7 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
         2 * sum(article.complete for article in shown) > len(shown),
         last_day.year,
         layout.total <= FEW,
+        layout.total > FEW and len(layout.sections) <= MANY_THEMES,
         frozenset(section.theme for section in layout.sections),
     )
     ranks = {key: one.rank for key, one in rank(edition, layout).items()}
@@ -245,7 +253,7 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
                 count=wording.number(section.total),
                 tally=_tally(wording, counts),
                 bars=tuple(max(2, round(n * scale)) if n else 1 for n in counts)
-                if len(counts) > 1 and not view.small
+                if len(counts) > 1 and view.wide
                 else (),
                 colour=name.colour,
                 colour_dark=name.colour_dark,
@@ -269,12 +277,11 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
         (wording.key_teaser if view.full else wording.key_full_text) if len(full) > 1 else "",
         wording.key_undated if any(one.published.day is None for one in shown) else "",
     ]
-    days = wording.days(first_day, last_day)
+    holds = ""
     if is_old(edition.window, shown) and (edition.number == 1 or not note):
         years = sorted({one.published.day.year for one in shown if one.published.day})
         span = "–".join(map(str, dict.fromkeys((years[0], years[-1]))))
-        title, holds = "", f"{wording.count(wording.articles, layout.total)}, {span}"
-        days = f"{holds}{SEPARATOR}{days}"
+        holds = f"{wording.count(wording.articles, layout.total)}, {span}"
     return Mail(
         language=wording.language,
         subject=edition.hand.subject.get(choice.language) or subject,
@@ -284,7 +291,8 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
         mark=mark(site.title),
         title=title,
         number=wording.edition.format(number=wording.number(edition.number)),
-        window=days,
+        window=wording.days(first_day, last_day),
+        holds=holds,
         note=note,
         note_html=note_html,
         signature=wording.the_desk,
@@ -340,7 +348,7 @@ def _item(
     notes: list[str] = []
     if article.source != view.source:
         notes.append(settings.source_title(article.source))
-    if article.byline and number < 3:
+    if article.byline and (number < 3 or view.small):
         notes.append(wording.by.format(name=article.byline))
     if (day := article.published.day) is not None:
         notes.append(wording.day(day, "long" if day.year != view.year else "d MMMM"))
@@ -354,14 +362,15 @@ def _item(
     notes += under
 
     also = _also(view, placement)
-    title, lead = _headline_and_lead(article)
+    limit = TEXT_LIMITS[1 if view.small else number]
+    title, lead = _headline_and_lead(article, whole=limit == TEXT_LIMITS[1])
     url, both = urls.article_url(settings, article), ""
     other = next(
         (
             found
             for one in placement.siblings
             if number == 2
-            and not view.small
+            and view.wide
             and one.language != article.language
             and one.language in view.languages
             and (found := view.articles.get(one.id))
@@ -375,7 +384,6 @@ def _item(
         both = _capital(wording.both_languages.format(first=first_in, second=second_in))
     if number == 3:
         title = _shorten(title, TITLE_LIMIT)
-    limit = TEXT_LIMITS[1 if view.small else number]
     lead = _shorten(lead, limit) if limit else ""
     lead = wording_for(article.language, settings.site.languages).with_correction(
         article.correction, lead
@@ -509,14 +517,21 @@ def mark(name: str) -> tuple[Stroke, ...]:
     return tuple(strokes)
 
 
-def _headline_and_lead(article: Article) -> tuple[str, str]:
-    """Both as they are printed; if the title is ours, the lead continues where it stops.
+def _headline_and_lead(article: Article, *, whole: bool = False) -> tuple[str, str]:
+    """Both as they are printed; if the title is ours, the lead continues where it stops. The `whole` lead
+    goes on with the paragraphs after it, up to a heading.
 
     Our title is the beginning of the lead: printing it twice would make it look like a headline of
     the source. A teaser was cut by its source, so it ends with "…".
     """
     title, lead = article.title.strip(), " ".join(article.lead.split())
-    if not article.complete and lead and lead[-1] not in '.!?…"”»':
+    if whole and article.complete:
+        following = article.text.partition(article.lead)[2].split("\n\n")[1:]
+        for paragraph in takewhile(
+            lambda one: one.rstrip().endswith(tuple(SENTENCE_ENDS)), following
+        ):
+            lead += " " + " ".join(paragraph.split())
+    if not article.complete and lead and lead[-1] not in SENTENCE_ENDS:
         lead += ELLIPSIS
     if not article.title_made:
         return title, lead

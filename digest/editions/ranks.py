@@ -61,7 +61,12 @@ def rank(edition: Edition, layout: Layout) -> dict[int, Ranked]:
     def settle(placement: Placement, number: int, why: str) -> None:
         ranks[placement.article.id] = Ranked(number, f"{NAMES[number]}: {why}")
 
-    chosen = [one for one in shown if hand.lead is not None and place_of(one, (hand.lead,)) == 0]
+    named = () if hand.lead is None else (hand.lead,)
+    chosen = [
+        one
+        for one in shown
+        if one.article.language == language and place_of(one, named) < len(named)
+    ]
     able = [one for one in shown if not _fault(one, language, leads=True)]
     lead = min(chosen or able, key=by_weight, default=None)
     if lead is not None:
@@ -76,7 +81,7 @@ def rank(edition: Edition, layout: Layout) -> dict[int, Ranked]:
             one.position: "no headline of its own"
             if one.article.title_made
             else ""
-            if one.position in ordered
+            if one.position in ordered and one.article.language == language
             else _fault(one, language, few=few)
             for one in rest
         }
@@ -85,9 +90,10 @@ def rank(edition: Edition, layout: Layout) -> dict[int, Ranked]:
         seconds = {one.position for one in able[:wanted]}
 
         def as_read(one: Placement, seconds: set[int] = seconds) -> tuple[object, ...]:
-            second, foreign = one.position in seconds, one.article.language != language
-            by_rank = by_weight(one) if second else (foreign, one.position)
-            return place_of(one, hand.order), not second, *by_rank
+            second = one.position in seconds
+            foreign = not second and one.article.language != language
+            by_rank = by_weight(one) if second else (one.position,)
+            return foreign, place_of(one, hand.order), not second, *by_rank
 
         for one in sorted(rest, key=as_read):
             second, by_hand = one.position in seconds, "editor" if one.position in ordered else ""

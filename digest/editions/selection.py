@@ -12,11 +12,13 @@ from digest.editions.ranks import place_of
 from digest.model import OTHER, Article, Choice, Hand, Layout, Placement, Section, Sibling, Window
 
 NO_HAND = Hand()
-ROOM = 70_000
+MANY_THEMES = 8
+"""A mail with more themes has no bars and no pairs: they would make it too large."""
+ROOM = 66_000
 """Bytes of HTML for themes and articles: with the rest of a mail it is under 80 kB, which Gmail shows
 whole."""
-THEME_BYTES, SECOND_BYTES, LINE_BYTES, LINK_BYTES = 2_700, 1_300, 900, 450
-"""What our templates print around the words of a theme, an article with text, one line, and a link."""
+THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_200
+"""At most so many of these bytes our templates print around the words of each."""
 
 
 def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
@@ -90,21 +92,28 @@ def lay_out(
     order = [theme for theme in choice.themes if theme != OTHER and filed[theme]]
     order += [OTHER] if filed[OTHER] else []
     shown = {theme: filed[theme][:per_theme] for theme in order}
-    weight = len(shown) * (THEME_BYTES + 2 * SECOND_BYTES)
-    weight += sum(_bytes(one) for placed in shown.values() for one in placed)
-    while weight > ROOM and (longest := max(shown, key=lambda theme: len(shown[theme]))):
-        if len(shown[longest]) == 1:
-            break
-        weight -= _bytes(shown[longest].pop())
+    weights = {theme: _weigh(shown[theme], len(order)) for theme in order}
+    while sum(weights.values()) > ROOM and any(shown.values()):
+        longest = max(reversed(order), key=lambda theme: len(shown[theme]))
+        shown[longest].pop()
+        weights[longest] = _weigh(shown[longest], len(order))
     sections = (Section(theme, tuple(shown[theme]), len(filed[theme])) for theme in order)
     return Layout(choice, tuple(sections))
 
 
-def _bytes(placement: Placement) -> int:
-    """At most so many bytes of HTML is a line with the article."""
-    links: list[Article | Sibling] = [placement.article, *placement.siblings]
-    words = (escape(f"{one.title}{one.url or ''}") for one in links)
-    return LINE_BYTES - LINK_BYTES + sum(LINK_BYTES + len(one.encode()) for one in words)
+def _weigh(shown: Sequence[Placement], themes: int) -> int:
+    """At most so many bytes of HTML is a theme with these articles, two of them with text."""
+    wide = themes <= MANY_THEMES
+    lines, texts = [], []
+    for placement in shown:
+        article, others = placement.article, placement.siblings
+        links = len(others) + len(article.themes)
+        words = [article.title, article.url or "", *(one.url or "" for one in others)]
+        lines.append(LINE + LINK * links + sum(len(escape(one).encode()) for one in words))
+        titles = sum(LINK + len(escape(one.title).encode()) for one in others)
+        pair = wide and any(one.language != article.language for one in others)
+        texts.append(TEXT + titles + PAIR * pair)
+    return THEME + BARS * wide + sum(lines) + sum(sorted(texts)[-2:])
 
 
 def section_of(article: Article, themes: Sequence[str]) -> str | None:

@@ -71,10 +71,8 @@ def stories_by_week(
     values = {"weeks": json.dumps([within(week) for week in listed]), "other": OTHER}
     for row in db.rows(sql, values):
         if row["theme"] in found:
-            week, languages = (
-                found[row["theme"]][row["week"]],
-                " ".join(sorted(row["languages"].split())),
-            )
+            week = found[row["theme"]][row["week"]]
+            languages = " ".join(sorted(row["languages"].split()))
             week[languages] = week.get(languages, 0) + row["stories"]
     return {theme: tuple(counted) for theme, counted in found.items()}
 
