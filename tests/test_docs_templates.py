@@ -40,7 +40,6 @@ DIGEST_VIEWS: dict[str, type] = {
     "mail.footer": mail.Footer,
     "part": mail.Part,
     "item": mail.Item,
-    "column": mail.Column,
     "one": mail.Stroke,
     "link": mail.Link,
 }

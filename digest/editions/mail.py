@@ -4,7 +4,7 @@ import re
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -17,17 +17,7 @@ from digest.errors import ConfigError, DigestError, template_fault
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word, word_lists
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
-from digest.model import (
-    OTHER,
-    Article,
-    Edition,
-    Layout,
-    Placement,
-    RenderedMail,
-    Section,
-    Sibling,
-    Window,
-)
+from digest.model import OTHER, Article, Edition, Layout, Placement, RenderedMail, Section, Window
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,8 +49,8 @@ _DANGLING = re.compile(
 @dataclass(frozen=True, slots=True)
 class Link:
     """A text and its address. `language` is that of the page at the address, None if unknown; `note`
-    says of another article of the story how it differs, with its outlet; `label` says the same in short,
-    of another language in that language.
+    says of another article of the story how it differs, with its outlet, and `label` the same in short.
+    In a pair `label` is the language's own name and `note` the beginning of the text.
     """
 
     text: str
@@ -68,17 +58,6 @@ class Link:
     language: str | None = None
     note: str = ""
     label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One of the two languages of an event, side by side: `label` is the language's own name."""
-
-    language: str
-    label: str
-    title: str
-    url: str
-    lead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +82,7 @@ class Item:
     notes: tuple[str, ...]
     under: Mapping[str, str]
     also: tuple[Link, ...]
-    pair: tuple[Column, ...] = ()
+    pair: tuple[Link, ...] = ()
     both: str = ""
     group: str = ""
 
@@ -355,33 +334,22 @@ def _item(
     if article.complete is not view.full:
         notes.append(wording.full_text if article.complete else wording.teaser)
     names = settings.theme_names
-    others = [names[key] for key in article.themes if key != theme and key in names]
     under = {
-        wording.also_theme.format(theme=one.title(wording.language)): one.key for one in others
+        wording.also_theme.format(theme=names[key].title(wording.language)): key
+        for key in article.themes
+        if key != theme and key in names
     }
     notes += under
 
-    also = _also(view, placement)
     limit = TEXT_LIMITS[1 if view.small else number]
     title, lead = _headline_and_lead(article, whole=limit == TEXT_LIMITS[1])
-    url, both = urls.article_url(settings, article), ""
-    other = next(
-        (
-            found
-            for one in placement.siblings
-            if number == 2
-            and view.wide
-            and one.language != article.language
-            and one.language in view.languages
-            and (found := view.articles.get(one.id))
-        ),
-        None,
-    )
-    pair: tuple[Column, ...] = ()
-    if other is not None:
-        pair = tuple(_column(view, one) for one in (article, other))
-        first_in, second_in = (wording.in_language.get(one.language, "") for one in pair)
-        both = _capital(wording.both_languages.format(first=first_in, second=second_in))
+    both, pair = "", tuple[Link, ...]()
+    for sibling in placement.siblings if number == 2 and view.wide else ():
+        other = view.articles.get(sibling.id, article)
+        if not pair and other.language != article.language and other.language in view.languages:
+            pair = _column(settings, article), _column(settings, other)
+            spoken = (wording.in_language.get(one.language, "") for one in (article, other))
+            both = _capital(f" {wording.and_} ".join(spoken))
     if number == 3:
         title = _shorten(title, TITLE_LIMIT)
     lead = _shorten(lead, limit) if limit else ""
@@ -390,7 +358,7 @@ def _item(
     )
     return Item(
         title=title,
-        url=url,
+        url=urls.article_url(settings, article),
         lead=lead,
         language=None if article.language == wording.language else article.language,
         made=article.title_made,
@@ -398,56 +366,41 @@ def _item(
         rank=number,
         notes=tuple(notes),
         under={note: key for note, key in under.items() if key in view.themes},
-        also=also,
+        also=tuple(_also(view, placement)),
         pair=pair,
         both=both,
         group=group,
     )
 
 
-def _also(view: _View, placement: Placement) -> tuple[Link, ...]:
+def _also(view: _View, placement: Placement) -> Iterator[Link]:
     """A story appears once in a mail, so it links what it hides: one article in each other language, and
     every other article in this one.
     """
     article, settings, wording = placement.article, view.settings, view.wording
-
-    def link(sibling: Sibling) -> Link:
-        outlet = settings.source_title(sibling.source)
+    seen = {article.language}
+    for sibling in placement.siblings:
+        code = sibling.language
         note = label = wording.also_source
-        if sibling.language != article.language:
-            note = wording.also_in.get(sibling.language, note)
-            own = wording_for(sibling.language)
-            label = (
-                _capital(own.in_language[sibling.language])
-                if own.language == sibling.language
-                else OWN_NAMES.get(sibling.language, sibling.language)
-            )
+        if code != article.language:
+            if code in seen:
+                continue
+            note, own = wording.also_in.get(code, note), wording_for(code)
+            label = own.in_language[code] if own.language == code else OWN_NAMES.get(code, code)
         elif sibling.source == article.source:
             note = label = wording.more_on_this
+        seen.add(code)
         name = " ".join(sibling.title.split()) or wording.untitled
-        url = urls.article_url(settings, sibling)
-        return Link(
-            name, url, sibling.language, note.format(source=outlet), label.format(source=outlet)
-        )
-
-    seen = {article.language}
-    links = []
-    for sibling in placement.siblings:
-        if sibling.language == article.language or sibling.language not in seen:
-            links.append(link(sibling))
-        seen.add(sibling.language)
-    return tuple(links)
+        outlet = settings.source_title(sibling.source)
+        note, label = note.format(source=outlet), _capital(label.format(source=outlet))
+        yield Link(name, urls.article_url(settings, sibling), code, note, label)
 
 
-def _column(view: _View, article: Article) -> Column:
+def _column(settings: Settings, article: Article) -> Link:
     title, lead = _headline_and_lead(article)
-    return Column(
-        article.language,
-        OWN_NAMES.get(article.language, article.language),
-        title,
-        urls.article_url(view.settings, article),
-        _shorten(lead, COLUMN_LIMIT),
-    )
+    name = OWN_NAMES.get(article.language, article.language)
+    url = urls.article_url(settings, article)
+    return Link(title, url, article.language, _shorten(lead, COLUMN_LIMIT), name)
 
 
 def _shorten(text: str, limit: int) -> str:
@@ -463,57 +416,36 @@ def _capital(text: str) -> str:
 
 def _note(markdown: str) -> tuple[str, str]:
     """The editor's words as plain text and as HTML: emphasis and links, and nothing that is fetched."""
-    if not markdown.strip():
-        return "", ""
     from markdown_it import MarkdownIt
 
-    reader = MarkdownIt("zero", {"html": False, "breaks": False})
-    reader.enable(["emphasis", "link", "autolink", "escape", "entity", "newline"])
-    reader.validateLink = lambda url: url.startswith(("https://", "http://", "mailto:"))  # type: ignore[method-assign]
+    reader = MarkdownIt("zero", {"html": False}).enable(["emphasis", "link", "escape", "entity"])
     text = " ".join(markdown.split())
-    plain = ""
-    address = ""
+    plain = address = ""
     for token in reader.parseInline(text)[0].children or ():
-        if token.type == "link_open":
-            address = str(token.attrs["href"])
-        closes = token.type == "link_close" and not plain.endswith(address)
-        plain += f" ({address})" if closes else token.content
+        address = str(token.attrs.get("href", address))
+        plain += f" ({address})" if token.type == "link_close" else token.content
     return plain, reader.renderInline(text)
 
 
-_TALL, _WIDE = frozenset("bdfhklþбф"), frozenset("mwжшщюыфм")
+_TALL, _WIDE = "bdfhklþбф", "mwжшщюыфм"
 _BELOW = {**dict.fromkeys("gjpqyруф", 4), **dict.fromkeys("цщд", 2)}
-_UNIT = 3
-"""Pixels of the mark for one step of its design; a width is a little less."""
 
 
 def mark(name: str) -> tuple[Stroke, ...]:
     """The newsroom's mark: a bar for each letter of the first word, at most 8; of the whole name if that
-    has fewer than 4. A bar is as tall as its letter.
+    has fewer than 4. A bar is as tall as its letter, in steps of 3 pixels.
     """
-    words = [
-        "".join(filter(str.isalpha, word)) for word in unicodedata.normalize("NFC", name).split()
-    ]
-    words = [word for word in words if word] or ["?"]
-    letters = words[0] if len(words[0]) >= 4 else "".join(words)
+    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", name)) or ["?"]
     strokes = []
-    for letter in letters[:8]:
-        base = unicodedata.normalize("NFD", letter)[0]
-        small = base.lower()
-        known = "a" <= small <= "z" or "а" <= small <= "я" or letter.lower() in "ёþß"
-        height, below = 6, 0
-        if not known:
-            height, below = ((6, 0), (8, 0), (10, 0), (6, 4))[ord(letter) % 4]
-        elif base.isupper() or small in _TALL:
-            height = 10
-        else:
-            height, below = 8 if letter == "t" else 6, _BELOW.get(letter, 0)
-        wide = letter.isupper() or small in _WIDE
-        above = any(
-            unicodedata.combining(sign) == 230 for sign in unicodedata.normalize("NFD", letter)
-        )
-        dotted = known and height == 6 and (letter in "ij" or above)
-        strokes.append(Stroke(8 if wide else 5, _UNIT * height, _UNIT * below, 5 * dotted))
+    for letter in (words[0] if len(words[0]) >= 4 else "".join(words))[:8]:
+        parts = unicodedata.normalize("NFD", letter)
+        height, below = ((6, 0), (8, 0), (10, 0), (6, 4))[ord(letter) % 4]
+        if unicodedata.name(parts[0], "").startswith(("LATIN", "CYRILLIC")):
+            height = 10 if letter.isupper() or letter in _TALL else 8 if letter == "t" else 6
+            below = _BELOW.get(letter, 0)
+        above = letter in "ij" or any(unicodedata.combining(sign) == 230 for sign in parts)
+        width = 8 if letter.isupper() or letter in _WIDE else 5
+        strokes.append(Stroke(width, 3 * height, 3 * below, 5 if above and height == 6 else 0))
     return tuple(strokes)
 
 
@@ -526,19 +458,17 @@ def _headline_and_lead(article: Article, *, whole: bool = False) -> tuple[str, s
     """
     title, lead = article.title.strip(), " ".join(article.lead.split())
     if whole and article.complete:
-        following = article.text.partition(article.lead)[2].split("\n\n")[1:]
-        for paragraph in takewhile(
-            lambda one: one.rstrip().endswith(tuple(SENTENCE_ENDS)), following
-        ):
-            lead += " " + " ".join(paragraph.split())
+        rest = article.text.partition(article.lead)[2].split("\n\n")[1:]
+        prose = takewhile(lambda one: one.rstrip()[-1:] in SENTENCE_ENDS, rest)
+        lead = " ".join(" ".join([lead, *prose]).split())
     if not article.complete and lead and lead[-1] not in SENTENCE_ENDS:
         lead += ELLIPSIS
     if not article.title_made:
         return title, lead
     beginning = title.rstrip(" .…")
     if lead.startswith(beginning):
-        rest = lead[len(beginning) :].lstrip(" .")
-        lead = f"{ELLIPSIS}{rest}" if rest[:1].islower() else rest
+        more = lead[len(beginning) :].lstrip(" .")
+        lead = f"{ELLIPSIS}{more}" if more[:1].islower() else more
     return f"{beginning}{ELLIPSIS}", "" if lead == ELLIPSIS else lead
 
 

@@ -76,7 +76,7 @@ class Wording:
     this_week: str
     earlier_weeks: str
     spread: str
-    both_languages: str
+    and_: str
     the_desk: str
     key_source: str
     key_full_text: str

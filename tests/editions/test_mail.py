@@ -201,7 +201,7 @@ def weeks(*counts: int) -> tuple[dict[str, int], ...]:
 @pytest.mark.parametrize(
     ("earlier", "bars", "tally"),
     [
-        pytest.param(weeks(1, 2, 4, 0), (10, 19, 38, 1, 19), "2 this week · earlier weeks 0 to 4", id="four"),
+        pytest.param(weeks(1, 2, 4, 0), (10, 19, 38, 1, 19), "2 this week · earlier weeks 0\u00a0to\u00a04", id="four"),
         pytest.param(weeks(2, 2, 2, 2), (38,) * 5, "2 this week · earlier weeks 2", id="all alike"),
         pytest.param(weeks(1, 2, 3), (), "2\u00a0articles", id="three are too few"),
     ],
