@@ -416,6 +416,8 @@ def _capital(text: str) -> str:
 
 def _note(markdown: str) -> tuple[str, str]:
     """The editor's words as plain text and as HTML: emphasis and links, and nothing that is fetched."""
+    if not markdown:
+        return "", ""
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("zero", {"html": False}).enable(["emphasis", "link", "escape", "entity"])

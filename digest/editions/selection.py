@@ -139,14 +139,8 @@ def edition_hash(
     clock times are not in it, only the window's first and last day.
     """
     first, last = window.days(zone)
-    named = {
-        one.id: one.atom_id
-        for placed in placements
-        for one in (
-            *placed.siblings,
-            Sibling(placed.article.id, placed.article.atom_id, "", "", ""),
-        )
-    }
+    named = {one.id: one.atom_id for placed in placements for one in placed.siblings}
+    named |= {placed.article.id: placed.article.atom_id for placed in placements}
     shown = {
         "digest": digest,
         "number": number,
