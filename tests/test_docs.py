@@ -211,7 +211,8 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 def test_a_picture_is_used_small_and_described(image: Path) -> None:
     """It does not weigh on a clone, and has a text for people who cannot see it."""
     assert image.stat().st_size < 150_000
-    assert re.search(rf'images/{re.escape(image.name)}"[^>]* alt="[^"]{{20,}}"', read(README))
+    shown = "".join(map(read, (README, *(ROOT / "docs").glob("*.md"))))
+    assert re.search(rf'images/{re.escape(image.name)}"[^>]* alt="[^"]{{20,}}"', shown)
 
 
 def test_the_changelog_is_of_this_version() -> None:

@@ -307,6 +307,7 @@ def _print_planned(
     newsroom: Newsroom, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
 ) -> None:
     from digest.editions.compose import expectation
+    from digest.editions.ranks import rank
 
     settings, edition, window = newsroom.settings, planned.edition, planned.edition.window
     zone = settings.digest_zone(config)
@@ -321,16 +322,17 @@ def _print_planned(
     click.echo(f"holds   {counted(len(edition.placements), 'article')}")
     if previews:  # the first one is the largest segment's
         name, language = settings.theme_name, previews[0].segment.choice.language
+        ranks = rank(edition, previews[0].layout)
+        order = list(ranks)
         for section in previews[0].layout.sections:
             heading(f"{name(section.theme).title(language)} ({section.total})")
-            for placement in section.shown:
+            for placement in sorted(section.shown, key=lambda one: order.index(one.article.id)):
                 article = placement.article
                 day = article.published.day.isoformat() if article.published.day else "undated   "
                 also = [name(key).title(language) for key in article.themes if key != section.theme]
-                notes = [f"also {', '.join(also)}"] if also else []
+                notes = [ranks[article.id].why, *([f"also {', '.join(also)}"] if also else [])]
                 notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
-                suffix = f"  ({'; '.join(notes)})" if notes else ""
-                click.echo(f"  {day}  {article.title}{suffix}")
+                click.echo(f"  {article.id:>5}  {day}  {article.title}  ({'; '.join(notes)})")
             if section.more:
                 click.echo(f"  and {section.more} more")
     heading("Segments")
@@ -362,6 +364,7 @@ def _planned_data(
     planned: Planned, previews: Sequence[Preview], written: Sequence[Path]
 ) -> dict[str, Any]:
     from digest.editions.compose import expectation
+    from digest.editions.ranks import rank
 
     edition = planned.edition
     return {
@@ -383,6 +386,7 @@ def _planned_data(
                 "themes": list(one.segment.choice.themes),
                 "subject": one.subject,
                 "bytes": len(one.message),
+                "ranks": {str(key): why.why for key, why in rank(edition, one.layout).items()},
                 "sections": [
                     {
                         "theme": section.theme,

@@ -502,10 +502,19 @@ def edition_of(
                 one for one in siblings.get(placement.article.id, ()) if one.id not in hand.left_out
             ),
         )
-        for placement in order_placements(carried, (hand.lead or 0, *hand.order))
+        for placement in order_placements(carried)
+    )
+    # The seven weeks before that of the window, but for those in which the store was not yet filled.
+    ends = [window.ends_at - timedelta(weeks=n) for n in range(7, 0, -1)]
+    since = first_seen(db, window.ends_at) or window.ends_at
+    weeks = [Window(end - timedelta(weeks=1), end) for end in ends]
+    earlier = edition_store.stories_by_week(
+        db, [week for week in weeks if week.starts_at >= since], themes
     )
     row_id = draft.id if draft else None
-    edition = Edition(row_id, digest.name, number, window, "", placements, hand=hand)
+    edition = Edition(
+        row_id, digest.name, number, window, "", placements, hand=hand, earlier=earlier
+    )
     return hashed(newsroom, digest, edition)
 
 

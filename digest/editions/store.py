@@ -11,6 +11,7 @@ from digest.errors import NotFoundError
 from digest.mail.ledger import DELAYS
 from digest.mail.mime import SegmentMail
 from digest.model import (
+    OTHER,
     Choice,
     Edition,
     EditionStatus,
@@ -23,7 +24,7 @@ from digest.model import (
     Sibling,
     Window,
 )
-from digest.store.articles import FROZEN, article_from_row
+from digest.store.articles import FROZEN, article_from_row, within
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 _SELECT_PLACEMENTS = f"""
@@ -45,6 +46,35 @@ def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
     sql = "SELECT number, ends_at FROM editions WHERE digest = ? ORDER BY number DESC LIMIT 1"
     row = db.row(sql, (digest,))
     return None if row is None else (row["number"], moment_from_text(row["ends_at"]))
+
+
+def stories_by_week(
+    db: Database, weeks: Iterable[Window], themes: Iterable[str]
+) -> dict[str, tuple[dict[str, int], ...]]:
+    """For each of these themes, how many stories came in in each week, by their languages, such as
+    "en" or "en ru". An article counts under its best theme, under OTHER if it has none.
+    """
+    listed = list(weeks)
+    found: dict[str, list[dict[str, int]]] = {theme: [{} for _ in listed] for theme in themes}
+    sql = """
+    SELECT week, theme, languages, count(*) AS stories FROM (
+      SELECT week, theme, group_concat(language, ' ') AS languages FROM (
+        SELECT DISTINCT weeks.key AS week, coalesce(matches.theme, :other) AS theme,
+               coalesce(story_id, -articles.id) AS story, articles.language
+          FROM json_each(:weeks) AS weeks
+          JOIN articles ON first_seen_at >= weeks.value ->> 0 AND first_seen_at < weeks.value ->> 1
+          LEFT JOIN matches ON matches.article_id = articles.id AND rank = 1
+         WHERE archived = 0 AND withdrawn_at IS NULL)
+       GROUP BY week, theme, story)
+     GROUP BY week, theme, languages ORDER BY week, theme, languages
+    """
+    values = {"weeks": json.dumps([within(week) for week in listed]), "other": OTHER}
+    for row in db.rows(sql, values):
+        if row["theme"] in found:
+            week = found[row["theme"]][row["week"]]
+            languages = " ".join(sorted(row["languages"].split()))
+            week[languages] = week.get(languages, 0) + row["stories"]
+    return {theme: tuple(counted) for theme, counted in found.items()}
 
 
 def save_edition(db: Database, edition: Edition, moment: datetime, note: str | None = None) -> int:

@@ -9,6 +9,9 @@ import pytest
 from digest.audience.store import ChosenRecipient, add_recipient
 from digest.editions.compose import Expected, compose_due, compose_now, count_waiting, preview
 from digest.editions.drafts import Edit, approve, draft_of, edit_draft
+from digest.editions.preview import everything
+from digest.editions.ranks import rank
+from digest.editions.selection import lay_out
 from digest.editions.store import delivery_counts, edition_by_id, edition_note, pending_editions
 from digest.errors import ExpectationError, NotFoundError, NotReadyError
 from digest.model import Edition, EditionStatus
@@ -138,17 +141,19 @@ def test_by_hand_one_draft_waits_at_a_time(room: Room) -> None:
 
 
 def test_the_editors_choice_comes_first(room: Room) -> None:
-    """Whatever the day of what the editor chose; a story's other languages come with it."""
-    before = ids(room.draft())
-    after = ids(room.edit(lead=before[20], order=(before[9], before[30])))
-    assert [one for one in after if one in (before[20], before[9], before[30])] == [
-        before[20],
-        before[9],
-        before[30],
-    ]
-    assert after[0] == before[20]
-    assert sorted(after) == sorted(before)
-    assert ids(room.edit(lead=0, order=())) == before
+    """Whatever its day and weight; ours comes back when it is taken back."""
+    before = room.draft()
+    lead, first = ids(before)[20], ids(before)[30]
+    after = room.edit(lead=lead, order=(first,))
+    assert sorted(ids(after)) == sorted(ids(before))
+    weekly = room.desk.settings.digests[0]
+    choice = everything(room.desk.settings, weekly)
+    layout = lay_out(after.placements, choice, per_theme=10, hand=after.hand)
+    ranks = rank(after, layout)
+    assert ranks[lead].why == "lead: editor"
+    assert ranks[first].why in ("second: editor", "third: editor", "third: no headline of its own")
+    assert {section.shown[0].article.id for section in layout.sections} >= {lead, first}
+    assert room.edit(lead=0, order=()).hash == before.hash
 
 
 def test_what_is_postponed_comes_in_the_next_edition_and_what_is_dropped_never(room: Room) -> None:
