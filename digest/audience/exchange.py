@@ -150,25 +150,23 @@ def import_readers(
         yield from outcomes
 
 
-def _outcome(line: _Line, known: Row | None) -> Outcome:
-    outcome, note = ADDED, ""
-    if line.fault or known is None:
+def _outcome(line: _Line, known: Row) -> Outcome:
+    outcome, note, status = ADDED, "", known.get("status")
+    first = known.get("first", line.number)
+    if line.fault:
         outcome, note = REFUSED, line.fault
     elif line.left:
         outcome, note = LEFT, f"{line.left} in the file"
-        if known["first"] < line.number:
-            note += (
-                f", but not on line {known['first']}; if they left: digest recipients end ADDRESS"
-            )
-        elif known["status"] == RecipientStatus.ACTIVE:
-            note += ", active here; if they left: digest recipients end ADDRESS"
-    elif known["first"] < line.number:
-        outcome, note = TWICE, f"the address of line {known['first']}"
-    elif known["status"] == RecipientStatus.ENDED:
+        if first < line.number or status == RecipientStatus.ACTIVE:
+            where = "active here" if first == line.number else f"but also on line {first}"
+            note += f", {where}; if they left: digest recipients end {line.address}"
+    elif first < line.number:
+        outcome, note = TWICE, f"the address of line {first}"
+    elif status == RecipientStatus.ENDED:
         outcome, note = UNWANTED, f"unsubscribed here on {known['ended_at'][:10]}"
-    elif known["status"] is not None:
+    elif status is not None:
         outcome = HERE
-    elif known["cause"]:
+    elif known:
         outcome, note = UNWANTED, f"suppressed here ({known['cause']})"
     elif line.chosen:
         chosen = line.chosen

@@ -169,30 +169,32 @@ def list_recipients(
 
 def note_lines(db: Database, lines: Sequence[tuple[str, int]], *, begin: bool) -> None:
     """Note where in a file each address comes first; `lines` are the next keys and numbers of the file,
-    the first ones where it `begins`. Call outside of a write: it is in no table that stays."""
+    the first ones where it `begins`. Call outside of a write: it is in memory, and in no table that
+    stays. Of the key only the hash, to take less; that two are the same is as good as impossible."""
     if begin:
         db.run(
-            """CREATE TEMP TABLE IF NOT EXISTS first_lines
-                 (address_key TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID"""
+            "CREATE TEMP TABLE IF NOT EXISTS first_lines (hash INTEGER PRIMARY KEY, line INTEGER)"
         )
         db.run("DELETE FROM first_lines")
     sql = """INSERT INTO first_lines SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
-             ON CONFLICT (address_key) DO NOTHING"""
-    db.run(sql, (json.dumps(lines),))
+             ON CONFLICT (hash) DO NOTHING"""
+    db.run(sql, (json.dumps(sorted((hash(key), line) for key, line in lines)),))
 
 
 def known_lines(db: Database, lines: Sequence[tuple[str, int]], now: datetime) -> dict[int, Row]:
     """What is known of the address of each line: `first` where it is in the file, `status` and
     `ended_at` of its recipient and the `cause` of its suppression, None where there is none. A line
     whose address is new is not in it."""
-    sql = """SELECT given.value ->> 1 AS line, f.line AS first, status, ended_at, cause
-               FROM json_each(:lines) AS given
-               JOIN first_lines AS f ON f.address_key = given.value ->> 0
-               LEFT JOIN recipients AS r ON r.address_key = f.address_key
-               LEFT JOIN suppressions AS s ON s.address_key = f.address_key
+    sql = """WITH given AS (SELECT value ->> 0 AS key, value ->> 1 AS line, value ->> 2 AS hash
+                              FROM json_each(:lines))
+             SELECT given.line, f.line AS first, status, ended_at, cause FROM given
+               JOIN first_lines AS f ON f.hash = given.hash
+               LEFT JOIN recipients AS r ON r.address_key = given.key
+               LEFT JOIN suppressions AS s ON s.address_key = given.key
                      AND (cause != 'soft' OR since > :lapsed)
-              WHERE f.line < given.value ->> 1 OR status IS NOT NULL OR cause IS NOT NULL"""
-    values = {"lines": json.dumps(lines), "lapsed": text_from_moment(now - SOFT_LAPSES)}
+              WHERE f.line < given.line OR status IS NOT NULL OR cause IS NOT NULL"""
+    given = json.dumps([(key, line, hash(key)) for key, line in lines])
+    values = {"lines": given, "lapsed": text_from_moment(now - SOFT_LAPSES)}
     return {row["line"]: row for row in db.each(sql, values)}
 
 
