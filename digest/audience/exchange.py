@@ -196,7 +196,7 @@ def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[_Line]:
                 values[name] = [_GUARD.sub("", cell) for cell in filled if cell]
         address = values.get("address", [""])[0]
         try:
-            if any(cells[len(headings) :]):
+            if len(cells) > len(headings):
                 raise RecipientError(
                     "it has more cells than the first line. Put quotes around them."
                 )
@@ -325,8 +325,8 @@ def _sheet(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
         raise DocumentError(
             path.name, f"is not a workbook ({e}). Unpack an archive, and import each file in it."
         ) from e
-    for number, row in enumerate(sheet.iter_rows(), (sheet.start or (0, 0))[0] + 1):
-        cells = [str(cell).lower() if isinstance(cell, bool) else str(cell) for cell in row]
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        cells = [f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in row]
         if any(cells):
             yield number, cells
 
