@@ -3,13 +3,12 @@
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from digest.audience.recipients import EVERYTHING, LONGEST_NAME, check_choice, mailable
 from digest.audience.store import (
@@ -50,15 +49,13 @@ _LANGUAGES = {word: code for code, listed in _LISTS["languages"].items() for wor
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of one line of a file; `line` is that where it begins, `note` says why."""
+    """What becomes of one line of a file; `line` is where it begins, `note` says why."""
 
     line: int
     address: str
     outcome: str
-    note: str = ""
-
-    def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+    note: str
+    chosen: ChosenRecipient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,6 @@ class Rules:
     digests: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
-    _checked: dict[tuple[tuple[str, ...], ...], _Choice] = field(default_factory=dict)
 
     def with_tags(self, given: Sequence[str]) -> "Rules":
         """The same, checked, with the keys and titles of themes and what is `given` as "tag=theme".
@@ -84,7 +80,7 @@ class Rules:
         """
         check_choice(self.settings, self.languages, self.themes, self.digests)
         keys = (*self.settings.theme_keys, OTHER)
-        tags = {_plain(key): key for key in (*keys, EVERYTHING)}
+        tags = {_plain(key): key for key in keys}
         for theme in self.settings.themes:
             tags |= {_plain(title): theme.name for title in theme.title.values()}
         for one in given:
@@ -96,29 +92,9 @@ class Rules:
             tags[_plain(tag)] = theme_key
         return replace(self, tags=tags)
 
-    def choice(
-        self, languages: tuple[str, ...], themes: tuple[str, ...], digests: tuple[str, ...]
-    ) -> _Choice:
-        """As `check_choice`, which most lines would ask the same."""
-        key = languages, themes, digests
-        if key not in self._checked:
-            self._checked[key] = check_choice(self.settings, *key)
-        return self._checked[key]
-
     def note_unknown(self, what: str) -> None:
         room = what in self.unknown or len(self.unknown) < _MOST_UNKNOWN
         self.unknown[what if room else "and others"] += 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line as the file has it; `left` is its word for somebody who must not be added."""
-
-    number: int
-    address: str
-    left: str = ""
-    fault: str = ""
-    chosen: ChosenRecipient | None = None
 
 
 def import_readers(
@@ -137,47 +113,41 @@ def import_readers(
     lines, begin = _lines(path, rules, now), True
     while batch := list(islice(lines, _BATCH)):
         # In the order of the index, so that each of its pages is read and written once.
-        keys = sorted((address_key(one.address), one.number) for one in batch if not one.fault)
+        keys = sorted(
+            (address_key(one.address), one.line) for one in batch if one.outcome != REFUSED
+        )
         note_lines(db, keys, begin=begin)
         begin = False
         with contextlib.nullcontext() if dry_run else db.write():
             known = known_lines(db, keys, now)
-            outcomes = [_outcome(one, known.get(one.number, {})) for one in batch]
+            outcomes = [_outcome(one, known.get(one.line)) for one in batch]
             if not dry_run:
-                pairs = zip(batch, outcomes, strict=True)
-                new = [line.chosen for line, one in pairs if one.outcome is ADDED and line.chosen]
-                add_recipients(db, new, now)
+                add_recipients(db, [one.chosen for one in outcomes if one.chosen], now)
         yield from outcomes
 
 
-def _outcome(line: _Line, known: Row) -> Outcome:
-    outcome, note, status = ADDED, "", known.get("status")
-    first = known.get("first", line.number)
-    if line.fault:
-        outcome, note = REFUSED, line.fault
-    elif line.left:
-        outcome, note = LEFT, f"{line.left} in the file"
-        if first < line.number or status == RecipientStatus.ACTIVE:
-            where = "active here" if first == line.number else f"but also on line {first}"
+def _outcome(line: Outcome, known: Row | None) -> Outcome:
+    """What becomes of a line, by what is known of its address."""
+    if known is None:
+        return line
+    outcome, note, twice = HERE, "", known["first"] < line.line
+    if line.outcome == LEFT:
+        outcome, note = LEFT, line.note
+        if twice or known["status"] == RecipientStatus.ACTIVE:
+            where = f"but also on line {known['first']}" if twice else "active here"
             note += f", {where}; if they left: digest recipients end {line.address}"
-    elif first < line.number:
-        outcome, note = TWICE, f"the address of line {first}"
-    elif status == RecipientStatus.ENDED:
+    elif twice:
+        outcome, note = TWICE, f"the address of line {known['first']}"
+    elif known["status"] == RecipientStatus.ENDED:
         outcome, note = UNWANTED, f"unsubscribed here on {known['ended_at'][:10]}"
-    elif status is not None:
-        outcome = HERE
-    elif known:
+    elif known["status"] is None:
         outcome, note = UNWANTED, f"suppressed here ({known['cause']})"
-    elif line.chosen:
-        chosen = line.chosen
-        themes = ", ".join(chosen.themes or (EVERYTHING,))
-        note = f"{', '.join(chosen.digests)}; {', '.join(chosen.languages)}; {themes}"
-    return Outcome(line.number, line.address, outcome, note)
+    return Outcome(line.line, line.address, outcome, note)
 
 
-def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[_Line]:
-    """The lines of a file, each parsed and checked by the rules of `digest recipients add`."""
-    rows = _rows(path)
+def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[Outcome]:
+    """What would become of each line if nobody were known, by the rules of `digest recipients add`."""
+    rows, choose = _rows(path), lru_cache(1_000)(partial(check_choice, rules.settings))
     number, headings = next(rows, (0, []))
     columns = _columns(headings)
     if "address" not in columns:
@@ -202,13 +172,16 @@ def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[_Line]:
                 )
             if not address:
                 raise RecipientError("it has no address.")
-            left = _left(values)
-            chosen = None if left else _chosen(address, values, rules, now)
-            if left:
+            if left := _left(values):
                 check_address(address)
-            yield _Line(number, address, left, "", chosen)
+                yield Outcome(number, address, LEFT, f"{left} in the file")
+                continue
+            chosen = _chosen(address, values, rules, choose, now)
+            themes = ", ".join(chosen.themes or (EVERYTHING,))
+            note = f"{', '.join(chosen.digests)}; {', '.join(chosen.languages)}; {themes}"
+            yield Outcome(number, address, ADDED, note, chosen)
         except RecipientError as e:
-            yield _Line(number, address, fault=str(e))
+            yield Outcome(number, address, REFUSED, str(e))
 
 
 def _left(values: Mapping[str, Sequence[str]]) -> str:
@@ -229,7 +202,11 @@ def _left(values: Mapping[str, Sequence[str]]) -> str:
 
 
 def _chosen(
-    address: str, values: Mapping[str, Sequence[str]], rules: Rules, now: datetime
+    address: str,
+    values: Mapping[str, Sequence[str]],
+    rules: Rules,
+    choose: Callable[..., _Choice],
+    now: datetime,
 ) -> ChosenRecipient:
     languages: list[str] = []
     themes: list[str] = []
@@ -250,7 +227,7 @@ def _chosen(
     if not name:
         name = " ".join(values[part][0] for part in ("first", "last") if part in values)
     added = _moment(values.get("added", ()))
-    chosen_languages, chosen_themes, digests = rules.choice(
+    chosen_languages, chosen_themes, digests = choose(
         tuple(languages) or rules.languages,
         tuple(themes) or rules.themes,
         tuple(_each(values.get("digests", ()))) or rules.digests,
@@ -326,8 +303,7 @@ def _sheet(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
             path.name, f"is not a workbook ({e}). Unpack an archive, and import each file in it."
         ) from e
     for number, row in enumerate(sheet.iter_rows(), 1):
-        cells = [f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in row]
-        if any(cells):
+        if any(cells := [f"{one:g}" if isinstance(one, float) else str(one) for one in row]):
             yield number, cells
 
 

@@ -10,9 +10,8 @@ from digest.audience.store import (
     add_recipient,
     find_recipient,
     list_recipients,
-    move_recipient,
-    pause_recipient,
     recipient_by_address,
+    update_recipient,
 )
 from digest.audience.suppressions import suppression_of
 from digest.config.settings import DigestConfig, Settings
@@ -152,13 +151,13 @@ def change(
     """
     recipient_id = recipient_by_address(db, address)
     [before] = list_recipients(db, recipient_id=recipient_id)
-    if new_address is not None:
-        move_recipient(db, recipient_id, mailable(new_address))
     if paused_until is not None and paused_until <= moment:
         raise RecipientError("A pause ends in the future. To end it now, use --resume.")
-    if paused_until is not None or resume:
-        pause_recipient(db, recipient_id, paused_until)
-    _, after = keep(db, settings, moment, new_address or address, given, resubscribe=False)
+    address = mailable(new_address) if new_address else before.address
+    update_recipient(
+        db, recipient_id, address, None if resume else paused_until or before.paused_until
+    )
+    _, after = keep(db, settings, moment, address, given, resubscribe=False)
     return before, after
 
 

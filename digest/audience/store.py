@@ -95,24 +95,21 @@ def _save_choices(db: Database, chosen: Sequence[tuple[int, ChosenRecipient]]) -
     db.run_many(sql, [(i, digest) for i, one in chosen for digest in dict.fromkeys(one.digests)])
 
 
-def move_recipient(db: Database, recipient_id: int, address: str) -> None:
-    """Give a recipient another address; their choice and their deliveries stay. Call inside a write.
+def update_recipient(
+    db: Database, recipient_id: int, address: str, paused_until: datetime | None
+) -> None:
+    """Set the address, and until when mail is paused. Call inside a write.
 
     Raises:
-        RecipientError: it is another recipient's, who may have unsubscribed.
+        RecipientError: the address is another recipient's, who may have unsubscribed.
     """
     if (other := find_recipient(db, address)) not in (None, recipient_id):
         raise RecipientError(
             f"recipient {other} has the address {address!r}. See digest recipients show {address}."
         )
-    sql = "UPDATE recipients SET address = ?, address_key = ? WHERE id = ?"
-    db.run(sql, (address, address_key(address), recipient_id))
-
-
-def pause_recipient(db: Database, recipient_id: int, until: datetime | None) -> None:
-    """No mail of an edition that is composed before then; None ends the pause."""
-    sql = "UPDATE recipients SET paused_until = ? WHERE id = ?"
-    db.run(sql, (until and text_from_moment(until), recipient_id))
+    sql = "UPDATE recipients SET address = ?, address_key = ?, paused_until = ? WHERE id = ?"
+    until = paused_until and text_from_moment(paused_until)
+    db.run(sql, (address, address_key(address), until, recipient_id))
 
 
 _LANGUAGES, _THEMES, _DIGESTS = (
