@@ -163,7 +163,9 @@ def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[Outcome]:
         for name, places in columns.items():
             filled = [foreign(cells[i]) for i in places if i < len(cells) and cells[i]]
             if any(filled):
-                values[name] = [_GUARD.sub("", cell) for cell in filled if cell]
+                values[name] = [
+                    _GUARD.sub("", cell) if cell[0] == "'" else cell for cell in filled if cell
+                ]
         address = values.get("address", [""])[0]
         try:
             if len(cells) > len(headings):

@@ -31,11 +31,7 @@ def choice_options(command: C) -> C:
     for name, metavar, text in (
         ("digest", "NAME", "A digest they get. Default: all."),
         ("theme", "NAME", 'A theme they want, or "other", or "everything". Default: everything.'),
-        (
-            "language",
-            "CODE",
-            "A language they read; the first one is the mail's own. Default: all.",
-        ),
+        ("language", "CODE", "A language they read; the first is the mail's own. Default: all."),
     ):
         option = click.option(f"--{name}", f"{name}s", multiple=True, metavar=metavar, help=text)
         command = option(command)
@@ -89,9 +85,7 @@ def set_recipient(
     from digest.audience.recipients import change
 
     if resume and pause_until:
-        raise click.UsageError(
-            "--pause-until and --resume contradict each other. Give one of them."
-        )
+        raise click.UsageError("Give either --pause-until or --resume.")
     newsroom = current_newsroom()
     now = newsroom.now()
     until = since_moment(pause_until, now, newsroom.settings.site.time_zone)
@@ -130,11 +124,7 @@ def _show_changes(
 )
 @choice_options
 @click.option(
-    "--tag",
-    "tags",
-    multiple=True,
-    metavar="TAG=THEME",
-    help="A tag of the file that means a theme.",
+    "--tag", "tags", multiple=True, metavar="TAG=THEME", help="What theme a tag of the file means."
 )
 @json_option
 @click.pass_context
@@ -163,7 +153,8 @@ def import_file(
     with newsroom.open(read_only=dry_run) as newsroom, counter("Reading") as progress:
         for one in import_readers(newsroom, file, rules, dry_run=dry_run):
             counts[one.outcome] += 1
-            progress(1)
+            if not one.line % 1_000:
+                progress(1_000)
             if not dry_run and one.outcome in (ADDED, HERE):
                 continue
             if as_json:
@@ -174,12 +165,12 @@ def import_file(
             else:
                 note = f" ({one.note})" if one.note else ""
                 click.echo(f"line {one.line}: {one.address}: {one.outcome}{note}")
-    for what, count in rules.unknown.most_common():
-        warn(f"{what} on {counted(count, 'line')} is not in config.toml, and was left out.")
+    for what, count in rules.unknown.most_common(20):
+        warn(f"{what} is not in config.toml, and was left out on {counted(count, 'line')}.")
     sums = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "nobody"
     done, then = f"{counted(counts.total(), 'line')}: {sums}.", "digest send --dry-run"
     if dry_run:
-        done, then = f"Trial run, nobody was added. {done}", "the same without --dry-run"
+        done, then = f"Trial run, nobody was added. {done}", f"digest recipients import {file}"
     data = {"dry_run": dry_run, "counts": counts, "unknown": rules.unknown}
     show(as_json, data | {"lines": shown}, f"{done} Next: {then}.")
     if counts[REFUSED]:

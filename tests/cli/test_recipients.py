@@ -98,7 +98,8 @@ def test_readers_are_imported_after_a_trial_run(filled: Desk) -> None:
     assert trial.exit_code == 1
     assert "line 2: ann@example.org: added (weekly; ru; customs)\n" in trial.stdout
     assert trial.stdout.endswith(
-        "Trial run, nobody was added. 3 lines: 1 added, 2 refused. Next: the same without --dry-run.\n"
+        "Trial run, nobody was added. 3 lines: 1 added, 2 refused. "
+        f"Next: digest recipients import {path}.\n"
     )
     assert "list.csv, line 3: 'bo@' is not an e-mail address" in trial.stderr
     assert "list.csv, line 4: its status 'left' is not known" in trial.stderr
