@@ -141,7 +141,7 @@ def prepare(work: Path, port: int, options: argparse.Namespace) -> None:
     from digest.newsroom import Newsroom
 
     shutil.copytree(ROOT / "seeds", work / "seeds")
-    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    text = (ROOT / "digest" / "config" / "config.toml").read_text(encoding="utf-8")
     server = (
         f'[[mail.servers]]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n'
         f"connections = {CONNECTIONS}\n"

@@ -31,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         shutil.copytree(ROOT / "seeds", work / "seeds")
-        shutil.copy(ROOT / "config.toml", work / "plain.toml")
+        shutil.copy(ROOT / "digest" / "config" / "config.toml", work / "plain.toml")
         subprocess.run([*digest(work, "plain"), "ingest"], check=True, stdout=subprocess.DEVNULL)
         add_recipients(work / "digest.db", options.recipients)
         command = [sys.executable, __file__, "--work", str(work)]

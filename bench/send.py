@@ -74,7 +74,7 @@ def main() -> None:
 def prepare(work: Path, recipients: int) -> None:
     """A desk with the seeds, an edition of about 40 kB, and so many recipients."""
     shutil.copytree(ROOT / "seeds", work / "seeds")
-    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    text = (ROOT / "digest" / "config" / "config.toml").read_text(encoding="utf-8")
     text = text.replace("per_theme = 10", "per_theme = 7")
     (work / "plain.toml").write_text(text, encoding="utf-8")
     key = work / "rsa.pem"

@@ -34,7 +34,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             shutil.copytree(ROOT / "seeds", folder / "seeds")
-            shutil.copy(ROOT / "config.toml", folder)
+            shutil.copy(ROOT / "digest" / "config" / "config.toml", folder)
             measured.setdefault("python", []).append(
                 seconds([sys.executable, "-c", "pass"], folder)
             )

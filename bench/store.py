@@ -58,7 +58,7 @@ def digest(folder: Path, *words: str) -> list[str]:
 
 def furnish(folder: Path, every_minutes: float) -> None:
     """config.toml with a source of ours and no mail that could go out while we look."""
-    text = (ROOT / "config.toml").read_text("utf-8")
+    text = (ROOT / "digest" / "config" / "config.toml").read_text("utf-8")
     text = text.replace("ingest_every_minutes = 10.0", f"ingest_every_minutes = {every_minutes}")
     text = text.replace("# monitor_token_file", "monitor_token_file")
     (folder / "config.toml").write_text(text, "utf-8")

@@ -132,7 +132,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as servers:
         folder = Path(place)
         folder.chmod(0o755)  # nginx's worker is another user
-        shutil.copy(ROOT / "config.toml", folder)
+        shutil.copy(ROOT / "digest" / "config" / "config.toml", folder)
         shutil.copytree(ROOT / "seeds", folder / "seeds")
         (folder / "feeds").mkdir()
         (folder / "feeds" / FEED).write_bytes(feed())

@@ -33,10 +33,10 @@ BUILTIN = "builtin"
 """The prefix of our own templates, with which an operator's template can extend one."""
 
 
-def packaged_templates() -> Path:
-    """The folder of our templates: in the package of a wheel, beside it in a checkout."""
-    installed = PACKAGE / "templates"
-    return installed if installed.is_dir() else PACKAGE.parent / "templates"
+def packaged(name: str) -> Path:
+    """Our templates, seeds or config.toml: in the package of a wheel, beside it in a checkout."""
+    installed = PACKAGE / name
+    return installed if installed.exists() else PACKAGE.parent / name
 
 
 def check_folder(operator: Path) -> None:
@@ -80,7 +80,7 @@ def make_environment(operator: Path | None = None) -> "Environment":
             check_folder(Path(self.searchpath[0]))
             return super().list_templates()
 
-    ours = jinja2.FileSystemLoader(packaged_templates())
+    ours = jinja2.FileSystemLoader(packaged("templates"))
     theirs = [OperatorLoader(operator)] if operator is not None else []
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader([*theirs, ours, jinja2.PrefixLoader({BUILTIN: ours})]),

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
+import pty
 import shutil
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +26,8 @@ from digest.sources.ingest import IngestReport, ingest
 from digest.store.database import Database, open_database
 
 ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "digest" / "config" / "config.toml"
+"""Every setting, with its default."""
 LISTING = "002_e89ea2d84f60b326.txt"
 FULL_TEXT = "000_8cb3c00af4f4dce3.txt"
 PAGES = make_environment()
@@ -135,8 +141,43 @@ class Desk:
 def make_desk(folder: Path, store: Path | None = None) -> Desk:
     """A folder as a newcomer has it before the first command; with a copy of `store` if given."""
     shutil.copytree(ROOT / "seeds", folder / "seeds")
-    shutil.copy(ROOT / "config.toml", folder)
+    shutil.copy(CONFIG, folder)
     desk = Desk(folder)
     if store is not None:
         shutil.copy(store, desk.store)
     return desk
+
+
+def in_terminal(
+    folder: Path, *words: str, typed: str = "", until: str | None = None, **variables: str
+) -> str:
+    """What a person at a terminal of 80 columns sees, who types this, and Ctrl-C once they see `until`."""
+    ours, theirs = pty.openpty()
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "NO_COLOR"},
+        **{"TERM": "xterm-256color", "COLUMNS": "80", "PYTHONPATH": os.pathsep.join(sys.path)},
+        **variables,
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "digest", *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=folder,
+        env=environment,
+    )
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    seen = b""
+    try:
+        while part := os.read(ours, 65536):
+            seen += part
+            if until is not None and until.encode() in seen:
+                child.send_signal(signal.SIGINT)
+                until = None
+    except OSError:  # on Linux: the other side has closed
+        pass
+    finally:
+        os.close(ours)
+    assert child.wait(timeout=30) == 0, seen
+    return seen.decode()

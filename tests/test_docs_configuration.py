@@ -1,19 +1,21 @@
-"""docs/configuration.md has every setting, with its default and limits."""
+"""docs/configuration.md is made from config.toml, and has every setting with its default and limits."""
 
 import re
-from pathlib import Path
+import runpy
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from annotated_types import Ge, Gt, Le
 
+from tests.desks import CONFIG, ROOT
 from tests.settings_keys import EVERY, UNITS, Setting, every_setting
 
-PAGE = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "configuration_page"))
 
 
 def rows() -> dict[tuple[str, str], list[str]]:
-    """The cells of each key's line, by table and key: meaning, default, unit, allowed."""
+    """The cells of each key's line, by table and key: meaning, default, allowed."""
     lines: dict[tuple[str, str], list[str]] = {}
     table = ""
     for line in PAGE.splitlines():
@@ -45,16 +47,16 @@ def limits(annotation: Any, metadata: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize("setting", EVERY)
 def test_a_setting_has_its_line(setting: Setting):
-    """Meaning, default, unit and limits are those of the program."""
+    """Default, unit and limits are those of the program."""
     assert (setting.table, setting.key) in ROWS, "no line in docs/configuration.md"
-    meaning, default, unit, allowed = ROWS[setting.table, setting.key]
+    meaning, default, allowed = ROWS[setting.table, setting.key]
     assert meaning
     assert allowed
     assert (default == "must be given") is setting.field.is_required()
     if setting.default is not None:
         assert default == f"`{setting.default}`"
     suffix = setting.key.rpartition("_")[2]
-    assert unit == UNITS.get(suffix, unit)
+    assert UNITS.get(suffix, "") in meaning
     for limit in limits(setting.field.annotation, setting.field.metadata):
         assert re.search(rf"{re.escape(limit)}(?!\d)", allowed), f"{limit} is missing"
 
@@ -62,3 +64,15 @@ def test_a_setting_has_its_line(setting: Setting):
 def test_no_line_is_of_a_removed_setting():
     """The page has no unknown key."""
     assert set(ROWS) == {(setting.table, setting.key) for setting in every_setting()}
+
+
+def test_the_page_is_what_the_script_makes_of_config_toml():
+    """One source of truth: the file that `digest config --all` prints."""
+    made = SCRIPT["page"](PAGE, CONFIG.read_text(encoding="utf-8"))
+    assert made == PAGE, "next: scripts/configuration_page"
+
+
+def test_a_table_that_the_page_lacks_is_named():
+    """A new table of config.toml needs its heading, and its sentence."""
+    with pytest.raises(SystemExit, match=r"no heading with a table for \[prune\]"):
+        SCRIPT["page"]("# Configuration\n", "[prune]\nbounce_days = 90  # days; default 90\n")

@@ -20,7 +20,7 @@ from digest.feeds.pages import (
     style_bytes,
 )
 from digest.language.wording import Wording, wording_for
-from digest.newsroom import make_environment, packaged_templates
+from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
 from digest.web.forms import leave_page
 from tests.factories import make_article, make_settings
@@ -30,9 +30,9 @@ DOCS = (Path(__file__).parents[1] / "docs" / "templates.md").read_text(encoding=
 MAILS, _, PAGES = DOCS.partition("\n## The pages\n")
 DIGEST, _, REPORT = MAILS.partition("\n## The mail to the editors\n")
 TEMPLATES = sorted(
-    path.relative_to(packaged_templates()).as_posix()
+    path.relative_to(packaged("templates")).as_posix()
     for folder in ("mail", "web")
-    for path in packaged_templates().joinpath(folder).iterdir()
+    for path in packaged("templates").joinpath(folder).iterdir()
     if path.suffix in {".html", ".txt", ".css"}
 )
 DIGEST_VIEWS: dict[str, type] = {
@@ -40,6 +40,7 @@ DIGEST_VIEWS: dict[str, type] = {
     "mail.footer": mail.Footer,
     "part": mail.Part,
     "item": mail.Item,
+    "one": mail.Stroke,
     "link": mail.Link,
 }
 REPORT_VIEWS: dict[str, type] = {"mail": ReportMail, "part": ReportPart, "item": ReportItem}

@@ -7,7 +7,7 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
 from digest.errors import NotReadyError
-from digest.newsroom import make_environment, packaged_templates
+from digest.newsroom import make_environment, packaged
 
 
 def write(folder: Path, name: str, text: str) -> None:
@@ -28,7 +28,7 @@ def test_an_override_can_extend_the_template_that_it_replaces(tmp_path: Path) ->
     environment = make_environment(tmp_path)
     assert environment.get_template("web/base.html").filename == str(tmp_path / "web/base.html")
     ours = environment.get_template("builtin/web/base.html").filename
-    assert ours == str(packaged_templates() / "web/base.html")
+    assert ours == str(packaged("templates") / "web/base.html")
 
 
 @pytest.mark.parametrize(("name", "shown"), [("a.html", "&lt;b&gt;"), ("a.txt", "<b>")])

@@ -1,13 +1,15 @@
 """`digest editions` and `deliveries`."""
 
 import csv
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import ID, current_newsroom, limit_option
+from digest.cli.options import ID, by_option, current_newsroom, limit_option
 from digest.cli.output import counted, emit_json, fault, heading, json_option, local, show, table
 from digest.errors import NotReadyError
 
@@ -24,7 +26,7 @@ ONE_FORM = "Give --csv or --json, not both."
 
 @click.group()
 def editions() -> None:
-    """Show, hold, release and cancel the issues of each digest."""
+    """Show, edit, approve, hold and cancel the issues of each digest."""
 
 
 @editions.command("list")
@@ -78,11 +80,13 @@ def deliveries_line(counts: dict[str, int]) -> str:
 @click.option("--csv", "as_csv", is_flag=True, default=False, help="Its deliveries as CSV.")
 @json_option
 def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
-    """Show a frozen edition: window, hash, articles, deliveries."""
+    """Show the articles and deliveries of an edition or draft."""
     from digest.editions.deliveries import list_deliveries
+    from digest.editions.drafts import draft_of
     from digest.editions.store import (
         audience_of,
         delivery_counts,
+        draft_row,
         edition_by_id,
         edition_note,
         segments_of,
@@ -100,6 +104,9 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         recipients = audience_of(newsroom.db, edition_id)
         segments = segments_of(newsroom.db, edition_id)
         note = edition_note(newsroom.db, edition_id)
+        if draft_row(newsroom.db, edition_id) is not None:
+            _, edition = draft_of(newsroom, edition_id)
+    hand, left_out = asdict(edition.hand), edition.hand.left_out
     window, total = edition.window, sum(counts.values())
     if as_json:
         emit_json(
@@ -136,6 +143,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
                     for one in edition.placements
                 ],
                 "note": note,
+                "hand": hand,
             }
         )
         return
@@ -150,6 +158,14 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
             ("hash", edition.hash),
             ("recipients", f"{recipients:,} = {deliveries_line(counts)}"),
             *([("note", note)] if note else []),
+            *((f"subject, {code}", text) for code, text in hand["subject"].items()),
+            *((f"introduction, {code}", text) for code, text in hand["introduction"].items()),
+            *([("left out", ", ".join(map(str, left_out)))] if left_out else []),
+            *(
+                [("in the next one", ", ".join(map(str, hand["carried"])))]
+                if hand["carried"]
+                else []
+            ),
         ],
     )
     if recipients != total:
@@ -168,6 +184,100 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
             for one in edition.placements
         ],
         wide="title",
+    )
+
+
+@editions.command()
+@click.argument("edition_id", type=ID, metavar="ID")
+@click.option(
+    "--introduction", metavar="TEXT", help='The note before the news, in Markdown; "" for none.'
+)
+@click.option(
+    "--introduction-file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="The same from a file, or - .",
+)
+@click.option("--subject", metavar="TEXT", help='The subject of the mail; "" for ours.')
+@click.option(
+    "--language", metavar="CODE", help="Of introduction and subject. Default: the digest's first."
+)
+@click.option("--lead", type=int, metavar="ARTICLE", help="What opens the mail; 0 for our choice.")
+@click.option(
+    "--order", metavar="IDS", help='What comes first in its theme: 12,7,31; "" for our order.'
+)
+@click.option("--drop", type=ID, multiple=True, metavar="ARTICLE", help="Leave it out, for good.")
+@click.option(
+    "--postpone",
+    type=ID,
+    multiple=True,
+    metavar="ARTICLE",
+    help="Leave it out, until the next edition.",
+)
+@click.option("--restore", type=ID, multiple=True, metavar="ARTICLE", help="Take either back.")
+@by_option
+@json_option
+def edit(
+    edition_id: int,
+    introduction: str | None,
+    introduction_file: IO[str] | None,
+    subject: str | None,
+    language: str | None,
+    lead: int | None,
+    order: str | None,
+    drop: tuple[int, ...],
+    postpone: tuple[int, ...],
+    restore: tuple[int, ...],
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """Change the words and order of a draft, and what is in it."""
+    from digest.editions.drafts import Edit, draft_of, edit_draft
+
+    if introduction is not None and introduction_file is not None:
+        raise click.UsageError("Give --introduction or --introduction-file, not both.")
+    text = introduction_file.read() if introduction_file is not None else introduction
+    if order is not None and not re.fullmatch(r"\s*(\d{1,18}(\s*,\s*\d{1,18})*)?\s*", order):
+        raise click.UsageError("--order: give the ids of articles with commas, such as 12,7,31.")
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        digest, _ = draft_of(newsroom, edition_id)
+        language = language or newsroom.settings.digest_languages(digest)[0]
+        change = Edit(
+            introduction=() if text is None else ((language, text),),
+            subject=() if subject is None else ((language, subject),),
+            lead=lead,
+            order=None if order is None else tuple(map(int, re.findall(r"\d+", order))),
+            drop=drop,
+            postpone=postpone,
+            restore=restore,
+        )
+        edition = edit_draft(newsroom, edition_id, change, by or newsroom.person)
+    show(
+        as_json,
+        {"edition": edition_id, "hash": edition.hash, "articles": len(edition.placements)},
+        f"Edition {edition_id} now has {counted(len(edition.placements), 'article')}. Next: digest send "
+        f"{edition.digest} --dry-run, then digest editions approve {edition_id} --expect {edition.hash}.",
+    )
+
+
+@editions.command()
+@click.argument("edition_id", type=ID, metavar="ID")
+@click.option("--expect", required=True, metavar="HASH", help="The hash that the dry run prints.")
+@by_option
+def approve(edition_id: int, expect: str, by: str | None) -> None:
+    """Approve a draft as it was seen, and queue its deliveries."""
+    from digest.editions.compose import Expected
+    from digest.editions.drafts import approve as approve_draft
+    from digest.editions.store import audience_of
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        edition = approve_draft(newsroom, edition_id, Expected.parse(expect), by or newsroom.person)
+        recipients = audience_of(newsroom.db, edition_id)
+    click.echo(
+        f"Edition {edition_id} is approved for {counted(recipients, 'recipient')}. Next: digest send "
+        f"{edition.digest}."
     )
 
 
@@ -195,6 +305,7 @@ def release(edition_id: int, with_withdrawn: bool | None) -> None:
     """Release a held edition, to be sent with the next `digest send`."""
     from digest.editions.compose import freeze_again, withdrawn_articles
     from digest.editions.store import (
+        draft_row,
         edition_by_id,
         has_begun,
         has_queued,
@@ -206,6 +317,11 @@ def release(edition_id: int, with_withdrawn: bool | None) -> None:
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
         db, edition = newsroom.db, edition_by_id(newsroom.db, edition_id)
+        if draft_row(db, edition_id) is not None:
+            raise NotReadyError(
+                f"edition {edition_id} is a draft: it is not released but approved. Next: digest "
+                f"editions show {edition_id}, then digest editions approve {edition_id} --expect HASH."
+            )
         withdrawn = withdrawn_articles(edition) if has_queued(db, edition_id) else []
         stopped = bool(withdrawn) and stopped_by_withdrawal(db, edition_id)
         if with_withdrawn is None and stopped and has_begun(db, edition_id):

@@ -15,6 +15,7 @@ from digest.cli.articles import articles
 from digest.cli.backups import activate_database, backup, export_store, import_store, prune, restore
 from digest.cli.bounces import bounces, suppressions
 from digest.cli.editions import deliveries, editions
+from digest.cli.init import init
 from digest.cli.options import NewsroomOfCommand
 from digest.cli.output import fault
 from digest.cli.recipients import recipients
@@ -29,6 +30,7 @@ from digest.errors import DigestError
 from digest.language.text import foreign
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Start": (init,),
     "Every day": (ingest, publish, send, status),
     "Content": (articles, stories, themes, editions, recipients),
     "Operate": (serve, doctor, schedule, backup, restore, alarms),
@@ -75,7 +77,11 @@ class DigestGroup(click.Group):
                 )
 
 
-@click.group(cls=DigestGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=DigestGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -85,12 +91,29 @@ class DigestGroup(click.Group):
 @click.version_option(__version__, prog_name="digest")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None) -> None:
-    """A newsroom's feed and digest service: turns articles into feeds and a weekly email digest."""
+    """A newsroom's feed and digest service: turns articles into feeds and a weekly email digest.
+
+    Without a command it says where things are and what to do next.
+    """
     ctx.obj = NewsroomOfCommand(config)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be UTF-8
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         ctx.color = False
+    if ctx.invoked_subcommand is not None:
+        return
+    from digest.config.load import find_config
+
+    if not find_config(config).exists():
+        click.echo(
+            f"No {find_config(config)} here. Next: digest init --demo for an example with copy, or digest "
+            "init for a newsroom of your own."
+        )
+    elif not ctx.obj.newsroom.settings.store.path.exists():
+        click.echo("Nothing has been read yet. Next: digest ingest.")
+    else:
+        ctx.invoke(status)
+    click.echo("`digest --help` lists every command.")
 
 
 class Words(click.ParamType[str]):

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from digest.mail.outgoing import Outcome, OutcomeKind
     from digest.model import Choice, Edition, Preview, Segment
     from digest.newsroom import Newsroom
-    from digest.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,21 @@ class Planned:
         return sum(segment.recipients for segment in self.segments)
 
 
-def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = None) -> list[Planned]:
+def plan(
+    newsroom: Newsroom,
+    config: DigestConfig,
+    expect: Expected | None = None,
+    *,
+    drafts: bool = False,
+) -> list[Planned]:
     """What `digest send` would send: what is still queued, the oldest first, then what is new; with
-    `expect` that edition alone. What a dead sender left counts as it will be settled, and an edition
+    `expect` that edition alone. `drafts` adds those that wait for an approval. What a dead sender left counts as it will be settled, and an edition
     of which an article was withdrawn as it will be frozen again.
     """
     from digest.editions.compose import is_worth_sending, preview, segments, without_withdrawn
     from digest.editions.deliver import fates_of_handed
+    from digest.editions.drafts import draft_of
+    from digest.editions.store import drafts as waiting_drafts
     from digest.editions.store import (
         edition_by_id,
         frozen_segments,
@@ -99,6 +106,11 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
             new = without_withdrawn(newsroom, config, edition)
             if new.placements or config.empty == "send":
                 planned.append(Planned(new, audience, date, {}))
+    for row in waiting_drafts(db) if drafts else ():
+        if row["digest"] == config.name:
+            _, edition = draft_of(newsroom, row["id"])
+            audience = tuple(segments(newsroom, config))
+            planned.append(Planned(edition, audience, mail_date(db, edition, at)))
     fresh = preview(newsroom, config, now, expect=expect)
     if fresh is not None and is_worth_sending(newsroom, config, fresh, now):
         planned.append(Planned(fresh, tuple(segments(newsroom, config)), fresh.window.ends_at))
@@ -111,7 +123,7 @@ def plan(newsroom: Newsroom, config: DigestConfig, expect: Expected | None = Non
         f"{expect.changed(one.edition)}."
         for one in planned
     )
-    waits = what_waits(db, config, newsroom.settings.digest_zone(config))
+    waits = what_waits(newsroom, config)
     raise ExpectationError(
         f"no edition with the hash {expect.hash} is new or has mail to send.{changes}{waits} Nothing "
         "was sent. Next: digest send --dry-run."
@@ -295,11 +307,14 @@ def _print_planned(
     newsroom: Newsroom, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
 ) -> None:
     from digest.editions.compose import expectation
+    from digest.editions.ranks import rank
 
     settings, edition, window = newsroom.settings, planned.edition, planned.edition.window
     zone = settings.digest_zone(config)
     title = f"{settings.site.title}: {edition.digest} no. {edition.number}"
-    frozen = "" if planned.frozen is None else " (composed; some of it is still queued)"
+    frozen = " (composed; some of it is still queued)" if planned.frozen is not None else ""
+    if planned.frozen is None and config.approval:
+        frozen = f" (draft, edition {edition.id})" if edition.id else " (becomes a draft)"
     click.echo(click.style(title, bold=True) + frozen)
     click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
     click.echo(f"hash    {edition.hash}")
@@ -307,16 +322,17 @@ def _print_planned(
     click.echo(f"holds   {counted(len(edition.placements), 'article')}")
     if previews:  # the first one is the largest segment's
         name, language = settings.theme_name, previews[0].segment.choice.language
+        ranks = rank(edition, previews[0].layout)
+        order = list(ranks)
         for section in previews[0].layout.sections:
             heading(f"{name(section.theme).title(language)} ({section.total})")
-            for placement in section.shown:
+            for placement in sorted(section.shown, key=lambda one: order.index(one.article.id)):
                 article = placement.article
                 day = article.published.day.isoformat() if article.published.day else "undated   "
                 also = [name(key).title(language) for key in article.themes if key != section.theme]
-                notes = [f"also {', '.join(also)}"] if also else []
+                notes = [ranks[article.id].why, *([f"also {', '.join(also)}"] if also else [])]
                 notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
-                suffix = f"  ({'; '.join(notes)})" if notes else ""
-                click.echo(f"  {day}  {article.title}{suffix}")
+                click.echo(f"  {article.id:>5}  {day}  {article.title}  ({'; '.join(notes)})")
             if section.more:
                 click.echo(f"  and {section.more} more")
     heading("Segments")
@@ -348,6 +364,7 @@ def _planned_data(
     planned: Planned, previews: Sequence[Preview], written: Sequence[Path]
 ) -> dict[str, Any]:
     from digest.editions.compose import expectation
+    from digest.editions.ranks import rank
 
     edition = planned.edition
     return {
@@ -369,6 +386,7 @@ def _planned_data(
                 "themes": list(one.segment.choice.themes),
                 "subject": one.subject,
                 "bytes": len(one.message),
+                "ranks": {str(key): why.why for key, why in rank(edition, one.layout).items()},
                 "sections": [
                     {
                         "theme": section.theme,
@@ -442,6 +460,7 @@ def send(
     from digest.mail.outgoing import Kind, OutcomeKind
     from digest.mail.store import has_open
     from digest.service.mail_checks import refuse_what_is_red
+    from digest.service.store import other_languages
 
     newsroom = current_newsroom()
     if test_address is not None:
@@ -462,10 +481,17 @@ def send(
                     "a sender that died, and settled now. Next: digest editions list."
                 )
     with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
-        planned = plan(newsroom, config, expected)
+        planned = plan(newsroom, config, expected, drafts=dry_run)
         if queued:
             planned = [one for one in planned if one.frozen is not None]
-        waits = what_waits(newsroom.db, config, newsroom.settings.digest_zone(config))
+        waits = what_waits(newsroom, config)
+        if not planned and (
+            others := other_languages(newsroom.db, newsroom.settings.site.languages)
+        ):
+            waits += (
+                f" No digest carries the articles in other languages ({', '.join(others)}): see "
+                "docs/languages.md."
+            )
         warn_of_unserved(newsroom)
     if dry_run:
         rehearse(newsroom, config, planned, out, as_json, waits)
@@ -495,10 +521,11 @@ def send(
     with newsroom.open(read_only=True) as newsroom:
         refuse_what_is_red(newsroom.db, newsroom, despite)
     if not yes:
+        made = "new, becomes a draft" if config.approval else "new"
         for one in planned:
             click.echo(
                 f"{one.edition.digest} no. {one.edition.number} "
-                f"({'new' if one.frozen is None else 'still queued'}): "
+                f"({made if one.frozen is None else 'still queued'}): "
                 f"{counted(len(one.edition.placements), 'article')} to "
                 f"{counted(one.recipients, 'recipient')} by {newsroom.settings.mail.transport}; "
                 f"hash {one.edition.hash}"
@@ -515,6 +542,7 @@ def send(
                 portion=Portion(limit, only),
                 notify=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
+        waits = what_waits(newsroom, config)
     held = any(one.fault is not None or one.brakes for one in reports)
     if as_json:
         emit_json(
@@ -531,6 +559,8 @@ def send(
                 for one in reports
             ]
         )
+    elif not reports and config.approval:
+        click.echo(f"Nothing was sent.{waits or ' Next: digest editions list.'}")
     elif not reports:
         click.echo(
             f"Nothing was left to send: no recipient gets {config.name}, or another process has sent it. "
@@ -547,13 +577,16 @@ def send(
         ctx.exit(1)
 
 
-def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
-    """What is queued but not sent now, and why."""
+def what_waits(newsroom: Newsroom, config: DigestConfig) -> str:
+    """What is queued but not sent now, or not approved, and why."""
     from digest.audience.evidence import open_brakes
-    from digest.editions.store import waiting_editions
+    from digest.editions.compose import approve_by
+    from digest.editions.drafts import draft_of
+    from digest.editions.store import drafts, waiting_editions
     from digest.model import EditionStatus
     from digest.store.database import moment_from_text
 
+    db, zone = newsroom.db, newsroom.settings.digest_zone(config)
     sentences = []
     for row in waiting_editions(db, config.name):
         queued = counted(row["queued"], "delivery", "deliveries")
@@ -571,6 +604,15 @@ def what_waits(db: Database, config: DigestConfig, zone: str) -> str:
         else:
             due_at = local(moment_from_text(row["due_at"]), zone)
             sentences.append(f" Edition {row['id']}: {queued} deferred, the first until {due_at}.")
+    for row in drafts(db):
+        if row["digest"] == config.name:
+            hour = local(approve_by(newsroom, config.name, moment_from_text(row["ends_at"])), zone)
+            kept = "held" if row["status"] == EditionStatus.HELD else f"to be approved by {hour}"
+            _, draft = draft_of(newsroom, row["id"])
+            sentences.append(
+                f" Edition {draft.id} is a draft, {kept}. Next: digest editions show {draft.id}, then "
+                f"digest editions approve {draft.id} --expect {draft.hash}."
+            )
     return "".join(sentences)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @click.option(
     "--port", type=Number(65535), metavar="PORT", help="Listen here instead of at web.port."
 )
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--log-json", is_flag=True, default=False, help="Log JSON on a terminal too.")
+def serve(host: str | None, port: int | None, log_json: bool) -> None:
     """Run the whole service until it is stopped.
 
     It ingests, publishes, composes, sends, reads bounces and serves the feeds. Of several services on
@@ -30,6 +31,7 @@ def serve(host: str | None, port: int | None) -> None:
     """
     import asyncio
     import os
+    import sys
 
     from digest.errors import StoreError
     from digest.service.service import configure_logging, log_event
@@ -51,7 +53,10 @@ def serve(host: str | None, port: int | None) -> None:
         if not e.may_pass:
             raise
     listener = listen(host or web.host, port or web.port)
-    configure_logging()
+    plain = sys.stderr.isatty() and not log_json
+    configure_logging(plain=plain)
+    if plain:
+        click.echo(_welcome(newsroom, *listener.getsockname()[:2]), err=True)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         ended = runner.run(_serve(newsroom, listener))
         log_event("ended", whole=ended)
@@ -59,6 +64,29 @@ def serve(host: str | None, port: int | None) -> None:
             # Python would wait for a thread that is still at work and cannot be ended. The next
             # start settles what that thread was doing, as after a crash.
             os._exit(1)
+
+
+def _welcome(newsroom: "Newsroom", host: str, port: int) -> str:
+    """Where the service is, and what it does next, for the person who started it."""
+    import ipaddress
+
+    from digest.service.plan import wakeups
+
+    settings = newsroom.settings
+    zone = settings.site.time_zone
+    if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:  # all addresses of this machine
+        host = "127.0.0.1"
+    shown = f"[{host}]" if ":" in host else host
+    editions = [
+        f"closes an edition at {local(one.at, zone)} {zone} ({one.cause})"
+        for one in wakeups(settings, newsroom.now(), 1)
+        if one.cause.startswith("schedule of")
+    ]
+    then = "; ".join([f"every {settings.service.ingest_every_minutes:g} minutes after", *editions])
+    return (
+        f"{click.style(settings.site.title, bold=True)} is at http://{shown}:{port}/. Ctrl-C stops it.\n"
+        f"It reads the sources and publishes the feeds now and {then}."
+    )
 
 
 async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:

@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--all", "every", is_flag=True, default=False, help="Explain every key instead.")
 @json_option
-def config(as_json: bool) -> None:
-    """Show the effective configuration; secrets are hidden."""
-    from digest.config.load import effective_settings, settings_lines
+def config(every: bool, as_json: bool) -> None:
+    """Show the effective configuration; secrets are hidden.
 
+    --all prints every key that config.toml may have, with its meaning and default.
+    """
+    from digest.config.load import EVERY_SETTING, effective_settings, settings_lines
+
+    if every:
+        click.echo(EVERY_SETTING.read_text(encoding="utf-8"), nl=False)
+        return
     settings = current_newsroom().settings
     show(as_json, effective_settings(settings), "\n".join(settings_lines(settings)))
 
@@ -86,7 +93,6 @@ def status(as_json: bool) -> None:
 def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
     """All that the page shows, from queries whose time does not grow with the database."""
     from digest.audience.evidence import waiting
-    from digest.config.values import parse_rule
     from digest.editions.compose import count_waiting
     from digest.editions.schedule import boundary_after
     from digest.editions.store import last_edition
@@ -114,7 +120,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
                 "digest": digest.name,
                 "number": 1 if last is None else last[0] + 1,
                 "articles": count_waiting(newsroom, digest, now),
-                "due_at": boundary_after(parse_rule(digest.schedule), zone, now),
+                "due_at": boundary_after(settings.digest_rule(digest), zone, now),
                 "zone": zone,
             }
         )
@@ -239,6 +245,12 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
             click.echo(f"  {one['advice']}")
     elif any(row["faulty"] for row in data["sources"]):
         click.echo("Some documents could not be read. Next: digest doctor names them.")
+    elif not any(row["articles"] for row in data["digests"]):
+        click.echo("Nothing new waits for a digest. Next: digest ingest, or digest serve.")
+    elif not data["recipients"]:
+        click.echo(
+            "Nobody gets the mail yet. Next: digest send --dry-run shows it, digest recipients add ADDRESS."
+        )
     else:
         click.echo("Next: digest send --dry-run.")
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from digest.cli.options import current_newsroom
-from digest.cli.output import bar, counted, fault, json_option, show, warn
+from digest.cli.output import bar, counted, counter, fault, json_option, show, warn
 
 
 @click.command()
@@ -58,7 +58,8 @@ def publish(to: str | None, whole: bool, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     with newsroom.open(makes=False) as newsroom:
-        report = run(newsroom, to, whole=whole)
+        with counter("Writing pages and feeds") as progress:
+            report = run(newsroom, to, whole=whole, progress=progress)
         told = tell_hub(newsroom) if to is None else {}
     if told.get("hub_refused"):
         warn(

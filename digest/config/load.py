@@ -17,6 +17,10 @@ from digest.errors import ConfigError, NotReadyError
 ENVIRONMENT = "DIGEST_CONFIG"
 
 
+EVERY_SETTING = Path(__file__).with_name("config.toml")
+"""A config.toml with every key, what it means and its default."""
+
+
 def find_config(option: Path | None) -> Path:
     """The file to read: `--config`, else the one that DIGEST_CONFIG names, else ./config.toml."""
     return option or Path(os.environ.get(ENVIRONMENT) or "config.toml")
@@ -29,9 +33,9 @@ def load_settings(path: Path) -> Settings:
         ConfigError: the file is missing, is not TOML, or has faults; all of them are in it.
     """
     try:
-        config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        fault = "no such file. Go to the folder that has it, or name it with"
+        fault = "no such file. Run `digest init` to make one, or name yours with"
         raise ConfigError(str(path), [f"{fault} --config or {ENVIRONMENT}."]) from None
     except IsADirectoryError:
         raise ConfigError(str(path), ["is a folder. Name the file in it."]) from None
@@ -39,6 +43,17 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError(str(path), [f"cannot be read: {e.strerror}."]) from e
     except UnicodeDecodeError as e:
         raise ConfigError(str(path), [f"is not UTF-8 at byte {e.start}. Save it as UTF-8."]) from e
+    return settings_from(text, path)
+
+
+def settings_from(text: str, path: Path) -> Settings:
+    """The settings that this text would give as the file at `path`.
+
+    Raises:
+        ConfigError: as `load_settings`.
+    """
+    try:
+        config = tomllib.loads(text)
     except RecursionError:
         raise ConfigError(str(path), ["is nested too deeply; no key takes such a value."]) from None
     except tomllib.TOMLDecodeError as e:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from digest.config.values import (
     Address,
     Colour,
+    Every,
     Filled,
     HubUrl,
     Instant,
@@ -20,11 +22,13 @@ from digest.config.values import (
     Place,
     PublicUrl,
     RepeatRule,
+    Rule,
     Section,
     ThemeKey,
     WebUrl,
     Zone,
     is_loopback,
+    parse_rule,
     secret,
 )
 from digest.model import OTHER, ThemeName
@@ -294,6 +298,7 @@ class DigestConfig(Section):
     name: Key
     title: Annotated[dict[LanguageCode, OneLine], Filled]
     schedule: RepeatRule = "0 8 * * mon"
+    every: Every = "1 week"
     time_zone: Zone | None = None
     since: Instant | None = None
     themes: tuple[Key, ...] = ()
@@ -394,6 +399,12 @@ class Settings(Section):
 
     def digest_zone(self, digest: DigestConfig) -> str:
         return digest.time_zone or self.site.time_zone
+
+    def digest_rule(self, digest: DigestConfig) -> Rule:
+        """When editions close; the weeks of `every` are counted from the first time after `since`."""
+        start, zone = digest.since, ZoneInfo(self.digest_zone(digest))
+        wall = None if start is None else start.astimezone(zone).replace(tzinfo=None)
+        return parse_rule(digest.schedule).every(int(digest.every.split()[0]), wall)
 
     @property
     def report_zone(self) -> str:

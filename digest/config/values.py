@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -34,10 +34,21 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A checked rule. `text` is the rule in small letters with single spaces."""
+    """A checked rule. `text` is the rule in small letters with single spaces.
+
+    Only every so many `weeks` from Monday to Sunday have its times; `phase` says which of them, counted
+    from the year 1.
+    """
 
     text: str
     _trigger: Any = field(repr=False, compare=False)
+    weeks: int = 1
+    phase: int = 0
+
+    def every(self, weeks: int, start: datetime | None = None) -> "Rule":
+        """This rule in only every so many weeks, one of which has its first time after `start`."""
+        phase = week_of(self.after(start)) % weeks if start is not None else 0
+        return replace(self, weeks=weeks, phase=phase)
 
     def after(self, wall: datetime) -> datetime:
         """The first time of the rule after `wall`; both are naive wall-clock times.
@@ -73,8 +84,17 @@ class Rule:
     def _after(self, wall: datetime) -> datetime | None:
         # Taken as UTC, so that the fields match whatever summer time does.
         moment = wall.replace(tzinfo=UTC) + timedelta(microseconds=1)
-        time = self._trigger.get_next_fire_time(None, moment)
-        return None if time is None else time.replace(tzinfo=None)
+        while True:
+            time = self._trigger.get_next_fire_time(None, moment)
+            if time is None or week_of(time) % self.weeks == self.phase:
+                return None if time is None else time.replace(tzinfo=None)
+            monday = time.replace(hour=0, minute=0) - timedelta(days=time.weekday())
+            moment = monday + timedelta(weeks=(self.phase - week_of(time)) % self.weeks)
+
+
+def week_of(day: datetime) -> int:
+    """The weeks from Monday to Sunday since the year 1; that began with a Monday."""
+    return (day.toordinal() - 1) // 7
 
 
 @lru_cache(maxsize=64)
@@ -264,7 +284,17 @@ Key = Annotated[
     str, _matching(r"[a-z0-9][a-z0-9-]{0,39}", "a-z, 0-9 and -, at most 40 characters, not - first")
 ]
 ThemeKey = Annotated[Key, AfterValidator(_theme_key)]
-LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), f"one of {', '.join(LANGUAGES)}")]
+_LANGUAGES = f"one of {', '.join(LANGUAGES)}; docs/languages.md shows how to add one"
+LanguageCode = Annotated[str, _matching("|".join(LANGUAGES), _LANGUAGES)]
+
+
+def _every(value: str) -> str:
+    if not re.fullmatch(r"(1 week|([2-9]|[1-4]\d|5[0-2]) weeks)", text := " ".join(value.split())):
+        raise ValueError(f'must be such as "2 weeks", at most "52 weeks", not {value!r}')
+    return text
+
+
+Every = Annotated[str, AfterValidator(_every)]
 RepeatRule = Annotated[str, AfterValidator(lambda value: parse_rule(value).text)]
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]

@@ -6,7 +6,7 @@ edition's.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any
 from digest.audience.recipients import effective_choice
 from digest.audience.store import raw_choices
 from digest.config.settings import DigestConfig, Settings
-from digest.config.values import parse_rule
 from digest.editions import store as edition_store
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
 from digest.editions.mail import make_segment
@@ -25,7 +24,7 @@ from digest.editions.selection import edition_hash, lay_out, order_placements, s
 from digest.editions.store import FrozenSegment
 from digest.errors import ExpectationError, NotFoundError
 from digest.mail.mime import SegmentMail, segment_mail
-from digest.model import Article, Choice, Edition, EditionStatus, Layout, Segment, Window
+from digest.model import Article, Choice, Edition, EditionStatus, Hand, Layout, Segment, Window
 from digest.newsroom import Newsroom, fingerprint, program_hash
 from digest.store.articles import (
     articles_in_window,
@@ -34,6 +33,7 @@ from digest.store.articles import (
     siblings_of,
     window_mark,
 )
+from digest.store.database import Database, moment_from_text
 
 
 def next_window(
@@ -45,7 +45,7 @@ def next_window(
     db, settings = newsroom.db, newsroom.settings
     last = edition_store.last_edition(db, digest.name)
     return window_to_close(
-        parse_rule(digest.schedule),
+        settings.digest_rule(digest),
         settings.digest_zone(digest),
         starts_at=digest.since if last is None else last[1],
         first_seen=first_seen(db, now) if last is None and digest.since is None else None,
@@ -115,7 +115,10 @@ MADE_WITH: Any = {
     "sources": {"__all__": {"name", "title"}},
 }
 """The settings, beside those of the digest, that decide the bytes of a mail."""
-TIMING = {"schedule", "since", "max_lateness_hours"}
+TIMING = {
+    *("schedule", "every", "since", "max_lateness_hours"),
+    *("approval", "second_person", "approve_within_hours"),
+}
 
 
 def full_hash(newsroom: Newsroom, digest: DigestConfig, shown: str) -> str:
@@ -154,18 +157,21 @@ def preview(
     ends no later than that of `expect`.
     """
     window = _by_hand(newsroom, digest, now, expect)
-    return None if window is None else _edition(newsroom, digest, window)
+    return None if window is None else edition_of(newsroom, digest, window)
 
 
 def is_worth_sending(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, now: datetime
 ) -> bool:
-    """Whether sending by hand sends this edition. One without articles is sent only if the digest
-    sends empty editions and one is due; else each command would mail that there is no news.
+    """Whether sending by hand sends this edition. One without articles of its own window, only with
+    what was postponed to it, waits until one is due; so does an empty one, if the digest sends these.
+    Else each command would send another.
     """
-    if edition.placements:
+    start = edition.window.starts_at
+    if any(one.article.first_seen_at >= start for one in edition.placements):
         return True
-    return digest.empty == "send" and next_window(newsroom, digest, now) is not None
+    wanted = bool(edition.placements) or digest.empty == "send"
+    return wanted and next_window(newsroom, digest, now) is not None
 
 
 def count_waiting(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> int:
@@ -174,12 +180,14 @@ def count_waiting(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> in
     window = _by_hand(newsroom, digest, now, None)
     if window is None:
         return 0
+    last = edition_store.last_edition(db, digest.name)
     return count_in_window(
         db,
         window,
         settings.digest_languages(digest),
         settings.digest_themes(digest),
         settings.theme_keys,
+        edition_store.postponed_to(db, digest.name, last[0] + 1) if last else (),
     )
 
 
@@ -205,7 +213,7 @@ def compose_now(
                 f"expected the edition {expect.hash}, but now it would be {edition.hash}. What has "
                 f"changed: {expect.changed(edition)}. Nothing was sent. Next: digest send --dry-run."
             )
-        someone = next(_choices(newsroom, digest), None) is not None
+        someone = next(choices_of(newsroom, digest), None) is not None
         return someone and is_worth_sending(newsroom, digest, edition, moment)
 
     return _close(newsroom, digest, moment, find_window, is_wanted)
@@ -215,9 +223,10 @@ def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Editio
     """Close every edition that is due by its rule; returns the frozen ones.
 
     After an outage one edition covers all the time missed. An edition later than
-    `max_lateness_hours` is held for a person. A digest that cannot be composed stops no other: its
+    `max_lateness_hours` is held for a person, and so is a draft that nobody approved by its hour. A digest that cannot be composed stops no other: its
     error is raised at the end.
     """
+    _hold_overdue(newsroom)
     composed: list[Edition] = []
     faults: list[Exception] = []
     for config in newsroom.settings.digests:
@@ -235,6 +244,22 @@ def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Editio
     if faults:
         raise faults[0]
     return composed
+
+
+def approve_by(newsroom: Newsroom, digest: str, ends_at: datetime) -> datetime:
+    """The hour of a draft whose window ended then: by it somebody approves it, or it is held."""
+    config = newsroom.settings.digest(digest)
+    return ends_at + timedelta(hours=config.approve_within_hours if config else 0)
+
+
+def _hold_overdue(newsroom: Newsroom) -> None:
+    db, now = newsroom.db, newsroom.now()
+    for row in edition_store.drafts(db):
+        hour = approve_by(newsroom, row["digest"], moment_from_text(row["ends_at"]))
+        if row["status"] == EditionStatus.DRAFT and now >= hour:
+            note = f"nobody approved it by {hour:%Y-%m-%d %H:%M} UTC"
+            with db.write():
+                edition_store.hold_edition(db, row["id"], note)
 
 
 def compose_held(newsroom: Newsroom, now: datetime, note: str) -> list[int]:
@@ -263,7 +288,8 @@ def _close(
     *,
     note: str | None = None,
 ) -> Edition | None:
-    """Freeze the edition of a window, held if it is late or has a `note`; None if there is none.
+    """Freeze the edition of a window, held if it is late or has a `note`; None if there is none. Where
+    the digest needs an approval it is a draft, for which nothing is queued.
 
     All is rendered before the write. If meanwhile anything came in or changed that concerns it, all is
     done again.
@@ -274,31 +300,58 @@ def _close(
         window = find_window()
         if window is None:
             return None
-        mark = window_mark(db, window)
-        edition = _edition(newsroom, digest, window)
+        mark = mark_of(newsroom, digest, window)
+        edition = edition_of(newsroom, digest, window)
         if not is_wanted(edition) or (not edition.placements and digest.empty == "skip"):
             return None
-        if note is not None or is_late(window, moment, digest.max_lateness_hours):
-            edition = replace(edition, status=EditionStatus.HELD)
-        recipients = list(_choices(newsroom, digest))
-        frozen = [
-            freeze_segment(newsroom, digest, edition, choice)
-            for choice in dict.fromkeys(choice for _, choice in recipients)
-        ]
+        held = note is not None or is_late(window, moment, digest.max_lateness_hours)
+        status = EditionStatus.HELD if held else EditionStatus.COMPOSED
+        edition = replace(edition, status=EditionStatus.DRAFT if digest.approval else status)
+        recipients, frozen = ([], []) if digest.approval else frozen_for(newsroom, digest, edition)
         with db.write():
             if db.version() != version and (
-                window_mark(db, window) != mark
+                mark_of(newsroom, digest, window) != mark
                 or edition_store.last_edition(db, digest.name) != last
-                or list(_choices(newsroom, digest)) != recipients
+                or (not digest.approval and list(choices_of(newsroom, digest)) != recipients)
             ):
                 continue
             edition_id = edition_store.save_edition(db, edition, moment, note)
             edition = replace(edition, id=edition_id)
-            ids = edition_store.save_segments(db, edition, frozen)
-            deliveries = ((recipient, ids[choice]) for recipient, choice in recipients)
-            queue_deliveries(db, edition_id, deliveries, moment)
-            skip_unwanted(db, edition_id, moment)
+            if not digest.approval:
+                queue(db, edition, recipients, frozen, moment)
+            elif held:
+                edition_store.hold_edition(db, edition_id, note)
         return edition
+
+
+def mark_of(newsroom: Newsroom, digest: DigestConfig, window: Window, number: int = 0) -> str:
+    """What changes whenever the edition of this window may; the next edition's without a number."""
+    db, last = newsroom.db, edition_store.last_edition(newsroom.db, digest.name)
+    number = number or (1 if last is None else last[0] + 1)
+    return window_mark(db, window, edition_store.postponed_to(db, digest.name, number))
+
+
+def frozen_for(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition
+) -> tuple[list[tuple[int, Choice]], list[FrozenSegment]]:
+    """The recipients of an edition with their choices, and what each different choice gets."""
+    recipients = list(choices_of(newsroom, digest))
+    choices = dict.fromkeys(choice for _, choice in recipients)
+    return recipients, [freeze_segment(newsroom, digest, edition, one) for one in choices]
+
+
+def queue(
+    db: Database,
+    edition: Edition,
+    recipients: Iterable[tuple[int, Choice]],
+    frozen: Iterable[FrozenSegment],
+    moment: datetime,
+) -> None:
+    """Store what each choice gets, and a delivery for each recipient. Call inside a write."""
+    assert edition.id is not None, "only what is stored has deliveries"  # noqa: S101
+    ids = edition_store.save_segments(db, edition, frozen)
+    queue_deliveries(db, edition.id, ((one, ids[choice]) for one, choice in recipients), moment)
+    skip_unwanted(db, edition.id, moment)
 
 
 def freeze_segment(
@@ -341,7 +394,7 @@ def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition
         )
         for position, placement in enumerate(left, 1)
     )
-    return _hashed(newsroom, digest, replace(edition, placements=placements))
+    return hashed(newsroom, digest, replace(edition, placements=placements))
 
 
 def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
@@ -381,7 +434,7 @@ def settle_withdrawn(newsroom: Newsroom) -> None:
 
 def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
     """The digest's recipients who may be mailed, by equal choices, the largest segment first."""
-    counts = Counter(choice for _, choice in _choices(newsroom, digest, suppressed=False))
+    counts = Counter(choice for _, choice in choices_of(newsroom, digest, suppressed=False))
 
     def largest_first(item: tuple[Choice, int]) -> tuple[object, ...]:
         choice, count = item
@@ -390,7 +443,7 @@ def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
     return [Segment(*item) for item in sorted(counts.items(), key=largest_first)]
 
 
-def _choices(
+def choices_of(
     newsroom: Newsroom, digest: DigestConfig, *, suppressed: bool = True
 ) -> Iterator[tuple[int, Choice]]:
     db, settings = newsroom.db, newsroom.settings
@@ -407,7 +460,11 @@ def _choices(
 def _by_hand(
     newsroom: Newsroom, digest: DigestConfig, now: datetime, expect: Expected | None
 ) -> Window | None:
-    """The window that a person would close at `now`, ending no later than the expected one."""
+    """The window that a person would close at `now`, ending no later than the expected one; None while
+    a draft of the digest waits for an approval.
+    """
+    if any(row["digest"] == digest.name for row in edition_store.drafts(newsroom.db)):
+        return None
     window = next_window(newsroom, digest, now, by_hand=True)
     if window is None or expect is None or expect.at is None:
         return window
@@ -415,36 +472,52 @@ def _by_hand(
     return Window(window.starts_at, ends_at) if window.starts_at < ends_at else None
 
 
-def _edition(newsroom: Newsroom, digest: DigestConfig, window: Window) -> Edition:
+def edition_of(
+    newsroom: Newsroom, digest: DigestConfig, window: Window, *, draft: Edition | None = None
+) -> Edition:
+    """The edition of a window as it would be frozen now: the next one, or this draft with what its
+    editor decided. It also has what was left out of the edition before to come in this one.
+    """
     db, settings = newsroom.db, newsroom.settings
     themes = settings.digest_themes(digest)
+    last = edition_store.last_edition(db, digest.name)
+    number = draft.number if draft else 1 if last is None else last[0] + 1
+    hand = draft.hand if draft else Hand()
     carried: list[Article] = []
-    for article in articles_in_window(db, window, settings.digest_languages(digest)):
+    postponed = edition_store.postponed_to(db, digest.name, number)
+    for article in articles_in_window(db, window, settings.digest_languages(digest), postponed):
         # Without its themes that config.toml no longer has. With none left it is other news, so
         # that removing a theme from config.toml removes no article from the mail.
         known = tuple(match for match in article.matches if match.theme in settings.theme_keys)
         if known != article.matches:
             article = replace(article, matches=known)
-        if section_of(article, themes) is not None:
+        if section_of(article, themes) is not None and article.id not in hand.left_out:
             carried.append(article)
     last_moment = window.ends_at - timedelta.resolution
     siblings = siblings_of(db, [article.id for article in carried], last_moment)
     placements = tuple(
-        replace(placement, siblings=tuple(siblings.get(placement.article.id, ())))
+        replace(
+            placement,
+            siblings=tuple(
+                one for one in siblings.get(placement.article.id, ()) if one.id not in hand.left_out
+            ),
+        )
         for placement in order_placements(carried)
     )
-    last = edition_store.last_edition(db, digest.name)
-    number = 1 if last is None else last[0] + 1
-    edition = Edition(None, digest.name, number, window, "", placements)
-    return _hashed(newsroom, digest, edition)
-
-
-def _hashed(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
-    shown = edition_hash(
-        digest=edition.digest,
-        number=edition.number,
-        window=edition.window,
-        zone=newsroom.settings.digest_zone(digest),
-        placements=edition.placements,
+    # The seven weeks before that of the window, but for those in which the store was not yet filled.
+    ends = [window.ends_at - timedelta(weeks=n) for n in range(7, 0, -1)]
+    since = first_seen(db, window.ends_at) or window.ends_at
+    weeks = [Window(end - timedelta(weeks=1), end) for end in ends]
+    earlier = edition_store.stories_by_week(
+        db, [week for week in weeks if week.starts_at >= since], themes
     )
+    row_id = draft.id if draft else None
+    edition = Edition(
+        row_id, digest.name, number, window, "", placements, hand=hand, earlier=earlier
+    )
+    return hashed(newsroom, digest, edition)
+
+
+def hashed(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
+    shown = edition_hash(edition, newsroom.settings.digest_zone(digest))
     return replace(edition, hash=full_hash(newsroom, digest, shown))

@@ -2,24 +2,36 @@
 
 import re
 import textwrap
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
+from digest.editions.ranks import FEW, rank
+from digest.editions.selection import MANY_THEMES
 from digest.errors import ConfigError, DigestError, template_fault
-from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word
-from digest.language.wording import Wording, wording_for
+from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word, word_lists
+from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
-from digest.model import OTHER, Article, Edition, Layout, Placement, RenderedMail
+from digest.model import OTHER, Article, Edition, Layout, Placement, RenderedMail, Section, Window
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-LEAD_LIMIT = 180
-"""Characters of lead: about three lines of the column."""
-FIRST_LEAD_LIMIT = 260
+TEXT_LIMITS = {1: 330, 2: 190, 3: 0}
+"""Characters of text that an article of each rank shows; in a mail of few articles all have the first."""
+COLUMN_LIMIT = 110
+TITLE_LIMIT = 120
+"""Characters of a headline of rank 3."""
+BAR_HEIGHT = 38
+FEWEST_WEEKS = 4
+"""Earlier weeks that a theme needs for its bars."""
+SENTENCE_ENDS = '.!?…"”»'
 SEPARATOR = " · "
 WIDTH = 72
 """Columns of the text part."""
@@ -27,27 +39,37 @@ _BOUND_TO_NEXT_WORD = re.compile(
     r"(?<![\w.])(\d{1,2}|№|No\.|[Аа]рт\.|[Сс]т\.|[Пп]п?\.|[Гг]\.|г-н|г-жа|Mrs?\.|Ms\.|Dr\.)[ ]"
     r"(?=[^\W_])"
 )
+_SMALL_WORDS = word_lists("language/languages.toml")["small_words"]
+_DANGLING = re.compile(
+    rf"(?: (?:{'|'.join(sorted({word for words in _SMALL_WORDS.values() for word in words}))}))+…$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """A text and its address. `language` is that of the page at the address, None if unknown; `note`
-    says of another article of the story how it differs, with its outlet.
+    says of another article of the story how it differs, with its outlet, and `label` the same in short.
+    In a pair `label` is the language's own name and `note` the beginning of the text.
     """
 
     text: str
     url: str
     language: str | None = None
     note: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One article as the mail shows it.
 
-    `language` is None if it is that of the mail. `made` says that the title is ours. `first` marks
-    the first article of the mail. `notes` are source, day and so on, in order; `also` links to the
-    other articles of the story.
+    `rank` 1 is the lead, 2 has text, 3 is a line. `language` is None if it is that of the mail. `made`
+    says that the title is ours. `first` marks the first article of the mail. `notes` are source, day and
+    so on, in order, as far as they differ from most; `under` are those that name a theme of this mail,
+    with its key. `also` links to the other articles of the story. `pair` has the event in both languages
+    of the reader, or nothing; `both` names them. `group` is the heading of the articles in another
+    language, for the first of them.
     """
 
     title: str
@@ -56,25 +78,46 @@ class Item:
     language: str | None
     made: bool
     first: bool
+    rank: int
     notes: tuple[str, ...]
+    under: Mapping[str, str]
     also: tuple[Link, ...]
+    pair: tuple[Link, ...] = ()
+    both: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A theme with its articles. `count` is the number of all its articles, in the reader's language.
+    """A theme with its articles. `count` is the number of all its articles, in the reader's language;
+    `tally` says the same in words, with the earlier weeks if they are known.
 
-    `anchor` is its id in the HTML part; `more` is None if everything is shown.
+    `anchor` is its id in the HTML part; `more` is None if everything is shown. `bars` are the heights in
+    pixels of up to seven earlier weeks and this one, 1 for none; empty where too few are known.
     """
 
     key: str
     anchor: str
     title: str
     count: str
+    tally: str
+    bars: tuple[int, ...]
     colour: str
     colour_dark: str
     items: tuple[Item, ...]
     more: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One letter of the mark: a bar `width` by `height` pixels, `below` more under the line, with a
+    square of `dot` pixels above it.
+    """
+
+    width: int
+    height: int
+    below: int = 0
+    dot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +134,50 @@ class Footer:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The mail. `preheader` is what an inbox shows beside the subject.
+    """The mail. `preheader` is what an inbox shows beside the subject; `mark` is drawn from the newsroom's
+    name; `note` and `note_html` are the editor's words.
 
-    `nothing` is the sentence for an edition without news, "" otherwise.
+    `holds` says of an edition of old copy how much it holds, from which years; "" where it is news of its
+    days. `nothing` is the sentence for an edition without news, "" otherwise. `small` says that there are so
+    few articles that all are shown large. `key` explains the notes.
     """
 
     language: str
     subject: str
     preheader: str
     newsroom: str
+    mark: tuple[Stroke, ...]
     title: str
     number: str
     window: str
+    holds: str
+    note: str
+    note_html: str
+    signature: str
     nothing: str
+    small: bool
     parts: tuple[Part, ...]
+    key: str
     footer: Footer
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the articles of one mail share: `source` is the most frequent one, `full` says that most have
+    their full text, `year` is that of the edition, `themes` are those with news, and `wide` says that
+    there is room for bars and pairs.
+    """
+
+    settings: Settings
+    wording: Wording
+    languages: tuple[str, ...]
+    articles: Mapping[int, Article]
+    source: str
+    full: bool
+    year: int
+    small: bool
+    wide: bool
+    themes: frozenset[str]
 
 
 def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout: Layout) -> Mail:
@@ -114,9 +186,26 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
     wording = wording_for(choice.language)
     first_day, last_day = edition.window.days(settings.digest_zone(digest))
     title = digest.title.get(wording.language) or next(iter(digest.title.values()), digest.name)
-
+    subject = wording.nothing_new_subject.format(title=title)
+    shown = [placed.article for section in layout.sections for placed in section.shown]
+    view = _View(
+        settings,
+        wording,
+        choice.languages,
+        {placed.article.id: placed.article for placed in edition.placements},
+        Counter(article.source for article in shown).most_common(1)[0][0] if shown else "",
+        2 * sum(article.complete for article in shown) > len(shown),
+        last_day.year,
+        layout.total <= FEW,
+        layout.total > FEW and len(layout.sections) <= MANY_THEMES,
+        frozenset(section.theme for section in layout.sections),
+    )
+    ranks = {key: one.rank for key, one in rank(edition, layout).items()}
+    order = list(ranks)
     parts: list[Part] = []
-    for section in layout.sections:
+    weeks = [_weeks(edition, layout, section) for section in layout.sections]
+    scale = BAR_HEIGHT / max((max(counts) for counts in weeks), default=1)
+    for section, counts in zip(layout.sections, weeks, strict=True):
         name = settings.theme_name(section.theme)
         theme_title = name.title(wording.language)
         more = None
@@ -126,23 +215,25 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
             language = choice.languages[0] if len(choice.languages) == 1 else None
             text = wording.count(wording.more_theme, section.more, theme=theme_title)
             more = Link(text, urls.feed_url(settings, "html", theme, language))
-        items = [
-            _item(
-                placement,
-                section.theme,
-                settings,
-                wording,
-                last_day.year,
-                first=not parts and at == 0,
-            )
-            for at, placement in enumerate(section.shown)
-        ]
+        group = choice.language
+        items: list[Item] = []
+        for placed in sorted(section.shown, key=lambda one: order.index(one.article.id)):
+            number, language = ranks[placed.article.id], placed.article.language
+            label = ""
+            if number == 3 and language not in (group, choice.language):
+                group, label = language, _capital(wording.in_language.get(language, language))
+            first = placed.article.id == order[0]
+            items.append(_item(view, placed, section.theme, number, first=first, group=label))
         parts.append(
             Part(
                 key=section.theme,
                 anchor=f"theme-{section.theme}",
                 title=theme_title,
                 count=wording.number(section.total),
+                tally=_tally(wording, counts),
+                bars=tuple(max(2, round(n * scale)) if n else 1 for n in counts)
+                if len(counts) > 1 and view.wide
+                else (),
                 colour=name.colour,
                 colour_dark=name.colour_dark,
                 items=tuple(items),
@@ -150,26 +241,44 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
             )
         )
 
-    subject = wording.nothing_new_subject.format(title=title)
-    if parts:
-        headline = cut_at_word(parts[0].items[0].title, 60)
-        subject = wording.headline_and_more(headline, layout.total - 1)
+    if order:
+        opening = next(item for part in parts for item in part.items if item.first)
+        subject = wording.headline_and_more(cut_at_word(opening.title, 60), layout.total - 1)
     why = [wording.why]
     if themes := [names[key].title(wording.language) for key in choice.themes if key in names]:
         why.append(wording.chosen_themes.format(names=", ".join(themes)))
     if languages := [wording.language_name(code) for code in choice.languages]:
         why.append(wording.chosen_languages.format(names=", ".join(languages)))
+    note, note_html = _note(edition.hand.introduction.get(choice.language, ""))
+    full = {article.complete for article in shown}
+    keys = [
+        wording.key_source.format(source=settings.source_title(view.source)),
+        (wording.key_teaser if view.full else wording.key_full_text) if len(full) > 1 else "",
+        wording.key_undated if any(one.published.day is None for one in shown) else "",
+    ]
+    holds = ""
+    if is_old(edition.window, shown) and (edition.number == 1 or not note):
+        years = sorted({one.published.day.year for one in shown if one.published.day})
+        span = "–".join(map(str, dict.fromkeys((years[0], years[-1]))))
+        holds = f"{wording.count(wording.articles, layout.total)}, {span}"
     return Mail(
         language=wording.language,
-        subject=subject,
+        subject=edition.hand.subject.get(choice.language) or subject,
         preheader=SEPARATOR.join(f"{part.title} {part.count}" for part in parts)
         or wording.nothing_new,
         newsroom=site.title,
+        mark=mark(site.title),
         title=title,
         number=wording.edition.format(number=wording.number(edition.number)),
         window=wording.days(first_day, last_day),
+        holds=holds,
+        note=note,
+        note_html=note_html,
+        signature=wording.the_desk,
         nothing="" if parts else wording.nothing_new,
+        small=view.small,
         parts=tuple(parts),
+        key=" ".join(filter(None, keys)) if shown else "",
         footer=Footer(
             why=" ".join(why),
             change=Link(wording.change, change_url(settings)),
@@ -181,78 +290,187 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
     )
 
 
+def is_old(window: Window, articles: Sequence[Article]) -> bool:
+    """Whether most of the dated articles are from over four weeks before the window's end: its edition
+    is no news of the week.
+    """
+    ages = [(window.ends_at.date() - day).days for one in articles if (day := one.published.day)]
+    return 2 * sum(age > 28 for age in ages) > len(ages)
+
+
+def _weeks(edition: Edition, layout: Layout, section: Section) -> tuple[int, ...]:
+    """The stories of a theme in the reader's languages, in each earlier week and in this one; only in
+    this one where too few weeks are known, or the window is no week.
+    """
+    window, languages = edition.window, set(layout.choice.languages)
+    weeks = edition.earlier.get(section.theme, ())
+    if len(weeks) < FEWEST_WEEKS or not 6 <= (window.ends_at - window.starts_at).days <= 8:
+        return (section.total,)
+    counts = ([n for found, n in week.items() if languages & set(found.split())] for week in weeks)
+    return (*map(sum, counts), section.total)
+
+
+def _tally(wording: Wording, counts: Sequence[int]) -> str:
+    *earlier, now = counts
+    if not earlier:
+        return wording.count(wording.articles, now)
+    low, high = min(earlier), max(earlier)
+    spread = wording.spread.format(low=low, high=high) if low < high else str(high)
+    before = [wording.earlier_weeks.format(spread=spread)] if high else []
+    return SEPARATOR.join([wording.this_week.format(n=wording.number(now)), *before])
+
+
 def _item(
-    placement: Placement,
-    theme: str,
-    settings: Settings,
-    wording: Wording,
-    year: int,
-    *,
-    first: bool,
+    view: _View, placement: Placement, theme: str, number: int, *, first: bool, group: str
 ) -> Item:
-    """`year` is that of the edition, which days leave out."""
-    article, names = placement.article, settings.theme_names
-    notes = [settings.source_title(article.source)]
-    if article.byline:
+    article, settings, wording = placement.article, view.settings, view.wording
+    notes: list[str] = []
+    if article.source != view.source:
+        notes.append(settings.source_title(article.source))
+    if article.byline and (number < 3 or view.small):
         notes.append(wording.by.format(name=article.byline))
     if (day := article.published.day) is not None:
-        notes.append(wording.day(day, "long" if day.year != year else "d MMMM"))
-    if not article.complete:
-        notes.append(wording.teaser)
-    others = [names[key] for key in article.themes if key != theme and key in names]
-    notes += [wording.also_theme.format(theme=one.title(wording.language)) for one in others]
+        notes.append(wording.day(day, "long" if day.year != view.year else "d MMMM"))
+    if article.complete is not view.full:
+        notes.append(wording.full_text if article.complete else wording.teaser)
+    names = settings.theme_names
+    under = {
+        wording.also_theme.format(theme=names[key].title(wording.language)): key
+        for key in article.themes
+        if key != theme and key in names
+    }
+    notes += under
 
-    # A story appears once in a mail, so it links what it hides: one article in each other language,
-    # and every other article in this one.
-    also: list[Link] = []
-    languages = {article.language}
-    for sibling in placement.siblings:
-        if sibling.language not in languages:
-            languages.add(sibling.language)
-            note = wording.also_in.get(sibling.language, wording.also_source)
-        elif sibling.language != article.language:
-            continue
-        elif sibling.source == article.source:
-            note = wording.more_on_this
-        else:
-            note = wording.also_source
-        name = " ".join(sibling.title.split()) or wording.untitled
-        note = note.format(source=settings.source_title(sibling.source))
-        also.append(Link(name, urls.article_url(settings, sibling), sibling.language, note))
-
-    title, lead = _headline_and_lead(article)
-    lead = cut(lead, FIRST_LEAD_LIMIT if first else LEAD_LIMIT)
+    limit = TEXT_LIMITS[1 if view.small else number]
+    title, lead = _headline_and_lead(article, whole=limit == TEXT_LIMITS[1])
+    both, pair = "", tuple[Link, ...]()
+    for sibling in placement.siblings if number == 2 and view.wide else ():
+        other = view.articles.get(sibling.id, article)
+        if not pair and other.language != article.language and other.language in view.languages:
+            pair = _column(settings, article), _column(settings, other)
+            spoken = (wording.in_language.get(one.language, "") for one in (article, other))
+            both = _capital(f" {wording.and_} ".join(spoken))
+    if number == 3:
+        title = _shorten(title, TITLE_LIMIT)
+    lead = _shorten(lead, limit) if limit else ""
     lead = wording_for(article.language, settings.site.languages).with_correction(
         article.correction, lead
     )
     return Item(
         title=title,
         url=urls.article_url(settings, article),
-        # No line break within "29 March", "п. 9", "Mr. Khan".
-        lead=_BOUND_TO_NEXT_WORD.sub(rf"\g<1>{NO_BREAK}", lead),
+        lead=lead,
         language=None if article.language == wording.language else article.language,
         made=article.title_made,
         first=first,
+        rank=number,
         notes=tuple(notes),
-        also=tuple(also),
+        under={note: key for note, key in under.items() if key in view.themes},
+        also=tuple(_also(view, placement)),
+        pair=pair,
+        both=both,
+        group=group,
     )
 
 
-def _headline_and_lead(article: Article) -> tuple[str, str]:
-    """Both as they are printed; if the title is ours, the lead continues where it stops.
+def _also(view: _View, placement: Placement) -> Iterator[Link]:
+    """A story appears once in a mail, so it links what it hides: one article in each other language, and
+    every other article in this one.
+    """
+    article, settings, wording = placement.article, view.settings, view.wording
+    seen = {article.language}
+    for sibling in placement.siblings:
+        code = sibling.language
+        note = label = wording.also_source
+        if code != article.language:
+            if code in seen:
+                continue
+            note, own = wording.also_in.get(code, note), wording_for(code)
+            label = own.in_language[code] if own.language == code else OWN_NAMES.get(code, code)
+        elif sibling.source == article.source:
+            note = label = wording.more_on_this
+        seen.add(code)
+        name = " ".join(sibling.title.split()) or wording.untitled
+        outlet = settings.source_title(sibling.source)
+        note, label = note.format(source=outlet), _capital(label.format(source=outlet))
+        yield Link(name, urls.article_url(settings, sibling), code, note, label)
+
+
+def _column(settings: Settings, article: Article) -> Link:
+    title, lead = _headline_and_lead(article)
+    name = OWN_NAMES.get(article.language, article.language)
+    url = urls.article_url(settings, article)
+    return Link(title, url, article.language, _shorten(lead, COLUMN_LIMIT), name)
+
+
+def _shorten(text: str, limit: int) -> str:
+    """Cut after a sentence, else after a word that is not an article or a preposition; no line break
+    within "29 March", "п. 9", "Mr. Khan".
+    """
+    return _BOUND_TO_NEXT_WORD.sub(rf"\g<1>{NO_BREAK}", _DANGLING.sub(ELLIPSIS, cut(text, limit)))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _note(markdown: str) -> tuple[str, str]:
+    """The editor's words as plain text and as HTML: emphasis and links, and nothing that is fetched."""
+    if not markdown:
+        return "", ""
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("zero", {"html": False}).enable(["emphasis", "link", "escape", "entity"])
+    text = " ".join(markdown.split())
+    plain = address = ""
+    for token in reader.parseInline(text)[0].children or ():
+        address = str(token.attrs.get("href", address))
+        plain += f" ({address})" if token.type == "link_close" else token.content
+    return plain, reader.renderInline(text)
+
+
+_TALL, _WIDE = "bdfhklþбф", "mwжшщюыфм"
+_BELOW = {**dict.fromkeys("gjpqyруф", 4), **dict.fromkeys("цщд", 2)}
+
+
+def mark(name: str) -> tuple[Stroke, ...]:
+    """The newsroom's mark: a bar for each letter of the first word, at most 8; of the whole name if that
+    has fewer than 4. A bar is as tall as its letter, in steps of 3 pixels.
+    """
+    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", name)) or ["?"]
+    strokes = []
+    for letter in (words[0] if len(words[0]) >= 4 else "".join(words))[:8]:
+        parts = unicodedata.normalize("NFD", letter)
+        height, below = ((6, 0), (8, 0), (10, 0), (6, 4))[ord(letter) % 4]
+        if unicodedata.name(parts[0], "").startswith(("LATIN", "CYRILLIC")):
+            height = 10 if letter.isupper() or letter in _TALL else 8 if letter == "t" else 6
+            below = _BELOW.get(letter, 0)
+        above = letter in "ij" or any(unicodedata.combining(sign) == 230 for sign in parts)
+        width = 8 if letter.isupper() or letter in _WIDE else 5
+        strokes.append(Stroke(width, 3 * height, 3 * below, 5 if above and height == 6 else 0))
+    return tuple(strokes)
+
+
+def _headline_and_lead(article: Article, *, whole: bool = False) -> tuple[str, str]:
+    """Both as they are printed; if the title is ours, the lead continues where it stops. The `whole` lead
+    goes on with the paragraphs after it, up to a heading.
 
     Our title is the beginning of the lead: printing it twice would make it look like a headline of
     the source. A teaser was cut by its source, so it ends with "…".
     """
     title, lead = article.title.strip(), " ".join(article.lead.split())
-    if not article.complete and lead and lead[-1] not in '.!?…"”»':
+    if whole and article.complete:
+        rest = article.text.partition(article.lead)[2].split("\n\n")[1:]
+        prose = takewhile(lambda one: one.rstrip()[-1:] in SENTENCE_ENDS, rest)
+        lead = " ".join(" ".join([lead, *prose]).split())
+    if not article.complete and lead and lead[-1] not in SENTENCE_ENDS:
         lead += ELLIPSIS
     if not article.title_made:
         return title, lead
     beginning = title.rstrip(" .…")
     if lead.startswith(beginning):
-        rest = lead[len(beginning) :].lstrip(" .")
-        lead = f"{ELLIPSIS}{rest}" if rest[:1].islower() else rest
+        more = lead[len(beginning) :].lstrip(" .")
+        lead = f"{ELLIPSIS}{more}" if more[:1].islower() else more
     return f"{beginning}{ELLIPSIS}", "" if lead == ELLIPSIS else lead
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.compose import freeze_segment, render_segment
+from digest.editions.mail import is_old
 from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
 from digest.mail.mime import MessageMaker, SegmentMail
@@ -64,9 +65,9 @@ def preview_segments(
         warnings: list[str] = []
         if layout.total == 0:
             warnings.append("no articles for this choice; its recipients are skipped")
-        if (size := len(message)) > settings.mail.budget_kb * KB:
+        if (size := weight(message)) > settings.mail.budget_kb * KB:
             warnings.append(
-                f"{size / KB:.0f} kB are over mail.budget_kb = {settings.mail.budget_kb}; "
+                f"{size / KB:.0f} kB of HTML are over mail.budget_kb = {settings.mail.budget_kb}; "
                 "lower per_theme, or some mail programs will cut it"
             )
         days = (edition.window.ends_at - edition.window.starts_at).days
@@ -75,8 +76,22 @@ def preview_segments(
                 f"this first edition reaches back {days} days; set `since` of the digest to leave "
                 "out what is old"
             )
+        elif edition.number == 1 and is_old(
+            edition.window, [one.article for part in layout.sections for one in part.shown]
+        ):
+            warnings.append(
+                "most of these articles are from long before this first edition, so it says from when "
+                "they are; set `since` of the digest to leave out what came in before, or "
+                "`archive = true` for a source of old copy"
+            )
         previews.append(Preview(segment, layout, mail.subject, message, name, tuple(warnings)))
     return previews
+
+
+def weight(message: bytes) -> int:
+    """The bytes of a message that Gmail counts before it cuts: those of the HTML part, decoded."""
+    body = message_from_bytes(message, policy=policy.default).get_body(("html",))
+    return 0 if body is None else len(body.get_content().encode())
 
 
 def shown_mail(

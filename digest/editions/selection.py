@@ -5,8 +5,19 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from html import escape
 
-from digest.model import OTHER, Article, Choice, Layout, Placement, Section, Sibling, Window
+from digest.editions.ranks import place_of
+from digest.model import OTHER, Article, Choice, Edition, Hand, Layout, Placement, Section, Sibling
+
+NO_HAND = Hand()
+MANY_THEMES = 8
+"""A mail with more themes has no bars and no pairs: they would make it too large."""
+ROOM = 66_000
+"""Bytes of HTML for themes and articles: with the rest of a mail it is under 80 kB, which Gmail shows
+whole."""
+THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_200
+"""At most so many of these bytes our templates print around the words of each."""
 
 
 def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
@@ -39,14 +50,18 @@ def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
     )
 
 
-def lay_out(placements: Sequence[Placement], choice: Choice, *, per_theme: int) -> Layout:
+def lay_out(
+    placements: Sequence[Placement], choice: Choice, *, per_theme: int, hand: Hand = NO_HAND
+) -> Layout:
     """What a reader with this choice sees: sections in the order of `choice.themes`, OTHER last.
 
     Each article appears once, under the best of the chosen themes; under OTHER only if it has no
     theme at all. An article that fits nowhere is left out. Of a story only one article appears, in
     the first possible of `choice.languages`; within a language a full text leads, then the one seen
     first. It is chosen among the articles that fit, so a story is not lost because one of its
-    translations has other themes. Each section shows its first `per_theme` articles and counts all.
+    translations has other themes. Each section shows its first `per_theme` articles and counts all:
+    what the editor's `hand` orders or lets lead comes first. If that is more than ROOM, the longest
+    sections show less.
     """
     fitting = [
         (placement, theme)
@@ -70,13 +85,34 @@ def lay_out(placements: Sequence[Placement], choice: Choice, *, per_theme: int) 
         story = placement.article.story_id
         if story is None or chosen[story] is placement:
             filed[theme].append(placement)
-    order = [theme for theme in choice.themes if theme != OTHER]
-    sections = tuple(
-        Section(theme, tuple(filed[theme][:per_theme]), len(filed[theme]))
-        for theme in (*order, OTHER)
-        if filed[theme]
-    )
-    return Layout(choice, sections)
+    named = (*(() if hand.lead is None else (hand.lead,)), *hand.order)
+    for placed in filed.values():
+        placed.sort(key=lambda one: place_of(one, named))  # what is not named keeps its order
+    order = [theme for theme in choice.themes if theme != OTHER and filed[theme]]
+    order += [OTHER] if filed[OTHER] else []
+    shown = {theme: filed[theme][:per_theme] for theme in order}
+    weights = {theme: _weigh(shown[theme], len(order)) for theme in order}
+    while sum(weights.values()) > ROOM and any(shown.values()):
+        longest = max(reversed(order), key=lambda theme: len(shown[theme]))
+        shown[longest].pop()
+        weights[longest] = _weigh(shown[longest], len(order))
+    sections = (Section(theme, tuple(shown[theme]), len(filed[theme])) for theme in order)
+    return Layout(choice, tuple(sections))
+
+
+def _weigh(shown: Sequence[Placement], themes: int) -> int:
+    """At most so many bytes of HTML is a theme with these articles, two of them with text."""
+    wide = themes <= MANY_THEMES
+    lines, texts = [], []
+    for placement in shown:
+        article, others = placement.article, placement.siblings
+        links = len(others) + len(article.themes)
+        words = [article.title, article.url or "", *(one.url or "" for one in others)]
+        lines.append(LINE + LINK * links + sum(len(escape(one).encode()) for one in words))
+        titles = sum(LINK + len(escape(one.title).encode()) for one in others)
+        pair = wide and any(one.language != article.language for one in others)
+        texts.append(TEXT + titles + PAIR * pair)
+    return THEME + BARS * wide + sum(lines) + sum(sorted(texts)[-2:])
 
 
 def section_of(article: Article, themes: Sequence[str]) -> str | None:
@@ -86,19 +122,29 @@ def section_of(article: Article, themes: Sequence[str]) -> str | None:
     return next((theme for theme in article.themes if theme in themes), None)
 
 
-def edition_hash(
-    *, digest: str, number: int, window: Window, zone: str, placements: Sequence[Placement]
-) -> str:
+def edition_hash(edition: Edition, zone: str) -> str:
     """SHA-256, in hexadecimal, over what the edition shows; `zone` is the digest's.
 
     The same copy gives the same hash in every database and at every hour of a day: row ids and
     clock times are not in it, only the window's first and last day.
     """
-    first, last = window.days(zone)
+    first, last = edition.window.days(zone)
+    hand = edition.hand
+    named = {one.id: one.atom_id for placed in edition.placements for one in placed.siblings}
+    named |= {placed.article.id: placed.article.atom_id for placed in edition.placements}
     shown = {
-        "digest": digest,
-        "number": number,
+        "digest": edition.digest,
+        "number": edition.number,
         "days": [first.isoformat(), last.isoformat()],
+        "hand": [
+            dict(hand.introduction),
+            dict(hand.subject),
+            named.get(hand.lead or 0),
+            [named[one] for one in hand.order if one in named],
+        ],
+        "earlier": {
+            theme: [dict(week) for week in weeks] for theme, weeks in edition.earlier.items()
+        },
         "articles": [
             {
                 "atom_id": article.atom_id,
@@ -119,7 +165,7 @@ def edition_hash(
                     for one in placement.siblings
                 ],
             }
-            for placement in placements
+            for placement in edition.placements
             for article in (placement.article,)
         ],
     }

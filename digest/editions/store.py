@@ -11,6 +11,7 @@ from digest.errors import NotFoundError
 from digest.mail.ledger import DELAYS
 from digest.mail.mime import SegmentMail
 from digest.model import (
+    OTHER,
     Choice,
     Edition,
     EditionStatus,
@@ -23,7 +24,7 @@ from digest.model import (
     Sibling,
     Window,
 )
-from digest.store.articles import FROZEN, article_from_row
+from digest.store.articles import FROZEN, article_from_row, within
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 _SELECT_PLACEMENTS = f"""
@@ -47,8 +48,40 @@ def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
     return None if row is None else (row["number"], moment_from_text(row["ends_at"]))
 
 
+def stories_by_week(
+    db: Database, weeks: Iterable[Window], themes: Iterable[str]
+) -> dict[str, tuple[dict[str, int], ...]]:
+    """For each of these themes, how many stories came in in each week, by their languages, such as
+    "en" or "en ru". An article counts under its best theme, under OTHER if it has none.
+    """
+    listed = list(weeks)
+    found: dict[str, list[dict[str, int]]] = {theme: [{} for _ in listed] for theme in themes}
+    sql = """
+    SELECT week, theme, languages, count(*) AS stories FROM (
+      SELECT week, theme, group_concat(language, ' ') AS languages FROM (
+        SELECT DISTINCT weeks.key AS week, coalesce(matches.theme, :other) AS theme,
+               coalesce(story_id, -articles.id) AS story, articles.language
+          FROM json_each(:weeks) AS weeks
+          JOIN articles ON first_seen_at >= weeks.value ->> 0 AND first_seen_at < weeks.value ->> 1
+          LEFT JOIN matches ON matches.article_id = articles.id AND rank = 1
+         WHERE archived = 0 AND withdrawn_at IS NULL)
+       GROUP BY week, theme, story)
+     GROUP BY week, theme, languages ORDER BY week, theme, languages
+    """
+    values = {"weeks": json.dumps([within(week) for week in listed]), "other": OTHER}
+    for row in db.rows(sql, values):
+        if row["theme"] in found:
+            week = found[row["theme"]][row["week"]]
+            languages = " ".join(sorted(row["languages"].split()))
+            week[languages] = week.get(languages, 0) + row["stories"]
+    return {theme: tuple(counted) for theme, counted in found.items()}
+
+
 def save_edition(db: Database, edition: Edition, moment: datetime, note: str | None = None) -> int:
-    """Freeze an edition, its row and its placements; returns its id. Call inside a write."""
+    """Freeze an edition, its row and its placements; returns its id. All but a draft counts as approved.
+
+    Call inside a write.
+    """
     edition_id = db.insert(
         "editions",
         {
@@ -62,6 +95,9 @@ def save_edition(db: Database, edition: Edition, moment: datetime, note: str | N
             "note": note,
             "hand": json.dumps(asdict(edition.hand), ensure_ascii=False),
             "earlier": json.dumps(edition.earlier),
+            "approved_at": None
+            if edition.status == EditionStatus.DRAFT
+            else text_from_moment(moment),
         },
     )
     _place(db, edition_id, edition.placements)
@@ -150,6 +186,44 @@ def _hand(text: str) -> Hand:
     stored = json.loads(text)
     lists = {name: tuple(ids) for name, ids in stored.items() if isinstance(ids, list)}
     return Hand(**stored | lists)
+
+
+def postponed_to(db: Database, digest: str, number: int) -> tuple[int, ...]:
+    """The articles that were left out of the edition before this one, to come in this one."""
+    sql = "SELECT hand FROM editions WHERE digest = ? AND number < ? ORDER BY number DESC LIMIT 1"
+    text = db.value(sql, (digest, number))
+    return () if text is None else _hand(text).carried
+
+
+_DRAFTS = "FROM editions WHERE approved_at IS NULL AND status IN ('draft', 'held')"
+
+
+def drafts(db: Database) -> list[Row]:
+    """The editions that wait for an approval, the oldest first: id, digest, number, ends_at, status."""
+    sql = f"SELECT id, digest, number, ends_at, status {_DRAFTS} ORDER BY ends_at, id"
+    return db.rows(sql)
+
+
+def draft_row(db: Database, edition_id: int) -> Row | None:
+    """The stored row of an edition that waits for an approval; None if it does not."""
+    return db.row(f"SELECT * {_DRAFTS} AND id = ?", (edition_id,))
+
+
+def save_draft(db: Database, edition: Edition, by: str, moment: datetime) -> None:
+    """Store what an editor decided about a draft, and what it holds by that. Call inside a write."""
+    replace_frozen(db, edition, ())
+    sql = "UPDATE editions SET hand = ?, earlier = ?, edited_by = ?, edited_at = ? WHERE id = ?"
+    hand = json.dumps(asdict(edition.hand), ensure_ascii=False)
+    values = (hand, json.dumps(edition.earlier), by, text_from_moment(moment), edition.id)
+    db.run(sql, values)
+
+
+def approve_edition(db: Database, edition_id: int, by: str, moment: datetime) -> None:
+    """Let a draft be composed, and keep who approved it. Call inside a write."""
+    at = text_from_moment(moment)
+    sql = """UPDATE editions SET status = 'composed', note = NULL, composed_at = ?, approved_by = ?,
+                    approved_at = ? WHERE id = ?"""
+    db.run(sql, (at, by, at, edition_id))
 
 
 def edition_name(db: Database, edition_id: int) -> str | None:
@@ -378,15 +452,17 @@ def edition_note(db: Database, edition_id: int) -> str | None:
     return None if note is None else str(note)
 
 
-def hold_edition(db: Database, edition_id: int, note: str) -> bool:
-    """Stop an edition until a person releases it; False if it was not composed."""
-    sql = "UPDATE editions SET status = 'held', note = ? WHERE id = ? AND status = 'composed'"
+def hold_edition(db: Database, edition_id: int, note: str | None) -> bool:
+    """Stop an edition until a person releases it; False if it was held or cancelled before."""
+    sql = """UPDATE editions SET status = 'held', note = ?
+              WHERE id = ? AND status IN ('draft', 'composed')"""
     return bool(db.run(sql, (note, edition_id)))
 
 
 def release_edition(db: Database, edition_id: int) -> bool:
-    """Let a held edition be sent at once, with all its tries; False if it was not held."""
-    sql = "UPDATE editions SET status = 'composed', note = NULL WHERE id = ? AND status = 'held'"
+    """Let a held edition be sent at once, with all its tries; False if it was not held, or is a draft."""
+    sql = """UPDATE editions SET status = 'composed', note = NULL
+              WHERE id = ? AND status = 'held' AND approved_at IS NOT NULL"""
     if not db.run(sql, (edition_id,)):
         return False
     db.run(

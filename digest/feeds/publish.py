@@ -53,13 +53,19 @@ SHOWN = {"site", "sources", "themes", "feeds", "web"}
 """The parts of config.toml that a page may show."""
 
 
-def publish(newsroom: Newsroom, to: str | None = None, *, whole: bool = False) -> PublishReport:
+def publish(
+    newsroom: Newsroom,
+    to: str | None = None,
+    *,
+    whole: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> PublishReport:
     """Bring the folder of feeds, or the bucket `to`, up to date with the store as of one moment.
 
     Rendered are the pages of the articles that changed since the place was last published, the archives
     that hold them, and the feeds that show them. All files are compared if `whole`, or where the
     settings, the templates or this program are others, or the place or the database is not the one of
-    then. Only files of ours are ever removed.
+    then. Only files of ours are ever removed. `progress` is called with how many more files are rendered.
 
     Raises:
         PublishError: the place cannot be written; files written until then are complete.
@@ -73,6 +79,7 @@ def publish(newsroom: Newsroom, to: str | None = None, *, whole: bool = False) -
         from digest.feeds.channels import opml_bytes
         from digest.feeds.pages import article_page_bytes, style_bytes
 
+        progress(len(names))
         if STYLE_NAME in names:
             yield STYLE_NAME, style_bytes(environment, settings)
         ids = [i for name in names if (i := article_of(name)) is not None]

@@ -71,7 +71,17 @@ class Wording:
     more_theme: Mapping[str, str]
     nothing_new: str
     nothing_new_subject: str
+    full_text: str
     teaser: str
+    this_week: str
+    earlier_weeks: str
+    spread: str
+    and_: str
+    the_desk: str
+    key_source: str
+    key_full_text: str
+    key_teaser: str
+    key_undated: str
     by: str
     also_theme: str
     also_source: str

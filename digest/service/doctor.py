@@ -12,7 +12,7 @@ from functools import partial
 from digest.audience.evidence import open_brakes, waiting
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.compose import next_window, preview
-from digest.editions.preview import everything, preview_segments
+from digest.editions.preview import everything, preview_segments, weight
 from digest.editions.selection import edition_hash, order_placements
 from digest.errors import DigestError, LexiconError
 from digest.feeds.channels import ATOM, JSON, RSS, channels
@@ -337,7 +337,7 @@ def _rendered(newsroom: Newsroom, digest: DigestConfig) -> Finding:
         edition = preview(newsroom, digest, newsroom.now())
         previews = [] if edition is None else _previews(newsroom, digest, edition)
         budget = newsroom.settings.mail.budget_kb * 1000
-        heavy.extend(_size(one) for one in previews if len(one.message) > budget)
+        heavy.extend(_size(one) for one in previews if weight(one.message) > budget)
         warnings = dict.fromkeys(text for one in previews for text in one.warnings)
         return "; ".join(["renders: " + ", ".join(map(_size, previews)), *warnings])
 
@@ -355,7 +355,7 @@ def _previews(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> lis
 
 
 def _size(one: Preview) -> str:
-    return f"{one.segment.choice.language} {len(one.message) / 1000:.0f} kB"
+    return f"{one.segment.choice.language} {weight(one.message) / 1000:.0f} kB"
 
 
 def templates(newsroom: Newsroom) -> Iterator[Finding]:
@@ -419,13 +419,8 @@ def sample_edition(settings: Settings, digest: DigestConfig, now: datetime) -> E
         else one
         for one in order_placements(articles)
     )
-    zone = settings.digest_zone(digest)
-    shown = edition_hash(
-        digest=digest.name, number=1, window=window, zone=zone, placements=placements
-    )
-    return Edition(
-        id=None, digest=digest.name, number=1, window=window, hash=shown, placements=placements
-    )
+    edition = Edition(None, digest.name, 1, window, "", placements)
+    return replace(edition, hash=edition_hash(edition, settings.digest_zone(digest)))
 
 
 def sample_articles(settings: Settings, now: datetime) -> list[Article]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 
 from digest.config.settings import Settings, SourceSettings
-from digest.config.values import parse_rule
+from digest.config.values import Rule, parse_rule
 from digest.editions.compose import next_window
 from digest.editions.schedule import EPOCH, boundary_after, is_late
 from digest.editions.store import last_edition, pending_editions
@@ -77,9 +77,7 @@ def rhythms(settings: Settings) -> list[Rhythm]:
 
         return Rhythm(verb, f"every {minutes:g} min", after)
 
-    def scheduled(verb: Verb, what: str, schedule: str, zone: str) -> Rhythm:
-        rule = parse_rule(schedule)
-
+    def scheduled(verb: Verb, what: str, rule: Rule, zone: str) -> Rhythm:
         def after(moment: datetime) -> datetime:
             return boundary_after(rule, zone, moment).astimezone(UTC)
 
@@ -90,15 +88,14 @@ def rhythms(settings: Settings) -> list[Rhythm]:
     if service.send:
         reasons.append(every(Verb.COMPOSE, service.send_every_minutes))
         reasons += [
-            scheduled(Verb.COMPOSE, digest.name, digest.schedule, settings.digest_zone(digest))
-            for digest in settings.digests
+            scheduled(Verb.COMPOSE, one.name, settings.digest_rule(one), settings.digest_zone(one))
+            for one in settings.digests
         ]
         reasons.append(every(Verb.SEND, service.send_every_minutes))
         if report.mail_to:
             reasons.append(every(Verb.REPORT, service.send_every_minutes))
-            reasons.append(
-                scheduled(Verb.REPORT, "the report", report.schedule, settings.report_zone)
-            )
+            rule = parse_rule(report.schedule)
+            reasons.append(scheduled(Verb.REPORT, "the report", rule, settings.report_zone))
     if service.bounces is not None:
         reasons.append(every(Verb.BOUNCES, service.bounces_every_minutes))
     reasons.append(every(Verb.PRUNE, PRUNE_EVERY_MINUTES))

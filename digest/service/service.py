@@ -73,6 +73,20 @@ class JsonLines(logging.Formatter):
         return json.dumps(clean, ensure_ascii=False, default=str)
 
 
+class PlainLines(JsonLines):
+    """The same records for a person at a terminal: the local time, the event, and what is not 0."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = _clean(getattr(record, "facts", {})).items()
+        parts = [f"{key} {value}" for key, value in facts if value]
+        at = datetime.fromtimestamp(record.created, UTC).astimezone()
+        line = (
+            f"{at:%H:%M:%S} {_clean(record.getMessage())}{': ' if parts else ''}{', '.join(parts)}"
+        )
+        trace = _clean(self.formatException(record.exc_info)) if record.exc_info else ""
+        return f"{line}\n{trace}" if trace else line
+
+
 def _clean(value: Any) -> Any:
     """Without the addresses that a server or an error repeats."""
     match value:
@@ -86,10 +100,12 @@ def _clean(value: Any) -> Any:
             return value
 
 
-def configure_logging(stream: TextIO = sys.stderr) -> None:
-    """Write every log of this process to `stream` as JSON, other libraries' from WARNING on."""
+def configure_logging(stream: TextIO = sys.stderr, *, plain: bool = False) -> None:
+    """Write every log of this process to `stream` as JSON, or `plain` for a person; other libraries'
+    from WARNING on.
+    """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(PlainLines() if plain else JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.INFO)
     # Its errors come to us as events, and each is logged once.

@@ -114,8 +114,9 @@ def unclear_embargoes(db: Database, now: datetime) -> list[Row]:
 
 
 def held_editions(db: Database) -> list[Row]:
-    """Id, digest, number, note and composed_at of each that waits for a person; the newest first."""
-    sql = """SELECT id, digest, number, note, composed_at FROM editions
+    """Id, digest, number, note, composed_at and approved_at of each that waits for a person; the newest
+    first."""
+    sql = """SELECT id, digest, number, note, composed_at, approved_at FROM editions
               WHERE status = 'held' ORDER BY id DESC"""
     return db.rows(sql)
 

@@ -191,12 +191,14 @@ def _editions(
         late, name = row["note"] is None, f"{row['digest']}/{row['number']}"
         why = "it was composed later than max_lateness_hours allows" if late else row["note"]
         release = f"digest editions release {row['id']}"
+        if is_draft := row["approved_at"] is None:
+            release = f"digest editions approve {row['id']} --expect HASH"
         yield Trouble(
             f"edition held {name}",
             f"Edition {name} is held, and its mail waits: {without_addresses(why)}.",
             moment_from_text(row["composed_at"]) if late else now,
             f"Next: digest editions show {row['id']}, then {release}, or cancel it."
-            if late
+            if late or is_draft
             else f"Correct what it names (digest doctor helps), then: {release}.",
         )
     if (handed := handed_deliveries(db)) and not is_sending(settings.store.path):

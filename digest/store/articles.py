@@ -290,11 +290,19 @@ def within(window: Window) -> tuple[str, str]:
     return text_from_moment(window.starts_at), text_from_moment(window.ends_at)
 
 
-def articles_in_window(db: Database, window: Window, languages: Collection[str]) -> list[Article]:
-    """The articles for an edition: first seen in its window, not archived, not withdrawn."""
-    sql = "SELECT id FROM articles WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0"
-    sql += f" AND withdrawn_at IS NULL AND language IN ({_marks(languages)})"
-    return list(each_article(db, _ids(db, sql, (*within(window), *languages)), evidence=True))
+IN_WINDOW = """archived = 0 AND (first_seen_at >= ? AND first_seen_at < ?
+                                 OR id IN (SELECT value FROM json_each(?)))"""
+
+
+def articles_in_window(
+    db: Database, window: Window, languages: Collection[str], also: Collection[int] = ()
+) -> list[Article]:
+    """The articles for an edition: first seen in its window, or one of `also`; not archived, not
+    withdrawn."""
+    sql = f"SELECT id FROM articles WHERE {IN_WINDOW} AND withdrawn_at IS NULL"  # noqa: S608 - ours
+    sql += f" AND language IN ({_marks(languages)})"
+    values = (*within(window), json.dumps(list(also)), *languages)
+    return list(each_article(db, _ids(db, sql, values), evidence=True))
 
 
 def withdraw_article(db: Database, article_id: int, moment: datetime) -> bool:
@@ -343,17 +351,25 @@ def count_in_window(
     languages: Collection[str],
     carried: Collection[str],
     known: Collection[str],
+    also: Collection[int] = (),
 ) -> int:
     """How many of `articles_in_window` are under one of the themes `carried`; OTHER counts those under
     none of the `known` ones.
     """
     under = "EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND theme IN ({}))"
     sql = f"""
-    SELECT count(*) FROM articles WHERE first_seen_at >= ? AND first_seen_at < ?
-       AND archived = 0 AND withdrawn_at IS NULL AND language IN ({_marks(languages)})
+    SELECT count(*) FROM articles
+     WHERE {IN_WINDOW} AND withdrawn_at IS NULL AND language IN ({_marks(languages)})
        AND ({under.format(_marks(carried))} OR (? AND NOT {under.format(_marks(known))}))
     """  # noqa: S608 - only question marks are put in
-    values = (*within(window), *languages, *carried, OTHER in carried, *known)
+    values = (
+        *within(window),
+        json.dumps(list(also)),
+        *languages,
+        *carried,
+        OTHER in carried,
+        *known,
+    )
     return int(db.value(sql, values))
 
 
@@ -482,11 +498,14 @@ def content_mark(db: Database, now: datetime) -> str:
     return f"{db.value(sql)} {len(embargoed(db, now))}"
 
 
-def window_mark(db: Database, window: Window) -> str:
-    """A text that changes whenever an edition of this window may: its articles, their themes, stories."""
-    sql = """SELECT count(*) || ' ' || total(mark) FROM articles JOIN article_marks ON article_id = id
-              WHERE first_seen_at >= ? AND first_seen_at < ? AND archived = 0"""
-    return str(db.value(sql, within(window)))
+def window_mark(db: Database, window: Window, also: Collection[int] = ()) -> str:
+    """A text that changes whenever an edition of this window, with these articles too, may: its
+    articles, their themes, stories."""
+    sql = (
+        "SELECT count(*) || ' ' || total(mark) FROM articles JOIN article_marks ON article_id = id"
+    )
+    values = (*within(window), json.dumps(list(also)))
+    return str(db.value(f"{sql} WHERE {IN_WINDOW}", values))
 
 
 def article_marks(db: Database, now: datetime, ids: Collection[int]) -> dict[int, int]:

@@ -52,7 +52,7 @@ def test_a_missing_config_is_told(desk: Desk) -> None:
     result = desk.run("status")
     assert result.exit_code == 1
     assert (
-        "no such file. Go to the folder that has it, or name it with --config or DIGEST_CONFIG"
+        "no such file. Run `digest init` to make one, or name yours with --config or DIGEST_CONFIG"
         in result.stderr
     )
 

@@ -1,7 +1,6 @@
 """The command line as a whole: usage errors, its speed, and what it prints where."""
 
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from digest.cli.main import SECTIONS, main
-from tests.desks import Desk
+from tests.desks import Desk, in_terminal
 
 HEAVY = (
     "sqlite_utils", "pydantic", "rich", "jinja2", "lxml", "pymorphy3", "babel", "feedgen", "aiosmtplib",
@@ -201,43 +200,15 @@ def test_a_pipe_gets_no_colours(filled: Desk, command: str) -> None:
     assert ESCAPE not in result.output
 
 
-def in_terminal(desk: Desk, *words: str, **variables: str) -> str:
-    """What a terminal of 80 columns is given."""
-    ours, theirs = pty.openpty()
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "NO_COLOR"},
-        **{"TERM": "xterm-256color", "COLUMNS": "80", "PYTHONPATH": os.pathsep.join(sys.path)},
-        **variables,
-    }
-    child = subprocess.Popen(
-        [sys.executable, "-m", "digest", *words],
-        stdout=theirs,
-        stderr=theirs,
-        cwd=desk.folder,
-        env=environment,
-    )
-    os.close(theirs)
-    parts = []
-    try:
-        while part := os.read(ours, 65536):
-            parts.append(part)
-    except OSError:  # on Linux: the other side has closed
-        pass
-    finally:
-        os.close(ours)
-    assert child.wait(timeout=30) == 0
-    return b"".join(parts).decode()
-
-
 def test_no_color_is_obeyed(filled: Desk) -> None:
     """For users of NO_COLOR: not one escape code, also in a terminal."""
-    assert ESCAPE in in_terminal(filled, "articles", "list")
-    assert ESCAPE not in in_terminal(filled, "articles", "list", NO_COLOR="1")
+    assert ESCAPE in in_terminal(filled.folder, "articles", "list")
+    assert ESCAPE not in in_terminal(filled.folder, "articles", "list", NO_COLOR="1")
 
 
 def test_a_narrow_terminal_cuts_only_the_title(filled: Desk) -> None:
     """For the editor: the number that the next command needs is always there."""
-    lines = in_terminal(filled, "articles", "list", NO_COLOR="1").splitlines()
+    lines = in_terminal(filled.folder, "articles", "list", NO_COLOR="1").splitlines()
     assert lines[0].split() == ["id", "date", "lang", "themes", "title"]
     assert all(len(line) <= 80 for line in lines)
     assert {line.split()[0] for line in lines[1:-1]} == {str(number) for number in range(1, 37)}

@@ -76,9 +76,11 @@ def test_what_is_wrong_is_shown_with_what_to_do(filled: Desk) -> None:
     with filled.open() as db, db.write():
         db.run(
             """INSERT OR IGNORE INTO editions
-                 (digest, number, starts_at, ends_at, status, hash, composed_at)
+                 (digest, number, starts_at, ends_at, status, hash, composed_at,
+                      approved_at)
                VALUES ('weekly', 9, '2026-11-16T00:00:00.000000Z', '2026-11-18T00:00:00.000000Z',
-                       'held', '', '2026-11-18T00:00:00.000000Z')"""
+                       'held', '', '2026-11-18T00:00:00.000000Z',
+                           '2026-11-18T00:00:00.000000Z')"""
         )
     printed = filled.run("status").stdout
     assert "What to do" in printed

@@ -196,7 +196,7 @@ def test_documents_may_lie_in_folders_of_the_source(pattern: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        pytest.param(None, "no such file. Go to the folder that has it, or name it with --config or DIGEST_CONFIG.", id="missing"),
+        pytest.param(None, "no such file. Run `digest init` to make one, or name yours with --config or DIGEST_CONFIG.", id="missing"),
         pytest.param(b"", "is a folder. Name the file in it.", id="a folder"),
         pytest.param(b"[site\n", "is not TOML: ", id="no TOML"),
         pytest.param(b"title = '\xcd\xe0'\n", "is not UTF-8 at byte 9. Save it as UTF-8.", id="Windows-1251"),

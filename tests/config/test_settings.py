@@ -15,17 +15,16 @@ from digest.config.settings import PALETTE, SPARE, ServerSettings
 from digest.config.values import PLAIN_ADDRESS, contrast, secret
 from digest.model import OTHER
 from digest.themes.lexicon import compile_lexicon
+from tests.desks import CONFIG, ROOT
 from tests.factories import make_settings
 from tests.settings_keys import EVERY, UNITS, Setting, every_setting
-
-SHIPPED = Path(__file__).parents[2] / "config.toml"
 
 
 def shown() -> dict[str, dict[str, str]]:
     """The lines of config.toml by table and key, with those that are commented out."""
     tables: dict[str, dict[str, str]] = {}
     table = ""
-    for line in SHIPPED.read_text(encoding="utf-8").splitlines():
+    for line in CONFIG.read_text(encoding="utf-8").splitlines():
         if header := re.fullmatch(r"(?:# )?\[\[?([a-z_.]+)\]\]?\s*(?:#.*)?", line):
             table = header[1]
         elif key := re.match(r"(?:# )?([a-z0-9_]+) = ", line):
@@ -38,7 +37,7 @@ def test_config_toml_shows_every_setting(setting: Setting):
     """Each key is in the file, perhaps commented out, with its default and its unit."""
     line = shown().get(setting.table, {}).get(setting.key)
     assert line is not None, f"[{setting.table}] {setting.key} is not in config.toml"
-    comment = line.rpartition("#")[2]
+    comment = line.partition(" # ")[2]
     assert comment.strip()
     assert setting.field.is_required() or "default" in comment
     assert setting.default is None or f"default {setting.default}" in line
@@ -53,11 +52,26 @@ def test_the_shipped_file_has_no_unknown_key():
 
 def test_lines_that_are_commented_out_work(tmp_path: Path):
     """Every optional line of config.toml is valid without its comment sign."""
-    text = re.sub(r"(?m)^# (?=\[|[a-z0-9_]+ = )", "", SHIPPED.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^# (?=\[|[a-z0-9_]+ = )", "", CONFIG.read_text(encoding="utf-8"))
     assert tomllib.loads(text)
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     compile_lexicon(load_settings(path).themes)
+
+
+def test_a_newcomers_file_says_what_every_setting_says():
+    """config.toml of the checkout, which `digest init --demo` writes, is the start of the full one."""
+
+    def within(small: object, full: object) -> bool:
+        if isinstance(small, dict) and isinstance(full, dict):
+            return all(key in full and within(small[key], full[key]) for key in small)
+        if isinstance(small, list) and isinstance(full, list):
+            return len(small) == len(full) and all(map(within, small, full))
+        return small == full
+
+    texts = [path.read_text("utf-8") for path in (ROOT / "config.toml", CONFIG)]
+    assert within(*map(tomllib.loads, texts))
+    assert len(texts[0].splitlines()) < 50
 
 
 @pytest.mark.parametrize(
@@ -91,7 +105,7 @@ def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float):
 
 def test_themes_are_in_the_order_of_the_file_with_other_news_last():
     """Mail and pages follow config.toml."""
-    settings = load_settings(SHIPPED)
+    settings = load_settings(CONFIG)
     digest = settings.digests[0]
     assert tuple(settings.theme_names) == (*settings.theme_keys, OTHER)
     assert settings.digest_themes(digest) == (*settings.theme_keys, OTHER)
@@ -101,7 +115,7 @@ def test_themes_are_in_the_order_of_the_file_with_other_news_last():
 
 def test_a_theme_without_a_colour_gets_one_of_its_own():
     """Two themes that the operator adds do not look alike."""
-    settings = load_settings(SHIPPED)
+    settings = load_settings(CONFIG)
     bare = settings.themes[0].model_copy(update={"colour": None, "colour_dark": None})
     themes = [bare.model_copy(update={"name": name}) for name in ("drugs", "trade", "water")]
     names = settings.model_copy(update={"themes": tuple(themes)}).theme_names

@@ -80,3 +80,22 @@ def test_before_is_the_inverse_of_after(rule: str, wall: datetime):
 def test_before_1970_there_are_no_times():
     """A clock that lost its battery is not a crash."""
     assert parse_rule("0 8 * * mon").before(datetime.fromisoformat("1970-01-02")) is None
+
+
+@pytest.mark.parametrize(
+    ("every", "since", "first", "second"),
+    [
+        (1, None, "2026-11-30T08:00", "2026-12-07T08:00"),
+        (2, None, "2026-12-07T08:00", "2026-12-21T08:00"),
+        (2, "2026-11-25T09:00", "2026-11-30T08:00", "2026-12-14T08:00"),
+        (2, "2026-12-14T09:00", "2026-12-07T08:00", "2026-12-21T08:00"),
+        (3, "2026-11-30T08:00", "2026-12-07T08:00", "2026-12-28T08:00"),
+    ],
+)
+def test_a_rule_may_count_in_some_weeks_only(every, since, first, second):
+    """For the newsroom with a fortnightly digest: also across a year of 53 weeks."""
+    start = None if since is None else datetime.fromisoformat(since)
+    rule = parse_rule("0 8 * * mon").every(every, start)
+    assert rule.after(datetime.fromisoformat("2026-11-25T00:00")) == datetime.fromisoformat(first)
+    assert rule.after(datetime.fromisoformat(first)) == datetime.fromisoformat(second)
+    assert rule.before(datetime.fromisoformat(second)) == datetime.fromisoformat(first)

@@ -22,7 +22,7 @@ from digest.editions.store import delivery_counts, edition_by_id, segments_of
 from digest.errors import ExpectationError, NotFoundError
 from digest.model import Choice, Edition, EditionStatus, Segment
 from digest.newsroom import Newsroom
-from digest.store.articles import all_article_ids
+from digest.store.articles import all_article_ids, withdraw_article
 from digest.store.database import Database
 from tests.conftest import INGESTED_AT
 from tests.desks import LISTING, Desk, opened
@@ -30,7 +30,8 @@ from tests.mailing import subscribe
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """08:00 in Ashgabat, when the first weekly edition is due."""
-WEEK = timedelta(days=7)
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
 HOUR = timedelta(hours=1)
 DRY_RUN_AT = INGESTED_AT + HOUR
 HASH = "0123456789abcdef" * 2
@@ -327,6 +328,22 @@ def test_archived_articles_are_in_no_edition(desk: Desk) -> None:
         new = room.add_seed("new", MONDAY + HOUR)
         [edition] = room.due(MONDAY + WEEK)
         assert numbers(edition) == {new}
+
+
+def test_an_edition_knows_the_earlier_weeks_of_its_themes(room: Room) -> None:
+    """Each whole week since the store was first filled, without what was withdrawn and what is new."""
+    room.add_seed("seen", INGESTED_AT + 8 * DAY)
+    gone = room.add_seed("gone", INGESTED_AT + 15 * DAY)
+    room.add_seed("this week", INGESTED_AT + 30 * DAY)
+    with room.db.write():
+        withdraw_article(room.db, gone, INGESTED_AT + 16 * DAY)
+    room.subscribe("anna@example.com")
+    edition = room.by_hand(INGESTED_AT + 35 * DAY)
+    assert edition.earlier["other"] == ({}, {"en": 1}, {}, {})
+    assert set(edition.earlier) == {"drugs", "customs", "corruption", "youth", "other"}
+    assert edition_by_id(room.db, edition.id).earlier == {
+        theme: list(weeks) for theme, weeks in edition.earlier.items()
+    }
 
 
 def test_a_digest_is_found_by_name_or_as_the_only_one(filled: Desk) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from digest.editions.compose import find_digest, preview
 from digest.editions.preview import clear_previews, everything, preview_segments, write_parts
+from digest.editions.ranks import rank
 from digest.errors import PublishError
-from digest.model import Choice, Preview, Segment
+from digest.model import Choice, Edition, Preview, Segment
 from tests.conftest import INGESTED_AT
 from tests.desks import PAGES, Desk, opened
 
@@ -35,13 +36,19 @@ except PublishError as e:
 """
 
 
+def edition_of(desk: Desk) -> Edition:
+    settings = desk.settings
+    with desk.open(read_only=True) as db:
+        newsroom, digest = opened(db, settings), find_digest(settings, None)
+        edition = preview(newsroom, digest, INGESTED_AT + timedelta(hours=1))
+    assert edition is not None
+    return edition
+
+
 def previews(desk: Desk, *segments: Segment) -> list[Preview]:
     settings = desk.settings
-    digest = find_digest(settings, None)
-    with desk.open(read_only=True) as db:
-        edition = preview(opened(db, settings), digest, INGESTED_AT + timedelta(hours=1))
-    newsroom = opened(None, settings, templates=PAGES)
-    return preview_segments(newsroom, digest, edition, segments, INGESTED_AT)
+    newsroom, digest = opened(None, settings, templates=PAGES), find_digest(settings, None)
+    return preview_segments(newsroom, digest, edition_of(desk), segments, INGESTED_AT)
 
 
 def test_without_recipients_it_shows_the_mail_of_a_recipient_of_everything(filled: Desk) -> None:
@@ -50,7 +57,7 @@ def test_without_recipients_it_shows_the_mail_of_a_recipient_of_everything(fille
     assert only.segment == Segment(everything(filled.settings, filled.settings.digests[0]), 0)
     assert only.layout.total == 33  # 36 articles, of each of the three stories one
     assert only.name == "weekly-1-en-ru-everything"
-    assert only.warnings == ()
+    assert [one[:36] for one in only.warnings] == ["most of these articles are from long"]
 
 
 def test_each_segment_has_a_mail_with_its_own_choice(filled: Desk) -> None:
@@ -70,7 +77,8 @@ def test_the_mail_has_the_same_titles_in_text_and_html(filled: Desk) -> None:
     """For readers of plain text: nothing is missing and nothing is in another order."""
     [only] = previews(filled)
     parsed = message_from_bytes(only.message, policy=policy.default)
-    shown = [one.article.title for s in only.layout.sections for one in s.shown]
+    titles = {one.article.id: one.article.title for s in only.layout.sections for one in s.shown}
+    shown = [titles[article_id][:90] for article_id in rank(edition_of(filled), only.layout)]
     for kind in ("plain", "html"):
         body = parsed.get_body((kind,)).get_content()
         body = unescape(" ".join(body.split())).replace("\u00a0", " ")
@@ -98,6 +106,15 @@ def test_a_first_edition_that_reaches_far_back_has_a_warning(desk: Desk) -> None
     desk.ingest(INGESTED_AT - timedelta(days=60))
     [only] = previews(desk)
     assert any("reaches back 6" in warning and "`since`" in warning for warning in only.warnings)
+
+
+def test_a_first_edition_of_old_copy_says_so(filled: Desk) -> None:
+    """It does not call itself the week: its masthead says what it holds, and the dry run offers a choice."""
+    [only] = previews(filled)
+    assert any("`since`" in one and "`archive = true`" in one for one in only.warnings)
+    body = message_from_bytes(only.message, policy=policy.default).get_body(("plain",))
+    issue = body.get_content().splitlines()[2].replace("\u00a0", " ")
+    assert issue == "No. 1 · 33 articles, 2021–2024 · 16–18 November 2026"
 
 
 def test_a_preview_is_three_files(filled: Desk, tmp_path: Path) -> None:

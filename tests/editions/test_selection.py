@@ -15,6 +15,8 @@ from digest.model import (
     Article,
     Choice,
     DateSource,
+    Edition,
+    Hand,
     KnownDate,
     Layout,
     Placement,
@@ -213,14 +215,9 @@ def test_no_article_and_no_story_is_shown_twice(
 
 
 def hashed(articles: list[Article], **overrides: Any) -> str:
-    values: dict[str, Any] = {
-        "digest": "weekly",
-        "number": 12,
-        "window": WINDOW,
-        "zone": "Asia/Ashgabat",
-        "placements": order_placements(articles),
-    }
-    return edition_hash(**(values | overrides))
+    zone = overrides.pop("zone", "Asia/Ashgabat")
+    edition = Edition(None, "weekly", 12, WINDOW, "", order_placements(articles))
+    return edition_hash(dataclasses.replace(edition, **overrides), zone)
 
 
 def test_the_hash_does_not_hang_on_row_ids_or_clock_times() -> None:
@@ -267,5 +264,22 @@ def test_the_hash_sees_number_digest_window_and_order() -> None:
         hashed(both, number=13),
         hashed(both, window=window),
         hashed(both, placements=tuple(reversed(order_placements(both)))),
+        hashed(both, earlier={"drugs": ({"en": 2},)}),
+        hashed(both, hand=Hand(lead=1)),
+        hashed(both, hand=Hand(order=(2,))),
+        hashed(both, hand=Hand({"en": "Read this."})),
+        hashed(both, hand=Hand({}, {"en": "The week"})),
     }
-    assert len(hashes) == 5
+    assert len(hashes) == 10
+
+
+def test_what_an_editor_names_is_shown_first() -> None:
+    """Also where its theme has more articles than are shown; what is not named keeps its order."""
+    articles = [article(n, "drugs", published=on(20 - n)) for n in range(1, 7)]
+    layout = lay_out(
+        order_placements(articles),
+        Choice("en", ("en",), ("drugs",)),
+        per_theme=4,
+        hand=Hand(lead=6, order=(5,)),
+    )
+    assert [one.article.id for one in layout.sections[0].shown] == [6, 5, 1, 2]

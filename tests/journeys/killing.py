@@ -32,7 +32,7 @@ from digest.service.jobs import Worker
 from digest.service.plan import Verb
 from digest.store.backups import restore
 from digest.themes.lexicon import lexicon_of
-from tests.desks import ROOT, Desk
+from tests.desks import CONFIG, ROOT, Desk
 
 STEPS = {"execute", "executemany", "backup", "open", "write", "fsync", "utime", "chmod", "close"}
 STEPS |= {"replace", "rename", "link", "unlink", "remove", "mkdir"}
@@ -124,7 +124,7 @@ def main() -> None:
     for module in pkgutil.walk_packages(package.__path__, "digest."):  # once, for every child
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    lexicon_of(load_settings(ROOT / "config.toml").themes)
+    lexicon_of(load_settings(CONFIG).themes)
     answers: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)

@@ -123,6 +123,51 @@ def test_what_the_dry_run_shows_is_byte_for_byte_what_is_sent(
             assert all("drugs" in articles[i]["themes"] for i in inside)
 
 
+def test_an_editors_session(newsroom: Desk, server: Submission) -> None:
+    """From draft to mail: an introduction, a lead, an order, something left out; approved by the hash of
+    a dry run, which is byte for byte what is sent. A correction comes later, in the feeds alone."""
+    newsroom.configure(approval="true")
+    assert "Edition 1 is a draft, to be approved by" in sent(newsroom)
+    assert "Edition 1 is a draft" in sent(newsroom)
+    assert (server.mails, newsroom.json("editions", "show", "1")["status"]) == ([], "draft")
+    before = [one["id"] for one in newsroom.json("editions", "show", "1")["articles"]]
+    lead, dropped, postponed, first = before[20], before[0], before[1], before[9]
+    note = "A **quiet** week: see [our list](https://news.example.org/list)."
+    edited = newsroom.run(
+        *("editions", "edit", "1", "--introduction", note, "--subject", "A quiet week"),
+        *("--lead", str(lead), "--order", f"{first}", "--drop", str(dropped)),
+        *("--postpone", str(postponed)),
+    )
+    assert "Edition 1 now has 34 articles. Next: digest send weekly --dry-run" in edited.output
+    shown = rehearse(newsroom)
+    assert shown["edition"] == 1
+    stale = newsroom.run("editions", "approve", "1", "--expect", "0" * 32)
+    assert (stale.exit_code, "What has changed: its articles" in stale.output) == (1, True)
+    assert "is not released but approved" in newsroom.run("editions", "release", "1").output
+    approved = newsroom.run(
+        "editions", "approve", "1", "--expect", shown["expect"], "--by", "Maria"
+    )
+    assert "Edition 1 is approved for 3 recipients. Next: digest send weekly." in approved.output
+    assert "3 sent" in sent(newsroom, "--expect", shown["expect"])
+    for sender_address, recipient, message in server.mails:
+        ours = with_example_tokens(message, sender_address)
+        assert any(
+            without(ours, "To") == without(path.read_bytes(), "To")
+            for path in (newsroom.folder / "preview").glob("*.eml")
+        )
+        mail = message_from_bytes(message)
+        assert (mail["Subject"] == "A quiet week") == (recipient != CLARA)
+        if recipient == ANNA:
+            assert "A quiet week: see our list" in " ".join(text_of(mail).split())
+    edition = newsroom.json("editions", "show", "1")
+    assert edition["hash"] == shown["hash"]
+    assert edition["hand"]["left_out"] == [dropped, postponed]
+    newsroom.edit_seed(LISTING, "to mark the World Drug Day", "to honour the World Drug Day")
+    assert newsroom.run("ingest").exit_code == 0
+    assert newsroom.json("editions", "show", "1")["hash"] == shown["hash"]
+    assert "nothing was sent" in sent(newsroom)
+
+
 def test_a_second_send_sends_nothing(newsroom: Desk, server: Submission) -> None:
     """For the readers: another run, by hand or by timer, mails nobody twice."""
     sent(newsroom)

@@ -23,7 +23,7 @@ WORDS = {
 GERMAN = {
     'locale = "en_GB"': 'locale = "de_DE"',
     'all_news = "All news"': 'all_news = "Alle Nachrichten"',
-    'why = "You get this mail because you subscribed to it."': 'why = "Sie haben diese Mail bestellt."',
+    'why = "You are receiving this because you subscribed."': 'why = "Sie haben diese Mail bestellt."',
 }
 CONFIG = """
 [site]

@@ -138,10 +138,8 @@ def make_sample(
     """The edition of `articles`, by default sample_articles(); `overrides` are tables of settings."""
     settings = make_settings(**overrides)
     placements = order_placements(sample_articles() if articles is None else articles)
-    hashed = edition_hash(
-        digest="weekly", number=12, window=WINDOW, zone="Asia/Ashgabat", placements=placements
-    )
-    edition = Edition(None, "weekly", 12, WINDOW, hashed, placements)
+    edition = Edition(None, "weekly", 12, WINDOW, "", placements)
+    edition = dataclasses.replace(edition, hash=edition_hash(edition, "Asia/Ashgabat"))
     layout = lay_out(placements, choice, per_theme=per_theme)
     digest, templates = settings.digests[0], make_environment(operator)
     mail = make_segment(settings, digest, edition, layout, templates)

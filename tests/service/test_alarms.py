@@ -24,7 +24,7 @@ from digest.service.alarms import (
 )
 from digest.service.troubles import find_troubles
 from digest.store.database import Database
-from tests.desks import ROOT, Desk, opened
+from tests.desks import CONFIG, Desk, opened
 from tests.hooks import Hook, running_hook
 from tests.mail.fault_server import HANG, FaultServer
 from tests.mailing import HASTE, mails, use_smtp
@@ -93,7 +93,7 @@ def post(desk: Desk, server: FaultServer, hook: Hook) -> Iterator[Post]:
 def desk_of_one(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A desk with one operator, for many ticks one after the other."""
     made = Desk(tmp_path_factory.mktemp("watch"))
-    made.config.write_text((ROOT / "config.toml").read_text("utf-8"), "utf-8")
+    made.config.write_text((CONFIG).read_text("utf-8"), "utf-8")
     made.edit_config(NOBODY, NAMED)
     return made
 

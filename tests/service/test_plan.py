@@ -27,14 +27,14 @@ from digest.service.service import (
 from digest.service.troubles import Failing
 from digest.store.database import Database
 from digest.store.owner import leave_lease, take_lease
-from tests.desks import ROOT, Desk, opened
+from tests.desks import CONFIG, Desk, opened
 
 NOW = datetime(2026, 11, 22, 8, 0, 30, tzinfo=UTC)
 LENGTH = timedelta(seconds=30)
 
 
 def settings(zone: str = "UTC", rule: str = "0 8 * * mon", **service: object) -> Settings:
-    shipped = load_settings(ROOT / "config.toml")
+    shipped = load_settings(CONFIG)
     digest = shipped.digests[0].model_copy(update={"schedule": rule, "time_zone": zone})
     wanted = shipped.service.model_copy(update=service)
     return shipped.model_copy(update={"digests": (digest,), "service": wanted})

@@ -15,7 +15,7 @@ from digest.cli.recipients import recipients
 from digest.errors import RecipientError
 from digest.newsroom import Clock
 from digest.store.database import Database, open_database
-from tests.desks import ROOT, Desk
+from tests.desks import CONFIG, Desk
 from tests.mailing import use_smtp
 from tests.soak.press import BROKEN, Piece, Press
 from tests.soak.services import fast_desk, write_clock
@@ -85,7 +85,7 @@ class Newsroom:
         """The folder with config.toml, as the services find it; `port` is the mail server's."""
         for name in SOURCES:
             (self.folder / name).mkdir()
-        shutil.copy(ROOT / "config.toml", self.folder)
+        shutil.copy(CONFIG, self.folder)
         with self.desk.config.open("a", encoding="utf-8") as file:
             file.write(MORE)
         use_smtp(self.desk, port, connections=CONNECTIONS)
