@@ -384,6 +384,7 @@ class Recipient:
     status: RecipientStatus
     added_at: datetime
     name: str | None = None
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,16 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from digest.audience.store import ChosenRecipient, add_recipient, find_recipient, list_recipients
+from digest.audience.store import (
+    ChosenRecipient,
+    add_recipient,
+    find_recipient,
+    list_recipients,
+    recipient_by_address,
+    update_recipient,
+)
 from digest.audience.suppressions import suppression_of
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import RecipientError
@@ -27,7 +35,7 @@ def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choi
 
 EVERYTHING = "everything"
 """In place of a theme: all themes, including those added to config.toml later."""
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 
 
 def check_recipient(
@@ -48,14 +56,36 @@ def check_recipient(
         RecipientError: the address is invalid, or not every mail server accepts it; or a language,
             theme or digest is not in config.toml.
     """
+    valid = mailable(address)
+    if name is not None and not (name := foreign(name, limit=LONGEST_NAME)):
+        raise RecipientError("The name is blank. Write it as one line of text.")
+    chosen = check_choice(settings, languages, themes, digests, before)
+    return ChosenRecipient(valid, chosen[0], chosen[2], name, chosen[1])
+
+
+def mailable(address: str) -> str:
+    """The address as it is stored.
+
+    Raises:
+        RecipientError: it is invalid, or not every mail server accepts it.
+    """
     valid = check_address(address)
     if not valid.isascii():
         raise RecipientError(
             f"{address!r} has letters before the @ that not every mail server accepts (RFC 6531). "
             "Ask for an address whose part before the @ is ASCII: a-z, 0-9, dots and hyphens."
         )
-    if name is not None and not (name := foreign(name, limit=_LONGEST_NAME)):
-        raise RecipientError("The name is blank. Write it as one line of text.")
+    return valid
+
+
+def check_choice(
+    settings: Settings,
+    languages: Sequence[str],
+    themes: Sequence[str],
+    digests: Sequence[str],
+    before: Recipient | None = None,
+) -> tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]:
+    """Languages, themes and digests as `check_recipient` checks and completes them."""
     everything = tuple(themes) == (EVERYTHING,)
     all_digests = tuple(one.name for one in settings.digests)
     known_themes = (*themes, OTHER) if everything else (*settings.theme_keys, OTHER)
@@ -71,12 +101,10 @@ def check_recipient(
                     f"{', '.join(allowed)}{also}"
                 )
     previous = before.choice if before else Choice("", settings.site.languages, ())
-    return ChosenRecipient(
-        address=valid,
-        name=name,
-        languages=tuple(dict.fromkeys(languages)) or previous.languages,
-        themes=None if everything else tuple(dict.fromkeys(themes)) or previous.themes or None,
-        digests=tuple(dict.fromkeys(digests)) or (before.digests if before else all_digests),
+    return (
+        tuple(dict.fromkeys(languages)) or previous.languages,
+        None if everything else tuple(dict.fromkeys(themes)) or previous.themes or None,
+        tuple(dict.fromkeys(digests)) or (before.digests if before else all_digests),
     )
 
 
@@ -103,17 +131,51 @@ def keep(
     return before, after
 
 
-def changes(before: Recipient | None, after: Recipient) -> dict[str, tuple[str, str]]:
-    """What changed, in words: the value before and after, by name."""
+def change(
+    db: Database,
+    settings: Settings,
+    moment: datetime,
+    address: str,
+    given: Mapping[str, Any],
+    *,
+    new_address: str | None = None,
+    paused_until: datetime | None = None,
+    resume: bool = False,
+) -> tuple[Recipient, Recipient]:
+    """Store what is `given` for a recipient who exists: before and after. Call inside a write.
+
+    Raises:
+        NotFoundError: nobody has the address.
+        RecipientError: config.toml does not allow it, the recipient has unsubscribed, the new address
+            is another recipient's, or the pause ends before it begins.
+    """
+    recipient_id = recipient_by_address(db, address)
+    [before] = list_recipients(db, recipient_id=recipient_id)
+    if paused_until is not None and paused_until <= moment:
+        raise RecipientError("A pause ends in the future. To end it now, use --resume.")
+    address = mailable(new_address) if new_address else before.address
+    update_recipient(
+        db, recipient_id, address, None if resume else paused_until or before.paused_until
+    )
+    _, after = keep(db, settings, moment, address, given, resubscribe=False)
+    return before, after
+
+
+def changes(before: Recipient | None, after: Recipient, zone: str) -> dict[str, tuple[str, str]]:
+    """What changed, in words: the value before and after, by name; times are in the zone."""
     if before is None:
         return {}
     was, now = (
         {
+            "address": one.address,
             "status": one.status.value,
             "name": one.name or "none",
             "languages": ", ".join(one.choice.languages),
             "themes": ", ".join(one.choice.themes) or EVERYTHING,
             "digests": ", ".join(one.digests),
+            "paused until": f"{one.paused_until.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+            if one.paused_until
+            else "no day",
         }
         for one in (before, after)
     )

@@ -1,7 +1,7 @@
 """Recipients and their choices. Addresses are never logged or shown on an error page."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,13 +14,18 @@ from digest.store.database import Database, Row, moment_from_text, text_from_mom
 
 @dataclass(frozen=True, slots=True)
 class ChosenRecipient:
-    """A checked recipient; the first language is that of the mail, `themes` None is everything."""
+    """A checked recipient; the first language is that of the mail, `themes` None is everything.
+
+    `added_at` None is the moment when it is stored.
+    """
 
     address: str
     languages: tuple[str, ...]
     digests: tuple[str, ...]
     name: str | None = None
     themes: tuple[str, ...] | None = None
+    added_at: datetime | None = None
+    paused_until: datetime | None = None
 
 
 def add_recipient(
@@ -36,75 +41,158 @@ def add_recipient(
     key = address_key(chosen.address)
     row = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
     if row is None:
-        recipient_id = db.insert(
-            "recipients",
-            {
-                "address": chosen.address,
-                "address_key": key,
-                "name": chosen.name,
-                "language": chosen.languages[0],
-                "status": RecipientStatus.ACTIVE.value,
-                "added_at": text_from_moment(moment),
-            },
-        )
-    else:
-        recipient_id = int(row["id"])
-        if row["status"] == RecipientStatus.ENDED:
-            if not resubscribe:
-                raise RecipientError(
-                    f"recipient {recipient_id} unsubscribed. If they asked to come "
-                    "back: digest recipients add ADDRESS --resubscribe."
-                )
-            sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
-                            ended_reason = NULL WHERE id = ?"""
-            db.run(sql, (text_from_moment(moment), recipient_id))
-        sql = "UPDATE recipients SET name = coalesce(?, name), language = ? WHERE id = ?"
-        db.run(sql, (chosen.name, chosen.languages[0], recipient_id))
-    for table, column, values in (
-        ("recipient_languages", "position, language", list(enumerate(chosen.languages, 1))),
-        ("recipient_themes", "theme", [(theme,) for theme in dict.fromkeys(chosen.themes or ())]),
-        ("recipient_digests", "digest", [(digest,) for digest in dict.fromkeys(chosen.digests)]),
-    ):
+        return add_recipients(db, [chosen], moment), True
+    recipient_id = int(row["id"])
+    if row["status"] == RecipientStatus.ENDED:
+        if not resubscribe:
+            raise RecipientError(
+                f"recipient {recipient_id} unsubscribed. If they asked to come "
+                "back: digest recipients add ADDRESS --resubscribe."
+            )
+        sql = """UPDATE recipients SET status = 'active', added_at = ?, ended_at = NULL,
+                        ended_reason = NULL WHERE id = ?"""
+        db.run(sql, (text_from_moment(moment), recipient_id))
+    sql = "UPDATE recipients SET name = coalesce(?, name), language = ? WHERE id = ?"
+    db.run(sql, (chosen.name, chosen.languages[0], recipient_id))
+    for table in ("recipient_languages", "recipient_themes", "recipient_digests"):
         db.run(f"DELETE FROM {table} WHERE recipient_id = ?", (recipient_id,))  # noqa: S608 - ours
-        marks = ", ".join("?" * (column.count(",") + 2))
-        sql = f"INSERT INTO {table} (recipient_id, {column}) VALUES ({marks})"  # noqa: S608 - ours
-        db.run_many(sql, [(recipient_id, *value) for value in values])
-    return recipient_id, row is None
+    _save_choices(db, [(recipient_id, chosen)])
+    return recipient_id, False
+
+
+def add_recipients(db: Database, new: Sequence[ChosenRecipient], moment: datetime) -> int:
+    """Add recipients of whom none is known: the id of the first, the others follow it. Call inside a
+    write."""
+    first = int(db.value("SELECT coalesce(max(id), 0) + 1 FROM recipients"))
+    chosen = list(enumerate(new, first))
+    rows = [
+        (
+            address_key(one.address),
+            recipient_id,
+            one.address,
+            one.name,
+            one.languages[0],
+            text_from_moment(one.added_at or moment),
+            one.paused_until and text_from_moment(one.paused_until),
+        )
+        for recipient_id, one in chosen
+    ]
+    sql = """INSERT INTO recipients
+               (address_key, id, address, name, language, status, added_at, paused_until)
+             VALUES (?, ?, ?, ?, ?, 'active', ?, ?)"""
+    db.run_many(sql, sorted(rows))  # each page of the index is written once
+    _save_choices(db, chosen)
+    return first
+
+
+def _save_choices(db: Database, chosen: Sequence[tuple[int, ChosenRecipient]]) -> None:
+    sql = "INSERT INTO recipient_languages VALUES (?, ?, ?)"
+    pairs = ((i, list(enumerate(one.languages, 1))) for i, one in chosen)
+    db.run_many(sql, [(i, *language) for i, languages in pairs for language in languages])
+    sql = "INSERT INTO recipient_themes VALUES (?, ?)"
+    db.run_many(sql, [(i, theme) for i, one in chosen for theme in dict.fromkeys(one.themes or ())])
+    sql = "INSERT INTO recipient_digests VALUES (?, ?)"
+    db.run_many(sql, [(i, digest) for i, one in chosen for digest in dict.fromkeys(one.digests)])
+
+
+def update_recipient(
+    db: Database, recipient_id: int, address: str, paused_until: datetime | None
+) -> None:
+    """Set the address, and until when mail is paused. Call inside a write.
+
+    Raises:
+        RecipientError: the address is another recipient's, who may have unsubscribed.
+    """
+    if (other := find_recipient(db, address)) not in (None, recipient_id):
+        raise RecipientError(
+            f"recipient {other} has the address {address!r}. See digest recipients show {address}."
+        )
+    sql = "UPDATE recipients SET address = ?, address_key = ?, paused_until = ? WHERE id = ?"
+    until = paused_until and text_from_moment(paused_until)
+    db.run(sql, (address, address_key(address), until, recipient_id))
+
+
+_LANGUAGES, _THEMES, _DIGESTS = (
+    f"""(SELECT group_concat({column}, ',') FROM (
+         SELECT {column} FROM recipient_{column}s AS c
+          WHERE c.recipient_id = recipients.id ORDER BY {order})) AS {column}s"""  # noqa: S608 - ours
+    for column, order in (("language", "position"), ("theme", "theme"), ("digest", "digest"))
+)
+_SUPPRESSED = """EXISTS (SELECT 1 FROM suppressions
+        WHERE suppressions.address_key = recipients.address_key
+          AND (cause != 'soft' OR since > :lapsed)) AS suppressed"""
+
+
+def each_recipient(
+    db: Database,
+    *,
+    now: datetime | None = None,
+    status: RecipientStatus | None = None,
+    recipient_id: int | None = None,
+) -> Iterator[tuple[Recipient, bool]]:
+    """Recipients in the order in which they were added, all or those of a status or an id; and whether
+    the address is suppressed `now`."""
+    lapsed = text_from_moment(now - SOFT_LAPSES) if now else ""
+    given = {"id": recipient_id, "status": status, "lapsed": lapsed}
+    where = " AND ".join(f"{one} = :{one}" for one in ("id", "status") if given[one] is not None)
+    sql = f"""SELECT *, {_LANGUAGES}, {_THEMES}, {_DIGESTS}, {_SUPPRESSED} FROM recipients
+               WHERE {where or 1} ORDER BY id"""  # noqa: S608 - ours
+
+    def listed(text: str | None) -> tuple[str, ...]:
+        return tuple(text.split(",")) if text else ()
+
+    for row in db.each(sql, given):
+        yield (
+            Recipient(
+                id=row["id"],
+                address=row["address"],
+                name=row["name"],
+                choice=Choice(row["language"], listed(row["languages"]), listed(row["themes"])),
+                digests=listed(row["digests"]),
+                status=RecipientStatus(row["status"]),
+                added_at=moment_from_text(row["added_at"]),
+                paused_until=row["paused_until"] and moment_from_text(row["paused_until"]),
+            ),
+            bool(row["suppressed"]),
+        )
 
 
 def list_recipients(
     db: Database, *, status: RecipientStatus | None = None, recipient_id: int | None = None
 ) -> list[Recipient]:
-    """Recipients in the order in which they were added, all or those of a status or an id."""
-    given = {"id": recipient_id, "status": status}
-    conditions = [f"AND {column} = ?" for column, value in given.items() if value is not None]
-    values = [value for value in given.values() if value is not None]
-    where, one = ("", ()) if recipient_id is None else ("WHERE recipient_id = ?", (recipient_id,))
-    choices: list[dict[int, tuple[str, ...]]] = []
-    for table, column, order in (
-        ("recipient_languages", "language", "position"),
-        ("recipient_themes", "theme", "theme"),
-        ("recipient_digests", "digest", "digest"),
-    ):
-        sql = f"SELECT recipient_id, {column} FROM {table} {where} ORDER BY 1, {order}"  # noqa: S608 - ours
-        by_recipient: dict[int, tuple[str, ...]] = defaultdict(tuple)
-        for row in db.each(sql, one):
-            by_recipient[row["recipient_id"]] += (row[column],)
-        choices.append(by_recipient)
-    languages, themes, digests = choices
-    sql = f"SELECT * FROM recipients WHERE 1 {' '.join(conditions)} ORDER BY id"  # noqa: S608 - ours
-    return [
-        Recipient(
-            id=row["id"],
-            address=row["address"],
-            name=row["name"],
-            choice=Choice(row["language"], languages[row["id"]], themes[row["id"]]),
-            digests=digests[row["id"]],
-            status=RecipientStatus(row["status"]),
-            added_at=moment_from_text(row["added_at"]),
+    """As `each_recipient`, all at once."""
+    return [one for one, _ in each_recipient(db, status=status, recipient_id=recipient_id)]
+
+
+def note_lines(db: Database, lines: Sequence[tuple[str, int]], *, begin: bool) -> None:
+    """Note where in a file each address comes first; `lines` are the next keys and numbers of the file,
+    the first ones where it `begins`. Call outside of a write: it is in memory, and in no table that
+    stays. Of the key only the hash, to take less; that two are the same is as good as impossible."""
+    if begin:
+        db.run(
+            "CREATE TEMP TABLE IF NOT EXISTS first_lines (hash INTEGER PRIMARY KEY, line INTEGER)"
         )
-        for row in db.rows(sql, values)
-    ]
+        db.run("DELETE FROM first_lines")
+    sql = """INSERT INTO first_lines SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+             ON CONFLICT (hash) DO NOTHING"""
+    db.run(sql, (json.dumps(sorted((hash(key), line) for key, line in lines)),))
+
+
+def known_lines(db: Database, lines: Sequence[tuple[str, int]], now: datetime) -> dict[int, Row]:
+    """What is known of the address of each line: `first` where it is in the file, `status` and
+    `ended_at` of its recipient and the `cause` of its suppression, None where there is none. A line
+    whose address is new is not in it."""
+    sql = """WITH given AS (SELECT value ->> 0 AS key, value ->> 1 AS line, value ->> 2 AS hash
+                              FROM json_each(:lines))
+             SELECT given.line, f.line AS first, status, ended_at, cause FROM given
+               JOIN first_lines AS f ON f.hash = given.hash
+               LEFT JOIN recipients AS r ON r.address_key = given.key
+               LEFT JOIN suppressions AS s ON s.address_key = given.key
+                     AND (cause != 'soft' OR since > :lapsed)
+              WHERE f.line < given.line OR status IS NOT NULL OR cause IS NOT NULL"""
+    given = json.dumps([(key, line, hash(key)) for key, line in lines])
+    values = {"lines": given, "lapsed": text_from_moment(now - SOFT_LAPSES)}
+    return {row["line"]: row for row in db.each(sql, values)}
 
 
 def find_recipient(db: Database, address: str) -> int | None:
@@ -133,29 +221,21 @@ def recipient_by_address(db: Database, address: str) -> int:
     return recipient_id
 
 
-CHOICES = """
-SELECT recipients.id,
-       recipients.language,
-       (SELECT group_concat(language, ',') FROM (
-         SELECT language FROM recipient_languages AS l
-          WHERE l.recipient_id = recipients.id ORDER BY position)) AS languages,
-       (SELECT group_concat(theme, ',') FROM (
-         SELECT theme FROM recipient_themes AS t
-          WHERE t.recipient_id = recipients.id ORDER BY theme)) AS themes,
-       EXISTS (SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key
-                  AND (cause != 'soft' OR since > :lapsed)) AS suppressed
+_CHOICES = f"""
+SELECT recipients.id, recipients.language, {_LANGUAGES}, {_THEMES}, {_SUPPRESSED}
   FROM recipient_digests AS d
   JOIN recipients ON recipients.id = d.recipient_id
  WHERE d.digest = :digest AND recipients.status = 'active'
+   AND (paused_until IS NULL OR paused_until <= :now)
  ORDER BY recipients.id
-"""
+"""  # noqa: S608 - ours
 
 
 def raw_choices(db: Database, digest: str, now: datetime) -> Iterator[Row]:
-    """Each active recipient of a digest with the stored choice, and whether the address is suppressed;
-    themes None is everything."""
-    lapsed = text_from_moment(now - SOFT_LAPSES)
-    return db.each(CHOICES, {"digest": digest, "lapsed": lapsed})
+    """Each active recipient of a digest who has not paused it, with the stored choice, and whether the
+    address is suppressed; themes None is everything."""
+    times = {"lapsed": text_from_moment(now - SOFT_LAPSES), "now": text_from_moment(now)}
+    return db.each(_CHOICES, {"digest": digest, **times})
 
 
 LOOKED_UP = timedelta(days=30)

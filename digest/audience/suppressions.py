@@ -3,10 +3,11 @@
 import csv
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from digest.errors import RecipientError
 from digest.language.addresses import address_key, check_address
@@ -130,7 +131,9 @@ def read_addresses(name: str, data: bytes) -> AddressList:
     begin = next(i for i, line in enumerate(lines) if line.strip())
     rows: _Rows = ((number, (line,)) for number, line in enumerate(lines, 1) if line.strip())
     if "@" not in lines[begin] and any(one.search(lines[begin]) for one in _HEADINGS):
-        rows = _address_columns(list(_table(lines, begin)))
+        rows = _address_columns(
+            list(table_rows((line + "\n" for line in lines[begin:]), begin + 1))
+        )
     addresses: dict[str, str] = {}
     faults: list[str] = []
     for number, cells in rows:
@@ -149,23 +152,43 @@ def read_addresses(name: str, data: bytes) -> AddressList:
     return AddressList(tuple(addresses.values()), tuple(faults))
 
 
-def _table(lines: Sequence[str], begin: int) -> Iterator[tuple[int, list[str]]]:
-    """The rows from the headings on, each with the number of its first line."""
-    delimiter = max((";", "\t", ","), key=lines[begin].count)
-    reader = csv.reader((line + "\n" for line in lines[begin:]), delimiter=delimiter, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    number = begin + 1
-    try:
-        for cells in reader:
-            rows.append((number, cells))
-            number = begin + reader.line_num + 1
-    except csv.Error:
-        # An unpaired quote would swallow the lines that follow, so each line is a row.
-        rows = [
-            (number, [cell.strip(' "') for cell in line.split(delimiter)])
-            for number, line in enumerate(lines[begin:], begin + 1)
-        ]
-    return ((number, cells) for number, cells in rows if any(cell.strip() for cell in cells))
+def table_rows(lines: Iterator[str], number: int = 1) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table (RFC 4180), each with the number of its first line; the first line is
+    `number`, and what separates its cells, a sign of `,;|` or a tab, does so everywhere.
+
+    A quote that is not closed spoils its own line only, not those that follow it.
+    """
+    waiting = deque(islice(lines, 1))
+    read: list[str] = []
+    head = waiting[0] if waiting else ""
+    delimiter = max(";,|\t", key=head.count)
+    if head.startswith("sep="):  # by Excel, for Excel
+        delimiter, number = head[4], number + 1
+        waiting.clear()
+
+    def each() -> Iterator[str]:
+        while (line := waiting.popleft() if waiting else next(lines, None)) is not None:
+            read.append(line)
+            yield line
+
+    reader, width = csv.reader(each(), delimiter=delimiter, strict=True), 0
+    while True:
+        read.clear()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            cells = []
+        width = width or len(cells)
+        if not cells or (len(read) > 1 and len(cells) != width):
+            waiting.extendleft(reversed(read[1:]))
+            cells = [cell.strip(' "\r\n') for cell in read.pop(0).split(delimiter)]
+            read[:] = [""]
+            reader = csv.reader(each(), delimiter=delimiter, strict=True)
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+        number += len(read)
 
 
 def _address_columns(rows: Sequence[tuple[int, Sequence[str]]]) -> _Rows:

@@ -1,67 +1,112 @@
 """`digest recipients`."""
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import csv
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from digest.cli.options import current_newsroom
-from digest.cli.output import counted, json_option, local, show, warn
+from digest.cli.options import current_newsroom, since_moment
+from digest.cli.output import counted, counter, fault, json_option, local, show, warn
 
 if TYPE_CHECKING:
     from digest.model import Recipient
+    from digest.newsroom import Newsroom
+
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 @click.group()
 def recipients() -> None:
-    """Add, list and unsubscribe the people who get the mail."""
+    """Add, list, import, export and unsubscribe the people who get the mail."""
+
+
+def choice_options(command: C) -> C:
+    """`--language`, `--theme` and `--digest`, on every command that takes a choice."""
+    for name, metavar, text in (
+        ("digest", "NAME", "A digest they get. Default: all."),
+        ("theme", "NAME", 'A theme they want, or "other", or "everything". Default: everything.'),
+        ("language", "CODE", "A language they read; the first is the mail's own. Default: all."),
+    ):
+        option = click.option(f"--{name}", f"{name}s", multiple=True, metavar=metavar, help=text)
+        command = option(command)
+    return command
 
 
 @recipients.command()
 @click.argument("address")
 @click.option("--name", metavar="NAME", help="The name in the mail's To field.")
-@click.option(
-    "--language",
-    "languages",
-    multiple=True,
-    metavar="CODE",
-    help="A language they read; the first one is the mail's own. Default: all.",
-)
-@click.option(
-    "--theme",
-    "themes",
-    multiple=True,
-    metavar="NAME",
-    help='A theme they want, or "other", or "everything". Default: everything.',
-)
-@click.option(
-    "--digest", "digests", multiple=True, metavar="NAME", help="A digest they get. Default: all."
-)
+@choice_options
 @click.option(
     "--resubscribe", is_flag=True, default=False, help="They unsubscribed, and asked to come back."
 )
 @json_option
-def add(
-    address: str,
-    name: str | None,
-    languages: tuple[str, ...],
-    themes: tuple[str, ...],
-    digests: tuple[str, ...],
-    resubscribe: bool,
-    as_json: bool,
-) -> None:
+def add(address: str, resubscribe: bool, as_json: bool, **given: Any) -> None:
     """Add a recipient, or change what you give of an existing one."""
-    from digest.audience.recipients import changes, doubts, keep
+    from digest.audience.recipients import keep
 
     newsroom = current_newsroom()
-    given = {"name": name, "languages": languages, "themes": themes, "digests": digests}
-    with newsroom.open() as newsroom, newsroom.db.write():
-        before, after = keep(
-            newsroom.db, newsroom.settings, newsroom.now(), address, given, resubscribe=resubscribe
-        )
-        warnings = doubts(newsroom.db, newsroom.settings, after)
-    for line in warnings:
+    with newsroom.open() as newsroom:
+        db, settings = newsroom.db, newsroom.settings
+        with db.write():
+            before, after = keep(
+                db, settings, newsroom.now(), address, given, resubscribe=resubscribe
+            )
+        _show_changes(newsroom, before, after, as_json)
+
+
+@recipients.command("set")
+@click.argument("address")
+@click.option("--address", "new_address", metavar="NEW", help="Their new address.")
+@click.option("--name", metavar="NAME", help="The name in the mail's To field.")
+@choice_options
+@click.option(
+    "--pause-until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="No edition until the morning of that day, in site.time_zone.",
+)
+@click.option("--resume", is_flag=True, default=False, help="End a pause now.")
+@json_option
+def set_recipient(
+    address: str,
+    new_address: str | None,
+    pause_until: datetime | None,
+    resume: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Change what you give of a recipient; their history stays."""
+    from digest.audience.recipients import change
+
+    if resume and pause_until:
+        raise click.UsageError("Give either --pause-until or --resume.")
+    newsroom = current_newsroom()
+    now = newsroom.now()
+    until = since_moment(pause_until, now, newsroom.settings.site.time_zone)
+    with newsroom.open() as newsroom:
+        db, settings = newsroom.db, newsroom.settings
+        with db.write():
+            before, after = change(
+                db, settings, now, address, given,
+                new_address=new_address, paused_until=until, resume=resume,
+            )  # fmt: skip
+        _show_changes(newsroom, before, after, as_json)
+
+
+def _show_changes(
+    newsroom: "Newsroom", before: "Recipient | None", after: "Recipient", as_json: bool
+) -> None:
+    from digest.audience.recipients import changes, doubts
+
+    for line in doubts(newsroom.db, newsroom.settings, after):
         warn(line)
-    changed = changes(before, after)
+    changed = changes(before, after, newsroom.settings.site.time_zone)
     text = f"Recipient {after.id} already exists, nothing changed."
     if before is None:
         text = f"Added recipient {after.id}. Next: digest send --dry-run."
@@ -70,6 +115,94 @@ def add(
         text = f"Recipient {after.id}: {words}. Next: digest send --dry-run."
     data = {what: {"before": was, "after": now} for what, (was, now) in changed.items()}
     show(as_json, {"id": after.id, "new": before is None, "changed": data}, text)
+
+
+@recipients.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--dry-run", is_flag=True, default=False, help="Say what would become of each line, add nobody."
+)
+@choice_options
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TAG=THEME", help="What theme a tag of the file means."
+)
+@json_option
+@click.pass_context
+def import_file(
+    ctx: click.Context,
+    file: Path,
+    dry_run: bool,
+    languages: tuple[str, ...],
+    themes: tuple[str, ...],
+    digests: tuple[str, ...],
+    tags: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Add the readers in FILE, as Mailchimp, listmonk, Buttondown, Ghost or Excel export them.
+
+    CSV in any encoding, or XLSX. Somebody who is here already, who left, here or there, or who is
+    suppressed stays as they are. --language, --theme and --digest hold where the file does not say.
+    A line with a fault is not imported, and the exit code is then 1.
+    """
+    from digest.audience.exchange import ADDED, HERE, REFUSED, Rules, import_readers
+
+    newsroom = current_newsroom()
+    rules = Rules(newsroom.settings, languages, themes, digests).with_tags(tags)
+    counts: Counter[str] = Counter()
+    shown: list[dict[str, object]] = []
+    with newsroom.open(read_only=dry_run) as newsroom, counter("Reading") as progress:
+        for one in import_readers(newsroom, file, rules, dry_run=dry_run):
+            counts[one.outcome] += 1
+            if not one.line % 1_000:
+                progress(1_000)
+            if not dry_run and one.outcome in (ADDED, HERE):
+                continue
+            if as_json:
+                line = {"line": one.line, "address": one.address, "outcome": one.outcome}
+                shown.append(line | {"note": one.note})
+            elif one.outcome == REFUSED:
+                fault(f"{file.name}, line {one.line}: {one.note}")
+            else:
+                note = f" ({one.note})" if one.note else ""
+                click.echo(f"line {one.line}: {one.address}: {one.outcome}{note}")
+    for what, count in rules.unknown.most_common(20):
+        warn(f"{what} is not in config.toml, and was left out on {counted(count, 'line')}.")
+    sums = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "nobody"
+    done, then = f"{counted(counts.total(), 'line')}: {sums}.", "digest send --dry-run"
+    if dry_run:
+        done, then = f"Trial run, nobody was added. {done}", f"digest recipients import {file}"
+    data = {"dry_run": dry_run, "counts": counts, "unknown": rules.unknown}
+    show(as_json, data | {"lines": shown}, f"{done} Next: {then}.")
+    if counts[REFUSED]:
+        ctx.exit(1)
+
+
+@recipients.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.option("--all", "everybody", is_flag=True, default=False, help="Also those who get no mail.")
+def export_file(file: Path | None, everybody: bool) -> None:
+    """Write the recipients as CSV into FILE, or to standard output.
+
+    Any program for newsletters reads it, and so does digest recipients import.
+    """
+    from digest.audience.exchange import export_readers
+    from digest.store.files import new_file
+
+    newsroom = current_newsroom()
+    with contextlib.ExitStack() as stack:
+        newsroom = stack.enter_context(newsroom.open(read_only=True))
+        target: TextIO = sys.stdout
+        if file is not None:
+            made = stack.enter_context(new_file(file))
+            target = stack.enter_context(made.open("w", encoding="utf-8", newline=""))
+        writer, count = csv.writer(target, lineterminator="\n"), -1
+        for row in export_readers(newsroom, everybody=everybody):
+            writer.writerow(row)
+            count += 1
+    where = f" to {file}, which only you can read" if file else ""
+    click.echo(
+        f"Wrote {counted(count, 'recipient')}{where}. Next: digest recipients list.", err=not file
+    )
 
 
 @recipients.command()
@@ -102,6 +235,7 @@ def _as_data(one: "Recipient") -> dict[str, Any]:
         "themes": list(one.choice.themes) or None,
         "digests": list(one.digests),
         "added_at": one.added_at,
+        "paused_until": one.paused_until,
     }
 
 
@@ -113,7 +247,7 @@ def list_recipients(as_json: bool) -> None:
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
-        rows = stored(newsroom.db)
+        rows, now = stored(newsroom.db), newsroom.now()
     zone = newsroom.settings.site.time_zone
     show(
         as_json,
@@ -124,7 +258,7 @@ def list_recipients(as_json: bool) -> None:
             (
                 one.id,
                 one.address,
-                one.status.value,
+                "paused" if one.paused_until and one.paused_until > now else one.status.value,
                 ", ".join(one.choice.languages),
                 ", ".join(one.choice.themes) or "everything",
                 ", ".join(one.digests),
@@ -164,6 +298,8 @@ def show_recipient(address: str, as_json: bool) -> None:
         f"chose     {', '.join(one.digests)}; {', '.join(one.choice.languages)}; "
         f"{', '.join(one.choice.themes) or 'everything'}",
     ]
+    if one.paused_until is not None:
+        lines.append(f"paused    until {local(one.paused_until, zone)}")
     if left is not None:
         lines.append(f"left      {at(left['ended_at'])}: {left['ended_reason']}")
     if suppressed is not None:

@@ -5,6 +5,13 @@ import re
 from digest.errors import RecipientError
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
+_USUAL = re.compile(
+    r"(?=[^@]{1,64}@.{4,188}\Z)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@"
+    r"(?:[a-z\d](?:[a-z\d]|-(?!-)){0,60}(?<!-)\.)+(?!(?:arpa|invalid|local|localhost|onion|test)\Z)"
+    r"[a-z]{2,60}",
+    re.ASCII | re.IGNORECASE,
+)
+"""An address that email_validator accepts as it is; to ask it takes fifty times as long."""
 
 
 def ascii_address(address: str) -> str:
@@ -50,6 +57,9 @@ def check_address(address: str) -> str:
     Raises:
         RecipientError: not an address (RFC 5321 §4.1.2, RFC 6531 §3.3).
     """
+    if _USUAL.fullmatch(address):
+        mailbox, _, domain = address.partition("@")
+        return f"{mailbox}@{domain.lower()}"
     from email_validator import EmailNotValidError, validate_email
 
     try:

@@ -58,6 +58,8 @@ _EVIDENCE = 3
 """Letters that a repair must bring: "Â¡" may be meant."""
 _SAMPLE = 100_000
 """Bytes that tell the encoding of a text."""
+_HEAD = 2_000
+"""Bytes that tell whether it is UTF-16."""
 
 
 def decode(name: str, data: bytes, declared: str | None = None) -> tuple[str, str]:
@@ -91,13 +93,39 @@ def decode(name: str, data: bytes, declared: str | None = None) -> tuple[str, st
     return text, encoding
 
 
+def encoding_of(name: str, lines: Iterable[bytes]) -> str:
+    """The encoding of a text of any size, from its lines as they are on the disk.
+
+    It is UTF-8 if every line is; else the first lines, and others that are not ASCII, tell.
+
+    Raises:
+        DocumentError: as `decode`; or the text was decoded with the wrong encoding before.
+    """
+    sample, utf8 = b"", True
+    for line in lines:
+        if len(sample) < _HEAD or not line.isascii():
+            sample += line[: _SAMPLE - len(sample)]
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                utf8 = False
+        elif b"\x00" in sample:  # UTF-16
+            break
+    if b"\x00" in sample:
+        utf8, sample = False, sample[: len(sample) // 2 * 2]
+    _, encoding = decode(name, sample)
+    if "," in encoding:
+        raise DocumentError(name, "was decoded with the wrong encoding. Export it again as UTF-8.")
+    return "utf-8-sig" if utf8 else encoding
+
+
 def _decoded(data: bytes, declared: str | None = None) -> tuple[str, str]:
     """The text and its encoding; with U+FFFD and without an encoding if there is none."""
     guesses = ["utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8", declared or "", ""]
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         guesses = ["utf-16"]
     for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
-        high = data[first:2000:2]
+        high = data[first:_HEAD:2]
         if len(high.translate(None, b"\x00\x04")) < len(high) / 10:
             guesses = [encoding]  # without its mark
     for encoding in guesses:

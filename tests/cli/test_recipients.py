@@ -85,3 +85,77 @@ def test_a_choice_without_mail_gets_a_warning(filled: Desk) -> None:
     assert filled.run(*added, "ru").stderr == ""
     filled.run("suppressions", "add", "ann@example.org")
     assert "ann@example.org is suppressed (manual)" in filled.run(*added, "ru").stderr
+
+
+def test_readers_are_imported_after_a_trial_run(filled: Desk) -> None:
+    """For the operator who brings a list: the trial run shows each line, the import adds, a fault does
+    not stop it and is seen in the exit code."""
+    path = filled.folder / "list.csv"
+    path.write_text(
+        "email,tags,status\nann@example.org,Customs,\nbo@,VIP,\ncy@example.org,VIP,left\n"
+    )
+    trial = filled.run("recipients", "import", str(path), "--dry-run", "--language", "ru")
+    assert trial.exit_code == 1
+    assert "line 2: ann@example.org: added (weekly; ru; customs)\n" in trial.stdout
+    assert trial.stdout.endswith(
+        "Trial run, nobody was added. 3 lines: 1 added, 2 refused. "
+        f"Next: digest recipients import {path}.\n"
+    )
+    assert "list.csv, line 3: 'bo@' is not an e-mail address" in trial.stderr
+    assert "list.csv, line 4: its status 'left' is not known" in trial.stderr
+    assert filled.json("recipients", "list") == []
+    path.write_text("email,tags\nann@example.org,Customs\ncy@example.org,VIP\n")
+    done = filled.json("recipients", "import", str(path), "--tag", "vip=youth")
+    assert done == {"dry_run": False, "counts": {"added": 2}, "unknown": {}, "lines": []}
+    again = filled.json("recipients", "import", str(path), "--dry-run")
+    assert [one["outcome"] for one in again["lines"]] == ["already here", "already here"]
+    assert again["unknown"] == {"tag 'VIP'": 1}
+    assert [one["themes"] for one in filled.json("recipients", "list")] == [["customs"], ["youth"]]
+    refused = filled.run("recipients", "import", str(path), "--theme", "sport")
+    assert "theme 'sport' is not in config.toml" in refused.stderr
+
+
+def test_readers_are_exported_for_the_operator_alone(filled: Desk) -> None:
+    """For the readers: the file is private. For the operator: it can also go through a pipe."""
+    filled.run("recipients", "add", "ann@example.org", "--name", "Анна")
+    filled.run("recipients", "add", "bo@example.org")
+    filled.run("recipients", "end", "bo@example.org")
+    path = filled.folder / "out.csv"
+    said = filled.run("recipients", "export", str(path)).stdout
+    assert (
+        said
+        == f"Wrote 1 recipient to {path}, which only you can read. Next: digest recipients list.\n"
+    )
+    assert path.stat().st_mode & 0o077 == 0
+    piped = filled.run("recipients", "export", "--all")
+    assert piped.stdout.splitlines()[0].startswith("email,name,status,")
+    assert [line.split(",")[2] for line in piped.stdout.splitlines()[1:]] == ["active", "ended"]
+    assert path.read_text("utf-8").splitlines() == piped.stdout.splitlines()[:2]
+
+
+def test_a_recipient_moves_and_pauses(filled: Desk) -> None:
+    """For somebody with a new address and a holiday: one recipient, with history, and no mail until then."""
+    filled.run("recipients", "add", "ann@example.org", "--theme", "drugs")
+    moved = filled.run("recipients", "set", "ann@example.org", "--address", "Anna@example.org")
+    assert "address: ann@example.org became Anna@example.org" in moved.stdout
+    until = ("recipients", "set", "anna@example.org", "--pause-until")
+    assert "paused until: no day became 2099-01-01 00:00" in filled.run(*until, "2099-01-01").stdout
+    assert (
+        "paused    until 2099-01-01" in filled.run("recipients", "show", "anna@example.org").stdout
+    )
+    assert "paused" in filled.run("recipients", "list").stdout
+    filled.run("recipients", "add", "bo@example.org")
+    with filled.open() as db:
+        Office(filled, db).compose()
+    assert [one["recipient_id"] for one in filled.json("deliveries", "list")] == [2]
+    resumed = filled.run("recipients", "set", "anna@example.org", "--resume", "--theme", "youth")
+    assert (
+        "themes: drugs became youth; paused until: 2099-01-01 00:00 became no day" in resumed.stdout
+    )
+    assert "ends in the future" in filled.run(*until, "2020-01-01").stderr
+    filled.run("recipients", "end", "bo@example.org")
+    taken = filled.run("recipients", "set", "anna@example.org", "--address", "bo@example.org")
+    assert "recipient 2 has the address" in taken.stderr
+    assert (
+        "unsubscribed" in filled.run("recipients", "set", "bo@example.org", "--name", "Bo").stderr
+    )
