@@ -23,7 +23,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 @click.group()
 def recipients() -> None:
-    """Add, list, import, export and unsubscribe the people who get the mail."""
+    """Add, import, change and unsubscribe the people who get the mail."""
 
 
 def choice_options(command: C) -> C:
@@ -138,9 +138,9 @@ def import_file(
     tags: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Add the readers in FILE, as Mailchimp, listmonk, Buttondown, Ghost or Excel export them.
+    """Add the readers in FILE, which another program exported.
 
-    CSV in any encoding, or XLSX. Somebody who is here already, who left, here or there, or who is
+    CSV or XLSX, as Mailchimp, listmonk, Buttondown, Ghost or Excel write it. Somebody who is here already, who left, here or there, or who is
     suppressed stays as they are. --language, --theme and --digest hold where the file does not say.
     A line with a fault is not imported, and the exit code is then 1.
     """
