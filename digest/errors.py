@@ -30,6 +30,18 @@ class DocumentError(DigestError):
         super().__init__(f"{document}: {reason}")
 
 
+class FetchError(DigestError):
+    """An address cannot be fetched, or must not be: which, why in plain words, and what one can do.
+
+    `kind` is "address", "robots", "challenge", "login", "consent", "script", "size", "time", "answer" or
+    "network".
+    """
+
+    def __init__(self, url: str, kind: str, reason: str) -> None:
+        self.url, self.kind, self.reason = url, kind, reason
+        super().__init__(f"{url}: {reason}")
+
+
 class StoreError(DigestError):
     """The database cannot be used: which file, what is wrong, what to do. `may_pass`: a later try may
     succeed, once another process or the disk lets it."""

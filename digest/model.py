@@ -126,6 +126,41 @@ class Entry:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of an article, not fetched: its address, size in pixels if it is stated, and words."""
+
+    url: str
+    width: int | None = None
+    height: int | None = None
+    alt: str = ""
+    credit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundItem:
+    """One item of a feed or page as its parser gives it, before it becomes an Entry.
+
+    `key` names it within its source for ever: its guid, else its canonical address, else a hash of its
+    words. `html` is the best body there is, not sanitised; `complete` says that it is the whole text, not
+    a summary. `published` is UNDATED unless the feed or the page's own metadata states a day. `title`,
+    `author`, `categories` and the words of a picture are clean text (language.text.foreign).
+    """
+
+    key: str
+    title: str
+    html: str
+    complete: bool
+    url: str | None = None
+    guid: str | None = None
+    author: str | None = None
+    published: KnownDate = UNDATED
+    updated: datetime | None = None
+    language: str | None = None
+    categories: tuple[str, ...] = ()
+    picture: Picture | None = None
+
+
 class Place(StrEnum):
     """Where in an article a term was found."""
 

@@ -74,7 +74,7 @@ def init(folder: Path, demo: bool, **given: str | None) -> None:
         examples = [key for key in ("contact", "postal_address") if answers[key] == _default(key)]
         text = _filled_in(text, answers)
     settings = settings_from(text, config.absolute())
-    source = folder / settings.sources[0].path
+    source = folder / settings.sources[0].folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if demo and not source.exists():

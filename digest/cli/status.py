@@ -152,7 +152,7 @@ def _ignored(settings: Settings) -> Counter[str]:
     ignored = Counter[str]()
     for source in settings.sources:
         with suppress(DocumentError):  # the problems below name it
-            ignored += survey(source.path, source.pattern)[1]
+            ignored += survey(source.folder, source.pattern)[1]
     return ignored
 
 

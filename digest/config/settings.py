@@ -271,16 +271,91 @@ class StoreSettings(Section):
     daily_backup: bool = False
 
 
+class Recipe(Section):
+    """[sources.recipe]: CSS selectors for what the general way does not find on a page."""
+
+    links: OneLine | None = None
+    title: OneLine | None = None
+    date: OneLine | None = None
+    author: OneLine | None = None
+    text: OneLine | None = None
+    next: OneLine | None = None
+
+
+class ImapSettings(Section):
+    """[sources.imap]: a mailbox on a server."""
+
+    host: OneLine
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    ca_file: Place | None = None
+    username: OneLine
+    password_env: OneLine | None = None
+    password_file: Place | None = None
+    folder: OneLine = "INBOX"
+
+    def password(self) -> str | None:
+        """The secret from `password_env`, else from `password_file`; None if unset."""
+        return secret(env=self.password_env, file=self.password_file)
+
+
+NEEDS = {
+    "documents": (("path",),),
+    "feed": (("url",),),
+    "pages": (("url", "urls"),),
+    "mail": (("path", "imap"),),
+}
+"""For each kind of source, one of each of these keys."""
+
+
 class SourceSettings(Section):
-    """[[sources]]"""
+    """[[sources]]: a folder of files, a feed, pages, or a mailbox (a maildir or mbox, or IMAP)."""
 
     name: Key
-    kind: Literal["documents"] = "documents"
+    kind: Literal["documents", "feed", "pages", "mail"] = "documents"
     title: OneLine | None = None
-    path: Place
+    path: Place | None = None
     pattern: NamePattern = "**/*"
     size_limit_mib: Annotated[float, Field(gt=0, le=100)] = 5.0
     archive: bool = False
+    url: WebUrl | None = None
+    urls: tuple[WebUrl, ...] = ()
+    follow: OneLine | None = None
+    full_text: bool = False
+    recipe: Recipe = Recipe()
+    language: LanguageCode | None = None
+    backlog: Annotated[int, Field(ge=0, le=10_000)] = 20
+    every_minutes: Minutes | None = None
+    pause_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    allow_private: bool = False
+    imap: ImapSettings | None = None
+    senders: tuple[OneLine, ...] = ()
+    publish: Literal["full", "summary", "link"] | None = None
+    credit: OneLine | None = None
+    pictures: bool = True
+
+    @model_validator(mode="after")
+    def _has_its_keys(self) -> Self:
+        for keys in NEEDS[self.kind]:
+            if not any(getattr(self, key) for key in keys):
+                raise ValueError(f'kind = "{self.kind}" needs {" or ".join(keys)}')
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The folder of a source of documents."""
+        assert self.path is not None, "NEEDS demands it"  # noqa: S101
+        return self.path
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it is asked over the network, or is a mailbox: what it brings arrives once."""
+        return self.kind != "documents"
+
+    @property
+    def shows(self) -> str:
+        """What readers get of its articles: "full", "summary" or "link". Others' copy is a summary."""
+        return self.publish or ("summary" if self.kind in ("feed", "pages") else "full")
 
 
 class FeedSettings(Section):

@@ -103,11 +103,11 @@ def sources(settings: Settings) -> Iterator[Finding]:
     for source in settings.sources:
         name = f"source {source.name}"
         try:
-            documents, ignored = survey(source.path, source.pattern)
+            documents, ignored = survey(source.folder, source.pattern)
         except DigestError as e:
             yield Finding(name, "red", str(e), "Set its path, or make the folder.")
             continue
-        text = f"{len(documents)} documents match {source.pattern} in {source.path}"
+        text = f"{len(documents)} documents match {source.pattern} in {source.folder}"
         if ignored:
             text += f"; {in_words(ignored)}"
         yield Finding(name, "green" if documents else "yellow", text)

@@ -189,7 +189,7 @@ def _news(db: Database, source: SourceSettings) -> str | None:
     states = document_states(db, source.name)
     new = changed = 0
     try:
-        for document in list_documents(source.path, source.pattern):
+        for document in list_documents(source.folder, source.pattern):
             state = states.get(document.name)
             if state is None:
                 new += 1

@@ -125,18 +125,18 @@ def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Troubl
     before = now - timedelta(hours=settings.alarms.source_hours)
     for source in settings.sources:
         try:
-            check_folder(source.path)
+            check_folder(source.folder)
         except DocumentError as e:
             yield Trouble(
                 f"source {source.name}",
                 f"The source {source.name} cannot be read: {e}.",
                 now,
-                f"Make {source.path} readable, then: digest ingest.",
+                f"Make {source.folder} readable, then: digest ingest.",
             )
             continue
         rows = store.unreadable_documents(db, source.name, before)
         # A document that was deleted keeps its row.
-        faulty = [row for row in rows if os.path.lexists(source.path / row["name"])]
+        faulty = [row for row in rows if os.path.lexists(source.folder / row["name"])]
         if faulty:
             first, more = faulty[0], len(faulty) - 1
             others = f", and {more} more" if more else ""
@@ -145,7 +145,7 @@ def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Troubl
                 f"{first['name']} of the source {source.name} cannot be read{others}: "
                 f"{first['error']}.",
                 moment_from_text(first["read_at"]),
-                f"Correct or remove it in {source.path}, then: digest ingest. "
+                f"Correct or remove it in {source.folder}, then: digest ingest. "
                 "digest doctor names them all.",
             )
 

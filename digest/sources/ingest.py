@@ -119,7 +119,7 @@ def ingest(
     report = IngestReport()
     for source in newsroom.settings.sources:
         try:
-            documents, ignored = survey(source.path, source.pattern)
+            documents, ignored = survey(source.folder, source.pattern)
         except DocumentError as e:
             report.faults.append(f"source {source.name}: {e}")
             continue
