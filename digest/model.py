@@ -88,6 +88,17 @@ class Kill:
     number: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of an article, not fetched: its address, size in pixels if it is stated, and words."""
+
+    url: str
+    width: int | None = None
+    height: int | None = None
+    alt: str = ""
+    credit: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One news item as a source carries it: parsed, not yet stored.
@@ -121,20 +132,10 @@ class Entry:
     embargo: Embargo | None = None
     kills: Kill | None = None
     cuts: tuple[Cut, ...] = ()
+    picture: Picture | None = None
     published: KnownDate = UNDATED
     guid: str | None = None
     url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture of an article, not fetched: its address, size in pixels if it is stated, and words."""
-
-    url: str
-    width: int | None = None
-    height: int | None = None
-    alt: str = ""
-    credit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +291,7 @@ class Article:
     correction: str | None = None
     embargo: Embargo | None = None
     released_by: str | None = None
+    picture: Picture | None = None
     published: KnownDate = UNDATED
     story_id: int | None = None
     archived: bool = False

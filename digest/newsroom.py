@@ -3,6 +3,7 @@
 import functools
 import getpass
 import hashlib
+import json
 import os
 import secrets
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from digest.config.load import load_settings
-from digest.config.settings import Settings
+from digest.config.settings import Settings, SourceSettings
 from digest.errors import NotReadyError
 
 if TYPE_CHECKING:
@@ -147,6 +148,21 @@ class Clock:
         return machine if self.at(machine) >= moment else machine + timedelta.resolution
 
 
+def with_added(settings: Settings, database: "Database") -> Settings:
+    """The settings with the sources that commands added; one of the same name in config.toml comes first."""
+    from digest.store.articles import added_sources
+
+    named = {source.name for source in settings.sources}
+    added = [
+        SourceSettings.model_validate(json.loads(row["settings"]))
+        for row in added_sources(database)
+        if row["name"] not in named
+    ]
+    return (
+        settings.model_copy(update={"sources": (*settings.sources, *added)}) if added else settings
+    )
+
+
 @dataclass(frozen=True)
 class Newsroom:
     """What a verb works with: the settings, the clock, the open database, and parts that are made at
@@ -179,7 +195,7 @@ class Newsroom:
         with open_database(
             store.path, now=now, busy_timeout_seconds=timeout, read_only=read_only
         ) as database:
-            yield replace(self, database=database)
+            yield replace(self, settings=with_added(self.settings, database), database=database)
 
     @property
     def db(self) -> "Database":

@@ -21,6 +21,7 @@ from digest.cli.output import fault
 from digest.cli.recipients import recipients
 from digest.cli.send import send
 from digest.cli.service import alarms, report_group, schedule, serve
+from digest.cli.sources import sources
 from digest.cli.status import config as show_config
 from digest.cli.status import doctor, status
 from digest.cli.stories import stories
@@ -32,7 +33,7 @@ from digest.language.text import foreign
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Start": (init,),
     "Every day": (ingest, publish, send, status),
-    "Content": (articles, stories, themes, editions, recipients),
+    "Content": (sources, articles, stories, themes, editions, recipients),
     "Operate": (serve, doctor, schedule, backup, restore, alarms),
     "Returned mail": (bounces, suppressions, deliveries),
     "More": (

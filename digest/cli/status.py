@@ -150,7 +150,7 @@ def _ignored(settings: Settings) -> Counter[str]:
     from digest.sources.folder import survey
 
     ignored = Counter[str]()
-    for source in settings.sources:
+    for source in (one for one in settings.sources if not one.is_online):
         with suppress(DocumentError):  # the problems below name it
             ignored += survey(source.folder, source.pattern)[1]
     return ignored

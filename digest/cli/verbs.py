@@ -24,6 +24,8 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
         report = run(newsroom, archive=archive, progress=bar("Reading"))
     for line in report.faults:
         fault(line)
+    for line in report.unanswered:
+        warn(line)
     if report.asked:
         asked = counted(report.asked, "kill or correction", "kills or corrections")
         warn(f"{asked} to decide. Next: digest status.")

@@ -1,5 +1,8 @@
 """Every setting of config.toml as a type. Names carry the units; paths are absolute after loading."""
 
+from dataclasses import replace
+from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -31,7 +34,8 @@ from digest.config.values import (
     parse_rule,
     secret,
 )
-from digest.model import OTHER, ThemeName
+from digest.language.text import cut
+from digest.model import OTHER, Article, ThemeName
 
 PALETTE = {
     "drugs": ("#9a2f2f", "#f2a7a1"),
@@ -308,6 +312,10 @@ NEEDS = {
 """For each kind of source, one of each of these keys."""
 
 
+SUMMARY = 300
+"""Characters that are shown of the copy of others."""
+
+
 class SourceSettings(Section):
     """[[sources]]: a folder of files, a feed, pages, or a mailbox (a maildir or mbox, or IMAP)."""
 
@@ -457,9 +465,28 @@ class Settings(Section):
         """The URL of the folder feeds/, without a slash at the end."""
         return self.web.feeds_url or f"{self.site.base_url}/feeds"
 
+    @cached_property
+    def sources_by_name(self) -> dict[str, SourceSettings]:
+        return {source.name: source for source in self.sources}
+
     def source_title(self, name: str) -> str:
         """The source as readers see it: its title, else its name."""
-        return next((s.title or s.name for s in self.sources if s.name == name), name)
+        source = self.sources_by_name.get(name)
+        return source.title or name if source else name
+
+    def as_shown(self, article: Article) -> Article:
+        """The article with as much of it as its source lets readers see, below its credit. What came from
+        a source that is gone is a summary if it has an address of its own."""
+        source = self.sources_by_name.get(article.source)
+        shows = source.shows if source else "summary" if article.url else "full"
+        credit = f"<p>{escape(source.credit)}</p>" if source and source.credit else ""
+        if article.withdrawn_at is not None or (shows == "full" and not credit):
+            return article
+        if shows == "full":
+            return replace(article, content_html=f"{article.content_html}\n{credit}")
+        lead = cut(" ".join(article.lead.split()), SUMMARY) if shows == "summary" else ""
+        html = f"<p>{escape(lead)}</p>" if lead else ""
+        return replace(article, lead=lead, text=lead, content_html=html + credit, complete=False)
 
     def digest(self, name: str) -> DigestConfig | None:
         return next((digest for digest in self.digests if digest.name == name), None)

@@ -112,7 +112,7 @@ MADE_WITH: Any = {
     "mail": {"from_name", "from_address", "reply_to", "unsubscribe_address", "dkim"},
     "web": {"feeds_url", "preferences_url", "public_url"},
     "themes": {"__all__": {"name", "title", "colour", "colour_dark"}},
-    "sources": {"__all__": {"name", "title"}},
+    "sources": {"__all__": {"name", "title", "kind", "publish", "credit"}},
 }
 """The settings, beside those of the digest, that decide the bytes of a mail."""
 TIMING = {

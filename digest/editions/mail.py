@@ -187,7 +187,9 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
     first_day, last_day = edition.window.days(settings.digest_zone(digest))
     title = digest.title.get(wording.language) or next(iter(digest.title.values()), digest.name)
     subject = wording.nothing_new_subject.format(title=title)
-    shown = [placed.article for section in layout.sections for placed in section.shown]
+    shown = [
+        settings.as_shown(placed.article) for section in layout.sections for placed in section.shown
+    ]
     view = _View(
         settings,
         wording,
@@ -323,7 +325,8 @@ def _tally(wording: Wording, counts: Sequence[int]) -> str:
 def _item(
     view: _View, placement: Placement, theme: str, number: int, *, first: bool, group: str
 ) -> Item:
-    article, settings, wording = placement.article, view.settings, view.wording
+    settings, wording = view.settings, view.wording
+    article = settings.as_shown(placement.article)
     notes: list[str] = []
     if article.source != view.source:
         notes.append(settings.source_title(article.source))
@@ -377,7 +380,8 @@ def _also(view: _View, placement: Placement) -> Iterator[Link]:
     """A story appears once in a mail, so it links what it hides: one article in each other language, and
     every other article in this one.
     """
-    article, settings, wording = placement.article, view.settings, view.wording
+    settings, wording = view.settings, view.wording
+    article = settings.as_shown(placement.article)
     seen = {article.language}
     for sibling in placement.siblings:
         code = sibling.language

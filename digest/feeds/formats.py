@@ -4,12 +4,14 @@ The same articles always give the same bytes.
 """
 
 import json
+import mimetypes
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from html import escape, unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 import feedgen.entry
 import feedgen.feed
@@ -20,6 +22,7 @@ from feedgen.feed import FeedGenerator
 from digest.config.settings import Settings
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, archive_name
 from digest.feeds.items import FeedView, Item, Version
+from digest.model import Picture
 
 ATOM_SPACE = "http://www.w3.org/2005/Atom"
 FEED_HISTORY = "http://purl.org/syndication/history/1.0"
@@ -105,7 +108,10 @@ def atom_bytes(view: FeedView, settings: Settings) -> bytes:
     feed = _feed(view, settings, ATOM)
     feed.language(view.channel.text_language)
     for item in view.items:
-        entry = _entry(item)
+        entry = _entry(item, settings)
+        if (picture := _picture(item, settings)) is not None:
+            kind = mimetypes.guess_type(urlsplit(picture.url).path)[0] or "image/jpeg"
+            entry.link(href=picture.url, rel="enclosure", type=kind)
         entry.author(name=settings.site.author if "<" in item.author else item.author)
         for rel, versions in (("alternate", item.translations), ("related", item.related)):
             for one in versions:
@@ -134,9 +140,14 @@ def rss_bytes(view: FeedView, settings: Settings) -> bytes:
         title, summary = item.title, escape(item.summary, quote=False)
         if _TAG.search(title) or unescape(title) != title:
             title = escape(title, quote=False)
-        entry = _entry(replace(item, title=title, summary=summary))
+        entry = _entry(replace(item, title=title, summary=summary), settings)
         feed.add_entry(entry, order="append")
         entry.dc.dc_creator(item.author)
+        if (picture := _picture(item, settings)) is not None:
+            entry.load_extension("media", atom=False)
+            size = {"width": picture.width, "height": picture.height}
+            known = {name: str(value) for name, value in size.items() if value}
+            entry.media.content({"url": picture.url, "medium": "image", **known})
         if item.article.language:
             entry.dc.dc_language(item.article.language)
     return _numeric(feed.rss_str(pretty=True))
@@ -194,8 +205,9 @@ def _archive_url(view: FeedView, number: int, settings: Settings, form: str) -> 
     return f"{settings.feeds_url}/{archive_name(view.channel.slug, number, form)}"
 
 
-def _entry(item: Item) -> Entry:
+def _entry(item: Item, settings: Settings) -> Entry:
     article = item.article
+    source = settings.sources_by_name.get(article.source)
     entry = Entry(article.language)
     entry.id(article.atom_id)
     entry.title(item.title)
@@ -205,11 +217,20 @@ def _entry(item: Item) -> Entry:
     entry.link(href=item.url, rel="alternate", type=MEDIA_TYPES[HTML], hreflang=article.language)
     for category in item.categories:
         entry.category(term=category.term, scheme=category.scheme, label=category.label)
+    if source is not None and source.is_online and source.url is not None:
+        entry.source(url=source.url, title=settings.source_title(source.name))
     if item.summary:
         entry.summary(item.summary)
     if item.full:
         entry.content(item.body_html + item.also_html, type="html")
     return entry
+
+
+def _picture(item: Item, settings: Settings) -> Picture | None:
+    """The picture of the article, where its source lets it be shown."""
+    source = settings.sources_by_name.get(item.article.source)
+    may_show = source is not None and source.pictures and item.article.withdrawn_at is None
+    return item.article.picture if may_show else None
 
 
 def json_bytes(view: FeedView, settings: Settings) -> bytes:
@@ -228,13 +249,14 @@ def json_bytes(view: FeedView, settings: Settings) -> bytes:
         "language": channel.text_language,
         "authors": [{"name": site.author, "url": f"mailto:{site.contact}"}],
         **({"hubs": [{"type": "WebSub", "url": hub}]} if (hub := settings.feeds.hub) else {}),
-        "items": [_json_item(item) for item in view.items],
+        "items": [_json_item(item, settings) for item in view.items],
     }
     return (json.dumps(feed, ensure_ascii=False) + "\n").encode()
 
 
-def _json_item(item: Item) -> dict[str, Any]:
+def _json_item(item: Item, settings: Settings) -> dict[str, Any]:
     article = item.article
+    picture = _picture(item, settings)
     # An item must have content_html or content_text; a teaser's only text is its summary.
     content = (
         {"content_html": item.body_html + item.also_html}
@@ -253,6 +275,7 @@ def _json_item(item: Item) -> dict[str, Any]:
         "authors": [{"name": item.author}],
         "tags": [category.label for category in item.categories],
         **({"language": article.language} if article.language else {}),
+        **({"image": picture.url} if picture else {}),
         "_newsroom": {
             "complete": article.complete,
             "withdrawn": article.withdrawn_at is not None,

@@ -163,6 +163,7 @@ def _cut_for_feeds(article: Article, settings: Settings) -> Article:
 
 def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -> Item:
     """The article as feeds and pages show it; if withdrawn, only the fact that it was withdrawn."""
+    article = settings.as_shown(article)
     language, withdrawn_at = article.language, article.withdrawn_at
     wording = wording_for(language, settings.site.languages)
     title = _one_line(article.title) or cut(article.lead, 80) or wording.untitled

@@ -19,7 +19,7 @@ from digest.newsroom import Newsroom
 from digest.service.report import is_due
 from digest.service.troubles import LEASE, find_troubles
 from digest.sources.folder import list_documents, read_bytes
-from digest.sources.store import document_states
+from digest.sources.store import arrivals_of, document_states
 from digest.store.backups import backup_is_due, would_prune
 from digest.store.database import Database
 from digest.store.owner import current_lease
@@ -186,6 +186,9 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
 
 def _news(db: Database, source: SourceSettings) -> str | None:
     """What has come into a source since it was last read; None if nothing has."""
+    if source.is_online:
+        count = len(arrivals_of(db, source.name))
+        return f"save {count} items of {source.name}" if count else None
     states = document_states(db, source.name)
     new = changed = 0
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from digest.audience.evidence import DAY, open_brakes, waiting
-from digest.config.settings import Settings
+from digest.config.settings import Settings, SourceSettings
 from digest.editions.compose import next_window
 from digest.editions.deliver import POLICY_LEAST, POLICY_SHARE
 from digest.editions.deliveries import handed_deliveries
@@ -22,7 +22,7 @@ from digest.model import NEVER, OTHER, Trouble
 from digest.newsroom import Newsroom
 from digest.service import store
 from digest.sources.folder import check_folder
-from digest.sources.store import open_proposals
+from digest.sources.store import open_proposals, poll_row, quiet_since
 from digest.store.articles import count_in_window, embargoed
 from digest.store.database import Database, Row, moment_from_text
 from digest.store.files import write_fault
@@ -124,6 +124,9 @@ def written_paths(settings: Settings) -> dict[str, Path]:
 def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Trouble]:
     before = now - timedelta(hours=settings.alarms.source_hours)
     for source in settings.sources:
+        if source.is_online:
+            yield from _online(db, source, now, before)
+            continue
         try:
             check_folder(source.folder)
         except DocumentError as e:
@@ -148,6 +151,25 @@ def _sources(db: Database, settings: Settings, now: datetime) -> Iterator[Troubl
                 f"Correct or remove it in {source.folder}, then: digest ingest. "
                 "digest doctor names them all.",
             )
+
+
+def _online(
+    db: Database, source: SourceSettings, now: datetime, before: datetime
+) -> Iterator[Trouble]:
+    """A source that fails, ended, or has been quiet for unusually long."""
+    row, name = poll_row(db, source.name) or {}, source.name
+    next_step = f"Next: digest sources check {name}, or digest sources pause {name}."
+    if row.get("paused_at"):
+        return
+    if row.get("ended_at"):
+        said = f"The source {name} ended: it answers that it is gone for good."
+        yield Trouble(f"source {name}", said, moment_from_text(row["ended_at"]), next_step)
+    elif row.get("error") and moment_from_text(row["failing_since"]) < before:
+        said = f"The source {name} fails: {without_addresses(row['error'])}."
+        yield Trouble(f"source {name}", said, moment_from_text(row["failing_since"]), next_step)
+    elif (since := quiet_since(db, name, now)) is not None:
+        said = f"The source {name} answers, but has had nothing new for unusually long."
+        yield Trouble(f"source {name}", said, since, next_step)
 
 
 def embargoes(db: Database, zone: str, now: datetime) -> str:

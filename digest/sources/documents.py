@@ -1,16 +1,19 @@
 """The entries of one document, which is one article or a listing of several items."""
 
 import html
+import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import date, datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
+from digest.errors import DocumentError
 from digest.language.days import dateline_end, leading_dateline, mentions
-from digest.language.text import cut_at_word, sentences
-from digest.model import Cut, CutKind, Entry
+from digest.language.text import cut_at_word, sentences, words
+from digest.model import Cut, CutKind, DateSource, Entry, FoundItem, KnownDate, Picture
 from digest.sources.envelope import Envelope, open_envelope
 from digest.sources.lines import (
     Line,
@@ -26,6 +29,7 @@ from digest.sources.lines import (
     take_mark,
     take_wire_tags,
 )
+from digest.sources.markup import read_markup
 from digest.sources.splitting import Item, cut_mark, split_documents, split_listing
 
 _UTC = ZoneInfo("UTC")
@@ -98,6 +102,66 @@ def read_entries(name: str, document: Sequence[Line], zone: ZoneInfo = _UTC) -> 
         cuts += (Cut(CutKind.FURNITURE, "\n".join(beside)),) if beside else ()
         entries[-1] = replace(entries[-1], cuts=entries[-1].cuts + cuts)
     return entries
+
+
+def item_bytes(item: FoundItem) -> bytes:
+    """The item as the bytes of a document; the same item gives the same bytes."""
+    return json.dumps(asdict(item), ensure_ascii=False, default=str, sort_keys=True).encode()
+
+
+def item_from(data: bytes) -> FoundItem:
+    """The item of item_bytes."""
+    values = json.loads(data)
+    known, picture, updated = values.pop("published"), values.pop("picture"), values.pop("updated")
+    return FoundItem(
+        **values | {"categories": tuple(values["categories"])},
+        published=KnownDate(
+            known["day"] and date.fromisoformat(known["day"]),
+            DateSource(known["source"]),
+            known["evidence"],
+            known["time"] and datetime.fromisoformat(known["time"]),
+        ),
+        picture=picture and Picture(**picture),
+        updated=updated and datetime.fromisoformat(updated),
+    )
+
+
+def read_item(name: str, item: FoundItem, zone: ZoneInfo = _UTC) -> Entry:
+    """The entry of an item: its copy out of its envelope, under the title that its source gives.
+
+    Raises:
+        DocumentError: it has neither words nor a title, or its HTML is nested too deeply.
+    """
+    lines = read_markup(name, f"<body>{item.html}") if item.html.strip() else []
+    opened = open_envelope(lines, zone)
+    copy, title = opened.lines, item.title
+    if copy and words(copy[0].text) == words(title):
+        del copy[0]
+    uncut = cut_mark(copy)
+    cut = bool(uncut and copy and uncut(copy[-1].text))
+    if uncut and cut:
+        copy[-1] = replace(copy[-1], text=uncut(copy[-1].text) or "", html="")
+    shown = Item(copy or [Line(1, title, after_gap=False)], complete=item.complete and not cut)
+    entry = _to_entry(name, 1, replace(shown, title=title or None), frozenset())
+    if entry is None:
+        raise DocumentError(name, "has no words")
+    return replace(
+        entry,
+        language=item.language or "",
+        byline=item.author or entry.byline or opened.byline,
+        dateline=opened.dateline or entry.dateline,
+        urgency=opened.urgency,
+        number=opened.number,
+        update=opened.update,
+        correction=opened.correction,
+        embargo=opened.embargo,
+        kills=opened.kills,
+        cuts=opened.cuts,
+        picture=item.picture,
+        published=item.published,
+        guid=item.key,
+        url=item.url,
+    )
 
 
 def _with_title(envelope: Envelope) -> list[Line]:

@@ -21,18 +21,22 @@ from digest.errors import DocumentError
 from digest.model import Entry, Kill, ThemeScore
 from digest.newsroom import Newsroom
 from digest.sources.dates import read_copy
-from digest.sources.documents import read_entries
+from digest.sources.documents import item_from, read_entries, read_item
 from digest.sources.folder import FoundDocument, read_bytes, survey
 from digest.sources.formats import read_document
 from digest.sources.store import (
+    Arrival,
     Document,
     DocumentState,
     Forms,
     Nearby,
     StoredEntry,
     add_article,
+    arrival_bytes,
+    arrivals_of,
     companions,
     document_states,
+    drop_arrivals,
     entries_of_document,
     forget_deleted,
     hold_back_killed,
@@ -72,7 +76,8 @@ SLOW_SECONDS = 0.25
 BATCH_CHARACTERS = 1_000_000
 """Of text in one write, unless one entry has more."""
 KEPT_BYTES = MIB
-Progress = Callable[[Sequence[FoundDocument]], Iterable[FoundDocument]]
+Found = FoundDocument | Arrival
+Progress = Callable[[Sequence[Found]], Iterable[Found]]
 Keys = Mapping[tuple[str, int], Mapping[int, bool]]
 
 
@@ -94,7 +99,8 @@ class IngestReport:
 
     `asked` counts kills and corrections to decide. `faults` has one line for each document that could
     not be read, `repaired` for each new one whose text had been decoded with the wrong encoding;
-    `ignored` counts the files that are not read, by ending.
+    `ignored` counts the files that are not read, by ending. `polled` counts the online sources that were
+    asked, `unanswered` has a line for each that failed.
     """
 
     documents: int = 0
@@ -106,6 +112,8 @@ class IngestReport:
     faults: list[str] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
+    polled: int = 0
+    unanswered: list[str] = field(default_factory=list)
 
 
 def ingest(
@@ -115,16 +123,26 @@ def ingest(
 
     `archive` keeps new articles out of editions. A document that cannot be read is named in the report;
     the others are read. A second run over the same documents writes nothing; one after a crash goes on.
+    Online sources that are due are asked first.
     """
     report = IngestReport()
+    if any(source.is_online for source in newsroom.settings.sources):
+        from digest.sources.polling import poll  # slow to load
+
+        polled = poll(newsroom)
+        report.polled, report.unanswered = polled.asked, polled.faults
     for source in newsroom.settings.sources:
-        try:
-            documents, ignored = survey(source.folder, source.pattern)
-        except DocumentError as e:
-            report.faults.append(f"source {source.name}: {e}")
-            continue
-        report.ignored += ignored
-        forget_deleted(newsroom.db, source.name, {document.name for document in documents})
+        documents: Sequence[Found]
+        if source.is_online:
+            documents = arrivals_of(newsroom.db, source.name)
+        else:
+            try:
+                documents, ignored = survey(source.folder, source.pattern)
+            except DocumentError as e:
+                report.faults.append(f"source {source.name}: {e}")
+                continue
+            report.ignored += ignored
+            forget_deleted(newsroom.db, source.name, {document.name for document in documents})
         with sightings(newsroom.db):
             zone = ZoneInfo(newsroom.settings.site.time_zone)
             changed, readings = _survey(newsroom.db, source, zone, documents, progress, report)
@@ -139,10 +157,10 @@ def _survey(
     db: Database,
     source: SourceSettings,
     zone: ZoneInfo,
-    documents: Sequence[FoundDocument],
+    documents: Sequence[Found],
     progress: Progress,
     report: IngestReport,
-) -> tuple[list[FoundDocument], dict[int, Reading]]:
+) -> tuple[list[Found], dict[int, Reading]]:
     """The documents that are new or changed; their entries are sighted, by place in this list.
 
     With the first few of them as they were read, so that a small ingest reads each once.
@@ -154,11 +172,12 @@ def _survey(
             found = document_states(db, source.name, names)
             yield from map(found.get, names)
 
-    changed: list[FoundDocument] = []
+    changed: list[Found] = []
     readings: dict[int, Reading] = {}
     kept_bytes = 0
+    unchanged: list[int] = []
     for document, state in zip(progress(documents), states(), strict=True):
-        reading = _read(document, source, zone, state)
+        reading = _read(db, document, source, zone, state)
         if reading is None:
             continue
         report.documents += 1
@@ -167,6 +186,7 @@ def _survey(
             report.faults.append(f"source {source.name}: {now.name}: {now.error}")
         if state and (state.sha256, state.error) == (now.sha256, now.error):
             report.unchanged += 1
+            unchanged += [document.id] if isinstance(document, Arrival) else []
             continue
         stored = entries_of_document(db, state.id) if state else []
         matches = match_entries([one.entry for one in stored], reading.entries)
@@ -179,11 +199,15 @@ def _survey(
         if kept_bytes <= KEPT_BYTES:
             readings[len(changed)] = reading
         changed.append(document)
+    if unchanged:
+        with db.write():
+            drop_arrivals(db, unchanged)
     return changed, readings
 
 
 def _read(
-    document: FoundDocument,
+    db: Database,
+    document: Found,
     source: SourceSettings,
     zone: ZoneInfo,
     state: DocumentState | None = None,
@@ -194,7 +218,10 @@ def _read(
     """
     name = document.name
     try:
-        data = read_bytes(document, int(source.size_limit_mib * MIB))
+        if isinstance(document, Arrival):
+            data = arrival_bytes(db, document)
+        else:
+            data = read_bytes(document, int(source.size_limit_mib * MIB))
     except DocumentError as e:
         return Reading(Document(name, "", document.size, error=e.reason))
     if data is None:
@@ -202,9 +229,13 @@ def _read(
     sha256 = hashlib.sha256(data).hexdigest()
     if state is not None and state.sha256 == sha256:
         return Reading(Document(name, sha256, len(data), error=state.error))
+    encoding = None
     try:
-        read = read_document(name, data)
-        entries = read_entries(name, read.lines, zone)
+        if isinstance(document, Arrival) and document.kind == "item":
+            entries = [read_item(name, item_from(data), zone)]
+        else:
+            read = read_document(name, data)
+            entries, encoding = read_entries(name, read.lines, zone), read.encoding
         if not entries:
             raise DocumentError(name, "holds no article; write one into it or remove it")
     except DocumentError as e:
@@ -212,7 +243,7 @@ def _read(
     kills = tuple(entry.kills for entry in entries if entry.kills)
     copy = tuple(entry for entry in entries if not entry.kills)
     keys = tuple(map(keys_of, copy))
-    return Reading(Document(name, sha256, len(data), read.encoding), copy, keys, kills)
+    return Reading(Document(name, sha256, len(data), encoding), copy, keys, kills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +287,7 @@ class _Saving:
         self,
         newsroom: Newsroom,
         source: SourceSettings,
-        documents: Sequence[FoundDocument],
+        documents: Sequence[Found],
         readings: dict[int, Reading],
         report: IngestReport,
         most: int,
@@ -269,7 +300,11 @@ class _Saving:
         self.report = report
         self.zone = ZoneInfo(newsroom.settings.site.time_zone)
         self.lexicon = lexicon_of(newsroom.settings.themes)
-        self.archived = archive or source.archive
+        arrivals = [one for one in documents if isinstance(one, Arrival)]
+        self.arrivals = {one.name: one.id for one in arrivals}
+        self.archived = {one.name for one in arrivals if one.archived}
+        if archive or source.archive:
+            self.archived = {one.name for one in documents}
         self.kept: OrderedDict[int, Reading] = OrderedDict()
         self.kept_bytes = 0
 
@@ -301,7 +336,7 @@ class _Saving:
             self.kept_bytes -= reading.document.size
         else:
             reading = self.readings.pop(place, None)
-            reading = reading or _read(self.documents[place], self.source, self.zone)
+            reading = reading or _read(self.db, self.documents[place], self.source, self.zone)
             if reading is None:
                 return None
             today = self.newsroom.now().astimezone(self.zone).date()
@@ -434,6 +469,10 @@ class _Saving:
         ids = {one.entry.document: one.document_id for one in stored.entries}
         ids |= {name: state.id for name, state in stored.documents.items()}
         ids |= {one.name: save_document(db, source_id, one, moment) for one in documents}
+        # A part of a document has no hash yet.
+        drop_arrivals(
+            db, [self.arrivals[one.name] for one in documents if one.sha256 and self.arrivals]
+        )
         mark_gone(db, gone, moment)
         ranks = [one.name for one in settings.sources]
         for draft in drafts:
@@ -447,7 +486,7 @@ class _Saving:
                     f"{settings.site.base_url}\n{source.name}",
                     document_id,
                     copy,
-                    archived=self.archived,
+                    archived=draft.place.document in self.archived,
                     moment=moment,
                     forms=forms,
                 )

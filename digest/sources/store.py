@@ -4,9 +4,9 @@ import contextlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from digest.language.words import index_forms
@@ -35,7 +35,7 @@ SELECT entries.*, documents.name AS document,
   FROM entries JOIN documents ON documents.id = entries.document_id
 """
 
-_NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark"}
+_NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark", "picture"}
 _READ = frozenset(COPY_COLUMNS) - _NOTED - {*DATE_COLUMNS, *EMBARGO_COLUMNS} | {"published_at"}
 """The columns that people read: a change in one of them makes a new version."""
 CORRECTED = {
@@ -80,6 +80,114 @@ def save_source(db: Database, name: str, kind: str, title: str, moment: datetime
             (name, kind, title, text_from_moment(moment)),
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What an online source brought and is not saved yet: an item (item_bytes) or a file.
+
+    `name` is that of its document. An `archived` one is older than what the source's first reading
+    brings into editions.
+    """
+
+    id: int
+    name: str
+    kind: str
+    size: int
+    archived: bool
+
+
+def source_row(db: Database, name: str, kind: str, title: str) -> int:
+    """The id of the source, which is inserted if there is none. Call inside a write."""
+    sql = "INSERT INTO sources (name, kind, title) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
+    db.run(sql, (name, kind, title))
+    return int(db.value("SELECT id FROM sources WHERE name = ?", (name,)))
+
+
+def arrivals_of(db: Database, source: str) -> list[Arrival]:
+    """What a source brought and is not saved yet, in the order in which it came."""
+    sql = """SELECT arrivals.id, arrivals.name, arrivals.kind, length(data) AS size, archived
+               FROM arrivals JOIN sources ON sources.id = source_id WHERE sources.name = ?
+              ORDER BY arrivals.id"""
+    return [
+        Arrival(row["id"], row["name"], row["kind"], row["size"], bool(row["archived"]))
+        for row in db.rows(sql, (source,))
+    ]
+
+
+def arrival_bytes(db: Database, arrival: Arrival) -> bytes | None:
+    """Its bytes; None if it was saved meanwhile, or something newer of its name has come."""
+    data = db.value("SELECT data FROM arrivals WHERE id = ?", (arrival.id,))
+    return None if data is None else bytes(data)
+
+
+def save_arrivals(
+    db: Database, source_id: int, arrivals: Iterable[tuple[str, str, bytes, bool]], moment: datetime
+) -> None:
+    """Keep name, kind, bytes, and whether it is archived, of each. Call inside a write."""
+    at = text_from_moment(moment)
+    for name, kind, data, archived in arrivals:
+        # A new row for a newer form, so that saving the old one cannot drop it.
+        db.run("DELETE FROM arrivals WHERE source_id = ? AND name = ?", (source_id, name))
+        sql = """INSERT INTO arrivals (source_id, name, kind, data, archived, arrived_at)
+                 VALUES (?, ?, ?, ?, ?, ?)"""
+        db.run(sql, (source_id, name, kind, data, int(archived), at))
+
+
+def drop_arrivals(db: Database, ids: Iterable[int]) -> None:
+    """Forget what was saved as articles. Call inside a write."""
+    db.run_many("DELETE FROM arrivals WHERE id = ?", [(i,) for i in ids])
+
+
+def poll_row(db: Database, source: str) -> Row | None:
+    """How a source was asked last, as in polls; None before the first time."""
+    sql = "SELECT polls.* FROM polls JOIN sources ON sources.id = source_id WHERE name = ?"
+    return db.row(sql, (source,))
+
+
+def save_poll(db: Database, source_id: int, values: Mapping[str, object]) -> None:
+    """Store these columns of polls. Call inside a write."""
+    db.run(
+        "INSERT INTO polls (source_id, next_at) VALUES (?, '') ON CONFLICT (source_id) DO NOTHING",
+        (source_id,),
+    )
+    _update(db, "polls", values, "source_id = ?", (source_id,))
+
+
+def set_poll(db: Database, source: str, column: str, value: str | None) -> bool:
+    """Set one column of a source that was asked before; False if it was not. Call inside a write."""
+    sql = f"""UPDATE polls SET {column} = ?
+               WHERE source_id = (SELECT id FROM sources WHERE name = ?)"""  # noqa: S608 - ours
+    return bool(db.run(sql, (value, source)))
+
+
+def add_source(db: Database, name: str, settings: str, by: str, moment: datetime) -> None:
+    """Keep a source that a command added, or how it is changed. Call inside a write."""
+    sql = """INSERT INTO added_sources VALUES (?, ?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET settings = excluded.settings"""
+    db.run(sql, (name, settings, text_from_moment(moment), by))
+
+
+def news_since(db: Database, source: str, since: datetime) -> int:
+    """How many documents of a source came since then."""
+    sql = """SELECT count(*) FROM documents
+              WHERE source_id = (SELECT id FROM sources WHERE name = ?) AND first_read_at >= ?"""
+    return int(db.value(sql, (source, text_from_moment(since))))
+
+
+MONTH = timedelta(days=28)
+
+
+def quiet_since(db: Database, source: str, now: datetime) -> datetime | None:
+    """Since when a source has had nothing new, if that is unusually long for it; else None."""
+    row = poll_row(db, source)
+    if row is None or row["news_at"] is None or row["paused_at"] or row["ended_at"]:
+        return None
+    since = moment_from_text(row["news_at"])
+    earlier = news_since(db, source, since - 2 * MONTH)
+    usual = 2 * MONTH / earlier if earlier >= 8 else None
+    long = usual is not None and now - since > max(8 * usual, timedelta(days=3))
+    return since if long else None
 
 
 def document_states(

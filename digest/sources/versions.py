@@ -123,7 +123,7 @@ def join(entries: Sequence[Entry]) -> Entry:
     body = _with_first_heading(base, headline, ordered)
     first: dict[str, Any] = {
         name: next((value for one in ordered if (value := getattr(one, name)) is not None), None)
-        for name in (*_AROUND, "guid", "url")
+        for name in (*_AROUND, "guid", "url", "picture")
     }
     return replace(
         body,

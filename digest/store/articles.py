@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from digest.model import (
     Hit,
     KnownDate,
     Match,
+    Picture,
     Place,
     Sibling,
     Verdict,
@@ -34,8 +35,14 @@ _AROUND = ("byline", "dateline", "wire_tag", "urgency", "number", "correction")
 _TEXTS = ("language", "title", "lead", "text", "content_html", "url", *_AROUND)
 DATE_COLUMNS = ("published_at", "date_source", "date_evidence")
 EMBARGO_COLUMNS = ("embargo_words", "embargo_until")
-COPY_COLUMNS = (*_TEXTS, "update_mark", "title_made", "complete", *DATE_COLUMNS, *EMBARGO_COLUMNS)
+_MADE = ("update_mark", "title_made", "complete", "picture")
+COPY_COLUMNS = (*_TEXTS, *_MADE, *DATE_COLUMNS, *EMBARGO_COLUMNS)
 """The columns that articles, article_versions and entries share: the copy itself."""
+
+
+def added_sources(db: Database) -> list[Row]:
+    """The sources that commands added: name, settings as JSON, added_at, added_by."""
+    return db.rows("SELECT * FROM added_sources ORDER BY added_at, name")
 
 
 def seen_at(now: datetime, *, last_end: datetime | None) -> datetime:
@@ -52,6 +59,7 @@ def copy_values(copy: Entry | Article) -> dict[str, Any]:
     return {
         **{column: getattr(copy, column) for column in _TEXTS},
         "update_mark": copy.update,
+        "picture": copy.picture and json.dumps(asdict(copy.picture), ensure_ascii=False),
         "embargo_words": copy.embargo and copy.embargo.words,
         "embargo_until": until and text_from_moment(until),
         "title_made": int(copy.title_made),
@@ -69,6 +77,7 @@ def _copy_from_row(row: AnyRow) -> dict[str, Any]:
     words, until = row["embargo_words"], row["embargo_until"]
     return {
         "update": row["update_mark"],
+        "picture": row["picture"] and Picture(**json.loads(row["picture"])),
         "embargo": words and Embargo(until and moment_from_text(until), words),
         **{column: row[column] for column in _TEXTS},
         "title_made": bool(row["title_made"]),

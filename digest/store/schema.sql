@@ -41,6 +41,46 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_unreadable ON documents (source_id, read_at) WHERE error IS NOT NULL;
 
+-- Sources that are asked: those added by command, how each answered, and what it brought until that is
+-- saved as articles.
+
+CREATE TABLE added_sources (
+  name TEXT PRIMARY KEY,
+  settings TEXT NOT NULL,  -- as a table of [[sources]]
+  added_at TEXT NOT NULL,
+  added_by TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE polls (
+  source_id INTEGER PRIMARY KEY REFERENCES sources(id),
+  next_at TEXT NOT NULL,
+  asked_at TEXT,
+  answered_at TEXT,  -- the last good answer
+  news_at TEXT,  -- when it last brought something new
+  status INTEGER,
+  error TEXT,
+  failing_since TEXT,
+  failures INTEGER NOT NULL DEFAULT 0,
+  address TEXT,  -- where it moved for good; NULL where it is where it was
+  moved_to TEXT,  -- where it says it moved, in how many answers running
+  moved_times INTEGER NOT NULL DEFAULT 0,
+  place TEXT,  -- how far a mailbox was read
+  validators TEXT NOT NULL DEFAULT '{}',  -- by address: its ETag and Last-Modified
+  paused_at TEXT,
+  ended_at TEXT
+);
+
+CREATE TABLE arrivals (
+  id INTEGER PRIMARY KEY,
+  source_id INTEGER NOT NULL REFERENCES sources(id),
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('item', 'file')),
+  data BLOB NOT NULL,
+  archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
+  arrived_at TEXT NOT NULL,
+  UNIQUE (source_id, name)
+);
+
 -- Articles and their versions; entries are the items of the documents from which they came.
 
 CREATE TABLE stories (
@@ -77,6 +117,7 @@ CREATE TABLE articles (
   published_at TEXT,
   date_source TEXT NOT NULL CHECK (date_source IN ('stated', 'text', 'neighbours', 'unknown')),
   date_evidence TEXT NOT NULL,
+  picture TEXT,  -- as model.Picture
   story_id INTEGER REFERENCES stories(id),
   archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
   lexicon_version TEXT,
@@ -128,6 +169,7 @@ CREATE TABLE article_versions (
   published_at TEXT,
   date_source TEXT NOT NULL,
   date_evidence TEXT NOT NULL,
+  picture TEXT,  -- as model.Picture
   made_at TEXT NOT NULL,
   PRIMARY KEY (article_id, version)
 );
@@ -158,6 +200,7 @@ CREATE TABLE entries (
   published_at TEXT,
   date_source TEXT NOT NULL,
   date_evidence TEXT NOT NULL,
+  picture TEXT,  -- as model.Picture
   gone_at TEXT
 );
 CREATE INDEX entries_by_document ON entries (document_id);
@@ -554,7 +597,7 @@ END;
 CREATE TRIGGER article_changed AFTER UPDATE OF
   atom_id, source_id, document_id, line, guid, url, version, language, title, title_made, lead,
   text, content_html, complete, byline, dateline, wire_tag, urgency, number, update_mark, correction,
-  embargo_words, embargo_until, published_at, date_source, date_evidence, story_id, archived,
+  embargo_words, embargo_until, published_at, date_source, date_evidence, picture, story_id, archived,
   received_at, opens_at, first_seen_at, updated_at, released_by, corrected_at,
   corrected, withdrawn_at
   ON articles BEGIN

@@ -1,0 +1,342 @@
+"""`digest sources`."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.options import by_option, current_newsroom
+from digest.cli.output import bar, counted, json_option, local, show, table, warn
+from digest.errors import NotFoundError, NotReadyError
+
+if TYPE_CHECKING:
+    from digest.config.settings import SourceSettings
+    from digest.newsroom import Newsroom
+    from digest.sources.polling import Asked
+
+SHOWN = 10
+"""Items that `check` and `add` show."""
+
+
+@click.group()
+def sources() -> None:
+    """Show, add, check and pause what the newsroom reads."""
+
+
+def _rows(newsroom: "Newsroom") -> list[dict[str, Any]]:
+    from digest.sources.store import poll_row, quiet_since
+    from digest.store.articles import added_sources
+
+    added = {row["name"] for row in added_sources(newsroom.db)}
+    rows = []
+    for source in newsroom.settings.sources:
+        row = poll_row(newsroom.db, source.name) or {}
+        quiet = quiet_since(newsroom.db, source.name, newsroom.now())
+        state = next(
+            (word for word in ("ended", "paused") if row.get(f"{word}_at")),
+            "fails" if row.get("error") else "quiet" if quiet else "works" if row else "new",
+        )
+        rows.append(
+            {
+                "name": source.name,
+                "kind": source.kind,
+                "state": state if source.is_online else "read",
+                "from": "command" if source.name in added else "config.toml",
+                "address": row.get("address") or source.url or str(source.path or ""),
+                "shows": source.shows,
+                **{key: row.get(key) for key in ("asked_at", "answered_at", "news_at", "next_at", "status", "error")},
+            }
+        )  # fmt: skip
+    return rows
+
+
+@sources.command("list")
+@json_option
+def list_sources(as_json: bool) -> None:
+    """List every source: how it answered, and when it is asked next."""
+    from digest.store.database import moment_from_text
+
+    newsroom = current_newsroom()
+    zone = newsroom.settings.site.time_zone
+    with newsroom.open(read_only=True) as newsroom:
+        rows = _rows(newsroom)
+
+    def at(text: str | None) -> str:
+        return local(moment_from_text(text), zone) if text else "-"
+
+    show(
+        as_json,
+        rows,
+        f"{counted(len(rows), 'source')}. Next: digest sources show NAME, or digest ingest.",
+        ("name", "kind", "state", "from", "news", "next", "error"),
+        (
+            (
+                row["name"],
+                row["kind"],
+                row["state"],
+                row["from"],
+                at(row["news_at"]),
+                at(row["next_at"]),
+                row["error"] or "",
+            )
+            for row in rows
+        ),
+        wide="error",
+    )
+
+
+@sources.command("show")
+@click.argument("name")
+@json_option
+def show_source(name: str, as_json: bool) -> None:
+    """Show one source: its settings, its last answer, its pace."""
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as newsroom:
+        source = _source(newsroom, name)
+        [row] = [one for one in _rows(newsroom) if one["name"] == name]
+    given = source.model_dump(mode="json", exclude_defaults=True, exclude={"imap": {"password"}})
+    lines = [f"{key:<12} {value}" for key, value in {**given, **row}.items() if value is not None]
+    lines.append(f"Next: digest sources check {name}.")
+    show(as_json, {**given, **row}, "\n".join(lines))
+
+
+def _source(newsroom: "Newsroom", name: str) -> "SourceSettings":
+    source = newsroom.settings.sources_by_name.get(name)
+    if source is None:
+        raise NotFoundError(f"there is no source {name!r}. See digest sources list.")
+    return source
+
+
+def _asked(newsroom: "Newsroom", source: "SourceSettings") -> "Asked":
+    """What the source answers now; nothing is stored."""
+    from digest.sources.polling import ask_source, make_fetcher
+
+    async def ask() -> "Asked":
+        async with make_fetcher(newsroom) as fetcher:
+            return await ask_source(newsroom, fetcher, source)
+
+    return asyncio.run(ask())
+
+
+def _print_brought(asked: "Asked") -> None:
+    items = [item for *_, item in asked.brought if item is not None]
+    table(
+        ("day", "text", "title"),
+        [
+            (
+                item.published.day.isoformat() if item.published.day else "undated",
+                "full" if item.complete else "summary",
+                item.title,
+            )
+            for item in items[:SHOWN]
+        ],
+        wide="title",
+    )
+    for line in asked.faults[:SHOWN]:
+        warn(line)
+
+
+def _of_options(url: str, kind: str, **given: Any) -> "SourceSettings":
+    from pydantic import ValidationError
+
+    from digest.config.settings import SourceSettings
+
+    values = {key: value for key, value in given.items() if value not in (None, False, ())}
+    try:
+        return SourceSettings.model_validate({"kind": kind, "url": url, **values})
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the source"
+        raise NotReadyError(f"{where}: {first['msg'].removeprefix('Value error, ')}.") from None
+
+
+@sources.command()
+@click.argument("source_or_url")
+@click.option("--pages", is_flag=True, default=False, help="It is a page with links to articles.")
+@click.option("--full-text", is_flag=True, default=False, help="Fetch the page of each item.")
+@click.option(
+    "--recipe", multiple=True, metavar="KEY=SELECTOR", help="Such as date=.published; repeat it."
+)
+@click.option("--allow-private", is_flag=True, default=False, help="An address of this network.")
+@json_option
+def check(
+    source_or_url: str,
+    pages: bool,
+    full_text: bool,
+    recipe: tuple[str, ...],
+    allow_private: bool,
+    as_json: bool,
+) -> None:
+    """Ask a source or an address, and show what it would bring; stores nothing."""
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as newsroom:
+        if (source := newsroom.settings.sources_by_name.get(source_or_url)) is None:
+            source = _of_options(
+                source_or_url,
+                "pages" if pages or recipe else "feed",
+                name="check",
+                full_text=full_text,
+                allow_private=allow_private,
+                recipe=dict(one.split("=", 1) for one in recipe if "=" in one),
+            )
+        if not source.is_online:
+            raise NotReadyError(f"{source.name} is a folder. Next: digest doctor.")
+        asked = _asked(newsroom, source)
+    if asked.error is not None:
+        raise NotReadyError(f"{source_or_url}: {asked.error}. Nothing was stored.")
+    if not as_json:
+        _print_brought(asked)
+    data = [
+        {"title": item.title, "url": item.url, "day": item.published.day, "complete": item.complete}
+        for *_, item in asked.brought
+        if item is not None
+    ]
+    show(
+        as_json,
+        data,
+        f"{counted(len(asked.brought), 'item')}; nothing was stored. Next: digest sources add.",
+    )
+
+
+@sources.command()
+@click.argument("url")
+@click.option("--name", metavar="NAME", help="a-z, 0-9, -. Default: by the address.")
+@click.option("--title", metavar="TEXT", help="As readers see it. Default: the feed's own.")
+@click.option(
+    "--pages", is_flag=True, default=False, help="A page with links to articles, not a feed."
+)
+@click.option("--follow", metavar="PATTERN", help="Which links of the page are articles: /news/*.")
+@click.option("--full-text", is_flag=True, default=False, help="Fetch the page of each item.")
+@click.option("--language", metavar="CODE", help="Its language, where it does not say it.")
+@click.option("--publish", type=click.Choice(("full", "summary", "link")), help="What readers get.")
+@click.option("--credit", metavar="TEXT", help="A line below each of its articles.")
+@click.option("--allow-private", is_flag=True, default=False, help="An address of this network.")
+@by_option
+def add(url: str, name: str | None, pages: bool, by: str | None, **given: Any) -> None:
+    """Add a feed, the feed of a page, or a page with links; show what it brings."""
+    from digest.sources.polling import find_source
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        name = name or _name_of(url)
+        if name in newsroom.settings.sources_by_name:
+            raise NotReadyError(f"there is a source {name!r} already. Give another --name.")
+        source = _of_options(url, "pages" if pages else "feed", name=name, **given)
+        asked = _asked(newsroom, source)
+        if asked.error is not None and not pages:
+            for address, title in find_source(newsroom, source):
+                found = source.model_copy(
+                    update={"url": address, "title": source.title or title or None}
+                )
+                again = _asked(newsroom, found)
+                if again.error is None:
+                    source, asked = found, again
+                    break
+        if asked.error is not None:
+            raise NotReadyError(
+                f"{url}: {asked.error}. Nothing was added. Is it a page with links? Then: digest sources "
+                f"add {url} --pages."
+            )
+        _print_brought(asked)
+        _store(newsroom, source, by or newsroom.person)
+    click.echo(
+        f"Added {name}: {counted(len(asked.brought), 'item')} now, of which the newest {source.backlog} come "
+        "into the next edition. Next: digest ingest."
+    )
+
+
+def _name_of(url: str) -> str:
+    host = re.sub(r"^https?://(www\.)?", "", url).partition("/")[0].partition(":")[0]
+    return re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:40] or "source"
+
+
+def _store(newsroom: "Newsroom", source: "SourceSettings", by: str) -> None:
+    from digest.sources.store import add_source
+
+    settings = source.model_dump_json(exclude_defaults=True)
+    with newsroom.db.write():
+        add_source(newsroom.db, source.name, settings, by, newsroom.now())
+
+
+def _set(name: str, column: str, *, on: bool, says: str) -> None:
+    from digest.sources.store import set_poll
+    from digest.store.database import text_from_moment
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        _source(newsroom, name)
+        with newsroom.db.write():
+            at = text_from_moment(newsroom.now()) if on else None
+            if not set_poll(newsroom.db, name, column, at):
+                raise NotReadyError(f"{name} was never asked. Next: digest ingest.")
+    click.echo(f"{name} {says}. Next: digest sources list.")
+
+
+@sources.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Ask a source no more until it is resumed."""
+    _set(name, "paused_at", on=True, says="is paused")
+
+
+@sources.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Ask a paused or ended source again."""
+    _set(name, "paused_at", on=False, says="is asked again")
+    _set(name, "ended_at", on=False, says="counts as new")
+
+
+@sources.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@by_option
+def import_sources(file: Path, by: str | None) -> None:
+    """Add the feeds of an OPML file, as every feed reader writes it."""
+    from digest.sources.syndication import read_opml
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        known = {source.url for source in newsroom.settings.sources}
+        names = set(newsroom.settings.sources_by_name)
+        added = there = 0
+        for title, address, _ in bar("Adding")(read_opml(file.read_bytes())):
+            if address in known:
+                there += 1
+                continue
+            known.add(address)
+            base, nth = _name_of(address)[:36], 2
+            name = base
+            while name in names:
+                name, nth = f"{base}-{nth}", nth + 1
+            try:
+                source = _of_options(address, "feed", name=name, title=title or None)
+            except NotReadyError as e:
+                warn(f"{address}: {e}")
+                continue
+            names.add(name)
+            _store(newsroom, source, by or newsroom.person)
+            added += 1
+    click.echo(
+        f"Added {counted(added, 'source')}; {there} were there already. Next: digest ingest."
+    )
+
+
+@sources.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_sources(file: Path) -> None:
+    """Write the feeds that are read as OPML."""
+    from digest.sources.syndication import write_opml
+    from digest.store.files import replace_and_stat
+
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as newsroom:
+        feeds = [
+            (source.title or source.name, source.url, "")
+            for source in newsroom.settings.sources
+            if source.kind == "feed" and source.url
+        ]
+        title = newsroom.settings.site.title
+    replace_and_stat(file, write_opml(title, feeds), file.parent)
+    click.echo(f"Wrote {counted(len(feeds), 'feed')} to {file}. Next: digest sources list.")

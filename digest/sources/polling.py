@@ -1,0 +1,423 @@
+"""The verb `poll`: asks each online source that is due, and keeps what it brings until it is saved.
+
+    due sources -> ask, many at once -> parse, in threads -> one short write for each source
+
+What a source brings waits in `arrivals`; `ingest` saves it as articles. A source that fails stops no other:
+it is asked again later and later, and its error is kept in plain words.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from digest import __version__
+from digest.config.settings import SourceSettings
+from digest.errors import DigestError, DocumentError, FetchError
+from digest.model import FoundItem
+from digest.newsroom import Newsroom
+from digest.sources import pages, store, syndication
+from digest.sources.documents import item_bytes
+from digest.sources.fetch import Answer, Fetcher, blocked, fresh_until, retry_after
+from digest.sources.mailbox import read_letters
+from digest.store.database import Database, Row, text_from_moment
+
+AT_ONCE = 200
+"""Sources asked at the same time; of one host only one is."""
+PAGES_A_ROUND = 20
+"""Pages of one source that are fetched in one round; the rest follows in the next ones."""
+OFTEN, SELDOM = timedelta(minutes=10), timedelta(hours=12)
+"""A source is asked four times in the mean time between its articles, within these bounds."""
+LATEST = timedelta(days=1)
+"""A source that fails is asked again after twice the time before, at most this."""
+CONFIRMED = 3
+"""Answers running that must name the same new address before a source is asked there."""
+PAGE_TYPES = ("html", "xhtml")
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a source answered: what it brings as (name, kind, bytes, item), or an error in plain words."""
+
+    source: SourceSettings
+    brought: list[tuple[str, str, bytes, FoundItem | None]] = field(default_factory=list)
+    answer: Answer | None = None
+    error: str | None = None
+    place: str | None = None
+    validators: dict[str, dict[str, str]] = field(default_factory=dict)
+    least: timedelta = timedelta(0)
+    skips: Callable[[datetime], bool] = lambda _: False
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PollReport:
+    """How a round went: sources asked, those that had nothing new, and what came; `faults` has one line
+    for each source that failed."""
+
+    asked: int = 0
+    unchanged: int = 0
+    brought: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def poll(
+    newsroom: Newsroom, *, names: Sequence[str] = (), notify: Callable[[str], None] = lambda _: None
+) -> PollReport:
+    """Ask every online source that is due, or those of these `names` whether due or not."""
+    db, now = newsroom.db, newsroom.now()
+    due: list[tuple[SourceSettings, Row]] = []
+    for source in newsroom.settings.sources:
+        if not source.is_online or (names and source.name not in names):
+            continue
+        row = store.poll_row(db, source.name) or {}
+        waits = row.get("next_at", "") > text_from_moment(now)
+        if not (row.get("paused_at") or row.get("ended_at") or (waits and not names)):
+            due.append((source, row))
+    report = PollReport()
+    if due:
+        asyncio.run(_round(newsroom, due, report, notify))
+    return report
+
+
+async def _round(
+    newsroom: Newsroom,
+    due: Sequence[tuple[SourceSettings, Row]],
+    report: PollReport,
+    notify: Callable[[str], None],
+) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with make_fetcher(newsroom) as fetcher:
+
+        async def ask(source: SourceSettings, row: Row) -> tuple[Asked, Row]:
+            async with gate:
+                return await ask_source(newsroom, fetcher, source, row), row
+
+        for task in asyncio.as_completed([ask(source, row) for source, row in due]):
+            asked, row = await task
+            report.asked += 1
+            brought = _keep(newsroom, asked, row)
+            report.brought += brought
+            report.unchanged += not brought and asked.error is None
+            said = [asked.error] if asked.error else []
+            report.faults += [
+                f"source {asked.source.name}: {one}" for one in [*said, *asked.faults]
+            ]
+            notify(asked.source.name)
+
+
+def make_fetcher(newsroom: Newsroom) -> Fetcher:
+    site = newsroom.settings.site
+    made: Fetcher = newsroom.parts.get("fetcher") or Fetcher(
+        contact=site.base_url, agent=f"NewsroomDigest/{__version__}", now=newsroom.now
+    )
+    return made
+
+
+async def ask_source(
+    newsroom: Newsroom,
+    fetcher: Fetcher,
+    source: SourceSettings,
+    row: Mapping[str, object] | None = None,
+) -> Asked:
+    """Ask one source; stores nothing. `row` is its row of polls, if it was asked before."""
+    asked, row = Asked(source), row or {}
+    asked.validators = json.loads(str(row.get("validators") or "{}"))
+    try:
+        if source.kind == "mail":
+            await _ask_mailbox(newsroom, asked, row)
+        elif source.kind == "feed":
+            await _ask_feed(newsroom, fetcher, asked, row)
+        else:
+            await _ask_pages(newsroom, fetcher, asked, row)
+    except DocumentError as e:
+        asked.error = e.reason
+    except FetchError as e:
+        asked.error = e.reason
+    except DigestError as e:
+        asked.error = str(e)
+    return asked
+
+
+def find_source(newsroom: Newsroom, source: SourceSettings) -> list[tuple[str, str]]:
+    """The feeds that the page of a source names, best first: address and title."""
+
+    async def find() -> list[tuple[str, str]]:
+        async with make_fetcher(newsroom) as fetcher:
+            answer = await _get(fetcher, Asked(source), str(source.url), page=True)
+            return syndication.find_feeds(answer.body, answer.url) if answer else []
+
+    try:
+        return asyncio.run(find())
+    except FetchError:
+        return []
+
+
+async def _get(
+    fetcher: Fetcher, asked: Asked, url: str, *, known: bool = True, page: bool = False
+) -> Answer | None:
+    """The answer of an address; None if it is as it was.
+
+    Raises:
+        FetchError: no answer, or one that is none.
+    """
+    source = asked.source
+    answer = await fetcher.get(
+        url,
+        validators=asked.validators.get(url, {}) if known else {},
+        allow_private=source.allow_private,
+        size_limit=int(source.size_limit_mib * 1024 * 1024),
+        pause_seconds=source.pause_seconds,
+    )
+    asked.answer = answer
+    if answer.status == 304:
+        return None
+    if (refused := blocked(answer, page)) is not None:
+        raise refused
+    if answer.status != 200:
+        words = {
+            404: "there is nothing",
+            410: "it is gone for good",
+            429: "it asks to come less often",
+        }
+        said = words.get(
+            answer.status, "the server has a fault" if answer.status >= 500 else "refused"
+        )
+        raise FetchError(url, "answer", f"answered {answer.status}: {said}")
+    names = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
+    kept = {ask: answer.headers[name] for ask, name in names if answer.headers.get(name)}
+    if known and kept:
+        asked.validators[url] = kept
+    return answer
+
+
+async def _ask_feed(
+    newsroom: Newsroom, fetcher: Fetcher, asked: Asked, row: Mapping[str, object]
+) -> None:
+    source, now = asked.source, newsroom.now()
+    url = str(row.get("address") or source.url)
+    answer = await _get(fetcher, asked, url)
+    if answer is None:
+        return
+    kind = answer.headers.get("content-type", "")
+    try:
+        feed = await asyncio.to_thread(
+            syndication.read_feed, answer.body, url=answer.url, content_type=kind, now=now
+        )
+    except DocumentError:
+        if any(one in kind for one in PAGE_TYPES) and (why := blocked(answer, True)) is not None:
+            raise why from None
+        asked.validators.pop(url, None)
+        raise
+    asked.least = min(feed.ttl or timedelta(0), LATEST)
+    asked.skips = lambda at: at.hour in feed.skip_hours or at.weekday() in feed.skip_days
+    items = [replace(item, language=item.language or source.language) for item in feed.items]
+    if source.full_text:
+        items = await _in_full(newsroom, fetcher, asked, items)
+    _bring(asked, items)
+
+
+async def _in_full(
+    newsroom: Newsroom, fetcher: Fetcher, asked: Asked, items: Sequence[FoundItem]
+) -> list[FoundItem]:
+    """The items, the new ones with the text of their page; title and day stay those of the feed."""
+    names = [item.key for item in items]
+    known = store.document_states(newsroom.db, asked.source.name, names)
+    full: list[FoundItem] = []
+    left = PAGES_A_ROUND
+    for item in items:
+        if item.key in known or item.complete or item.url is None:
+            full += [item] if item.complete or item.key not in known else []
+            continue
+        if not left:  # it comes whole in a later round
+            asked.validators.clear()
+            continue
+        left -= 1
+        try:
+            page = await _page(newsroom, fetcher, asked, item.url)
+        except (FetchError, DocumentError) as e:
+            asked.faults.append(f"{e.reason}: {item.url}; its summary was taken")
+            full.append(item)
+            continue
+        if page is not None:
+            stated = item if item.published.day else page
+            picture = item.picture or page.picture
+            full.append(
+                replace(
+                    item, html=page.html, complete=True, published=stated.published, picture=picture,
+                    author=item.author or page.author, language=item.language or page.language,
+                )
+            )  # fmt: skip
+    return full
+
+
+async def _page(newsroom: Newsroom, fetcher: Fetcher, asked: Asked, url: str) -> FoundItem | None:
+    answer = await _get(fetcher, asked, url, known=url in asked.source.urls, page=True)
+    if answer is None:
+        return None
+    zone = ZoneInfo(newsroom.settings.site.time_zone)
+    return await asyncio.to_thread(
+        pages.read_page,
+        answer.body,
+        url=answer.url,
+        content_type=answer.headers.get("content-type", ""),
+        recipe=asked.source.recipe,
+        now=newsroom.now(),
+        zone=zone,
+    )
+
+
+async def _ask_pages(
+    newsroom: Newsroom, fetcher: Fetcher, asked: Asked, row: Mapping[str, object]
+) -> None:
+    """The pages of a list, or the new ones among the links of a listing or a sitemap."""
+    source = asked.source
+    wanted = list(source.urls)
+    if source.url is not None:
+        url = str(row.get("address") or source.url)
+        listing = await _get(fetcher, asked, url)
+        if listing is not None:
+            if b"<urlset" in listing.body[:2000] or b"<sitemapindex" in listing.body[:2000]:
+                wanted += [address for address, _ in pages.read_sitemap(listing.body)]
+            else:
+                links, _ = await asyncio.to_thread(
+                    pages.links_of,
+                    listing.body,
+                    url=listing.url,
+                    recipe=source.recipe,
+                    follow=source.follow,
+                )
+                wanted += links
+    asked_of, first = asked.answer, None
+    known = store.document_states(newsroom.db, source.name, wanted)
+    new = [url for url in dict.fromkeys(wanted) if url not in known or url in source.urls]
+    if len(new) > PAGES_A_ROUND and source.url is not None:
+        asked.validators.pop(str(row.get("address") or source.url), None)
+    for url in new[:PAGES_A_ROUND]:
+        try:
+            item = await _page(newsroom, fetcher, asked, url)
+        except (FetchError, DocumentError) as e:
+            asked.faults.append(f"{e.reason}: {url}")
+            first = first or e.reason
+            continue
+        if item is not None:
+            _bring(asked, [replace(item, key=url, language=item.language or source.language)])
+    if first is not None and not asked.brought and len(asked.faults) == len(new[:PAGES_A_ROUND]):
+        asked.error, asked.faults = first, []
+    asked.answer = asked_of or asked.answer
+
+
+async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, object]) -> None:
+    source = asked.source
+    after = row.get("place")
+
+    def read() -> None:
+        letters, asked.place = read_letters(
+            source, after=None if after is None else str(after), now=newsroom.now()
+        )
+        for letter in letters:
+            if not letter.listed:
+                asked.faults.append(
+                    f"a letter from {letter.sender} waits: it is not among `senders`"
+                )
+                continue
+            asked.brought.append((f"{letter.key}.eml", "file", letter.data, None))
+            for name, data in letter.attachments:
+                asked.brought.append((f"{letter.key}/{name}", "file", data, None))
+
+    await asyncio.to_thread(read)
+
+
+def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
+    asked.brought += [(item.key, "item", item_bytes(item), item) for item in items]
+
+
+def _keep(newsroom: Newsroom, asked: Asked, row: Row) -> int:
+    """Keep what a source brought that is new, and how it answered; how much is new."""
+    db, source, now = newsroom.db, asked.source, newsroom.now()
+    new = _new(db, source, asked.brought, first=not row.get("news_at"))
+    values = _state(newsroom, asked, row, bool(new), now)
+    with db.write():
+        source_id = store.source_row(db, source.name, source.kind, source.title or source.name)
+        store.save_arrivals(db, source_id, new, now)
+        store.save_poll(db, source_id, values)
+    return len(new)
+
+
+def _new(
+    db: Database,
+    source: SourceSettings,
+    brought: Sequence[tuple[str, str, bytes, FoundItem | None]],
+    *,
+    first: bool,
+) -> list[tuple[str, str, bytes, bool]]:
+    """What was not read before in this form; of a first reading all but the newest `backlog` as archive."""
+    known = store.document_states(db, source.name, [name for name, *_ in brought])
+    new = {
+        name: (kind, data, item)
+        for name, kind, data, item in reversed(brought)
+        if name not in known or known[name].sha256 != hashlib.sha256(data).hexdigest()
+    }
+    # A source lists the newest first; where all have their day, that decides.
+    order = list(reversed(new))
+    days = {name: item.published.day for name, (_, _, item) in new.items() if item is not None}
+    if order and all(days.get(name) for name in order):
+        order.sort(key=lambda name: str(days[name]), reverse=True)
+    old = set(order[source.backlog :]) if first else set()
+    return [(name, *new[name][:2], name in old) for name in reversed(order)]
+
+
+def _state(
+    newsroom: Newsroom, asked: Asked, row: Row, brought: bool, now: datetime
+) -> dict[str, object]:
+    """The columns of polls after this answer."""
+    source, answer, at = asked.source, asked.answer, text_from_moment(now)
+    failures = int(row.get("failures") or 0) + 1 if asked.error else 0
+    wait = _pace(newsroom, source, now)
+    if failures:
+        wait = min(wait * 2 ** min(failures, 10), LATEST)
+    jitter = int.from_bytes(newsroom.random_bytes()[:2]) / 65_536
+    next_at = now + max(wait * (0.95 + 0.1 * jitter), asked.least)
+    if answer is not None and source.every_minutes is None:
+        next_at = max(next_at, fresh_until(answer, now) or now)
+    if answer is not None and (later := retry_after(answer, now)) is not None:
+        next_at = max(next_at, later)
+    for _ in range(7 * 24):
+        if not asked.skips(next_at):
+            break
+        next_at = next_at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    moved = answer.moved_to if answer is not None and not asked.error else None
+    times = int(row.get("moved_times") or 0) + 1 if moved and moved == row.get("moved_to") else 1
+    values: dict[str, object] = {
+        "next_at": text_from_moment(next_at),
+        "asked_at": at,
+        "status": answer.status if answer is not None else None,
+        "error": asked.error,
+        "failures": failures,
+        "failing_since": (row.get("failing_since") or at) if asked.error else None,
+        "moved_to": moved,
+        "moved_times": times if moved else 0,
+        "validators": json.dumps(asked.validators),
+    }
+    if not asked.error:
+        values["answered_at"] = at
+    if brought or (row.get("news_at") is None and not asked.error):
+        values["news_at"] = at
+    if asked.place is not None:
+        values["place"] = asked.place
+    if moved and times >= CONFIRMED and source.url is not None:
+        values |= {"address": moved, "moved_to": None, "moved_times": 0}
+    if answer is not None and answer.status == 410 and source.kind == "feed":
+        values["ended_at"] = at
+    return values
+
+
+def _pace(newsroom: Newsroom, source: SourceSettings, now: datetime) -> timedelta:
+    """How long to wait before a source is asked again: as config.toml says, else by how often it has news."""
+    if source.every_minutes is not None:
+        return timedelta(minutes=source.every_minutes)
+    count = store.news_since(newsroom.db, source.name, now - store.MONTH)
+    return min(max(store.MONTH / max(count, 1) / 4, OFTEN), SELDOM)
