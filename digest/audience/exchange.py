@@ -35,7 +35,7 @@ COLUMNS = (
     "email", "name", "status", "languages", "themes", "digests", "created_at", "paused_until",
 )  # fmt: skip
 """The headings of our own export; other programs know most of them."""
-_BATCH = 10_000
+_BATCH = 8_000
 """Lines of one write."""
 _Choice = tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]
 _MOST_UNKNOWN = 1_000
