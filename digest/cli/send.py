@@ -307,7 +307,7 @@ def _print_planned(
     newsroom: Newsroom, config: DigestConfig, planned: Planned, previews: Sequence[Preview]
 ) -> None:
     from digest.editions.compose import expectation
-    from digest.editions.ranks import rank
+    from digest.editions.ranks import LIGHT, rank
 
     settings, edition, window = newsroom.settings, planned.edition, planned.edition.window
     zone = settings.digest_zone(config)
@@ -330,9 +330,12 @@ def _print_planned(
                 article = placement.article
                 day = article.published.day.isoformat() if article.published.day else "undated   "
                 also = [name(key).title(language) for key in article.themes if key != section.theme]
-                notes = [ranks[article.id].why, *([f"also {', '.join(also)}"] if also else [])]
+                why = ranks[article.id].why
+                notes = [why] if why != LIGHT else []
+                notes += [f"also {', '.join(also)}"] if also else []
                 notes += [f"same story: {one.id} ({one.language})" for one in placement.siblings]
-                click.echo(f"  {article.id:>5}  {day}  {article.title}  ({'; '.join(notes)})")
+                suffix = f"  ({'; '.join(notes)})" if notes else ""
+                click.echo(f"  {article.id:>5}  {day}  {article.title}{suffix}")
             if section.more:
                 click.echo(f"  and {section.more} more")
     heading("Segments")

@@ -362,7 +362,7 @@ def freeze_segment(
     Raises:
         ConfigError: the operator's own templates have an error.
     """
-    layout = lay_out(edition.placements, choice, per_theme=digest.per_theme)
+    layout = lay_out(edition.placements, choice, per_theme=digest.per_theme, hand=edition.hand)
     if layout.total == 0 and not (digest.empty == "send" and not edition.placements):
         return FrozenSegment(layout, None)
     return FrozenSegment(layout, render_segment(newsroom, digest, edition, layout))

@@ -14,6 +14,8 @@ LONGEST_LEAD_TITLE = 140
 SHORTEST_LEAD_TEXT = 120
 SHORTEST_TEXT = 80
 NAMES = {1: "lead", 2: "second", 3: "third"}
+LIGHT = NAMES[3]
+"""Why an article is third that could be second: others weigh more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def rank(edition: Edition, layout: Layout) -> dict[int, Ranked]:
     ranks: dict[int, Ranked] = {}
 
     def settle(placement: Placement, number: int, why: str) -> None:
-        ranks[placement.article.id] = Ranked(number, f"{NAMES[number]}: {why}")
+        ranks[placement.article.id] = Ranked(number, f"{NAMES[number]}: {why}" if why else LIGHT)
 
     named = () if hand.lead is None else (hand.lead,)
     chosen = [
@@ -97,7 +99,7 @@ def rank(edition: Edition, layout: Layout) -> dict[int, Ranked]:
 
         for one in sorted(rest, key=as_read):
             second, by_hand = one.position in seconds, "editor" if one.position in ordered else ""
-            light = "others weigh more" if not second else weigh(one)[1] or "the newest"
+            light = "" if not second else weigh(one)[1] or "the newest"
             settle(one, 2 if second else 3, by_hand or faults[one.position] or light)
     return ranks
 

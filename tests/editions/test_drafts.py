@@ -7,11 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from digest.audience.store import ChosenRecipient, add_recipient
-from digest.editions.compose import Expected, compose_due, compose_now, count_waiting, preview
+from digest.editions.compose import (
+    Expected,
+    compose_due,
+    compose_now,
+    count_waiting,
+    freeze_segment,
+    preview,
+)
 from digest.editions.drafts import Edit, approve, draft_of, edit_draft
 from digest.editions.preview import everything
 from digest.editions.ranks import rank
-from digest.editions.selection import lay_out
 from digest.editions.store import delivery_counts, edition_by_id, edition_note, pending_editions
 from digest.errors import ExpectationError, NotFoundError, NotReadyError
 from digest.model import Edition, EditionStatus
@@ -141,14 +147,15 @@ def test_by_hand_one_draft_waits_at_a_time(room: Room) -> None:
 
 
 def test_the_editors_choice_comes_first(room: Room) -> None:
-    """Whatever its day and weight; ours comes back when it is taken back."""
+    """Whatever its day and weight, also where few are shown; ours comes back when it is taken back."""
+    room.desk.configure(per_theme="1")
     before = room.draft()
     lead, first = ids(before)[20], ids(before)[30]
     after = room.edit(lead=lead, order=(first,))
     assert sorted(ids(after)) == sorted(ids(before))
     weekly = room.desk.settings.digests[0]
     choice = everything(room.desk.settings, weekly)
-    layout = lay_out(after.placements, choice, per_theme=10, hand=after.hand)
+    layout = freeze_segment(room.at(), weekly, after, choice).layout
     ranks = rank(after, layout)
     assert ranks[lead].why == "lead: editor"
     assert ranks[first].why in ("second: editor", "third: editor", "third: no headline of its own")

@@ -373,6 +373,19 @@ def test_an_operators_block_replaces_ours(tmp_path: Path) -> None:
     assert len(page.texts("h3")) == 4
 
 
+@pytest.mark.parametrize("articles", [None, many_articles(12)], ids=["few", "many"])
+def test_an_operators_article_is_printed_for_every_rank(
+    tmp_path: Path, articles: list[Article] | None
+) -> None:
+    """A template from before there were ranks prints the lead, the articles with text, and the lines."""
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "article.html").write_text(
+        "<h3>{{ ruled or item.first }} {{ item.notes | length }} {{ item.title }}</h3>", "utf-8"
+    )
+    page = Page(make_sample(articles, operator=tmp_path, web={"templates": tmp_path}).mail.html)
+    assert len(page.texts("h3")) == (4 if articles is None else 12)
+
+
 @pytest.mark.parametrize(
     ("template", "fault"),
     [

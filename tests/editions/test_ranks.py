@@ -48,11 +48,11 @@ def test_points_choose_the_lead_and_the_second_rank() -> None:
         23: "lead: 2 outlets",
         20: "second: full text",
         21: "second: two languages",
-        1: "third: others weigh more",
-        2: "third: others weigh more",
-        3: "third: others weigh more",
-        4: "third: others weigh more",
-        5: "third: others weigh more",
+        1: "third",
+        2: "third",
+        3: "third",
+        4: "third",
+        5: "third",
     }
 
 
@@ -98,7 +98,7 @@ def test_an_editors_choice_beats_points() -> None:
         "lead: editor",
         "second: editor",
         "second: editor",
-        "third: others weigh more",
+        "third",
     ]
     story = [article(60, story_id=5), article(61, story_id=5, language="ru", title="Встреча")]
     assert ranked(*PLAIN, *story, hand=Hand(lead=61))[60] == "lead: editor"

@@ -217,7 +217,7 @@ def test_every_json_feed_keeps_json_feed_1_1(newcomer: Desk) -> None:
 
 
 def test_the_message_parses_back_to_the_digest_on_the_screen(newcomer: Desk) -> None:
-    """Must show 7: the same titles in text and HTML, those that the dry run lists."""
+    """Must show 7: the same titles in text and HTML, those that the dry run lists, if need be cut."""
     [path] = (newcomer.folder / "preview").glob("*.eml")
     message = message_from_bytes(path.read_bytes(), policy=policy.default)
     assert isinstance(message, EmailMessage)
@@ -229,7 +229,7 @@ def test_the_message_parses_back_to_the_digest_on_the_screen(newcomer: Desk) -> 
         part = message.get_body((kind,))
         assert part is not None
         body = " ".join(part.get_content().replace("&amp;", "&").replace("\u00a0", " ").split())
-        assert [title for title in shown if title not in body] == []
+        assert [title for title in shown if title[:90] not in body] == []  # a line is cut after 120
 
 
 def test_a_dry_run_changes_not_one_byte(filled: Desk) -> None:
