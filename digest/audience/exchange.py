@@ -35,7 +35,7 @@ COLUMNS = (
     "email", "name", "status", "languages", "themes", "digests", "created_at", "paused_until",
 )  # fmt: skip
 """The headings of our own export; other programs know most of them."""
-_BATCH = 10_000
+_BATCH = 8_000
 """Lines of one write."""
 _Choice = tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]
 _MOST_UNKNOWN = 1_000
@@ -158,14 +158,13 @@ def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[Outcome]:
                 "Name it Email in the first line.",
             )
         columns, rows = {"address": found}, chain([(number, headings)], rows)
+    missing = [""] * len(headings)
     for number, cells in rows:
+        cells = [*cells, *missing[len(cells) :]]
         values: dict[str, list[str]] = {}
         for name, places in columns.items():
-            filled = [foreign(cells[i]) for i in places if i < len(cells) and cells[i]]
-            if any(filled):
-                values[name] = [
-                    _GUARD.sub("", cell) if cell[0] == "'" else cell for cell in filled if cell
-                ]
+            if filled := [cell for i in places if cells[i] and (cell := foreign(cells[i]))]:
+                values[name] = [_GUARD.sub("", one) if one[0] == "'" else one for one in filled]
         address = values.get("address", [""])[0]
         try:
             if len(cells) > len(headings):
@@ -241,7 +240,7 @@ def _chosen(
         foreign(name, limit=LONGEST_NAME) or None,
         chosen_themes,
         added and min(added, now),
-        _moment(values.get("paused", ())),
+        _moment(values["paused"]) if "paused" in values else None,
     )
 
 
@@ -254,9 +253,11 @@ def _each(cells: Iterable[str]) -> Iterator[str]:
 def _moment(cells: Iterable[str]) -> datetime | None:
     """The first cell that is a date as ISO 8601 writes it, in UTC if no zone is given."""
     for cell in cells:
-        with contextlib.suppress(ValueError):
+        try:
             moment = datetime.fromisoformat(cell)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
 
 
