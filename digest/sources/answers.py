@@ -179,7 +179,12 @@ def _page(answer: Answer) -> _Page | None:
     from lxml import etree, html
 
     try:
-        page = html.document_fromstring(answer.body)
+        answer.body.decode()
+        encoding = "utf-8"
+    except UnicodeDecodeError:
+        encoding = None  # As its own <meta> says.
+    try:
+        page = html.document_fromstring(answer.body, html.HTMLParser(encoding=encoding))
     except (etree.LxmlError, ValueError):
         return None
     title = foreign(page.findtext(".//title") or "")

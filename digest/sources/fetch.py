@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -49,6 +50,10 @@ _NOT_FEEDS = [
     for net in ("192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2002::/16", "3fff::/20")
 ]
 """Global addresses that lead elsewhere: 6to4 and Teredo, a cloud's own server, documentation."""
+_PRIVATE: Final = (
+    "It leads to an address inside a network, not on the internet. If that is meant, set "
+    "allow_private = true"
+)
 _GLOBAL_V6, _NAT64 = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -65,15 +70,6 @@ class Limits:
     redirects: int = 5
 
 
-@dataclass(slots=True)
-class _Rules:
-    """A robots.txt. Without `robots` all is allowed; `error` says why nothing is."""
-
-    until: datetime
-    robots: Protego | None = None
-    error: FetchError | None = None
-
-
 @dataclass(slots=True, eq=False)
 class _Host:
     """What a round knows of one host: its one connection, its rules, and until when it wants peace."""
@@ -82,7 +78,7 @@ class _Host:
     reading_rules: asyncio.Lock = field(default_factory=asyncio.Lock)
     last: float | None = None
     connection: httpcore2.AsyncHTTPConnection | None = None
-    rules: dict[str, _Rules] = field(default_factory=dict)
+    rules: dict[str, tuple[datetime, Protego | FetchError | None]] = field(default_factory=dict)
     refusal: tuple[datetime, Answer] | None = None
 
     async def close(self) -> None:
@@ -105,8 +101,8 @@ class _Wish:
 class Fetcher:
     """Reads addresses, many at once in one event loop; use one for a round, as an async context manager.
 
-    `chance` gives numbers from 0 to 1 and lengthens pauses by up to a quarter. `resolve` looks names up,
-    `wait` sleeps, `tls` checks certificates: for tests.
+    `chance` gives numbers from 0 to 1 and lengthens pauses by up to a quarter. Tests may replace how
+    names are looked up, the pauses, the connections and the trusted certificates.
     """
 
     def __init__(
@@ -116,9 +112,10 @@ class Fetcher:
         agent: str,
         now: Callable[[], datetime],
         chance: Callable[[], float],
-        limits: Limits = Limits(),  # noqa: B008
+        limits: Limits = Limits(),
         resolve: Resolve | None = None,
         wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        network: httpcore2.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._robot = agent.partition("/")[0]
@@ -126,6 +123,7 @@ class Fetcher:
         self._now, self._chance, self._limits, self._wait = now, chance, limits, wait
         self._resolve = resolve or self._look_up
         self._tls = tls
+        self._network = network or httpcore2.AnyIOBackend()
         self._hosts: dict[tuple[str, bool], _Host] = {}
         self._idle = OrderedDict[_Host, None]()
         self._slots = asyncio.Semaphore(limits.at_once)
@@ -192,7 +190,7 @@ class Fetcher:
         }
         if status == 304:
             kept = {n: v for n, v in wish.headers.items() if n in _VALIDATORS.values()} | kept
-        clean = {name: foreign(value) for name, value in headers.items()}
+        clean = {n: foreign(v if v.isascii() else v.encode("latin-1")) for n, v in headers.items()}
         answer = Answer(str(place), status, clean, body, moved, kept)
         if status != 200:
             if not wish.cut and (error := blocked(answer, wants_page=False)):
@@ -211,7 +209,7 @@ class Fetcher:
         except (httpx2.InvalidURL, ValueError):
             target = None
         if not location or target is None:
-            raise _fault(place, "answer", "It redirects without an address that can be read")
+            raise _fault(place, "address", "It redirects without an address that can be read")
         if (place.scheme, target.scheme) == ("https", "http"):
             raise _fault(place, "address", "It redirects from https to http, which is not followed")
         return _checked(str(target), allow_private=wish.allow_private)
@@ -220,40 +218,35 @@ class Fetcher:
         """The pause in seconds that robots.txt asks for; FetchError if it does not allow the address."""
         root = str(place.copy_with(raw_path=b"/robots.txt"))
         async with host.reading_rules:
-            rules = host.rules.get(root)
-            if rules is None or rules.until < self._now():
-                rules = host.rules[root] = await self._read_rules(root, wish)
-        if rules.error is not None:
-            raise FetchError(shown(str(place)), rules.error.kind, rules.error.reason)
-        if rules.robots is None:
+            until, rules = host.rules.get(root, (self._now(), None))
+            if until <= self._now():
+                rules = await self._read_rules(root, wish)
+                host.rules[root] = (self._now() + _ROBOTS_AGE, rules)
+        if isinstance(rules, FetchError):
+            raise _fault(place, rules.kind, rules.reason)
+        if rules is None:
             return 0.0
-        if not rules.robots.can_fetch(str(place), self._robot):
-            raise _fault(
-                place,
-                "robots",
-                f"robots.txt of {place.host} does not allow it. Ask the publisher to allow {self._robot}, "
-                "or remove the source",
-            )
-        return min(rules.robots.crawl_delay(self._robot) or 0.0, self._limits.longest_pause)
+        if not rules.can_fetch(str(place), self._robot):
+            reason = f"robots.txt of {place.host} does not allow it. Ask the publisher to allow"
+            raise _fault(place, "robots", f"{reason} {self._robot}, or remove the source")
+        return min(rules.crawl_delay(self._robot) or 0.0, self._limits.longest_pause)
 
-    async def _read_rules(self, url: str, wish: _Wish) -> _Rules:
-        """robots.txt by RFC 9309: 4xx allows all; nothing is allowed while it cannot be reached."""
-        rules = _Rules(self._now() + _ROBOTS_AGE)
+    async def _read_rules(self, url: str, wish: _Wish) -> Protego | FetchError | None:
+        """robots.txt by RFC 9309: None if there is none; an error while it cannot be reached."""
         plain = replace(wish, headers={"Accept": "text/plain"}, limit=_ROBOTS_SIZE, cut=True)
         try:
             answer = await self._follow(url, plain, robots=False)
         except FetchError as error:
-            # Endless redirects are none; all else is the fault of the whole host.
-            rules.error = error if error.kind != "answer" else None
-            return rules
+            # Endless redirects lead to none; all else is the fault of the whole host.
+            return error if error.kind != "answer" else None
         if answer.status >= 500 or answer.status == 429:
             reason = (
                 f"Its robots.txt answers {answer.status}, so nothing may be read. Try again later"
             )
-            rules.error = FetchError(shown(url), "robots", reason)
-        elif answer.status == 200 and not re.match(rb"\s*(?:\xef\xbb\xbf)?\s*<", answer.body):
-            rules.robots = Protego.parse(_only_ours(answer.body, self._robot.lower()))
-        return rules
+            return FetchError(url, "answer", reason)
+        if answer.status != 200 or re.match(rb"\s*(?:\xef\xbb\xbf)?\s*<", answer.body):
+            return None
+        return Protego.parse(_only_ours(answer.body, self._robot.lower()))
 
     async def _in_turn(
         self, place: httpx2.URL, host: _Host, wish: _Wish, pause: float, seconds: float
@@ -324,7 +317,7 @@ class Fetcher:
         host.connection = httpcore2.AsyncHTTPConnection(
             origin,
             ssl_context=self._tls,
-            network_backend=_Checked(place, self._resolve, allow_private=wish.allow_private),
+            network_backend=_Checked(place, self._resolve, self._network, wish.allow_private),
         )
         return await self._read(place, await host.connection.handle_async_request(request), wish)
 
@@ -337,87 +330,86 @@ class Fetcher:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         whole = response.status == 200 and not wish.cut
         limit = wish.limit if response.status == 200 else _ERROR_SIZE
-        length = headers.get("content-length", "")
         packing = headers.get("content-encoding", "").strip().lower()
         body = _Body(packing, limit)
         try:
-            too_long = whole and length.isdigit() and int(length[:20]) > limit
-            if not too_long and response.status != 101:
-                async with aclosing(response.aiter_stream()) as pieces:
-                    async for piece in pieces:
-                        if too_long := not body.add(piece):
-                            break
-                if whole and not too_long and not body.is_complete():
-                    raise _fault(place, "answer", "Its body ends too early. Try again later")
-        except (zlib.error, brotli.error, LookupError):
+            if whole and int(headers.get("content-length", "0")[:20]) > limit:
+                raise OverflowError
+            async with aclosing(response.aiter_stream()) as pieces:
+                async for piece in pieces:
+                    body.add(piece)
+            body.end()
+        except OverflowError:
             if whole:
-                reason = (
-                    f"Its body cannot be unpacked ({foreign(packing, limit=40)}). Try again later"
-                )
-                raise _fault(place, "answer", reason) from None
+                reason = f"It is larger than {limit / MIB:g} MiB. Set size_limit_mib, or use another address"
+                raise _fault(place, "size", reason) from None
+        except (zlib.error, brotli.error, EOFError, LookupError):
+            if whole:
+                reason = f"Its body is damaged or packed in an unknown way ({foreign(packing, limit=40)})"
+                raise _fault(place, "answer", f"{reason}. Try again later") from None
         finally:
             await response.aclose()
-        if too_long and whole:
-            reason = (
-                f"It is larger than {limit / MIB:g} MiB. Set size_limit_mib, or use another address"
-            )
-            raise _fault(place, "size", reason)
-        return response.status, headers, bytes(body.content)
+        return response.status, headers, bytes(body.content[:limit])
 
     async def _look_up(self, host: str, port: int) -> Sequence[str]:
-        def ask() -> list[str]:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            return [str(address[0]) for *_, address in found]
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return [str(address[0]) for *_, address in found]
 
 
 class _Body:
-    """A body as it comes, unpacked, never much more of it than `limit` bytes."""
+    """A body as it comes, unpacked; OverflowError beyond `limit` bytes, with little more of it held."""
 
     def __init__(self, packing: str, limit: int) -> None:
         self.content = bytearray()
-        self._limit, self._raw = limit, 0
+        self._packing, self._limit, self._raw = packing, limit, 0
         self._brotli = brotli.Decompressor() if packing == "br" else None
         # 32: gzip or zlib, as the first bytes say.
         is_zlib = packing in ("gzip", "x-gzip", "deflate")
         self._zlib = zlib.decompressobj(32 + zlib.MAX_WBITS) if is_zlib else None
-        if packing not in ("", "identity", "br", "gzip", "x-gzip", "deflate"):
-            raise LookupError(packing)
 
-    def add(self, piece: bytes) -> bool:
-        """Whether there was room for it."""
-        self._raw += len(piece)
+    def add(self, piece: bytes) -> None:
         room = self._limit - len(self.content) + 1
         if self._zlib is not None:
             try:
-                self.content += self._zlib.decompress(piece, room)
+                unpacked = self._zlib.decompress(piece, room)
             except zlib.error:
-                if self._raw > len(piece) or self.content:
+                if self._raw:
                     raise
                 self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)  # Deflate without its envelope.
-                self.content += self._zlib.decompress(piece, room)
+                unpacked = self._zlib.decompress(piece, room)
+            if self._zlib.unused_data.startswith(b"\x1f\x8b"):
+                raise zlib.error("packed in several parts")
         elif self._brotli is not None:
-            self.content += self._brotli.process(piece, output_buffer_limit=room)
+            unpacked = self._brotli.process(piece, output_buffer_limit=room)
+        elif self._packing in ("", "identity"):
+            unpacked = piece
         else:
-            self.content += piece
-        has_room = len(self.content) <= self._limit and self._raw <= self._limit
-        del self.content[self._limit :]
-        return has_room
+            raise LookupError(self._packing)
+        self.content += unpacked
+        self._raw += len(piece)
+        if len(self.content) > self._limit or self._raw > self._limit:
+            raise OverflowError
 
-    def is_complete(self) -> bool:
-        packed = self._zlib or self._brotli
-        if packed is None or not self._raw:
-            return True
-        return bool(self._zlib.eof if self._zlib is not None else self._brotli.is_finished())
+    def end(self) -> None:
+        """EOFError if a packed body stops before its end."""
+        is_open = self._zlib is not None and not self._zlib.eof
+        if self._raw and (is_open or (self._brotli and not self._brotli.is_finished())):
+            raise EOFError
 
 
 class _Checked(httpcore2.AsyncNetworkBackend):
     """Looks a name up once, checks every address of it, and connects to one of these."""
 
-    def __init__(self, place: httpx2.URL, resolve: Resolve, *, allow_private: bool) -> None:
-        self._place, self._resolve, self._allow_private = place, resolve, allow_private
-        self._network = httpcore2.AnyIOBackend()
+    def __init__(
+        self,
+        place: httpx2.URL,
+        resolve: Resolve,
+        network: httpcore2.AsyncNetworkBackend,
+        allow_private: bool,
+    ) -> None:
+        self._place, self._resolve = place, resolve
+        self._network, self._allow_private = network, allow_private
 
     async def connect_tcp(
         self,
@@ -434,7 +426,7 @@ class _Checked(httpcore2.AsyncNetworkBackend):
             raise _fault(self._place, "time", f"Looking up {host} takes too long") from None
         for address in addresses:
             if not self._allow_private and not is_public(address):
-                raise _private(self._place)
+                raise _fault(self._place, "address", _PRIVATE)
         for address in addresses[:3]:
             try:
                 return await self._network.connect_tcp(
@@ -470,9 +462,9 @@ def _checked(url: str, *, allow_private: bool) -> httpx2.URL:
         raise _fault(place, "address", "Only http and https are read")
     if place.userinfo:
         raise _fault(place, "address", "An address with a user or password is not read")
-    name = place.raw_host.decode("ascii").removesuffix(".")
-    if place.port == 0 or (place.port or 0) > 65535:
+    if place.port is not None and not 0 < place.port < 65536:
         raise _fault(place, "address", "It has no such port")
+    name = place.raw_host.decode("ascii").removesuffix(".")
     is_v6 = ":" in name and "%" not in name
     if not is_v6 and not _NAME.fullmatch(name):
         raise _fault(place, "address", "Its host is not a name or an IP address")
@@ -483,13 +475,8 @@ def _checked(url: str, *, allow_private: bool) -> httpx2.URL:
             reason = "Its IP address is spelt oddly. Write it like 203.0.113.7"
             raise _fault(place, "address", reason) from None
         if not allow_private and not is_public(name):
-            raise _private(place)
-    return place.copy_with(host=name) if name != place.host and place.host.isascii() else place
-
-
-def _private(place: httpx2.URL) -> FetchError:
-    reason = "It leads to an address inside a network, not on the internet"
-    return _fault(place, "address", f"{reason}. If that is meant, set allow_private = true")
+            raise _fault(place, "address", _PRIVATE)
+    return place.copy_with(host=name) if place.raw_host.endswith(b".") else place
 
 
 def _fault(place: httpx2.URL, kind: str, reason: str) -> FetchError:
@@ -521,6 +508,7 @@ _WORDS = {
     errno.ENETUNREACH: "The network of the server cannot be reached",
     errno.ECONNRESET: "The server closed the connection",
     socket.EAI_NONAME: "No server has this name. Check the address",
+    socket.EAI_NODATA: "No server has this name. Check the address",
     socket.EAI_AGAIN: "The name cannot be looked up now",
 }
 
