@@ -17,7 +17,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from types import MappingProxyType
 from typing import Final, Self
 
 import brotli
@@ -34,7 +33,6 @@ FEEDS: Final = "application/atom+xml, application/rss+xml, application/feed+json
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the IP addresses of a host name; OSError if there are none."""
 
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 _LONGEST_VALIDATOR: Final = 1024
 _ROBOTS_SIZE, _ROBOTS_AGE = 500 * 1024, timedelta(days=1)
@@ -142,7 +140,7 @@ class Fetcher:
         self,
         url: str,
         *,
-        validators: Mapping[str, str] = _NO_HEADERS,
+        validators: Mapping[str, str] | None = None,
         allow_private: bool = False,
         size_limit: int = 5 * MIB,
         robots: bool = True,
@@ -154,7 +152,7 @@ class Fetcher:
         A host that answered 429, or 503 with Retry-After, is not asked again until then: the same answer
         is given. Raises FetchError.
         """
-        headers = {"Accept": accept, **validators}
+        headers = {"Accept": accept, **(validators or {})}
         wish = _Wish(headers, allow_private, size_limit, pause_seconds)
         return await self._follow(url, wish, robots=robots)
 
@@ -173,7 +171,8 @@ class Fetcher:
             if status not in (301, 302, 303, 307, 308):
                 break
             permanent = permanent and status in (301, 308)
-            place = self._next(place, headers, wish)
+            location = headers.get("location", "").encode("latin-1").decode(errors="replace")
+            place = _checked(location, allow_private=wish.allow_private, base=place)
             if str(place) in seen or len(seen) > self._limits.redirects:
                 why = "in a circle" if str(place) in seen else f"more than {len(seen) - 1} times"
                 raise _fault(first, "answer", f"It redirects {why}. Look it up in a browser")
@@ -200,19 +199,6 @@ class Fetcher:
             if status == 429 or (status == 503 and again):
                 host.refusal = (again or self._now() + timedelta(minutes=1), answer)
         return answer
-
-    def _next(self, place: httpx2.URL, headers: Mapping[str, str], wish: _Wish) -> httpx2.URL:
-        """Where a redirect leads; it is checked like any address."""
-        location = headers.get("location", "").encode("latin-1").decode(errors="replace")
-        try:
-            target = place.join(location)
-        except (httpx2.InvalidURL, ValueError):
-            target = None
-        if not location or target is None:
-            raise _fault(place, "address", "It redirects without an address that can be read")
-        if (place.scheme, target.scheme) == ("https", "http"):
-            raise _fault(place, "address", "It redirects from https to http, which is not followed")
-        return _checked(str(target), allow_private=wish.allow_private)
 
     async def _pause_by_rules(self, place: httpx2.URL, host: _Host, wish: _Wish) -> float:
         """The pause in seconds that robots.txt asks for; FetchError if it does not allow the address."""
@@ -300,7 +286,7 @@ class Fetcher:
             headers=[
                 (b"Host", place.netloc),
                 (b"User-Agent", self._agent.encode("latin-1", "replace")),
-                (b"Accept-Encoding", b"gzip, deflate, br"),
+                (b"Accept-Encoding", b"gzip, br"),
                 *((name.encode(), value.encode("latin-1")) for name, value in wish.headers.items()),
             ],
             extensions={"timeout": times},
@@ -371,13 +357,7 @@ class _Body:
     def add(self, piece: bytes) -> None:
         room = self._limit - len(self.content) + 1
         if self._zlib is not None:
-            try:
-                unpacked = self._zlib.decompress(piece, room)
-            except zlib.error:
-                if self._raw:
-                    raise
-                self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)  # Deflate without its envelope.
-                unpacked = self._zlib.decompress(piece, room)
+            unpacked = self._zlib.decompress(piece, room)
             if self._zlib.unused_data.startswith(b"\x1f\x8b"):
                 raise zlib.error("packed in several parts")
         elif self._brotli is not None:
@@ -452,30 +432,40 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not any(ip in net for net in _NOT_FEEDS)
 
 
-def _checked(url: str, *, allow_private: bool) -> httpx2.URL:
-    """The address as it is asked for, without fragment; FetchError if it must not be asked for."""
+def _checked(url: str, *, allow_private: bool, base: httpx2.URL | None = None) -> httpx2.URL:
+    """The address as it is asked for, without fragment; FetchError if it must not be asked for.
+
+    With `base` it is where that one redirects to.
+    """
     try:
-        place = httpx2.URL(url.strip()).copy_with(fragment=None)
-    except (httpx2.InvalidURL, ValueError, TypeError):
+        plain = url.partition("#")[0].strip()
+        place = base.join(plain) if base else httpx2.URL(plain)
+    except (httpx2.InvalidURL, ValueError):
         raise FetchError(shown(url), "address", "It is not an address that can be read") from None
-    if place.scheme not in _PORTS:
-        raise _fault(place, "address", "Only http and https are read")
-    if place.userinfo:
-        raise _fault(place, "address", "An address with a user or password is not read")
-    if place.port is not None and not 0 < place.port < 65536:
-        raise _fault(place, "address", "It has no such port")
     name = place.raw_host.decode("ascii").removesuffix(".")
     is_v6 = ":" in name and "%" not in name
-    if not is_v6 and not _NAME.fullmatch(name):
-        raise _fault(place, "address", "Its host is not a name or an IP address")
+    is_spelt_well = True
     if is_v6 or _NUMBER.fullmatch(name):
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            reason = "Its IP address is spelt oddly. Write it like 203.0.113.7"
-            raise _fault(place, "address", reason) from None
-        if not allow_private and not is_public(name):
-            raise _fault(place, "address", _PRIVATE)
+            is_spelt_well = False
+    for is_good, reason in (
+        (url.strip(), "It redirects without an address"),
+        (place.scheme in _PORTS, "Only http and https are read"),
+        (not place.userinfo, "An address with a user or password is not read"),
+        (place.port is None or 0 < place.port < 65536, "It has no such port"),
+        (is_v6 or _NAME.fullmatch(name), "Its host is not a name or an IP address"),
+        (is_spelt_well, "Its IP address is spelt oddly. Write it like 203.0.113.7"),
+        (
+            place.scheme == "https" or base is None or base.scheme == "http",
+            "It is a redirect from https to http, which is not followed",
+        ),
+    ):
+        if not is_good:
+            raise _fault(place, "address", reason)
+    if not allow_private and (is_v6 or _NUMBER.fullmatch(name)) and not is_public(name):
+        raise _fault(place, "address", _PRIVATE)
     return place.copy_with(host=name) if place.raw_host.endswith(b".") else place
 
 
@@ -487,28 +477,20 @@ def _only_ours(body: bytes, robot: str) -> str:
     """A robots.txt with the names of other robots made one: thousands of them would take minutes."""
     lines = []
     for line in body.decode(errors="replace").splitlines():
-        found = re.match(r"\s*user[- ]?agent[\s:]+([^\s/*#]*)(\*?)", line, re.IGNORECASE)
-        if found:
-            name = found[1].lower()
-            line = f"User-agent: {name if name == robot else '*' if found[2] and not name else '-'}"
-        lines.append(line)
+        found = re.match(r"\s*user[- ]?agent[\s:]+([^\s/#]+)", line, re.IGNORECASE)
+        name = found[1].lower() if found else ""
+        lines.append(f"User-agent: {name if name in (robot, '*') else '-'}" if found else line)
     return "\n".join(lines)
 
 
-_NETWORK: Final = (
-    httpcore2.TimeoutException,
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.ConnectionNotAvailable,
-    OSError,
-)
+_NETWORK = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError)
+_NO_NAME: Final = "No server has this name. Check the address"
 _WORDS = {
     errno.ECONNREFUSED: "The server refuses connections",
     errno.EHOSTUNREACH: "The server cannot be reached",
     errno.ENETUNREACH: "The network of the server cannot be reached",
-    errno.ECONNRESET: "The server closed the connection",
-    socket.EAI_NONAME: "No server has this name. Check the address",
-    socket.EAI_NODATA: "No server has this name. Check the address",
+    socket.EAI_NONAME: _NO_NAME,
+    socket.EAI_NODATA: _NO_NAME,
     socket.EAI_AGAIN: "The name cannot be looked up now",
 }
 

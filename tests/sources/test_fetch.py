@@ -246,11 +246,6 @@ def test_robots_txt_may_ask_for_a_longer_pause_within_bounds():
 # Bodies
 
 
-def raw_deflate(data: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return packer.compress(data) + packer.flush()
-
-
 def packed(packing: str, body: bytes) -> Reply:
     return Reply(body, headers={"Content-Encoding": packing})
 
@@ -261,7 +256,6 @@ def packed(packing: str, body: bytes) -> Reply:
         ("gzip", gzip.compress),
         ("X-GZIP", gzip.compress),
         ("deflate", zlib.compress),
-        ("deflate", raw_deflate),
         ("br", brotli.compress),
         ("identity", bytes),
     ],
