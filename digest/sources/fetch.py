@@ -43,7 +43,7 @@ _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)", re.IGNORECASE)
 """A host that ends like this is an IP address (WHATWG URL), in whatever spelling."""
-_NOT_FEEDS = [
+_ELSEWHERE = [
     ipaddress.ip_network(net)
     for net in ("192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2002::/16", "3fff::/20")
 ]
@@ -157,7 +157,7 @@ class Fetcher:
         return await self._follow(url, wish, robots=robots)
 
     async def _follow(self, url: str, wish: _Wish, *, robots: bool) -> Answer:
-        place = _checked(url, allow_private=wish.allow_private)
+        place = _usable(url, allow_private=wish.allow_private)
         first, permanent, seen = place, True, {str(place)}
         seconds = self._limits.total
         while True:
@@ -172,7 +172,7 @@ class Fetcher:
                 break
             permanent = permanent and status in (301, 308)
             location = headers.get("location", "").encode("latin-1").decode(errors="replace")
-            place = _checked(location, allow_private=wish.allow_private, base=place)
+            place = _usable(location, allow_private=wish.allow_private, base=place)
             if str(place) in seen or len(seen) > self._limits.redirects:
                 why = "in a circle" if str(place) in seen else f"more than {len(seen) - 1} times"
                 raise _fault(first, "answer", f"It redirects {why}. Look it up in a browser")
@@ -287,7 +287,7 @@ class Fetcher:
                 (b"Host", place.netloc),
                 (b"User-Agent", self._agent.encode("latin-1", "replace")),
                 (b"Accept-Encoding", b"gzip, br"),
-                *((name.encode(), value.encode("latin-1")) for name, value in wish.headers.items()),
+                *((n.encode(), v.encode("latin-1", "replace")) for n, v in wish.headers.items()),
             ],
             extensions={"timeout": times},
         )
@@ -303,7 +303,9 @@ class Fetcher:
         host.connection = httpcore2.AsyncHTTPConnection(
             origin,
             ssl_context=self._tls,
-            network_backend=_Checked(place, self._resolve, self._network, wish.allow_private),
+            network_backend=_CheckedNetwork(
+                place, self._resolve, self._network, wish.allow_private
+            ),
         )
         return await self._read(place, await host.connection.handle_async_request(request), wish)
 
@@ -378,7 +380,7 @@ class _Body:
             raise EOFError
 
 
-class _Checked(httpcore2.AsyncNetworkBackend):
+class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
     """Looks a name up once, checks every address of it, and connects to one of these."""
 
     def __init__(
@@ -429,10 +431,10 @@ def is_public(address: str) -> bool:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
         if ip not in _GLOBAL_V6 or ip.scope_id is not None:
             return False
-    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _NOT_FEEDS)
+    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _ELSEWHERE)
 
 
-def _checked(url: str, *, allow_private: bool, base: httpx2.URL | None = None) -> httpx2.URL:
+def _usable(url: str, *, allow_private: bool, base: httpx2.URL | None = None) -> httpx2.URL:
     """The address as it is asked for, without fragment; FetchError if it must not be asked for.
 
     With `base` it is where that one redirects to.

@@ -27,7 +27,7 @@ class Reply:
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.pieces:
             lines.append("Connection: close")
-        elif self.status not in (204, 304):
+        elif self.status not in (204, 304) and "Content-Length" not in self.headers:
             lines.append(f"Content-Length: {len(self.body)}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
@@ -46,9 +46,14 @@ class Site:
     open_now: int = 0
     open_most: int = 0
     hang_up: bool = False
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def paths(self) -> list[str]:
         return [one.path for one in self.asked]
+
+    async def seen_off(self) -> None:
+        """Wait until a client hung up."""
+        await self.gone.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -61,6 +66,7 @@ class Site:
             pass
         finally:
             self.open_now -= 1
+            self.gone.set()
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
