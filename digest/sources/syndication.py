@@ -36,7 +36,9 @@ _STAMP = timedelta(seconds=2)
 _NOW = timedelta(minutes=10)
 _SHORT, _LONG = 15, 150
 """Words from which a content, and a summary, can be the whole text."""
-_LONGEST_SAMPLE = 200_000
+_SAMPLE = 10_000
+"""Characters of a body that are looked at: to take deeply nested HTML apart takes quadratic time."""
+_MOST_ITEMS = 5_000
 _LONGEST_ADDRESS = 2_000
 _SAFE = "/%:@!$&'()*+,;=~?[]"
 _FULL_TEXTS = ("yandex_full-text", "turbo_content")
@@ -75,8 +77,11 @@ _RELATIVE = re.compile(
 )
 _MAIL = re.compile(r"(?:mailto:)?[\w.+%'-]{1,64}@[\w.-]{1,253}")
 _SIGNATURE = re.compile(r"\s*The post .{1,300} (?:appeared first|first appeared) on .{1,200}$")
+_FEED = re.compile(r"/(?:rss|feed|atom)/?(?:\?|$)|[./](?:rss|atom|rdf)(?:\.xml)?$", re.IGNORECASE)
+_COMMENTS = re.compile("comment|коммент", re.IGNORECASE)
 _LANGUAGES = {"eng": "en", "rus": "ru", "tuk": "tk", "tur": "tr", "english": "en", "russian": "ru"}
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS = (b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun")
+_DAY = rb"(?i:mon|tues|wednes|thurs|fri|satur|sun)day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def read_feed(
             reason = f"This is {what}, not a feed. `digest sources add {url}` looks for its feeds."
             raise DocumentError(url, reason)
         own = _language(head.get("language"))
-        items = [_item(entry, url, now, zone, language, own) for entry in entries]
+        items = [_item(entry, url, now, zone, language, own) for entry in entries[:_MOST_ITEMS]]
         ttl = str(head.get("ttl") or "").strip()
         return Feed(
             title=_title(head),
@@ -135,15 +140,9 @@ def read_feed(
             items=tuple(_told_apart(_unstamped(items, _moment(head, "updated"), now))),
             ttl=timedelta(minutes=int(ttl)) if re.fullmatch("[1-9][0-9]{0,5}", ttl) else None,
             skip_hours=frozenset(
-                int(hour) % 24
-                for hour in _listed(body, b"skipHours", "hour")
-                if re.fullmatch("[0-9]{1,2}", hour)
+                int(hour) % 24 for hour in _skipped(body, b"skipHours", rb"\d\d?")
             ),
-            skip_days=frozenset(
-                _DAYS.index(day[:3].lower())
-                for day in _listed(body, b"skipDays", "day")
-                if day[:3].lower() in _DAYS
-            ),
+            skip_days=frozenset(_DAYS.index(day) for day in _skipped(body, b"skipDays", _DAY)),
         )
     except DocumentError:
         raise
@@ -176,22 +175,16 @@ def find_feeds(html: bytes, url: str) -> list[tuple[str, str]]:
     for node in page.iter("link", "a"):
         kind = str(node.get("type") or "").partition(";")[0].strip().lower()
         address = _absolute(str(node.get("href") or ""), base)
-        is_feed = kind in _MEDIA_TYPES or (
-            node.tag == "a"
-            and re.search(
-                r"/(?:rss|feed|atom)/?(?:\?|$)|[./](?:rss|atom|rdf)(?:\.xml)?$", address or ""
-            )
-        )
-        if node.tag == "link" and "alternate" not in str(node.get("rel") or "").lower().split():
-            is_feed = False
+        if node.tag == "a":
+            is_feed = kind in _MEDIA_TYPES or _FEED.search(address or "") is not None
+        else:
+            is_feed = kind in _MEDIA_TYPES and "alternate" in str(node.get("rel") or "").lower()
         if address and is_feed:
             title = foreign(str(node.get("title") or node.text_content() or ""), limit=200)
             found.setdefault(address, title)
     if not found:
         return [(urljoin(url, "/" + place), "") for place in _PLACES]
-    return sorted(
-        found.items(), key=lambda one: bool(re.search("(?i)comment|коммент", " ".join(one)))
-    )
+    return sorted(found.items(), key=lambda one: _COMMENTS.search(" ".join(one)) is not None)
 
 
 def read_opml(data: bytes) -> list[tuple[str, str, str]]:
@@ -214,11 +207,8 @@ def read_opml(data: bytes) -> list[tuple[str, str, str]]:
         values = {str(name).lower(): foreign(str(value)) for name, value in node.attrib.items()}
         if (address := _absolute(values.get("xmlurl", ""), "")) is None:
             continue
-        above = [
-            str(one.get("text") or one.get("title") or "")
-            for one in node.iterancestors("{*}outline")
-        ]
-        folder = "/".join(foreign(name, limit=100) for name in reversed(above) if name.strip())
+        above = [one.get("text") or one.get("title") for one in node.iterancestors("{*}outline")]
+        folder = "/".join(foreign(str(name), limit=100) for name in reversed(above) if name)
         title = values.get("title") or values.get("text") or ""
         feeds.setdefault(address, (title, address, folder))
     return list(feeds.values())
@@ -235,13 +225,8 @@ def write_opml(feeds: Iterable[tuple[str, str, str]], title: str) -> bytes:
     for name, address, folder in feeds:
         if folder not in folders:
             folders[folder] = etree.SubElement(body, "outline", text=folder)
-        outline = {
-            "type": "rss",
-            "text": name or address,
-            "title": name or address,
-            "xmlUrl": address,
-        }
-        etree.SubElement(folders[folder], "outline", outline)
+        values = {"type": "rss", "text": name or address, "xmlUrl": address}
+        etree.SubElement(folders[folder], "outline", values)
     return bytes(etree.tostring(opml, encoding="UTF-8", xml_declaration=True, pretty_print=True))
 
 
@@ -270,30 +255,27 @@ def _readable(body: bytes, content_type: str) -> tuple[bytes, dict[str, str]]:
 def _fast_feed(body: bytes) -> tuple[_Values | None, list[_Values]] | None:
     """The feed by fastfeedparser, None if the answer could be another one than feedparser's."""
     root = _ROOT.match(body)
-    if root is None or (
-        b"encoding=" in root[0] and not re.search(rb"(?i)encoding=.utf-8", root[0])
-    ):
+    if root is None or re.search(rb"(?i)encoding=(?!.utf-8)", root[0]):
         return None
     first, *others = body.split(b"<![CDATA[")
     if any(b"]]>" not in part for part in others):
         return None
     plain = first + b"".join(part.partition(b"]]>")[2] for part in others)
     is_atom = root["atom"] is not None
-    items = plain.count(b"<entry>" if is_atom else b"<item>")
-    start = plain.find(b"<entry>" if is_atom else b"<item>")
-    inside = plain[start:]
-    if start < 0 or (_ODD_ATOM if is_atom else _ODD).search(plain) or b"xml:lang" in inside:
-        return None
+    start, tag, odd = plain.find(b"<item>"), b"<item>", _ODD
     if is_atom:
-        dates = _ATOM_DATE.findall(inside)
-        counted = inside.count(b"<published"), inside.count(b"<updated")
-        if counted != (items, items) or len(dates) != 2 * items or inside.count(b"<author") > items:
-            return None
-    elif not (
-        len(_RSS_DATE.findall(inside)) == inside.count(b"<pubDate") == items
-        and max(inside.count(b"<dc:creator"), inside.count(b"<link>"), inside.count(b"<title"))
-        <= items
-    ):
+        start, tag, odd = plain.find(b"<entry>"), b"<entry>", _ODD_ATOM
+    inside = plain[start:]
+    if start < 0 or odd.search(plain) or b"xml:lang" in inside:
+        return None
+    items = inside.count(tag)
+    dates = (_ATOM_DATE if is_atom else _RSS_DATE).findall(inside)
+    most = [inside.count(one) for one in (b"<author>", b"<dc:creator>", b"<link>", b"<title>")]
+    stated = [inside.count(one) for one in (b"<published>", b"<updated>", b"<pubDate>")]
+    # Items of one date, or without one, are those that feeds make up.
+    if stated != ([items, items, 0] if is_atom else [0, 0, items]) or len(dates) != sum(stated):
+        return None
+    if max(most) > items or (items > 1 and len({*dates}) == 1):
         return None
     from xml.parsers.expat import ExpatError, ParserCreate
 
@@ -309,14 +291,14 @@ def _fast_feed(body: bytes) -> tuple[_Values | None, list[_Values]] | None:
         for name in ("language", "ttl"):
             value = re.search(rf"<{name}>\s*([\w-]{{1,20}})\s*</{name}>".encode(), plain[:start])
             head[name] = value[1].decode() if value else None
-    entries: list[dict[str, Any]] = read["entries"]
+    entries = read["entries"]
     for entry in entries:
         description = entry.get("description") or ""
         content = [one for one in entry.get("content", ()) if one["value"].strip() != description]
         if is_atom and re.search("[<&]", entry.get("title", "")):
             return None
         entry |= {"content": content, "summary": description, "exact": is_atom}
-    return head | {"version": "atom" if is_atom else "rss"}, entries
+    return head, entries
 
 
 def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, list[_Values]]:
@@ -327,12 +309,10 @@ def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, lis
         io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
     )
     # Its own lookup gives one field for another that is missing.
-    head, entries = dict(read["feed"]), list(read["entries"])
     version = dict.get(read, "version") or ""
     exact = {"exact": version.startswith("atom")}
-    return (head | {"version": version}) if version or entries else None, [
-        dict(entry) | exact for entry in entries
-    ]
+    entries: list[_Values] = [dict(entry) | exact for entry in read["entries"]]
+    return dict(read["feed"]) if version or entries else None, entries
 
 
 def _json_feed(body: bytes) -> tuple[_Values | None, list[_Values]]:
@@ -341,14 +321,11 @@ def _json_feed(body: bytes) -> tuple[_Values | None, list[_Values]]:
     if not isinstance(read.get("items"), list):
         return None, []
     entries: list[_Values] = []
-    for item in read["items"]:
-        if not isinstance(item, dict):
-            continue
+    for item in _dicts(read["items"]):
         texts: dict[str, Any] = {
             name: str(value) for name, value in item.items() if isinstance(value, str | int | float)
         }
-        authors = item.get("authors") or [item.get("author")]
-        pictures = [{"url": texts.get("image") or texts.get("banner_image"), "medium": "image"}]
+        picture = texts.get("image") or texts.get("banner_image") or ""
         entries.append(
             texts
             | {
@@ -363,20 +340,17 @@ def _json_feed(body: bytes) -> tuple[_Values | None, list[_Values]]:
                 "summary_detail": {"type": "text/plain"},
                 "published": texts.get("date_published"),
                 "updated": texts.get("date_modified"),
-                "authors": [one for one in authors if isinstance(one, dict)],
+                "authors": _dicts(item.get("authors") or [item.get("author")]),
                 "tags": [{"term": tag} for tag in item.get("tags") or () if isinstance(tag, str)],
-                "media_content": [one for one in pictures if one["url"]],
-                "enclosures": [
-                    one for one in item.get("attachments") or () if isinstance(one, dict)
-                ],
+                "media_content": [{"url": picture, "medium": "image"}],
+                "enclosures": _dicts(item.get("attachments") or ()),
             }
         )
-    head = {
-        "title": read.get("title"),
-        "link": read.get("home_page_url"),
-        "language": read.get("language"),
-    }
-    return head | {"version": "json"}, entries
+    return read | {"link": read.get("home_page_url")}, entries
+
+
+def _dicts(values: Iterable[Any]) -> list[dict[str, Any]]:
+    return [one for one in values if isinstance(one, dict)]
 
 
 def _item(
@@ -393,15 +367,15 @@ def _item(
     html, text, complete, base = _body(entry, url)
     guid = foreign(str(entry.get("id") or ""), limit=_LONGEST_ADDRESS) or None
     link = str(entry.get("link") or "").strip()
-    if link == guid and not re.match("https?://|/", link):
+    if link == guid and not re.match("(?i)https?://|/", link):
         link = ""  # a number that feedparser takes for a relative address
     words = blake2b(f"{title}\n{text}".encode(), digest_size=16).hexdigest()
-    named = [str(one.get("name") or "") for one in entry.get("authors") or ()]
-    author = (
-        ", ".join(filter(None, named)) if named[1:] else str(entry.get("author") or "".join(named))
-    )
-    author = _MAIL.sub("", foreign(author))
+    named = [str(one["name"]) for one in entry.get("authors") or () if one.get("name")]
+    author = ", ".join(named) if named[1:] else str(entry.get("author") or "".join(named))
+    author = _text(_MAIL.sub("", foreign(author)))
     terms = (str(tag.get("label") or tag.get("term") or "") for tag in entry.get("tags") or ())
+    terms = (foreign(_text(term), limit=100) for term in terms)
+    own_language = _language(entry.get("language") or detail.get("language"))
     dated = "published" if entry.get("published") else "updated"
     return FoundItem(
         key=f"words:{words}",
@@ -410,21 +384,17 @@ def _item(
         complete=complete,
         url=_absolute(link, _joined(url, detail.get("base"))),
         guid=guid,
-        author=foreign(_text(author), limit=200).strip(" ()<>[],;:-\"'") or None,
+        author=foreign(author, limit=200).strip(" ()<>[],;:-\"'") or None,
         published=_known(_moment(entry, dated), str(entry.get(dated) or ""), now, zone),
         updated=_moment(entry, "updated"),
-        language=language
-        or _language(entry.get("language") or detail.get("language"))
-        or feed_language,
-        categories=tuple(
-            dict.fromkeys(filter(None, (foreign(_text(term), limit=100) for term in terms)))
-        )[:50],
+        language=language or own_language or feed_language,
+        categories=tuple(dict.fromkeys(filter(None, terms)))[:50],
         picture=_picture(entry, base),
     )
 
 
 def _title(values: _Values) -> str:
-    """Plain text: markup is removed, and entities are decoded as often as it takes, unless it is Atom's text."""
+    """Plain text without markup; entities are decoded twice, unless the format says it has none."""
     text = str(values.get("title") or "")[:10_000]
     kind = (values.get("title_detail") or {}).get("type", "")
     if "html" in kind or is_markup(text):
@@ -444,26 +414,20 @@ def _text(html: str) -> str:
 
 
 def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
-    """The best body as HTML and text, whether it is the whole text, and the address that its links start from."""
+    """The best body as HTML, its beginning as text, whether it is the whole text, and its base."""
     summary, detail = str(entry.get("summary") or ""), entry.get("summary_detail") or {}
-    contents = [
-        one
-        for one in entry.get("content") or ()
-        if re.search("html|plain", one.get("type") or "html")
-    ]
+    contents = entry.get("content") or []
+    contents = [one for one in contents if re.search("html|plain", one.get("type") or "html")]
     contents += [{"value": entry[name]} for name in _FULL_TEXTS if entry.get(name)]
     best: _Values = max(contents, key=lambda one: len(one["value"]), default={})
     full = str(best.get("value") or "")
     if not full or len(full) < len(summary):
         full, best, contents = summary, detail, []
-    text = _SIGNATURE.sub("", _text(full[:_LONGEST_SAMPLE]))
-    is_cut = without_cut(text) is not None or without_ellipsis(text) is not None
-    words = text.count(" ") + 1
-    is_more = (
-        bool(contents)
-        and words >= _SHORT
-        and (len(full) > 2 * len(summary) or text != _text(summary[:_LONGEST_SAMPLE]))
-    )
+    text = _text(full[:_SAMPLE])
+    end = _SIGNATURE.sub("", _text(full[-_SAMPLE:]))
+    is_cut = without_cut(end) is not None or without_ellipsis(end) is not None
+    is_more = contents and (len(full) > 2 * len(summary) or text != _text(summary[:_SAMPLE]))
+    is_whole = not is_cut and text.count(" ") >= (_SHORT if is_more else _LONG)
     if "plain" in (best.get("type") or ""):
         full = "\n".join(
             f"<p>{escape(part.strip())}</p>" for part in re.split(r"\n\s*\n", full) if part.strip()
@@ -473,7 +437,7 @@ def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
         lambda found: f"{found[1]}{found[2]}{escape(_joined(base, unescape(found[3])))}{found[2]}",
         full,
     )
-    return full, text, not is_cut and (is_more or words >= _LONG), base
+    return full, text, is_whole, base
 
 
 def _picture(entry: _Values, base: str) -> Picture | None:
@@ -522,12 +486,9 @@ def _moment(values: _Values, key: str) -> datetime | None:
 
 def _known(moment: datetime | None, stated: str, now: datetime, zone: ZoneInfo) -> KnownDate:
     """The day that `stated` states, unless it is in the future or names no day."""
-    if (
-        moment is None
-        or moment.date() < _OLDEST
-        or moment > now + timedelta(days=1)
-        or _NO_DAY.fullmatch(stated)
-    ):
+    if moment is None or moment.date() < _OLDEST or _NO_DAY.fullmatch(stated):
+        return UNDATED
+    if moment > now + timedelta(days=1):
         return UNDATED
     if _HOUR.search(stated) is None:
         return KnownDate(moment.date(), DateSource.STATED)
@@ -537,26 +498,20 @@ def _known(moment: datetime | None, stated: str, now: datetime, zone: ZoneInfo) 
 def _unstamped(items: list[FoundItem], built: datetime | None, now: datetime) -> list[FoundItem]:
     """The items, without their days if these are only the moment at which the feed was made."""
     times = [one.published.time for one in items if one.published.time is not None]
-    if (
-        len(times) < 2
-        or max(times) - min(times) > _STAMP
-        or not (times[0].minute or times[0].second)
-    ):
-        return items  # a full hour is that of dates without one
-    is_made = built is not None and abs(built - times[0]) <= _STAMP
-    if (
-        is_made
-        or abs(now - times[0]) <= _NOW
-        or all(one.updated == one.published.time for one in items)
-    ):
-        return [replace(one, published=UNDATED) for one in items]
-    return items
+    if len(times) < 2 or max(times) - min(times) > _STAMP:
+        return items
+    first = times[0]
+    is_made = (built and abs(built - first) <= _STAMP) or abs(now - first) <= _NOW
+    if not (is_made or all(one.updated == one.published.time for one in items)):
+        return items
+    is_day = first.minute == first.second == 0  # as dates without an hour are written
+    return items if is_day else [replace(one, published=UNDATED) for one in items]
 
 
-def _told_apart(items: Iterable[FoundItem]) -> Iterator[FoundItem]:
-    """The items with keys: the guid, unless items at several addresses have it; else the address, unless
-    several items have it. A fragment counts where nothing else tells two addresses apart."""
-    items = list(items)
+def _told_apart(items: list[FoundItem]) -> Iterator[FoundItem]:
+    """The items with keys: the guid, unless items at several addresses have it; else the address,
+    unless several items have it. A fragment counts where nothing else tells two addresses apart.
+    """
     guids = Counter(guid for guid, _ in {(one.guid, one.url) for one in items})
     pages = Counter(url.partition("#")[0] for url in {one.url or "" for one in items})
     shared = Counter(url for url, _ in {(one.url, one.key) for one in items})
@@ -579,31 +534,19 @@ def _absolute(url: str, base: str) -> str | None:
     if parts.scheme not in ("http", "https") or not host or not 0 < len(url) <= _LONGEST_ADDRESS:
         return None
     host = f"[{host}]" if ":" in host else host
-    query = "&".join(
-        part for part in parts.query.split("&") if not _is_tracker(part.partition("=")[0])
-    )
-    netloc = (
-        host
-        if port is None or (parts.scheme, port) in (("http", 80), ("https", 443))
-        else f"{host}:{port}"
-    )
-    return urlunsplit(
-        (
-            parts.scheme,
-            netloc,
-            *(quote(part, safe=_SAFE) for part in (parts.path, query, parts.fragment)),
-        )
-    )
+    if port is not None and (parts.scheme, port) not in (("http", 80), ("https", 443)):
+        host = f"{host}:{port}"
+    query = "&".join(one for one in parts.query.split("&") if not _is_tracker(one.split("=")[0]))
+    rest = (quote(part, safe=_SAFE) for part in (parts.path, query, parts.fragment))
+    return urlunsplit((parts.scheme, host, *rest))
 
 
 @lru_cache(1_000)
 def _is_tracker(name: str) -> bool:
     from courlan import clean_url
 
-    return (
-        name != ""
-        and clean_url(f"https://example.org/a?{quote(name)}=1") == "https://example.org/a"
-    )
+    bare = "https://example.org/a"
+    return name != "" and clean_url(f"{bare}?{quote(name, safe='%')}=1") == bare
 
 
 def _joined(base: str, url: object) -> str:
@@ -620,8 +563,7 @@ def _language(code: object) -> str | None:
     return _LANGUAGES.get(name, name if len(name) == 2 else None)
 
 
-def _listed(body: bytes, name: bytes, part: str) -> list[str]:
+def _skipped(body: bytes, name: bytes, value: bytes) -> list[bytes]:
     """The values in the first element of that name."""
-    start = body.find(b"<" + name + b">")
-    inside = body[start : start + 2_000].partition(b"</" + name)[0] if start >= 0 else b""
-    return re.findall(rf"<{part}>\s*(\w+)\s*</{part}>", inside.decode("ascii", "replace"))
+    inside = body.partition(b"<" + name + b">")[2][:2_000].partition(b"</" + name)[0]
+    return [day[:3].lower() for day in re.findall(rb">\s*(" + value + rb")\s*<", inside)]
