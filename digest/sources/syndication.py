@@ -37,7 +37,7 @@ _NOW = timedelta(minutes=10)
 _SHORT, _LONG = 15, 150
 """Words from which a content, and a summary, can be the whole text."""
 _SAMPLE = 10_000
-"""Characters of a body that are looked at: to take deeply nested HTML apart takes quadratic time."""
+"""Characters of a text that are looked at: nh3 takes quadratic time where HTML is nested deeply."""
 _MOST_ITEMS = 5_000
 _LONGEST_ADDRESS = 2_000
 _SAFE = "/%:@!$&'()*+,;=~?[]"
@@ -70,6 +70,7 @@ _ATOM_DATE = re.compile(
 _HOUR = re.compile(r"\d:\d\d|\dT\d")
 _NO_DAY = re.compile(r"\s*\d{4}(?:-\d\d)?\s*")
 _BLOCK = re.compile(r"</?(?:p|div|li|h\d|br|tr|td|blockquote)\b", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 _RELATIVE = re.compile(
     r"(<[a-z][^<>]{0,300}?\s(?:href|src|poster)\s*=\s*)([\"'])(?![a-zA-Z][\w+.-]*:|#)([^\"'<>]{0,2000})\2",
@@ -395,7 +396,7 @@ def _item(
 
 def _title(values: _Values) -> str:
     """Plain text without markup; entities are decoded twice, unless the format says it has none."""
-    text = str(values.get("title") or "")[:10_000]
+    text = str(values.get("title") or "")[:_SAMPLE]
     kind = (values.get("title_detail") or {}).get("type", "")
     if "html" in kind or is_markup(text):
         text = _text(text)
@@ -405,12 +406,17 @@ def _title(values: _Values) -> str:
 
 
 def _text(html: str) -> str:
-    """The words of HTML, in one line."""
+    """The words of a line that may be HTML; its scripts and styles are none."""
     if "<" in html:
         import nh3
 
-        html = nh3.clean(_BLOCK.sub(r" \g<0>", html), tags=set())
+        html = nh3.clean(_BLOCK.sub(r" \g<0>", html[:_SAMPLE]), tags=set())
     return " ".join(unescape(html).split())
+
+
+def _gist(html: str) -> str:
+    """The words of a body, good enough to count and compare them; quick, however deep it is nested."""
+    return " ".join(unescape(_TAG.sub(" ", html)).split())
 
 
 def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
@@ -423,10 +429,10 @@ def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
     full = str(best.get("value") or "")
     if not full or len(full) < len(summary):
         full, best, contents = summary, detail, []
-    text = _text(full[:_SAMPLE])
-    end = _SIGNATURE.sub("", _text(full[-_SAMPLE:]))
+    text, gist = _gist(full[:_SAMPLE]), _gist(summary[:_SAMPLE])
+    end = _SIGNATURE.sub("", text if len(full) <= _SAMPLE else _gist(full[-_SAMPLE:]))
     is_cut = without_cut(end) is not None or without_ellipsis(end) is not None
-    is_more = contents and (len(full) > 2 * len(summary) or text != _text(summary[:_SAMPLE]))
+    is_more = contents and text != gist
     is_whole = not is_cut and text.count(" ") >= (_SHORT if is_more else _LONG)
     if "plain" in (best.get("type") or ""):
         full = "\n".join(
@@ -551,8 +557,11 @@ def _is_tracker(name: str) -> bool:
 
 def _joined(base: str, url: object) -> str:
     """The address absolute, "" where it is none."""
+    address = str(url or "")
+    if address.startswith(("http://", "https://")) or not address:
+        return address or base
     with suppress(ValueError):
-        return urljoin(base, str(url or ""))
+        return urljoin(base, address)
     return ""
 
 
