@@ -95,3 +95,272 @@ def test_page_of_each_system(shape: str, language: str) -> None:
     assert copy["p4"] not in item.html or shape == "newspaper"
     assert item.complete
     assert item.language in (language, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "day", "hour"),
+    [
+        ("2026-11-12", 12, None),
+        ("2026-11-12T00:00:00+05:00", 12, None),
+        ("2026-11-12T01:15:00+0500", 12, "2026-11-11T20:15:00+00:00"),
+        ("2026-11-12 13:15:00", 12, "2026-11-12T08:15:00+00:00"),
+        ("2026-11-12T08:15:00.123456789Z", 12, "2026-11-12T08:15:00+00:00"),
+        ("2026/11/12 08:15:00 UTC", 12, "2026-11-12T08:15:00+00:00"),
+        ("20261112T081500Z", 12, "2026-11-12T08:15:00+00:00"),
+        ("20261112", 12, None),
+        ("1794471300", 12, "2026-11-12T08:15:00+00:00"),
+        ("1794471300000", 12, "2026-11-12T08:15:00+00:00"),
+        ("Thu, 12 Nov 2026 13:15:00 +0500", 12, "2026-11-12T08:15:00+00:00"),
+        ("12 ноября 2026, 13:15", 12, None),
+        ("November 12, 2026", 12, None),
+        ("2026-11-30T18:00:00", 30, None),
+        ("2026-11-30T18:00:00Z", None, None),
+        ("11/10/2026", None, None),
+        ("2026-13-45", None, None),
+        ("2026-11", None, None),
+        ("2027-01-01", None, None),
+        ("1970-01-01", None, None),
+        ("9" * 13, None, None),
+        ("", None, None),
+    ],
+)
+def test_forms_of_dates(words: str, day: int | None, hour: str | None) -> None:
+    """A day without an hour stays a day; a day of the future, or of two meanings, is unknown."""
+    found = read(article(f'<meta property="article:published_time" content="{words}">')).published
+    assert found.day == (day and date(2026, 11, day))
+    assert found.time == (hour and datetime.fromisoformat(hour))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r", "utf-16"])
+@pytest.mark.parametrize("named", ["right", "nowhere", "wrong"])
+def test_encodings(encoding: str, named: str) -> None:
+    """Russian reads as Russian whatever the page or its server says of its encoding."""
+    said = {"right": encoding, "nowhere": "", "wrong": "utf-8"}[named]
+    body = page("bitrix", "ru").replace("UTF-8", said).encode(encoding)
+    item = read(body, content_type=f"text/html; charset={said}")
+    assert item.title == COPY["ru"]["title"]
+    assert COPY["ru"]["p2"] in item.html
+
+
+def test_few_broken_characters_spoil_nothing() -> None:
+    """A broken byte in a comment does not refuse the page."""
+    body = page("wordpress-yoast", "ru").encode().replace("Это".encode(), b"\xd0\xff\xd1", 1)
+    assert read(body).title == COPY["ru"]["title"]
+    with pytest.raises(DocumentError, match="not readable"):
+        read(b"\x00\x01\x02" * 200)
+
+
+def test_recipe_wins() -> None:
+    """The selectors of a source come before all that the page states; what they miss is found as usual."""
+    body = article(
+        '<meta property="article:published_time" content="2026-11-01">',
+        '<b class="t">Another title</b><i class="d">12.11.2026</i><u class="a">Other Person</u>'
+        '<div class="x"><p>A text that only the recipe finds, <a href="https://a.example/">long</a> enough.</p></div>',
+    )
+    recipe = Recipe(title=".t", date="i.d", author="u", text=".x")
+    item = read(body, recipe)
+    assert (item.title, item.author) == ("Another title", "Other Person")
+    assert item.published.day == date(2026, 11, 12)
+    assert "only the recipe finds" in item.html and COPY["en"]["p1"] not in item.html
+    assert read(body, Recipe(date=".no")).published.day == date(2026, 11, 1)
+    with pytest.raises(DocumentError, match="recipe.date is no CSS selector: >>"):
+        read(body, Recipe(date=">>"))
+    shown = explain(
+        body.encode(), url=URL, content_type="", recipe=Recipe(title=".t"), now=NOW, zone=ZONE
+    )
+    found = {name: (value, where) for name, value, where in shown}
+    assert found["title"] == ("Another title", "recipe")
+    assert found["published"] == ("2026-11-01", "article:published_time")
+    assert found["author"] == ("", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("tab", "head", "title"),
+    [
+        ("A good title | Herald", '<meta property="og:site_name" content="Herald">', "A good title"),
+        ("Herald: A good title", '<meta property="og:site_name" content="Herald">', "A good title"),
+        ("A good title - News.example", "", "A good title"),
+        ("Wait - a good title - Herald", '<meta name="og:title" content="Wait - a good title">', "Wait - a good title"),
+        ("Visit: what comes next", "", "Visit: what comes next"),
+    ],
+)  # fmt: skip
+def test_title_without_site(tab: str, head: str, title: str) -> None:
+    """The name of the site is no part of a title, but a dash or colon within it is."""
+    body = article(head).replace(f"<title>{COPY['en']['title']}", f"<title>{tab}")
+    assert read(body.replace(f"<h1>{COPY['en']['title']}</h1>", "")).title == title
+
+
+@pytest.mark.parametrize(
+    ("author", "kept"),
+    [
+        ("By Anna Berdiyeva", "Anna Berdiyeva"),
+        ("Автор: Анна Бердыева", "Анна Бердыева"),
+        ("Anna Berdiyeva (anna@news.example)", "Anna Berdiyeva"),
+        ("anna@news.example", None),
+        ("admin", None),
+        ("Super User", None),
+        ("https://facebook.example/anna", None),
+        ("Anna Berdiyeva, admin, Bob Jones", "Anna Berdiyeva, Bob Jones"),
+    ],
+)
+def test_author(author: str, kept: str | None) -> None:
+    """People, without their address; an account of the system is none."""
+    assert read(article(f'<meta name="author" content="{author}">')).author == kept
+
+
+@pytest.mark.parametrize(
+    ("stated", "url"),
+    [
+        ("https://news.example/other?utm_source=a&id=3#top", "https://news.example/other?id=3"),
+        ("/other", "https://news.example/other"),
+        ("https://www.news.example/other", "https://www.news.example/other"),
+        ("https://evil.example/other", URL),
+        ("http://news.example/other", URL),
+        ("javascript:alert(1)", URL),
+        ("https://news.example/", URL),
+        ("https://[bad", URL),
+    ],
+)
+def test_canonical_address(stated: str, url: str) -> None:
+    """It is the key of the article, but only on the same site and over https."""
+    item = read(article(f'<link rel="canonical" href="{stated}">'), url=f"{URL}?fbclid=1#x")
+    assert item.url == item.key == url
+
+
+def test_picture_categories_and_language() -> None:
+    """The picture keeps its size, words and credit; a logo is none; the copy decides the language."""
+    item = read(page("newspaper"))
+    assert item.picture == Picture(
+        "https://news.example/p.jpg", 800, 600, COPY["en"]["section"], "Photo: N"
+    )
+    assert read(page("wordpress-yoast")).picture == Picture("https://news.example/a.jpg", 1200, 800)
+    assert read(page("wordpress-yoast")).categories == (COPY["en"]["section"],)
+    assert read(article('<meta property="og:image" content="/img/logo.png">')).picture is None
+    assert read(article(**COPY["ru"])).language is None
+    assert read(page("portal", "ru")).language == "ru"
+
+
+def test_copy_keeps_its_form_and_dateline() -> None:
+    """Links, lists, headings, tables and quotes stay, and the dateline with the text."""
+    more = '<h2>Head</h2><ul><li>one thing to do</li></ul><table><tr><td>a</td><td>b</td></tr></table><blockquote>A word said</blockquote><p>See <a href="/more">more of it</a> there.</p>'
+    html = read(article(body=f"<p>{COPY['en']['p3']}</p>{more}")).html
+    for part in ("<h2>", "<li>", "<td>", "<blockquote>", 'href="https://news.example/more"'):
+        assert part in html
+    assert "ASHGABAT, 11 November – " in html
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("<title>Just a moment...</title><p>Checking your browser", "whether a person reads it"),
+        ("<title>News</title><p>Subscribe to continue reading", "subscribers or members"),
+        ("<title>News</title><p>Before you continue: accept all cookies?", "about cookies"),
+        ("<title>App</title><div id=root></div><script src=/a.js></script>", "with JavaScript"),
+        ("<title>App</title><noscript>Please enable JavaScript</noscript>", "with JavaScript"),
+        ("<title>Error 404</title><p>Page not found", "nothing is here"),
+        ("<title>News</title><p>Hi", "no text that reads as an article"),
+        ("", "is empty"),
+        ("%PDF-1.7", "it is a PDF"),
+        ("<div>" * 5000 + "x", "nested too deeply"),
+        ("<p>" + "<b>x</b>" * 300_000, "elements"),
+        ("x" * 6_000_000, "larger than 5 MiB"),
+    ],
+)
+def test_page_without_copy(body: str, says: str) -> None:
+    """Each is named in plain words, with what one can do, and soon."""
+    began = perf_counter()
+    with pytest.raises(DocumentError, match=says):
+        read(body)
+    assert perf_counter() - began < 5
+
+
+def test_subscribers_part_is_no_article() -> None:
+    """What the page says is not free, and is short, is the part outside of the wall."""
+    head = '<script type="application/ld+json">{"@type":"NewsArticle","isAccessibleForFree":false}</script>'
+    with pytest.raises(DocumentError, match="subscribers"):
+        read(article(head))
+
+
+LISTING = b"""<html><body><nav><a href="/about">What we do and whom we serve</a></nav>
+<div class="news"><h2><a href="/news/1?utm_source=x">The first of the news today</a></h2><a href="/news/2#c">Read</a>
+<a href="https://evil.example/news/3">A story of another site here</a><a href="/news/1">The first of the news today</a>
+<a href="/page/4">Another story that is a page</a><a href="javascript:x()">Not a link at all really</a></div>
+<a class="more" href="?page=2">Older</a><a rel="next" href="/news?page=9">Next</a></body></html>"""
+
+
+def test_links_of_listing() -> None:
+    """In order, once each, on the same site, without tracking; by selector, pattern or their words."""
+    url, site = "https://news.example/news", "https://news.example"
+
+    def links(recipe: Recipe, follow: str | None) -> tuple[list[str], str | None]:
+        return links_of(LISTING, url=url, recipe=recipe, follow=follow)
+
+    assert links(Recipe(), None) == ([f"{site}/news/1", f"{site}/page/4"], f"{site}/news?page=9")
+    assert links(Recipe(), "/news/*")[0] == [f"{site}/news/1", f"{site}/news/2"]
+    assert links(Recipe(), f"{site}/page/*")[0] == [f"{site}/page/4"]
+    assert links(Recipe(links="h2", next=".more"), None) == (
+        [f"{site}/news/1"],
+        f"{site}/news?page=2",
+    )
+    with pytest.raises(DocumentError, match="recipe.links"):
+        links(Recipe(links="a["), None)
+
+
+def sitemap(kind: str, inner: str) -> bytes:
+    spaces = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"'
+    return f'<?xml version="1.0" encoding="UTF-8"?><{kind} {spaces}>{inner}</{kind}>'.encode()
+
+
+def test_sitemaps() -> None:
+    """Plain, of news, or an index; packed or not; entities and other files are refused."""
+    plain = sitemap("urlset", f"<url><loc> {URL} </loc><lastmod>2026-11-12</lastmod></url>")
+    assert read_sitemap(plain) == ("sitemap", [(URL, datetime(2026, 11, 12, tzinfo=UTC))])
+    assert read_sitemap(gzip.compress(plain)) == read_sitemap(plain)
+    stamp = "<news:news><news:publication_date>2026-11-12T13:15:00+05:00</news:publication_date></news:news>"
+    news = sitemap("urlset", f"<url><loc>{URL}</loc>{stamp}</url><url><loc>ftp://x/</loc></url>")
+    assert read_sitemap(news) == ("news", [(URL, datetime(2026, 11, 12, 8, 15, tzinfo=UTC))])
+    index = sitemap("sitemapindex", f"<sitemap><loc>{URL}.xml</loc></sitemap>")
+    assert read_sitemap(index) == ("index", [(f"{URL}.xml", None)])
+    bomb = (
+        b'<!DOCTYPE u [<!ENTITY a "https://x.example/"><!ENTITY b "&a;&a;">]>'
+        + sitemap("urlset", "<url><loc>&b;</loc></url>").partition(b"?>")[2]
+    )
+    assert read_sitemap(bomb).entries == []
+    for broken in (b"", b"<html></html>", b"\x1f\x8bxx", gzip.compress(b" " * 9_000_000)):
+        with pytest.raises(DocumentError, match="sitemap"):
+            read_sitemap(broken)
+
+
+PIECES = st.sampled_from(
+    [b"<html>", b"<h1>Title of it", b"<p>", b"text " * 40, b"<time datetime=", b"2026-11-12", b">",
+     b"<script type='application/ld+json'>", b'{"@type":"Article",', b'"datePublished":', b"[" * 30,
+     b"</script>", b"<meta name=date content=", b"\xff\xfe", b"\x00", b"<link rel=canonical href=https://[",
+     b"<svg>", b"<table><tr><td>", b"<!--", b"<a href='//", b"&#0;&#x110000;", b"<urlset><url><loc>http://a"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join), st.text(max_size=20))
+@example(b'<p>x<script type="application/ld+json">' + b"[" * 100_000, "")
+def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
+    """Whatever comes is an article, links, a sitemap, or a DocumentError."""
+    for read_it in (
+        lambda: read(body, content_type=content_type),
+        lambda: links_of(body, url=URL, recipe=Recipe(), follow="*"),
+        lambda: read_sitemap(body),
+    ):
+        try:
+            read_it()
+        except DocumentError:
+            pass
+    assert UNDATED.day is None
+
+
+def test_usual_page_takes_less_than_a_second() -> None:
+    """A long article among much else."""
+    body = article(body="".join(f"<p>{COPY['en']['p2']}</p>" for _ in range(300)))
+    body += '<div class="comments">' + "<div><time datetime=2026-11-20>x</time>word</div>" * 1000
+    read(body)
+    began = perf_counter()
+    assert read(body).published == UNDATED
+    assert perf_counter() - began < 1
