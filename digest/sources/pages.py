@@ -34,6 +34,8 @@ _OLDEST = 1995
 _SHORT, _STUB = 40, 600
 """Characters: less is no article; less, on a page that shows a wall, is what is outside of the wall."""
 _DATE_WORDS = 120
+_FRESH = timedelta(minutes=5)
+"""A moment so near to now is that of the answer, where its name does not say that it is another."""
 _ABOVE, _BELOW = 6, 40
 """Elements around the heading among which its date is."""
 
@@ -60,6 +62,12 @@ _TAGS, _EMAIL = re.compile(r"<[^<>]{1,500}>"), re.compile(r"[(<\[]?[^\s@<>()]+@[
 _MOMENT = re.compile(
     r"(?<!\d)(?P<day>\d{4}(?P<sign>[-/.]?)\d\d(?P=sign)\d\d)(?!\d)(?:[\sT,]{1,3}"
     r"(?P<hour>\d\d?):?(?P<minute>\d\d):?(?P<second>\d\d)?(?:[.,]\d+)?\s?(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
+    re.I,
+)
+_NAME = re.compile(r"[^\W\d_][^/@]{2,79}")
+_SCRIPTED = re.compile(
+    r"[\"'](?:datePublished|publish_?(?:ed_?)?(?:date|at)|publication_?date|pub_?date)\\?[\"']\s{0,9}:"
+    r"\s{0,9}\\?[\"'](\d{4}-\d\d-\d\d[^\"'\\]{0,30})",
     re.I,
 )
 _MAIL_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d", re.A)
@@ -136,7 +144,7 @@ def links_of(
         DocumentError: no HTML, too large, or a selector that is none.
     """
     tree = _open(body, url, "")
-    base = _joined(url, next(iter(tree.xpath("//base/@href")), ""))
+    base = _joined(url, next(iter(tree.xpath("//base/@href")), "")) or url
     chosen = _select(tree, recipe.links, url, "links") if recipe.links else [tree]
     found: dict[str, None] = {}
     for link in (one for part in chosen for one in _links(part)):
@@ -199,6 +207,7 @@ class _Page:
 
     def __init__(self, tree: Any, url: str, recipe: Recipe) -> None:
         self.tree, self.url, self.recipe = tree, url, recipe
+        self.host = _letters(urlsplit(url).hostname or "")
         self.meta: dict[str, str] = {}
         for one in tree.iter("meta"):
             name = (one.get("property") or one.get("name") or one.get("itemprop") or "").lower()
@@ -284,18 +293,21 @@ class _Page:
         shown = [Fact(self.heading, "heading"), Fact(self.tab, "<title>")]
         if self.tab and fold(self.heading) not in fold(self.tab):
             shown.reverse()  # the heading is that of the site
-        stated = [*self._chosen("title"), headline, *self._named("title"), *shown]
+        stated = [*self._chosen("title")[:1], headline, *self._named("title"), *shown]
+        stated = [one for one in stated if one.value] or [_UNKNOWN]
         named = [one for one in stated if one.value and fold(one.value) not in self.sites]
-        first = next(iter(named or [one for one in stated if one.value]), Fact("", "unknown"))
-        start = first.value.rstrip(" .…")
+        first, others = (named or stated)[0], {fold(one.value) for one in named[1:]}
+        start = (first.value or "").rstrip(" .…")
+        if first.where == "recipe" or not start:
+            return first
         if len(start) > 40 and start != first.value and self.heading.startswith(start):
-            return shown[0]
-        others, host = {fold(one.value) for one in named[1:]}, urlsplit(self.url).hostname or ""
-        for cut in _PART.finditer(first.value) if first.where != "recipe" else ():
-            before, after = first.value[: cut.start()], first.value[cut.end() :]
-            for kept, left in ((before, after), (after, before)):
-                short = re.sub(r"\W", "", fold(left))
-                is_site = fold(left) in self.sites or (len(short) > 3 and short in host)
+            return Fact(self.heading, "heading")
+        for cut in _PART.finditer(first.value):
+            sides = first.value[: cut.start()], first.value[cut.end() :]
+            for kept, left in (sides, sides[::-1]):
+                is_site = fold(left) in self.sites or (
+                    _letters(left) in self.host and len(left) > 3
+                )
                 if kept and (fold(kept) in others or is_site):
                     return Fact(kept, first.where)
         return first
@@ -303,88 +315,72 @@ class _Page:
     def author(self) -> Fact:
         """The people who wrote it: no address, no account of the system, not the site itself."""
         stated = [*self._chosen("author"), Fact(_words(self.article.get("author")), "JSON-LD")]
-        marked = []
-        for one in self.tree.xpath(
-            "//*[@itemprop='author' or @property='author' or @rel='author' or @class]"
-        ):
-            marks = _marks(one)
-            if ("author" in marks and not one.get("class")) or one.get("itemprop") == "author":
+        stated += self._named("author")
+        for one in [*self.tree.iter()]:
+            if _marks(one) & _MARKS["author"] and not self._is_beside(one):
                 inner = one.xpath(".//*[@itemprop='name' or @property='name']") or [one]
-                marked.append((inner[0], one))
-            elif marks & _MARKS["author"] or one.get("rel") == "author":
-                marked.append((one, one))
-        shown = [Fact(_text_of(v), f"<{one.tag}>") for v, one in marked if not self._is_beside(one)]
-        for words, where in [*stated, *self._named("author"), *shown]:
-            names = [
-                _BY.sub("", _EMAIL.sub("", v).strip(), 1).strip(" ,;:|•–—-")
-                for v in words.split(", ")
-            ]
-            kept = [
-                name
-                for name in dict.fromkeys(names)
-                if 2 < len(name) <= 80
-                and "//" not in name
-                and not name[0].isdigit()
-                and not _NOBODY.fullmatch(name)
-                and fold(name) not in self.sites
-            ]
-            if kept:
+                stated.append(Fact(_text_of(inner[0]), f"<{one.tag}>"))
+        for words, where in stated:
+            names = [_BY.sub("", _EMAIL.sub("", v).strip(), 1) for v in words.split(", ")]
+            names = [v.strip(" ,;:|•–—-") for v in names]
+            names = [v for v in names if _NAME.fullmatch(v) and not _NOBODY.fullmatch(v)]
+            if kept := [v for v in dict.fromkeys(names) if fold(v) not in self.sites]:
                 return Fact(", ".join(kept[:5]), where)
         return _UNKNOWN
 
     def published(self, now: datetime, zone: ZoneInfo) -> Fact:
         """The day that the page itself names as that of its publication; UNDATED if none, or after now."""
-        shown = [*self._shown()]
-        ranks = [
-            [Fact(words, tag) for rank, words, tag in shown if rank == wanted]
-            for wanted in range(3)
-        ]
-        linked = [
+        surest, usual, near = self._shown()
+        linked, *around = [
             Fact(one.get("datePublished"), "JSON-LD") for one in (self.article, *self.pages[:1])
         ]
-        groups = [[one] for one in (*self._chosen("date"), linked[0])] + [ranks[0]]
-        groups += [[one] for one in (*self._named("date"), *linked[1:])] + ranks[1:]
-        groups += [[one] for one in self._named("unsure")]
+        scripts = "".join(self.tree.xpath("//script[not(@src)]/text()"))
+        groups = [
+            *([one] for one in (*self._chosen("date"), linked)),
+            surest,
+            *([one] for one in (*self._named("date"), *around)),
+            usual,
+            near,
+            [Fact(words, "script") for words in _SCRIPTED.findall(scripts)],
+            *([one] for one in self._named("unsure")),
+        ]
         for group in groups:
             known = [
                 Fact(day, where)
                 for words, where in group
-                if (day := _known(words, now, zone, where)) != UNDATED
-                and not (
-                    where in _META["unsure"] and day.time and now - day.time < timedelta(minutes=5)
-                )
+                for until in [now - _FRESH if where in _META["unsure"] else now]
+                if (day := _known(words, until, zone, where)) != UNDATED
             ]
             if len({one.value.day for one in known}) == 1:
                 return next((one for one in known if one.value.time), known[0])
         return Fact(UNDATED, "unknown")
 
-    def _shown(self) -> Iterator[tuple[int, str, str]]:
-        """Dates that elements show, with their tag. 0: the markup says that it is the publication's; 1: a
-        usual class does; 2: it is beside the heading.
+    def _shown(self) -> tuple[list[Fact], ...]:
+        """Dates of elements: those whose markup says that they are of the publication, those whose class
+        does, and those beside the heading.
         """
+        ranks: tuple[list[Fact], ...] = ([], [], [])
         order = [*self.tree.iter()]
         place = order.index(self.head) if self.head is not None else -_BELOW - 1
         for i, one in enumerate(order):
-            marks, label = _marks(one), _label(one)
+            marks, label = _marks(one), f"{_label(one)} {one.get('class')}"
+            blocks = self.above.intersection(islice(one.iterancestors(), 2))
+            above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
             if "datepublished" in marks or one.get("pubdate") is not None:
                 rank, label = 0, ""
             elif marks & _MARKS["published"]:
-                rank = 1
-            elif one.tag == "time" or marks & _MARKS["near"]:
-                blocks = self.above.intersection(islice(one.iterancestors(), 2))
-                above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
-                if not above and not place <= i <= place + _BELOW:
-                    continue
-                rank, label = 2, f"{label} {one.get('class')}"
+                rank, label = 1, _label(one)
+            elif (one.tag == "time" or marks & _MARKS["near"]) and (
+                above or place <= i <= place + _BELOW
+            ):
+                rank = 2
             else:
                 continue
             words = _stated(one)
-            if (
-                len(words) < _DATE_WORDS
-                and not _NOT_PUBLISHED.search(label)
-                and not self._is_beside(one)
-            ):
-                yield rank, words, f"<{one.tag}>"
+            beside = _NOT_PUBLISHED.search(label) or self._is_beside(one)
+            if len(words) < _DATE_WORDS and not beside:
+                ranks[rank].append(Fact(words, f"<{one.tag}>"))
+        return ranks
 
     def _is_beside(self, node: Any) -> bool:
         """Whether it is in a block without the heading that is a menu, or for comments or other news."""
@@ -427,18 +423,15 @@ class _Page:
         image = image if isinstance(image, dict) else {"url": image}
         keys = {"url": "", "width": ":width", "height": ":height", "caption": ":alt"}
         own = {key: self.meta.get(f"og:image{name}") for key, name in keys.items()}
-        credit = _words(image.get("creditText") or image.get("author"))
         for where, one in (("og:image", own), ("JSON-LD", image)):
-            link = one.get("url") or one.get("contentUrl")
-            address = _joined(self.url, link) if isinstance(link, str) and link else ""
-            if address.startswith(("http://", "https://")) and not _NO_PICTURE.search(address):
-                sizes = [
-                    re.match(r"[1-9]\d{0,4}(?!\d)", _words(one.get(v))) for v in ("width", "height")
-                ]
-                width, height = (int(size[0]) if size else None for size in sizes)
-                return Fact(
-                    Picture(address, width, height, _words(one.get("caption")), credit), where
+            link = _joined(self.url, _words(one.get("url") or one.get("contentUrl")))
+            if link.startswith(("http://", "https://")) and not _NO_PICTURE.search(link):
+                sizes = (_words(one.get(key)).removesuffix("px") for key in ("width", "height"))
+                width, height = (
+                    int(v) if re.fullmatch(r"\d{1,5}", v, re.A) else None for v in sizes
                 )
+                credit = _words(image.get("creditText") or image.get("author"))
+                return Fact(Picture(link, width, height, _words(one.get("caption")), credit), where)
         return _UNKNOWN
 
     def categories(self) -> Fact:
@@ -455,7 +448,8 @@ class _Page:
         import trafilatura
         from lxml import etree
 
-        seen = " ".join(" ".join(self.tree.xpath("//body//text()[not(parent::script)]")).split())
+        texts = self.tree.xpath("//text()[not(parent::script or parent::style or parent::title)]")
+        seen = " ".join(" ".join(texts).split())
         where = "page"
         if self.recipe.text:
             parts, where = _select(self.tree, self.recipe.text, self.url, "text"), "recipe"
@@ -570,12 +564,18 @@ def _line(text: str, limit: int = 1_000) -> str:
     return " ".join(foreign(unescape(_TAGS.sub(" ", text)), limit=limit).split())
 
 
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", fold(text))
+
+
 def _text_of(node: Any) -> str:
     return _line(node.text_content())
 
 
 def _marks(node: Any) -> set[str]:
-    named = " ".join(node.get(key) or "" for key in ("class", "itemprop", "property")).lower()
+    named = " ".join(
+        node.get(key) or "" for key in ("class", "itemprop", "property", "rel")
+    ).lower()
     return {word.rpartition(":")[2] for word in named.split()}
 
 
@@ -615,7 +615,7 @@ def _known(words: Any, now: datetime | None, zone: ZoneInfo, where: str) -> Know
                 offset = re.sub("UTC|GMT", "Z", (offset or "").upper())
                 moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
         else:
-            named = [one.date for one in mentions(words, dateline=True)]
+            named = [one.date for one in mentions(words)]
             day = named[0] if len(named) == 1 else None
         if moment is not None:
             day, is_local = day or moment.date(), moment.tzinfo is None
@@ -649,29 +649,24 @@ def _links(node: Any) -> Iterator[Any]:
 
 
 def _joined(base: str, link: str) -> str:
+    """The address of a link; "" if it has none, or one that is broken."""
     try:
-        return urljoin(base, link.strip())
+        return urlsplit(urljoin(base, link.strip())).geturl() if link.strip() else ""
     except ValueError:
         return ""
 
 
 def _path(link: str) -> str:
-    """The path of an address, to compare; "" for a home page and for what is no address."""
-    try:
-        return urlsplit(link).path.strip("/")
-    except ValueError:
-        return ""
+    """The path of an address, to compare; "" for a home page."""
+    return urlsplit(_joined("", link)).path.strip("/")
 
 
 def _address(link: str, base: str, url: str) -> str | None:
     """A web address on the site of `url`, and no less safe, without tracking parameters; else None."""
     from courlan import clean_url
 
-    try:
-        split, own = urlsplit(_joined(base, link)), urlsplit(url)
-        theirs, ours = ((one.hostname or "").removeprefix("www.") for one in (split, own))
-    except ValueError:
-        return None
+    split, own = urlsplit(_joined(base, link)), urlsplit(url)
+    theirs, ours = ((one.hostname or "").removeprefix("www.") for one in (split, own))
     near = theirs == ours or theirs.endswith(f".{ours}") or ours.endswith(f".{theirs}")
     if not theirs or not near or split.scheme not in ("https", own.scheme):
         return None

@@ -1,6 +1,7 @@
 """Pages: what they state becomes the article, and nothing that they do not."""
 
 import gzip
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Template
@@ -136,7 +137,7 @@ def test_forms_of_dates(words: str, day: int | None, hour: str | None) -> None:
 def test_encodings(encoding: str, named: str) -> None:
     """Russian reads as Russian whatever the page or its server says of its encoding."""
     said = {"right": encoding, "nowhere": "", "wrong": "utf-8"}[named]
-    body = page("bitrix", "ru").replace("UTF-8", said).encode(encoding)
+    body = page("bitrix", "ru").replace("UTF-8", said).replace("–", "-").encode(encoding)
     item = read(body, content_type=f"text/html; charset={said}")
     assert item.title == COPY["ru"]["title"]
     assert COPY["ru"]["p2"] in item.html
@@ -161,9 +162,10 @@ def test_recipe_wins() -> None:
     item = read(body, recipe)
     assert (item.title, item.author) == ("Another title", "Other Person")
     assert item.published.day == date(2026, 11, 12)
-    assert "only the recipe finds" in item.html and COPY["en"]["p1"] not in item.html
+    assert "only the recipe finds" in item.html
+    assert COPY["en"]["p1"] not in item.html
     assert read(body, Recipe(date=".no")).published.day == date(2026, 11, 1)
-    with pytest.raises(DocumentError, match="recipe.date is no CSS selector: >>"):
+    with pytest.raises(DocumentError, match=r"recipe\.date is no CSS selector: >>"):
         read(body, Recipe(date=">>"))
     shown = explain(
         body.encode(), url=URL, content_type="", recipe=Recipe(title=".t"), now=NOW, zone=ZONE
@@ -302,7 +304,7 @@ def test_links_of_listing() -> None:
         [f"{site}/news/1"],
         f"{site}/news?page=2",
     )
-    with pytest.raises(DocumentError, match="recipe.links"):
+    with pytest.raises(DocumentError, match=r"recipe\.links"):
         links(Recipe(links="a["), None)
 
 
@@ -349,11 +351,8 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
         lambda: links_of(body, url=URL, recipe=Recipe(), follow="*"),
         lambda: read_sitemap(body),
     ):
-        try:
+        with suppress(DocumentError):
             read_it()
-        except DocumentError:
-            pass
-    assert UNDATED.day is None
 
 
 def test_usual_page_takes_less_than_a_second() -> None:
