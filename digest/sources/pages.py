@@ -42,19 +42,15 @@ _ABOVE, _BELOW = 6, 40
 _LISTS = word_lists("sources/pages.toml")
 _META = _LISTS["meta"]
 _TYPES, _MARKS = ({k: frozenset(v) for k, v in _LISTS[name].items()} for name in ("types", "marks"))
-_WALLS = {key: re.compile(either(signs), re.I) for key, signs in _LISTS["walls"].items()}
-_NOT_PUBLISHED, _BY, _NOBODY, _NO_PICTURE = (
+_NOT_PUBLISHED, _BY, _NOBODY, _NO_PICTURE, _WALL = (
     re.compile(either(_LISTS["patterns"][name]), re.I)
-    for name in ("not_published", "by", "nobody", "no_picture")
+    for name in ("not_published", "by", "nobody", "no_picture", "wall")
 )
 _BESIDE = re.compile(rf"(?:^|[\s_-])(?<!elementor-){either(_LISTS['patterns']['beside'])}", re.I)
-_SAYS = {
-    "missing": "is a page that says that nothing is here; remove its address",
-    "challenge": "asks whether a person reads it; ask the site for a feed, or for access",
-    "login": "is for subscribers or members; ask the publisher for a feed with the text",
-    "consent": "shows only a question about cookies; look for a feed of the site",
-    "script": "shows its text only with JavaScript; look for a feed of the site",
-}
+_NO_COPY = (
+    "has no text that reads as an article. If people see one, it needs JavaScript: look for a feed of the "
+    "site, or name the element of its text in recipe.text"
+)
 _CHARSET = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w-]{3,30})", re.I)
 _LATIN = re.compile("iso-?8859-?1|latin-?1|us-ascii|ascii", re.I)
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060]")
@@ -65,11 +61,6 @@ _MOMENT = re.compile(
     re.I,
 )
 _NAME = re.compile(r"[^\W\d_][^/@]{2,79}")
-_SCRIPTED = re.compile(
-    r"[\"'](?:datePublished|publish_?(?:ed_?)?(?:date|at)|publication_?date|pub_?date)\\?[\"']\s{0,9}:"
-    r"\s{0,9}\\?[\"'](\d{4}-\d\d-\d\d[^\"'\\]{0,30})",
-    re.I,
-)
 _MAIL_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d", re.A)
 _PART = re.compile(r"\s*\|\s*|\s+[-–—•·:»«/]+\s+|:\s+")
 
@@ -103,32 +94,36 @@ def read_page(
     Raises:
         DocumentError: no HTML, too large, without text, behind a wall, or a selector that is none.
     """
-    page = _Page(_open(body, url, content_type), url, recipe)
-    fields = {name: fact.value for name, fact in page.facts(now, zone).items()}
+    facts = explain(body, url=url, content_type=content_type, recipe=recipe, now=now, zone=zone)
+    fields = {name: fact.value for name, fact in facts.items()}
     return FoundItem(key=fields["url"], complete=True, **fields)
 
 
 def explain(
     body: bytes, *, url: str, content_type: str, recipe: Recipe, now: datetime, zone: ZoneInfo
-) -> list[tuple[str, str, str]]:
-    """The fields of the article: name, value, and where the page states it; "unknown" if nowhere.
+) -> dict[str, Fact]:
+    """The fields that a page gives to a FoundItem, by name: the value, and where the page states it.
 
     Raises:
         DocumentError: as `read_page`.
     """
-    shown: list[tuple[str, str, str]] = []
-    for name, (value, where) in (
-        _Page(_open(body, url, content_type), url, recipe).facts(now, zone).items()
-    ):
-        match value:
-            case KnownDate():
-                value = value.iso
-            case Picture():
-                value = value.url
-            case tuple():
-                value = ", ".join(value)
-        shown.append((name, _line(value or ""), where if value else "unknown"))
-    return shown
+    page = _Page(_open(body, url, content_type), url, recipe)
+    facts = {
+        "title": page.title(),
+        "author": page.author(),
+        "published": page.published(now, zone),
+        "url": page.link(),
+        "language": page.language(),
+        "picture": page.picture(),
+        "categories": page.categories(),
+        "html": page.text(),
+    }
+    if not facts["title"].value:
+        raise DocumentError(url, "has no title; name its element in recipe.title")
+    spoken = detect(_line(facts["html"].value, limit=20_000))
+    if spoken and spoken != facts["language"].value:
+        facts["language"] = _UNKNOWN  # a template's, not that of the copy
+    return facts
 
 
 def links_of(
@@ -207,7 +202,6 @@ class _Page:
 
     def __init__(self, tree: Any, url: str, recipe: Recipe) -> None:
         self.tree, self.url, self.recipe = tree, url, recipe
-        self.host = _letters(urlsplit(url).hostname or "")
         self.meta: dict[str, str] = {}
         for one in tree.iter("meta"):
             name = (one.get("property") or one.get("name") or one.get("itemprop") or "").lower()
@@ -243,41 +237,17 @@ class _Page:
 
     def _article(self, found: list[dict[str, Any]]) -> dict[str, Any]:
         """The article among those of the JSON-LD: of several that of this address, else of this title."""
-        if len(found) <= 1:
-            return found[0] if found else {}
-        paths = {_path(self.url), _path(self.link().value)}
-        titles = fold(f"{self.tab}\n{self.heading}")
-        for one in found:
+        paths, titles = (
+            {_path(self.url), _path(self.link().value)},
+            fold(f"{self.tab} {self.heading}"),
+        )
+        for one in found if len(found) > 1 else ():
             named = [one.get(key) for key in ("url", "@id", "mainEntityOfPage")]
             links = [value.get("@id") if isinstance(value, dict) else value for value in named]
             if any(isinstance(link, str) and _path(link) in paths for link in links):
                 return one
-        return next(
-            (v for v in found if (w := fold(_words(v.get("headline")))) and w in titles), {}
-        )
-
-    def facts(self, now: datetime, zone: ZoneInfo) -> dict[str, Fact]:
-        """What the page states of each field of a FoundItem.
-
-        Raises:
-            DocumentError: as `read_page`.
-        """
-        facts = {
-            "title": self.title(),
-            "author": self.author(),
-            "published": self.published(now, zone),
-            "url": self.link(),
-            "language": self.language(),
-            "picture": self.picture(),
-            "categories": self.categories(),
-            "html": self.text(),
-        }
-        if not facts["title"].value:
-            raise DocumentError(self.url, "has no title; name its element in recipe.title")
-        spoken = detect(_line(facts["html"].value, limit=20_000))
-        if spoken and spoken != facts["language"].value:
-            facts["language"] = _UNKNOWN  # a template's, not that of the copy
-        return facts
+        of_title = (one for one in found if fold(_words(one.get("headline")) or "-") in titles)
+        return found[0] if len(found) == 1 else next(of_title, {})
 
     def _named(self, kind: str) -> list[Fact]:
         return [Fact(self.meta[name], name) for name in _META[kind] if name in self.meta]
@@ -305,10 +275,7 @@ class _Page:
         for cut in _PART.finditer(first.value):
             sides = first.value[: cut.start()], first.value[cut.end() :]
             for kept, left in (sides, sides[::-1]):
-                is_site = fold(left) in self.sites or (
-                    _letters(left) in self.host and len(left) > 3
-                )
-                if kept and (fold(kept) in others or is_site):
+                if kept and (fold(kept) in others or fold(left) in self.sites):
                     return Fact(kept, first.where)
         return first
 
@@ -334,14 +301,12 @@ class _Page:
         linked, *around = [
             Fact(one.get("datePublished"), "JSON-LD") for one in (self.article, *self.pages[:1])
         ]
-        scripts = "".join(self.tree.xpath("//script[not(@src)]/text()"))
         groups = [
             *([one] for one in (*self._chosen("date"), linked)),
             surest,
             *([one] for one in (*self._named("date"), *around)),
             usual,
             near,
-            [Fact(words, "script") for words in _SCRIPTED.findall(scripts)],
             *([one] for one in self._named("unsure")),
         ]
         for group in groups:
@@ -363,17 +328,17 @@ class _Page:
         order = [*self.tree.iter()]
         place = order.index(self.head) if self.head is not None else -_BELOW - 1
         for i, one in enumerate(order):
-            marks, label = _marks(one), f"{_label(one)} {one.get('class')}"
-            blocks = self.above.intersection(islice(one.iterancestors(), 2))
-            above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
+            marks = _marks(one)
             if "datepublished" in marks or one.get("pubdate") is not None:
                 rank, label = 0, ""
             elif marks & _MARKS["published"]:
                 rank, label = 1, _label(one)
-            elif (one.tag == "time" or marks & _MARKS["near"]) and (
-                above or place <= i <= place + _BELOW
-            ):
-                rank = 2
+            elif one.tag == "time" or marks & _MARKS["near"]:
+                blocks = self.above.intersection(islice(one.iterancestors(), 2))
+                above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
+                if not above and not place <= i <= place + _BELOW:
+                    continue
+                rank, label = 2, f"{_label(one)} {one.get('class')}"
             else:
                 continue
             words = _stated(one)
@@ -387,7 +352,7 @@ class _Page:
         for one in (node, *node.iterancestors()):
             if one in self.above:
                 return False
-            named = f"{one.get('class') or ''} {one.get('id') or ''}"
+            named = f"{one.get('class') or ''} {one.get('id') or ''}"[:500]
             if one.tag in ("aside", "nav") or (one.tag == "article" and self.cards > 1):
                 return True
             if one.tag == "footer" and not re.search("entry|post|article|meta", named):
@@ -407,12 +372,8 @@ class _Page:
 
     def language(self) -> Fact:
         """Two small letters."""
-        stated = {
-            "<html lang>": next(iter(self.tree.xpath("/html/@lang")), ""),
-            "og:locale": self.meta.get("og:locale", ""),
-            "JSON-LD": _words(self.article.get("inLanguage")),
-        }
-        for where, words in stated.items():
+        root = next(iter(self.tree.xpath("/html/@lang | /html/@xml:lang")), "")
+        for words, where in ((root, "<html lang>"), (self.meta.get("og:locale", ""), "og:locale")):
             if code := re.match(r"[a-zA-Z]{2}(?![a-zA-Z])", words):
                 return Fact(code[0].lower(), where)
         return _UNKNOWN
@@ -435,10 +396,8 @@ class _Page:
         return _UNKNOWN
 
     def categories(self) -> Fact:
-        tags = self.tree.xpath("//a[contains(concat(' ', @rel, ' '), ' tag ')]")
         named = [one.value for one in self._named("section")]
         named += [_words(self.article.get("articleSection"))]
-        named += [_text_of(one) for one in tags if not self._is_beside(one)]
         parts = [part.strip() for one in named for part in one.split(",")]
         kept = {fold(part): part for part in parts if 1 < len(part) < 60}
         return Fact(tuple(kept.values())[:_MOST_CATEGORIES], "metadata")
@@ -448,8 +407,6 @@ class _Page:
         import trafilatura
         from lxml import etree
 
-        texts = self.tree.xpath("//text()[not(parent::script or parent::style or parent::title)]")
-        seen = " ".join(" ".join(texts).split())
         where = "page"
         if self.recipe.text:
             parts, where = _select(self.tree, self.recipe.text, self.url, "text"), "recipe"
@@ -464,22 +421,20 @@ class _Page:
                     include_comments=False,
                     include_formatting=True,
                     include_links=True,
-                    include_tables=True,
-                    with_metadata=False,
                 )
             except Exception as e:  # whatever the library raises, the page is at fault
                 raise DocumentError(self.url, "cannot be read; name its text in recipe.text") from e
             html = re.sub(r"^.*?<body>|</body>.*$", "", found or "", flags=re.DOTALL)
-        size, shown = len(_line(html)), f"{self.tab} {seen[:2000]}"
-        wall = next((key for key, signs in _WALLS.items() if signs.search(shown)), "")
-        if wall and size < _STUB and (size < _SHORT or len(seen) < 2 * _STUB):
-            raise DocumentError(self.url, _SAYS[wall])
-        if size < _STUB and _words(self.article.get("isAccessibleForFree")).lower() == "false":
-            raise DocumentError(self.url, _SAYS["login"])
-        if size < _SHORT:
-            shell = len(seen) < _STUB and self.tree.xpath("//script[@src]")
-            why = "has no text that reads as an article; name its element in recipe.text"
-            raise DocumentError(self.url, _SAYS["script"] if shell else why)
+        words = _line(html)
+        paid = _words(self.article.get("isAccessibleForFree")).lower() == "false"
+        texts = self.tree.xpath("//text()[not(parent::script or parent::style)]")
+        seen = " ".join(" ".join(texts).split())[:2000]
+        shown = words if len(words) >= _SHORT else seen
+        if len(words) < _STUB and (paid or _WALL.search(shown)):
+            reason = "asks for a login, a subscription, consent or proof that a person reads it"
+            raise DocumentError(self.url, f"{reason}; ask the site for a feed with the text")
+        if len(words) < _SHORT:
+            raise DocumentError(self.url, _NO_COPY)
         return Fact(html, where)
 
 
@@ -506,8 +461,12 @@ def _open(body: bytes, url: str, content_type: str) -> Any:
         raise DocumentError(url, "is no page: it has no HTML") from e
     if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
         raise DocumentError(url, "has tags nested too deeply to be copy")
-    if sum(1 for _ in tree.iter()) > _MOST_ELEMENTS:
-        raise DocumentError(url, f"has more than {_MOST_ELEMENTS:,} elements, which no article has")
+    level, count, work = [tree], 0, 0
+    for depth in range(1, 300):
+        count, work = count + len(level), work + depth * len(level)
+        level = [child for one in level for child in one]
+    if count > _MOST_ELEMENTS or work > 20 * _MOST_ELEMENTS:
+        raise DocumentError(url, f"has more than {_MOST_ELEMENTS:,} tags or too many in each other")
     return tree
 
 
@@ -562,10 +521,6 @@ def _words(value: Any) -> str:
 def _line(text: str, limit: int = 1_000) -> str:
     """Clean text on one line, without tags and entities."""
     return " ".join(foreign(unescape(_TAGS.sub(" ", text)), limit=limit).split())
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]", "", fold(text))
 
 
 def _text_of(node: Any) -> str:

@@ -170,10 +170,9 @@ def test_recipe_wins() -> None:
     shown = explain(
         body.encode(), url=URL, content_type="", recipe=Recipe(title=".t"), now=NOW, zone=ZONE
     )
-    found = {name: (value, where) for name, value, where in shown}
-    assert found["title"] == ("Another title", "recipe")
-    assert found["published"] == ("2026-11-01", "article:published_time")
-    assert found["author"] == ("", "unknown")
+    assert shown["title"] == ("Another title", "recipe")
+    assert shown["published"].where == "article:published_time"
+    assert shown["author"] == (None, "unknown")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +180,6 @@ def test_recipe_wins() -> None:
     [
         ("A good title | Herald", '<meta property="og:site_name" content="Herald">', "A good title"),
         ("Herald: A good title", '<meta property="og:site_name" content="Herald">', "A good title"),
-        ("A good title - News.example", "", "A good title"),
         ("Wait - a good title - Herald", '<meta name="og:title" content="Wait - a good title">', "Wait - a good title"),
         ("Visit: what comes next", "", "Visit: what comes next"),
     ],
@@ -254,17 +252,15 @@ def test_copy_keeps_its_form_and_dateline() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("<title>Just a moment...</title><p>Checking your browser", "whether a person reads it"),
-        ("<title>News</title><p>Subscribe to continue reading", "subscribers or members"),
-        ("<title>News</title><p>Before you continue: accept all cookies?", "about cookies"),
-        ("<title>App</title><div id=root></div><script src=/a.js></script>", "with JavaScript"),
-        ("<title>App</title><noscript>Please enable JavaScript</noscript>", "with JavaScript"),
-        ("<title>Error 404</title><p>Page not found", "nothing is here"),
+        ("<title>Just a moment...</title><p>Checking your browser", "proof that a person"),
+        ("<title>News</title><p>Subscribe to continue reading", "a subscription"),
+        ("<title>News</title><p>Before you continue: accept all cookies?", "consent"),
+        ("<title>App</title><div id=root></div><script src=/a.js></script>", "needs JavaScript"),
         ("<title>News</title><p>Hi", "no text that reads as an article"),
         ("", "is empty"),
         ("%PDF-1.7", "it is a PDF"),
         ("<div>" * 5000 + "x", "nested too deeply"),
-        ("<p>" + "<b>x</b>" * 300_000, "elements"),
+        ("<p>" + "<b>x</b>" * 300_000, "25,000 tags"),
         ("x" * 6_000_000, "larger than 5 MiB"),
     ],
 )
@@ -279,7 +275,7 @@ def test_page_without_copy(body: str, says: str) -> None:
 def test_subscribers_part_is_no_article() -> None:
     """What the page says is not free, and is short, is the part outside of the wall."""
     head = '<script type="application/ld+json">{"@type":"NewsArticle","isAccessibleForFree":false}</script>'
-    with pytest.raises(DocumentError, match="subscribers"):
+    with pytest.raises(DocumentError, match="a subscription"):
         read(article(head))
 
 
