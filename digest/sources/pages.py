@@ -33,18 +33,21 @@ _MOST_LINKS, _MOST_ADDRESSES, _MOST_OBJECTS, _MOST_CATEGORIES = 500, 50_000, 1_0
 _OLDEST = 1995
 _SHORT, _STUB = 40, 600
 """Characters: less is no article; less, on a page that shows a wall, is what is outside of the wall."""
-_DATE_WORDS = 120
+_DATE_WORDS = 80
 _FRESH = timedelta(minutes=5)
 """A moment so near to now is that of the answer, where its name does not say that it is another."""
-_ABOVE, _BELOW = 6, 40
-"""Elements around the heading among which its date is."""
+_ABOVE, _BELOW = 6, 300
+"""Elements above the heading, and characters below it, among which its date is."""
 
 _LISTS = word_lists("sources/pages.toml")
 _META = _LISTS["meta"]
-_TYPES, _MARKS = ({k: frozenset(v) for k, v in _LISTS[name].items()} for name in ("types", "marks"))
-_NOT_PUBLISHED, _BY, _NOBODY, _NO_PICTURE, _WALL = (
+_TYPES = {kind: frozenset(names) for kind, names in _LISTS["types"].items()}
+_PUBLISHED, _NEAR, _LABEL, _AUTHOR, _NOT_PUBLISHED, _BY, _NOBODY, _NO_PICTURE, _WALL = (
     re.compile(either(_LISTS["patterns"][name]), re.I)
-    for name in ("not_published", "by", "nobody", "no_picture", "wall")
+    for name in (
+        *("published", "near", "label", "author", "not_published"),
+        *("by", "nobody", "no_picture", "wall"),
+    )
 )
 _BESIDE = re.compile(rf"(?:^|[\s_-])(?<!elementor-){either(_LISTS['patterns']['beside'])}", re.I)
 _NO_COPY = (
@@ -60,7 +63,7 @@ _MOMENT = re.compile(
     r"(?P<hour>\d\d?):?(?P<minute>\d\d):?(?P<second>\d\d)?(?:[.,]\d+)?\s?(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
     re.I,
 )
-_NAME = re.compile(r"[^\W\d_][^/@]{2,79}")
+_NAME = re.compile(r"[^\W\d_][^/@\d]{2,79}")
 _MAIL_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d", re.A)
 _PART = re.compile(r"\s*\|\s*|\s+[-–—•·:»«/]+\s+|:\s+")
 
@@ -284,11 +287,14 @@ class _Page:
         stated = [*self._chosen("author"), Fact(_words(self.article.get("author")), "JSON-LD")]
         stated += self._named("author")
         for one in [*self.tree.iter()]:
-            if _marks(one) & _MARKS["author"] and not self._is_beside(one):
+            if _AUTHOR.search(_marks(one)) and not self._is_beside(one):
                 inner = one.xpath(".//*[@itemprop='name' or @property='name']") or [one]
                 stated.append(Fact(_text_of(inner[0]), f"<{one.tag}>"))
         for words, where in stated:
-            names = [_BY.sub("", _EMAIL.sub("", v).strip(), 1) for v in words.split(", ")]
+            names = [
+                _BY.sub("", _EMAIL.sub("", v).strip(), 1)
+                for v in re.split(r",\s|\s[|•·/]\s", words)
+            ]
             names = [v.strip(" ,;:|•–—-") for v in names]
             names = [v for v in names if _NAME.fullmatch(v) and not _NOBODY.fullmatch(v)]
             if kept := [v for v in dict.fromkeys(names) if fold(v) not in self.sites]:
@@ -321,31 +327,37 @@ class _Page:
         return Fact(UNDATED, "unknown")
 
     def _shown(self) -> tuple[list[Fact], ...]:
-        """Dates of elements: those whose markup says that they are of the publication, those whose class
-        does, and those beside the heading.
+        """Dates of elements: those whose markup says that they are of the publication, those whose class or
+        label does, and those beside the heading.
         """
-        ranks: tuple[list[Fact], ...] = ([], [], [])
+        surest, usual, near = list[Fact](), list[Fact](), list[Fact]()
         order = [*self.tree.iter()]
-        place = order.index(self.head) if self.head is not None else -_BELOW - 1
+        place = order.index(self.head) if self.head is not None else -1
+        below = 0 if self.head is not None else _BELOW
         for i, one in enumerate(order):
-            marks = _marks(one)
-            if "datepublished" in marks or one.get("pubdate") is not None:
-                rank, label = 0, ""
-            elif marks & _MARKS["published"]:
-                rank, label = 1, _label(one)
-            elif one.tag == "time" or marks & _MARKS["near"]:
-                blocks = self.above.intersection(islice(one.iterancestors(), 2))
-                above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
-                if not above and not place <= i <= place + _BELOW:
-                    continue
-                rank, label = 2, f"{_label(one)} {one.get('class')}"
-            else:
+            marks, label = _marks(one), ""
+            if i > place and one.tag not in ("script", "style"):
+                below += len((one.text or "").strip()) + len((one.tail or "").strip())
+            sure = "datepublished" in marks or one.get("pubdate") is not None
+            says = bool(_LABEL.match((one.text or "").strip()) and len(one.text_content()) < _SHORT)
+            named = says or _PUBLISHED.search(marks) is not None
+            if not sure and (named or one.tag == "time" or _NEAR.search(marks)):
+                label = _label(one) + ("" if "publi" in marks else marks)
+            elif not sure:
                 continue
             words = _stated(one)
-            beside = _NOT_PUBLISHED.search(label) or self._is_beside(one)
-            if len(words) < _DATE_WORDS and not beside:
-                ranks[rank].append(Fact(words, f"<{one.tag}>"))
-        return ranks
+            if len(words) > _DATE_WORDS or _NOT_PUBLISHED.search(label) or self._is_beside(one):
+                continue
+            fact = Fact(words, f"<{one.tag}>")
+            blocks = self.above.intersection(islice(one.iterancestors(), 2))
+            above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
+            if sure:
+                surest.append(fact)
+            elif named:
+                usual.append(fact)
+            if above or (i >= place and below < _BELOW):
+                near.append(fact)
+        return surest, usual, near
 
     def _is_beside(self, node: Any) -> bool:
         """Whether it is in a block without the heading that is a menu, or for comments or other news."""
@@ -513,6 +525,7 @@ def _words(value: Any) -> str:
         return ", ".join(filter(None, (_words(v) for v in value[:10] if not isinstance(v, list))))
     if isinstance(value, dict):
         value = value.get("name") or value.get("@value")
+        value = value[0] if isinstance(value, list) and value else value
     if isinstance(value, bool | int):
         return f"{value}" if abs(value) < 1e9 else ""
     return _line(value) if isinstance(value, str) else ""
@@ -527,11 +540,10 @@ def _text_of(node: Any) -> str:
     return _line(node.text_content())
 
 
-def _marks(node: Any) -> set[str]:
-    named = " ".join(
-        node.get(key) or "" for key in ("class", "itemprop", "property", "rel")
-    ).lower()
-    return {word.rpartition(":")[2] for word in named.split()}
+def _marks(node: Any) -> str:
+    """What its attributes call an element, in small letters."""
+    named = (node.get(key) or "" for key in ("class", "itemprop", "property", "rel"))
+    return " ".join(named)[:500].lower()
 
 
 def _stated(node: Any) -> str:
