@@ -41,14 +41,7 @@ _ABOVE, _BELOW = 6, 300
 
 _LISTS = word_lists("sources/pages.toml")
 _META = _LISTS["meta"]
-_TYPES = {kind: frozenset(names) for kind, names in _LISTS["types"].items()}
-_PUBLISHED, _NEAR, _LABEL, _AUTHOR, _NOT_PUBLISHED, _BY, _NOBODY, _NO_PICTURE, _WALL = (
-    re.compile(either(_LISTS["patterns"][name]), re.I)
-    for name in (
-        *("published", "near", "label", "author", "not_published"),
-        *("by", "nobody", "no_picture", "wall"),
-    )
-)
+_SIGNS = {name: re.compile(either(them), re.I) for name, them in _LISTS["patterns"].items()}
 _BESIDE = re.compile(rf"(?:^|[\s_-])(?<!elementor-){either(_LISTS['patterns']['beside'])}", re.I)
 _NO_COPY = (
     "has no text that reads as an article. If people see one, it needs JavaScript: look for a feed of the "
@@ -218,9 +211,7 @@ class _Page:
         self.heading = _line(self.head.text_content()) if self.head is not None else ""
         self.above = {*self.head.iterancestors()} if self.head is not None else set[Any]()
         self.cards = sum(one not in self.above for one in tree.iter("article"))
-        objects = [*_linked_data(tree)]
-        self.article = self._article([one for one in objects if _is_a(one, "article")])
-        self.pages = [one for one in objects if _is_a(one, "page")]
+        self.article = self._article([*_articles(tree)])
         title, tab = fold(self.heading), fold(self.tab)
         names = [self.meta.get("og:site_name", ""), _words(self.article.get("publisher"))]
         if title and title in tab:
@@ -230,7 +221,7 @@ class _Page:
     def _heading(self) -> Any:
         """The element with the title: one that the head names too, else the first <h1> of the copy."""
         stated = (*(one.value for one in self._named("title")[:1]), self.tab)
-        names = [fold(one) for one in stated if one]
+        names = [fold(one) for one in stated if len(one) > 8]
         for one in self.tree.iter("h1", "h2", "h3"):
             words = fold(_line(one.text_content()))
             if len(words) > 8 and any(words in name or name in words for name in names):
@@ -240,10 +231,8 @@ class _Page:
 
     def _article(self, found: list[dict[str, Any]]) -> dict[str, Any]:
         """The article among those of the JSON-LD: of several that of this address, else of this title."""
-        paths, titles = (
-            {_path(self.url), _path(self.link().value)},
-            fold(f"{self.tab} {self.heading}"),
-        )
+        paths = {_path(self.url), _path(self.link().value)}
+        titles = fold(f"{self.tab} {self.heading}")
         for one in found if len(found) > 1 else ():
             named = [one.get(key) for key in ("url", "@id", "mainEntityOfPage")]
             links = [value.get("@id") if isinstance(value, dict) else value for value in named]
@@ -287,16 +276,16 @@ class _Page:
         stated = [*self._chosen("author"), Fact(_words(self.article.get("author")), "JSON-LD")]
         stated += self._named("author")
         for one in [*self.tree.iter()]:
-            if _AUTHOR.search(_marks(one)) and not self._is_beside(one):
+            if _SIGNS["author"].search(_marks(one)) and not self._is_beside(one):
                 inner = one.xpath(".//*[@itemprop='name' or @property='name']") or [one]
                 stated.append(Fact(_text_of(inner[0]), f"<{one.tag}>"))
         for words, where in stated:
             names = [
-                _BY.sub("", _EMAIL.sub("", v).strip(), 1)
+                _SIGNS["by"].sub("", _EMAIL.sub("", v).strip(), 1)
                 for v in re.split(r",\s|\s[|•·/]\s", words)
             ]
             names = [v.strip(" ,;:|•–—-") for v in names]
-            names = [v for v in names if _NAME.fullmatch(v) and not _NOBODY.fullmatch(v)]
+            names = [v for v in names if _NAME.fullmatch(v) and not _SIGNS["nobody"].fullmatch(v)]
             if kept := [v for v in dict.fromkeys(names) if fold(v) not in self.sites]:
                 return Fact(", ".join(kept[:5]), where)
         return _UNKNOWN
@@ -304,17 +293,10 @@ class _Page:
     def published(self, now: datetime, zone: ZoneInfo) -> Fact:
         """The day that the page itself names as that of its publication; UNDATED if none, or after now."""
         surest, usual, near = self._shown()
-        linked, *around = [
-            Fact(one.get("datePublished"), "JSON-LD") for one in (self.article, *self.pages[:1])
-        ]
-        groups = [
-            *([one] for one in (*self._chosen("date"), linked)),
-            surest,
-            *([one] for one in (*self._named("date"), *around)),
-            usual,
-            near,
-            *([one] for one in self._named("unsure")),
-        ]
+        linked = Fact(self.article.get("datePublished"), "JSON-LD")
+        groups = [[one] for one in (*self._chosen("date"), linked)] + [surest]
+        groups += [[one] for one in self._named("date")] + [usual, near]
+        groups += [[one] for one in self._named("unsure")]
         for group in groups:
             known = [
                 Fact(day, where)
@@ -339,14 +321,20 @@ class _Page:
             if i > place and one.tag not in ("script", "style"):
                 below += len((one.text or "").strip()) + len((one.tail or "").strip())
             sure = "datepublished" in marks or one.get("pubdate") is not None
-            says = bool(_LABEL.match((one.text or "").strip()) and len(one.text_content()) < _SHORT)
-            named = says or _PUBLISHED.search(marks) is not None
-            if not sure and (named or one.tag == "time" or _NEAR.search(marks)):
+            says = bool(
+                _SIGNS["label"].match((one.text or "").strip()) and len(one.text_content()) < _SHORT
+            )
+            named = says or _SIGNS["published"].search(marks) is not None
+            if not sure and (named or one.tag == "time" or _SIGNS["near"].search(marks)):
                 label = _label(one) + ("" if "publi" in marks else marks)
             elif not sure:
                 continue
             words = _stated(one)
-            if len(words) > _DATE_WORDS or _NOT_PUBLISHED.search(label) or self._is_beside(one):
+            if (
+                len(words) > _DATE_WORDS
+                or _SIGNS["not_published"].search(label)
+                or self._is_beside(one)
+            ):
                 continue
             fact = Fact(words, f"<{one.tag}>")
             blocks = self.above.intersection(islice(one.iterancestors(), 2))
@@ -398,7 +386,7 @@ class _Page:
         own = {key: self.meta.get(f"og:image{name}") for key, name in keys.items()}
         for where, one in (("og:image", own), ("JSON-LD", image)):
             link = _joined(self.url, _words(one.get("url") or one.get("contentUrl")))
-            if link.startswith(("http://", "https://")) and not _NO_PICTURE.search(link):
+            if link.startswith(("http://", "https://")) and not _SIGNS["no_picture"].search(link):
                 sizes = (_words(one.get(key)).removesuffix("px") for key in ("width", "height"))
                 width, height = (
                     int(v) if re.fullmatch(r"\d{1,5}", v, re.A) else None for v in sizes
@@ -442,7 +430,7 @@ class _Page:
         texts = self.tree.xpath("//text()[not(parent::script or parent::style)]")
         seen = " ".join(" ".join(texts).split())[:2000]
         shown = words if len(words) >= _SHORT else seen
-        if len(words) < _STUB and (paid or _WALL.search(shown)):
+        if len(words) < _STUB and (paid or _SIGNS["wall"].search(shown)):
             reason = "asks for a login, a subscription, consent or proof that a person reads it"
             raise DocumentError(self.url, f"{reason}; ask the site for a feed with the text")
         if len(words) < _SHORT:
@@ -482,8 +470,8 @@ def _open(body: bytes, url: str, content_type: str) -> Any:
     return tree
 
 
-def _linked_data(tree: Any) -> Iterator[dict[str, Any]]:
-    """The objects of the JSON-LD, those of a @graph too, but not those of a list of other articles."""
+def _articles(tree: Any) -> Iterator[dict[str, Any]]:
+    """The articles of the JSON-LD, those of a @graph too, but not those of a list of other articles."""
     scripts = (one for one in tree.iter("script") if "ld+json" in (one.get("type") or "").lower())
     todo = [_json(one.text or "") for one in scripts]
     for _ in range(_MOST_OBJECTS):
@@ -491,7 +479,14 @@ def _linked_data(tree: Any) -> Iterator[dict[str, Any]]:
         if isinstance(one, list):
             todo = one[:_MOST_OBJECTS] + todo
         elif isinstance(one, dict):
-            yield one
+            kind = one.get("@type")
+            kinds = {
+                v.rpartition("/")[2]
+                for v in (kind if isinstance(kind, list) else [kind])
+                if isinstance(v, str)
+            }
+            if kinds.intersection(_LISTS["types"]["article"]):
+                yield one
             todo += [one[key] for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in one]
 
 
@@ -509,14 +504,8 @@ def _json(text: str) -> Any:
         key: re.findall(rf'"{key}"\s{{0,9}}:\s{{0,9}}"((?:[^"\\\n]|\\.){{1,500}})"', text)
         for key in ("@type", "headline", "datePublished")
     }
-    fields["@type"] = [one for one in fields["@type"] if one in _TYPES["article"]]
+    fields["@type"] = [one for one in fields["@type"] if one in _LISTS["types"]["article"]]
     return {key: found[0] for key, found in fields.items() if len(found) == 1}
-
-
-def _is_a(one: dict[str, Any], kind: str) -> bool:
-    named = one.get("@type")
-    names = named if isinstance(named, list) else [named]
-    return any(isinstance(name, str) and name.rpartition("/")[2] in _TYPES[kind] for name in names)
 
 
 def _words(value: Any) -> str:
