@@ -109,12 +109,11 @@ def _read_mail(name: str, mail: Message) -> list[Line]:
     header = [f"{key}: {value}" for key, value in fields.items() if value]
     bodies = {"text/plain": "", "text/html": ""}
     for part in messages.parts(mail):
-        attached = messages.header(part, "Content-Disposition").lower().startswith("attachment")
-        if (kind := messages.kind(part)) in bodies and not attached:
+        if messages.is_body(part):
             text = _INVISIBLE.sub("", messages.text(part, None))
             if "flowed" in messages.header(part, "Content-Type").lower():  # RFC 3676
                 text = re.sub(r"(?<!\n--) \n(?!>)", " ", text)
-            bodies[kind] += f"{text}\n\n"
+            bodies[messages.kind(part)] += f"{text}\n\n"
     plain, html = bodies.values()
     if not (plain + html).strip():
         for inner in messages.enclosed(mail):
