@@ -330,9 +330,10 @@ def signature_result(
     """What the DKIM signatures of a mail prove, for people: "pass DOMAIN", "fail DOMAIN: why", "none" or
     "unknown: why" (RFC 6376 §6.1).
 
-    The signature of the domain of `sender`, an address, counts before others, a valid one before an
-    invalid one. Without a valid one of its own domain the result says whether that domain asks receivers
-    to refuse such mail (RFC 7489). `look_up` gives the texts at a name in DNS, None without an answer.
+    `message` has CRLF line ends. The signature of the domain of `sender`, an address, comes first; a valid
+    one of another domain follows one that is not. Without a valid one of its own domain the result says
+    whether that domain asks receivers to refuse such mail (RFC 7489). `look_up` gives the texts at a name
+    in DNS, None without an answer.
     """
     domain = sender.rpartition("@")[2]
     silent: list[str] = []
@@ -344,18 +345,22 @@ def signature_result(
         return texts[0] if texts and len(texts) == 1 else None
 
     try:
-        found = list(_signatures(message, record)[1])
+        fields, signatures = _signatures(message, record)
     except ImportError:
         return "unknown: install the extra dkim to check signatures"
-    found.sort(key=lambda one: (not _is_within(domain, one.domain), bool(one.fault)))
-    best = next((one for one in found if not one.fault), found[0] if found else None)
-    if best and not best.fault and _is_within(domain, best.domain):
-        return f"pass {best.domain}"
-    if best and best.fault and silent:
+    if not fields:
+        return "unknown: its header or a run of blanks is too long to check"
+    found = sorted(signatures, key=lambda one: (not _is_within(domain, one.domain), one.fault > ""))
+    if silent and all(one.fault for one in found):
         return "unknown: no answer from DNS"
-    result = "none"
-    if best:
-        result = f"fail {best.domain}: {best.fault}" if best.fault else f"pass {best.domain}"
+    # A list changes the text and then signs by itself.
+    best = [*found[:1], *(one for one in found[1:] if found[0].fault and not one.fault)][:2]
+    results = (
+        f"fail {one.domain}: {one.fault}" if one.fault else f"pass {one.domain}" for one in best
+    )
+    result = "; ".join(results) or "none"
+    if best and not best[0].fault and _is_within(domain, best[0].domain):
+        return result
     parents = [domain.split(".", n)[-1] for n in range(domain.count("."))][-3:]
     for parent in parents:
         for text in look_up(f"_dmarc.{parent}") or ():
