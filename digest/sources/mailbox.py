@@ -20,7 +20,7 @@ from digest.language.addresses import address_key
 from digest.language.text import either, sentences, word_lists
 from digest.mail import messages
 from digest.mail.dkim import signature_result
-from digest.mail.mailboxes import Contents, Found, look_into_imap, look_into_maildir, look_into_mbox
+from digest.mail.mailboxes import Contents, look_into_imap, look_into_maildir, look_into_mbox
 from digest.sources.folder import READABLE
 
 LookUp = Callable[[str], Sequence[str] | None]
@@ -111,8 +111,8 @@ def _look_into(
             reason = f"{imap.ca_file}: no certificates can be read there ({e.strerror or e})."
             raise MailboxError(f"source {source.name}: {reason}") from e
     port = imap.port or (993 if imap.tls == "implicit" else 143)
-    options = {"folder": imap.folder, "tls": imap.tls, "context": context}
-    return look_into_imap(imap.host, port, imap.username, password, after, **options)
+    where = (imap.host, port, imap.username, password)
+    return look_into_imap(*where, after, folder=imap.folder, tls=imap.tls, context=context)
 
 
 def _letters(
