@@ -317,8 +317,8 @@ def signed_recipient(
     to = [value for name, value in fields if name == b"to"]
     if len(to) != 1 or [name for name, _ in fields].count(b"from") != 1:
         return None
-    for one in signatures:
-        if not one.fault and one.domain == domain and one.covers >= PROVING:
+    for signing, covered, fault in signatures:
+        if not fault and signing == domain and covered >= PROVING:
             named = [one for _, one in getaddresses([to[0].decode("utf-8", "replace").strip()])]
             return named[0] if len(named) == 1 and "@" in named[0] else None
     return None
@@ -350,44 +350,32 @@ def signature_result(
         return "unknown: install the extra dkim to check signatures"
     if not fields:
         return "unknown: its header or a run of blanks is too long to check"
-    found = sorted(signatures, key=lambda one: (not _is_within(domain, one.domain), one.fault > ""))
-    if silent and all(one.fault for one in found):
-        return "unknown: no answer from DNS"
-    # A list changes the text and then signs by itself.
-    best = [*found[:1], *(one for one in found[1:] if found[0].fault and not one.fault)][:2]
-    results = (
-        f"fail {one.domain}: {one.fault}" if one.fault else f"pass {one.domain}" for one in best
+    found = sorted(
+        (not f".{domain}".endswith(f".{signing}"), bool(fault), signing, fault)
+        for signing, _, fault in signatures
     )
-    result = "; ".join(results) or "none"
-    if best and not best[0].fault and _is_within(domain, best[0].domain):
+    words = [f"fail {one}: {fault}" if fault else f"pass {one}" for *_, one, fault in found]
+    passed = [word for word, (_, failed, *_) in zip(words, found, strict=True) if not failed]
+    if silent and not passed:
+        return "unknown: no answer from DNS"
+    # A list changes the text, and then signs by itself.
+    result = "; ".join(dict.fromkeys([*words[:1], *passed[:1]])) or "none"
+    if found and found[0][:2] == (False, False):
         return result
-    parents = [domain.split(".", n)[-1] for n in range(domain.count("."))][-3:]
-    for parent in parents:
+    for parent in [domain.split(".", n)[-1] for n in range(domain.count("."))][-3:]:
         for text in look_up(f"_dmarc.{parent}") or ():
             if (policy := _POLICY.match(text)) and policy[1].lower() != "none":
                 return f"{result}; {parent} asks to refuse such mail (DMARC p={policy[1].lower()})"
     return result
 
 
-def _is_within(domain: str, signing: str) -> bool:
-    return "." in signing and f".{domain}".endswith(f".{signing}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Signature:
-    """A signature's domain, the fields that it covers, and what is wrong with it: "" if it is valid."""
-
-    domain: str
-    covers: frozenset[str]
-    fault: str
-
-
 def _signatures(
     message: bytes, record: Callable[[str], str | None]
-) -> tuple[list[tuple[bytes, bytes]], Iterator[_Signature]]:
-    """The header fields of a mail, names in small letters, and its first signatures, each checked when it
-    is asked for, with the key that `record` finds at a name in DNS. Nothing of what the library would
-    take too long over, or cannot read.
+) -> tuple[list[tuple[bytes, bytes]], Iterator[tuple[str, set[str], str]]]:
+    """The header fields of a mail, names in small letters, and of its first signatures the domain, the fields
+    that each covers and what is wrong with it, "" if it is valid. `record` finds the key at a name in DNS.
+
+    Both are empty for what the library cannot read, or only in very long time.
 
     Raises:
         ImportError: dkimpy is missing, which the extra `dkim` installs.
@@ -405,7 +393,7 @@ def _signatures(
     except broken:
         return [], iter(())
 
-    def check(number: int) -> _Signature:
+    def check(number: int) -> tuple[str, set[str], str]:
         keys: list[str | None] = []
 
         def answer(name: bytes, timeout: int = 0) -> str | None:
@@ -422,8 +410,7 @@ def _signatures(
             changed = str(e).startswith("body hash mismatch")
             fault = "the text was changed" if changed else "the signature is not valid"
         domain = foreign(verifier.domain, limit=253).lower()
-        covers = frozenset(name.decode("ascii", "replace") for name in verifier.include_headers)
-        return _Signature(domain, covers, fault)
+        return domain, {name.decode("ascii", "replace") for name in verifier.include_headers}, fault
 
     count = min([name for name, _ in fields].count(b"dkim-signature"), MOST_SIGNATURES)
     return fields, map(check, range(count))

@@ -265,8 +265,8 @@ def test_a_silent_server_is_abandoned_after_the_time_out() -> None:
     server.silent_at = "UID SEARCH"
     with (
         serving(server) as port,
-        opened(port, timeout=0.2) as box,
         pytest.raises(MailboxError, match="no answer in time"),
+        opened(port, timeout=0.2) as box,
     ):
         next(box.messages)
 
