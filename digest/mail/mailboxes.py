@@ -26,6 +26,7 @@ LARGEST_MESSAGE = 10 * 1024 * 1024
 _OVERLAP = timedelta(days=1)
 _GROWING = 5.0
 """Seconds after a change in which the last message of an mbox may still be on its way."""
+_QUOTED_FROM = re.compile(rb"^>(?=>{0,20}From )", re.MULTILINE)
 _UID = re.compile(rb"\bUID (\d{1,10})\b")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SEEN = "S"
@@ -137,7 +138,7 @@ def read_mbox(path: Path, peek: Peek | None = None) -> Iterator[Mailbox]:
         for key in keys:
             with _as_mailbox_error(str(path)), box.get_file(key) as file:
                 raw = file.read(peek.most if peek else LARGEST_MESSAGE)
-            yield f"{path.name}:{int(key) + 1}", raw
+            yield f"{path.name}:{int(key) + 1}", _QUOTED_FROM.sub(b"", raw)
 
     try:
         yield Mailbox(messages(), lambda _: None, len(keys), place)

@@ -130,10 +130,11 @@ def lists(message: Message) -> set[str]:
 
 
 def _named(message: Message, name: str) -> set[str]:
-    fields = [str(value) for key, value in message.raw_items() if key.lower() == name]
+    raw = [str(value) for key, value in message.raw_items() if key.lower() == name]
+    fields = [foreign(one.encode("utf-8", "surrogateescape"), limit=LARGEST_TEXT) for one in raw]
     found: set[str] = set()
     with suppress(*UNREADABLE):
-        found = {address_key(foreign(bare)) for _, bare in getaddresses(fields) if "@" in bare}
+        found = {address_key(bare) for _, bare in getaddresses(fields) if "@" in bare}
     return found if len(found) == len(fields) == 1 else set()
 
 

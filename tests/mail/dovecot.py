@@ -11,15 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
-
 from tests.mail.certificates import write_certificate
 
 DOVECOT = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-needs_dovecot = [
-    pytest.mark.dovecot,
-    pytest.mark.skipif(DOVECOT is None, reason="dovecot is not installed"),
-]
 USER, PASSWORD = "desk", "a-secret"
 _CONFIG = """
 base_dir = {folder}/run
