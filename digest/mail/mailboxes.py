@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from glob import escape
 from pathlib import Path
 from typing import IO, Literal
@@ -23,7 +23,8 @@ from digest.language.text import foreign
 
 LARGEST_MESSAGE = 10 * 1024 * 1024
 """Bytes of a message that are read; a longer one is cut."""
-_OVERLAP = timedelta(days=1)
+_OVERLAP = 24 * 3600 * 10**9
+"""Nanoseconds before its place of which a maildir is read again."""
 _GROWING = 5.0
 """Seconds after a change in which the last message of an mbox may still be on its way."""
 _QUOTED_FROM = re.compile(rb"^>(?=>{0,20}From )", re.MULTILINE)
@@ -88,9 +89,7 @@ def read_maildir(path: Path, peek: Peek | None = None) -> Iterator[Mailbox]:
                 came[file] = file.stat().st_ctime_ns
         latest = max(came.values(), default=0)
         since = int(peek.after) if peek.after and peek.after.isdecimal() else 0
-        since = (
-            0 if since > peek.now.timestamp() * 1e9 else since - int(_OVERLAP.total_seconds() * 1e9)
-        )
+        since = since - _OVERLAP if since <= peek.now.timestamp() * 10**9 else 0
         files = [file for file, moment in came.items() if moment >= since]
 
     def messages() -> Iterator[tuple[str, bytes]]:

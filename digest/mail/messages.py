@@ -37,7 +37,7 @@ _LONGEST_FIELD = 4000
 _LONGEST_NAME = 120
 # What the library reads in more than linear time; a real report has far less.
 _MOST = (
-    (re.compile(rb"\n"), 20_000),
+    (re.compile(rb"\n(?![A-Za-z0-9+/]{60,76}\r?\n)"), 20_000),  # but for files in base64
     (re.compile(rb"\n--"), 500),
     (re.compile(rb"boundary|message/(?:rfc822|global)", re.IGNORECASE), 60),
 )
@@ -113,29 +113,24 @@ def address(value: str) -> str | None:
     return bare if "@" in bare.strip("@") else None
 
 
-def sender(message: Message) -> str:
-    """The one address in the one field From, its domain in small letters; "" if there is none, or several.
-
-    It is read before encoded words are decoded, in which somebody may have hidden another.
+def senders(message: Message) -> tuple[str, set[str]]:
+    """The one address in the one field From, "" if there is none or several; and it with the address in
+    Sender and the names in List-Id (RFC 2919). They are in small letters, and read before encoded words
+    are decoded, in which somebody may have hidden another.
     """
-    return next(iter(_named(message, "from")), "")
-
-
-def lists(message: Message) -> set[str]:
-    """The address in Sender and the name in List-Id (RFC 2919), in small letters."""
-    ids = (str(value) for key, value in message.raw_items() if key.lower() == "list-id")
-    return _named(message, "sender") | {
-        one.rpartition("<")[2].partition(">")[0].strip().casefold() for one in ids
-    }
-
-
-def _named(message: Message, name: str) -> set[str]:
-    raw = [str(value) for key, value in message.raw_items() if key.lower() == name]
-    fields = [foreign(one.encode("utf-8", "surrogateescape"), limit=LARGEST_TEXT) for one in raw]
-    found: set[str] = set()
-    with suppress(*UNREADABLE):
-        found = {address_key(bare) for _, bare in getaddresses(fields) if "@" in bare}
-    return found if len(found) == len(fields) == 1 else set()
+    fields: dict[str, list[str]] = {"from": [], "sender": [], "list-id": []}
+    for key, value in message.raw_items():
+        if (same := fields.get(key.lower())) is not None:
+            raw = str(value).encode("utf-8", "surrogateescape")
+            same.append(foreign(raw, limit=LARGEST_TEXT))
+    found = {one.rpartition("<")[2].partition(">")[0].casefold() for one in fields["list-id"]}
+    for name in ("sender", "from"):
+        one = ""
+        with suppress(*UNREADABLE):
+            named = [address_key(bare) for _, bare in getaddresses(fields[name]) if "@" in bare]
+            one = named[0] if len(named) == len(fields[name]) == 1 else ""
+        found.add(one)
+    return one, found - {""}
 
 
 def kind(part: Message) -> str:

@@ -24,8 +24,8 @@ from digest.mail.mailboxes import Mailbox, Peek, read_imap, read_maildir, read_m
 from digest.sources.folder import READABLE
 
 _MIB = 1024 * 1024
-_MOST_LOOKUPS = 500
-"""Questions to DNS in one reading: strangers decide which."""
+_MOST_LOOKUPS, _MOST_SILENT = 500, 10
+"""Questions to DNS in one reading, and those without an answer: strangers decide which."""
 _COVERING = re.compile(
     either(word_lists("sources/copy.toml")["covering"]["patterns"]), re.IGNORECASE
 )
@@ -88,11 +88,16 @@ def read_letters(
         MailboxError: the mailbox cannot be opened or read, its server refuses, or there is no password.
     """
     asked: list[str] = []
+    silent: list[str] = []
 
     @cache
     def ask(name: str) -> Sequence[str] | None:
         asked.append(name)
-        return look_up(name) if look_up and len(asked) <= _MOST_LOOKUPS else None
+        if look_up is None or len(asked) > _MOST_LOOKUPS or len(silent) > _MOST_SILENT:
+            return None
+        if (texts := look_up(name)) is None:
+            silent.append(name)
+        return texts
 
     limit = int(source.size_limit_mib * _MIB)
     peek = Peek(after, now, limit + 1)
@@ -119,7 +124,7 @@ def read_letters(
                     subject = messages.header(head, "Subject")[:_SUBJECT] or "a letter"
                     error = DocumentError(subject, reason if mail.strip() else "is empty")
                     mail = b""
-                whole, sender = messages.parse(mail), messages.sender(head)
+                whole, (sender, names) = messages.parse(mail), messages.senders(head)
                 attached = [
                     one for one in messages.attachments(whole) if one[0].lower().endswith(READABLE)
                 ]
@@ -130,7 +135,7 @@ def read_letters(
                     key=key,
                     data=mail,
                     sender=sender,
-                    listed=_is_listed(head, sender, source.senders),
+                    listed=_is_listed(names, source.senders),
                     dkim=dkim,
                     attachments=tuple(attached),
                     covers=bool(attached) and _covers(messages.words(whole)),
@@ -171,10 +176,9 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _is_listed(head: Message, sender: str, listed: Sequence[str]) -> bool:
+def _is_listed(names: set[str], listed: Sequence[str]) -> bool:
     """Whether "desk@x.org", "@x.org" (without its subdomains) or a List-Id names the letter."""
-    names = {sender, *messages.lists(head)} - {""}
-    names |= {f"@{name.rpartition('@')[2]}" for name in names if "@" in name}
+    names = names | {f"@{name.rpartition('@')[2]}" for name in names if "@" in name}
     return any(address_key(one.strip("<> ")) in names for one in listed)
 
 

@@ -12,6 +12,7 @@ import pytest
 from digest.config.settings import SourceSettings
 from digest.errors import MailboxError
 from digest.mail.dkim import Signer, load_key
+from digest.sources.formats import read_document
 from digest.sources.mailbox import Letter, read_letters
 from tests.journeys.returns import make_maildir
 from tests.mail.dovecot import DOVECOT, PASSWORD, USER, running_dovecot
@@ -276,6 +277,18 @@ def test_attachments_that_a_folder_source_reads_come_with_their_letter(maildir: 
     assert one.covers
 
 
+def test_a_large_attachment_is_whole(maildir: Path) -> None:
+    """A release of some pages with photographs has more lines than any text."""
+    mail = letter()
+    mail.add_attachment(
+        bytes(range(256)) * 10_000, maintype="application", subtype="pdf", filename="a.pdf"
+    )
+    deliver(maildir, 1, mail)
+    (one,), _ = read(source(maildir))
+    assert [len(data) for _, data in one.attachments] == [2_560_000]
+    assert read_document("a.eml", one.data).lines
+
+
 @pytest.mark.parametrize(
     ("text", "covers"),
     [
@@ -375,6 +388,18 @@ def test_a_letter_says_what_its_signature_proves(
     (one,), _ = read(source(maildir), look_up=look_up)
     assert one.dkim == result
     assert read(source(maildir))[0][0].dkim == "unknown: not checked"
+
+
+def test_a_silent_dns_is_not_asked_for_ever(maildir: Path, signer: Signer) -> None:
+    """Each question waits some seconds; a mailbox full of junk must not hold up the news."""
+    asked: list[str] = []
+    for number in range(40):
+        wire = letter(number).as_bytes().replace(b"\n", b"\r\n")
+        signed = signer.sign(wire, NOW - timedelta(minutes=2)) + wire
+        deliver(maildir, number, signed.replace(b"s=s1;", b"s=s%d;" % number))
+    letters, _ = read(source(maildir), look_up=lambda name: asked.append(name))
+    assert {one.dkim for one in letters} == {"unknown: no answer from DNS"}
+    assert len(asked) == 11
 
 
 def test_the_signature_of_a_list_follows_that_of_the_sender(maildir: Path, signer: Signer) -> None:
