@@ -82,7 +82,7 @@ class SigningError(DigestError):
 
 
 class MailboxError(DigestError):
-    """The mailbox of bounces cannot be opened or read: which, and the answer of its server or disk."""
+    """A mailbox of bounces or letters cannot be opened or read: which, and the answer of its server or disk."""
 
 
 class LabelsError(DigestError):

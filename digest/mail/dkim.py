@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from digest.errors import SigningError
+from digest.language.text import foreign
 from digest.mail.tokens import Octets, Piece
 
 RSA: Final = "rsa-sha256"
@@ -38,6 +39,7 @@ LONGEST_HEAD = 32_768
 _LONG_BLANK = re.compile(rb"[ \t]{200}")
 """Of a mail that strangers send: how many signatures are tried, and what no mail of ours has, on which
 the library would take quadratic time."""
+_POLICY = re.compile(r"v=DMARC1\s*;.{0,400}?\bp=(\w+)", re.IGNORECASE)
 _LINE = 72
 _PLACE = b"\0"
 
@@ -301,38 +303,114 @@ def signed_recipient(
     The key is one of ours, else what `look_up` finds at a name in DNS. None without such a signature,
     or without dkimpy, which the extra `dkim` installs.
     """
-    try:
-        import dkim  # type: ignore[import-untyped]
-    except ImportError:
-        return None
     ours = {f"{key.selector}._domainkey.{domain}": key.dns_record for key in keys}
 
-    def record(name: bytes, timeout: int = 0) -> str | None:
-        place = name.decode("ascii", "replace").rstrip(".").lower()
+    def record(place: str) -> str | None:
         if place in ours or not place.endswith(f"._domainkey.{domain}"):
             return ours.get(place)
         return look_up(place)
 
-    if len(message.partition(b"\r\n\r\n")[0]) > LONGEST_HEAD or _LONG_BLANK.search(message):
+    try:
+        fields, signatures = _signatures(message, record)
+    except ImportError:
         return None
+    to = [value for name, value in fields if name == b"to"]
+    if len(to) != 1 or [name for name, _ in fields].count(b"from") != 1:
+        return None
+    for signing, covered, fault in signatures:
+        if not fault and signing == domain and covered >= PROVING:
+            named = [one for _, one in getaddresses([to[0].decode("utf-8", "replace").strip()])]
+            return named[0] if len(named) == 1 and "@" in named[0] else None
+    return None
+
+
+def signature_result(
+    message: bytes, sender: str, look_up: Callable[[str], Sequence[str] | None]
+) -> str:
+    """What the DKIM signatures of a mail prove, for people: "pass DOMAIN", "fail DOMAIN: why", "none" or
+    "unknown: why" (RFC 6376 §6.1).
+
+    `message` has CRLF line ends. The signature of the domain of `sender`, an address, comes first; a valid
+    one of another domain follows one that is not. Without a valid one of its own domain the result says
+    whether that domain asks receivers to refuse such mail (RFC 7489). `look_up` gives the texts at a name
+    in DNS, None without an answer.
+    """
+    domain = sender.rpartition("@")[2]
+    silent: list[str] = []
+
+    def record(place: str) -> str | None:
+        texts = look_up(place)
+        if texts is None:
+            silent.append(place)
+        return texts[0] if texts and len(texts) == 1 else None
+
+    try:
+        fields, signatures = _signatures(message, record)
+    except ImportError:
+        return "unknown: install the extra dkim to check signatures"
+    if not fields:
+        return "unknown: its header or a run of blanks is too long to check"
+    found = sorted(
+        (not f".{domain}".endswith(f".{signing}"), bool(fault), signing, fault)
+        for signing, _, fault in signatures
+    )
+    words = [f"fail {one}: {fault}" if fault else f"pass {one}" for *_, one, fault in found]
+    passed = [word for word, (_, failed, *_) in zip(words, found, strict=True) if not failed]
+    if silent and not passed:
+        return "unknown: no answer from DNS"
+    # A list changes the text, and then signs by itself.
+    result = "; ".join(dict.fromkeys([*words[:1], *passed[:1]])) or "none"
+    if found and found[0][:2] == (False, False):
+        return result
+    for parent in [domain.split(".", n)[-1] for n in range(domain.count("."))][-3:]:
+        for text in look_up(f"_dmarc.{parent}") or ():
+            if (policy := _POLICY.match(text)) and policy[1].lower() != "none":
+                return f"{result}; {parent} asks to refuse such mail (DMARC p={policy[1].lower()})"
+    return result
+
+
+def _signatures(
+    message: bytes, record: Callable[[str], str | None]
+) -> tuple[list[tuple[bytes, bytes]], Iterator[tuple[str, set[str], str]]]:
+    """The header fields of a mail, names in small letters, and of its first signatures the domain, the fields
+    that each covers and what is wrong with it, "" if it is valid. `record` finds the key at a name in DNS.
+
+    Both are empty for what the library cannot read, or only in very long time.
+
+    Raises:
+        ImportError: dkimpy is missing, which the extra `dkim` installs.
+    """
+    import dkim  # type: ignore[import-untyped]
+
     # Its parsers raise all of these on what is no mail or no signature, and log what they read.
     broken = (dkim.DKIMException, ValueError, LookupError, TypeError, AttributeError)
     logging.getLogger("dkimpy").setLevel(logging.CRITICAL + 1)
+    if len(message.partition(b"\r\n\r\n")[0]) > LONGEST_HEAD or _LONG_BLANK.search(message):
+        return [], iter(())
     try:
         verifier = dkim.DKIM(message)
-        fields = [name.lower() for name, _ in verifier.headers]
+        fields = [(name.lower(), value) for name, value in verifier.headers]
     except broken:
-        return None
-    if fields.count(b"to") != 1 or fields.count(b"from") != 1:
-        return None
-    to = next(value for name, value in verifier.headers if name.lower() == b"to")
-    for number in range(min(fields.count(b"dkim-signature"), MOST_SIGNATURES)):
+        return [], iter(())
+
+    def check(number: int) -> tuple[str, set[str], str]:
+        keys: list[str | None] = []
+
+        def answer(name: bytes, timeout: int = 0) -> str | None:
+            keys.append(record(name.decode("ascii", "replace").rstrip(".").lower()))
+            return keys[-1]
+
+        verifier.domain, verifier.include_headers, fault = b"", (), ""
         try:
-            valid = verifier.verify(number, dnsfunc=record)
-            signed = {name.decode() for name in verifier.include_headers}
-        except broken:
-            continue
-        if valid and verifier.domain == domain.encode() and signed >= PROVING:
-            named = [one for _, one in getaddresses([to.decode("utf-8", "replace").strip()])]
-            return named[0] if len(named) == 1 and "@" in named[0] else None
-    return None
+            if not verifier.verify(number, dnsfunc=answer):
+                fault = "the signature does not match" if any(keys) else "its key is not in DNS"
+            elif b"l" in verifier.signature_fields:
+                fault = "only the beginning of the text is signed"
+        except broken as e:
+            changed = str(e).startswith("body hash mismatch")
+            fault = "the text was changed" if changed else "the signature is not valid"
+        domain = foreign(verifier.domain, limit=253).lower()
+        return domain, {name.decode("ascii", "replace") for name in verifier.include_headers}, fault
+
+    count = min([name for name, _ in fields].count(b"dkim-signature"), MOST_SIGNATURES)
+    return fields, map(check, range(count))

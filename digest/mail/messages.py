@@ -13,10 +13,11 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser, HeaderParser
 from email.policy import Compat32
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from html import unescape
 from itertools import islice
 
+from digest.language.addresses import address_key
 from digest.language.text import foreign
 
 UNREADABLE = (
@@ -33,12 +34,14 @@ _FOLD = re.compile(r"\n[ \t]+")
 _TAG = re.compile(r"<(?:style|script).{0,20000}?</(?:style|script)>|<[^<>]{0,1000}>", re.I | re.S)
 
 _LONGEST_FIELD = 4000
+_LONGEST_NAME = 120
 # What the library reads in more than linear time; a real report has far less.
 _MOST = (
-    (re.compile(rb"\n"), 20_000),
+    (re.compile(rb"\n(?![A-Za-z0-9+/]{60,76}\r?\n)"), 20_000),  # but for files in base64
     (re.compile(rb"\n--"), 500),
     (re.compile(rb"boundary|message/(?:rfc822|global)", re.IGNORECASE), 60),
 )
+_BODIES = frozenset({"text/plain", "text/html"})
 _ENCLOSED = frozenset({"message/rfc822", "message/global", "message/news"})
 
 _ENCLOSED_HEADERS = frozenset(
@@ -110,6 +113,26 @@ def address(value: str) -> str | None:
     return bare if "@" in bare.strip("@") else None
 
 
+def senders(message: Message) -> tuple[str, set[str]]:
+    """The one address in the one field From, "" if there is none or several; and it with the address in
+    Sender and the names in List-Id (RFC 2919). They are in small letters, and read before encoded words
+    are decoded, in which somebody may have hidden another.
+    """
+    fields: dict[str, list[str]] = {"from": [], "sender": [], "list-id": []}
+    for key, value in message.raw_items():
+        if (same := fields.get(key.lower())) is not None:
+            raw = str(value).encode("utf-8", "surrogateescape")
+            same.append(foreign(raw, limit=LARGEST_TEXT))
+    found = {one.rpartition("<")[2].partition(">")[0].casefold() for one in fields["list-id"]}
+    for name in ("sender", "from"):
+        one = ""
+        with suppress(*UNREADABLE):
+            named = [address_key(bare) for _, bare in getaddresses(fields[name]) if "@" in bare]
+            one = named[0] if len(named) == len(fields[name]) == 1 else ""
+        found.add(one)
+    return one, found - {""}
+
+
 def kind(part: Message) -> str:
     """The lower-case content type."""
     try:
@@ -166,6 +189,34 @@ def words(message: Message) -> str:
         elif kind(part).startswith(("text/plain", "multipart/")) and (plain := text(part)).strip():
             return plain
     return html
+
+
+def attachments(message: Message) -> Iterator[tuple[str, bytes]]:
+    """What is attached to a mail: each file's name, without folders, and its bytes. A mail that is
+    attached has the name of its subject if it has no other.
+    """
+    for part in parts(message):
+        try:
+            name = part.get_filename("")
+            if kind(part) in _ENCLOSED and (inner := _inner(part)[:1]):
+                name = name or f"{header(inner[0], 'Subject') or 'message'}.eml"
+                data: object = inner[0].as_bytes()
+            else:
+                data = part.get_payload(decode=True)
+        except UNREADABLE:
+            continue
+        # An attached text without a name has nothing that tells its format.
+        if name and isinstance(data, bytes) and not is_body(part):
+            if "=?" in name:
+                with suppress(*UNREADABLE):
+                    name = str(make_header(decode_header(name)))
+            yield foreign(name.replace("\\", "/").rpartition("/")[2], limit=_LONGEST_NAME), data
+
+
+def is_body(part: Message) -> bool:
+    """Whether a mail program shows the part as text of the mail."""
+    disposition = header(part, "Content-Disposition").lower()
+    return kind(part) in _BODIES and not disposition.startswith("attachment")
 
 
 def enclosed(message: Message) -> list[Message]:

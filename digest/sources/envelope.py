@@ -58,9 +58,9 @@ _KINDS = [
     for table in _LISTS.values()
     if "cut" in table
 ]
-_LABELS, _ASIDES, _NOTES, _ANYWHERE, _IN_MAILS, _LAST, _RESTS = (
+_LABELS, _ASIDES, _NOTES, _ANYWHERE, _IN_MAILS, _LAST, _RESTS, _FOOTERS = (
     [kind for kind in _KINDS if place in kind.at]
-    for place in ("label", "aside", "note", "line", "mail", "last", "rest")
+    for place in ("label", "aside", "note", "line", "mail", "last", "rest", "footer")
 )
 _CLOSINGS = [kind for kind in _RESTS if kind.cut is CutKind.HEADER]
 _TAIL, _DELIMITER, _MARK_ENDS, _BRACKETS, _IN, _QUOTED, _HEADER = (
@@ -119,6 +119,8 @@ def open_envelope(lines: Sequence[Line], zone: ZoneInfo) -> Envelope:
     opened.opening = opened.lines[0].text if opened.lines else ""
     # Before an hour on its own line is joined with a title.
     del opened.lines[: opened.hold(opened.lines)]
+    # Before lines of another width tell how the copy was wrapped.
+    opened.read_footer()
     opened.lines = unwrapped(opened.lines)
     opened.read_above()
     opened.read_below()
@@ -383,15 +385,25 @@ class _Opening(Envelope):
                 del self.lines[position : position + rows]
             self.lines, contact = split_contact(self.lines)
             self.take(contact, CutKind.CONTACT)
-            for position in range(max(1, len(self.lines) - _BELOW), len(self.lines)):
-                if kind := self._opens_rest(position):
-                    self.take(self.lines[position : position + 1], kind.cut)
-                    self.take(self.lines[position + 1 :], CutKind.BOILERPLATE)
-                    del self.lines[position:]
-                    break
+            self.take_rest(_RESTS)
+            self.read_footer()
             if len(self.lines) == length:
                 break
         self._read_signature()
+
+    def read_footer(self) -> None:
+        """Takes what lists and mail programs put below a mail, in one language or in two."""
+        for _ in range(3 if self.mailed else 0):
+            self.take_rest(_FOOTERS)
+
+    def take_rest(self, kinds: Iterable[_Kind]) -> None:
+        """Takes the first block near the end that one of these kinds opens."""
+        for position in range(max(1, len(self.lines) - _BELOW), len(self.lines)):
+            if kind := self._opens_rest(position, kinds):
+                self.take(self.lines[position : position + 1], kind.cut)
+                self.take(self.lines[position + 1 :], CutKind.BOILERPLATE)
+                del self.lines[position:]
+                break
 
     def finish(self) -> None:
         """The title of a header only once; what a kill names; the cuts of a kind together."""
@@ -425,10 +437,10 @@ class _Opening(Envelope):
             texts.setdefault(kind, []).append(text)
         self.cuts = tuple(Cut(kind, "\n".join(cut)) for kind, cut in texts.items())
 
-    def _opens_rest(self, position: int) -> _Kind | None:
+    def _opens_rest(self, position: int, kinds: Iterable[_Kind]) -> _Kind | None:
         """The kind of block that begins there and goes to the end, if no line of it may be copy."""
         head, _, inline = self.lines[position].text.partition(":")
-        whole = (kind for kind in _RESTS if kind.form.fullmatch(head[:_LONGEST]))
+        whole = (kind for kind in kinds if kind.form.fullmatch(head[:_LONGEST]))
         block = self.lines[position + 1 :]
         below = [text for text in (inline.strip(), *(line.text for line in block)) if text]
         if (kind := next(whole, None)) is None or (not below and "about" in kind.below):

@@ -35,6 +35,7 @@ _FRONT_MATTER = re.compile(r"---\n((?:[^\n]{0,1000}\n){1,60}?)---\n")
 _QUOTED = re.compile(r"(?<=: )([\"'])(.{0,500})\1$", re.MULTILINE)
 _CHARSET = re.compile(rb"<meta[^>]{0,100}charset\s?=\s?[\"']?([\w-]{3,30})", re.IGNORECASE)
 _SAVED_MAIL = re.compile(rb"[A-Za-z-]{2,40}:[^\n]*\n(?s:.{0,4000}?)^mime-version:", re.I | re.M)
+_LIST_TAG = re.compile(r"((?:\w{2,3}:\s){0,2})\[([^\[\]]{2,40})\]\s{0,2}")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_]{2})[-\u00ad]\n(?=[a-zа-яё])")
 _PAGE_NUMBER = re.compile(
     r"^(?:page |стр\. ?|[-–—] ?)?\d{1,3}(?: ?(?:/|of|из) ?\d{1,3})?(?: ?[-–—])?$", re.I | re.M
@@ -106,15 +107,18 @@ def _read_mail(name: str, mail: Message) -> list[Line]:
     mail that it encloses.
     """
     fields = {key: messages.header(mail, key) for key in ("From", "Date", "Subject")}
+    # A list puts its name before each subject.
+    tag = _LIST_TAG.match(fields["Subject"])
+    if tag and tag[2].casefold() in messages.header(mail, "List-Id").casefold():
+        fields["Subject"] = fields["Subject"].replace(tag[0], tag[1], 1)
     header = [f"{key}: {value}" for key, value in fields.items() if value]
     bodies = {"text/plain": "", "text/html": ""}
     for part in messages.parts(mail):
-        attached = messages.header(part, "Content-Disposition").lower().startswith("attachment")
-        if (kind := messages.kind(part)) in bodies and not attached:
+        if messages.is_body(part):
             text = _INVISIBLE.sub("", messages.text(part, None))
             if "flowed" in messages.header(part, "Content-Type").lower():  # RFC 3676
                 text = re.sub(r"(?<!\n--) \n(?!>)", " ", text)
-            bodies[kind] += f"{text}\n\n"
+            bodies[messages.kind(part)] += f"{text}\n\n"
     plain, html = bodies.values()
     if not (plain + html).strip():
         for inner in messages.enclosed(mail):

@@ -24,6 +24,9 @@ _MARKUP = re.compile(either(_LISTS["signs"]["block"] + _LISTS["signs"]["inline"]
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 _LINKS = re.compile(r"(?:<a[ >](?:(?!</a>).)*</a>[\s|·•»›/-]*)+")
 _NO_LINK = re.compile(r"<a>((?:(?!</?a>).)*)</a>")
+_FIELD = re.compile(
+    r"(?:From|To|Cc|Date|Sent|Subject|От|Кому|Копия|Дата|Отправлено|Тема)\s?:\s", re.I
+)
 _BR = re.compile(r"<br\s?/?>")
 _LONGEST_CELL, _SHORT_LINE = 300, 60
 _Block = tuple[str, str, str, bool]
@@ -143,7 +146,8 @@ def _read_block(node: Any, kind: str, mark: str) -> Iterator[_Block]:
 
 
 def _cut(run: str, kind: str, mark: str) -> Iterator[_Block]:
-    """The lines of a run of text: a <br> ends one that is short or whose sentence ends."""
+    """The lines of a run of text: a <br> ends one that is short or whose sentence ends, or a field of a
+    mail that was forwarded."""
     mark = mark if kind == "item" else ""
     lines: list[tuple[str, str]] = []
     for piece in _BR.split(run):
@@ -151,7 +155,12 @@ def _cut(run: str, kind: str, mark: str) -> Iterator[_Block]:
         text = " ".join(unescape(re.sub(r"<[^<>]*>", "", html)).split())
         above = lines[-1][0] if lines else ""
         goes_on = text[:1].islower() or (len(above) >= _SHORT_LINE and not ends_sentence(above))
-        if above and text and (goes_on or kind in ("title", "heading", "item")):
+        if (
+            above
+            and text
+            and not _FIELD.match(text)
+            and (goes_on or kind in ("title", "heading", "item"))
+        ):
             lines[-1] = f"{above} {text}", f"{lines[-1][1]}<br>{html}"
         else:
             lines.append((text, html))
