@@ -121,7 +121,7 @@ def _asked(newsroom: "Newsroom", source: "SourceSettings") -> "Asked":
 
 
 def _print_brought(asked: "Asked") -> None:
-    items = [item for *_, item in asked.brought if item is not None]
+    items = [item for item in (one.item for one in asked.brought) if item is not None]
     table(
         ("day", "text", "title"),
         [
@@ -190,7 +190,7 @@ def check(
         _print_brought(asked)
     data = [
         {"title": item.title, "url": item.url, "day": item.published.day, "complete": item.complete}
-        for *_, item in asked.brought
+        for item in (one.item for one in asked.brought)
         if item is not None
     ]
     show(
@@ -338,5 +338,5 @@ def export_sources(file: Path) -> None:
             if source.kind == "feed" and source.url
         ]
         title = newsroom.settings.site.title
-    replace_and_stat(file, write_opml(title, feeds), file.parent)
+    replace_and_stat(file, write_opml(feeds, title), file.parent)
     click.echo(f"Wrote {counted(len(feeds), 'feed')} to {file}. Next: digest sources list.")

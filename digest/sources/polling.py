@@ -12,16 +12,18 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from digest import __version__
 from digest.config.settings import SourceSettings
 from digest.errors import DigestError, DocumentError, FetchError
 from digest.model import FoundItem
-from digest.newsroom import Newsroom
+from digest.newsroom import EPOCH, Newsroom
 from digest.sources import pages, store, syndication
+from digest.sources.answers import Answer, blocked, fresh_until, retry_after
 from digest.sources.documents import item_bytes
-from digest.sources.fetch import Answer, Fetcher, blocked, fresh_until, retry_after
+from digest.sources.fetch import Fetcher
 from digest.sources.mailbox import read_letters
 from digest.store.database import Database, Row, text_from_moment
 
@@ -33,17 +35,29 @@ OFTEN, SELDOM = timedelta(minutes=10), timedelta(hours=12)
 """A source is asked four times in the mean time between its articles, within these bounds."""
 LATEST = timedelta(days=1)
 """A source that fails is asked again after twice the time before, at most this."""
+SITEMAPS = 5
+"""Sitemaps of an index that are read, the newest."""
 CONFIRMED = 3
 """Answers running that must name the same new address before a source is asked there."""
 PAGE_TYPES = ("html", "xhtml")
 
 
+class Brought(NamedTuple):
+    """A document that a source brings; `archived` None lets its place among the others decide."""
+
+    name: str
+    kind: str
+    data: bytes
+    item: FoundItem | None = None
+    archived: bool | None = None
+
+
 @dataclass(slots=True)
 class Asked:
-    """What a source answered: what it brings as (name, kind, bytes, item), or an error in plain words."""
+    """What a source answered: what it brings, or an error in plain words."""
 
     source: SourceSettings
-    brought: list[tuple[str, str, bytes, FoundItem | None]] = field(default_factory=list)
+    brought: list[Brought] = field(default_factory=list)
     answer: Answer | None = None
     error: str | None = None
     place: str | None = None
@@ -110,11 +124,18 @@ async def _round(
 
 
 def make_fetcher(newsroom: Newsroom) -> Fetcher:
-    site = newsroom.settings.site
     made: Fetcher = newsroom.parts.get("fetcher") or Fetcher(
-        contact=site.base_url, agent=f"NewsroomDigest/{__version__}", now=newsroom.now
+        contact=newsroom.settings.site.base_url,
+        agent=f"NewsroomDigest/{__version__}",
+        now=newsroom.now,
+        chance=lambda: _chance(newsroom),
     )
     return made
+
+
+def _chance(newsroom: Newsroom) -> float:
+    """A number from 0 to 1."""
+    return int.from_bytes(newsroom.random_bytes()[:2]) / 65_536
 
 
 async def ask_source(
@@ -175,7 +196,7 @@ async def _get(
     asked.answer = answer
     if answer.status == 304:
         return None
-    if (refused := blocked(answer, page)) is not None:
+    if (refused := blocked(answer, wants_page=page)) is not None:
         raise refused
     if answer.status != 200:
         words = {
@@ -208,7 +229,10 @@ async def _ask_feed(
             syndication.read_feed, answer.body, url=answer.url, content_type=kind, now=now
         )
     except DocumentError:
-        if any(one in kind for one in PAGE_TYPES) and (why := blocked(answer, True)) is not None:
+        if (
+            any(one in kind for one in PAGE_TYPES)
+            and (why := blocked(answer, wants_page=True)) is not None
+        ):
             raise why from None
         asked.validators.pop(url, None)
         raise
@@ -281,7 +305,7 @@ async def _ask_pages(
         listing = await _get(fetcher, asked, url)
         if listing is not None:
             if b"<urlset" in listing.body[:2000] or b"<sitemapindex" in listing.body[:2000]:
-                wanted += [address for address, _ in pages.read_sitemap(listing.body)]
+                wanted += await _in_sitemap(fetcher, asked, listing)
             else:
                 links, _ = await asyncio.to_thread(
                     pages.links_of,
@@ -310,29 +334,53 @@ async def _ask_pages(
     asked.answer = asked_of or asked.answer
 
 
+async def _in_sitemap(
+    fetcher: Fetcher, asked: Asked, answer: Answer, *, deep: bool = True
+) -> list[str]:
+    """The addresses of a sitemap, the newest first where it says when; of an index those of its newest."""
+    sitemap = pages.read_sitemap(answer.body)
+    order = sorted(sitemap.entries, key=lambda one: one[1] or EPOCH, reverse=True)
+    addresses = [address for address, _ in order]
+    if sitemap.kind != "index":
+        return addresses
+    found: list[str] = []
+    for address in addresses[:SITEMAPS] if deep else []:
+        if (inner := await _get(fetcher, asked, address)) is not None:
+            found += await _in_sitemap(fetcher, asked, inner, deep=False)
+    return found
+
+
 async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, object]) -> None:
-    source = asked.source
-    after = row.get("place")
+    source, after = asked.source, row.get("place")
+    known = store.document_states(newsroom.db, source.name)  # a letter is read once
 
     def read() -> None:
-        letters, asked.place = read_letters(
-            source, after=None if after is None else str(after), now=newsroom.now()
-        )
-        for letter in letters:
-            if not letter.listed:
-                asked.faults.append(
-                    f"a letter from {letter.sender} waits: it is not among `senders`"
-                )
-                continue
-            asked.brought.append((f"{letter.key}.eml", "file", letter.data, None))
-            for name, data in letter.attachments:
-                asked.brought.append((f"{letter.key}/{name}", "file", data, None))
+        with read_letters(
+            source,
+            after=None if after is None else str(after),
+            now=newsroom.now(),
+            known=lambda key: f"{key}.eml" in known,
+        ) as found:
+            for letter in found.letters:
+                if letter.error is not None:
+                    asked.faults.append(str(letter.error))
+                    continue
+                files = [(f"{letter.key}/{name}", data) for name, data in letter.attachments]
+                if not letter.covers:
+                    files.insert(0, (f"{letter.key}.eml", letter.data))
+                if not letter.listed:  # whole, for a person to accept
+                    files = [(f"{letter.key}.eml", letter.data)]
+                kind = "file" if letter.listed else "waits"
+                asked.brought += [
+                    Brought(name, kind, data, archived=letter.archive) for name, data in files
+                ]
+            asked.place = found.place
 
     await asyncio.to_thread(read)
 
 
 def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
-    asked.brought += [(item.key, "item", item_bytes(item), item) for item in items]
+    asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in items]
 
 
 def _keep(newsroom: Newsroom, asked: Asked, row: Row) -> int:
@@ -348,26 +396,25 @@ def _keep(newsroom: Newsroom, asked: Asked, row: Row) -> int:
 
 
 def _new(
-    db: Database,
-    source: SourceSettings,
-    brought: Sequence[tuple[str, str, bytes, FoundItem | None]],
-    *,
-    first: bool,
+    db: Database, source: SourceSettings, brought: Sequence[Brought], *, first: bool
 ) -> list[tuple[str, str, bytes, bool]]:
     """What was not read before in this form; of a first reading all but the newest `backlog` as archive."""
-    known = store.document_states(db, source.name, [name for name, *_ in brought])
+    known = store.document_states(db, source.name, [one.name for one in brought])
     new = {
-        name: (kind, data, item)
-        for name, kind, data, item in reversed(brought)
-        if name not in known or known[name].sha256 != hashlib.sha256(data).hexdigest()
+        one.name: one
+        for one in reversed(brought)
+        if one.name not in known or known[one.name].sha256 != hashlib.sha256(one.data).hexdigest()
     }
     # A source lists the newest first; where all have their day, that decides.
-    order = list(reversed(new))
-    days = {name: item.published.day for name, (_, _, item) in new.items() if item is not None}
-    if order and all(days.get(name) for name in order):
-        order.sort(key=lambda name: str(days[name]), reverse=True)
-    old = set(order[source.backlog :]) if first else set()
-    return [(name, *new[name][:2], name in old) for name in reversed(order)]
+    order = list(reversed(new.values()))
+    days = {one.name: one.item.published.day for one in order if one.item is not None}
+    if order and all(days.get(one.name) for one in order):
+        order.sort(key=lambda one: str(days[one.name]), reverse=True)
+    old = {one.name for one in order[source.backlog :]} if first else set()
+    return [
+        (one.name, one.kind, one.data, one.name in old if one.archived is None else one.archived)
+        for one in reversed(order)
+    ]
 
 
 def _state(
@@ -379,8 +426,7 @@ def _state(
     wait = _pace(newsroom, source, now)
     if failures:
         wait = min(wait * 2 ** min(failures, 10), LATEST)
-    jitter = int.from_bytes(newsroom.random_bytes()[:2]) / 65_536
-    next_at = now + max(wait * (0.95 + 0.1 * jitter), asked.least)
+    next_at = now + max(wait * (0.95 + 0.1 * _chance(newsroom)), asked.least)
     if answer is not None and source.every_minutes is None:
         next_at = max(next_at, fresh_until(answer, now) or now)
     if answer is not None and (later := retry_after(answer, now)) is not None:

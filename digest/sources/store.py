@@ -107,8 +107,8 @@ def source_row(db: Database, name: str, kind: str, title: str) -> int:
 def arrivals_of(db: Database, source: str) -> list[Arrival]:
     """What a source brought and is not saved yet, in the order in which it came."""
     sql = """SELECT arrivals.id, arrivals.name, arrivals.kind, length(data) AS size, archived
-               FROM arrivals JOIN sources ON sources.id = source_id WHERE sources.name = ?
-              ORDER BY arrivals.id"""
+               FROM arrivals JOIN sources ON sources.id = source_id
+              WHERE sources.name = ? AND arrivals.kind != 'waits' ORDER BY arrivals.id"""
     return [
         Arrival(row["id"], row["name"], row["kind"], row["size"], bool(row["archived"]))
         for row in db.rows(sql, (source,))

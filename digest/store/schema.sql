@@ -74,7 +74,7 @@ CREATE TABLE arrivals (
   id INTEGER PRIMARY KEY,
   source_id INTEGER NOT NULL REFERENCES sources(id),
   name TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('item', 'file')),
+  kind TEXT NOT NULL CHECK (kind IN ('item', 'file', 'waits')),
   data BLOB NOT NULL,
   archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
   arrived_at TEXT NOT NULL,
