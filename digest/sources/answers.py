@@ -14,7 +14,7 @@ from digest.language.text import foreign
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=7)
 """What a server may ask for with Retry-After."""
 _FRESH: Final = timedelta(days=1)
-"""What a server may ask for with Cache-Control or Expires."""
+"""What a server may ask for with Cache-Control."""
 _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,10})')
 _REFUSED = {401: "login", 402: "login", 403: "answer", 407: "login", 451: "answer"}
 _HIDDEN = ("head", "script", "style", "noscript", "template", "svg")
@@ -94,40 +94,28 @@ def retry_after(answer: Answer, now: datetime) -> datetime | None:
     text = answer.headers.get("retry-after", "")
     if text.isascii() and text.isdigit():
         until = now + timedelta(seconds=min(int(text[:10]), _LONGEST.total_seconds()))
-    elif (moment := _moment(text)) is not None:
-        until = moment
     else:
-        return None
+        try:
+            moment = parsedate_to_datetime(text)
+            until = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError):
+            return None
     return min(max(until, now + _SHORTEST), now + _LONGEST)
 
 
 def fresh_until(answer: Answer, now: datetime) -> datetime | None:
-    """Until when an answer stays fresh by Cache-Control, else Expires, at most a day; None if not at all.
+    """Until when an answer stays fresh by Cache-Control, at most a day; None if not at all.
 
     It counts from `now`, when the answer came. A server that wants to be asked each time gives None.
     """
     control = answer.headers.get("cache-control", "").lower()
-    if "no-store" in control or "no-cache" in control:
+    found = _MAX_AGE.search(control)
+    if not found or "no-store" in control or "no-cache" in control:
         return None
-    if found := _MAX_AGE.search(control):
-        age = answer.headers.get("age", "")
-        held = int(age[:10]) if age.isascii() and age.isdigit() else 0
-        fresh = timedelta(seconds=int(found[1]) - held)
-    else:
-        expires = _moment(answer.headers.get("expires", ""))
-        if expires is None:
-            return None
-        fresh = expires - (_moment(answer.headers.get("date", "")) or now)
+    age = answer.headers.get("age", "")
+    held = int(age[:10]) if age.isascii() and age.isdigit() else 0
+    fresh = timedelta(seconds=int(found[1]) - held)
     return now + min(fresh, _FRESH) if fresh > timedelta() else None
-
-
-def _moment(text: str) -> datetime | None:
-    """A date of HTTP."""
-    try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def blocked(answer: Answer, *, wants_page: bool) -> FetchError | None:

@@ -380,18 +380,14 @@ class _Body:
             raise EOFError
 
 
+@dataclass(frozen=True, slots=True)
 class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
     """Looks a name up once, checks every address of it, and connects to one of these."""
 
-    def __init__(
-        self,
-        place: httpx2.URL,
-        resolve: Resolve,
-        network: httpcore2.AsyncNetworkBackend,
-        allow_private: bool,
-    ) -> None:
-        self._place, self._resolve = place, resolve
-        self._network, self._allow_private = network, allow_private
+    place: httpx2.URL
+    resolve: Resolve
+    network: httpcore2.AsyncNetworkBackend
+    allow_private: bool
 
     async def connect_tcp(
         self,
@@ -403,15 +399,14 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         try:
             async with asyncio.timeout(timeout):
-                addresses = list(dict.fromkeys(await self._resolve(host, port)))
+                addresses = list(dict.fromkeys(await self.resolve(host, port)))
         except TimeoutError:
-            raise _fault(self._place, "time", f"Looking up {host} takes too long") from None
-        for address in addresses:
-            if not self._allow_private and not is_public(address):
-                raise _fault(self._place, "address", _PRIVATE)
+            raise _fault(self.place, "time", f"Looking up {host} takes too long") from None
+        if not self.allow_private and not all(map(is_public, addresses)):
+            raise _fault(self.place, "address", _PRIVATE)
         for address in addresses[:3]:
             try:
-                return await self._network.connect_tcp(
+                return await self.network.connect_tcp(
                     address, port, timeout, local_address, socket_options
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):

@@ -49,10 +49,7 @@ def test_retry_after(text: str, after: timedelta | None):
         ({"cache_control": "max-age=0", "expires": "Mon, 30 Nov 2026 13:00:00 GMT"}, None),
         ({"cache_control": "max-age=99999999999999999999"}, 24 * 60),
         ({"cache_control": "max-age=-1"}, None),
-        ({"expires": "Mon, 30 Nov 2026 13:00:00 GMT"}, 60),
-        ({"expires": "Mon, 30 Nov 2020 13:00:00 GMT", "date": "Mon, 30 Nov 2020 12:30:00 GMT"}, 30),
-        ({"expires": "0"}, None),
-        ({"expires": "Mon, 30 Nov 1999 13:00:00 GMT"}, None),
+        ({"expires": "Mon, 30 Nov 2026 13:00:00 GMT"}, None),
         ({}, None),
     ],
 )
