@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from html import escape, unescape
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
@@ -28,19 +28,21 @@ from digest.sources.markup import is_markup
 
 _UTC = ZoneInfo("UTC")
 _Values = Mapping[str, Any]
+_T = TypeVar("_T")
 _MEDIA_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json")
 _PLACES = ("feed/", "rss", "rss.xml", "feed.xml", "atom.xml", "index.xml", "feed.json")
 _OLDEST = date(1971, 1, 1)
 """An earlier day is that of a clock that was never set."""
 _STAMP = timedelta(seconds=2)
 _NOW = timedelta(minutes=10)
-_SHORT, _LONG = 15, 150
-"""Words from which a content, and a summary, can be the whole text."""
+_SHORT, _MIDDLE, _LONG = 15, 60, 150
+"""Words from which a content beside a summary, a content alone, and a summary can be the whole text."""
 _SAMPLE = 10_000
 """Characters of a text that are looked at: nh3 takes quadratic time where HTML is nested deeply."""
 _MOST_ITEMS = 5_000
 _LONGEST_ADDRESS = 2_000
 _SAFE = "/%:@!$&'()*+,;=~?[]"
+_OWN = ("published", "updated", "pubDate", "link", "description")
 _FULL_TEXTS = ("yandex_full-text", "turbo_content")
 
 _ROOT = re.compile(
@@ -52,7 +54,7 @@ _ENCODING = re.compile(rb"(<\?xml\s[^<>]{0,200}?)\s+encoding\s*=\s*[\"']([\w.:-]
 _ODD = re.compile(
     rb"<!DOCTYPE|<!--|xml:base|xhtml|<dc:(?!creator|subject)|<dcterms:|<yandex:|<turbo:"
     rb"|<atom:(?!link)|<(?:\w+:)(?:title|description|summary|author|link(?!\s)|guid|published|updated)[\s>]"
-    rb"|<(?:author|source|cloud|textInput|id|body|item\s)[\s>/]"
+    rb"|<link>\s*<|<description>\s*</|<(?:author|source|cloud|textInput|id|body|item\s)[\s>/]"
     rb"|&(?!(?:amp|lt|gt|quot|apos|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
 )
 """What fastfeedparser reads in its own way, outside of CDATA. Atom has other rules for some of it."""
@@ -261,7 +263,7 @@ def _fast_feed(body: bytes) -> tuple[_Values | None, list[_Values]] | None:
     first, *others = body.split(b"<![CDATA[")
     if any(b"]]>" not in part for part in others):
         return None
-    plain = first + b"".join(part.partition(b"]]>")[2] for part in others)
+    plain = b"CDATA".join([first, *(part.partition(b"]]>")[2] for part in others)])
     is_atom = root["atom"] is not None
     start, tag, odd = plain.find(b"<item>"), b"<item>", _ODD
     if is_atom:
@@ -271,12 +273,15 @@ def _fast_feed(body: bytes) -> tuple[_Values | None, list[_Values]] | None:
         return None
     items = inside.count(tag)
     dates = (_ATOM_DATE if is_atom else _RSS_DATE).findall(inside)
-    most = [inside.count(one) for one in (b"<author>", b"<dc:creator>", b"<link>", b"<title>")]
-    stated = [inside.count(one) for one in (b"<published>", b"<updated>", b"<pubDate>")]
-    # Items of one date, or without one, are those that feeds make up.
-    if stated != ([items, items, 0] if is_atom else [0, 0, items]) or len(dates) != sum(stated):
+    most = [inside.count(one) for one in (b"<author>", b"<dc:creator>", b"<title>")]
+    own = [inside.count(f"<{name}>".encode()) for name in _OWN]
+    summaries = inside.count(b"<summary")
+    # Where one is missing, fastfeedparser makes it of another. Days that are all one may be made up.
+    if own != ([items] * 2 + [0] * 3 if is_atom else [0] * 2 + [items] * 3):
         return None
-    if max(most) > items or (items > 1 and len({*dates}) == 1):
+    if max(most) > items or summaries not in (0, items) or len(dates) != sum(own[:3]):
+        return None
+    if items > 1 and len({*dates}) == 1:
         return None
     from xml.parsers.expat import ExpatError, ParserCreate
 
@@ -295,7 +300,13 @@ def _fast_feed(body: bytes) -> tuple[_Values | None, list[_Values]] | None:
     entries = read["entries"]
     for entry in entries:
         description = entry.get("description") or ""
-        content = [one for one in entry.get("content", ()) if one["value"].strip() != description]
+        if is_atom and not summaries:
+            description = next((one["value"] for one in entry.get("content", ())), "")
+        content = [
+            one
+            for one in entry.get("content", ())
+            if is_atom or one["value"].strip() != description
+        ]
         if is_atom and re.search("[<&]", entry.get("title", "")):
             return None
         entry |= {"content": content, "summary": description, "exact": is_atom}
@@ -319,10 +330,10 @@ def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, lis
 def _json_feed(body: bytes) -> tuple[_Values | None, list[_Values]]:
     """A JSON Feed with feedparser's keys; without a head if it is other JSON."""
     read = json.loads(foreign(body, lines=True, limit=None), strict=False)
-    if not isinstance(read.get("items"), list):
+    if not isinstance(read, dict) or not isinstance(read.get("items"), list):
         return None, []
     entries: list[_Values] = []
-    for item in _dicts(read["items"]):
+    for item in _only(dict, read["items"][:_MOST_ITEMS]):
         texts: dict[str, Any] = {
             name: str(value) for name, value in item.items() if isinstance(value, str | int | float)
         }
@@ -341,17 +352,18 @@ def _json_feed(body: bytes) -> tuple[_Values | None, list[_Values]]:
                 "summary_detail": {"type": "text/plain"},
                 "published": texts.get("date_published"),
                 "updated": texts.get("date_modified"),
-                "authors": _dicts(item.get("authors") or [item.get("author")]),
-                "tags": [{"term": tag} for tag in item.get("tags") or () if isinstance(tag, str)],
+                "authors": _only(dict, item.get("authors") or [item.get("author")]),
+                "tags": [{"term": tag} for tag in _only(str, item.get("tags"))],
                 "media_content": [{"url": picture, "medium": "image"}],
-                "enclosures": _dicts(item.get("attachments") or ()),
+                "enclosures": _only(dict, item.get("attachments")),
             }
         )
     return read | {"link": read.get("home_page_url")}, entries
 
 
-def _dicts(values: Iterable[Any]) -> list[dict[str, Any]]:
-    return [one for one in values if isinstance(one, dict)]
+def _only(kind: type[_T], values: object) -> list[_T]:
+    """The values of one kind, where there is a list of them."""
+    return [one for one in values if isinstance(one, kind)] if isinstance(values, list) else []
 
 
 def _item(
@@ -373,7 +385,7 @@ def _item(
     words = blake2b(f"{title}\n{text}".encode(), digest_size=16).hexdigest()
     named = [str(one["name"]) for one in entry.get("authors") or () if one.get("name")]
     author = ", ".join(named) if named[1:] else str(entry.get("author") or "".join(named))
-    author = _text(_MAIL.sub("", foreign(author)))
+    author = _text(_MAIL.sub("", author[:_SAMPLE]))
     terms = (str(tag.get("label") or tag.get("term") or "") for tag in entry.get("tags") or ())
     terms = (foreign(_text(term), limit=100) for term in terms)
     own_language = _language(entry.get("language") or detail.get("language"))
@@ -407,10 +419,11 @@ def _title(values: _Values) -> str:
 
 def _text(html: str) -> str:
     """The words of a line that may be HTML; its scripts and styles are none."""
+    html = foreign(html, limit=_SAMPLE)
     if "<" in html:
         import nh3
 
-        html = nh3.clean(_BLOCK.sub(r" \g<0>", html[:_SAMPLE]), tags=set())
+        html = nh3.clean(_BLOCK.sub(r" \g<0>", html), tags=set())
     return " ".join(unescape(html).split())
 
 
@@ -429,11 +442,12 @@ def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
     full = str(best.get("value") or "")
     if not full or len(full) < len(summary):
         full, best, contents = summary, detail, []
+    full = foreign(full, lines=True, limit=None)
     text, gist = _gist(full[:_SAMPLE]), _gist(summary[:_SAMPLE])
     end = _SIGNATURE.sub("", text if len(full) <= _SAMPLE else _gist(full[-_SAMPLE:]))
     is_cut = without_cut(end) is not None or without_ellipsis(end) is not None
-    is_more = contents and text != gist
-    is_whole = not is_cut and text.count(" ") >= (_SHORT if is_more else _LONG)
+    least = (_SHORT if text != gist else _MIDDLE) if contents else _LONG
+    is_whole = not is_cut and text.count(" ") >= least
     if "plain" in (best.get("type") or ""):
         full = "\n".join(
             f"<p>{escape(part.strip())}</p>" for part in re.split(r"\n\s*\n", full) if part.strip()

@@ -192,6 +192,7 @@ def test_the_moment_of_the_request_is_no_day() -> None:
         (f"<description>{LONG} &lt;a href='/7'&gt;Read more&lt;/a&gt;</description>", False),
         (f"<description>{SHORT}</description><content:encoded>{SHORT}</content:encoded>", False),
         (f"<description>{SHORT}</description><content:encoded>{LONG}</content:encoded>", True),
+        (f"<content:encoded>{LONG[:500]}</content:encoded>", True),
         (f"<description>{SHORT}</description><yandex:full-text>{LONG}</yandex:full-text>", True),
     ],
 )
@@ -277,7 +278,11 @@ FRAGMENTS = st.sampled_from(
 
 
 @example([b'<rss version="2.0"><channel><item><link>http://[</link></item></channel></rss>'])
-@example([b'{"items": [{"id": 1e999, "authors": 5}]}'])
+@example(
+    [
+        b'{"items": [{"id": 1e999, "authors": 5, "tags": 1, "title": "<b>\\ud800", "content_html": "\\ud800"}]}'
+    ]
+)
 @given(
     st.lists(
         st.one_of(st.binary(), FRAGMENTS.map(str.encode), st.sampled_from([rss(""), atom("")]))
@@ -333,3 +338,8 @@ def test_opml_both_ways() -> None:
     assert read_opml(nested) == [("P", "https://p.example/f", "News/Asia")]
     with pytest.raises(DocumentError, match="no OPML"):
         read_opml(b"hello")
+
+
+def test_one_bad_item_spoils_no_other() -> None:
+    body = rb'{"items": [{"title": "\ud800 A", "tags": 5, "authors": "x", "content_html": "\udfff"}, 7, {"title": "B"}]}'
+    assert [item.title for item in read(body).items] == ["\ufffd A", "B"]
