@@ -226,7 +226,7 @@ class _Page:
             words = fold(_line(one.text_content()))
             if len(words) > 8 and any(words in name or name in words for name in names):
                 return one
-        heads = self.tree.xpath("(//article | //main)//h1") or self.tree.xpath("//h1")
+        heads = self.tree.xpath("(.//article | .//main)//h1") or [*self.tree.iter("h1")]
         return next((one for one in heads if _line(one.text_content())), None)
 
     def _article(self, found: list[dict[str, Any]]) -> dict[str, Any]:
