@@ -213,20 +213,25 @@ class _Page:
         self.cards = sum(one not in self.above for one in tree.iter("article"))
         self.article = self._article([*_articles(tree)])
         title, tab = fold(self.heading), fold(self.tab)
+        before, _, after = tab.partition(title) if title and title in tab else ("x", "", "")
+        self.agreed = not re.search(r"\w\s*$", before) and not re.match(r"\s*\w", after)
         names = [self.meta.get("og:site_name", ""), _words(self.article.get("publisher"))]
-        if title and title in tab:
-            names += _PART.split(tab.replace(title, "").strip())
-        self.sites = {fold(one).strip(" |–—-:") for one in names} - {"", title}
+        names += [before, after] if self.agreed else []
+        self.sites = {fold(one).strip(" |–—-•·:»«/") for one in names} - {"", title}
 
     def _heading(self) -> Any:
         """The element with the title: one that the head names too, else the first <h1> of the copy."""
         stated = (*(one.value for one in self._named("title")[:1]), self.tab)
         names = [fold(one) for one in stated if len(one) > 8]
-        for one in self.tree.iter("h1", "h2", "h3"):
-            words = fold(_line(one.text_content()))
-            if len(words) > 8 and any(words in name or name in words for name in names):
-                return one
-        heads = self.tree.xpath("(//article | //main)//h1") or self.tree.xpath("//h1")
+        found = [(fold(_text_of(one)), one) for one in self.tree.iter("h1", "h2", "h3")]
+        named = [
+            (words, one)
+            for words, one in found
+            if len(words) > 8 and any(words in name or name in words for name in names)
+        ]
+        if named:
+            return max(named, key=lambda one: len(one[0]))[1]
+        heads = self.tree.xpath("(.//article | .//main)//h1") or [*self.tree.iter("h1")]
         return next((one for one in heads if _line(one.text_content())), None)
 
     def _article(self, found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -252,18 +257,17 @@ class _Page:
     def title(self) -> Fact:
         """Without the name of the site, and whole where the JSON-LD cuts it."""
         headline = Fact(_words(self.article.get("headline")), "JSON-LD")
-        shown = [Fact(self.heading, "heading"), Fact(self.tab, "<title>")]
-        if self.tab and fold(self.heading) not in fold(self.tab):
-            shown.reverse()  # the heading is that of the site
-        stated = [*self._chosen("title")[:1], headline, *self._named("title"), *shown]
+        heading = Fact(self.heading, "heading")
+        stated = [*self._chosen("title")[:1], headline, *([heading] if self.agreed else [])]
+        stated += [*self._named("title"), heading, Fact(self.tab, "<title>")]
         stated = [one for one in stated if one.value] or [_UNKNOWN]
         named = [one for one in stated if one.value and fold(one.value) not in self.sites]
         first, others = (named or stated)[0], {fold(one.value) for one in named[1:]}
         start = (first.value or "").rstrip(" .…")
         if first.where == "recipe" or not start:
             return first
-        if len(start) > 40 and start != first.value and self.heading.startswith(start):
-            return Fact(self.heading, "heading")
+        if len(start) > 20 and start != first.value and self.heading.startswith(start):
+            return heading
         for cut in _PART.finditer(first.value):
             sides = first.value[: cut.start()], first.value[cut.end() :]
             for kept, left in (sides, sides[::-1]):

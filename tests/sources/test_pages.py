@@ -191,6 +191,24 @@ def test_title_without_site(tab: str, head: str, title: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tab", "head", "body"),
+    [
+        ("Our portal", "", "<h1>A good title of it</h1>"),
+        ("A good title of it", "", "<h1>Our portal</h1><h3>A good title of it</h3>"),
+        ("A good title of it — Portal", "<meta property='og:title' content='Our portal'>", "<h1>A good title of it</h1>"),
+        ("A good title of it", "", "<h2>A good title</h2><h2>A good title of it</h2>"),
+        ("", "<script type='application/ld+json'>{'@type':'Article','headline':'The longest title that anybody ever saw…'}</script>".replace("'", '"'),
+         "<h1>The longest title that anybody ever saw on a page</h1>"),
+    ],
+)  # fmt: skip
+def test_title_where_parts_of_the_page_differ(tab: str, head: str, body: str) -> None:
+    """What the tab and a heading agree on comes first; a cut headline is completed."""
+    whole = article(head, body).replace(f"<title>{COPY['en']['title']}", f"<title>{tab}")
+    title = read(whole.replace(f"<h1>{COPY['en']['title']}</h1>", "")).title
+    assert title in ("A good title of it", "The longest title that anybody ever saw on a page")
+
+
+@pytest.mark.parametrize(
     ("author", "kept"),
     [
         ("By Anna Berdiyeva", "Anna Berdiyeva"),
