@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import by_option, current_newsroom
+from digest.cli.options import ID, by_option, current_newsroom
 from digest.cli.output import bar, counted, json_option, local, show, table, warn
 from digest.errors import NotFoundError, NotReadyError
 
@@ -287,6 +287,45 @@ def resume(name: str) -> None:
     """Ask a paused or ended source again."""
     _set(name, "paused_at", on=False, says="is asked again")
     _set(name, "ended_at", on=False, says="counts as new")
+
+
+@sources.command()
+@json_option
+def letters(as_json: bool) -> None:
+    """List the letters of senders that are not listed; they wait for you."""
+    from digest.mail import messages
+    from digest.sources.store import waiting_letters
+
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=True) as newsroom:
+        rows = waiting_letters(newsroom.db)
+    heads = [(row, messages.parse(bytes(row["data"]))) for row in rows]
+    shown = [
+        {"id": row["id"], "source": row["source"]}
+        | {name.lower(): messages.header(head, name) for name in ("From", "Subject")}
+        for row, head in heads
+    ]
+    show(
+        as_json,
+        shown,
+        f"{counted(len(rows), 'letter')}. Next: digest sources accept ID, or add the sender to `senders`.",
+        ("id", "source", "from", "subject"),
+        (tuple(one.values()) for one in shown),
+        wide="subject",
+    )
+
+
+@sources.command()
+@click.argument("letter_id", type=ID, metavar="ID")
+def accept(letter_id: int) -> None:
+    """Let a letter that waits become an article."""
+    from digest.sources.store import accept_letter
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom, newsroom.db.write():
+        if not accept_letter(newsroom.db, letter_id):
+            raise NotFoundError(f"no letter {letter_id} waits. See digest sources letters.")
+    click.echo(f"Letter {letter_id} will be an article. Next: digest ingest.")
 
 
 @sources.command("import")

@@ -31,8 +31,9 @@ AT_ONCE = 200
 """Sources asked at the same time; of one host only one is."""
 PAGES_A_ROUND = 20
 """Pages of one source that are fetched in one round; the rest follows in the next ones."""
-OFTEN, SELDOM = timedelta(minutes=10), timedelta(hours=12)
-"""A source is asked four times in the mean time between its articles, within these bounds."""
+OFTEN, SELDOM, FIRST = timedelta(minutes=10), timedelta(hours=12), timedelta(hours=1)
+"""A source is asked four times in the mean time between its articles, within the first two bounds; after
+the first time so soon."""
 LATEST = timedelta(days=1)
 """A source that fails is asked again after twice the time before, at most this."""
 SITEMAPS = 5
@@ -208,10 +209,8 @@ async def _get(
             answer.status, "the server has a fault" if answer.status >= 500 else "refused"
         )
         raise FetchError(url, "answer", f"answered {answer.status}: {said}")
-    names = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
-    kept = {ask: answer.headers[name] for ask, name in names if answer.headers.get(name)}
-    if known and kept:
-        asked.validators[url] = kept
+    if known and answer.validators:
+        asked.validators[url] = dict(answer.validators)
     return answer
 
 
@@ -466,4 +465,5 @@ def _pace(newsroom: Newsroom, source: SourceSettings, now: datetime) -> timedelt
     if source.every_minutes is not None:
         return timedelta(minutes=source.every_minutes)
     count = store.news_since(newsroom.db, source.name, now - store.MONTH)
-    return min(max(store.MONTH / max(count, 1) / 4, OFTEN), SELDOM)
+    known = store.poll_row(newsroom.db, source.name) is not None
+    return min(max(store.MONTH / count / 4, OFTEN), SELDOM) if count else SELDOM if known else FIRST

@@ -115,6 +115,20 @@ def arrivals_of(db: Database, source: str) -> list[Arrival]:
     ]
 
 
+def waiting_letters(db: Database) -> list[Row]:
+    """The letters of senders that are not listed, which wait for a person: id, source, name, data."""
+    sql = """SELECT arrivals.id, sources.name AS source, arrivals.name, data FROM arrivals
+               JOIN sources ON sources.id = source_id WHERE arrivals.kind = 'waits'
+              ORDER BY arrivals.id"""
+    return db.rows(sql)
+
+
+def accept_letter(db: Database, letter_id: int) -> bool:
+    """Let a letter be saved as an article; False if it does not wait. Call inside a write."""
+    sql = "UPDATE arrivals SET kind = 'file', archived = 0 WHERE id = ? AND kind = 'waits'"
+    return bool(db.run(sql, (letter_id,)))
+
+
 def arrival_bytes(db: Database, arrival: Arrival) -> bytes | None:
     """Its bytes; None if it was saved meanwhile, or something newer of its name has come."""
     data = db.value("SELECT data FROM arrivals WHERE id = ?", (arrival.id,))

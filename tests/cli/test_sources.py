@@ -1,0 +1,97 @@
+"""`digest sources`: what is read, how it answered, and what an address would bring."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.desks import Desk
+from tests.journeys.test_sources import Net, conditional, page, rss
+from tests.sources.serving import Reply, Site
+
+OPML = """<opml version="2.0"><body><outline text="News"><outline type="rss" text="One" xmlUrl="{}/feed"/>
+<outline type="rss" text="Two" xmlUrl="https://two.example/feed"/></outline></body></opml>"""
+
+
+@pytest.fixture
+def site(net: Net) -> Site:
+    home = b"<html><head><link rel=alternate type=application/rss+xml href=/feed></head><body>Hi</body></html>"
+    routes = {
+        "/feed": conditional(rss(1), "application/rss+xml"),
+        "/": Reply(home, headers={"Content-Type": "text/html"}),
+        "/0.html": Reply(page(0), headers={"Content-Type": "text/html"}),
+    }
+    return net.serve("127.0.0.1", routes)
+
+
+@pytest.fixture
+def net() -> Iterator[Net]:
+    made = Net()
+    yield made
+    made.close()
+
+
+def test_an_address_is_checked_added_read_paused_and_exported(
+    filled: Desk, site: Site, tmp_path: Path
+) -> None:
+    """For the editor: what it would bring first, then each step with what comes next."""
+    before = filled.files()
+    checked = filled.run("sources", "check", f"{site.root}/feed", "--allow-private")
+    assert "3 items; nothing was stored. Next: digest sources add." in checked.output
+    assert filled.files() == before
+    refused = filled.run("sources", "check", f"{site.root}/feed")
+    assert refused.exit_code == 1
+    assert "allow_private" in refused.output
+    added = filled.run("sources", "add", f"{site.root}/", "--name", "one", "--allow-private")
+    assert "Added one: 3 items now" in added.output
+    assert (
+        "there is a source 'one' already"
+        in filled.run("sources", "add", f"{site.root}/", "--name", "one").output
+    )
+    assert "3 new articles" in filled.run("ingest").output
+    [one] = [row for row in filled.json("sources", "list") if row["name"] == "one"]
+    assert (one["kind"], one["state"], one["from"], one["shows"]) == (
+        "feed",
+        "works",
+        "command",
+        "summary",
+    )
+    assert f"{site.root}/feed" in filled.run("sources", "show", "one").output
+    assert "one is paused" in filled.run("sources", "pause", "one").output
+    assert filled.json("sources", "show", "one")["state"] == "paused"
+    filled.run("sources", "resume", "one")
+    file = tmp_path / "feeds.opml"
+    assert "Wrote 1 feed" in filled.run("sources", "export", str(file)).output
+    assert f"{site.root}/feed" in file.read_text("utf-8")
+    assert "there is no source 'none'" in filled.run("sources", "pause", "none").output
+
+
+def test_the_feeds_of_a_reader_are_imported_once(filled: Desk, site: Site, tmp_path: Path) -> None:
+    """For the newcomer with an OPML file; what config.toml or a command has already stays as it is."""
+    file = tmp_path / "reader.opml"
+    file.write_text(OPML.format(site.root), "utf-8")
+    assert (
+        "Added 2 sources; 0 were there already" in filled.run("sources", "import", str(file)).output
+    )
+    assert (
+        "Added 0 sources; 2 were there already" in filled.run("sources", "import", str(file)).output
+    )
+    names = {row["name"]: row["from"] for row in filled.json("sources", "list")}
+    assert names == {"seeds": "config.toml", "127-0-0-1": "command", "two-example": "command"}
+
+
+def test_what_readers_get_is_what_the_source_allows(filled: Desk, site: Site) -> None:
+    """For the agency whose copy it is: a summary and a link, never its whole text, and its name."""
+    add = ("sources", "add", f"{site.root}/feed", "--allow-private", "--name", "one")
+    filled.run(*add, "--publish", "link", "--credit", "Courtesy of Agency One")
+    filled.run("ingest")
+    filled.run("publish")
+    atom = (filled.folder / "feeds" / "all.atom").read_text("utf-8")
+    assert "Officers of port 1 seized parcel 1" in atom
+    assert "with heroin on" not in atom
+    assert f'<link href="{site.root}/feed"' in atom
+    pages = [
+        path.read_text("utf-8") for path in (filled.folder / "feeds" / "articles").glob("*.html")
+    ]
+    assert any("Courtesy of Agency One" in text for text in pages)
+    assert not any("with heroin on" in text for text in pages)

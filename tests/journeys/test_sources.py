@@ -1,0 +1,240 @@
+"""From other people's feeds, pages and mail to articles: sixty sources, with every usual fault."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.config.load import settings_from
+from digest.newsroom import Newsroom
+from digest.sources.ingest import IngestReport, ingest
+from digest.store.database import open_database
+from tests.desks import CONFIG, MADE_AT, opened
+from tests.sources.serving import Asked, Reply, Route, Site, serving
+
+NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+FEEDS, PAGES, LETTERS = 40, 6, 50
+
+
+class Net:
+    """Servers on addresses of this machine, in a loop of their own."""
+
+    def __init__(self) -> None:
+        self.sites: list[Site] = []
+        self.loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    def serve(self, host: str, routes: dict[str, Route]) -> Site:
+        async def start() -> Site:
+            ready: asyncio.Future[Site] = asyncio.get_running_loop().create_future()
+
+            async def run() -> None:
+                async with serving(routes, host) as site:
+                    ready.set_result(site)
+                    await self._stop.wait()
+
+            self._task = asyncio.get_running_loop().create_task(run())
+            return await ready
+
+        site = asyncio.run_coroutine_threadsafe(start(), self.loop).result(5)
+        self.sites.append(site)
+        return site
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self._stop.set)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+        self.loop.run_until_complete(asyncio.sleep(0.05))
+        if pending := asyncio.all_tasks(self.loop):
+            for task in pending:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.wait(pending))
+        self.loop.close()
+
+
+@pytest.fixture
+def net() -> Iterator[Net]:
+    made = Net()
+    yield made
+    made.close()
+
+
+def rss(n: int, count: int = 3) -> bytes:
+    items = "".join(
+        f"<item><title>Officers of port {n} seized parcel {i}</title><guid>urn:{n}:{i}</guid>"
+        f"<link>https://agency{n}.example/{i}?utm_source=x</link>"
+        f"<pubDate>Mon, {10 + i} Nov 2026 09:0{i}:00 GMT</pubDate><description>Customs officers of "
+        f"port {n} seized parcel {i} with heroin on {10 + i} November 2026.</description></item>"
+        for i in range(1, count + 1)
+    )
+    head = f"<title>Agency {n}</title><link>https://agency{n}.example/</link><description>d</description>"
+    return (
+        f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{items}</channel></rss>'.encode()
+    )
+
+
+def atom(n: int) -> bytes:
+    entry = (
+        f"<entry><id>tag:{n}</id><title>Курс для таможни {n}</title><updated>2026-11-20T09:00:00Z</updated>"
+        f"<published>2026-11-20T09:00:00Z</published><link href='https://agency{n}.example/a'/>"
+        f"<summary>Сотрудники таможни номер {n} прошли курс по контролю контейнеров.</summary></entry>"
+    )
+    return (
+        f"<feed xmlns='http://www.w3.org/2005/Atom' xml:lang='ru'><id>f{n}</id><title>Агентство {n}</title>"
+        f"<updated>2026-11-20T09:00:00Z</updated>{entry}</feed>"
+    ).encode()
+
+
+def json_feed(n: int) -> bytes:
+    item = {"id": f"j{n}", "title": f"Youth forum {n} opens", "url": f"https://agency{n}.example/j"}
+    item["content_text"] = (
+        f"A youth forum number {n} opened in Ashgabat with talks on drug prevention."
+    )
+    version = "https://jsonfeed.org/version/1.1"
+    return json.dumps({"version": version, "title": f"J {n}", "items": [item]}).encode()
+
+
+def page(n: int) -> bytes:
+    return (
+        f"<html lang=en><head><title>Border meeting {n} | Ministry</title><meta property=og:title "
+        f"content='Border meeting {n}'><meta property='article:published_time' content="
+        f"'2026-11-{10 + n:02d}T10:00:00+05:00'></head><body><article><h1>Border meeting {n}</h1><p>Border "
+        f"officers of both countries met for the meeting number {n} and agreed on joint patrols of the river."
+        "</p><p>The next meeting takes place in spring, the ministry said in its statement.</p></article>"
+        "</body></html>"
+    ).encode()
+
+
+def conditional(body: bytes, kind: str) -> Route:
+    def answer(asked: Asked) -> Reply:
+        tag = f'"{hash(body) & 0xFFFF:x}"'
+        if asked.headers.get("If-None-Match") == tag:
+            return Reply(status=304, headers={"ETag": tag})
+        return Reply(body, headers={"ETag": tag, "Content-Type": kind})
+
+    return answer
+
+
+FAULTS: dict[str, tuple[Route, str]] = {
+    "missing": (Reply(status=404), "answered 404"),
+    "gone": (Reply(status=410), "answered 410"),
+    "broken": (Reply(status=500), "answered 500"),
+    "busy": (Reply(status=429, headers={"Retry-After": "7200"}), "answered 429"),
+    "page": (Reply(b"<html><body><h1>Hello</h1></body></html>", headers={"Content-Type": "text/html"}), "not a feed"),
+    "challenge": (Reply(b"<html><title>Just a moment...</title></html>", 403, {"Content-Type": "text/html", "cf-mitigated": "challenge"}), "checks for robots"),
+    "login": (Reply(status=401), "login"),
+    "loop": (Reply(status=302, headers={"Location": "/loop"}), "redirect"),
+    "inward": (Reply(status=302, headers={"Location": "http://169.254.169.254/meta"}), ""),
+    "garbage": (Reply(bytes(range(256)) * 50), ""),
+    "empty": (Reply(b""), "empty"),
+}  # fmt: skip
+
+
+def letter(n: int, sender: str = "press@ministry.example") -> bytes:
+    return (
+        f"From: Press office <{sender}>\r\nTo: desk@news.example\r\nMessage-ID: <{n}@ministry.example>\r\n"
+        f"Date: Mon, {1 + n % 28} Nov 2026 10:00:00 +0500\r\nSubject: Seizure number {n} in Lebap\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n\r\n"
+        f"LEBAP. Officers seized heroin in case number {n}, the ministry said in a statement today.\r\n"
+    ).encode()
+
+
+@pytest.fixture
+def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
+    """Sixty sources: feeds of three forms, pages, a sitemap, a maildir, and one for each fault."""
+    tables: list[str] = []
+
+    def add(name: str, kind: str, **keys: object) -> None:
+        values = {"name": name, "kind": kind, **keys}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        tables.append("\n".join(["[[sources]]", *lines]))
+
+    near = {"allow_private": True, "pause_seconds": 0.0}
+    for n in range(FEEDS):
+        body, kind = [
+            (rss(n), "application/rss+xml"),
+            (atom(n), "application/atom+xml"),
+            (json_feed(n), "application/feed+json"),
+        ][n % 3]
+        site = net.serve(f"127.0.1.{n + 1}", {"/feed": conditional(body, kind)})
+        add(f"feed-{n}", "feed", url=f"{site.root}/feed", **near)
+    routes: dict[str, Route] = {
+        f"/{n}.html": conditional(page(n), "text/html") for n in range(PAGES)
+    }
+    site = net.serve("127.0.2.1", routes)
+    links = "".join(
+        f"<a href='/{n}.html'>Border meeting {n} of both countries</a>" for n in range(PAGES)
+    )
+    routes["/list"] = conditional(
+        f"<html><body><main>{links}</main></body></html>".encode(), "text/html"
+    )
+    places = "".join(f"<url><loc>{site.root}/{n}.html</loc></url>" for n in range(PAGES))
+    space = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    routes["/map"] = conditional(f"<urlset xmlns='{space}'>{places}</urlset>".encode(), "text/xml")
+    add("listing", "pages", url=f"{site.root}/list", **near)
+    add("sitemap", "pages", url=f"{site.root}/map", **near)
+    add("addresses", "pages", urls=[f"{site.root}/1.html", f"{site.root}/2.html"], **near)
+    add("private", "feed", url=f"{net.sites[0].root}/feed")
+    refused = {"/robots.txt": Reply(b"User-agent: *\nDisallow: /"), "/feed": Reply(rss(99))}
+    add("robots", "feed", url=f"{net.serve('127.0.2.2', refused).root}/feed", **near)
+    for n, (name, (route, _)) in enumerate(FAULTS.items()):
+        site = net.serve(f"127.0.3.{n + 1}", {f"/{name}": route})
+        add(name, "feed", url=f"{site.root}/{name}", **near)
+    for folder in ("new", "cur", "tmp"):
+        (tmp_path / "mail" / folder).mkdir(parents=True)
+    for n in range(LETTERS):
+        sender = "stranger@spam.example" if n == 7 else "press@ministry.example"
+        (tmp_path / "mail" / "new" / f"{n:03d}").write_bytes(letter(n, sender))
+    add("letters", "mail", path="mail", senders=["@ministry.example"])
+    text = CONFIG.read_text("utf-8")
+    start, end = text.index("[[sources]]"), text.index("[[themes]]")
+    config = tmp_path / "config.toml"
+    config.write_text(text[:start] + "\n\n".join(tables) + "\n\n" + text[end:], "utf-8")
+    settings = settings_from(config.read_text("utf-8"), config)
+    with open_database(tmp_path / "digest.db", now=MADE_AT, busy_timeout_seconds=5) as db:
+        yield opened(db, settings, clock=NOW)
+
+
+def later(room: Newsroom, **time: float) -> IngestReport:
+    return ingest(opened(room.db, room.settings, clock=NOW + timedelta(**time)))
+
+
+def test_sixty_sources_are_read_and_none_stops_another(room: Newsroom, net: Net) -> None:
+    """For the desk: all that can be read is, each fault is named in plain words, and nothing comes twice."""
+    assert len(room.settings.sources) >= 57
+    report = ingest(room)
+    said = {line.split(": ")[0].removeprefix("source "): line for line in report.unanswered}
+    assert set(said) == {*FAULTS, "private", "robots"}
+    assert [name for name, (_, words) in FAULTS.items() if words not in said[name]] == []
+    feeds = sum([3, 1, 1][n % 3] for n in range(FEEDS))
+    by_source = {
+        row["name"]: row["count"]
+        for row in room.db.rows(
+            """SELECT sources.name, count(*) AS count FROM articles JOIN sources
+                ON sources.id = source_id GROUP BY 1"""
+        )
+    }
+    assert sum(count for name, count in by_source.items() if name.startswith("feed")) == feeds
+    assert (by_source["listing"], by_source["sitemap"], by_source["addresses"]) == (PAGES, PAGES, 2)
+    assert by_source["letters"] == LETTERS - 1
+    assert room.db.value("SELECT count(*) FROM arrivals WHERE kind != 'waits'") == 0
+    assert room.db.value("SELECT count(*) FROM arrivals WHERE kind = 'waits'") == 1
+
+    for site in net.sites:
+        site.asked.clear()
+    changes = room.db.value("SELECT count(*) FROM article_versions")
+    again = later(room, days=1)
+    assert (again.added, again.revised) == ([], [])
+    assert room.db.value("SELECT count(*) FROM article_versions") == changes
+    asked = [
+        one for site in net.sites[: FEEDS + 1] for one in site.asked if one.path != "/robots.txt"
+    ]
+    assert asked
+    assert all("If-None-Match" in one.headers for one in asked)
+    assert later(room, days=1).polled == 0
