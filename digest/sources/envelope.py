@@ -442,7 +442,8 @@ class _Opening(Envelope):
         head, _, inline = self.lines[position].text.partition(":")
         whole = (kind for kind in kinds if kind.form.fullmatch(head[:_LONGEST]))
         block = self.lines[position + 1 :]
-        below = [text for text in (inline.strip(), *(line.text for line in block)) if text]
+        inline = "" if _WEB.search(inline) else inline.strip()
+        below = [text for text in (inline, *(line.text for line in block)) if text]
         if (kind := next(whole, None)) is None or (not below and "about" in kind.below):
             return None
         cyrillic = bool(_CYRILLIC.search(self.lines[position - 1].text))

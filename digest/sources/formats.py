@@ -14,8 +14,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from digest.errors import DocumentError
-from digest.language.text import decode, foreign
+from digest.language.text import decode, either, foreign, sentences, word_lists
 from digest.mail import messages
+from digest.sources.folder import READABLE
 from digest.sources.lines import Line, split_lines
 from digest.sources.markup import is_markup, read_markup, without_entities
 
@@ -35,6 +36,16 @@ _FRONT_MATTER = re.compile(r"---\n((?:[^\n]{0,1000}\n){1,60}?)---\n")
 _QUOTED = re.compile(r"(?<=: )([\"'])(.{0,500})\1$", re.MULTILINE)
 _CHARSET = re.compile(rb"<meta[^>]{0,100}charset\s?=\s?[\"']?([\w-]{3,30})", re.IGNORECASE)
 _SAVED_MAIL = re.compile(rb"[A-Za-z-]{2,40}:[^\n]*\n(?s:.{0,4000}?)^mime-version:", re.I | re.M)
+_COVERING = re.compile(either(word_lists("sources/copy.toml")["covering"]["patterns"]), re.I)
+_GREETING, _NOTE = 30, 200
+"""Characters of a sentence that only greets; of a note that need not say that something is attached."""
+_SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
+_TRACKED = re.compile(
+    r"(?:<a\s[^<>]{0,300}href=[\"']?|\s?[<(\[])https?://(?:(?:click|links?|trk|track(?:ing)?|email|url\d{0,4})\.[^\s<>\"'/]{0,80}/"
+    r"|[^\s<>\"']{1,80}/(?:ls/click|wf/click|track/click|trk|CL0)[/?])[^<>\s)\]]{0,2000}[^<>]{0,300}?[>)\]]",
+    re.IGNORECASE,
+)
+"""A link that tells a mailing service who follows it."""
 _LIST_TAG = re.compile(r"((?:\w{2,3}:\s){0,2})\[([^\[\]]{2,40})\]\s{0,2}")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_]{2})[-\u00ad]\n(?=[a-zа-яё])")
 _PAGE_NUMBER = re.compile(
@@ -102,6 +113,16 @@ def _read_markdown(name: str, text: str) -> list[Line]:
     return read_markup(name, html, _QUOTED.sub(r"\2", front[1]).splitlines() if front else ())
 
 
+def only_covers(mail: Message) -> bool:
+    """Whether the text of a mail only says that a document is attached, in a format that we read, and greets."""
+    attached = any(one.lower().endswith(READABLE) for one, _ in messages.attachments(mail))
+    text = _SIGNATURE.split(messages.words(mail), maxsplit=1)[0] if attached else ""
+    if not attached or (len(text.strip()) > _NOTE and not _COVERING.search(text)):
+        return False
+    said = [one for one in sentences(text) if len(one) > _GREETING and one.rstrip().endswith(".")]
+    return all(_COVERING.search(one) for one in said)
+
+
 def _read_mail(name: str, mail: Message) -> list[Line]:
     """The part for people, that in HTML only where the plain one is missing or a stub; without one, the
     mail that it encloses.
@@ -119,11 +140,14 @@ def _read_mail(name: str, mail: Message) -> list[Line]:
             if "flowed" in messages.header(part, "Content-Type").lower():  # RFC 3676
                 text = re.sub(r"(?<!\n--) \n(?!>)", " ", text)
             bodies[messages.kind(part)] += f"{text}\n\n"
-    plain, html = bodies.values()
-    if not (plain + html).strip():
+    covers = only_covers(mail)
+    if covers or not any(text.strip() for text in bodies.values()):
         for inner in messages.enclosed(mail):
             return _read_mail(name, inner)
-        raise DocumentError(name, "is a mail without text; save what is attached to it instead")
+        reason = "only says what is attached to it" if covers else "is a mail without text"
+        raise DocumentError(name, f"{reason}; save what is attached to it instead")
+    plain = _TRACKED.sub("", bodies["text/plain"])
+    html = _TRACKED.sub("<a>", bodies["text/html"])
     lines = read_markup(name, html, header) if html else []
     if 3 * len(plain) > sum(len(line.text) for line in lines):
         lines = split_lines("\n".join([*header, "", plain]))

@@ -5,7 +5,6 @@ asked as often as its source says.
 """
 
 import hashlib
-import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,22 +16,16 @@ from functools import cache
 from digest.config.settings import ImapSettings, SourceSettings
 from digest.errors import DocumentError, MailboxError
 from digest.language.addresses import address_key
-from digest.language.text import either, sentences, word_lists
 from digest.mail import messages
 from digest.mail.dkim import signature_result
 from digest.mail.mailboxes import Mailbox, Peek, read_imap, read_maildir, read_mbox
 from digest.sources.folder import READABLE
+from digest.sources.formats import only_covers
 
 _MIB = 1024 * 1024
 _MOST_LOOKUPS, _MOST_SILENT = 500, 10
 """Questions to DNS in one reading, and those without an answer: strangers decide which."""
-_COVERING = re.compile(
-    either(word_lists("sources/copy.toml")["covering"]["patterns"]), re.IGNORECASE
-)
-_SENTENCE = 50
-"""Characters of a sentence that is more than a greeting."""
 _SUBJECT = 80
-_SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +131,7 @@ def read_letters(
                     listed=_is_listed(names, source.senders),
                     dkim=dkim,
                     attachments=tuple(attached),
-                    covers=bool(attached) and _covers(messages.words(whole)),
+                    covers=only_covers(whole),
                     archive=number < older,
                     error=error,
                 )
@@ -180,10 +173,3 @@ def _is_listed(names: set[str], listed: Sequence[str]) -> bool:
     """Whether "desk@x.org", "@x.org" (without its subdomains) or a List-Id names the letter."""
     names = names | {f"@{name.rpartition('@')[2]}" for name in names if "@" in name}
     return any(address_key(one.strip("<> ")) in names for one in listed)
-
-
-def _covers(text: str) -> bool:
-    """Whether the text with an attachment only says so, and greets."""
-    said = sentences(_SIGNATURE.split(text, maxsplit=1)[0])
-    said = [one for one in said if len(one) > _SENTENCE and one.rstrip().endswith(".")]
-    return all(_COVERING.search(one) for one in said)

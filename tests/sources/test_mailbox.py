@@ -301,6 +301,8 @@ def test_a_large_attachment_is_whole(maildir: Path) -> None:
             True,
             id="Turkmen",
         ),
+        pytest.param(" ", True, id="nothing"),
+        pytest.param("".join(f"Item {n}: a short line\n" for n in range(20)), False, id="a list"),
         pytest.param(
             "The bridge over the river Panj opened on Monday, the ministry said. Photos are attached.",
             False,

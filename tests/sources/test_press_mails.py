@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from digest.errors import DocumentError
 from digest.model import Entry
 from digest.sources.documents import read_entries
 from digest.sources.formats import read_document
@@ -188,6 +189,40 @@ def test_only_the_copy_of_a_press_mail_is_published(data: bytes) -> None:
     (entry,) = read(data)
     want = (RU_TITLE, RU_TEXT) if entry.text.startswith("АШ") else (TITLE, TEXT)
     assert (entry.title, entry.text) == want
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(
+            mail(
+                f"{TITLE}\n\n{COPY[0]} <https://click.un.example/ls/click?upn=u001.abc>\n\n{COPY[1]}\n\n[https://un.example/logo.png]\n"
+            ),
+            id="text",
+        ),
+        pytest.param(
+            mail(
+                html=f'<h1>{TITLE}</h1><p><a href="https://news.us1.list-manage.com/track/click?u=1&amp;id=2">{COPY[0]}</a></p><p>{COPY[1]}</p>'
+            ),
+            id="HTML",
+        ),
+    ],
+)
+def test_links_that_tell_who_followed_them_are_removed(data: bytes) -> None:
+    """They name the newsroom's own address to a mailing service, at each click of a reader."""
+    (entry,) = read(data)
+    assert (entry.title, entry.text) == (TITLE, TEXT)
+    assert "http" not in entry.content_html
+
+
+def test_a_note_to_an_attachment_is_no_article() -> None:
+    """For a folder of saved mails, too: it says what to save instead."""
+    message = EmailMessage()
+    message["Subject"] = TITLE
+    message.set_content("Dear all,\n\nPlease find attached our press release.\n")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="a.pdf")
+    with pytest.raises(DocumentError, match="only says what is attached to it"):
+        read(message.as_bytes())
 
 
 @pytest.mark.parametrize(
