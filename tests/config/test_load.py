@@ -122,7 +122,7 @@ def test_five_faults_are_reported_at_once(tmp_path: Path):
         pytest.param(("[mail]", "[store]\nbusy_timeout_seconds = 0\n[mail]"), "store.busy_timeout_seconds: found 0; must be greater than 0", id="limits"),
         pytest.param(("[mail]", '[feeds]\ncontent = "all"\n[mail]'), "feeds.content: found 'all'; must be 'full' or 'summary'", id="choices"),
         pytest.param(('path = "seeds"', 'path = "seeds"\narchive = "perhaps"'), "sources[1].archive: found 'perhaps'; must be true or false", id="yes or no"),
-        pytest.param(('path = "seeds"', ""), "sources[1].path: is missing", id="missing"),
+        pytest.param(('path = "seeds"', ""), 'sources[1]: kind = "documents" needs path', id="missing"),
         pytest.param(('name = "seeds"', 'name = "Seeds!"'), "sources[1].name: found 'Seeds!'; must be a-z, 0-9 and -", id="names"),
         pytest.param(('name = "drugs"', 'name = "other"'), "themes[1].name: found 'other'; is reserved for news without a theme", id="reserved name"),
         pytest.param(('{ en = "Drugs" }', '{ em = "Drugs" }'), "themes[1].title.em: found 'em'; must be one of en, ru, tk", id="language of a title"),
