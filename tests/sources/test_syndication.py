@@ -236,6 +236,7 @@ def test_encodings() -> None:
         (b"", "empty"),
         (b"<!DOCTYPE html><html><body>Hello</body></html>", "a web page, not a feed"),
         (b"hello", "a text, not a feed"),
+        (b"<rss>" + b"<b>" * 300_000, "more than 300000 tags"),
         (b'{"a": 1}', "a text, not a feed"),
         (b'{"items": [', "cannot be read"),
         (b'{"items":' + b"[" * 100_000, "cannot be read"),
