@@ -65,6 +65,12 @@ class Dovecot:
     certificate: Path
     port: int
     tls_port: int
+    owner: tuple[int, int]
+
+    def give(self, folder: Path) -> None:
+        """Let the server write into a folder of the mailbox."""
+        for place in (folder, *folder.iterdir()):
+            os.chown(place, *self.owner)
 
 
 @contextmanager
@@ -110,7 +116,7 @@ def _running(folder: Path) -> Iterator[Dovecot]:
     server = subprocess.Popen([DOVECOT, "-F", "-c", str(config)], stderr=subprocess.PIPE)
     try:
         _wait_until_it_answers(server, port)
-        yield Dovecot(folder / "mail", certificate, port, tls_port)
+        yield Dovecot(folder / "mail", certificate, port, tls_port, (me.pw_uid, me.pw_gid))
     finally:
         server.terminate()
         server.communicate(timeout=10)

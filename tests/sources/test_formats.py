@@ -176,7 +176,7 @@ def html_of(name: str, data: bytes) -> str:
         pytest.param("a.pdf", pdf("Press", "#Port of Selkan gets", "#a scanner", "It looks through con-", "tainers.", "", "It was", "bought.", "Page 1 of 1"), [("", "Press"), ("", "Port of Selkan gets a scanner"), ("", "It looks through containers."), ("", "It was"), ("", "bought.")], id="PDF"),
         pytest.param("a.eml", mail(("text/plain; charset=windows-1251", COPY.encode("cp1251")), ("text/html", b"<p>x</p>")), [*HEAD, ("", COPY)], id="mail"),
         pytest.param("a.txt", mail(("text/plain", b"No HTML."), ("text/html; charset=utf-8", f"<ol><li>Один<li>Два</ol><p>{COPY}</p>".encode())), [*HEAD, *LIST, ("", COPY)], id="mail with a stub, as text"),
-        pytest.param("a.eml", mail(("text/plain", b" "), ("message/rfc822", mail(("text/plain", b"It opened.")))), [*HEAD, ("", "It opened.")], id="a mail in a mail"),
+        pytest.param("a.eml", mail(("text/plain", b" "), ("message/rfc822", mail(("text/plain", b"It opened.")).replace(b"=B", b"=C").replace(b"--B", b"--C"))), [*HEAD, ("", "It opened.")], id="a mail in a mail"),
         pytest.param("a.eml", mail(("text/plain; format=flowed", b"The port \r\nopened.\r\n-- \r\nPress")), [*HEAD, ("", "The port opened."), ("", "--"), ("", "Press")], id="flowed mail"),
     ],
 )  # fmt: skip

@@ -8,6 +8,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from digest.config.settings import SourceSettings
 from digest.errors import MailboxError
@@ -54,10 +56,13 @@ def source(path: Path | None, **keys: object) -> SourceSettings:
 
 
 def read(
-    settings: SourceSettings, after: str | None = "", known: Sequence[str] = (), **options: object
+    given_source: SourceSettings,
+    after: str | None = "",
+    known: Sequence[str] = (),
+    **options: object,
 ) -> tuple[list[Letter], str]:
     with read_letters(
-        settings, after=after, now=NOW, known=set(known).__contains__, **options
+        given_source, after=after, now=NOW, known=set(known).__contains__, **options
     ) as box:
         return list(box.letters), box.place
 
@@ -254,6 +259,25 @@ def test_a_broken_letter_stops_no_other(maildir: Path) -> None:
     ]
     assert [one.error for one in letters[2:]] == [None] * 3
     assert letters[4].listed
+
+
+def test_no_bytes_stop_a_mailbox(maildir: Path) -> None:
+    """Anybody can send anything to it."""
+    mail = letter(
+        text="See attached.",
+        DKIM_Signature="v=1; a=rsa-sha256; d=un.example; s=s; h=from; bh=a; b=c",
+    )
+    mail.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="a.pdf")
+    mail.add_attachment(letter(2))
+    whole = mail.as_bytes()
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.integers(0, len(whole)), st.binary(max_size=40))
+    def check(at: int, noise: bytes) -> None:
+        deliver(maildir, 1, whole[:at] + noise + whole[at + len(noise) :])
+        assert len(read(source(maildir), look_up=lambda name: ["v=DKIM1; p=abc"])[0]) == 1
+
+    check()
 
 
 def test_attachments_that_a_folder_source_reads_come_with_their_letter(maildir: Path) -> None:
@@ -500,6 +524,11 @@ def test_letters_of_a_real_imap_server_are_read_once_and_stay_unread(
             with pytest.raises(MailboxError, match=message) as raised:
                 read(source(None, imap=imap | changes))
             assert PASSWORD not in str(raised.value)
+        for name in ("cur", "new", "tmp"):
+            (server.maildir / ".&BB4EQgRHBFEEQgRL-" / name).mkdir(parents=True)
+        server.give(server.maildir / ".&BB4EQgRHBFEEQgRL-")
+        assert read(source(None, imap=imap | {"folder": "Отчёты"}))[0] == []
+
         monkeypatch.setenv("POST_PASSWORD", "wrong-one")
         with pytest.raises(MailboxError, match="Authentication failed") as raised:
             read(source(None, imap=imap))
