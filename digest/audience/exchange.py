@@ -207,11 +207,12 @@ def _table(
     else:
         read = {*chain(*columns.values())}
         unused += [foreign(one) for i, one in enumerate(headings) if one and i not in read]
+    if only:
+        columns = {name: places for name, places in columns.items() if name in only}
+        rows = rows if len(columns) > 1 else iter(())  # nothing else to say of an address
     for number, cells in rows:
         values: dict[str, list[str]] = {}
         for name, places in columns.items():
-            if only and name not in only:
-                continue
             filled = [foreign(cells[i]) for i in places if i < len(cells) and cells[i]]
             if any(filled):
                 values[name] = [

@@ -166,11 +166,16 @@ def test_a_recipient_moves_and_pauses(filled: Desk) -> None:
     filled.run("recipients", "add", "bo@example.org")
     with filled.open() as db:
         Office(filled, db).compose()
+        with db.write():  # as if before that edition
+            db.run("UPDATE recipients SET added_at = '2026-11-01T00:00:00.000000Z'")
     assert [one["recipient_id"] for one in filled.json("deliveries", "list")] == [2]
+    traced = ("deliveries", "trace", "anna@example.org")
+    assert "nothing was queued, as they have paused until 2099-01-01" in filled.run(*traced).stdout
     resumed = filled.run("recipients", "set", "anna@example.org", "--resume", "--theme", "youth")
     assert (
         "themes: drugs became youth; paused until: 2099-01-01 00:00 became no day" in resumed.stdout
     )
+    assert "they did not get this digest then, or had paused it" in filled.run(*traced).stdout
     assert "ends in the future" in filled.run(*until, "2020-01-01").stderr
     filled.run("recipients", "end", "bo@example.org")
     taken = filled.run("recipients", "set", "anna@example.org", "--address", "bo@example.org")
