@@ -37,7 +37,7 @@ COLUMNS = (
     "email", "name", "status", "languages", "themes", "digests", "created_at", "paused_until",
 )  # fmt: skip
 """The headings of our own export; other programs know most of them."""
-_BATCH = 10_000
+_BATCH = 8_000
 """Lines of one write."""
 _Choice = tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]
 _MOST_UNKNOWN = 1_000
@@ -210,14 +210,13 @@ def _table(
     if only:
         columns = {name: places for name, places in columns.items() if name in only}
         rows = rows if len(columns) > 1 else iter(())  # nothing else to say of an address
+    missing = [""] * len(headings)
     for number, cells in rows:
+        cells = [*cells, *missing[len(cells) :]]
         values: dict[str, list[str]] = {}
         for name, places in columns.items():
-            filled = [foreign(cells[i]) for i in places if i < len(cells) and cells[i]]
-            if any(filled):
-                values[name] = [
-                    _GUARD.sub("", cell) if cell[0] == "'" else cell for cell in filled if cell
-                ]
+            if filled := [cell for i in places if cells[i] and (cell := foreign(cells[i]))]:
+                values[name] = [_GUARD.sub("", one) if one[0] == "'" else one for one in filled]
             elif name == "subscribed":
                 values[name] = [""]
         long = len(cells) > len(headings)
@@ -239,8 +238,10 @@ def _left(values: Mapping[str, Sequence[str]]) -> str:
             raise RecipientError(
                 f"its status {status!r} is not known. Write active or unsubscribed."
             )
-    said = ((name, cell) for name in _LEFT_AT for cell in values.get(name, ()))
-    return next((name for name, cell in said if _plain(cell) not in _STATUS["no"]), "")
+    for name in _LEFT_AT:
+        if any(_plain(cell) not in _STATUS["no"] for cell in values.get(name, ())):
+            return name
+    return ""
 
 
 def _chosen(
@@ -269,9 +270,8 @@ def _chosen(
     name = values.get("name", [""])[0]
     if not name:
         name = " ".join(values[part][0] for part in ("first", "last") if part in values)
-    added = next(
-        filter(None, (_moment(one, site.time_zone) for one in values.get("added", ()))), None
-    )
+    moments = (_moment(one, site.time_zone) for one in values.get("added", ()))
+    added = next(filter(None, moments), None)
     until = values.get("paused", [""])[0]
     if (paused := _moment(until, site.time_zone)) is None and until:
         raise RecipientError(f"its pause {until!r} is not a day. Write it as 2027-01-11.")
@@ -300,13 +300,13 @@ def _each(cells: Iterable[str]) -> Iterator[str]:
 def _moment(cell: str, zone: str) -> datetime | None:
     """The moment of an ISO 8601 date or of 11.01.2027; a bare day is its morning in the zone, a time
     without a zone is in UTC."""
-    with contextlib.suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(
-            _DAY_FIRST.sub(lambda d: f"{d[3]}-{d[2]:>02}-{d[1]:>02}", cell, count=1)
-        )
+    iso = _DAY_FIRST.sub(lambda d: f"{d[3]}-{d[2]:>02}-{d[1]:>02}", cell, count=1)
+    try:
+        moment = datetime.fromisoformat(iso)
         bare = UTC if moment.time() != time() else ZoneInfo(zone)
         return (moment if moment.tzinfo else moment.replace(tzinfo=bare)).astimezone(UTC)
-    return None
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(10_000)

@@ -118,8 +118,10 @@ def update_recipient(
             f"recipient {other} has the address {address!r}. See digest recipients show {address}."
         )
     key = address_key(address)
-    sql = """INSERT OR REPLACE INTO former_addresses
-             SELECT address_key, id, ? FROM recipients WHERE id = ? AND address_key != ?"""
+    sql = """INSERT INTO former_addresses
+             SELECT address_key, id, ? FROM recipients WHERE id = ? AND address_key != ?
+             ON CONFLICT (address_key) DO UPDATE
+                SET recipient_id = excluded.recipient_id, changed_at = excluded.changed_at"""
     db.run(sql, (text_from_moment(moment), recipient_id, key))
     db.run("DELETE FROM former_addresses WHERE address_key = ?", (key,))
     sql = "UPDATE recipients SET address = ?, address_key = ?, paused_until = ? WHERE id = ?"

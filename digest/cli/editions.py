@@ -89,8 +89,10 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         draft_row,
         edition_by_id,
         edition_note,
+        edition_row,
         segments_of,
     )
+    from digest.store.database import moment_from_text
 
     if as_csv and as_json:
         raise click.UsageError(ONE_FORM)
@@ -104,6 +106,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         recipients = audience_of(newsroom.db, edition_id)
         segments = segments_of(newsroom.db, edition_id)
         note = edition_note(newsroom.db, edition_id)
+        row = edition_row(newsroom.db, edition_id)
         if draft_row(newsroom.db, edition_id) is not None:
             _, edition = draft_of(newsroom, edition_id)
     hand, left_out = asdict(edition.hand), edition.hand.left_out
@@ -144,12 +147,20 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
                 ],
                 "note": note,
                 "hand": hand,
+                **{
+                    key: row[key]
+                    for key in ("edited_by", "edited_at", "approved_by", "approved_at")
+                },
             }
         )
         return
     config = newsroom.settings.digest(edition.digest)
     zone = newsroom.settings.digest_zone(config) if config else newsroom.settings.site.time_zone
     status = status_line(edition.status, counts)
+
+    def at(moment: str) -> str:
+        return local(moment_from_text(moment), zone)
+
     table(
         ("", ""),
         [
@@ -160,11 +171,20 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
             *([("note", note)] if note else []),
             *((f"subject, {code}", text) for code, text in hand["subject"].items()),
             *((f"introduction, {code}", text) for code, text in hand["introduction"].items()),
-            *([("left out", ", ".join(map(str, left_out)))] if left_out else []),
             *(
-                [("in the next one", ", ".join(map(str, hand["carried"])))]
-                if hand["carried"]
-                else []
+                (name, ", ".join(map(str, ids)))
+                for name, ids in (
+                    ("lead", [hand["lead"]] if hand["lead"] else []),
+                    ("first", hand["order"]),
+                    ("dropped", [one for one in left_out if one not in hand["carried"]]),
+                    ("postponed", hand["carried"]),
+                )
+                if ids
+            ),
+            *(
+                (name, f"{row[f'{name}_by']}, {at(row[f'{name}_at'])}")
+                for name in ("edited", "approved")
+                if row[f"{name}_by"]
             ),
         ],
     )
@@ -190,15 +210,23 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
 @editions.command()
 @click.argument("edition_id", type=ID, metavar="ID")
 @click.option(
-    "--introduction", metavar="TEXT", help='The note before the news, in Markdown; "" for none.'
+    "--introduction",
+    type=click.UNPROCESSED,
+    metavar="TEXT",
+    help='The note before the news, in Markdown; "" for none.',
 )
 @click.option(
     "--introduction-file",
-    type=click.File(encoding="utf-8"),
+    type=click.File("rb"),
     metavar="FILE",
     help="The same from a file, or - .",
 )
-@click.option("--subject", metavar="TEXT", help='The subject of the mail; "" for ours.')
+@click.option(
+    "--subject",
+    type=click.UNPROCESSED,
+    metavar="TEXT",
+    help='The subject of the mail; "" for ours.',
+)
 @click.option(
     "--language", metavar="CODE", help="Of introduction and subject. Default: the digest's first."
 )
@@ -220,7 +248,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
 def edit(
     edition_id: int,
     introduction: str | None,
-    introduction_file: IO[str] | None,
+    introduction_file: IO[bytes] | None,
     subject: str | None,
     language: str | None,
     lead: int | None,
@@ -233,10 +261,13 @@ def edit(
 ) -> None:
     """Change the words and order of a draft, and what is in it."""
     from digest.editions.drafts import Edit, draft_of, edit_draft
+    from digest.language.text import decode
 
     if introduction is not None and introduction_file is not None:
         raise click.UsageError("Give --introduction or --introduction-file, not both.")
-    text = introduction_file.read() if introduction_file is not None else introduction
+    text = introduction
+    if introduction_file is not None:
+        text = decode(introduction_file.name, introduction_file.read())[0]
     if order is not None and not re.fullmatch(r"\s*(\d{1,18}(\s*,\s*\d{1,18})*)?\s*", order):
         raise click.UsageError("--order: give the ids of articles with commas, such as 12,7,31.")
     newsroom = current_newsroom()

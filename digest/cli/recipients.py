@@ -143,9 +143,9 @@ def import_file(
     tags: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Add the readers in FILE, which another program exported; - is standard input.
+    """Add the readers in FILE, which another program exported.
 
-    CSV or XLSX, as Mailchimp, listmonk, Buttondown, Ghost or Excel write it. Somebody who is here already, who left, here or there, or who is
+    CSV or XLSX, as Mailchimp, listmonk, Buttondown, Ghost or Excel write it; - is standard input. Somebody who is here already, who left, here or there, or who is
     suppressed stays as they are. --language, --theme and --digest hold where the file does not say.
     A line with a fault is not imported, and the exit code is then 1.
     """

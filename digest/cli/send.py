@@ -48,6 +48,11 @@ class Planned:
     frozen: Mapping[Choice, FrozenSegment] | None = None
 
     @property
+    def is_draft(self) -> bool:
+        """Whether it waits for an approval: it is shown, and not sent."""
+        return self.frozen is None and self.edition.id is not None
+
+    @property
     def recipients(self) -> int:
         return sum(segment.recipients for segment in self.segments)
 
@@ -313,8 +318,10 @@ def _print_planned(
     zone = settings.digest_zone(config)
     title = f"{settings.site.title}: {edition.digest} no. {edition.number}"
     frozen = " (composed; some of it is still queued)" if planned.frozen is not None else ""
-    if planned.frozen is None and config.approval:
-        frozen = f" (draft, edition {edition.id})" if edition.id else " (becomes a draft)"
+    if planned.is_draft:
+        frozen = f" (draft, edition {edition.id}: not sent before it is approved)"
+    elif planned.frozen is None and config.approval:
+        frozen = " (becomes a draft)"
     click.echo(click.style(title, bold=True) + frozen)
     click.echo(f"window  {local(window.starts_at, zone)} to {local(window.ends_at, zone)} ({zone})")
     click.echo(f"hash    {edition.hash}")
@@ -455,7 +462,7 @@ def send(
     """Send new and queued editions; --dry-run only shows them."""
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
-    from digest.editions.compose import Expected, find_digest
+    from digest.editions.compose import Expected, find_digest, hold_overdue
     from digest.editions.deliver import Portion, recover_for_plan, send_questions, sending
     from digest.editions.deliveries import handed_deliveries
     from digest.editions.store import stopped_by_withdrawal, unfinished_editions
@@ -476,6 +483,9 @@ def send(
             bool(handed_deliveries(db))
             or any(stopped_by_withdrawal(db, edition_id) for edition_id in unfinished_editions(db))
         )
+    if not dry_run:
+        with newsroom.open() as newsroom:
+            hold_overdue(newsroom)
     if unsettled:
         with newsroom.open() as newsroom:
             if settled := recover_for_plan(newsroom):
@@ -484,7 +494,7 @@ def send(
                     "a sender that died, and settled now. Next: digest editions list."
                 )
     with newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
-        planned = plan(newsroom, config, expected, drafts=dry_run)
+        planned = plan(newsroom, config, expected, drafts=dry_run or test_address is not None)
         if queued:
             planned = [one for one in planned if one.frozen is not None]
         waits = what_waits(newsroom, config)
@@ -501,7 +511,8 @@ def send(
         return
     if test_address is not None:
         if planned:
-            tested, which = planned[-1], "what would be sent"
+            tested = next((one for one in planned if one.is_draft), planned[-1])
+            which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
         else:  # a server is to be tried most when nothing can be sent
             tested, which = _to_test(newsroom, config)
         send_test(newsroom, config, tested, test_address)

@@ -95,7 +95,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
     from digest.audience.evidence import waiting
     from digest.editions.compose import count_waiting
     from digest.editions.schedule import boundary_after
-    from digest.editions.store import last_edition
+    from digest.editions.store import drafts, last_edition
     from digest.service.store import (
         articles_by_theme,
         articles_by_week,
@@ -139,6 +139,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
         },
         "last_editions": newest_editions(db, EDITIONS),
         "digests": digests,
+        "drafts": drafts(db),
         "filed_by_another_lexicon": count_filed_otherwise(db, lexicon_version(settings.themes)),
         "letters_waiting": waiting(db)[0],
         "troubles": [asdict(one) for one in find_troubles(newsroom, now)],
@@ -227,6 +228,11 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
             f"{row['digest']}: no. {row['number']} would contain {counted(row['articles'], 'article')} "
             f"now; due {local(row['due_at'], row['zone'])} {row['zone']}."
         )
+    for row in data["drafts"]:
+        click.echo(
+            f"Edition {row['id']} ({row['digest']} no. {row['number']}) waits for an approval. Next: digest "
+            f"editions show {row['id']}, then digest send {row['digest']} --dry-run."
+        )
     if otherwise := data["filed_by_another_lexicon"]:
         click.echo(
             f"{counted(otherwise, 'article was', 'articles were')} filed by another version of the "
@@ -245,6 +251,8 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
             click.echo(f"  {one['advice']}")
     elif any(row["faulty"] for row in data["sources"]):
         click.echo("Some documents could not be read. Next: digest doctor names them.")
+    elif data["drafts"]:
+        click.echo("Next: what the draft needs.")
     elif not any(row["articles"] for row in data["digests"]):
         click.echo("Nothing new waits for a digest. Next: digest ingest, or digest serve.")
     elif not data["recipients"]:

@@ -175,9 +175,9 @@ def is_worth_sending(
 
 
 def count_waiting(newsroom: Newsroom, digest: DigestConfig, now: datetime) -> int:
-    """How many articles `preview` would show."""
+    """How many articles the next edition would have now."""
     db, settings = newsroom.db, newsroom.settings
-    window = _by_hand(newsroom, digest, now, None)
+    window = next_window(newsroom, digest, now, by_hand=True)
     if window is None:
         return 0
     last = edition_store.last_edition(db, digest.name)
@@ -220,14 +220,13 @@ def compose_now(
 
 
 def compose_due(newsroom: Newsroom, *, digest: str | None = None) -> list[Edition]:
-    """Close every edition that is due by its rule; returns the frozen ones.
+    """Close every edition that is due by its rule; returns the frozen ones, and drafts that are held.
 
     After an outage one edition covers all the time missed. An edition later than
     `max_lateness_hours` is held for a person, and so is a draft that nobody approved by its hour. A digest that cannot be composed stops no other: its
     error is raised at the end.
     """
-    _hold_overdue(newsroom)
-    composed: list[Edition] = []
+    composed = hold_overdue(newsroom)
     faults: list[Exception] = []
     for config in newsroom.settings.digests:
         if digest is not None and config.name != digest:
@@ -252,14 +251,18 @@ def approve_by(newsroom: Newsroom, digest: str, ends_at: datetime) -> datetime:
     return ends_at + timedelta(hours=config.approve_within_hours if config else 0)
 
 
-def _hold_overdue(newsroom: Newsroom) -> None:
+def hold_overdue(newsroom: Newsroom) -> list[Edition]:
+    """Hold each draft that nobody approved by its hour; returns them."""
     db, now = newsroom.db, newsroom.now()
+    held = []
     for row in edition_store.drafts(db):
         hour = approve_by(newsroom, row["digest"], moment_from_text(row["ends_at"]))
         if row["status"] == EditionStatus.DRAFT and now >= hour:
             note = f"nobody approved it by {hour:%Y-%m-%d %H:%M} UTC"
             with db.write():
                 edition_store.hold_edition(db, row["id"], note)
+            held.append(edition_store.edition_by_id(db, row["id"]))
+    return held
 
 
 def compose_held(newsroom: Newsroom, now: datetime, note: str) -> list[int]:
@@ -463,7 +466,10 @@ def _by_hand(
     """The window that a person would close at `now`, ending no later than the expected one; None while
     a draft of the digest waits for an approval.
     """
-    if any(row["digest"] == digest.name for row in edition_store.drafts(newsroom.db)):
+    if any(
+        (row["digest"], row["status"]) == (digest.name, EditionStatus.DRAFT)
+        for row in edition_store.drafts(newsroom.db)
+    ):
         return None
     window = next_window(newsroom, digest, now, by_hand=True)
     if window is None or expect is None or expect.at is None:

@@ -7,6 +7,7 @@ A draft is made anew from its window each time it is looked at, so a correction 
 it; its hash says whether what is approved is what was seen.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,10 @@ from digest.errors import ExpectationError, NotFoundError, NotReadyError
 from digest.language.text import foreign
 from digest.model import Edition, EditionStatus, Hand
 from digest.newsroom import Newsroom
+
+LONGEST_NOTE = 1_000
+_BLOCKS = re.compile(r"\n[ \t]*\n|^[ \t]*(#|>|[-*+] |\d+[.)] |```)|!\[", re.MULTILINE)
+"""What in Markdown is more than a paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,21 @@ def _changed(newsroom: Newsroom, digest: DigestConfig, draft: Edition, edit: Edi
     def merged(before: dict[str, str], texts: Sequence[tuple[str, str]]) -> dict[str, str]:
         return {code: text for code, text in (before | dict(texts)).items() if text}
 
-    notes = [(code, foreign(text, lines=True).strip()) for code, text in edit.introduction]
-    subjects = [(code, foreign(text)) for code, text in edit.subject]
+    if sent := edition_store.carried_since(newsroom.db, draft, edit.restore):
+        raise NotReadyError(
+            f"article {', '.join(map(str, sent))} is in a later edition by now. Nothing was changed."
+        )
+    notes = [
+        (code, foreign(text, lines=True, limit=None).strip()) for code, text in edit.introduction
+    ]
+    subjects = [(code, foreign(text, limit=None)) for code, text in edit.subject]
+    for option, texts, most in (("introduction", notes, LONGEST_NOTE), ("subject", subjects, 200)):
+        for _, text in texts:
+            if len(text) > most or (option == "introduction" and _BLOCKS.search(text)):
+                raise NotReadyError(
+                    f"--{option}: must be one paragraph of at most {most:,} characters, without headings, "
+                    f"lists and pictures, not {len(text):,} characters. Nothing was changed."
+                )
     out = [one for one in (*hand.left_out, *edit.drop, *edit.postpone) if one not in edit.restore]
     later = [
         one for one in (*hand.carried, *edit.postpone) if one not in (*edit.restore, *edit.drop)
@@ -135,7 +153,8 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
                 f"expected the edition {expected.hash}, but now it is {draft.hash}. What has changed: "
                 f"{expected.changed(draft)}. Nothing was approved. Next: digest send --dry-run."
             )
-        if digest.second_person and row is not None and by == row["edited_by"]:
+        editor = (row or {}).get("edited_by") or ""
+        if digest.second_person and by.casefold() == editor.casefold():
             raise NotReadyError(
                 f"edition {edition_id} was edited last by {by}: {digest.name} needs a second person to "
                 "approve it (second_person in config.toml). Nothing was approved."

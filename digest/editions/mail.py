@@ -213,7 +213,8 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
             # The page with the rest: in one language only if the reader reads no other.
             theme = None if section.theme == OTHER else section.theme
             language = choice.languages[0] if len(choice.languages) == 1 else None
-            text = wording.count(wording.more_theme, section.more, theme=theme_title)
+            form = wording.more_theme if section.shown else wording.articles
+            text = wording.count(form, section.more, theme=theme_title)
             more = Link(text, urls.feed_url(settings, "html", theme, language))
         group = choice.language
         items: list[Item] = []

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.compose import freeze_segment, render_segment
 from digest.editions.mail import is_old
+from digest.editions.ranks import BY_EDITOR, rank
 from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
 from digest.mail.mime import MessageMaker, SegmentMail
@@ -83,6 +84,14 @@ def preview_segments(
                 "most of these articles are from long before this first edition, so it says from when "
                 "they are; set `since` of the digest to leave out what came in before, or "
                 "`archive = true` for a source of old copy"
+            )
+        lead = edition.hand.lead
+        if lead is not None and not any(
+            one.why == BY_EDITOR for one in rank(edition, layout).values()
+        ):
+            warnings.append(
+                f"the editor's lead, article {lead}, does not open this mail: it is not in its language, or "
+                "not among its themes"
             )
         previews.append(Preview(segment, layout, mail.subject, message, name, tuple(warnings)))
     return previews

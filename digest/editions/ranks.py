@@ -14,6 +14,7 @@ LONGEST_LEAD_TITLE = 140
 SHORTEST_LEAD_TEXT = 120
 SHORTEST_TEXT = 80
 NAMES = {1: "lead", 2: "second", 3: "third"}
+BY_EDITOR = "lead: editor"
 LIGHT = NAMES[3]
 """Why an article is third that could be second: others weigh more."""
 

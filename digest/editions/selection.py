@@ -61,7 +61,7 @@ def lay_out(
     first. It is chosen among the articles that fit, so a story is not lost because one of its
     translations has other themes. Each section shows its first `per_theme` articles and counts all:
     what the editor's `hand` orders or lets lead comes first. If that is more than ROOM, the longest
-    sections show less.
+    sections show less, but all that the editor chose.
     """
     fitting = [
         (placement, theme)
@@ -92,8 +92,15 @@ def lay_out(
     order += [OTHER] if filed[OTHER] else []
     shown = {theme: filed[theme][:per_theme] for theme in order}
     weights = {theme: _weigh(shown[theme], len(order)) for theme in order}
-    while sum(weights.values()) > ROOM and any(shown.values()):
-        longest = max(reversed(order), key=lambda theme: len(shown[theme]))
+    chosen_too = {
+        theme: sum(place_of(one, named) < len(named) for one in shown[theme]) for theme in order
+    }
+    while sum(weights.values()) > ROOM:
+        # The longest sections first; in a mail of many themes the last ones are only named.
+        longer = [theme for theme in reversed(order) if len(shown[theme]) > chosen_too[theme]]
+        if not longer:  # the dry run warns of its size
+            break
+        longest = max(longer, key=lambda theme: len(shown[theme]))
         shown[longest].pop()
         weights[longest] = _weigh(shown[longest], len(order))
     sections = (Section(theme, tuple(shown[theme]), len(filed[theme])) for theme in order)

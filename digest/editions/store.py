@@ -151,8 +151,8 @@ def replace_frozen(db: Database, edition: Edition, frozen: Iterable["FrozenSegme
     db.run(sql, (edition.id, edition.hash))
 
 
-def edition_by_id(db: Database, edition_id: int) -> Edition:
-    """An edition as it was frozen, whatever has happened to its articles since.
+def edition_row(db: Database, edition_id: int) -> Row:
+    """The stored row of an edition.
 
     Raises:
         NotFoundError: there is no such edition.
@@ -160,6 +160,16 @@ def edition_by_id(db: Database, edition_id: int) -> Edition:
     row = db.row("SELECT * FROM editions WHERE id = ?", (edition_id,))
     if row is None:
         raise NotFoundError(f"there is no edition {edition_id}; see `digest editions list`")
+    return row
+
+
+def edition_by_id(db: Database, edition_id: int) -> Edition:
+    """An edition as it was frozen, whatever has happened to its articles since.
+
+    Raises:
+        NotFoundError: there is no such edition.
+    """
+    row = edition_row(db, edition_id)
     placements = tuple(
         Placement(
             one["position"],
@@ -189,10 +199,25 @@ def _hand(text: str) -> Hand:
 
 
 def postponed_to(db: Database, digest: str, number: int) -> tuple[int, ...]:
-    """The articles that were left out of the edition before this one, to come in this one."""
-    sql = "SELECT hand FROM editions WHERE digest = ? AND number < ? ORDER BY number DESC LIMIT 1"
-    text = db.value(sql, (digest, number))
-    return () if text is None else _hand(text).carried
+    """The articles that were left out of earlier editions to come in a later one, and are in none yet
+    that was approved but this one.
+    """
+    sql = """SELECT DISTINCT value AS id FROM editions AS earlier, json_each(earlier.hand, '$.carried')
+              WHERE digest = :digest AND number < :number AND NOT EXISTS (
+                SELECT 1 FROM placements JOIN editions AS later ON later.id = edition_id
+                 WHERE article_id = value AND later.digest = :digest AND later.number > earlier.number
+                   AND later.number != :number AND later.approved_at IS NOT NULL)
+              ORDER BY 1"""
+    return tuple(row["id"] for row in db.rows(sql, {"digest": digest, "number": number}))
+
+
+def carried_since(db: Database, draft: Edition, article_ids: Collection[int]) -> list[int]:
+    """Those of these articles that an approved edition after this one contains."""
+    sql = """SELECT DISTINCT article_id AS id FROM placements JOIN editions ON editions.id = edition_id
+              WHERE digest = ? AND number > ? AND approved_at IS NOT NULL
+                AND article_id IN (SELECT value FROM json_each(?)) ORDER BY 1"""
+    values = (draft.digest, draft.number, json.dumps(list(article_ids)))
+    return [row["id"] for row in db.rows(sql, values)]
 
 
 _DRAFTS = "FROM editions WHERE approved_at IS NULL AND status IN ('draft', 'held')"

@@ -179,6 +179,7 @@ def test_what_is_postponed_comes_in_the_next_edition_and_what_is_dropped_never(r
     added = room.news("later", MONDAY + HOUR)
     [second] = compose_due(room.at(MONDAY + timedelta(days=7)))
     assert sorted(ids(second)) == sorted([postponed, added])
+    approve(room.at(MONDAY + timedelta(days=7)), 2, Expected(second.hash), "Boris")
     third = room.news("last", MONDAY + timedelta(days=8))
     [edition] = compose_due(room.at(MONDAY + timedelta(days=14)))
     assert ids(edition) == [third]
@@ -191,6 +192,34 @@ def test_a_postponed_article_comes_when_an_edition_is_due(room: Room) -> None:
     room.approve()
     [second] = compose_due(room.at(MONDAY + timedelta(days=7)))
     assert ids(second) == [postponed]
+
+
+def test_nothing_is_in_two_editions_and_nothing_in_none(room: Room) -> None:
+    """Whichever of two drafts is approved first, and whatever is taken back after that."""
+    postponed, other = ids(room.draft())[:2]
+    room.edit(postpone=(postponed,))
+    later = MONDAY + timedelta(days=7)
+    [held, second] = compose_due(room.at(later))
+    assert (held.id, ids(second)) == (1, [postponed])
+    approve(room.at(later), 2, Expected(second.hash), "Boris")
+    with pytest.raises(NotReadyError, match=f"article {postponed} is in a later edition by now"):
+        room.edit(restore=(postponed,))
+    # The next edition is out already, so it comes in the one after it.
+    room.edit(postpone=(other,))
+    room.approve(later)
+    [third] = compose_due(room.at(later + timedelta(days=7)))
+    assert ids(third) == [other]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["word " * 300, "One.\n\nTwo.", "# Heading", "- one\n- two", "![x](https://x.example/x.png)"],
+)
+def test_the_introduction_is_one_paragraph(room: Room, text: str) -> None:
+    """For the editor: what would be cut or run together is refused."""
+    room.draft()
+    with pytest.raises(NotReadyError, match="must be one paragraph of at most 1,000 characters"):
+        room.edit(introduction=(("en", text),))
 
 
 @pytest.mark.parametrize(

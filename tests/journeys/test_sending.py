@@ -168,6 +168,18 @@ def test_an_editors_session(newsroom: Desk, server: Submission) -> None:
     assert "nothing was sent" in sent(newsroom)
 
 
+def test_a_draft_that_nobody_approves_is_held_by_cron_too(newsroom: Desk) -> None:
+    """For the newsroom without a service: `digest send` holds it, which the alarms report."""
+    newsroom.configure(approval="true")
+    assert "Edition 1 is a draft" in sent(newsroom)
+    with newsroom.open() as db, db.write():  # as if it were long ago
+        sql = "UPDATE editions SET starts_at = '2026-11-01T03:00Z', ends_at = '2026-11-02T03:00Z'"
+        db.run(sql)
+    assert "Edition 1 is a draft, held" in sent(newsroom)
+    assert "nobody approved it by" in newsroom.run("status").output
+    assert "draft 1" in newsroom.run("send", "--test", ANNA).output
+
+
 def test_a_second_send_sends_nothing(newsroom: Desk, server: Submission) -> None:
     """For the readers: another run, by hand or by timer, mails nobody twice."""
     sent(newsroom)
