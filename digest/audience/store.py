@@ -42,13 +42,10 @@ def add_recipient(
     key = address_key(chosen.address)
     row = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
     if row is None:
-        sql = """SELECT id, address FROM recipients WHERE id =
-                   (SELECT recipient_id FROM former_addresses WHERE address_key = ?)"""
-        if (moved := db.row(sql, (key,))) and not resubscribe:
+        if (moved := _moved(db, key)) and not resubscribe:
             raise RecipientError(
-                f"this is the former address of recipient {moved['id']}, now {moved['address']}. If "
-                "somebody else has it now and asked for mail: digest recipients add ADDRESS "
-                "--resubscribe."
+                f"{moved} If somebody else has it now and asked for mail: digest recipients add "
+                "ADDRESS --resubscribe."
             )
         db.run("DELETE FROM former_addresses WHERE address_key = ?", (key,))
         return add_recipients(db, [chosen], moment), True
@@ -226,6 +223,16 @@ def find_recipient(db: Database, address: str) -> int | None:
     return None if recipient_id is None else int(recipient_id)
 
 
+def _moved(db: Database, key: str) -> str | None:
+    """Whose former address this is, in words; None if it is nobody's."""
+    sql = """SELECT id, address FROM recipients WHERE id =
+               (SELECT recipient_id FROM former_addresses WHERE address_key = ?)"""
+    row = db.row(sql, (key,))
+    return (
+        row and f"{key!r} was the address of recipient {row['id']}, who now has {row['address']}."
+    )
+
+
 def ended(db: Database, recipient_id: int) -> Row | None:
     """When and why a recipient unsubscribed (ended_at, ended_reason); None for an active one."""
     sql = "SELECT ended_at, ended_reason FROM recipients WHERE id = ? AND status = 'ended'"
@@ -239,9 +246,8 @@ def recipient_by_address(db: Database, address: str) -> int:
         NotFoundError: there is none.
     """
     if (recipient_id := find_recipient(db, address)) is None:
-        raise NotFoundError(
-            f"no recipient has the address {address!r}. See digest recipients list."
-        )
+        moved = _moved(db, address_key(address)) or f"no recipient has the address {address!r}."
+        raise NotFoundError(f"{moved} See digest recipients list.")
     return recipient_id
 
 

@@ -25,7 +25,7 @@ from digest.audience.exchange import (
 from digest.audience.recipients import change, keep
 from digest.audience.store import list_recipients, raw_choices, recipient_by_address
 from digest.audience.suppressions import end_recipient, suppress
-from digest.errors import DocumentError, RecipientError
+from digest.errors import DocumentError, NotFoundError, RecipientError
 from digest.language.addresses import _USUAL, check_address
 from digest.model import Recipient
 from digest.store.database import Database, open_database
@@ -180,8 +180,10 @@ def test_a_former_address_brings_nobody_back(db: Database, tmp_path: Path) -> No
         change(db, SETTINGS, NOW, "old@example.org", {}, new_address="new@example.org")
     [again], _ = run(db, path)
     assert (again.outcome, again.note) == (HERE, "now new@example.org")
-    with pytest.raises(RecipientError, match=r"recipient 1, now new@example.org.*--resubscribe"):
+    with pytest.raises(RecipientError, match=r"recipient 1, who now has new@.*--resubscribe"):
         keep(db, SETTINGS, NOW, "OLD@example.org", {}, resubscribe=False)
+    with pytest.raises(NotFoundError, match="who now has new@example.org"):
+        recipient_by_address(db, "old@example.org")
     [left], _ = run(db, written(tmp_path, "email,status\nold@example.org,left\n"))
     assert "digest recipients end new@example.org" in left.note
     with db.write():
