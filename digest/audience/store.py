@@ -227,10 +227,9 @@ def _moved(db: Database, key: str) -> str | None:
     """Whose former address this is, in words; None if it is nobody's."""
     sql = """SELECT id, address FROM recipients WHERE id =
                (SELECT recipient_id FROM former_addresses WHERE address_key = ?)"""
-    row = db.row(sql, (key,))
-    return (
-        row and f"{key!r} was the address of recipient {row['id']}, who now has {row['address']}."
-    )
+    if (row := db.row(sql, (key,))) is None:
+        return None
+    return f"{key!r} was the address of recipient {row['id']}, who now has {row['address']}."
 
 
 def ended(db: Database, recipient_id: int) -> Row | None:

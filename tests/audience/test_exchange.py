@@ -182,7 +182,7 @@ def test_a_former_address_brings_nobody_back(db: Database, tmp_path: Path) -> No
     assert (again.outcome, again.note) == (HERE, "now new@example.org")
     with pytest.raises(RecipientError, match=r"recipient 1, who now has new@.*--resubscribe"):
         keep(db, SETTINGS, NOW, "OLD@example.org", {}, resubscribe=False)
-    with pytest.raises(NotFoundError, match="who now has new@example.org"):
+    with pytest.raises(NotFoundError, match="who now has new@"):
         recipient_by_address(db, "old@example.org")
     [left], _ = run(db, written(tmp_path, "email,status\nold@example.org,left\n"))
     assert "digest recipients end new@example.org" in left.note
