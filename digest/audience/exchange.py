@@ -239,7 +239,7 @@ def _left(values: Mapping[str, Sequence[str]]) -> str:
                 f"its status {status!r} is not known. Write active or unsubscribed."
             )
     for name in _LEFT_AT:
-        if any(_plain(cell) not in _STATUS["no"] for cell in values.get(name, ())):
+        if name in values and any(_plain(cell) not in _STATUS["no"] for cell in values[name]):
             return name
     return ""
 
@@ -273,7 +273,8 @@ def _chosen(
     moments = (_moment(one, site.time_zone) for one in values.get("added", ()))
     added = next(filter(None, moments), None)
     until = values.get("paused", [""])[0]
-    if (paused := _moment(until, site.time_zone)) is None and until:
+    paused = _moment(until, site.time_zone) if until else None
+    if until and paused is None:
         raise RecipientError(f"its pause {until!r} is not a day. Write it as 2027-01-11.")
     chosen_languages, chosen_themes, digests = choose(
         tuple(languages or named) or rules.languages,
