@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -196,6 +197,18 @@ class Newsroom:
             store.path, now=now, busy_timeout_seconds=timeout, read_only=read_only
         ) as database:
             yield replace(self, settings=with_added(self.settings, database), database=database)
+
+    @contextmanager
+    def open_or_empty(self) -> Iterator["Newsroom"]:
+        """As `open(read_only=True)`; an empty database that does not stay where there is none yet."""
+        store = self.settings.store
+        with tempfile.TemporaryDirectory() as folder:
+            missing = not store.path.exists() and store.path.parent.is_dir()
+            path = Path(folder, "digest.db") if missing else store.path
+            store = store.model_copy(update={"path": path})
+            trial = replace(self, settings=self.settings.model_copy(update={"store": store}))
+            with trial.open(read_only=not missing) as opened:
+                yield opened
 
     @property
     def db(self) -> "Database":

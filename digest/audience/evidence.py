@@ -95,15 +95,20 @@ def take_evidence(db: Database, said: Evidence, moment: datetime) -> Decision:
             more = f"; so it was in {SOFT_LIMIT} editions in a row"
     if more:
         db.run("UPDATE bounces SET because = because || ? WHERE id = ?", (more, bounce_id))
-    return Decision(state, *_cut_off(db, about, cause, int(bounce_id), moment))
+    return Decision(state, *_cut_off(db, about, edition, cause, int(bounce_id), moment))
 
 
 def _cut_off(
-    db: Database, about: int, cause: str | None, bounce_id: int, moment: datetime
+    db: Database,
+    about: int,
+    edition: int | None,
+    cause: str | None,
+    bounce_id: int,
+    moment: datetime,
 ) -> tuple[bool, bool]:
     """Suppress, end, and settle what waited for a proof of the same: whether it was suppressed, ended."""
     suppressed = ended = False
-    address = address_of(db, about)
+    address = address_of(db, about, edition)
     if cause in ("hard", "soft", "complaint") and address is not None:
         suppressed = suppress(db, address, cause, moment, bounce_id=bounce_id)
     if cause in WHY_ENDED:
@@ -297,7 +302,9 @@ def decide(
     decided, state = Decided(len(rows)), "confirmed" if confirm else "discarded"
     for row in rows:
         if confirm:
-            suppressed, ended = _cut_off(db, row["recipient_id"], row["kind"], row["id"], moment)
+            suppressed, ended = _cut_off(
+                db, row["recipient_id"], row["edition_id"], row["kind"], row["id"], moment
+            )
             decided.suppressed += suppressed
             decided.ended += ended
         elif row["brake_id"] is not None:

@@ -3,17 +3,19 @@
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from digest.audience.recipients import EVERYTHING, LONGEST_NAME, check_choice, mailable
 from digest.audience.store import (
     ChosenRecipient,
     add_recipients,
+    begin_file,
     each_recipient,
     known_lines,
     note_lines,
@@ -42,8 +44,10 @@ _MOST_UNKNOWN = 1_000
 _MAY_BE_FORMULA = ("=", "+", "-", "@")
 _GUARD = re.compile(r"^'(?=[=+\-@])")
 _LISTED = re.compile(r"[,;|]")
+_DAY_FIRST = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})")
 _LISTS = word_lists("audience/exports.toml")
 _STATUS = {name: frozenset(listed) for name, listed in _LISTS["status"].items()}
+_LEFT_AT = _LISTS["left_at"]
 _LANGUAGES = {word: code for code, listed in _LISTS["languages"].items() for word in listed}
 
 
@@ -62,7 +66,7 @@ class Outcome:
 class Rules:
     """How a file is read: what to choose where it does not say it, and the theme of a tag by its name.
 
-    `unknown` counts what the file has and config.toml does not.
+    `unknown` counts what the file has and config.toml does not, `unused` are headings not read.
     """
 
     settings: Settings
@@ -71,6 +75,7 @@ class Rules:
     digests: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
+    unused: list[str] = field(default_factory=list)
 
     def with_tags(self, given: Sequence[str]) -> "Rules":
         """The same, checked, with the keys and titles of themes and what is `given` as "tag=theme".
@@ -102,22 +107,25 @@ def import_readers(
 ) -> Iterator[Outcome]:
     """Add the readers in a CSV file or a workbook, some thousand at a time; what becomes of each line.
 
-    Nobody is changed, ended or brought back: only somebody who is not known is added. A `dry_run`
-    decides by the same rules and writes nothing.
+    Nobody is changed, ended or brought back: only somebody who is not known, and of whom no line says
+    that they left, is added. A `dry_run` decides by the same rules and writes nothing.
 
     Raises:
         DocumentError: the file is no table with a column of addresses.
         NotReadyError: it is a workbook, and the extra `xlsx` is not installed.
     """
     db, now = newsroom.db, newsroom.now()
-    lines, begin = _lines(path, rules, now), True
+    begin_file(db)
+    leavers = _leavers(path)
+    while gone := list(islice(leavers, _BATCH)):
+        note_lines(db, gone, left=True)
+    lines = _lines(path, rules, now)
     while batch := list(islice(lines, _BATCH)):
         # In the order of the index, so that each of its pages is read and written once.
         keys = sorted(
             (address_key(one.address), one.line) for one in batch if one.outcome != REFUSED
         )
-        note_lines(db, keys, begin=begin)
-        begin = False
+        note_lines(db, keys, left=False)
         with contextlib.nullcontext() if dry_run else db.write():
             known = known_lines(db, keys, now)
             outcomes = [_outcome(one, known.get(one.line)) for one in batch]
@@ -130,24 +138,62 @@ def _outcome(line: Outcome, known: Row | None) -> Outcome:
     """What becomes of a line, by what is known of its address."""
     if known is None:
         return line
-    outcome, note, twice = HERE, "", known["first"] < line.line
+    outcome, note = HERE, f"now {known['address']}" if known["moved"] else ""
     if line.outcome == LEFT:
         outcome, note = LEFT, line.note
-        if twice or known["status"] == RecipientStatus.ACTIVE:
-            where = f"but also on line {known['first']}" if twice else "active here"
-            note += f", {where}; if they left: digest recipients end {line.address}"
-    elif twice:
+        if known["status"] == RecipientStatus.ACTIVE:
+            note += f", active here; if they left: digest recipients end {known['address']}"
+    elif known["first"] < line.line:
         outcome, note = TWICE, f"the address of line {known['first']}"
     elif known["status"] == RecipientStatus.ENDED:
-        outcome, note = UNWANTED, f"unsubscribed here on {known['ended_at'][:10]}"
-    elif known["status"] is None:
+        note += f"{', ' if note else ''}unsubscribed here on {known['ended_at'][:10]}"
+        outcome = UNWANTED
+    elif known["status"] is None and known["cause"]:
         outcome, note = UNWANTED, f"suppressed here ({known['cause']})"
+    elif known["status"] is None:
+        outcome, note = LEFT, f"line {known['left']} says so"
     return Outcome(line.line, line.address, outcome, note)
+
+
+def _leavers(path: Path) -> Iterator[tuple[str, int]]:
+    """The key and the line of each address of which the file says that it left."""
+    for number, values, _ in _table(path, [], only={"address", "status", "subscribed", *_LEFT_AT}):
+        with contextlib.suppress(RecipientError):
+            if values.get("address") and _left(values):
+                yield address_key(values["address"][0]), number
 
 
 def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[Outcome]:
     """What would become of each line if nobody were known, by the rules of `digest recipients add`."""
-    rows, choose = _rows(path), lru_cache(1_000)(partial(check_choice, rules.settings))
+    choose = lru_cache(1_000)(partial(check_choice, rules.settings))
+    zone = rules.settings.site.time_zone
+    for number, values, fault in _table(path, rules.unused):
+        address = values.get("address", [""])[0]
+        try:
+            if fault or not address:
+                raise RecipientError(fault or "it has no address.")
+            if left := _left(values):
+                check_address(address)
+                yield Outcome(number, address, LEFT, f"{left} in the file")
+                continue
+            chosen = _chosen(address, values, rules, choose, now)
+            themes = ", ".join(chosen.themes or (EVERYTHING,))
+            note = f"{', '.join(chosen.digests)}; {', '.join(chosen.languages)}; {themes}"
+            if chosen.paused_until:
+                note += f"; paused until {chosen.paused_until.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+            yield Outcome(number, address, ADDED, note, chosen)
+        except RecipientError as e:
+            yield Outcome(number, address, REFUSED, str(e))
+
+
+def _table(
+    path: Path, unused: list[str], only: Collection[str] = ()
+) -> Iterator[tuple[int, dict[str, list[str]], str]]:
+    """The number of each line, its values by kind (all, or `only` some), and its fault, else "".
+
+    The headings that are not read are added to `unused`.
+    """
+    rows = _rows(path)
     number, headings = next(rows, (0, []))
     columns = _columns(headings)
     if "address" not in columns:
@@ -158,6 +204,12 @@ def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[Outcome]:
                 "Name it Email in the first line.",
             )
         columns, rows = {"address": found}, chain([(number, headings)], rows)
+    else:
+        read = {*chain(*columns.values())}
+        unused += [foreign(one) for i, one in enumerate(headings) if one and i not in read]
+    if only:
+        columns = {name: places for name, places in columns.items() if name in only}
+        rows = rows if len(columns) > 1 else iter(())  # nothing else to say of an address
     missing = [""] * len(headings)
     for number, cells in rows:
         cells = [*cells, *missing[len(cells) :]]
@@ -165,24 +217,11 @@ def _lines(path: Path, rules: Rules, now: datetime) -> Iterator[Outcome]:
         for name, places in columns.items():
             if filled := [cell for i in places if cells[i] and (cell := foreign(cells[i]))]:
                 values[name] = [_GUARD.sub("", one) if one[0] == "'" else one for one in filled]
-        address = values.get("address", [""])[0]
-        try:
-            if len(cells) > len(headings):
-                raise RecipientError(
-                    "it has more cells than the first line. Put quotes around them."
-                )
-            if not address:
-                raise RecipientError("it has no address.")
-            if left := _left(values):
-                check_address(address)
-                yield Outcome(number, address, LEFT, f"{left} in the file")
-                continue
-            chosen = _chosen(address, values, rules, choose, now)
-            themes = ", ".join(chosen.themes or (EVERYTHING,))
-            note = f"{', '.join(chosen.digests)}; {', '.join(chosen.languages)}; {themes}"
-            yield Outcome(number, address, ADDED, note, chosen)
-        except RecipientError as e:
-            yield Outcome(number, address, REFUSED, str(e))
+            elif name == "subscribed":
+                values[name] = [""]
+        long = len(cells) > len(headings)
+        fault = "it has more cells than the first line. Put quotes around them." if long else ""
+        yield number, values, fault
 
 
 def _left(values: Mapping[str, Sequence[str]]) -> str:
@@ -191,15 +230,18 @@ def _left(values: Mapping[str, Sequence[str]]) -> str:
     Raises:
         RecipientError: a status is not known.
     """
-    for status in values.get("status", ()):
+    for status in chain(values.get("status", ()), values.get("subscribed", ())):
         word = _plain(status)
-        if word in _STATUS["left"]:
-            return f"{status!r}"
+        if not status or word in _STATUS["left"]:
+            return f"{status!r}" if status else "not subscribed"
         if word not in _STATUS["here"]:
             raise RecipientError(
                 f"its status {status!r} is not known. Write active or unsubscribed."
             )
-    return next((word for word in _LISTS["left_at"] if values.get(word)), "")
+    for name in _LEFT_AT:
+        if name in values and any(_plain(cell) not in _STATUS["no"] for cell in values[name]):
+            return name
+    return ""
 
 
 def _chosen(
@@ -209,13 +251,14 @@ def _chosen(
     choose: Callable[..., _Choice],
     now: datetime,
 ) -> ChosenRecipient:
-    languages: list[str] = []
-    themes: list[str] = []
-    for value in _each(values.get("languages", ())):
-        code = _LANGUAGES.get(_plain(value)) or value[:2].lower()
-        if code in rules.settings.site.languages:
-            languages.append(code)
-        else:
+    site, themes = rules.settings.site, list[str]()
+    named = {
+        one: _LANGUAGES.get(_plain(one), one[:2].lower())
+        for one in _each(values.get("languages", ()))
+    }
+    languages = [code for code in named.values() if code in site.languages]
+    for value, code in named.items():
+        if languages and code not in languages:
             rules.note_unknown(f"language {value!r}")
     for cell in values.get("tags", ()):
         for tag in [cell] if _plain(cell) in rules.tags else _each([cell]):
@@ -227,9 +270,14 @@ def _chosen(
     name = values.get("name", [""])[0]
     if not name:
         name = " ".join(values[part][0] for part in ("first", "last") if part in values)
-    added = _moment(values.get("added", ()))
+    moments = (_moment(one, site.time_zone) for one in values.get("added", ()))
+    added = next(filter(None, moments), None)
+    until = values.get("paused", [""])[0]
+    paused = _moment(until, site.time_zone) if until else None
+    if until and paused is None:
+        raise RecipientError(f"its pause {until!r} is not a day. Write it as 2027-01-11.")
     chosen_languages, chosen_themes, digests = choose(
-        tuple(languages) or rules.languages,
+        tuple(languages or named) or rules.languages,
         tuple(themes) or rules.themes,
         tuple(_each(values.get("digests", ()))) or rules.digests,
     )
@@ -240,7 +288,7 @@ def _chosen(
         foreign(name, limit=LONGEST_NAME) or None,
         chosen_themes,
         added and min(added, now),
-        _moment(values["paused"]) if "paused" in values else None,
+        paused if paused and paused > now else None,
     )
 
 
@@ -250,15 +298,16 @@ def _each(cells: Iterable[str]) -> Iterator[str]:
         yield from (value for part in _LISTED.split(cell) if (value := part.strip(' "')))
 
 
-def _moment(cells: Iterable[str]) -> datetime | None:
-    """The first cell that is a date as ISO 8601 writes it, in UTC if no zone is given."""
-    for cell in cells:
-        try:
-            moment = datetime.fromisoformat(cell)
-        except ValueError:
-            continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None
+def _moment(cell: str, zone: str) -> datetime | None:
+    """The moment of an ISO 8601 date or of 11.01.2027; a bare day is its morning in the zone, a time
+    without a zone is in UTC."""
+    iso = _DAY_FIRST.sub(lambda d: f"{d[3]}-{d[2]:>02}-{d[1]:>02}", cell, count=1)
+    try:
+        moment = datetime.fromisoformat(iso)
+        bare = UTC if moment.time() != time() else ZoneInfo(zone)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=bare)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(10_000)
@@ -271,8 +320,7 @@ def _columns(headings: Sequence[str]) -> dict[str, list[int]]:
     plain = [_plain(heading) for heading in headings]
     columns = {
         name: [plain.index(word) for word in known if word in plain]
-        for table in ("headings", "left_at")
-        for name, known in _LISTS[table].items()
+        for name, known in (_LISTS["headings"] | _LEFT_AT).items()
     }
     columns["address"] = columns["address"][:1]
     return {name: places for name, places in columns.items() if places}

@@ -13,13 +13,13 @@ from digest.audience.store import (
     recipient_by_address,
     update_recipient,
 )
-from digest.audience.suppressions import suppression_of
+from digest.audience.suppressions import suppress, suppression_of
 from digest.config.settings import DigestConfig, Settings
 from digest.errors import RecipientError
 from digest.language.addresses import check_address
 from digest.language.text import foreign
 from digest.model import OTHER, Choice, Recipient
-from digest.store.database import Database, Row
+from digest.store.database import Database, Row, moment_from_text
 
 
 def effective_choice(settings: Settings, digest: DigestConfig, row: Row) -> Choice:
@@ -144,6 +144,8 @@ def change(
 ) -> tuple[Recipient, Recipient]:
     """Store what is `given` for a recipient who exists: before and after. Call inside a write.
 
+    A suppression that is about the person, and not about the mailbox, goes with them to a new address.
+
     Raises:
         NotFoundError: nobody has the address.
         RecipientError: config.toml does not allow it, the recipient has unsubscribed, the new address
@@ -154,9 +156,12 @@ def change(
     if paused_until is not None and paused_until <= moment:
         raise RecipientError("A pause ends in the future. To end it now, use --resume.")
     address = mailable(new_address) if new_address else before.address
-    update_recipient(
-        db, recipient_id, address, None if resume else paused_until or before.paused_until
-    )
+    until = None if resume else paused_until or before.paused_until
+    update_recipient(db, recipient_id, address, until, moment)
+    known = suppression_of(db, before.address)
+    if known is not None and known["cause"] in ("complaint", "import", "manual"):
+        since, bounce_id = moment_from_text(known["since"]), known["bounce_id"]
+        suppress(db, address, known["cause"], since, detail=known["detail"], bounce_id=bounce_id)
     _, after = keep(db, settings, moment, address, given, resubscribe=False)
     return before, after
 
@@ -182,13 +187,20 @@ def changes(before: Recipient | None, after: Recipient, zone: str) -> dict[str, 
     return {what: (was[what], now[what]) for what in was if was[what] != now[what]}
 
 
-def doubts(db: Database, settings: Settings, recipient: Recipient) -> list[str]:
-    """Why a digest that the recipient chose, or all mail, will not reach them."""
+def doubts(
+    db: Database, settings: Settings, before: Recipient | None, recipient: Recipient
+) -> list[str]:
+    """Why a digest that the recipient chose, or all mail, will not reach them; or will, at a new address."""
     lines = []
+    old = before and before.address != recipient.address and suppression_of(db, before.address)
     if (suppressed := suppression_of(db, recipient.address)) is not None:
         lines.append(
             f"{recipient.address} is suppressed ({suppressed['cause']}) and gets no mail. "
             f"To mail it again: digest suppressions remove {recipient.address}"
+        )
+    elif before and old:
+        lines.append(
+            f"{before.address} is suppressed ({old['cause']}), {recipient.address} is not and gets mail."
         )
     row = {
         "language": recipient.choice.language,

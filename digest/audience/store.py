@@ -36,11 +36,18 @@ def add_recipient(
     `resubscribe` makes somebody who unsubscribed active again, added at `moment`.
 
     Raises:
-        RecipientError: the recipient has unsubscribed, and `resubscribe` is not set.
+        RecipientError: the recipient has unsubscribed, or somebody had this address before, and
+            `resubscribe` is not set.
     """
     key = address_key(chosen.address)
     row = db.row("SELECT id, status FROM recipients WHERE address_key = ?", (key,))
     if row is None:
+        if (moved := _moved(db, key)) and not resubscribe:
+            raise RecipientError(
+                f"{moved} If somebody else has it now and asked for mail: digest recipients add "
+                "ADDRESS --resubscribe."
+            )
+        db.run("DELETE FROM former_addresses WHERE address_key = ?", (key,))
         return add_recipients(db, [chosen], moment), True
     recipient_id = int(row["id"])
     if row["status"] == RecipientStatus.ENDED:
@@ -96,9 +103,9 @@ def _save_choices(db: Database, chosen: Sequence[tuple[int, ChosenRecipient]]) -
 
 
 def update_recipient(
-    db: Database, recipient_id: int, address: str, paused_until: datetime | None
+    db: Database, recipient_id: int, address: str, paused_until: datetime | None, moment: datetime
 ) -> None:
-    """Set the address, and until when mail is paused. Call inside a write.
+    """Set the address, and until when mail is paused; a former address is kept. Call inside a write.
 
     Raises:
         RecipientError: the address is another recipient's, who may have unsubscribed.
@@ -107,9 +114,16 @@ def update_recipient(
         raise RecipientError(
             f"recipient {other} has the address {address!r}. See digest recipients show {address}."
         )
+    key = address_key(address)
+    sql = """INSERT INTO former_addresses
+             SELECT address_key, id, ? FROM recipients WHERE id = ? AND address_key != ?
+             ON CONFLICT (address_key) DO UPDATE
+                SET recipient_id = excluded.recipient_id, changed_at = excluded.changed_at"""
+    db.run(sql, (text_from_moment(moment), recipient_id, key))
+    db.run("DELETE FROM former_addresses WHERE address_key = ?", (key,))
     sql = "UPDATE recipients SET address = ?, address_key = ?, paused_until = ? WHERE id = ?"
     until = paused_until and text_from_moment(paused_until)
-    db.run(sql, (address, address_key(address), until, recipient_id))
+    db.run(sql, (address, key, until, recipient_id))
 
 
 _LANGUAGES, _THEMES, _DIGESTS = (
@@ -164,32 +178,39 @@ def list_recipients(
     return [one for one, _ in each_recipient(db, status=status, recipient_id=recipient_id)]
 
 
-def note_lines(db: Database, lines: Sequence[tuple[str, int]], *, begin: bool) -> None:
-    """Note where in a file each address comes first; `lines` are the next keys and numbers of the file,
-    the first ones where it `begins`. Call outside of a write: it is in memory, and in no table that
-    stays. Of the key only the hash, to take less; that two are the same is as good as impossible."""
-    if begin:
-        db.run(
-            "CREATE TEMP TABLE IF NOT EXISTS first_lines (hash INTEGER PRIMARY KEY, line INTEGER)"
-        )
-        db.run("DELETE FROM first_lines")
-    sql = """INSERT INTO first_lines SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
-             ON CONFLICT (hash) DO NOTHING"""
+def begin_file(db: Database) -> None:
+    """Forget what `note_lines` noted. Call outside of a write: it is in memory, in no table that stays."""
+    db.run("DROP TABLE IF EXISTS temp.file_lines")
+    db.run("CREATE TEMP TABLE file_lines (hash INTEGER PRIMARY KEY, first INTEGER, left INTEGER)")
+
+
+def note_lines(db: Database, lines: Sequence[tuple[str, int]], *, left: bool) -> None:
+    """Note where in a file each address comes first, or on which line it is said that it `left`.
+
+    `lines` are the next keys and numbers. Of a key only the hash is kept, to take less; that two are
+    the same is as good as impossible."""
+    column = "left" if left else "first"
+    sql = f"""INSERT INTO file_lines (hash, {column})
+              SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true ON CONFLICT (hash)
+              DO UPDATE SET {column} = coalesce({column}, excluded.{column})"""  # noqa: S608 - ours
     db.run(sql, (json.dumps(sorted((hash(key), line) for key, line in lines)),))
 
 
 def known_lines(db: Database, lines: Sequence[tuple[str, int]], now: datetime) -> dict[int, Row]:
-    """What is known of the address of each line: `first` where it is in the file, `status` and
-    `ended_at` of its recipient and the `cause` of its suppression, None where there is none. A line
-    whose address is new is not in it."""
+    """What is known of the address of each line: where it is `first` in the file, and where it says that
+    it `left`; `address`, `status`, `ended_at` of the recipient who has or had it (`moved`), and the
+    `cause` of its suppression; None where there is none. A line whose address is new is not in it."""
     sql = """WITH given AS (SELECT value ->> 0 AS key, value ->> 1 AS line, value ->> 2 AS hash
                               FROM json_each(:lines))
-             SELECT given.line, f.line AS first, status, ended_at, cause FROM given
-               JOIN first_lines AS f ON f.hash = given.hash
-               LEFT JOIN recipients AS r ON r.address_key = given.key
+             SELECT given.line, f.first, f.left, r.address, r.address_key != given.key AS moved,
+                    status, ended_at, cause FROM given
+               JOIN file_lines AS f ON f.hash = given.hash
+               LEFT JOIN recipients AS r ON r.id = coalesce(
+                    (SELECT id FROM recipients WHERE address_key = given.key),
+                    (SELECT recipient_id FROM former_addresses WHERE address_key = given.key))
                LEFT JOIN suppressions AS s ON s.address_key = given.key
                      AND (cause != 'soft' OR since > :lapsed)
-              WHERE f.line < given.line OR status IS NOT NULL OR cause IS NOT NULL"""
+              WHERE f.first < given.line OR f.left IS NOT NULL OR status IS NOT NULL OR cause IS NOT NULL"""
     given = json.dumps([(key, line, hash(key)) for key, line in lines])
     values = {"lines": given, "lapsed": text_from_moment(now - SOFT_LAPSES)}
     return {row["line"]: row for row in db.each(sql, values)}
@@ -200,6 +221,15 @@ def find_recipient(db: Database, address: str) -> int | None:
     key = (address_key(address),)
     recipient_id = db.value("SELECT id FROM recipients WHERE address_key = ?", key)
     return None if recipient_id is None else int(recipient_id)
+
+
+def _moved(db: Database, key: str) -> str | None:
+    """Whose former address this is, in words; None if it is nobody's."""
+    sql = """SELECT id, address FROM recipients WHERE id =
+               (SELECT recipient_id FROM former_addresses WHERE address_key = ?)"""
+    if (row := db.row(sql, (key,))) is None:
+        return None
+    return f"{key!r} was the address of recipient {row['id']}, who now has {row['address']}."
 
 
 def ended(db: Database, recipient_id: int) -> Row | None:
@@ -215,9 +245,8 @@ def recipient_by_address(db: Database, address: str) -> int:
         NotFoundError: there is none.
     """
     if (recipient_id := find_recipient(db, address)) is None:
-        raise NotFoundError(
-            f"no recipient has the address {address!r}. See digest recipients list."
-        )
+        moved = _moved(db, address_key(address)) or f"no recipient has the address {address!r}."
+        raise NotFoundError(f"{moved} See digest recipients list.")
     return recipient_id
 
 

@@ -94,8 +94,15 @@ def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime
     return bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
 
 
-def address_of(db: Database, recipient_id: int) -> str | None:
-    value = db.value("SELECT address FROM recipients WHERE id = ?", (recipient_id,))
+def address_of(db: Database, recipient_id: int, edition_id: int | None = None) -> str | None:
+    """The address of a recipient, or the one that they had when that edition was sent to them."""
+    sql = """SELECT coalesce((SELECT f.address_key FROM former_addresses AS f
+                                JOIN deliveries AS d ON d.recipient_id = f.recipient_id
+                               WHERE f.recipient_id = recipients.id AND d.edition_id = ?
+                                     AND d.handed_at < f.changed_at
+                               ORDER BY f.changed_at LIMIT 1), address)
+               FROM recipients WHERE id = ?"""
+    value = db.value(sql, (edition_id, recipient_id))
     return None if value is None else str(value)
 
 

@@ -105,7 +105,7 @@ def _take(
     kind = returned.kind
     because = returned.because
     if kind is ReturnKind.HARD and recipient_id is not None:
-        address = address_of(db, recipient_id)
+        address = address_of(db, recipient_id, edition_id)
         if address is not None and (other := _passed_on(returned, raw, address)):
             kind, because = (
                 ReturnKind.SOFT,

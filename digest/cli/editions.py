@@ -507,7 +507,7 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
     """
     from digest.audience.evidence import in_words, list_returns
     from digest.audience.store import recipient_by_address
-    from digest.editions.deliveries import trace_of
+    from digest.editions.deliveries import missed_by, trace_of
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
@@ -515,6 +515,7 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
     with newsroom.open(read_only=True) as newsroom:
         recipient_id = recipient_by_address(newsroom.db, address)
         rows = trace_of(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
+        missed = missed_by(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
         returns = list_returns(newsroom.db, recipient_id=recipient_id, limit=500)
 
     def at(moment: str | None) -> str:
@@ -552,6 +553,12 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
             f"  came back {at(one['read_at'])}, {one['kind']}: {one['said']}"
             for one in row["came_back"]
         ]
+    for row in missed:
+        why = "they did not get this digest then, or had paused it"
+        if row["paused_until"]:
+            why = f"they have paused until {at(row['paused_until'])}"
+        edition = f"{row['digest']} no. {row['number']}, composed {at(row['composed_at'])}"
+        lines.append(f"{edition}: nothing was queued, as {why}")
     nothing = "No edition has a delivery for this address."
     lines.append(f"{'' if rows else nothing + ' '}Next: digest recipients show {address}.")
     show(as_json, rows, "\n".join(lines))

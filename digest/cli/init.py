@@ -1,5 +1,6 @@
 """`digest init`: the folder of a newsroom, ready for its first digest."""
 
+import fnmatch
 import functools
 import json
 import os
@@ -70,15 +71,20 @@ def init(folder: Path, demo: bool, **given: str | None) -> None:
         raise NotReadyError(f"{config} exists, and nothing was changed. Next: digest status.")
     text, examples = packaged("config.toml").read_text(encoding="utf-8"), []
     if not demo:
-        answers = _answers(given)
+        answers = _answers(given, folder)
         examples = [key for key in ("contact", "postal_address") if answers[key] == _default(key)]
         text = _filled_in(text, answers)
     settings = settings_from(text, config.absolute())
     source = folder / settings.sources[0].folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if demo and not source.exists():
-            shutil.copytree(packaged("seeds"), source)
+        if demo and source.exists() and any(source.iterdir()):
+            warn(
+                f"{source} has files already, so no sample copy was put there. For the example with its copy: "
+                "digest init --demo NEWFOLDER."
+            )
+        elif demo:
+            shutil.copytree(packaged("seeds"), source, dirs_exist_ok=True)
         source.mkdir(parents=True, exist_ok=True)
         if not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
@@ -109,7 +115,7 @@ def _default(key: str) -> str:
     return QUESTIONS[key][1]
 
 
-def _answers(given: Mapping[str, str | None]) -> dict[str, Any]:
+def _answers(given: Mapping[str, str | None], folder: Path) -> dict[str, Any]:
     """The checked answer to each question: from its option, from the person, else its default."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -125,10 +131,13 @@ def _answers(given: Mapping[str, str | None]) -> dict[str, Any]:
                 raise click.BadParameter(f"{value!r}: must be codes such as en, ru.")
             return list(dict.fromkeys(codes))
         try:
-            return TypeAdapter(kinds.get(key, OneLine)).validate_python(value)
+            valid = TypeAdapter(kinds.get(key, OneLine)).validate_python(value)
         except ValidationError as e:
             fault = e.errors()[0]["msg"].removeprefix("Value error, ").rstrip(".")
             raise click.BadParameter(f"{value!r}: {fault}.") from None
+        if key == "source" and (wrong := _folder_fault(folder.resolve(), valid.expanduser())):
+            raise click.BadParameter(f"{value!r}: {wrong}", param_hint="--source")
+        return valid
 
     answers: dict[str, Any] = {}
     asks = sys.stdin.isatty() and sys.stdout.isatty()
@@ -140,6 +149,20 @@ def _answers(given: Mapping[str, str | None]) -> dict[str, Any]:
         else:
             answers[key] = checked(key, _default(key) if value is None else value)
     return answers
+
+
+def _folder_fault(newsroom: Path, value: Path) -> str | None:
+    """Why copy cannot be in that folder, as seen from the newsroom's; None if it can."""
+    place = (newsroom / value).resolve()
+    made = [line.rstrip("/") for line in IGNORED.splitlines()[1:]] + ["config.toml"]
+    if place == newsroom or place in newsroom.parents:
+        return "copy needs a folder of its own, such as copy, as the newsroom's has other files."
+    if not place.is_relative_to(newsroom):
+        return None if place.is_dir() else "there is no such folder. Make it first."
+    first = place.relative_to(newsroom).parts[0]
+    if any(fnmatch.fnmatch(first, name) for name in made):
+        return f"copy needs a folder of its own, such as copy; {first} is for what Digest makes."
+    return "it is a file. Name a folder." if place.is_file() else None
 
 
 def _filled_in(text: str, answers: Mapping[str, Any]) -> str:

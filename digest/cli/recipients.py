@@ -2,7 +2,10 @@
 
 import contextlib
 import csv
+import shlex
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -104,7 +107,7 @@ def _show_changes(
 ) -> None:
     from digest.audience.recipients import changes, doubts
 
-    for line in doubts(newsroom.db, newsroom.settings, after):
+    for line in doubts(newsroom.db, newsroom.settings, before, after):
         warn(line)
     changed = changes(before, after, newsroom.settings.site.time_zone)
     text = f"Recipient {after.id} already exists, nothing changed."
@@ -118,7 +121,9 @@ def _show_changes(
 
 
 @recipients.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option(
     "--dry-run", is_flag=True, default=False, help="Say what would become of each line, add nobody."
 )
@@ -140,7 +145,7 @@ def import_file(
 ) -> None:
     """Add the readers in FILE, which another program exported.
 
-    CSV or XLSX, as Mailchimp, listmonk, Buttondown, Ghost or Excel write it. Somebody who is here already, who left, here or there, or who is
+    CSV or XLSX, as Mailchimp, listmonk, Buttondown, Ghost or Excel write it; - is standard input. Somebody who is here already, who left, here or there, or who is
     suppressed stays as they are. --language, --theme and --digest hold where the file does not say.
     A line with a fault is not imported, and the exit code is then 1.
     """
@@ -150,12 +155,26 @@ def import_file(
     rules = Rules(newsroom.settings, languages, themes, digests).with_tags(tags)
     counts: Counter[str] = Counter()
     shown: list[dict[str, object]] = []
-    with newsroom.open(read_only=dry_run) as newsroom, counter("Reading") as progress:
+    choice = {"--language": languages, "--theme": themes, "--digest": digests, "--tag": tags}
+    config = ctx.find_root().params["config"]
+    command = ["digest", *(["--config", str(config)] if config else []), "recipients", "import"]
+    command += [
+        str(file),
+        *(word for o, given in choice.items() for one in given for word in (o, one)),
+    ]
+    with contextlib.ExitStack() as stack:
+        if str(file) == "-":
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            file = Path(folder, "standard input")
+            with file.open("wb") as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+        opened = newsroom.open_or_empty() if dry_run else newsroom.open()
+        newsroom, progress = stack.enter_context(opened), stack.enter_context(counter("Reading"))
         for one in import_readers(newsroom, file, rules, dry_run=dry_run):
             counts[one.outcome] += 1
             if not one.line % 1_000:
                 progress(1_000)
-            if not dry_run and one.outcome in (ADDED, HERE):
+            if not dry_run and (one.outcome == ADDED or (one.outcome == HERE and not one.note)):
                 continue
             if as_json:
                 line = {"line": one.line, "address": one.address, "outcome": one.outcome}
@@ -169,28 +188,32 @@ def import_file(
         warn(f"{what} is not in config.toml, and was left out on {counted(count, 'line')}.")
     sums = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "nobody"
     done, then = f"{counted(counts.total(), 'line')}: {sums}.", "digest send --dry-run"
+    if rules.unused:
+        done += f" Not used: {', '.join(rules.unused)}."
     if dry_run:
-        done, then = f"Trial run, nobody was added. {done}", f"digest recipients import {file}"
-    data = {"dry_run": dry_run, "counts": counts, "unknown": rules.unknown}
+        done, then = f"Trial run, nobody was added. {done}", shlex.join(command)
+    data = {"dry_run": dry_run, "counts": counts, "unknown": rules.unknown, "unused": rules.unused}
     show(as_json, data | {"lines": shown}, f"{done} Next: {then}.")
     if counts[REFUSED]:
         ctx.exit(1)
 
 
 @recipients.command("export")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.argument(
+    "file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), required=False
+)
 @click.option("--all", "everybody", is_flag=True, default=False, help="Also those who get no mail.")
 def export_file(file: Path | None, everybody: bool) -> None:
-    """Write the recipients as CSV into FILE, or to standard output.
+    """Write the recipients as CSV into FILE, or to standard output (-).
 
     Any program for newsletters reads it, and so does digest recipients import.
     """
     from digest.audience.exchange import export_readers
     from digest.store.files import new_file
 
-    newsroom = current_newsroom()
+    newsroom, file = current_newsroom(), None if file == Path("-") else file
     with contextlib.ExitStack() as stack:
-        newsroom = stack.enter_context(newsroom.open(read_only=True))
+        newsroom = stack.enter_context(newsroom.open_or_empty())
         target: TextIO = sys.stdout
         if file is not None:
             made = stack.enter_context(new_file(file))

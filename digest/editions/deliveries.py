@@ -227,6 +227,19 @@ def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: 
     return rows
 
 
+def missed_by(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:
+    """The editions since a recipient was added for which nothing was queued for them, the newest first:
+    digest, number, composed_at, and the end of the pause in which it fell, None if that is not known."""
+    sql = """
+    SELECT e.id AS edition_id, digest, number, composed_at,
+           CASE WHEN composed_at < paused_until THEN paused_until END AS paused_until
+      FROM editions AS e JOIN recipients AS r ON r.id = ? AND composed_at >= added_at
+     WHERE e.status IN ('composed', 'held') AND (? IS NULL OR e.id = ?) AND NOT EXISTS (
+           SELECT 1 FROM deliveries WHERE edition_id = e.id AND recipient_id = r.id)
+     ORDER BY e.id DESC LIMIT ?"""
+    return db.rows(sql, (recipient_id, edition_id, edition_id, limit))
+
+
 def delivery_by_id(db: Database, delivery_id: int) -> Row:
     """One delivery with its recipient's address and its edition.
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from digest.errors import DocumentError
 from digest.language.days import dateline_end, leading_dateline, mentions
 from digest.language.text import cut_at_word, sentences, words
+from digest.language.words import detect
 from digest.model import Cut, CutKind, DateSource, Entry, FoundItem, KnownDate, Picture
 from digest.sources.envelope import Envelope, open_envelope
 from digest.sources.lines import (
@@ -147,7 +148,8 @@ def read_item(name: str, item: FoundItem, zone: ZoneInfo = _UTC) -> Entry:
         raise DocumentError(name, "has no words")
     return replace(
         entry,
-        language=item.language or "",
+        # What a feed or a page says of its language is often that of its template.
+        language=detect(entry.text) or item.language or "",
         byline=item.author or entry.byline or opened.byline,
         dateline=opened.dateline or entry.dateline,
         urgency=opened.urgency,

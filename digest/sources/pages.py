@@ -122,6 +122,13 @@ def explain(
     return facts
 
 
+def forget() -> None:
+    """Give back what trafilatura keeps of the pages that it has read."""
+    from trafilatura.meta import reset_caches
+
+    reset_caches()
+
+
 def links_of(
     body: bytes, *, url: str, recipe: Recipe, follow: str | None
 ) -> tuple[list[str], str | None]:

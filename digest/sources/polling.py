@@ -7,17 +7,21 @@ it is asked again later and later, and its error is kept in plain words.
 """
 
 import asyncio
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from digest import __version__
-from digest.config.settings import SourceSettings
+from digest.config.settings import Recipe, SourceSettings
 from digest.errors import DigestError, DocumentError, FetchError
+from digest.mail.smtp.names import text_records
 from digest.model import FoundItem
 from digest.newsroom import EPOCH, Newsroom
 from digest.sources import pages, store, syndication
@@ -40,7 +44,6 @@ SITEMAPS = 5
 """Sitemaps of an index that are read, the newest."""
 CONFIRMED = 3
 """Answers running that must name the same new address before a source is asked there."""
-PAGE_TYPES = ("html", "xhtml")
 
 
 class Brought(NamedTuple):
@@ -95,6 +98,7 @@ def poll(
     report = PollReport()
     if due:
         asyncio.run(_round(newsroom, due, report, notify))
+        pages.forget()
     return report
 
 
@@ -169,7 +173,7 @@ def find_source(newsroom: Newsroom, source: SourceSettings) -> list[tuple[str, s
 
     async def find() -> list[tuple[str, str]]:
         async with make_fetcher(newsroom) as fetcher:
-            answer = await _get(fetcher, Asked(source), str(source.url), page=True)
+            answer = await _get(fetcher, Asked(source), str(source.url))
             return syndication.find_feeds(answer.body, answer.url) if answer else []
 
     try:
@@ -178,9 +182,7 @@ def find_source(newsroom: Newsroom, source: SourceSettings) -> list[tuple[str, s
         return []
 
 
-async def _get(
-    fetcher: Fetcher, asked: Asked, url: str, *, known: bool = True, page: bool = False
-) -> Answer | None:
+async def _get(fetcher: Fetcher, asked: Asked, url: str, *, known: bool = True) -> Answer | None:
     """The answer of an address; None if it is as it was.
 
     Raises:
@@ -195,10 +197,10 @@ async def _get(
         pause_seconds=source.pause_seconds,
     )
     asked.answer = answer
+    if known and answer.validators:
+        asked.validators[url] = dict(answer.validators)
     if answer.status == 304:
         return None
-    if (refused := blocked(answer, wants_page=page)) is not None:
-        raise refused
     if answer.status != 200:
         words = {
             404: "there is nothing",
@@ -209,8 +211,6 @@ async def _get(
             answer.status, "the server has a fault" if answer.status >= 500 else "refused"
         )
         raise FetchError(url, "answer", f"answered {answer.status}: {said}")
-    if known and answer.validators:
-        asked.validators[url] = dict(answer.validators)
     return answer
 
 
@@ -218,29 +218,56 @@ async def _ask_feed(
     newsroom: Newsroom, fetcher: Fetcher, asked: Asked, row: Mapping[str, object]
 ) -> None:
     source, now = asked.source, newsroom.now()
+    zone = ZoneInfo(newsroom.settings.site.time_zone)
     url = str(row.get("address") or source.url)
     answer = await _get(fetcher, asked, url)
     if answer is None:
         return
-    kind = answer.headers.get("content-type", "")
     try:
-        feed = await asyncio.to_thread(
-            syndication.read_feed, answer.body, url=answer.url, content_type=kind, now=now
-        )
-    except DocumentError:
-        if (
-            any(one in kind for one in PAGE_TYPES)
-            and (why := blocked(answer, wants_page=True)) is not None
-        ):
-            raise why from None
+        feed = await _in_thread(_feed, answer, now, source.language, zone)
+    except DigestError:
         asked.validators.pop(url, None)
         raise
     asked.least = min(feed.ttl or timedelta(0), LATEST)
     asked.skips = lambda at: at.hour in feed.skip_hours or at.weekday() in feed.skip_days
-    items = [replace(item, language=item.language or source.language) for item in feed.items]
+    items = list(feed.items)
     if source.full_text:
         items = await _in_full(newsroom, fetcher, asked, items)
     _bring(asked, items)
+
+
+_Made = TypeVar("_Made")
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Few: a hostile body may take 150 MB to parse."""
+    return ThreadPoolExecutor(2, thread_name_prefix="parsing")
+
+
+async def _in_thread(read: Callable[..., _Made], *values: object) -> _Made:
+    return await asyncio.get_running_loop().run_in_executor(_threads(), read, *values)
+
+
+def _feed(answer: Answer, now: datetime, language: str | None, zone: ZoneInfo) -> syndication.Feed:
+    kind = answer.headers.get("content-type", "")
+    try:
+        return syndication.read_feed(
+            answer.body, url=answer.url, content_type=kind, now=now, language=language, zone=zone
+        )
+    except DocumentError:
+        if (why := blocked(answer, wants_page=False)) is not None:
+            raise why from None
+        raise
+
+
+def _page_of(answer: Answer, recipe: Recipe, now: datetime, zone: ZoneInfo) -> FoundItem:
+    if (why := blocked(answer, wants_page=True)) is not None:
+        raise why
+    kind = answer.headers.get("content-type", "")
+    return pages.read_page(
+        answer.body, url=answer.url, content_type=kind, recipe=recipe, now=now, zone=zone
+    )
 
 
 async def _in_full(
@@ -278,19 +305,11 @@ async def _in_full(
 
 
 async def _page(newsroom: Newsroom, fetcher: Fetcher, asked: Asked, url: str) -> FoundItem | None:
-    answer = await _get(fetcher, asked, url, known=url in asked.source.urls, page=True)
+    answer = await _get(fetcher, asked, url, known=url in asked.source.urls)
     if answer is None:
         return None
     zone = ZoneInfo(newsroom.settings.site.time_zone)
-    return await asyncio.to_thread(
-        pages.read_page,
-        answer.body,
-        url=answer.url,
-        content_type=answer.headers.get("content-type", ""),
-        recipe=asked.source.recipe,
-        now=newsroom.now(),
-        zone=zone,
-    )
+    return await _in_thread(_page_of, answer, asked.source.recipe, newsroom.now(), zone)
 
 
 async def _ask_pages(
@@ -306,13 +325,8 @@ async def _ask_pages(
             if b"<urlset" in listing.body[:2000] or b"<sitemapindex" in listing.body[:2000]:
                 wanted += await _in_sitemap(fetcher, asked, listing)
             else:
-                links, _ = await asyncio.to_thread(
-                    pages.links_of,
-                    listing.body,
-                    url=listing.url,
-                    recipe=source.recipe,
-                    follow=source.follow,
-                )
+                read = partial(pages.links_of, url=listing.url, recipe=source.recipe)
+                links, _ = await _in_thread(partial(read, follow=source.follow), listing.body)
                 wanted += links
     asked_of, first = asked.answer, None
     known = store.document_states(newsroom.db, source.name, wanted)
@@ -359,6 +373,7 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
             after=None if after is None else str(after),
             now=newsroom.now(),
             known=lambda key: f"{key}.eml" in known,
+            look_up=lambda name: text_records([name])[name],
         ) as found:
             for letter in found.letters:
                 if letter.error is not None:
@@ -375,7 +390,7 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
                 ]
             asked.place = found.place
 
-    await asyncio.to_thread(read)
+    await _in_thread(read)
 
 
 def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:

@@ -347,6 +347,14 @@ CREATE TABLE recipients (
 CREATE INDEX recipients_by_status ON recipients (status);
 CREATE INDEX recipients_by_domain ON recipients (domain, status);
 
+-- Addresses that recipients had: no import brings one back, and a late bounce is about the old one.
+CREATE TABLE former_addresses (
+  address_key TEXT PRIMARY KEY,
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  changed_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX former_addresses_by_recipient ON former_addresses (recipient_id, changed_at);
+
 -- Who takes the mail of a domain, by its MX; a domain without a row is its own provider.
 CREATE TABLE providers (
   domain TEXT PRIMARY KEY,

@@ -20,7 +20,13 @@ from digest.audience.evidence import (
     take_evidence,
     waiting,
 )
-from digest.audience.store import ChosenRecipient, add_recipient, domains_to_look_up, save_providers
+from digest.audience.store import (
+    ChosenRecipient,
+    add_recipient,
+    domains_to_look_up,
+    save_providers,
+    update_recipient,
+)
 from digest.audience.suppressions import unsuppress
 from digest.editions.deliveries import due_deliveries, queue_refused
 from digest.editions.store import pending_editions
@@ -112,6 +118,19 @@ def test_a_dead_address_with_proof_is_suppressed(desk: Desk) -> None:
         "A report, proven by the token it was sent to, about weekly no. 1: “550 5.1.1 no such user”. "
         "It says that there is no such address. It counts."
     )
+
+
+def test_a_late_report_is_about_the_address_of_then(desk: Desk) -> None:
+    """For somebody who gave a new address because the old one died."""
+    edition = desk.edition([ANNA])
+    desk.now += DAY
+    with desk.db.write():
+        update_recipient(desk.db, desk.ids[ANNA], "new@reader.example", None, desk.now)
+    assert desk.say("hard", ANNA, edition).suppressed
+    assert desk.suppressed == {ANNA}
+    desk.now += DAY
+    desk.say("hard", ANNA, desk.edition([ANNA]))
+    assert desk.suppressed == {ANNA, "new@reader.example"}
 
 
 @pytest.mark.parametrize("kind", ["hard", "complaint", "leave"])

@@ -70,7 +70,7 @@ def test_nothing_is_overwritten(empty: Path) -> None:
     (empty / ".gitignore").write_text("mine\n")
     (empty / "seeds").mkdir()
     (empty / "seeds" / "mine.txt").write_text("mine\n")
-    assert run("init", "--demo").exit_code == 0
+    assert "seeds has files already, so no sample copy" in run("init", "--demo").output
     before = (empty / "config.toml").read_bytes()
     again = run("init", "--name", "Another")
     assert again.exit_code == 1
@@ -113,7 +113,10 @@ def test_options_answer_the_questions(empty: Path) -> None:
         pytest.param("--time-zone", "Asia/Ashgabad", "did you mean Asia/Ashgabat?", id="no zone"),
         pytest.param("--languages", "Deutsch", "must be codes such as en, ru", id="no code"),
         pytest.param("--name", " ", "must be one line of text", id="no name"),
-        pytest.param("--source", ".", "also takes config.toml", id="the newsroom's own folder"),
+        pytest.param("--source", ".", "a folder of its own", id="the newsroom's own folder"),
+        pytest.param("--source", "", "a folder of its own", id="no folder"),
+        pytest.param("--source", "feeds/in", "feeds is for what Digest makes", id="of feeds"),
+        pytest.param("--source", "../none", "there is no such folder", id="missing outside"),
     ],
 )
 def test_a_wrong_answer_makes_nothing(empty: Path, option: str, value: str, fault: str) -> None:
@@ -143,10 +146,11 @@ def test_copy_in_a_language_without_words(empty: Path) -> None:
 
 def test_a_terminal_is_asked_until_the_answer_fits(empty: Path) -> None:
     """Enter takes what is in brackets."""
-    typed = "Our Desk\nnobody\nnews@desk.example\nStreet 1\n\nEurope/Berln\nEurope/Berlin\n\n"
+    typed = "Our Desk\nnobody\nnews@desk.example\nStreet 1\n\nEurope/Berln\nEurope/Berlin\n.\n\n"
     seen = in_terminal(empty, "init", typed=typed)
     assert "Name of the newsroom [Our newsroom]: " in seen
     assert "did you mean Europe/Berlin?" in seen
+    assert "copy needs a folder of its own" in seen
     site = tomllib.loads((empty / "config.toml").read_text("utf-8"))["site"]
     assert (site["title"], site["contact"]) == ("Our Desk", "news@desk.example")
     assert (site["languages"], site["time_zone"]) == (["en", "ru"], "Europe/Berlin")

@@ -1,5 +1,7 @@
 """`digest recipients`: add, list, end."""
 
+from digest.audience.suppressions import suppress
+from tests.conftest import INGESTED_AT
 from tests.desks import Desk
 from tests.mailing import Office
 
@@ -92,21 +94,38 @@ def test_readers_are_imported_after_a_trial_run(filled: Desk) -> None:
     not stop it and is seen in the exit code."""
     path = filled.folder / "list.csv"
     path.write_text(
-        "email,tags,status\nann@example.org,Customs,\nbo@,VIP,\ncy@example.org,VIP,left\n"
+        "email,tags,status\nann@example.org,Customs,\nbo@,VIP,\ncy@example.org,VIP,odd\n"
     )
-    trial = filled.run("recipients", "import", str(path), "--dry-run", "--language", "ru")
+    words = (
+        "recipients",
+        "import",
+        str(path),
+        "--dry-run",
+        "--language",
+        "ru",
+        "--tag",
+        "a b=youth",
+    )
+    trial = filled.run(*words)
     assert trial.exit_code == 1
     assert "line 2: ann@example.org: added (weekly; ru; customs)\n" in trial.stdout
     assert trial.stdout.endswith(
         "Trial run, nobody was added. 3 lines: 1 added, 2 refused. "
-        f"Next: digest recipients import {path}.\n"
+        f"Next: digest --config {filled.config} recipients import {path} --language ru "
+        "--tag 'a b=youth'.\n"
     )
     assert "list.csv, line 3: 'bo@' is not an e-mail address" in trial.stderr
-    assert "list.csv, line 4: its status 'left' is not known" in trial.stderr
+    assert "list.csv, line 4: its status 'odd' is not known" in trial.stderr
     assert filled.json("recipients", "list") == []
     path.write_text("email,tags\nann@example.org,Customs\ncy@example.org,VIP\n")
     done = filled.json("recipients", "import", str(path), "--tag", "vip=youth")
-    assert done == {"dry_run": False, "counts": {"added": 2}, "unknown": {}, "lines": []}
+    assert done == {
+        "dry_run": False,
+        "counts": {"added": 2},
+        "unknown": {},
+        "unused": [],
+        "lines": [],
+    }
     again = filled.json("recipients", "import", str(path), "--dry-run")
     assert [one["outcome"] for one in again["lines"]] == ["already here", "already here"]
     assert again["unknown"] == {"tag 'VIP'": 1}
@@ -147,15 +166,48 @@ def test_a_recipient_moves_and_pauses(filled: Desk) -> None:
     filled.run("recipients", "add", "bo@example.org")
     with filled.open() as db:
         Office(filled, db).compose()
+        with db.write():  # as if before that edition
+            db.run("UPDATE recipients SET added_at = '2026-11-01T00:00:00.000000Z'")
     assert [one["recipient_id"] for one in filled.json("deliveries", "list")] == [2]
+    traced = ("deliveries", "trace", "anna@example.org")
+    assert "nothing was queued, as they have paused until 2099-01-01" in filled.run(*traced).stdout
     resumed = filled.run("recipients", "set", "anna@example.org", "--resume", "--theme", "youth")
     assert (
         "themes: drugs became youth; paused until: 2099-01-01 00:00 became no day" in resumed.stdout
     )
+    assert "they did not get this digest then, or had paused it" in filled.run(*traced).stdout
     assert "ends in the future" in filled.run(*until, "2020-01-01").stderr
     filled.run("recipients", "end", "bo@example.org")
     taken = filled.run("recipients", "set", "anna@example.org", "--address", "bo@example.org")
     assert "recipient 2 has the address" in taken.stderr
     assert (
         "unsubscribed" in filled.run("recipients", "set", "bo@example.org", "--name", "Bo").stderr
+    )
+
+
+def test_readers_come_through_a_pipe_and_before_the_first_run(desk: Desk) -> None:
+    """For the operator who begins with the list: a trial run makes no database."""
+    words = ("recipients", "import", "-")
+    trial = desk.run(*words, "--dry-run", answer="email,Shoe size\nann@example.org,38\nbo@\n")
+    assert "line 2: ann@example.org: added" in trial.stdout
+    assert "1 refused. Not used: Shoe size. Next: digest --config " in trial.stdout
+    assert "standard input, line 3: 'bo@' is not" in trial.stderr
+    assert desk.run("recipients", "export", "-").stdout.startswith("email,name,")
+    assert not desk.store.exists()
+    assert "1 added" in desk.run(*words, answer="email\nann@example.org\n").stdout
+    assert "ann@example.org" in desk.run("recipients", "export", "-").stdout
+
+
+def test_a_suppression_of_a_person_goes_with_them(filled: Desk) -> None:
+    """For somebody who asked for no mail, and whose mailbox is dead: the first holds anywhere."""
+    filled.run("recipients", "add", "ann@example.org")
+    filled.run("suppressions", "add", "ann@example.org")
+    moved = filled.run("recipients", "set", "ann@example.org", "--address", "anna@example.org")
+    assert "anna@example.org is suppressed (manual)" in moved.stderr
+    filled.run("recipients", "add", "bo@example.org")
+    with filled.open() as db, db.write():
+        suppress(db, "bo@example.org", "hard", INGESTED_AT)
+    moved = filled.run("recipients", "set", "bo@example.org", "--address", "bob@example.org")
+    assert (
+        "bo@example.org is suppressed (hard), bob@example.org is not and gets mail" in moved.stderr
     )
