@@ -169,7 +169,7 @@ def check(
     allow_private: bool,
     as_json: bool,
 ) -> None:
-    """Ask a source or an address, and show what it would bring; stores nothing."""
+    """Show what a source or an address would bring; store nothing."""
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         if (source := newsroom.settings.sources_by_name.get(source_or_url)) is None:
@@ -215,7 +215,7 @@ def check(
 @click.option("--allow-private", is_flag=True, default=False, help="An address of this network.")
 @by_option
 def add(url: str, name: str | None, pages: bool, by: str | None, **given: Any) -> None:
-    """Add a feed, the feed of a page, or a page with links; show what it brings."""
+    """Add a feed, or a page with links; show what it brings."""
     from digest.sources.polling import find_source
 
     newsroom = current_newsroom()

@@ -8,11 +8,13 @@ The names by which pages say so are in pages.toml.
 import json
 import logging
 import re
+import warnings
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from html import unescape
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -124,9 +126,18 @@ def explain(
 
 def forget() -> None:
     """Give back what trafilatura keeps of the pages that it has read."""
-    from trafilatura.meta import reset_caches
+    _trafilatura().meta.reset_caches()
 
-    reset_caches()
+
+@cache
+def _trafilatura() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # that it has no library for proxies of a kind that is not used
+        import trafilatura
+        import trafilatura.meta
+    return trafilatura
 
 
 def links_of(
@@ -415,8 +426,9 @@ class _Page:
 
     def text(self) -> Fact:
         """The copy as HTML that is not yet sanitised."""
-        import trafilatura
         from lxml import etree
+
+        trafilatura = _trafilatura()
 
         where = "page"
         if self.recipe.text:

@@ -20,6 +20,7 @@ def test_a_second_ingest_says_that_nothing_came_in(filled: Desk) -> None:
     nothing: dict[str, list[str]] = {"added": [], "revised": [], "faults": []}
     assert filled.json("ingest") == {
         **{"documents": 5, "unchanged": 5, "linked": 0, "asked": 0, "repaired": [], "ignored": {}},
+        **{"polled": 0, "unanswered": []},
         **nothing,
     }
     assert sha256(filled.store) == before
