@@ -1,17 +1,20 @@
 """The form of a document decides: an article, parts with headings, or a listing."""
 
+import json
 import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import lxml.html
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digest.errors import DocumentError
 from digest.language.days import mentions
-from digest.model import CutKind
-from digest.sources.documents import read_entries
+from digest.model import CutKind, FoundItem
+from digest.sources.documents import item_bytes, item_from, read_entries, read_item
 from digest.sources.lines import Line, split_lines
 
 
@@ -501,3 +504,25 @@ def test_blocks_of_a_format_become_html():
         "<pre>a  b</pre>",
     ]
     assert entry.text.split("\n\n")[3] == "fruit"
+
+
+TAGS = ["div", "p", "h2", "ul", "ol", "li", "a", "b", "i", "em", "strong", "table", "thead", "tbody", "tr", "td", "th", "br", "pre", "code", "blockquote", "sub", "sup", "u", "s"]
+XSS = json.loads((Path(__file__).parents[1] / "data" / "xss.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("text", XSS)
+def test_no_item_of_a_feed_or_page_brings_anything_that_runs(text: str) -> None:
+    """For the reader: as its body, title, author or address; what is left is text and links to pages."""
+    item = FoundItem(
+        key="k", title=text, html=f"<p>Copy.</p>{text}", complete=True, author=text, url=None
+    )
+    try:
+        entry = read_item("k", item_from(item_bytes(item)))
+    except DocumentError:
+        return
+    tree = lxml.html.fragment_fromstring(entry.content_html, create_parent="div")
+    assert {node.tag for node in tree.iter()} <= set(TAGS)
+    for node in tree.iter():
+        assert set(node.attrib) <= {"href", "title", "lang", "hreflang"}
+        assert re.match("https?:|mailto:|$", node.get("href", ""))
+    assert entry.title == text or entry.title_made
