@@ -40,6 +40,8 @@ OFTEN, SELDOM, FIRST = timedelta(minutes=10), timedelta(hours=12), timedelta(hou
 the first time so soon."""
 LATEST = timedelta(days=1)
 """A source that fails is asked again after twice the time before, at most this."""
+TRIES, MOST_FAILED = 3, 1_000
+"""How often a page is tried that cannot be read, and of how many that is kept."""
 SITEMAPS = 5
 """Sitemaps of an index that are read, the newest."""
 CONFIRMED = 3
@@ -58,7 +60,8 @@ class Brought(NamedTuple):
 
 @dataclass(slots=True)
 class Asked:
-    """What a source answered: what it brings, or an error in plain words."""
+    """What a source answered: what it brings, or an error in plain words. `failed` counts how often each
+    page of it could not be read."""
 
     source: SourceSettings
     brought: list[Brought] = field(default_factory=list)
@@ -69,6 +72,12 @@ class Asked:
     least: timedelta = timedelta(0)
     skips: Callable[[datetime], bool] = lambda _: False
     faults: list[str] = field(default_factory=list)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def note(self, url: str, fault: FetchError | DocumentError, follows: str = "") -> None:
+        """That a page could not be read; after TRIES times it is left alone."""
+        self.failed[url] = self.failed.get(url, 0) + 1
+        self.faults.append(f"{fault.reason}: {url}{follows}")
 
 
 @dataclass(slots=True)
@@ -82,31 +91,24 @@ class PollReport:
     faults: list[str] = field(default_factory=list)
 
 
-def poll(
-    newsroom: Newsroom, *, names: Sequence[str] = (), notify: Callable[[str], None] = lambda _: None
-) -> PollReport:
-    """Ask every online source that is due, or those of these `names` whether due or not."""
+def poll(newsroom: Newsroom) -> PollReport:
+    """Ask every online source that is due."""
     db, now = newsroom.db, newsroom.now()
     due: list[tuple[SourceSettings, Row]] = []
     for source in newsroom.settings.sources:
-        if not source.is_online or (names and source.name not in names):
-            continue
-        row = store.poll_row(db, source.name) or {}
+        row = store.poll_row(db, source.name) or {} if source.is_online else {}
         waits = row.get("next_at", "") > text_from_moment(now)
-        if not (row.get("paused_at") or row.get("ended_at") or (waits and not names)):
+        if source.is_online and not (row.get("paused_at") or row.get("ended_at") or waits):
             due.append((source, row))
     report = PollReport()
     if due:
-        asyncio.run(_round(newsroom, due, report, notify))
+        asyncio.run(_round(newsroom, due, report))
         pages.forget()
     return report
 
 
 async def _round(
-    newsroom: Newsroom,
-    due: Sequence[tuple[SourceSettings, Row]],
-    report: PollReport,
-    notify: Callable[[str], None],
+    newsroom: Newsroom, due: Sequence[tuple[SourceSettings, Row]], report: PollReport
 ) -> None:
     gate = asyncio.Semaphore(AT_ONCE)
     async with make_fetcher(newsroom) as fetcher:
@@ -125,7 +127,6 @@ async def _round(
             report.faults += [
                 f"source {asked.source.name}: {one}" for one in [*said, *asked.faults]
             ]
-            notify(asked.source.name)
 
 
 def make_fetcher(newsroom: Newsroom) -> Fetcher:
@@ -152,6 +153,7 @@ async def ask_source(
     """Ask one source; stores nothing. `row` is its row of polls, if it was asked before."""
     asked, row = Asked(source), row or {}
     asked.validators = json.loads(str(row.get("validators") or "{}"))
+    asked.failed = json.loads(str(row.get("failed") or "{}"))
     try:
         if source.kind == "mail":
             await _ask_mailbox(newsroom, asked, row)
@@ -233,6 +235,7 @@ async def _ask_feed(
     items = list(feed.items)
     if source.full_text:
         items = await _in_full(newsroom, fetcher, asked, items)
+    asked.answer = answer  # not that of a page
     _bring(asked, items)
 
 
@@ -289,7 +292,7 @@ async def _in_full(
         try:
             page = await _page(newsroom, fetcher, asked, item.url)
         except (FetchError, DocumentError) as e:
-            asked.faults.append(f"{e.reason}: {item.url}; its summary was taken")
+            asked.note(item.url, e, "; its summary was taken")
             full.append(item)
             continue
         if page is not None:
@@ -328,23 +331,28 @@ async def _ask_pages(
                 read = partial(pages.links_of, url=listing.url, recipe=source.recipe)
                 links, _ = await _in_thread(partial(read, follow=source.follow), listing.body)
                 wanted += links
-    asked_of, first = asked.answer, None
+    answer_of_list, first = asked.answer, None
     known = store.document_states(newsroom.db, source.name, wanted)
-    new = [url for url in dict.fromkeys(wanted) if url not in known or url in source.urls]
-    if len(new) > PAGES_A_ROUND and source.url is not None:
+    new = [
+        url
+        for url in dict.fromkeys(wanted)
+        if url in source.urls or (url not in known and asked.failed.get(url, 0) < TRIES)
+    ]
+    if len(new) > PAGES_A_ROUND and source.url is not None:  # the rest comes in a later round
         asked.validators.pop(str(row.get("address") or source.url), None)
+    failures = 0
     for url in new[:PAGES_A_ROUND]:
         try:
             item = await _page(newsroom, fetcher, asked, url)
         except (FetchError, DocumentError) as e:
-            asked.faults.append(f"{e.reason}: {url}")
-            first = first or e.reason
+            asked.note(url, e)
+            first, failures = first or e.reason, failures + 1
             continue
         if item is not None:
             _bring(asked, [replace(item, key=url, language=item.language or source.language)])
-    if first is not None and not asked.brought and len(asked.faults) == len(new[:PAGES_A_ROUND]):
+    if first is not None and failures == len(new[:PAGES_A_ROUND]):
         asked.error, asked.faults = first, []
-    asked.answer = asked_of or asked.answer
+    asked.answer = answer_of_list or asked.answer
 
 
 async def _in_sitemap(
@@ -461,6 +469,7 @@ def _state(
         "moved_to": moved,
         "moved_times": times if moved else 0,
         "validators": json.dumps(asked.validators),
+        "failed": json.dumps(dict(list(asked.failed.items())[-MOST_FAILED:])),
     }
     if not asked.error:
         values["answered_at"] = at

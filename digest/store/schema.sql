@@ -66,6 +66,7 @@ CREATE TABLE polls (
   moved_times INTEGER NOT NULL DEFAULT 0,
   place TEXT,  -- how far a mailbox was read
   validators TEXT NOT NULL DEFAULT '{}',  -- by address: its ETag and Last-Modified
+  failed TEXT NOT NULL DEFAULT '{}',  -- how often each page could not be read
   paused_at TEXT,
   ended_at TEXT
 );

@@ -506,7 +506,33 @@ def test_blocks_of_a_format_become_html():
     assert entry.text.split("\n\n")[3] == "fruit"
 
 
-TAGS = ["div", "p", "h2", "ul", "ol", "li", "a", "b", "i", "em", "strong", "table", "thead", "tbody", "tr", "td", "th", "br", "pre", "code", "blockquote", "sub", "sup", "u", "s"]
+TAGS = [
+    "div",
+    "p",
+    "h2",
+    "ul",
+    "ol",
+    "li",
+    "a",
+    "b",
+    "i",
+    "em",
+    "strong",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+    "br",
+    "pre",
+    "code",
+    "blockquote",
+    "sub",
+    "sup",
+    "u",
+    "s",
+]
 XSS = json.loads((Path(__file__).parents[1] / "data" / "xss.json").read_text("utf-8"))
 
 
