@@ -21,6 +21,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "deliveries settle": ("--edition", "1", "--sent"),
     "recipients add": ("new@reader.example",),
     "recipients end": ("r1@reader.example",),
+    "recipients import": ("list.csv",),
+    "editions approve": ("1", "--expect", "0" * 32),
     "bounces confirm": ("--waiting",),
     "bounces discard": ("--waiting",),
     "bounces read": ("letter.eml",),
@@ -30,7 +32,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "export": ("out.jsonl",),
 }
 """The arguments of a command; the others get a number for each that they require."""
-WITHOUT_THE_STORE = {"serve", "config", "restore", "import"}
+WITHOUT_THE_STORE = {"serve", "config", "init", "restore", "import"}
 """The service, and commands that read another file or none."""
 
 
