@@ -29,6 +29,10 @@ WORDS: dict[str, tuple[str, ...]] = {
     "suppressions add": ("x@reader.example",),
     "suppressions import": ("list.csv",),
     "suppressions remove": ("x@reader.example",),
+    "sources check": ("http://127.0.0.1:9/",),
+    "sources add": ("http://127.0.0.1:9/",),
+    "sources import": ("feeds.opml",),
+    "sources export": ("out.opml",),
     "export": ("out.jsonl",),
 }
 """The arguments of a command; the others get a number for each that they require."""
@@ -43,6 +47,8 @@ def make_busy(desk: Desk) -> None:
         db.run("UPDATE deliveries SET due_at = ?", (EARLY,))
     (desk.folder / "letter.eml").write_text("To: leave@news.example.org\n\nx\n")
     (desk.folder / "list.csv").write_text("y@reader.example\n")
+    outline = '<outline text="A" type="rss" xmlUrl="https://agency.example/feed"/>'
+    (desk.folder / "feeds.opml").write_text(f'<opml version="2.0"><body>{outline}</body></opml>')
 
 
 def damage(desk: Desk, *names: str) -> None:
