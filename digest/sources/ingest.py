@@ -135,6 +135,8 @@ def ingest(
         documents: Sequence[Found]
         if source.is_online:
             documents = arrivals_of(newsroom.db, source.name)
+            if not documents:
+                continue
         else:
             try:
                 documents, ignored = survey(source.folder, source.pattern)

@@ -33,6 +33,8 @@ from digest.store.database import Database, Row, text_from_moment
 
 AT_ONCE = 200
 """Sources asked at the same time; of one host only one is."""
+KEPT = 50
+"""Answers without news that one write keeps; one with news is kept at once."""
 PAGES_A_ROUND = 20
 """Pages of one source that are fetched in one round; the rest follows in the next ones."""
 OFTEN, SELDOM, FIRST = timedelta(minutes=10), timedelta(hours=12), timedelta(hours=1)
@@ -117,16 +119,16 @@ async def _round(
             async with gate:
                 return await ask_source(newsroom, fetcher, source, row), row
 
-        for task in asyncio.as_completed([ask(source, row) for source, row in due]):
-            asked, row = await task
-            report.asked += 1
-            brought = _keep(newsroom, asked, row)
-            report.brought += brought
-            report.unchanged += not brought and asked.error is None
-            said = [asked.error] if asked.error else []
-            report.faults += [
-                f"source {asked.source.name}: {one}" for one in [*said, *asked.faults]
-            ]
+        answered: list[tuple[Asked, Row]] = []
+        for left, task in zip(
+            range(len(due), 0, -1),
+            asyncio.as_completed([ask(source, row) for source, row in due]),
+            strict=True,
+        ):
+            answered.append(await task)
+            if left == 1 or len(answered) == KEPT or any(one.brought for one, _ in answered):
+                _keep(newsroom, answered, report)
+                answered = []
 
 
 def make_fetcher(newsroom: Newsroom) -> Fetcher:
@@ -405,16 +407,23 @@ def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
     asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in items]
 
 
-def _keep(newsroom: Newsroom, asked: Asked, row: Row) -> int:
-    """Keep what a source brought that is new, and how it answered; how much is new."""
-    db, source, now = newsroom.db, asked.source, newsroom.now()
-    new = _new(db, source, asked.brought, first=not row.get("news_at"))
-    values = _state(newsroom, asked, row, bool(new), now)
+def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: PollReport) -> None:
+    """Keep what sources brought that is new, and how they answered, in one write."""
+    db, now = newsroom.db, newsroom.now()
+    kept = []
+    for asked, row in answered:
+        new = _new(db, asked.source, asked.brought, first=not row.get("news_at"))
+        kept.append((asked.source, new, _state(newsroom, asked, row, bool(new), now)))
+        report.asked += 1
+        report.brought += len(new)
+        report.unchanged += not new and asked.error is None
+        said = [*([asked.error] if asked.error else []), *asked.faults]
+        report.faults += [f"source {asked.source.name}: {one}" for one in said]
     with db.write():
-        source_id = store.source_row(db, source.name, source.kind, source.title or source.name)
-        store.save_arrivals(db, source_id, new, now)
-        store.save_poll(db, source_id, values)
-    return len(new)
+        for source, new, values in kept:
+            source_id = store.source_row(db, source.name, source.kind, source.title or source.name)
+            store.save_arrivals(db, source_id, new, now)
+            store.save_poll(db, source_id, values)
 
 
 def _new(
