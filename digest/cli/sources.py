@@ -171,7 +171,7 @@ def check(
 ) -> None:
     """Show what a source or an address would bring; store nothing."""
     newsroom = current_newsroom()
-    with newsroom.open(read_only=True) as newsroom:
+    with newsroom.open_or_empty() as newsroom:
         if (source := newsroom.settings.sources_by_name.get(source_or_url)) is None:
             source = _of_options(
                 source_or_url,
@@ -226,20 +226,19 @@ def add(url: str, name: str | None, pages: bool, by: str | None, **given: Any) -
         source = _of_options(url, "pages" if pages else "feed", name=name, **given)
         asked = _asked(newsroom, source)
         if asked.error is not None and not pages:
-            for address, title in find_source(newsroom, source):
-                found = source.model_copy(
-                    update={"url": address, "title": source.title or title or None}
-                )
+            for address, _ in find_source(newsroom, source):
+                found = source.model_copy(update={"url": address})
                 again = _asked(newsroom, found)
                 if again.error is None:
                     source, asked = found, again
                     break
         if asked.error is not None:
             raise NotReadyError(
-                f"{url}: {asked.error}. Nothing was added. Is it a page with links? Then: digest sources "
-                f"add {url} --pages."
+                f"{url}: {asked.error}. Nothing was added. Next: digest sources add {url} --pages if it "
+                "is a page with links."
             )
         _print_brought(asked)
+        source = source.model_copy(update={"title": source.title or asked.title or None})
         _store(newsroom, source, by or newsroom.person)
     click.echo(
         f"Added {name}: {counted(len(asked.brought), 'item')} now, of which the newest {source.backlog} come "
@@ -260,33 +259,36 @@ def _store(newsroom: "Newsroom", source: "SourceSettings", by: str) -> None:
         add_source(newsroom.db, source.name, settings, by, newsroom.now())
 
 
-def _set(name: str, column: str, *, on: bool, says: str) -> None:
-    from digest.sources.store import set_poll
+def _set(name: str, *, paused: bool) -> None:
+    from digest.sources.store import save_poll, source_row
     from digest.store.database import text_from_moment
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
-        _source(newsroom, name)
+        source = _source(newsroom, name)
+        if not source.is_online:
+            raise NotReadyError(f"{name} is a folder. Take its table out of config.toml instead.")
+        at = text_from_moment(newsroom.now()) if paused else None
         with newsroom.db.write():
-            at = text_from_moment(newsroom.now()) if on else None
-            if not set_poll(newsroom.db, name, column, at):
-                raise NotReadyError(f"{name} was never asked. Next: digest ingest.")
-    click.echo(f"{name} {says}. Next: digest sources list.")
+            source_id = source_row(newsroom.db, name, source.kind, source.title or name)
+            values = {"paused_at": at} if paused else {"paused_at": None, "ended_at": None}
+            save_poll(newsroom.db, source_id, values)
+    done = "is paused" if paused else "is asked again"
+    click.echo(f"{name} {done}. Next: digest sources list.")
 
 
 @sources.command()
 @click.argument("name")
 def pause(name: str) -> None:
     """Ask a source no more until it is resumed."""
-    _set(name, "paused_at", on=True, says="is paused")
+    _set(name, paused=True)
 
 
 @sources.command()
 @click.argument("name")
 def resume(name: str) -> None:
     """Ask a paused or ended source again."""
-    _set(name, "paused_at", on=False, says="is asked again")
-    _set(name, "ended_at", on=False, says="counts as new")
+    _set(name, paused=False)
 
 
 @sources.command()

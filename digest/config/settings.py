@@ -27,6 +27,7 @@ from digest.config.values import (
     RepeatRule,
     Rule,
     Section,
+    SourceUrl,
     ThemeKey,
     WebUrl,
     Zone,
@@ -326,8 +327,8 @@ class SourceSettings(Section):
     pattern: NamePattern = "**/*"
     size_limit_mib: Annotated[float, Field(gt=0, le=100)] = 5.0
     archive: bool = False
-    url: WebUrl | None = None
-    urls: tuple[WebUrl, ...] = ()
+    url: SourceUrl | None = None
+    urls: tuple[SourceUrl, ...] = ()
     follow: OneLine | None = None
     full_text: bool = False
     recipe: Recipe = Recipe()
@@ -475,18 +476,20 @@ class Settings(Section):
         return source.title or name if source else name
 
     def as_shown(self, article: Article) -> Article:
-        """The article with as much of it as its source lets readers see, below its credit. What came from
-        a source that is gone is a summary if it has an address of its own."""
+        """The article with as much of it as its source lets readers see. What came from a source that is
+        gone is a summary if it has an address of its own."""
         source = self.sources_by_name.get(article.source)
         shows = source.shows if source else "summary" if article.url else "full"
-        credit = f"<p>{escape(source.credit)}</p>" if source and source.credit else ""
-        if article.withdrawn_at is not None or (shows == "full" and not credit):
+        if article.withdrawn_at is not None or shows == "full":
             return article
-        if shows == "full":
-            return replace(article, content_html=f"{article.content_html}\n{credit}")
         lead = cut(" ".join(article.lead.split()), SUMMARY) if shows == "summary" else ""
         html = f"<p>{escape(lead)}</p>" if lead else ""
-        return replace(article, lead=lead, text=lead, content_html=html + credit, complete=False)
+        return replace(article, lead=lead, text=lead, content_html=html, complete=False)
+
+    def credit(self, article: Article) -> str:
+        """The line that its source wants below an article; "" for none."""
+        source = self.sources_by_name.get(article.source)
+        return (source and source.credit) or ""
 
     def digest(self, name: str) -> DigestConfig | None:
         return next((digest for digest in self.digests if digest.name == name), None)

@@ -167,7 +167,7 @@ def _zone(value: str) -> str:
     return value
 
 
-def _web_url(value: str) -> str:
+def _source_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
@@ -175,6 +175,11 @@ def _web_url(value: str) -> str:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", value):
         raise ValueError("must be an absolute http or https URL, such as https://news.example.org")
+    return value
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(_source_url(value))
     if parts.query or parts.fragment:
         raise ValueError("must be a URL without ? and #")
     return value
@@ -272,6 +277,7 @@ def _filled(value: C) -> C:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
+SourceUrl = Annotated[str, AfterValidator(_source_url)]
 HubUrl = Annotated[str, AfterValidator(_web_url)]
 WebUrl = Annotated[HubUrl, AfterValidator(lambda url: url.rstrip("/"))]
 PublicUrl = Annotated[WebUrl, AfterValidator(_public_url)]

@@ -70,7 +70,7 @@ class Item:
     lists both for feeds: pages have a list of their own.
     `published` is None where the day is unknown; a day without an hour is noon in the newsroom's zone,
     and none is after we first saw the article. Both times are UTC, `published` in whole seconds.
-    `correction` says what was corrected, and when, as far as that is known; `summary` and `body_html` begin
+    `cut` says that the source gave no more than this. `correction` says what was corrected, and when, as far as that is known; `summary` and `body_html` begin
     with it.
     """
 
@@ -88,6 +88,7 @@ class Item:
     related: tuple[Version, ...]
     also_html: str
     correction: str
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,8 @@ def _cut_for_feeds(article: Article, settings: Settings) -> Article:
 
 def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -> Item:
     """The article as feeds and pages show it; if withdrawn, only the fact that it was withdrawn."""
-    article = settings.as_shown(article)
+    given, article = article, settings.as_shown(article)
+    source = settings.sources_by_name.get(article.source)
     language, withdrawn_at = article.language, article.withdrawn_at
     wording = wording_for(language, settings.site.languages)
     title = _one_line(article.title) or cut(article.lead, 80) or wording.untitled
@@ -187,6 +189,8 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
             body = _open_end(body.removesuffix("</p>")) + "</p>"
 
     if withdrawn_at is None:
+        if credit := settings.credit(article):
+            summary, body = f"{summary} {credit}".strip(), f"{body}\n<p>{escape(credit)}</p>"
         corrected_on = article.corrected_at and article.corrected_at.astimezone(zone).date()
         line = wording.correction_line(article.correction, article.corrected, corrected_on)
     if line:
@@ -238,6 +242,8 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         related=tuple(related),
         also_html=_also_html([*translations.values(), *related], wording.other_versions),
         correction=line,
+        # What is a feed's summary may be all that there is.
+        cut=article is given and not article.complete and not (source and source.is_online),
     )
 
 

@@ -128,7 +128,7 @@ def read_letters(
                     key=key,
                     data=mail,
                     sender=sender,
-                    listed=_is_listed(names, source.senders),
+                    listed=_is_listed(sender, names, source.senders),
                     dkim=dkim,
                     attachments=tuple(attached),
                     covers=only_covers(whole),
@@ -169,7 +169,9 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _is_listed(names: set[str], listed: Sequence[str]) -> bool:
-    """Whether "desk@x.org", "@x.org" (without its subdomains) or a List-Id names the letter."""
-    names = names | {f"@{name.rpartition('@')[2]}" for name in names if "@" in name}
+def _is_listed(sender: str, names: set[str], listed: Sequence[str]) -> bool:
+    """Whether "desk@x.org" or "@x.org" (without its subdomains) is the address in From, which readers of
+    the letter see, or a List-Id names the letter."""
+    own = {sender, f"@{sender.rpartition('@')[2]}"} if sender else set()
+    names = own | {name for name in names if "@" not in name}
     return any(address_key(one.strip("<> ")) in names for one in listed)

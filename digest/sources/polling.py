@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from digest import __version__
 from digest.config.settings import Recipe, SourceSettings
 from digest.errors import DigestError, DocumentError, FetchError
 from digest.mail.smtp.names import text_records
-from digest.model import FoundItem
+from digest.model import UNDATED, FoundItem
 from digest.newsroom import EPOCH, Newsroom
 from digest.sources import pages, store, syndication
 from digest.sources.answers import Answer, blocked, fresh_until, retry_after
@@ -33,6 +33,9 @@ from digest.store.database import Database, Row, text_from_moment
 
 AT_ONCE = 200
 """Sources asked at the same time; of one host only one is."""
+NEWEST = 20
+"""Items by which the pace of a source is known."""
+NOON = time(12)
 KEPT = 50
 """Answers without news that one write keeps; one with news is kept at once."""
 PAGES_A_ROUND = 20
@@ -75,6 +78,7 @@ class Asked:
     skips: Callable[[datetime], bool] = lambda _: False
     faults: list[str] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
+    title: str = ""
 
     def note(self, url: str, fault: FetchError | DocumentError, follows: str = "") -> None:
         """That a page could not be read; after TRIES times it is left alone."""
@@ -232,9 +236,16 @@ async def _ask_feed(
     except DigestError:
         asked.validators.pop(url, None)
         raise
+    asked.title = feed.title
     asked.least = min(feed.ttl or timedelta(0), LATEST)
     asked.skips = lambda at: at.hour in feed.skip_hours or at.weekday() in feed.skip_days
-    items = list(feed.items)
+    # An hour that lies ahead is no more known than such a day; clocks differ by minutes.
+    items = [
+        replace(item, published=UNDATED)
+        if item.published.time and item.published.time > now + timedelta(minutes=10)
+        else item
+        for item in feed.items
+    ]
     if source.full_text:
         items = await _in_full(newsroom, fetcher, asked, items)
     asked.answer = answer  # not that of a page
@@ -332,6 +343,12 @@ async def _ask_pages(
             else:
                 read = partial(pages.links_of, url=listing.url, recipe=source.recipe)
                 links, _ = await _in_thread(partial(read, follow=source.follow), listing.body)
+                if (why := blocked(listing, wants_page=not links)) is not None:
+                    raise why
+                if not links:
+                    raise DocumentError(
+                        url, "no links to articles; set `follow` or a recipe of `links`"
+                    )
                 wanted += links
     answer_of_list, first = asked.answer, None
     known = store.document_states(newsroom.db, source.name, wanted)
@@ -375,7 +392,7 @@ async def _in_sitemap(
 
 async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, object]) -> None:
     source, after = asked.source, row.get("place")
-    known = store.document_states(newsroom.db, source.name)  # a letter is read once
+    known = store.brought_by(newsroom.db, source.name)  # a letter is read once
 
     def read() -> None:
         with read_letters(
@@ -454,7 +471,8 @@ def _state(
     """The columns of polls after this answer."""
     source, answer, at = asked.source, asked.answer, text_from_moment(now)
     failures = int(row.get("failures") or 0) + 1 if asked.error else 0
-    wait = _pace(newsroom, source, now)
+    gap = _gap(asked) or row.get("gap_seconds")
+    wait = _pace(newsroom, source, gap, now)
     if failures:
         wait = min(wait * 2 ** min(failures, 10), LATEST)
     next_at = now + max(wait * (0.95 + 0.1 * _chance(newsroom)), asked.least)
@@ -477,6 +495,7 @@ def _state(
         "failing_since": (row.get("failing_since") or at) if asked.error else None,
         "moved_to": moved,
         "moved_times": times if moved else 0,
+        "gap_seconds": gap,
         "validators": json.dumps(asked.validators),
         "failed": json.dumps(dict(list(asked.failed.items())[-MOST_FAILED:])),
     }
@@ -493,10 +512,27 @@ def _state(
     return values
 
 
-def _pace(newsroom: Newsroom, source: SourceSettings, now: datetime) -> timedelta:
+def _gap(asked: Asked) -> float | None:
+    """The mean time in seconds between the newest items that have their hour or day; None of too few."""
+    known = [one.item.published for one in asked.brought if one.item is not None]
+    moments = sorted(
+        (one.time or datetime.combine(one.day, NOON, UTC) for one in known if one.day), reverse=True
+    )[:NEWEST]
+    if len(moments) < 3:
+        return None
+    return (moments[0] - moments[-1]).total_seconds() / (len(moments) - 1)
+
+
+def _pace(
+    newsroom: Newsroom, source: SourceSettings, gap: float | None, now: datetime
+) -> timedelta:
     """How long to wait before a source is asked again: as config.toml says, else by how often it has news."""
     if source.every_minutes is not None:
         return timedelta(minutes=source.every_minutes)
-    count = store.news_since(newsroom.db, source.name, now - store.MONTH)
-    known = store.poll_row(newsroom.db, source.name) is not None
-    return min(max(store.MONTH / count / 4, OFTEN), SELDOM) if count else SELDOM if known else FIRST
+    if gap is None:
+        count = store.news_since(newsroom.db, source.name, now - store.MONTH)
+        known = store.poll_row(newsroom.db, source.name) is not None
+        gap = store.MONTH.total_seconds() / count if count else None
+        if gap is None:
+            return SELDOM if known else FIRST
+    return min(max(timedelta(seconds=gap / 4), OFTEN), SELDOM)

@@ -115,6 +115,15 @@ def arrivals_of(db: Database, source: str) -> list[Arrival]:
     ]
 
 
+def brought_by(db: Database, source: str) -> set[str]:
+    """The names of all that a source ever brought, saved or not."""
+    sql = """SELECT documents.name FROM documents JOIN sources ON sources.id = source_id
+              WHERE sources.name = :source UNION
+             SELECT arrivals.name FROM arrivals JOIN sources ON sources.id = source_id
+              WHERE sources.name = :source"""
+    return {row["name"] for row in db.each(sql, {"source": source})}
+
+
 def waiting_letters(db: Database) -> list[Row]:
     """The letters of senders that are not listed, which wait for a person: id, source, name, data."""
     sql = """SELECT arrivals.id, sources.name AS source, arrivals.name, data FROM arrivals
@@ -166,13 +175,6 @@ def save_poll(db: Database, source_id: int, values: Mapping[str, object]) -> Non
         (source_id,),
     )
     _update(db, "polls", values, "source_id = ?", (source_id,))
-
-
-def set_poll(db: Database, source: str, column: str, value: str | None) -> bool:
-    """Set one column of a source that was asked before; False if it was not. Call inside a write."""
-    sql = f"""UPDATE polls SET {column} = ?
-               WHERE source_id = (SELECT id FROM sources WHERE name = ?)"""  # noqa: S608 - ours
-    return bool(db.run(sql, (value, source)))
 
 
 def add_source(db: Database, name: str, settings: str, by: str, moment: datetime) -> None:

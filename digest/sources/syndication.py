@@ -212,12 +212,15 @@ def read_opml(data: bytes) -> list[tuple[str, str, str]]:
         root = etree.fromstring(data, parser)
     except (etree.LxmlError, ValueError):
         root = None
-    if root is None or str(root.tag).lower() != "opml":
+    is_whole = root is not None and data.rstrip().lower().endswith(b">")
+    if root is None or str(root.tag).lower() != "opml" or not is_whole:
         raise DocumentError("OPML", "This is no OPML file. Export the feeds of your reader again.")
     feeds: dict[str, tuple[str, str, str]] = {}
     for node in root.iter("{*}outline"):
         values = {str(name).lower(): foreign(str(value)) for name, value in node.attrib.items()}
-        if (address := _absolute(values.get("xmlurl", ""), "")) is None:
+        named = re.sub("^feed:(?://)?(?!//)", "http://", values.get("xmlurl", ""))
+        named = re.sub("^http://(?=https?:)", "", named)
+        if (address := _absolute(named, "")) is None:
             continue
         above = [one.get("text") or one.get("title") for one in node.iterancestors("{*}outline")]
         folder = "/".join(foreign(str(name), limit=100) for name in reversed(above) if name)

@@ -65,6 +65,7 @@ CREATE TABLE polls (
   moved_to TEXT,  -- where it says it moved, in how many answers running
   moved_times INTEGER NOT NULL DEFAULT 0,
   place TEXT,  -- how far a mailbox was read
+  gap_seconds REAL,  -- the mean time between its newest items
   validators TEXT NOT NULL DEFAULT '{}',  -- by address: its ETag and Last-Modified
   failed TEXT NOT NULL DEFAULT '{}',  -- how often each page could not be read
   paused_at TEXT,

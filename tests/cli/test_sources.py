@@ -10,7 +10,7 @@ from tests.journeys.test_sources import Net, conditional, page, rss
 from tests.sources.serving import Reply, Site
 
 OPML = """<opml version="2.0"><body><outline text="News"><outline type="rss" text="One" xmlUrl="{}/feed"/>
-<outline type="rss" text="Two" xmlUrl="https://two.example/feed"/></outline></body></opml>"""
+<outline type="rss" text="Two" xmlUrl="feed://two.example/?feed=rss2"/></outline></body></opml>"""
 
 
 @pytest.fixture
@@ -63,6 +63,7 @@ def test_an_address_is_checked_added_read_paused_and_exported(
     file = tmp_path / "feeds.opml"
     assert "Wrote 1 feed" in filled.run("sources", "export", str(file)).output
     assert f"{site.root}/feed" in file.read_text("utf-8")
+    assert "seeds is a folder" in filled.run("sources", "pause", "seeds").output
     assert "there is no source 'none'" in filled.run("sources", "pause", "none").output
 
 
@@ -93,5 +94,10 @@ def test_what_readers_get_is_what_the_source_allows(filled: Desk, site: Site) ->
     pages = [
         path.read_text("utf-8") for path in (filled.folder / "feeds" / "articles").glob("*.html")
     ]
-    assert any("Courtesy of Agency One" in text for text in pages)
+    assert any("Courtesy of Agency One</p>" in text for text in pages)
+    for form in ("atom", "rss", "json"):
+        assert "Courtesy of Agency One" in (filled.folder / "feeds" / f"all.{form}").read_text(
+            "utf-8"
+        )
+    assert not any("the source cut the rest" in text for text in pages if "Agency One" in text)
     assert not any("with heroin on" in text for text in pages)

@@ -191,8 +191,8 @@ def test_the_first_reading_marks_all_but_the_newest_as_archive(maildir: Path) ->
             letter(sender="a@b.example", Sender="list@un.example"),
             ["list@un.example"],
             "a@b.example",
-            True,
-            id="Sender",
+            False,
+            id="Sender, whom no reader sees",
         ),
         pytest.param(
             b"From: press@un.example\nFrom: evil@b.example\n\nx",
