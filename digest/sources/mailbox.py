@@ -170,7 +170,7 @@ def _hash(data: bytes) -> str:
 
 
 def _is_listed(sender: str, names: set[str], listed: Sequence[str]) -> bool:
-    """Whether "desk@x.org" or "@x.org" (without its subdomains) is the address in From, which readers of
+    """Whether "desk@un.example" or "@un.example" (without its subdomains) is the address in From, which readers of
     the letter see, or a List-Id names the letter."""
     own = {sender, f"@{sender.rpartition('@')[2]}"} if sender else set()
     names = own | {name for name in names if "@" not in name}
