@@ -159,9 +159,7 @@ def with_added(settings: Settings, database: "Database") -> Settings:
         for row in added_sources(database)
         if row["name"] not in named
     ]
-    return (
-        settings.model_copy(update={"sources": (*settings.sources, *added)}) if added else settings
-    )
+    return settings.with_sources(added) if added else settings
 
 
 @dataclass(frozen=True)

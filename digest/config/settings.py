@@ -1,5 +1,6 @@
 """Every setting of config.toml as a type. Names carry the units; paths are absolute after loading."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from html import escape
@@ -469,6 +470,12 @@ class Settings(Section):
     @cached_property
     def sources_by_name(self) -> dict[str, SourceSettings]:
         return {source.name: source for source in self.sources}
+
+    def with_sources(self, added: Sequence[SourceSettings]) -> Self:
+        """The same with further sources."""
+        copied = self.model_copy(update={"sources": (*self.sources, *added)})
+        copied.__dict__.pop("sources_by_name", None)  # what was cached of the other is copied, too
+        return copied
 
     def source_title(self, name: str) -> str:
         """The source as readers see it: its title, else its name."""

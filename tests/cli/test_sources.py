@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.newsroom import Newsroom
 from tests.desks import Desk
 from tests.journeys.test_sources import Net, conditional, page, rss
 from tests.sources.serving import Reply, Site
@@ -65,6 +66,15 @@ def test_an_address_is_checked_added_read_paused_and_exported(
     assert f"{site.root}/feed" in file.read_text("utf-8")
     assert "seeds is a folder" in filled.run("sources", "pause", "seeds").output
     assert "there is no source 'none'" in filled.run("sources", "pause", "none").output
+
+
+def test_what_a_command_added_is_known_whatever_was_asked_before(filled: Desk, site: Site) -> None:
+    """For the service, which has looked for sources in config.toml by name before one was added."""
+    filled.run("sources", "add", f"{site.root}/feed", "--allow-private", "--name", "one")
+    newsroom = Newsroom.from_file(filled.config)
+    assert "one" not in newsroom.settings.sources_by_name
+    with newsroom.open() as opened:
+        assert opened.settings.sources_by_name["one"].kind == "feed"
 
 
 def test_the_feeds_of_a_reader_are_imported_once(filled: Desk, site: Site, tmp_path: Path) -> None:
