@@ -65,8 +65,8 @@ def plan(
     drafts: bool = False,
 ) -> list[Planned]:
     """What `digest send` would send: what is still queued, the oldest first, then what is new; with
-    `expect` that edition alone. `drafts` adds those that wait for an approval. What a dead sender left counts as it will be settled, and an edition
-    of which an article was withdrawn as it will be frozen again.
+    `expect` that edition alone. `drafts` adds those that wait for an approval. What a dead sender left
+    counts as it will be settled, and an edition of which an article was withdrawn as it will be frozen again.
     """
     from digest.editions.compose import is_worth_sending, preview, segments, without_withdrawn
     from digest.editions.deliver import fates_of_handed
@@ -465,7 +465,7 @@ def send(
     from digest.editions.compose import Expected, find_digest, hold_overdue
     from digest.editions.deliver import Portion, recover_for_plan, send_questions, sending
     from digest.editions.deliveries import handed_deliveries
-    from digest.editions.store import stopped_by_withdrawal, unfinished_editions
+    from digest.editions.store import drafts, stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
     from digest.mail.outgoing import Kind, OutcomeKind
     from digest.mail.store import has_open
@@ -480,14 +480,12 @@ def send(
     with newsroom.open(read_only=True) as newsroom:
         db = newsroom.db
         unsettled = not dry_run and (
-            bool(handed_deliveries(db))
+            bool(handed_deliveries(db) or drafts(db))
             or any(stopped_by_withdrawal(db, edition_id) for edition_id in unfinished_editions(db))
         )
-    if not dry_run:
-        with newsroom.open() as newsroom:
-            hold_overdue(newsroom)
     if unsettled:
         with newsroom.open() as newsroom:
+            hold_overdue(newsroom)
             if settled := recover_for_plan(newsroom):
                 warn(
                     f"{counted(settled, 'delivery was', 'deliveries were')} left without an answer by "
