@@ -3,7 +3,7 @@
     draft -> composed (approved by its hash: frozen, deliveries queued) -> sent
       |----> held (nobody approved it within its hours), until it is approved or cancelled
 
-A draft is made anew from its window each time it is looked at, so a correction or a withdrawal is in
+A draft is read from its window again each time it is looked at, so a correction or a withdrawal is in
 it; its hash says whether what is approved is what was seen.
 """
 

@@ -88,12 +88,9 @@ class Asked:
 
 @dataclass(slots=True)
 class PollReport:
-    """How a round went: sources asked, those that had nothing new, and what came; `faults` has one line
-    for each source that failed."""
+    """How a round went: how many sources were asked; `faults` has one line for each that failed."""
 
     asked: int = 0
-    unchanged: int = 0
-    brought: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -432,8 +429,6 @@ def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: Pol
         new = _new(db, asked.source, asked.brought, first=not row.get("news_at"))
         kept.append((asked.source, new, _state(newsroom, asked, row, bool(new), now)))
         report.asked += 1
-        report.brought += len(new)
-        report.unchanged += not new and asked.error is None
         said = [*([asked.error] if asked.error else []), *asked.faults]
         report.faults += [f"source {asked.source.name}: {one}" for one in said]
     with db.write():
@@ -472,7 +467,7 @@ def _state(
     source, answer, at = asked.source, asked.answer, text_from_moment(now)
     failures = int(row.get("failures") or 0) + 1 if asked.error else 0
     gap = _gap(asked) or row.get("gap_seconds")
-    wait = _pace(newsroom, source, gap, now)
+    wait = _pace(newsroom, source, gap, now, known=bool(row))
     if failures:
         wait = min(wait * 2 ** min(failures, 10), LATEST)
     next_at = now + max(wait * (0.95 + 0.1 * _chance(newsroom)), asked.least)
@@ -524,14 +519,14 @@ def _gap(asked: Asked) -> float | None:
 
 
 def _pace(
-    newsroom: Newsroom, source: SourceSettings, gap: float | None, now: datetime
+    newsroom: Newsroom, source: SourceSettings, gap: float | None, now: datetime, *, known: bool
 ) -> timedelta:
-    """How long to wait before a source is asked again: as config.toml says, else by how often it has news."""
+    """How long to wait before a source is asked again: as config.toml says, else by how often it has news;
+    `known`: it was asked before."""
     if source.every_minutes is not None:
         return timedelta(minutes=source.every_minutes)
     if gap is None:
         count = store.news_since(newsroom.db, source.name, now - store.MONTH)
-        known = store.poll_row(newsroom.db, source.name) is not None
         gap = store.MONTH.total_seconds() / count if count else None
         if gap is None:
             return SELDOM if known else FIRST
