@@ -21,6 +21,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from digest.errors import DocumentError
+from digest.language.days import mentions
 from digest.language.text import foreign
 from digest.model import UNDATED, DateSource, FoundItem, KnownDate, Picture
 from digest.sources.lines import without_cut, without_ellipsis
@@ -78,6 +79,8 @@ _ATOM_DATE = re.compile(
 )
 _HOUR = re.compile(r"\d:\d\d|\dT\d")
 _NO_DAY = re.compile(r"\s*\d{4}(?:-\d\d)?\s*")
+_YEAR_FIRST = re.compile(r"(\d{4})\s*[/.年]\s*(\d\d?)\s*[/.月]\s*(\d\d?)日?")
+"""feedparser takes its year alone, and the month of today."""
 _BLOCK = re.compile(r"</?(?:p|div|li|h\d|br|tr|td|blockquote)\b", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
@@ -336,6 +339,11 @@ def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, lis
     version = dict.get(read, "version") or ""
     exact = {"exact": version.startswith("atom")}
     entries: list[_Values] = [dict(entry) | exact for entry in read["entries"]]
+    if version and not entries:  # lxml finds items whose names have a prefix that nothing declares
+        from fastfeedparser import parse
+
+        with suppress(ValueError):
+            entries = parse(body)["entries"]
     return dict(read["feed"]) if version or entries else None, entries
 
 
@@ -508,16 +516,21 @@ def _pixels(size: object) -> int | None:
 
 def _moment(values: _Values, key: str) -> datetime | None:
     """The instant that a field states, None if it states none."""
+    stated = str(values.get(key) or "").strip()
     with suppress(ValueError, OverflowError):
-        if parsed := values.get(f"{key}_parsed"):
-            return datetime.fromtimestamp(timegm(parsed), UTC)
-        moment = datetime.fromisoformat(str(values.get(key) or "").strip())
+        moment = datetime.fromisoformat(re.sub(r"\s*(?:UTC|GMT)$", "Z", stated))
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    with suppress(ValueError, OverflowError):
+        if (parsed := values.get(f"{key}_parsed")) and not _YEAR_FIRST.match(stated):
+            return datetime.fromtimestamp(timegm(parsed), UTC)
     return None
 
 
 def _known(moment: datetime | None, stated: str, now: datetime, zone: ZoneInfo) -> KnownDate:
     """The day that `stated` states, unless it is in the future or names no day."""
+    stated = _YEAR_FIRST.sub(r"\1-\2-\3", stated[:100])
+    if moment is None and len(found := mentions(stated)) == 1 and (day := found[0].date):
+        stated, moment = "", datetime(day.year, day.month, day.day, tzinfo=UTC)  # without its zone
     if moment is None or moment.date() < _OLDEST or _NO_DAY.fullmatch(stated):
         return UNDATED
     if moment > now + timedelta(days=1):
