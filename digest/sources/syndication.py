@@ -40,9 +40,9 @@ _SHORT, _MIDDLE, _LONG = 15, 60, 150
 """Words from which a content beside a summary, a content alone, and a summary can be the whole text."""
 _SAMPLE = 10_000
 """Characters of a text that are looked at: nh3 takes quadratic time where HTML is nested deeply."""
-_MOST_ITEMS, _MOST_TAGS = 5_000, 300_000
+_MOST_ITEMS, _MOST_TAGS, _MOST_ENTITIES = 5_000, 200_000, 600_000
 """Beyond these a feed is no newsroom's; feedparser would take minutes and hundreds of MB."""
-_LONGEST_ADDRESS = 2_000
+_LONGEST_ADDRESS, _LONGEST_TEXT = 2_000, 1_000_000
 _SAFE = "/%:@!$&'()*+,;=~?[]"
 _FULL_TEXTS = ("yandex_full-text", "turbo_content")
 
@@ -58,6 +58,9 @@ _ODD = re.compile(
     rb"|&(?!(?:amp|lt|gt|quot|apos|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
 )
 """What the two parsers read differently, outside of CDATA."""
+_CDATA = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_LONG_TAG = re.compile(rb"<(?:[^<>\s]*+\s){1000}|<[^<>]{300000}")
+"""feedparser takes quadratic time for its attributes, and 150 bytes for each sign."""
 _NAMES = re.compile(rb"<([A-Za-z][\w:.-]*)")
 _EACH, _ONCE, _MORE = (
     [frozenset(name.encode() for name in names.split()) for names in listed]
@@ -136,8 +139,10 @@ def read_feed(
         if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             head, entries = _json_feed(body)
         else:
-            if body.count(b"<") > _MOST_TAGS:
-                raise DocumentError(url, f"This has more than {_MOST_TAGS} tags: it is not read.")
+            plain = _CDATA.sub(b"", body)
+            many = plain.count(b"<") > _MOST_TAGS or plain.count(b"&") > _MOST_ENTITIES
+            if many or _LONG_TAG.search(plain):
+                raise DocumentError(url, "This has too much markup for a feed. It is not read.")
             body, headers = _readable(body, content_type)
             head, entries = _fast_feed(body) or _any_feed(body, headers)
         if head is None:
@@ -462,7 +467,7 @@ def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
     full = str(best.get("value") or "")
     if not full or len(full) < len(summary):
         full, best, contents = summary, detail, []
-    full = foreign(full, lines=True, limit=None)
+    full = foreign(full[:_LONGEST_TEXT], lines=True, limit=None)
     text, gist = _gist(full[:_SAMPLE]), _gist(summary[:_SAMPLE])
     end = _SIGNATURE.sub("", text if len(full) <= _SAMPLE else _gist(full[-_SAMPLE:]))
     is_cut = without_cut(end) is not None or without_ellipsis(end) is not None
