@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.sources.serving import Asked, Reply, Route, Site, serving
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 FEEDS, PAGES, LETTERS = 40, 6, 50
+NEAR: dict[str, object] = {"allow_private": True, "pause_seconds": 0.0}
 
 
 class Net:
@@ -146,17 +148,29 @@ def letter(n: int, sender: str = "press@ministry.example") -> bytes:
     ).encode()
 
 
+@contextmanager
+def reading(folder: Path, tables: list[dict[str, object]]) -> Iterator[Newsroom]:
+    """A newsroom with these sources."""
+    lines = []
+    for table in tables:
+        lines += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    text = CONFIG.read_text("utf-8")
+    start, end = text.index("[[sources]]"), text.index("[[themes]]")
+    config = folder / "config.toml"
+    config.write_text(text[:start] + "\n".join(lines) + "\n\n" + text[end:], "utf-8")
+    settings = settings_from(config.read_text("utf-8"), config)
+    with open_database(folder / "digest.db", now=MADE_AT, busy_timeout_seconds=5) as db:
+        yield opened(db, settings, clock=NOW)
+
+
 @pytest.fixture
 def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
     """Sixty sources: feeds of three forms, pages, a sitemap, a maildir, and one for each fault."""
-    tables: list[str] = []
+    tables: list[dict[str, object]] = []
 
     def add(name: str, kind: str, **keys: object) -> None:
-        values = {"name": name, "kind": kind, **keys}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        tables.append("\n".join(["[[sources]]", *lines]))
+        tables.append({"name": name, "kind": kind, **keys})
 
-    near = {"allow_private": True, "pause_seconds": 0.0}
     for n in range(FEEDS):
         body, kind = [
             (rss(n), "application/rss+xml"),
@@ -164,7 +178,7 @@ def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
             (json_feed(n), "application/feed+json"),
         ][n % 3]
         site = net.serve(f"127.0.1.{n + 1}", {"/feed": conditional(body, kind)})
-        add(f"feed-{n}", "feed", url=f"{site.root}/feed", **near)
+        add(f"feed-{n}", "feed", url=f"{site.root}/feed", **NEAR)
     routes: dict[str, Route] = {
         f"/{n}.html": conditional(page(n), "text/html") for n in range(PAGES)
     }
@@ -178,28 +192,23 @@ def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
     places = "".join(f"<url><loc>{site.root}/{n}.html</loc></url>" for n in range(PAGES))
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
     routes["/map"] = conditional(f"<urlset xmlns='{space}'>{places}</urlset>".encode(), "text/xml")
-    add("listing", "pages", url=f"{site.root}/list", **near)
-    add("sitemap", "pages", url=f"{site.root}/map", **near)
-    add("addresses", "pages", urls=[f"{site.root}/1.html", f"{site.root}/2.html"], **near)
+    add("listing", "pages", url=f"{site.root}/list", **NEAR)
+    add("sitemap", "pages", url=f"{site.root}/map", **NEAR)
+    add("addresses", "pages", urls=[f"{site.root}/1.html", f"{site.root}/2.html"], **NEAR)
     add("private", "feed", url=f"{net.sites[0].root}/feed")
     refused = {"/robots.txt": Reply(b"User-agent: *\nDisallow: /"), "/feed": Reply(rss(99))}
-    add("robots", "feed", url=f"{net.serve('127.0.2.2', refused).root}/feed", **near)
+    add("robots", "feed", url=f"{net.serve('127.0.2.2', refused).root}/feed", **NEAR)
     for n, (name, (route, _)) in enumerate(FAULTS.items()):
         site = net.serve(f"127.0.3.{n + 1}", {f"/{name}": route})
-        add(name, "feed", url=f"{site.root}/{name}", **near)
+        add(name, "feed", url=f"{site.root}/{name}", **NEAR)
     for folder in ("new", "cur", "tmp"):
         (tmp_path / "mail" / folder).mkdir(parents=True)
     for n in range(LETTERS):
         sender = "stranger@spam.example" if n == 7 else "press@ministry.example"
         (tmp_path / "mail" / "new" / f"{n:03d}").write_bytes(letter(n, sender))
     add("letters", "mail", path="mail", senders=["@ministry.example"])
-    text = CONFIG.read_text("utf-8")
-    start, end = text.index("[[sources]]"), text.index("[[themes]]")
-    config = tmp_path / "config.toml"
-    config.write_text(text[:start] + "\n\n".join(tables) + "\n\n" + text[end:], "utf-8")
-    settings = settings_from(config.read_text("utf-8"), config)
-    with open_database(tmp_path / "digest.db", now=MADE_AT, busy_timeout_seconds=5) as db:
-        yield opened(db, settings, clock=NOW)
+    with reading(tmp_path, tables) as made:
+        yield made
 
 
 def later(room: Newsroom, **time: float) -> IngestReport:
@@ -241,3 +250,27 @@ def test_sixty_sources_are_read_and_none_stops_another(room: Newsroom, net: Net)
     assert asked
     assert all("If-None-Match" in one.headers for one in asked)
     assert later(room, days=1).polled == 0
+
+
+def test_what_changes_at_every_asking_settles(tmp_path: Path, net: Net) -> None:
+    """For readers: one correction is seen at once; a rotating advert makes no version a day."""
+    form = 0
+
+    def feed(_: Asked) -> Reply:
+        text = rss(1, 1).replace(
+            b"2026.</des", f"2026. Offer number {form} of today.</des".encode()
+        )
+        return Reply(text, headers={"ETag": f'"{form}"'})
+
+    url = f"{net.serve('127.0.1.1', {'/feed': feed}).root}/feed"
+    with reading(
+        tmp_path, [{"name": "a", "kind": "feed", "url": url, "every_minutes": 60, **NEAR}]
+    ) as room:
+        versions = []
+        for form in range(40):
+            later(room, hours=1.1 * form)
+            versions.append(room.db.value("SELECT count(*) FROM article_versions"))
+        assert versions[:3] == [1, 2, 3]
+        assert versions[-1] == 5
+        later(room, days=10)  # it changes no more: its last form is read all the same
+        assert "number 39" in room.db.value("SELECT text FROM articles")
