@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from digest.config.load import settings_from
+from digest.editions.selection import order_placements
 from digest.newsroom import Newsroom
 from digest.sources.ingest import IngestReport, ingest
 from digest.sources.store import accept_letter, waiting_letters
+from digest.store.articles import each_article, siblings_of
 from digest.store.database import open_database
 from tests.desks import CONFIG, MADE_AT, opened
 from tests.sources.serving import Asked, Reply, Route, Site, serving
@@ -149,7 +151,7 @@ def letter(n: int, sender: str = "press@ministry.example") -> bytes:
 
 
 @contextmanager
-def reading(folder: Path, tables: list[dict[str, object]]) -> Iterator[Newsroom]:
+def reading(folder: Path, tables: Sequence[Mapping[str, object]]) -> Iterator[Newsroom]:
     """A newsroom with these sources."""
     lines = []
     for table in tables:
@@ -263,10 +265,15 @@ def test_what_changes_at_every_asking_settles(tmp_path: Path, net: Net) -> None:
         return Reply(text, headers={"ETag": f'"{form}"'})
 
     url = f"{net.serve('127.0.1.1', {'/feed': feed}).root}/feed"
-    with reading(
-        tmp_path, [{"name": "a", "kind": "feed", "url": url, "every_minutes": 60, **NEAR}]
-    ) as room:
-        versions = []
+    table: dict[str, object] = {
+        "name": "a",
+        "kind": "feed",
+        "url": url,
+        "every_minutes": 60,
+        **NEAR,
+    }
+    with reading(tmp_path, [table]) as room:
+        versions: list[int] = []
         for form in range(40):
             later(room, hours=1.1 * form)
             versions.append(room.db.value("SELECT count(*) FROM article_versions"))
@@ -274,3 +281,30 @@ def test_what_changes_at_every_asking_settles(tmp_path: Path, net: Net) -> None:
         assert versions[-1] == 5
         later(room, days=10)  # it changes no more: its last form is read all the same
         assert "number 39" in room.db.value("SELECT text FROM articles")
+
+
+def test_two_sources_of_one_outlet_show_a_release_once(tmp_path: Path, net: Net) -> None:
+    """For readers: its feed, its thematic feed and its listing are one story, with no link to itself."""
+    address, words = (
+        "/0.html",
+        b"Border officers of both countries met for the meeting number 0 and agreed",
+    )
+    item = b"<item><title>Border meeting 0</title><link>/0.html?utm_source=%s</link><description>%s...</description></item>"
+    feeds = {
+        f"/{name}": Reply(b"<rss version='2.0'><channel>" + item % (name.encode(), words[:length]) + b"</channel></rss>")
+        for name, length in (("all", 40), ("border", 73))
+    }  # fmt: skip
+    listing = Reply(
+        f"<main><a href='{address}'>Border meeting 0 of both countries</a></main>".encode()
+    )
+    site = net.serve("127.0.1.1", {address: Reply(page(0)), "/list": listing, **feeds})
+    tables: list[dict[str, object]] = [
+        {"name": name, "kind": kind, "url": f"{site.root}/{name}", **NEAR}
+        for name, kind in (("all", "feed"), ("border", "feed"), ("list", "pages"))
+    ]
+    with reading(tmp_path, tables) as room:
+        assert len(later(room).added) == 3
+        articles = list(each_article(room.db, range(1, 4)))
+        assert len({(one.story_id, one.url) for one in articles}) == 1
+        assert siblings_of(room.db, range(1, 4)) == {}
+        assert [placed.siblings for placed in order_placements(articles)] == [()] * 3
