@@ -421,7 +421,9 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
 
 
 def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
-    asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in items]
+    # What no reader sees and many feeds change at each answer is no news, and is not kept.
+    seen = [replace(item, updated=None, categories=()) for item in items]
+    asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in seen]
 
 
 def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: PollReport) -> None:
@@ -455,7 +457,8 @@ def _new(
         for one in reversed(brought)
         if one.name not in known or known[one.name].sha256 != hashlib.sha256(one.data).hexdigest()
     }
-    for name, version, at in store.changes_of(db, source.name, [*new.keys() & known.keys()]):
+    changed = [*new.keys() & known.keys()]
+    for name, version, at in store.changes_of(db, source.name, changed) if changed else ():
         if version > 1 and now - at < CALM * 4 ** min(version - 2, MOST_CALM):
             del new[name]
             asked.validators.clear()

@@ -17,7 +17,7 @@ from digest.newsroom import Newsroom
 from digest.sources.ingest import IngestReport, ingest
 from digest.sources.store import accept_letter, waiting_letters
 from digest.store.articles import each_article, siblings_of
-from digest.store.database import open_database
+from digest.store.database import open_database, text_from_moment
 from tests.desks import CONFIG, MADE_AT, opened
 from tests.sources.serving import Asked, Reply, Route, Site, serving
 
@@ -315,3 +315,19 @@ def test_two_sources_of_one_outlet_show_a_release_once(tmp_path: Path, net: Net)
         assert len({(one.story_id, one.url) for one in articles}) == 1
         assert siblings_of(room.db, range(1, 4)) == {}
         assert [placed.siblings for placed in order_placements(articles)] == [()] * 3
+
+
+def test_a_feed_that_is_made_anew_brings_nothing_new(tmp_path: Path, net: Net) -> None:
+    """For the desk: a source that only touches its dates of change is quiet, and is asked seldom."""
+    touched = 0
+
+    def feed(_: Asked) -> Reply:
+        return Reply(
+            atom(1).replace(b"09:00:00Z</updated><pub", b"09:00:%02dZ</updated><pub" % touched)
+        )
+
+    url = f"{net.serve('127.0.1.1', {'/feed': feed}).root}/feed"
+    with reading(tmp_path, [{"name": "a", "kind": "feed", "url": url, **NEAR}]) as room:
+        for touched in range(3):
+            later(room, days=touched)
+        assert room.db.value("SELECT news_at FROM polls") == text_from_moment(NOW)
