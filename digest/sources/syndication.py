@@ -141,6 +141,7 @@ def read_feed(
         else:
             plain = _CDATA.sub(b"", body)
             many = plain.count(b"<") > _MOST_TAGS or plain.count(b"&") > _MOST_ENTITIES
+            many |= plain.count(b"<item") + plain.count(b"<entry") > 4 * _MOST_ITEMS
             if many or _LONG_TAG.search(plain):
                 raise DocumentError(url, "This has too much markup for a feed. It is not read.")
             body, headers = _readable(body, content_type)
