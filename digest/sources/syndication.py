@@ -136,14 +136,22 @@ def read_feed(
     if not body.strip():
         raise DocumentError(url, "The answer is empty. Open the address in a browser.")
     try:
-        if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            head, entries = _json_feed(body)
+        is_json = body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        if is_json:
+            is_bomb = body.count(b"{") + body.count(b"[") > _MOST_TAGS
         else:
             plain = _CDATA.sub(b"", body)
-            many = plain.count(b"<") > _MOST_TAGS or plain.count(b"&") > _MOST_ENTITIES
-            many |= plain.count(b"<item") + plain.count(b"<entry") > 4 * _MOST_ITEMS
-            if many or _LONG_TAG.search(plain):
-                raise DocumentError(url, "This has too much markup for a feed. It is not read.")
+            is_bomb = (
+                plain.count(b"<") > _MOST_TAGS
+                or plain.count(b"&") > _MOST_ENTITIES
+                or plain.count(b"<item") + plain.count(b"<entry") > 4 * _MOST_ITEMS
+                or _LONG_TAG.search(plain) is not None
+            )
+        if is_bomb:
+            raise DocumentError(url, "This has too much markup for a feed. It is not read.")
+        if is_json:
+            head, entries = _json_feed(body)
+        else:
             body, headers = _readable(body, content_type)
             head, entries = _fast_feed(body) or _any_feed(body, headers)
         if head is None:

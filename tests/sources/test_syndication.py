@@ -260,6 +260,8 @@ def test_encodings() -> None:
         (b'{"a": 1}', "a text, not a feed"),
         (b'{"items": [', "cannot be read"),
         (b'{"items":' + b"[" * 100_000, "cannot be read"),
+        (b'{"items": [' + b"{}," * 300_000, "too much markup"),
+        (b"<rss>" + b"<item/>" * 30_000, "too much markup"),
     ],
 )
 def test_no_feed(body: bytes, words: str) -> None:
