@@ -145,7 +145,8 @@ class FoundItem:
     `key` names it within its source for ever: its guid, else its canonical address, else a hash of its
     words. `html` is the best body there is, not sanitised; `complete` says that it is the whole text, not
     a summary. `published` is UNDATED unless the feed or the page's own metadata states a day. `title`,
-    `author`, `categories` and the words of a picture are clean text (language.text.foreign).
+    `author`, `categories` and the words of a picture are clean text (language.text.foreign). `updated` and
+    `categories` are not stored.
     """
 
     key: str

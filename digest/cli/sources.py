@@ -4,6 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -251,6 +252,15 @@ def _name_of(url: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:40] or "source"
 
 
+def _is_local(url: str) -> bool:
+    """Whether the host is an address or a bare name of a network of one's own."""
+    from digest.sources.fetch import is_public
+
+    host = urlsplit(url).hostname or ""
+    is_number = ":" in host or host.rpartition(".")[2].isdigit()
+    return not is_public(host) if is_number else "." not in host
+
+
 def _store(newsroom: "Newsroom", source: "SourceSettings", by: str) -> None:
     from digest.sources.store import add_source
 
@@ -332,8 +342,14 @@ def accept(letter_id: int) -> None:
 
 @sources.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--allow-private",
+    is_flag=True,
+    default=False,
+    help="Also those with an address of this network.",
+)
 @by_option
-def import_sources(file: Path, by: str | None) -> None:
+def import_sources(file: Path, allow_private: bool, by: str | None) -> None:
     """Add the feeds of an OPML file, as every feed reader writes it."""
     from digest.sources.syndication import read_opml
 
@@ -341,10 +357,13 @@ def import_sources(file: Path, by: str | None) -> None:
     with newsroom.open() as newsroom:
         known = {source.url for source in newsroom.settings.sources}
         names = set(newsroom.settings.sources_by_name)
-        added = there = 0
+        added = there = local = 0
         for title, address, _ in bar("Adding")(read_opml(file.read_bytes())):
             if address in known:
                 there += 1
+                continue
+            if (is_local := _is_local(address)) and not allow_private:
+                local += 1
                 continue
             known.add(address)
             base, nth = _name_of(address)[:36], 2
@@ -352,22 +371,29 @@ def import_sources(file: Path, by: str | None) -> None:
             while name in names:
                 name, nth = f"{base}-{nth}", nth + 1
             try:
-                source = _of_options(address, "feed", name=name, title=title or None)
+                source = _of_options(
+                    address, "feed", name=name, title=title or None, allow_private=is_local
+                )
             except NotReadyError as e:
                 warn(f"{address}: {e}")
                 continue
             names.add(name)
             _store(newsroom, source, by or newsroom.person)
             added += 1
+    if local:
+        warn(
+            f"{counted(local, 'feed')} of this network, not of the internet: not added. If that is meant: "
+            f"digest sources import {file} --allow-private"
+        )
     click.echo(
         f"Added {counted(added, 'source')}; {there} were there already. Next: digest ingest."
     )
 
 
 @sources.command("export")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 def export_sources(file: Path) -> None:
-    """Write the feeds that are read as OPML."""
+    """Write the feeds that are read as OPML; "-" is standard output."""
     from digest.sources.syndication import write_opml
     from digest.store.files import replace_and_stat
 
@@ -379,5 +405,9 @@ def export_sources(file: Path) -> None:
             if source.kind == "feed" and source.url
         ]
         title = newsroom.settings.site.title
-    replace_and_stat(file, write_opml(feeds, title), file.parent)
+    data = write_opml(feeds, title)
+    if str(file) == "-":
+        click.echo(data, nl=False)
+        return
+    replace_and_stat(file, data, file.parent)
     click.echo(f"Wrote {counted(len(feeds), 'feed')} to {file}. Next: digest sources list.")

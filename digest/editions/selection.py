@@ -21,7 +21,8 @@ THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_500
 
 
 def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
-    """The articles in the order of an edition, placed from 1, each with its story's other articles.
+    """The articles in the order of an edition, placed from 1, each with its story's other articles; one
+    at the same address is no other.
 
     The newest day comes first, because readers look for what is new and see the day beside each
     headline. Within a day a full text comes before a teaser, and a stronger match before a weaker
@@ -44,7 +45,11 @@ def order_placements(articles: Iterable[Article]) -> tuple[Placement, ...]:
         Placement(
             position,
             article,
-            tuple(one for one in stories[article.story_id] if one.atom_id != article.atom_id),
+            tuple(
+                one
+                for one in stories[article.story_id]
+                if one.atom_id != article.atom_id and (one.url is None or one.url != article.url)
+            ),
         )
         for position, article in enumerate(ordered, 1)
     )

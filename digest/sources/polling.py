@@ -47,6 +47,9 @@ LATEST = timedelta(days=1)
 """A source that fails is asked again after twice the time before, at most this."""
 TRIES, MOST_FAILED = 3, 1_000
 """How often a page is tried that cannot be read, and of how many that is kept."""
+CALM, MOST_CALM = timedelta(hours=1), 8
+"""A second change of an item is read this long after the first, each further one after four times as long;
+what changes at every asking settles so."""
 SITEMAPS = 5
 """Sitemaps of an index that are read, the newest."""
 CONFIRMED = 3
@@ -418,7 +421,9 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
 
 
 def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
-    asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in items]
+    # What no reader sees and many feeds change at each answer is no news, and is not kept.
+    seen = [replace(item, updated=None, categories=()) for item in items]
+    asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in seen]
 
 
 def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: PollReport) -> None:
@@ -426,7 +431,7 @@ def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: Pol
     db, now = newsroom.db, newsroom.now()
     kept = []
     for asked, row in answered:
-        new = _new(db, asked.source, asked.brought, first=not row.get("news_at"))
+        new = _new(db, asked, now, first=not row.get("news_at"))
         kept.append((asked.source, new, _state(newsroom, asked, row, bool(new), now)))
         report.asked += 1
         said = [*([asked.error] if asked.error else []), *asked.faults]
@@ -439,15 +444,24 @@ def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: Pol
 
 
 def _new(
-    db: Database, source: SourceSettings, brought: Sequence[Brought], *, first: bool
+    db: Database, asked: Asked, now: datetime, *, first: bool
 ) -> list[tuple[str, str, bytes, bool]]:
-    """What was not read before in this form; of a first reading all but the newest `backlog` as archive."""
+    """What was not read before in this form; of a first reading all but the newest `backlog` as archive.
+
+    A change that comes too soon after the last one waits; the source is asked for it again in full.
+    """
+    source, brought = asked.source, asked.brought
     known = store.document_states(db, source.name, [one.name for one in brought])
     new = {
         one.name: one
         for one in reversed(brought)
         if one.name not in known or known[one.name].sha256 != hashlib.sha256(one.data).hexdigest()
     }
+    changed = [*new.keys() & known.keys()]
+    for name, version, at in store.changes_of(db, source.name, changed) if changed else ():
+        if version > 1 and now - at < CALM * 4 ** min(version - 2, MOST_CALM):
+            del new[name]
+            asked.validators.clear()
     # A source lists the newest first; where all have their day, that decides.
     order = list(reversed(new.values()))
     days = {one.name: one.item.published.day for one in order if one.item is not None}

@@ -35,7 +35,7 @@ SELECT entries.*, documents.name AS document,
   FROM entries JOIN documents ON documents.id = entries.document_id
 """
 
-_NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark", "picture"}
+_NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark", "picture", "url"}
 _READ = frozenset(COPY_COLUMNS) - _NOTED - {*DATE_COLUMNS, *EMBARGO_COLUMNS} | {"published_at"}
 """The columns that people read: a change in one of them makes a new version."""
 CORRECTED = {
@@ -218,6 +218,19 @@ def document_states(
         row["name"]: DocumentState(row["id"], row["sha256"], row["error"])
         for row in db.each(sql, values)
     }
+
+
+def changes_of(
+    db: Database, source: str, names: Sequence[str]
+) -> Iterator[tuple[str, int, datetime]]:
+    """Of the documents of these names: how many versions their articles have, and when the last was made."""
+    sql = """SELECT documents.name, max(version) AS version, max(made_at) AS made_at
+               FROM documents JOIN entries ON entries.document_id = documents.id
+               JOIN article_versions USING (article_id)
+              WHERE documents.source_id = (SELECT id FROM sources WHERE name = ?)
+                AND documents.name IN (SELECT value FROM json_each(?)) GROUP BY 1"""
+    for row in db.rows(sql, (source, json.dumps(names))):
+        yield row["name"], row["version"], moment_from_text(row["made_at"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from digest.errors import DocumentError
+from digest.language.days import mentions
 from digest.language.text import foreign
 from digest.model import UNDATED, DateSource, FoundItem, KnownDate, Picture
 from digest.sources.lines import without_cut, without_ellipsis
@@ -39,9 +40,9 @@ _SHORT, _MIDDLE, _LONG = 15, 60, 150
 """Words from which a content beside a summary, a content alone, and a summary can be the whole text."""
 _SAMPLE = 10_000
 """Characters of a text that are looked at: nh3 takes quadratic time where HTML is nested deeply."""
-_MOST_ITEMS, _MOST_TAGS = 5_000, 300_000
+_MOST_ITEMS, _MOST_TAGS, _MOST_ENTITIES = 5_000, 200_000, 600_000
 """Beyond these a feed is no newsroom's; feedparser would take minutes and hundreds of MB."""
-_LONGEST_ADDRESS = 2_000
+_LONGEST_ADDRESS, _LONGEST_TEXT = 2_000, 1_000_000
 _SAFE = "/%:@!$&'()*+,;=~?[]"
 _FULL_TEXTS = ("yandex_full-text", "turbo_content")
 
@@ -57,6 +58,9 @@ _ODD = re.compile(
     rb"|&(?!(?:amp|lt|gt|quot|apos|#\d{1,6}|#x[0-9a-fA-F]{1,5});)"
 )
 """What the two parsers read differently, outside of CDATA."""
+_CDATA = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_LONG_TAG = re.compile(rb"<(?:[^<>\s]*+\s){1000}|<[^<>]{300000}")
+"""feedparser takes quadratic time for its attributes, and 150 bytes for each sign."""
 _NAMES = re.compile(rb"<([A-Za-z][\w:.-]*)")
 _EACH, _ONCE, _MORE = (
     [frozenset(name.encode() for name in names.split()) for names in listed]
@@ -78,6 +82,8 @@ _ATOM_DATE = re.compile(
 )
 _HOUR = re.compile(r"\d:\d\d|\dT\d")
 _NO_DAY = re.compile(r"\s*\d{4}(?:-\d\d)?\s*")
+_YEAR_FIRST = re.compile(r"(\d{4})\s*[/.年]\s*(\d\d?)\s*[/.月]\s*(\d\d?)日?")
+"""feedparser takes its year alone, and the month of today."""
 _BLOCK = re.compile(r"</?(?:p|div|li|h\d|br|tr|td|blockquote)\b", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
@@ -130,11 +136,22 @@ def read_feed(
     if not body.strip():
         raise DocumentError(url, "The answer is empty. Open the address in a browser.")
     try:
-        if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        is_json = body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        if is_json:
+            is_bomb = body.count(b"{") + body.count(b"[") > _MOST_TAGS
+        else:
+            plain = _CDATA.sub(b"", body)
+            is_bomb = (
+                plain.count(b"<") > _MOST_TAGS
+                or plain.count(b"&") > _MOST_ENTITIES
+                or plain.count(b"<item") + plain.count(b"<entry") > 4 * _MOST_ITEMS
+                or _LONG_TAG.search(plain) is not None
+            )
+        if is_bomb:
+            raise DocumentError(url, "This has too much markup for a feed. It is not read.")
+        if is_json:
             head, entries = _json_feed(body)
         else:
-            if body.count(b"<") > _MOST_TAGS:
-                raise DocumentError(url, f"This has more than {_MOST_TAGS} tags: it is not read.")
             body, headers = _readable(body, content_type)
             head, entries = _fast_feed(body) or _any_feed(body, headers)
         if head is None:
@@ -336,6 +353,11 @@ def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, lis
     version = dict.get(read, "version") or ""
     exact = {"exact": version.startswith("atom")}
     entries: list[_Values] = [dict(entry) | exact for entry in read["entries"]]
+    if version and not entries:  # lxml finds items whose names have a prefix that nothing declares
+        from fastfeedparser import parse
+
+        with suppress(ValueError):
+            entries = parse(body)["entries"]
     return dict(read["feed"]) if version or entries else None, entries
 
 
@@ -454,7 +476,7 @@ def _body(entry: _Values, url: str) -> tuple[str, str, bool, str]:
     full = str(best.get("value") or "")
     if not full or len(full) < len(summary):
         full, best, contents = summary, detail, []
-    full = foreign(full, lines=True, limit=None)
+    full = foreign(full[:_LONGEST_TEXT], lines=True, limit=None)
     text, gist = _gist(full[:_SAMPLE]), _gist(summary[:_SAMPLE])
     end = _SIGNATURE.sub("", text if len(full) <= _SAMPLE else _gist(full[-_SAMPLE:]))
     is_cut = without_cut(end) is not None or without_ellipsis(end) is not None
@@ -508,16 +530,21 @@ def _pixels(size: object) -> int | None:
 
 def _moment(values: _Values, key: str) -> datetime | None:
     """The instant that a field states, None if it states none."""
+    stated = str(values.get(key) or "").strip()
     with suppress(ValueError, OverflowError):
-        if parsed := values.get(f"{key}_parsed"):
-            return datetime.fromtimestamp(timegm(parsed), UTC)
-        moment = datetime.fromisoformat(str(values.get(key) or "").strip())
+        moment = datetime.fromisoformat(re.sub(r"\s*(?:UTC|GMT)$", "Z", stated))
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    with suppress(ValueError, OverflowError):
+        if (parsed := values.get(f"{key}_parsed")) and not _YEAR_FIRST.match(stated):
+            return datetime.fromtimestamp(timegm(parsed), UTC)
     return None
 
 
 def _known(moment: datetime | None, stated: str, now: datetime, zone: ZoneInfo) -> KnownDate:
     """The day that `stated` states, unless it is in the future or names no day."""
+    stated = _YEAR_FIRST.sub(r"\1-\2-\3", stated[:100])
+    if moment is None and len(found := mentions(stated)) == 1 and (day := found[0].date):
+        stated, moment = "", datetime(day.year, day.month, day.day, tzinfo=UTC)  # without its zone
     if moment is None or moment.date() < _OLDEST or _NO_DAY.fullmatch(stated):
         return UNDATED
     if moment > now + timedelta(days=1):

@@ -416,7 +416,7 @@ def siblings_of(
 ) -> dict[int, list[Sibling]]:
     """The other articles of each article's story: its lead first, then complete texts, then by when
     they were first seen. `until` leaves out what is embargoed then. An article without siblings has no
-    key."""
+    key. One at the same address is the same release from another source of its outlet, and no other."""
     siblings: dict[int, list[Sibling]] = defaultdict(list)
     for chunk in _chunks(list(article_ids)):
         sql = f"""
@@ -427,6 +427,7 @@ def siblings_of(
           JOIN sources ON sources.id = other.source_id
           JOIN stories ON stories.id = other.story_id
          WHERE mine.id IN ({_marks(chunk)}) AND other.withdrawn_at IS NULL
+           AND (other.url IS NULL OR other.url IS NOT mine.url)
            AND coalesce(other.opens_at, '') <= ?
          ORDER BY other.id IS NOT stories.lead_article_id, 1 - other.complete, other.first_seen_at,
                   other.id

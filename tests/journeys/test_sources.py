@@ -1,24 +1,29 @@
 """From other people's feeds, pages and mail to articles: sixty sources, with every usual fault."""
 
 import asyncio
+import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from digest.config.load import settings_from
+from digest.editions.selection import order_placements
 from digest.newsroom import Newsroom
 from digest.sources.ingest import IngestReport, ingest
 from digest.sources.store import accept_letter, waiting_letters
-from digest.store.database import open_database
+from digest.store.articles import each_article, siblings_of
+from digest.store.database import open_database, text_from_moment
 from tests.desks import CONFIG, MADE_AT, opened
 from tests.sources.serving import Asked, Reply, Route, Site, serving
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 FEEDS, PAGES, LETTERS = 40, 6, 50
+NEAR: dict[str, object] = {"allow_private": True, "pause_seconds": 0.0}
 
 
 class Net:
@@ -134,6 +139,9 @@ FAULTS: dict[str, tuple[Route, str]] = {
     "inward": (Reply(status=302, headers={"Location": "http://169.254.169.254/meta"}), ""),
     "garbage": (Reply(bytes(range(256)) * 50), ""),
     "empty": (Reply(b""), "empty"),
+    "consent": (Reply(b"<html><title>Before you continue: cookie consent</title></html>", headers={"Content-Type": "text/html"}), "consent"),
+    "packed": (Reply(gzip.compress(bytes(6 * 2**20)), headers={"Content-Encoding": "gzip"}), "larger than 5 MiB"),
+    "headers": (Reply(rss(98), headers={"X-Long": "x" * 2**20}), "headers are larger"),
 }  # fmt: skip
 
 
@@ -146,17 +154,29 @@ def letter(n: int, sender: str = "press@ministry.example") -> bytes:
     ).encode()
 
 
+@contextmanager
+def reading(folder: Path, tables: Sequence[Mapping[str, object]]) -> Iterator[Newsroom]:
+    """A newsroom with these sources."""
+    lines = []
+    for table in tables:
+        lines += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    text = CONFIG.read_text("utf-8")
+    start, end = text.index("[[sources]]"), text.index("[[themes]]")
+    config = folder / "config.toml"
+    config.write_text(text[:start] + "\n".join(lines) + "\n\n" + text[end:], "utf-8")
+    settings = settings_from(config.read_text("utf-8"), config)
+    with open_database(folder / "digest.db", now=MADE_AT, busy_timeout_seconds=5) as db:
+        yield opened(db, settings, clock=NOW)
+
+
 @pytest.fixture
 def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
     """Sixty sources: feeds of three forms, pages, a sitemap, a maildir, and one for each fault."""
-    tables: list[str] = []
+    tables: list[dict[str, object]] = []
 
     def add(name: str, kind: str, **keys: object) -> None:
-        values = {"name": name, "kind": kind, **keys}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        tables.append("\n".join(["[[sources]]", *lines]))
+        tables.append({"name": name, "kind": kind, **keys})
 
-    near = {"allow_private": True, "pause_seconds": 0.0}
     for n in range(FEEDS):
         body, kind = [
             (rss(n), "application/rss+xml"),
@@ -164,7 +184,7 @@ def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
             (json_feed(n), "application/feed+json"),
         ][n % 3]
         site = net.serve(f"127.0.1.{n + 1}", {"/feed": conditional(body, kind)})
-        add(f"feed-{n}", "feed", url=f"{site.root}/feed", **near)
+        add(f"feed-{n}", "feed", url=f"{site.root}/feed", **NEAR)
     routes: dict[str, Route] = {
         f"/{n}.html": conditional(page(n), "text/html") for n in range(PAGES)
     }
@@ -178,28 +198,26 @@ def room(tmp_path: Path, net: Net) -> Iterator[Newsroom]:
     places = "".join(f"<url><loc>{site.root}/{n}.html</loc></url>" for n in range(PAGES))
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
     routes["/map"] = conditional(f"<urlset xmlns='{space}'>{places}</urlset>".encode(), "text/xml")
-    add("listing", "pages", url=f"{site.root}/list", **near)
-    add("sitemap", "pages", url=f"{site.root}/map", **near)
-    add("addresses", "pages", urls=[f"{site.root}/1.html", f"{site.root}/2.html"], **near)
+    add("listing", "pages", url=f"{site.root}/list", **NEAR)
+    add("sitemap", "pages", url=f"{site.root}/map", **NEAR)
+    add("addresses", "pages", urls=[f"{site.root}/1.html", f"{site.root}/2.html"], **NEAR)
     add("private", "feed", url=f"{net.sites[0].root}/feed")
-    refused = {"/robots.txt": Reply(b"User-agent: *\nDisallow: /"), "/feed": Reply(rss(99))}
-    add("robots", "feed", url=f"{net.serve('127.0.2.2', refused).root}/feed", **near)
+    refused: dict[str, Route] = {
+        "/robots.txt": Reply(b"User-agent: *\nDisallow: /"),
+        "/feed": Reply(rss(99)),
+    }
+    add("robots", "feed", url=f"{net.serve('127.0.2.2', refused).root}/feed", **NEAR)
     for n, (name, (route, _)) in enumerate(FAULTS.items()):
         site = net.serve(f"127.0.3.{n + 1}", {f"/{name}": route})
-        add(name, "feed", url=f"{site.root}/{name}", **near)
+        add(name, "feed", url=f"{site.root}/{name}", **NEAR)
     for folder in ("new", "cur", "tmp"):
         (tmp_path / "mail" / folder).mkdir(parents=True)
     for n in range(LETTERS):
         sender = "stranger@spam.example" if n == 7 else "press@ministry.example"
         (tmp_path / "mail" / "new" / f"{n:03d}").write_bytes(letter(n, sender))
     add("letters", "mail", path="mail", senders=["@ministry.example"])
-    text = CONFIG.read_text("utf-8")
-    start, end = text.index("[[sources]]"), text.index("[[themes]]")
-    config = tmp_path / "config.toml"
-    config.write_text(text[:start] + "\n\n".join(tables) + "\n\n" + text[end:], "utf-8")
-    settings = settings_from(config.read_text("utf-8"), config)
-    with open_database(tmp_path / "digest.db", now=MADE_AT, busy_timeout_seconds=5) as db:
-        yield opened(db, settings, clock=NOW)
+    with reading(tmp_path, tables) as made:
+        yield made
 
 
 def later(room: Newsroom, **time: float) -> IngestReport:
@@ -208,7 +226,7 @@ def later(room: Newsroom, **time: float) -> IngestReport:
 
 def test_sixty_sources_are_read_and_none_stops_another(room: Newsroom, net: Net) -> None:
     """For the desk: all that can be read is, each fault is named in plain words, and nothing comes twice."""
-    assert len(room.settings.sources) >= 57
+    assert len(room.settings.sources) == 60
     report = ingest(room)
     said = {line.split(": ")[0].removeprefix("source "): line for line in report.unanswered}
     assert set(said) == {*FAULTS, "private", "robots"}
@@ -241,3 +259,75 @@ def test_sixty_sources_are_read_and_none_stops_another(room: Newsroom, net: Net)
     assert asked
     assert all("If-None-Match" in one.headers for one in asked)
     assert later(room, days=1).polled == 0
+
+
+def test_what_changes_at_every_asking_settles(tmp_path: Path, net: Net) -> None:
+    """For readers: one correction is seen at once; a rotating advert makes no version a day."""
+    form = 0
+
+    def feed(_: Asked) -> Reply:
+        text = rss(1, 1).replace(
+            b"2026.</des", f"2026. Offer number {form} of today.</des".encode()
+        )
+        return Reply(text, headers={"ETag": f'"{form}"'})
+
+    url = f"{net.serve('127.0.1.1', {'/feed': feed}).root}/feed"
+    table: dict[str, object] = {
+        "name": "a",
+        "kind": "feed",
+        "url": url,
+        "every_minutes": 60,
+        **NEAR,
+    }
+    with reading(tmp_path, [table]) as room:
+        versions: list[int] = []
+        for form in range(40):
+            later(room, hours=1.1 * form)
+            versions.append(room.db.value("SELECT count(*) FROM article_versions"))
+        assert versions[:3] == [1, 2, 3]
+        assert versions[-1] == 5
+        later(room, days=10)  # it changes no more: its last form is read all the same
+        assert "number 39" in room.db.value("SELECT text FROM articles")
+
+
+def test_two_sources_of_one_outlet_show_a_release_once(tmp_path: Path, net: Net) -> None:
+    """For readers: its feed, its thematic feed and its listing are one story, with no link to itself."""
+    address, words = (
+        "/0.html",
+        b"Border officers of both countries met for the meeting number 0 and agreed",
+    )
+    item = b"<item><title>Border meeting 0</title><link>/0.html?utm_source=%s</link><description>%s...</description></item>"
+    feeds = {
+        f"/{name}": Reply(b"<rss version='2.0'><channel>" + item % (name.encode(), words[:length]) + b"</channel></rss>")
+        for name, length in (("all", 40), ("border", 73))
+    }  # fmt: skip
+    listing = Reply(
+        f"<main><a href='{address}'>Border meeting 0 of both countries</a></main>".encode()
+    )
+    site = net.serve("127.0.1.1", {address: Reply(page(0)), "/list": listing, **feeds})
+    tables: list[dict[str, object]] = [
+        {"name": name, "kind": kind, "url": f"{site.root}/{name}", **NEAR}
+        for name, kind in (("all", "feed"), ("border", "feed"), ("list", "pages"))
+    ]
+    with reading(tmp_path, tables) as room:
+        assert len(later(room).added) == 3
+        articles = list(each_article(room.db, range(1, 4)))
+        assert len({(one.story_id, one.url) for one in articles}) == 1
+        assert siblings_of(room.db, range(1, 4)) == {}
+        assert [placed.siblings for placed in order_placements(articles)] == [()] * 3
+
+
+def test_a_feed_that_is_made_anew_brings_nothing_new(tmp_path: Path, net: Net) -> None:
+    """For the desk: a source that only touches its dates of change is quiet, and is asked seldom."""
+    touched = 0
+
+    def feed(_: Asked) -> Reply:
+        return Reply(
+            atom(1).replace(b"09:00:00Z</updated><pub", b"09:00:%02dZ</updated><pub" % touched)
+        )
+
+    url = f"{net.serve('127.0.1.1', {'/feed': feed}).root}/feed"
+    with reading(tmp_path, [{"name": "a", "kind": "feed", "url": url, **NEAR}]) as room:
+        for touched in range(3):
+            later(room, days=touched)
+        assert room.db.value("SELECT news_at FROM polls") == text_from_moment(NOW)

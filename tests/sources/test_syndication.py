@@ -157,6 +157,13 @@ def test_json_feed() -> None:
         ("2026-11", None),
         ("yesterday", None),
         ("", None),
+        # feedparser reads these wrongly, or not at all
+        ("2026/09/05", date(2026, 9, 5)),
+        ("2026-11-28 22:30:00 UTC", date(2026, 11, 29)),
+        ("28 ноября 2026", date(2026, 11, 28)),
+        ("Saturday, November 28, 2026", date(2026, 11, 28)),
+        ("28.11.2026", date(2026, 11, 28)),
+        ("05/04/2026", None),
     ],
 )
 def test_only_stated_days(stated: str, known: date | None) -> None:
@@ -166,6 +173,16 @@ def test_only_stated_days(stated: str, known: date | None) -> None:
     )
     assert item.published.day == known
     assert (item.published.time is not None) == (known is not None and ":" in stated)
+
+
+def test_an_hour_without_its_zone_gives_the_day_alone() -> None:
+    item = one(rss("<item><title>A</title><pubDate>Sat, 28 Nov 2026 22:30:00</pubDate></item>"))
+    assert item.published == KnownDate(date(2026, 11, 28), DateSource.STATED)
+
+
+def test_a_prefix_that_nothing_declares() -> None:
+    body = "<rss version=2.0><rss:channel><rss:item><rss:title>A</rss:title></rss:item></rss:channel></rss>"
+    assert one(body.encode()).title == "A"
 
 
 def test_the_moment_of_the_request_is_no_day() -> None:
@@ -236,10 +253,15 @@ def test_encodings() -> None:
         (b"", "empty"),
         (b"<!DOCTYPE html><html><body>Hello</body></html>", "a web page, not a feed"),
         (b"hello", "a text, not a feed"),
-        (b"<rss>" + b"<b>" * 300_000, "more than 300000 tags"),
+        (b"<rss>" + b"<b>" * 300_000, "too much markup"),
+        (b"<rss>" + b"&a;" * 700_000, "too much markup"),
+        (b"<rss " + b"\n" * 9_000 + b">", "too much markup"),
+        (b"<rss " + b"/" * 400_000 + b">", "too much markup"),
         (b'{"a": 1}', "a text, not a feed"),
         (b'{"items": [', "cannot be read"),
         (b'{"items":' + b"[" * 100_000, "cannot be read"),
+        (b'{"items": [' + b"{}," * 300_000, "too much markup"),
+        (b"<rss>" + b"<item/>" * 30_000, "too much markup"),
     ],
 )
 def test_no_feed(body: bytes, words: str) -> None:
