@@ -402,8 +402,8 @@ def save_entry(
         entry_id = db.insert("entries", values)
     else:
         _update(db, "entries", values, "id = ?", (entry_id,))
-    for table in ("entry_keys", "entry_cuts"):
-        db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
+        for table in ("entry_keys", "entry_cuts"):
+            db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
     rows = [(key, entry_id, asks) for key, asks in keys.items()]
     db.run_many("INSERT INTO entry_keys (key, entry_id, asks) VALUES (?, ?, ?)", rows)
     cuts = [(entry_id, nth, cut.kind.value, cut.text) for nth, cut in enumerate(entry.cuts)]
