@@ -1,6 +1,7 @@
 """How fast many feeds are read for the first time, and again when nothing has changed, beside lemon24/reader.
 
     python bench/polling.py [--feeds 1000] [--hosts 250] [--items 50]
+    python bench/polling.py --alone --asked --feeds 10000 --hosts 500 --items 10
 
 The feeds are served by one process on so many addresses of this machine, with ETags and without a pause,
 since else one connection a host and the pause decide, not the code. Each reads them in a process of its
@@ -13,9 +14,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from digest.newsroom import Newsroom
+from digest.sources import store
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = (
@@ -25,7 +29,7 @@ DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def feed(number: int, items: int) -> bytes:
-    """Articles of 60 words that no other feed has."""
+    """Articles of 60 words, the same but for numbers: each is compared with the most that any is."""
     parts = []
     for i in range(items):
         day = DAY + timedelta(hours=i)
@@ -101,6 +105,15 @@ print(json.dumps([took, most, len(urls), reader.get_entry_counts().total, 0]))
 """
 
 
+def asked_before(config: Path, urls: Sequence[str]) -> None:
+    """The rows of a first reading, without its articles."""
+    with Newsroom.from_file(config).open() as newsroom, newsroom.db.write():
+        for n, url in enumerate(urls):
+            source_id = store.source_row(newsroom.db, f"s{n}", "feed", f"s{n}")
+            validators = json.dumps({url: {"If-None-Match": f'"{n}"'}})
+            store.save_poll(newsroom.db, source_id, {"next_at": "", "validators": validators})
+
+
 def run(code: str, *arguments: str) -> Mapping[str, float]:
     command = [sys.executable, "-c", code, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -114,6 +127,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=250)
     parser.add_argument("--items", type=int, default=50)
     parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--asked", action="store_true", help="as if all had been read before")
     parser.add_argument("--alone", action="store_true", help="without lemon24/reader")
     given = parser.parse_args()
     if given.serve:
@@ -147,7 +161,11 @@ def main() -> None:
             for name, code, first in (("ours", OURS, str(config)), ("reader", THEIRS, str(listed))):
                 if given.alone and name == "reader":
                     continue
+                if given.asked and name == "ours":
+                    asked_before(config, urls)
                 for which, days in (("first", "0"), ("unchanged", "1")):
+                    if given.asked and which == "first":
+                        continue
                     one = run(code, first, days)
                     count = one["articles"] if which == "first" else one["feeds"]
                     what = "articles" if which == "first" else "feeds"

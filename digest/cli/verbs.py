@@ -21,7 +21,9 @@ def ingest(ctx: click.Context, archive: bool, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
-        report = run(newsroom, archive=archive, progress=bar("Reading"))
+        report = run(
+            newsroom, archive=archive, progress=bar("Reading"), asking=bar("Asking sources")
+        )
     for line in report.faults:
         fault(line)
     for line in report.unanswered:

@@ -4,10 +4,11 @@ import html
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import date, datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from digest.errors import DocumentError
@@ -107,7 +108,13 @@ def read_entries(name: str, document: Sequence[Line], zone: ZoneInfo = _UTC) -> 
 
 def item_bytes(item: FoundItem) -> bytes:
     """The item as the bytes of a document; the same item gives the same bytes."""
-    return json.dumps(asdict(item), ensure_ascii=False, default=str, sort_keys=True).encode()
+
+    def plain(value: Any) -> object:  # asdict takes three times as long
+        if is_dataclass(value):
+            return {one.name: getattr(value, one.name) for one in fields(value)}
+        return str(value)
+
+    return json.dumps(item, ensure_ascii=False, default=plain, sort_keys=True).encode()
 
 
 def item_from(data: bytes) -> FoundItem:

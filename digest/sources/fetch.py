@@ -35,7 +35,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 _LONGEST_VALIDATOR: Final = 1024
-_ROBOTS_SIZE, _ROBOTS_AGE = 500 * 1024, timedelta(days=1)
+_ROBOTS_SIZE, _ROBOTS_KEPT, _ROBOTS_AGE = 500 * 1024, 64 * 1024, timedelta(days=1)
 _ERROR_SIZE: Final = 64 * 1024
 """Bytes of the page beside a status other than 200, which says who refuses and why."""
 _JITTER: Final = 0.25
@@ -100,7 +100,8 @@ class Fetcher:
     """Reads addresses, many at once in one event loop; use one for a round, as an async context manager.
 
     `chance` gives numbers from 0 to 1 and lengthens pauses by up to a quarter. Tests may replace how
-    names are looked up, the pauses, the connections and the trusted certificates.
+    names are looked up, the pauses, the connections and the trusted certificates. `robots` is what each
+    robots.txt says, by its address, and until when: a later round may begin with it.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Fetcher:
         self._resolve = resolve or self._look_up
         self._tls = tls
         self._network = network or httpcore2.AnyIOBackend()
+        self.robots: dict[str, tuple[datetime, str]] = {}
         self._hosts: dict[tuple[str, bool], _Host] = {}
         self._idle = OrderedDict[_Host, None]()
         self._slots = asyncio.Semaphore(limits.at_once)
@@ -202,17 +204,23 @@ class Fetcher:
 
     async def _pause_by_rules(self, place: httpx2.URL, host: _Host, wish: _Wish) -> float:
         """The pause in seconds that robots.txt asks for; FetchError if it does not allow the address."""
-        root = str(place.copy_with(raw_path=b"/robots.txt"))
+        root = f"{place.scheme}://{place.netloc.decode('ascii')}/robots.txt"
         async with host.reading_rules:
-            until, rules = host.rules.get(root, (self._now(), None))
-            if until <= self._now():
+            now = self._now()
+            until, rules = host.rules.get(root, (now, None))
+            if until <= now and root in self.robots:
+                until, text = self.robots[root]
+                rules = Protego.parse(text) if text else None
+                host.rules[root] = until, rules
+            if until <= now:
                 rules = await self._read_rules(root, wish)
-                host.rules[root] = (self._now() + _ROBOTS_AGE, rules)
+                host.rules[root] = now + _ROBOTS_AGE, rules
         if isinstance(rules, FetchError):
             raise _fault(place, rules.kind, rules.reason)
         if rules is None:
             return 0.0
         if not rules.can_fetch(str(place), self._robot):
+            self.robots.pop(root, None)  # the next round looks whether it allows it now
             reason = f"robots.txt of {place.host} does not allow it. Ask the publisher to allow"
             raise _fault(place, "robots", f"{reason} {self._robot}, or remove the source")
         return min(rules.crawl_delay(self._robot) or 0.0, self._limits.longest_pause)
@@ -230,9 +238,11 @@ class Fetcher:
                 f"Its robots.txt answers {answer.status}, so nothing may be read. Try again later"
             )
             return FetchError(url, "answer", reason)
-        if answer.status != 200 or re.match(rb"\s*(?:\xef\xbb\xbf)?\s*<", answer.body):
-            return None
-        return Protego.parse(_only_ours(answer.body, self._robot.lower()))
+        is_page = answer.status != 200 or re.match(rb"\s*(?:\xef\xbb\xbf)?\s*<", answer.body)
+        text = "" if is_page else _only_ours(answer.body, self._robot.lower())
+        if len(text) <= _ROBOTS_KEPT:
+            self.robots[url] = self._now() + _ROBOTS_AGE, text
+        return Protego.parse(text) if text else None
 
     async def _in_turn(
         self, place: httpx2.URL, host: _Host, wish: _Wish, pause: float, seconds: float

@@ -51,6 +51,7 @@ from digest.sources.store import (
     search_forms,
     sight,
     sightings,
+    sources_with_arrivals,
 )
 from digest.sources.versions import (
     ORIGINAL,
@@ -66,7 +67,7 @@ from digest.store.database import Database, text_from_moment
 from digest.stories.fingerprints import Fingerprint
 from digest.stories.linking import count_words, fingerprint_of, link_article, prepare_links
 from digest.themes.filing import begin_filing, file_article, scores_of
-from digest.themes.lexicon import lexicon_of
+from digest.themes.lexicon import Lexicon, lexicon_of
 
 MIB = 1024 * 1024
 BATCH = 50
@@ -117,26 +118,33 @@ class IngestReport:
 
 
 def ingest(
-    newsroom: Newsroom, *, archive: bool = False, progress: Progress = iter, batch: int = BATCH
+    newsroom: Newsroom,
+    *,
+    archive: bool = False,
+    progress: Progress = iter,
+    asking: Callable[[Sequence[int]], Iterable[int]] = iter,
+    batch: int = BATCH,
 ) -> IngestReport:
     """Read every source, and store new articles and new versions of changed ones.
 
     `archive` keeps new articles out of editions. A document that cannot be read is named in the report;
     the others are read. A second run over the same documents writes nothing; one after a crash goes on.
-    Online sources that are due are asked first.
+    Online sources that are due are asked first; `asking` goes through them, `progress` through documents.
     """
-    report = IngestReport()
-    if any(source.is_online for source in newsroom.settings.sources):
+    db, settings, report = newsroom.db, newsroom.settings, IngestReport()
+    if any(source.is_online for source in settings.sources):
         from digest.sources.polling import poll  # slow to load
 
-        polled = poll(newsroom)
+        polled = poll(newsroom, asking)
         report.polled, report.unanswered = polled.asked, polled.faults
-    for source in newsroom.settings.sources:
+    brought, zone = sources_with_arrivals(db), ZoneInfo(settings.site.time_zone)
+    lexicon: Lexicon | None = None
+    for source in settings.sources:
         documents: Sequence[Found]
         if source.is_online:
-            documents = arrivals_of(newsroom.db, source.name)
-            if not documents:
+            if source.name not in brought:
                 continue
+            documents = arrivals_of(db, source.name)
         else:
             try:
                 documents, ignored = survey(source.folder, source.pattern)
@@ -144,14 +152,16 @@ def ingest(
                 report.faults.append(f"source {source.name}: {e}")
                 continue
             report.ignored += ignored
-            forget_deleted(newsroom.db, source.name, {document.name for document in documents})
-        with sightings(newsroom.db):
-            zone = ZoneInfo(newsroom.settings.site.time_zone)
-            changed, readings = _survey(newsroom.db, source, zone, documents, progress, report)
-            saving = _Saving(newsroom, source, changed, readings, report, batch, archive=archive)
+            forget_deleted(db, source.name, {document.name for document in documents})
+        lexicon = lexicon or lexicon_of(settings.themes)
+        with sightings(db):
+            changed, readings = _survey(db, source, zone, documents, progress, report)
+            saving = _Saving(
+                newsroom, source, lexicon, changed, readings, report, batch, archive=archive
+            )
             for some in saving.batches(progress):
                 saving.save(some)
-    count_words(newsroom.db, newsroom.now(), only_if_due=True)
+    count_words(db, newsroom.now(), only_if_due=True)
     return report
 
 
@@ -289,6 +299,7 @@ class _Saving:
         self,
         newsroom: Newsroom,
         source: SourceSettings,
+        lexicon: Lexicon,
         documents: Sequence[Found],
         readings: dict[int, Reading],
         report: IngestReport,
@@ -301,7 +312,7 @@ class _Saving:
         self.documents, self.readings = documents, readings
         self.report = report
         self.zone = ZoneInfo(newsroom.settings.site.time_zone)
-        self.lexicon = lexicon_of(newsroom.settings.themes)
+        self.lexicon = lexicon
         arrivals = [one for one in documents if isinstance(one, Arrival)]
         self.arrivals = {one.name: one.id for one in arrivals}
         self.archived = {one.name for one in arrivals if one.archived}

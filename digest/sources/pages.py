@@ -126,7 +126,8 @@ def explain(
 
 def forget() -> None:
     """Give back what trafilatura keeps of the pages that it has read."""
-    _trafilatura().meta.reset_caches()
+    if _trafilatura.cache_info().currsize:
+        _trafilatura().meta.reset_caches()
 
 
 @cache

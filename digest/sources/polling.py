@@ -10,7 +10,7 @@ import asyncio
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -30,6 +30,7 @@ from digest.sources.documents import item_bytes
 from digest.sources.fetch import Fetcher
 from digest.sources.mailbox import read_letters
 from digest.store.database import Database, Row, text_from_moment
+from digest.store.owner import sole_poller
 
 AT_ONCE = 200
 """Sources asked at the same time; of one host only one is."""
@@ -54,6 +55,9 @@ SITEMAPS = 5
 """Sitemaps of an index that are read, the newest."""
 CONFIRMED = 3
 """Answers running that must name the same new address before a source is asked there."""
+
+
+Progress = Callable[[Sequence[int]], Iterable[int]]
 
 
 class Brought(NamedTuple):
@@ -91,48 +95,60 @@ class Asked:
 
 @dataclass(slots=True)
 class PollReport:
-    """How a round went: how many sources were asked; `faults` has one line for each that failed."""
+    """How a round went: how many sources were asked; `faults` has one line for each that failed, or
+    says that another process asks them."""
 
     asked: int = 0
     faults: list[str] = field(default_factory=list)
 
 
-def poll(newsroom: Newsroom) -> PollReport:
-    """Ask every online source that is due."""
-    db, now = newsroom.db, newsroom.now()
-    due: list[tuple[SourceSettings, Row]] = []
-    for source in newsroom.settings.sources:
-        row = store.poll_row(db, source.name) or {} if source.is_online else {}
-        waits = row.get("next_at", "") > text_from_moment(now)
-        if source.is_online and not (row.get("paused_at") or row.get("ended_at") or waits):
-            due.append((source, row))
+def poll(newsroom: Newsroom, progress: Progress = iter) -> PollReport:
+    """Ask every online source that is due, unless another process is doing that."""
     report = PollReport()
-    if due:
-        asyncio.run(_round(newsroom, due, report))
-        pages.forget()
+    with sole_poller(newsroom.db.path) as is_alone:
+        if not is_alone:
+            report.faults.append(
+                "Another process is asking the sources, so they are not asked here."
+            )
+            return report
+        rows, at = store.poll_rows(newsroom.db), text_from_moment(newsroom.now())
+        due: list[tuple[SourceSettings, Row]] = []
+        for source in newsroom.settings.sources:
+            row = rows.get(source.name, {})
+            waits = row.get("next_at", "") > at
+            if source.is_online and not (row.get("paused_at") or row.get("ended_at") or waits):
+                due.append((source, row))
+        if due:
+            asyncio.run(_round(newsroom, due, report, progress))
+            pages.forget()
     return report
 
 
 async def _round(
-    newsroom: Newsroom, due: Sequence[tuple[SourceSettings, Row]], report: PollReport
+    newsroom: Newsroom,
+    due: Sequence[tuple[SourceSettings, Row]],
+    report: PollReport,
+    progress: Progress,
 ) -> None:
-    gate = asyncio.Semaphore(AT_ONCE)
+    db, gate = newsroom.db, asyncio.Semaphore(AT_ONCE)
     async with make_fetcher(newsroom) as fetcher:
+        known = store.robots(db, newsroom.now())
+        fetcher.robots |= known
 
         async def ask(source: SourceSettings, row: Row) -> tuple[Asked, Row]:
             async with gate:
                 return await ask_source(newsroom, fetcher, source, row), row
 
         answered: list[tuple[Asked, Row]] = []
-        for left, task in zip(
-            range(len(due), 0, -1),
-            asyncio.as_completed([ask(source, row) for source, row in due]),
-            strict=True,
-        ):
-            answered.append(await task)
+        tasks = asyncio.as_completed([ask(source, row) for source, row in due])
+        for left in progress(range(len(due), 0, -1)):
+            answered.append(await next(tasks))
             if left == 1 or len(answered) == KEPT or any(one.brought for one, _ in answered):
                 _keep(newsroom, answered, report)
                 answered = []
+        if fetcher.robots != known:
+            with db.write():
+                store.save_robots(db, fetcher.robots)
 
 
 def make_fetcher(newsroom: Newsroom) -> Fetcher:

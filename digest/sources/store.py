@@ -162,6 +162,32 @@ def drop_arrivals(db: Database, ids: Iterable[int]) -> None:
     db.run_many("DELETE FROM arrivals WHERE id = ?", [(i,) for i in ids])
 
 
+def robots(db: Database, now: datetime) -> dict[str, tuple[datetime, str]]:
+    """What each robots.txt says that was read lately, by its address, and until when that counts."""
+    rows = db.each("SELECT * FROM robots WHERE until > ?", (text_from_moment(now),))
+    return {row["url"]: (moment_from_text(row["until"]), row["rules"]) for row in rows}
+
+
+def save_robots(db: Database, rules: Mapping[str, tuple[datetime, str]]) -> None:
+    """Keep these alone. Call inside a write."""
+    db.run("DELETE FROM robots")
+    rows = [(url, text_from_moment(until), text) for url, (until, text) in rules.items()]
+    db.run_many("INSERT INTO robots VALUES (?, ?, ?)", rows)
+
+
+def poll_rows(db: Database) -> dict[str, Row]:
+    """How each source was asked last, by its name."""
+    sql = "SELECT sources.name AS source, polls.* FROM polls JOIN sources ON sources.id = source_id"
+    return {row["source"]: row for row in db.each(sql)}
+
+
+def sources_with_arrivals(db: Database) -> set[str]:
+    """The names of the sources that brought what is not saved yet."""
+    sql = """SELECT name FROM sources WHERE EXISTS
+              (SELECT 1 FROM arrivals WHERE source_id = sources.id AND kind != 'waits')"""
+    return {row["name"] for row in db.each(sql)}
+
+
 def poll_row(db: Database, source: str) -> Row | None:
     """How a source was asked last, as in polls; None before the first time."""
     sql = "SELECT polls.* FROM polls JOIN sources ON sources.id = source_id WHERE name = ?"
@@ -389,8 +415,8 @@ def save_entry(
         entry_id = db.insert("entries", values)
     else:
         _update(db, "entries", values, "id = ?", (entry_id,))
-    for table in ("entry_keys", "entry_cuts"):
-        db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
+        for table in ("entry_keys", "entry_cuts"):
+            db.run(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))  # noqa: S608 - names are ours
     rows = [(key, entry_id, asks) for key, asks in keys.items()]
     db.run_many("INSERT INTO entry_keys (key, entry_id, asks) VALUES (?, ?, ?)", rows)
     cuts = [(entry_id, nth, cut.kind.value, cut.text) for nth, cut in enumerate(entry.cuts)]

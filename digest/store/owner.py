@@ -118,6 +118,26 @@ def sole_sender(path: Path, moment: datetime, mark: str) -> Iterator[Sender]:
         yield ours
 
 
+@contextlib.contextmanager
+def sole_poller(path: Path) -> Iterator[bool]:
+    """Whether this process alone asks the sources of the database at `path`, until it leaves; the
+    system frees the claim when it dies.
+
+    Raises:
+        StoreError: the file of the claim, beside the database, cannot be written.
+    """
+    claim = path.resolve().with_suffix(path.suffix + ".polling")
+    try:
+        descriptor = os.open(claim, os.O_RDWR | os.O_CREAT, 0o600)
+        give_to_owner(claim, path)
+    except OSError as e:
+        raise StoreError(f"{claim}: cannot be written to: {e.strerror}. Check its folder.") from e
+    try:
+        yield _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _unwritable(lock: Path, error: OSError) -> StoreError:
     return StoreError(
         f"{lock}: cannot be written to: {error.strerror}. Nothing was sent. Check whether the disk is "

@@ -72,6 +72,13 @@ CREATE TABLE polls (
   ended_at TEXT
 );
 
+-- What each robots.txt allows us, '' where there is none, for a day at most (RFC 9309).
+CREATE TABLE robots (
+  url TEXT PRIMARY KEY,
+  until TEXT NOT NULL,
+  rules TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE arrivals (
   id INTEGER PRIMARY KEY,
   source_id INTEGER NOT NULL REFERENCES sources(id),

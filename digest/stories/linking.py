@@ -76,7 +76,7 @@ def link_article(
     """
     if print_.received:  # a new version comes later than its article did
         print_ = replace(print_, received=stories.received_at(db, article_id).date())
-    stories.save_fingerprint(db, article_id, print_)
+    text = stories.save_fingerprint(db, article_id, print_)
     corrections = story_corrections(db, article_id)
     apart = {other for other, one in corrections.items() if one.verdict is Verdict.SPLIT}
     before = stories.links_of(db, article_id, stories.LIKENESS)
@@ -84,7 +84,7 @@ def link_article(
     # A link stays although the index would now give nearer articles first.
     rest = before - {other for other, _ in candidates}
     candidates += stories.fingerprints_of(db, sorted(rest)).items()
-    alike = link(print_.to_json(), candidates, stories.counts(db))
+    alike = link(text, candidates, stories.counts(db))
     links = [(other, one) for other, one in alike if other not in apart]
     stories.unlink(db, article_id, before - {other for other, _ in links})
     for other, comparison in links:

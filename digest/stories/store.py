@@ -82,18 +82,20 @@ EDITOR = "editor"
 """Who made a link."""
 
 
-def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> None:
-    """Replace what candidates of an article's story are found by."""
+def save_fingerprint(db: Database, article_id: int, fingerprint: Fingerprint) -> str:
+    """Replace what candidates of an article's story are found by; the fingerprint in JSON."""
+    text = fingerprint.to_json()
     day = fingerprint.when and fingerprint.when.isoformat()
     db.run(
         """INSERT INTO fingerprints (article_id, day, fingerprint) VALUES (?, ?, ?)
            ON CONFLICT (article_id) DO UPDATE SET day = excluded.day,
              fingerprint = excluded.fingerprint""",
-        (article_id, day, fingerprint.to_json()),
+        (article_id, day, text),
     )
     db.run("DELETE FROM story_keys WHERE article_id = ?", (article_id,))
     sql = "INSERT INTO story_keys (key, article_id) VALUES (?, ?)"
     db.run_many(sql, [(key, article_id) for key in set(fingerprint.keys)])
+    return text
 
 
 def candidates(db: Database, article_id: int, fingerprint: Fingerprint) -> list[tuple[int, str]]:
@@ -114,7 +116,8 @@ def _counts(version: int, articles: int, keys: str) -> Counts:
 
 
 def articles_to_count(db: Database) -> int:
-    return int(db.value("SELECT count(*) FROM fingerprints"))
+    """The highest id: to count a million would read all their fingerprints, at each ingest."""
+    return int(db.value("SELECT coalesce(max(article_id), 0) FROM fingerprints"))
 
 
 def count_keys(db: Database, least: int) -> dict[int, int]:

@@ -204,13 +204,11 @@ def _turns(
         yield Turn(match.theme, False, score.score, score.threshold, tuple(reasons))
 
 
-def _terms_of(lexicon: Lexicon) -> list[tuple[str, str, str, float]]:
+def _terms_of(lexicon: Lexicon) -> Iterator[tuple[str, str, str, float]]:
     """The terms of a lexicon: theme, term as written, role and weight."""
-    return [
-        (lexicon.themes[term.theme][0], term.written, term.role.value, term.weight)
-        for term in lexicon.terms
-        if term.role not in SIGNS
-    ]
+    for term in lexicon.terms:
+        if term.role not in SIGNS:
+            yield lexicon.themes[term.theme][0], term.written, term.role.value, term.weight
 
 
 def _by_term(terms: Iterable[tuple[str, str, str, float]]) -> Terms:

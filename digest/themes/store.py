@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from digest.model import Correction, Match, ThemeName, Verdict
@@ -72,14 +72,16 @@ def save_lexicon(
     db: Database,
     version: str,
     thresholds: Sequence[tuple[str, float]],
-    terms: Sequence[tuple[str, str, str, float]],
+    terms: Iterable[tuple[str, str, str, float]],
 ) -> None:
     """Save a lexicon's thresholds and terms, so that a later one can report what it changes.
 
     `terms` are theme, term as written, role and weight.
     """
     if db.value("SELECT 1 FROM lexicons WHERE version = ?", (version,)) is None:
-        text = json.dumps({"thresholds": dict(thresholds), "terms": terms}, ensure_ascii=False)
+        text = json.dumps(
+            {"thresholds": dict(thresholds), "terms": list(terms)}, ensure_ascii=False
+        )
         db.run("INSERT INTO lexicons VALUES (?, ?)", (version, text))
 
 

@@ -18,6 +18,7 @@ from digest.sources.ingest import IngestReport, ingest
 from digest.sources.store import accept_letter, waiting_letters
 from digest.store.articles import each_article, siblings_of
 from digest.store.database import open_database, text_from_moment
+from digest.store.owner import sole_poller
 from tests.desks import CONFIG, MADE_AT, opened
 from tests.sources.serving import Asked, Reply, Route, Site, serving
 
@@ -224,10 +225,24 @@ def later(room: Newsroom, **time: float) -> IngestReport:
     return ingest(opened(room.db, room.settings, clock=NOW + timedelta(**time)))
 
 
+def test_one_process_asks_at_a_time_and_the_other_says_so(room: Newsroom, net: Net) -> None:
+    with sole_poller(room.db.path):
+        report = ingest(room)
+    assert report.polled == 0
+    assert report.unanswered == [
+        "Another process is asking the sources, so they are not asked here."
+    ]
+    assert [site.asked for site in net.sites if site.asked] == []
+    with sole_poller(room.db.path) as is_alone:
+        assert is_alone
+
+
 def test_sixty_sources_are_read_and_none_stops_another(room: Newsroom, net: Net) -> None:
     """For the desk: all that can be read is, each fault is named in plain words, and nothing comes twice."""
     assert len(room.settings.sources) == 60
-    report = ingest(room)
+    asked: list[int] = []
+    report = ingest(room, asking=lambda left: asked.append(len(left)) or left)
+    assert asked == [60]
     said = {line.split(": ")[0].removeprefix("source "): line for line in report.unanswered}
     assert set(said) == {*FAULTS, "private", "robots"}
     assert [name for name, (_, words) in FAULTS.items() if words not in said[name]] == []

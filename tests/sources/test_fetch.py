@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import sys
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -232,6 +233,27 @@ def test_robots_txt(robots: Route, kind: str | None):
             assert (await desk.here(url, robots=False)).status == 200
             await asyncio.gather(desk.here(url), desk.here(url), return_exceptions=True)
             assert site.paths().count("/robots.txt") == 1
+
+    run(check)
+
+
+def test_robots_txt_is_kept_for_the_next_round_unless_it_refuses():
+    async def check() -> None:
+        rules = Reply(b"User-agent: *\nDisallow: /private")
+        async with serving({"/robots.txt": rules, "/feed": Reply()}) as site:
+            async with Desk() as desk:
+                await desk.here(f"{site.root}/feed")
+                kept = desk.robots
+            async with Desk() as desk:
+                desk.robots |= kept
+                await desk.here(f"{site.root}/feed")
+                assert (await fault(desk.here(f"{site.root}/private"))).kind == "robots"
+                assert desk.robots == {}
+            assert site.paths() == ["/robots.txt", "/feed", "/feed"]
+            async with Desk() as desk:
+                desk.robots |= {url: (NOW, text) for url, (_, text) in kept.items()}  # a day ago
+                await desk.here(f"{site.root}/feed")
+            assert site.paths()[3:] == ["/robots.txt", "/feed"]
 
     run(check)
 
@@ -498,6 +520,62 @@ FAULTS: dict[str, tuple[Route, str]] = {
 @pytest.mark.parametrize(("route", "kind"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_ends_within_its_deadline(route: Route, kind: str):
     assert fault_of(route, QUICK, robots=False).kind == kind
+
+
+class Headers(Reply):
+    """Its pieces are headers."""
+
+    def head(self) -> bytes:
+        return b"HTTP/1.1 200 OK\r\n"
+
+
+def endless(piece: bytes, pause: float = 0.0) -> Callable[[], AsyncIterator[bytes]]:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield piece
+            await asyncio.sleep(pause)
+
+    return pieces
+
+
+ENDLESS: dict[str, Route] = {
+    "/byte-by-byte": Reply(pieces=endless(b"x", 0.01)),
+    "/gigabyte": Reply(pieces=endless(b"x" * 65536)),
+    "/slow-gigabyte": Reply(pieces=endless(b"x" * 4096, 0.01)),
+    "/headers": Headers(pieces=endless(b"X-Long: x\r\n" * 1000)),
+    "/slow-headers": Headers(pieces=endless(b"X-Long: x\r\n", 0.01)),
+}
+CHILD = """
+import asyncio, resource, sys
+from datetime import UTC, datetime
+from digest.errors import FetchError
+from digest.sources.fetch import Fetcher, Limits
+async def read():
+    now, limits = datetime(2026, 11, 30, tzinfo=UTC), Limits(total=0.5)
+    told = dict(contact="a", agent="b/1", now=lambda: now, chance=lambda: 0.0, limits=limits)
+    async with Fetcher(**told) as fetcher:
+        for url in sys.argv[1:]:
+            try:
+                await fetcher.get(url, allow_private=True, robots=False, pause_seconds=0)
+            except FetchError as e:
+                print(e.kind)
+asyncio.run(read())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_what_never_ends_is_left_at_its_deadline_in_little_memory():
+    async def check() -> None:
+        async with serving(ENDLESS) as site:
+            urls = [f"{site.root}{path}" for path in ENDLESS]
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", CHILD, *urls, stdout=asyncio.subprocess.PIPE
+            )
+            *kinds, megabytes = (await child.communicate())[0].decode().split()
+        assert kinds == ["time", "size", "time", "size", "time"]
+        assert int(megabytes) < 150
+
+    run(check)
 
 
 def test_a_body_without_length_ends_with_the_connection():
