@@ -27,10 +27,11 @@ from digest.language.days import mentions
 from digest.language.text import decode, either, fold, foreign, word_lists
 from digest.language.words import detect
 from digest.model import UNDATED, DateSource, FoundItem, KnownDate, Picture
+from digest.sources.answers import is_bomb
 
 _LARGEST = 5 * 1024 * 1024
-_MOST_ELEMENTS = 25_000
-"""A long page has 5,000; trafilatura takes seconds for so many."""
+_MOST_ELEMENTS, _MOST_TEXT = 25_000, 1_000_000
+"""A long page has 5,000, and 300,000 characters; trafilatura takes seconds for so many."""
 _MOST_LINKS, _MOST_ADDRESSES, _MOST_OBJECTS, _MOST_CATEGORIES = 500, 50_000, 1_000, 20
 _OLDEST = 1995
 _SHORT, _STUB = 40, 600
@@ -509,6 +510,8 @@ def _open(body: bytes, url: str, content_type: str) -> Any:
         if text.count("\ufffd") > len(text) / 500 or "<" not in text or b"\x00" in body:
             raise
     text = re.sub(r"^\s*<\?xml[^<>]{0,200}\?>", "", _INVISIBLE.sub("", text))
+    if is_bomb(text):
+        raise DocumentError(url, "has too many tags, or a tag of too many attributes, to be copy")
     parser = html.HTMLParser(remove_comments=True, remove_pis=True)
     try:
         tree = html.document_fromstring(text, parser=parser)
@@ -522,13 +525,16 @@ def _open(body: bytes, url: str, content_type: str) -> Any:
         level = [child for one in level for child in one]
     if count > _MOST_ELEMENTS or work > 20 * _MOST_ELEMENTS:
         raise DocumentError(url, f"has more than {_MOST_ELEMENTS:,} tags or too many in each other")
+    texts = tree.xpath("//text()[not(parent::script or parent::style)]")
+    if sum(map(len, texts)) > _MOST_TEXT:
+        raise DocumentError(url, f"has more than {_MOST_TEXT:,} characters, which no article has")
     return tree
 
 
 def _articles(tree: Any) -> list[dict[str, Any]]:
     """The articles of the JSON-LD, those of a @graph too, but not those of a list of other articles."""
     scripts = (one for one in tree.iter("script") if "ld+json" in (one.get("type") or "").lower())
-    todo = [_json(one.text or "") for one in scripts]
+    todo = [_json((one.text or "")[:_MOST_TEXT]) for one in scripts]
     people: dict[str, Any] = {}
     found: list[dict[str, Any]] = []
     for _ in range(_MOST_OBJECTS):

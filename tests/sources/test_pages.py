@@ -346,7 +346,10 @@ def test_copy_keeps_its_form_and_dateline() -> None:
         ("", "is empty"),
         ("%PDF-1.7", "it is a PDF"),
         ("<div>" * 5000 + "x", "nested too deeply"),
-        ("<p>" + "<b>x</b>" * 300_000, "25,000 tags"),
+        ("<p>" + "<b>x</b>" * 30_000, "25,000 tags"),
+        ("<p>" + "<b>x</b>" * 300_000, "too many tags"),
+        ("<p x='>' y\" " + " ".join(f"a{i}" for i in range(300_000)) + ">x", "many attributes"),
+        ("<p>" + "word " * 900_000, "1,000,000 characters"),
         ("x" * 6_000_000, "larger than 5 MiB"),
     ],
 )
