@@ -10,7 +10,7 @@ import logging
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
@@ -101,7 +101,13 @@ def read_page(
     Raises:
         DocumentError: no HTML, too large, without text, behind a wall, or a selector that is none.
     """
-    facts = explain(body, url=url, content_type=content_type, recipe=recipe, now=now, zone=zone)
+    return item_of(
+        explain(body, url=url, content_type=content_type, recipe=recipe, now=now, zone=zone)
+    )
+
+
+def item_of(facts: Mapping[str, Fact]) -> FoundItem:
+    """The item that the facts of a page make."""
     fields = {name: fact.value for name, fact in facts.items()}
     return FoundItem(key=fields["url"], complete=True, **fields)
 

@@ -66,7 +66,7 @@ class Brought(NamedTuple):
 @dataclass(slots=True)
 class Asked:
     """What a source answered: what it brings, or an error in plain words. `failed` counts how often each
-    page of it could not be read."""
+    page of it could not be read, `stated` has for each page where it states each field."""
 
     source: SourceSettings
     brought: list[Brought] = field(default_factory=list)
@@ -79,6 +79,7 @@ class Asked:
     faults: list[str] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
     title: str = ""
+    stated: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def note(self, url: str, fault: FetchError | DocumentError, follows: str = "") -> None:
         """That a page could not be read; after TRIES times it is left alone."""
@@ -274,11 +275,13 @@ def _feed(answer: Answer, now: datetime, language: str | None, zone: ZoneInfo) -
         raise
 
 
-def _page_of(answer: Answer, recipe: Recipe, now: datetime, zone: ZoneInfo) -> FoundItem:
+def _page_of(
+    answer: Answer, recipe: Recipe, now: datetime, zone: ZoneInfo
+) -> dict[str, pages.Fact]:
     if (why := blocked(answer, wants_page=True)) is not None:
         raise why
     kind = answer.headers.get("content-type", "")
-    return pages.read_page(
+    return pages.explain(
         answer.body, url=answer.url, content_type=kind, recipe=recipe, now=now, zone=zone
     )
 
@@ -322,7 +325,9 @@ async def _page(newsroom: Newsroom, fetcher: Fetcher, asked: Asked, url: str) ->
     if answer is None:
         return None
     zone = ZoneInfo(newsroom.settings.site.time_zone)
-    return await _in_thread(_page_of, answer, asked.source.recipe, newsroom.now(), zone)
+    facts = await _in_thread(_page_of, answer, asked.source.recipe, newsroom.now(), zone)
+    asked.stated[url] = {name: fact.where for name, fact in facts.items()}
+    return pages.item_of(facts)
 
 
 async def _ask_pages(
