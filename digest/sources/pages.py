@@ -366,6 +366,9 @@ class _Page:
         order = [*self.tree.iter()]
         place = order.index(self.head) if self.head is not None else -1
         below = 0 if self.head is not None else _BELOW
+        of_event = _SIGNS["event"].search(
+            f"{_path(self.url)} {self.tree.xpath('string(//body/@class)')}"
+        )
         for i, one in enumerate(order):
             marks, label = _marks(one), ""
             if i > place and one.tag not in ("script", "style"):
@@ -375,12 +378,14 @@ class _Page:
                 _SIGNS["label"].match((one.text or "").strip()) and len(one.text_content()) < _LINE
             )
             named = says or _SIGNS["published"].search(marks) is not None
-            blocks = self.above.intersection(islice(one.iterancestors(), 2))
-            above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
+            above = place - _ABOVE <= i < place and any(
+                v.tag != "body" and v in self.above for v in islice(one.iterancestors(), 2)
+            )
             beside = above or (i >= place and below < _BELOW)
             alone = (
                 beside
                 and below < _NEAR
+                and not of_event
                 and re.search(r"\d", own := _line(one.tail or "") if i == place else _own(one))
                 and len(own) < _LINE
             )

@@ -178,6 +178,14 @@ def test_where_a_day_is(head: str, body: str, day: int | None) -> None:
     assert read(article(head, body)).published.day == (day and date(2026, 11, day))
 
 
+def test_day_of_an_event_is_not_that_of_its_page() -> None:
+    """A lone day beside the heading of an event is that of the event."""
+    page = article(body="<p>12 November 2026</p>")
+    assert read(page, url="https://news.example/news/5").published.day == date(2026, 11, 12)
+    assert read(page, url="https://news.example/events/5").published.day is None
+    assert read(page.replace("<body>", "<body class=single-event>")).published.day is None
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r", "utf-16"])
 @pytest.mark.parametrize("named", ["right", "nowhere", "wrong"])
 def test_encodings(encoding: str, named: str) -> None:
