@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,11 +15,12 @@ from digest.errors import NotFoundError, NotReadyError
 
 if TYPE_CHECKING:
     from digest.config.settings import SourceSettings
+    from digest.model import FoundItem
     from digest.newsroom import Newsroom
     from digest.sources.polling import Asked
 
-SHOWN = 10
-"""Items that `check` and `add` show."""
+SHOWN, EXPLAINED = 10, 3
+"""Items that `check` and `add` show; pages of which `check` shows every field."""
 
 
 @click.group()
@@ -139,7 +141,22 @@ def _print_brought(asked: "Asked") -> None:
         warn(line)
 
 
-def _of_options(url: str, kind: str, **given: Any) -> "SourceSettings":
+def _print_fields(item: "FoundItem | None", stated: Mapping[str, str]) -> None:
+    """Each field of a page, and where the page states it, as a recipe may name it."""
+    from digest.language.text import foreign
+
+    shown = {name: getattr(item, name) for name in stated}
+    if item is not None and stated:
+        shown |= {"published": item.published.day, "picture": item.picture and item.picture.url}
+        shown |= {
+            "html": f"{len(item.html):,} characters",
+            "categories": ", ".join(item.categories),
+        }
+    rows = [(name, stated[name], foreign(f"{shown[name] or ''}", limit=200)) for name in stated]
+    table(("field", "from", "value"), rows, wide="value")
+
+
+def _of_options(url: str | None, kind: str, **given: Any) -> "SourceSettings":
     from pydantic import ValidationError
 
     from digest.config.settings import SourceSettings
@@ -158,7 +175,12 @@ def _of_options(url: str, kind: str, **given: Any) -> "SourceSettings":
 @click.option("--pages", is_flag=True, default=False, help="It is a page with links to articles.")
 @click.option("--full-text", is_flag=True, default=False, help="Fetch the page of each item.")
 @click.option(
-    "--recipe", multiple=True, metavar="KEY=SELECTOR", help="Such as date=.published; repeat it."
+    "--recipe",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="KEY=SELECTOR",
+    help="Such as date=.published; repeat it. Alone: where the page states each field.",
 )
 @click.option("--allow-private", is_flag=True, default=False, help="An address of this network.")
 @json_option
@@ -170,14 +192,19 @@ def check(
     allow_private: bool,
     as_json: bool,
 ) -> None:
-    """Show what a source or an address would bring; store nothing."""
+    """Show what a source or an address would bring; store nothing.
+
+    With --recipe and without --pages the address is that of one article.
+    """
     newsroom = current_newsroom()
     with newsroom.open_or_empty() as newsroom:
         if (source := newsroom.settings.sources_by_name.get(source_or_url)) is None:
+            is_one = bool(recipe) and not pages
             source = _of_options(
-                source_or_url,
+                None if is_one else source_or_url,
                 "pages" if pages or recipe else "feed",
                 name="check",
+                urls=(source_or_url,) if is_one else (),
                 full_text=full_text,
                 allow_private=allow_private,
                 recipe=dict(one.split("=", 1) for one in recipe if "=" in one),
@@ -189,8 +216,16 @@ def check(
         raise NotReadyError(f"{source_or_url}: {asked.error}. Nothing was stored.")
     if not as_json:
         _print_brought(asked)
+        for one in asked.brought[: EXPLAINED if asked.stated else 0]:
+            _print_fields(one.item, asked.stated.get(one.name, {}))
     data = [
-        {"title": item.title, "url": item.url, "day": item.published.day, "complete": item.complete}
+        {
+            "title": item.title,
+            "url": item.url,
+            "day": item.published.day and item.published.day.isoformat(),
+            "complete": item.complete,
+        }
+        | ({"from": asked.stated[item.key]} if item.key in asked.stated else {})
         for item in (one.item for one in asked.brought)
         if item is not None
     ]

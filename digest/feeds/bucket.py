@@ -18,7 +18,10 @@ _ADVICE = (
         "There are no valid credentials: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION",
     ),
     ("NoSuchBucket", "Check the name of the bucket, or make it"),
-    ("403 Forbidden|Denied", "Let these credentials list the bucket, and get, put and delete its objects"),
+    (
+        "403 Forbidden|Denied",
+        "Let these credentials list the bucket, and get, put and delete its objects",
+    ),
     ("", "Check that AWS_ENDPOINT_URL and the network lead to the server, and that it is well"),
 )
 T = TypeVar("T")

@@ -23,6 +23,12 @@ _HEAD = 1024
 _SHELL, _FORM, _WALL = 200, 600, 3000
 """Characters that a reader sees: fewer are no article; no article beside a form; a consent wall."""
 
+_MOST_TAGS, _MOST_ATTRIBUTES, _MOST_OF_TAG = 100_000, 50_000, 3_000
+"""A parser keeps 300 bytes for a tag and 700 for an attribute, and its time grows with the square of the
+attributes of one tag."""
+_TAG = re.compile(r"""<[a-z](?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+)*+""", re.IGNORECASE)
+_QUOTED, _APART = re.compile(r"""=\s*+(?:"[^"]*+"|'[^']*+')"""), re.compile(r"[\s/=]+")
+
 _CHALLENGE_MARK = re.compile(
     rb"cf[-_]chl|challenges\.cloudflare\.com|cdn-cgi/challenge-platform|ddos-guard|hcaptcha\.com"
     rb"|recaptcha|captcha-delivery\.com|_incapsula_resource|px-captcha|awswaf|anubis_challenge"
@@ -155,6 +161,15 @@ def _error(answer: Answer, kind: str) -> FetchError:
     return FetchError(shown(answer.url), kind, _REASONS[kind].format(status))
 
 
+def is_bomb(text: str) -> bool:
+    """Whether to parse HTML would take more than it is worth: tags, or attributes of a tag, without end."""
+    if text.count("<") > _MOST_TAGS:
+        return True
+    tags = (_QUOTED.sub("=", tag[0]) for tag in _TAG.finditer(text))
+    attributes = [sum(1 for _ in _APART.finditer(tag)) for tag in tags]
+    return max(attributes, default=0) > _MOST_OF_TAG or sum(attributes) > _MOST_ATTRIBUTES
+
+
 def _page(answer: Answer) -> _Page | None:
     """What a body that is HTML shows; None for feeds and all else."""
     head = answer.body[:_HEAD].lower()
@@ -163,6 +178,8 @@ def _page(answer: Answer) -> _Page | None:
     )
     says_html = "html" in answer.headers.get("content-type", "") and not is_feed
     if not (says_html or b"<html" in head or b"<!doctype html" in head):
+        return None
+    if b"\x00" in answer.body or is_bomb(answer.body.decode("latin-1")):
         return None
     from lxml import etree, html
 
@@ -181,7 +198,7 @@ def _page(answer: Answer) -> _Page | None:
     etree.strip_elements(page, etree.Comment, *_HIDDEN, with_tail=False)
     seen = 0
     for text in page.itertext():
-        seen += len(" ".join(text.split()))
+        seen += len(" ".join(text[: 10 * _WALL].split()))
         if seen >= _WALL:
             break
     return _Page(title, password, script, article, seen)

@@ -10,7 +10,7 @@ import logging
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
@@ -27,19 +27,21 @@ from digest.language.days import mentions
 from digest.language.text import decode, either, fold, foreign, word_lists
 from digest.language.words import detect
 from digest.model import UNDATED, DateSource, FoundItem, KnownDate, Picture
+from digest.sources.answers import is_bomb
 
 _LARGEST = 5 * 1024 * 1024
-_MOST_ELEMENTS = 25_000
-"""A long page has 5,000; trafilatura takes seconds for so many."""
+_MOST_ELEMENTS, _MOST_TEXT = 25_000, 1_000_000
+"""A long page has 5,000, and 300,000 characters; trafilatura takes seconds for so many."""
 _MOST_LINKS, _MOST_ADDRESSES, _MOST_OBJECTS, _MOST_CATEGORIES = 500, 50_000, 1_000, 20
 _OLDEST = 1995
 _SHORT, _STUB = 40, 600
 """Characters: less is no article; less, on a page that shows a wall, is what is outside of the wall."""
-_DATE_WORDS = 80
+_DATE_WORDS, _LINE = 80, 60
+"""Characters of an element with a date; of one with little but a date."""
 _FRESH = timedelta(minutes=5)
 """A moment so near to now is that of the answer, where its name does not say that it is another."""
-_ABOVE, _BELOW = 6, 300
-"""Elements above the heading, and characters below it, among which its date is."""
+_ABOVE, _BELOW, _NEAR = 6, 300, 150
+"""Elements above the heading, and characters below it, among which its date is; nearer if nothing says so."""
 
 _LISTS = word_lists("sources/pages.toml")
 _META = _LISTS["meta"]
@@ -52,12 +54,19 @@ _NO_COPY = (
 _CHARSET = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w-]{3,30})", re.I)
 _LATIN = re.compile("iso-?8859-?1|latin-?1|us-ascii|ascii", re.I)
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060]")
-_TAGS, _EMAIL = re.compile(r"<[^<>]{1,500}>"), re.compile(r"[(<\[]?[^\s@<>()]+@[^\s@<>()]+[)>\]]?")
+_TAGS = re.compile(r"<[^<>]{1,500}>")
+_EMAIL = re.compile(r"[(<\[]?(?:[^\s@<>()]+@|www\.)[^\s@<>()]+[)>\]]?")
 _MOMENT = re.compile(
     r"(?<!\d)(?P<day>\d{4}(?P<sign>[-/.]?)\d\d(?P=sign)\d\d)(?!\d)(?:[\sT,]{1,3}"
     r"(?P<hour>\d\d?):?(?P<minute>\d\d):?(?P<second>\d\d)?(?:[.,]\d+)?\s?(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
     re.I,
 )
+_IN_WORDS = re.compile(
+    r"(?<!\d)(?P<day>\d\d?)(?:\.|er|º)?\s+(?:de\s+)?(?P<month>[^\W\d_]{3,12})\.?,?\s+(?:de\s+)?(?P<year>\d{4})(?!\d)"
+    r"|(?P<month_2>[^\W\d_]{3,12})\.?\s+(?P<day_2>\d\d?)(?:st|nd|rd|th|\.)?,?(?:\s[\d:]{5,8}\s[A-Z]{3,4})?\s+(?P<year_2>\d{4})(?!\d)"
+    r"|(?<!\d)(?P<year_3>\d{4})\s?[年년]\s?(?P<month_3>\d\d?)\s?[月월]\s?(?P<day_3>\d\d?)\s?[日일]"
+)
+_FILED = re.compile(r"/(\d{4})/(\d\d?)/(\d\d?)/[^/]*[^\W\d]")
 _NAME = re.compile(r"[^\W\d_][^/@\d]{2,79}")
 _MAIL_DATE = re.compile(r"(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d", re.A)
 _PART = re.compile(r"\s*\|\s*|\s+[-–—•·:»«/]+\s+|:\s+")
@@ -92,7 +101,13 @@ def read_page(
     Raises:
         DocumentError: no HTML, too large, without text, behind a wall, or a selector that is none.
     """
-    facts = explain(body, url=url, content_type=content_type, recipe=recipe, now=now, zone=zone)
+    return item_of(
+        explain(body, url=url, content_type=content_type, recipe=recipe, now=now, zone=zone)
+    )
+
+
+def item_of(facts: Mapping[str, Fact]) -> FoundItem:
+    """The item that the facts of a page make."""
     fields = {name: fact.value for name, fact in facts.items()}
     return FoundItem(key=fields["url"], complete=True, **fields)
 
@@ -230,7 +245,7 @@ class _Page:
         self.heading = _line(self.head.text_content()) if self.head is not None else ""
         self.above = {*self.head.iterancestors()} if self.head is not None else set[Any]()
         self.cards = sum(one not in self.above for one in tree.iter("article"))
-        self.article = self._article([*_articles(tree)])
+        self.article = self._article(_articles(tree))
         title, tab = fold(self.heading), fold(self.tab)
         before, _, after = tab.partition(title) if title and title in tab else ("x", "", "")
         self.agreed = not re.search(r"\w\s*$", before) and not re.match(r"\s*\w", after)
@@ -247,9 +262,10 @@ class _Page:
             (words, one)
             for words, one in found
             if len(words) > 8 and any(words in name or name in words for name in names)
+            if not _SIGNS["logo"].search(_marks(one)) and not one.xpath(".//a[@rel='home']")
         ]
         if named:
-            return max(named, key=lambda one: len(one[0]))[1]
+            return max(named, key=lambda one: (one[0] in names, len(one[0])))[1]
         heads = self.tree.xpath("(.//article | .//main)//h1") or [*self.tree.iter("h1")]
         return next((one for one in heads if _line(one.text_content())), None)
 
@@ -277,7 +293,9 @@ class _Page:
         """Without the name of the site, and whole where the JSON-LD cuts it."""
         headline = Fact(_words(self.article.get("headline")), "JSON-LD")
         heading = Fact(self.heading, "heading")
-        stated = [*self._chosen("title")[:1], headline, *([heading] if self.agreed else [])]
+        is_both = fold(self.heading) == fold(self.meta.get("og:title", ""))
+        stated = [*self._chosen("title")[:1], *([heading] if is_both else []), headline]
+        stated += [heading] if self.agreed else []
         stated += [*self._named("title"), heading, Fact(self.tab, "<title>")]
         stated = [one for one in stated if one.value] or [_UNKNOWN]
         named = [one for one in stated if one.value and fold(one.value) not in self.sites]
@@ -299,8 +317,12 @@ class _Page:
         stated = [*self._chosen("author"), Fact(_words(self.article.get("author")), "JSON-LD")]
         stated += self._named("author")
         for one in [*self.tree.iter()]:
-            if _SIGNS["author"].search(_marks(one)) and not self._is_beside(one):
-                inner = one.xpath(".//*[@itemprop='name' or @property='name']") or [one]
+            named = one not in self.above and _SIGNS["author"].search(_marks(one))
+            if named and not self._is_beside(one):
+                inner = one.xpath(".//*[@itemprop='name' or @property='name']")
+                inner = (
+                    inner or one.xpath(".//a[@rel='author' or contains(@href, '/author')]") or [one]
+                )
                 stated.append(Fact(_text_of(inner[0]), f"<{one.tag}>"))
         for words, where in stated:
             names = [
@@ -308,7 +330,10 @@ class _Page:
                 for v in re.split(r",\s|\s[|•·/]\s", words)
             ]
             names = [v.strip(" ,;:|•–—-") for v in names]
+            if names and fold(names[0]) in self.sites:
+                continue  # the site and its town
             names = [v for v in names if _NAME.fullmatch(v) and not _SIGNS["nobody"].fullmatch(v)]
+            names = [v for v in names if v[0].isupper() or len(v.split()) < 4]
             if kept := [v for v in dict.fromkeys(names) if fold(v) not in self.sites]:
                 return Fact(", ".join(kept[:5]), where)
         return _UNKNOWN
@@ -320,6 +345,9 @@ class _Page:
         groups = [[one] for one in (*self._chosen("date"), linked)] + [surest]
         groups += [[one] for one in self._named("date")] + [usual, near]
         groups += [[one] for one in self._named("unsure")]
+        if filed := _FILED.search(self.link().value):
+            year, *rest = filed.groups()
+            groups.append([Fact(f"{year}-{'-'.join(f'{int(one):02}' for one in rest)}", "address")])
         for group in groups:
             known = [
                 Fact(day, where)
@@ -339,20 +367,38 @@ class _Page:
         order = [*self.tree.iter()]
         place = order.index(self.head) if self.head is not None else -1
         below = 0 if self.head is not None else _BELOW
+        of_event = _SIGNS["event"].search(
+            f"{_path(self.url)} {self.tree.xpath('string(//body/@class)')}"
+        )
         for i, one in enumerate(order):
             marks, label = _marks(one), ""
             if i > place and one.tag not in ("script", "style"):
                 below += len((one.text or "").strip()) + len((one.tail or "").strip())
             sure = "datepublished" in marks or one.get("pubdate") is not None
             says = bool(
-                _SIGNS["label"].match((one.text or "").strip()) and len(one.text_content()) < _SHORT
+                _SIGNS["label"].match((one.text or "").strip()) and len(one.text_content()) < _LINE
             )
             named = says or _SIGNS["published"].search(marks) is not None
-            if not sure and (named or one.tag == "time" or _SIGNS["near"].search(marks)):
+            above = place - _ABOVE <= i < place and any(
+                v.tag != "body" and v in self.above for v in islice(one.iterancestors(), 2)
+            )
+            beside = above or (i >= place and below < _BELOW)
+            alone = (
+                beside
+                and below < _NEAR
+                and not of_event
+                and re.search(r"\d", own := _line(one.tail or "") if i == place else _own(one))
+                and len(own) < _LINE
+            )
+            if named and "updated" in marks.split():  # hAtom wants that of the day of an entry
+                marks = " ".join(v for v in marks.split() if v != "updated")
+            if not sure and (
+                named or one.tag in ("time", "abbr") or alone or _SIGNS["near"].search(marks)
+            ):
                 label = _label(one) + ("" if "publi" in marks else marks)
             elif not sure:
                 continue
-            words = _stated(one)
+            words = own if alone and i == place else _stated(one)
             if (
                 len(words) > _DATE_WORDS
                 or _SIGNS["not_published"].search(label)
@@ -360,13 +406,11 @@ class _Page:
             ):
                 continue
             fact = Fact(words, f"<{one.tag}>")
-            blocks = self.above.intersection(islice(one.iterancestors(), 2))
-            above = place - _ABOVE <= i < place and any(v.tag != "body" for v in blocks)
             if sure:
                 surest.append(fact)
             elif named:
                 usual.append(fact)
-            if above or (i >= place and below < _BELOW):
+            if beside:
                 near.append(fact)
         return surest, usual, near
 
@@ -376,9 +420,9 @@ class _Page:
             if one in self.above:
                 return False
             named = f"{one.get('class') or ''} {one.get('id') or ''}"[:500]
-            if one.tag in ("aside", "nav") or (one.tag == "article" and self.cards > 1):
+            if one.tag == "nav" or (one.tag == "article" and self.cards > 1):
                 return True
-            if one.tag == "footer" and not re.search("entry|post|article|meta", named):
+            if one.tag in ("aside", "footer") and not re.search("entry|post|article|meta", named):
                 return True
             if one.tag not in ("body", "html", "main", "article") and _BESIDE.search(named):
                 return True
@@ -478,6 +522,8 @@ def _open(body: bytes, url: str, content_type: str) -> Any:
         if text.count("\ufffd") > len(text) / 500 or "<" not in text or b"\x00" in body:
             raise
     text = re.sub(r"^\s*<\?xml[^<>]{0,200}\?>", "", _INVISIBLE.sub("", text))
+    if is_bomb(text):
+        raise DocumentError(url, "has too many tags, or a tag of too many attributes, to be copy")
     parser = html.HTMLParser(remove_comments=True, remove_pis=True)
     try:
         tree = html.document_fromstring(text, parser=parser)
@@ -491,13 +537,18 @@ def _open(body: bytes, url: str, content_type: str) -> Any:
         level = [child for one in level for child in one]
     if count > _MOST_ELEMENTS or work > 20 * _MOST_ELEMENTS:
         raise DocumentError(url, f"has more than {_MOST_ELEMENTS:,} tags or too many in each other")
+    texts = tree.xpath("//text()[not(parent::script or parent::style)]")
+    if sum(map(len, texts)) > _MOST_TEXT:
+        raise DocumentError(url, f"has more than {_MOST_TEXT:,} characters, which no article has")
     return tree
 
 
-def _articles(tree: Any) -> Iterator[dict[str, Any]]:
+def _articles(tree: Any) -> list[dict[str, Any]]:
     """The articles of the JSON-LD, those of a @graph too, but not those of a list of other articles."""
     scripts = (one for one in tree.iter("script") if "ld+json" in (one.get("type") or "").lower())
-    todo = [_json(one.text or "") for one in scripts]
+    todo = [_json((one.text or "")[:_MOST_TEXT]) for one in scripts]
+    people: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
     for _ in range(_MOST_OBJECTS):
         one = todo.pop(0) if todo else None
         if isinstance(one, list):
@@ -510,8 +561,16 @@ def _articles(tree: Any) -> Iterator[dict[str, Any]]:
                 if isinstance(v, str)
             }
             if kinds.intersection(_LISTS["types"]["article"]):
-                yield one
+                found.append(one)
+            elif one.get("name") and isinstance(one.get("@id"), str):
+                people[one["@id"]] = one
             todo += [one[key] for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in one]
+    for one in found:
+        for key in ("author", "publisher"):
+            link = one[key].get("@id") if isinstance(one.get(key), dict) else None
+            if isinstance(link, str) and link in people:
+                one[key] = people[link]
+    return found
 
 
 def _json(text: str) -> Any:
@@ -555,7 +614,7 @@ def _text_of(node: Any) -> str:
 
 def _marks(node: Any) -> str:
     """What its attributes call an element, in small letters."""
-    named = (node.get(key) or "" for key in ("class", "itemprop", "property", "rel"))
+    named = (node.get(key) or "" for key in ("class", "id", "itemprop", "property", "rel"))
     return " ".join(named)[:500].lower()
 
 
@@ -565,7 +624,13 @@ def _stated(node: Any) -> str:
     values = [
         one.get(key) or "" for one in (node, *inner) for key in ("content", "datetime", "title")
     ]
-    return _line(next((one for one in values if re.search(r"\d{4}", one)), node.text_content()))
+    words = _line(next((one for one in values if re.search(r"\d{4}", one)), node.text_content()))
+    return words if len(words) <= _DATE_WORDS else _own(node)
+
+
+def _own(node: Any) -> str:
+    """The words of an element without those of the elements in it."""
+    return _line(" ".join([node.text or "", *(child.tail or "" for child in node)]))
 
 
 def _label(node: Any) -> str:
@@ -575,6 +640,32 @@ def _label(node: Any) -> str:
     if before is not None:
         words = before.tail if (before.tail or "").strip() else before.text_content()
     return f"{words if len(words) < 40 else ''} {node.text_content()[:_DATE_WORDS]}"
+
+
+@cache
+def _months() -> dict[str, int]:
+    """The numbers of the months by their names in many languages, but for names of two months."""
+    from babel.dates import get_month_names
+
+    found: dict[str, set[int]] = {}
+    for language in _LISTS["months"]["languages"]:
+        for width in ("wide", "abbreviated"):
+            for number, name in get_month_names(width, "format", language).items():
+                found.setdefault(fold(name).rstrip("."), set()).add(int(number))
+    return {name: min(numbers) for name, numbers in found.items() if len(numbers) == 1}
+
+
+def _named_days(words: str) -> set[date]:
+    """The days that words name with their year, in any of many languages."""
+    named = {one.date for one in mentions(words, dateline="/" not in words) if one.date}
+    for found in _IN_WORDS.finditer(words):
+        year, month, day = (
+            next(filter(None, found.group(name, f"{name}_2", f"{name}_3")))
+            for name in ("year", "month", "day")
+        )
+        if number := int(month) if month.isdigit() else _months().get(fold(month)):
+            named.add(date(int(year), number, int(day)))
+    return named
 
 
 def _known(words: Any, now: datetime | None, zone: ZoneInfo, where: str) -> KnownDate:
@@ -594,9 +685,11 @@ def _known(words: Any, now: datetime | None, zone: ZoneInfo, where: str) -> Know
             if hour and (clock := f"{hour:0>2}:{minute}:{second or '00'}") != "00:00:00":
                 offset = re.sub("UTC|GMT", "Z", (offset or "").upper())
                 moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
+            if _named_days(words[found.end() :]) - {day}:
+                return UNDATED
         else:
-            named = [one.date for one in mentions(words)]
-            day = named[0] if len(named) == 1 else None
+            named = _named_days(words)
+            day = named.pop() if len(named) == 1 else None
         if moment is not None:
             day, is_local = day or moment.date(), moment.tzinfo is None
             moment = (moment.replace(tzinfo=zone) if is_local else moment).astimezone(UTC)

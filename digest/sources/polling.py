@@ -29,7 +29,7 @@ from digest.sources.answers import Answer, blocked, fresh_until, retry_after
 from digest.sources.documents import item_bytes
 from digest.sources.fetch import Fetcher
 from digest.sources.mailbox import read_letters
-from digest.store.database import Database, Row, text_from_moment
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 from digest.store.owner import sole_poller
 
 AT_ONCE = 200
@@ -41,6 +41,8 @@ KEPT = 50
 """Answers without news that one write keeps; one with news is kept at once."""
 PAGES_A_ROUND = 20
 """Pages of one source that are fetched in one round; the rest follows in the next ones."""
+AGAIN = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3))
+"""So long after its first reading a page is asked again, for corrections, in the next round of its source."""
 OFTEN, SELDOM, FIRST = timedelta(minutes=10), timedelta(hours=12), timedelta(hours=1)
 """A source is asked four times in the mean time between its articles, within the first two bounds; after
 the first time so soon."""
@@ -73,7 +75,7 @@ class Brought(NamedTuple):
 @dataclass(slots=True)
 class Asked:
     """What a source answered: what it brings, or an error in plain words. `failed` counts how often each
-    page of it could not be read."""
+    page of it could not be read, `stated` has for each page where it states each field."""
 
     source: SourceSettings
     brought: list[Brought] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Asked:
     faults: list[str] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
     title: str = ""
+    stated: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def note(self, url: str, fault: FetchError | DocumentError, follows: str = "") -> None:
         """That a page could not be read; after TRIES times it is left alone."""
@@ -263,7 +266,7 @@ async def _ask_feed(
         for item in feed.items
     ]
     if source.full_text:
-        items = await _in_full(newsroom, fetcher, asked, items)
+        items = await _in_full(newsroom, fetcher, asked, items, row)
     asked.answer = answer  # not that of a page
     _bring(asked, items)
 
@@ -293,36 +296,45 @@ def _feed(answer: Answer, now: datetime, language: str | None, zone: ZoneInfo) -
         raise
 
 
-def _page_of(answer: Answer, recipe: Recipe, now: datetime, zone: ZoneInfo) -> FoundItem:
+def _page_of(
+    answer: Answer, recipe: Recipe, now: datetime, zone: ZoneInfo
+) -> dict[str, pages.Fact]:
     if (why := blocked(answer, wants_page=True)) is not None:
         raise why
     kind = answer.headers.get("content-type", "")
-    return pages.read_page(
+    return pages.explain(
         answer.body, url=answer.url, content_type=kind, recipe=recipe, now=now, zone=zone
     )
 
 
 async def _in_full(
-    newsroom: Newsroom, fetcher: Fetcher, asked: Asked, items: Sequence[FoundItem]
+    newsroom: Newsroom,
+    fetcher: Fetcher,
+    asked: Asked,
+    items: Sequence[FoundItem],
+    row: Mapping[str, object],
 ) -> list[FoundItem]:
     """The items, the new ones with the text of their page; title and day stay those of the feed."""
     names = [item.key for item in items]
     known = store.document_states(newsroom.db, asked.source.name, names)
+    young, again = _again(newsroom, asked, row)
     full: list[FoundItem] = []
     left = PAGES_A_ROUND
-    for item in items:
-        if item.key in known or item.complete or item.url is None:
+    for item in sorted(items, key=lambda one: one.key in known):
+        if (item.key in known and item.key not in again) or item.complete or item.url is None:
             full += [item] if item.complete or item.key not in known else []
             continue
         if not left:  # it comes whole in a later round
-            asked.validators.clear()
+            if item.key not in known:
+                asked.validators.pop(str(row.get("address") or asked.source.url), None)
             continue
         left -= 1
         try:
             page = await _page(newsroom, fetcher, asked, item.url)
         except (FetchError, DocumentError) as e:
-            asked.note(item.url, e, "; its summary was taken")
-            full.append(item)
+            if item.key not in known:
+                asked.note(item.url, e, "; its summary was taken")
+                full.append(item)
             continue
         if page is not None:
             stated = item if item.published.day else page
@@ -333,15 +345,34 @@ async def _in_full(
                     author=item.author or page.author, language=item.language or page.language,
                 )
             )  # fmt: skip
+    done = {item.url for item in items if item.key in known and item.key not in young}
+    asked.validators = {url: v for url, v in asked.validators.items() if url not in done}
     return full
 
 
+def _again(
+    newsroom: Newsroom, asked: Asked, row: Mapping[str, object]
+) -> tuple[dict[str, datetime], list[str]]:
+    """The documents of a source that were new of late, and which of them to ask again now."""
+    now, last = newsroom.now(), row.get("answered_at")
+    before = moment_from_text(str(last)) if last else now
+    young = store.read_since(newsroom.db, asked.source.name, before - AGAIN[-1], MOST_FAILED)
+    due = [url for url, at in young.items() if any(before < at + wait <= now for wait in AGAIN)]
+    return young, due
+
+
 async def _page(newsroom: Newsroom, fetcher: Fetcher, asked: Asked, url: str) -> FoundItem | None:
-    answer = await _get(fetcher, asked, url, known=url in asked.source.urls)
+    answer = await _get(fetcher, asked, url)
     if answer is None:
         return None
     zone = ZoneInfo(newsroom.settings.site.time_zone)
-    return await _in_thread(_page_of, answer, asked.source.recipe, newsroom.now(), zone)
+    try:
+        facts = await _in_thread(_page_of, answer, asked.source.recipe, newsroom.now(), zone)
+    except DigestError:
+        asked.validators.pop(url, None)
+        raise
+    asked.stated[url] = {name: fact.where for name, fact in facts.items()}
+    return pages.item_of(facts)
 
 
 async def _ask_pages(
@@ -367,7 +398,10 @@ async def _ask_pages(
                     )
                 wanted += links
     answer_of_list, first = asked.answer, None
-    known = store.document_states(newsroom.db, source.name, wanted)
+    young, again = _again(newsroom, asked, row)
+    known = store.document_states(newsroom.db, source.name, [*wanted, *asked.validators])
+    done = known.keys() - young.keys() - set(source.urls)
+    asked.validators = {url: v for url, v in asked.validators.items() if url not in done}
     new = [
         url
         for url in dict.fromkeys(wanted)
@@ -376,10 +410,12 @@ async def _ask_pages(
     if len(new) > PAGES_A_ROUND and source.url is not None:  # the rest comes in a later round
         asked.validators.pop(str(row.get("address") or source.url), None)
     failures = 0
-    for url in new[:PAGES_A_ROUND]:
+    for url in [*new, *(one for one in again if one not in source.urls)][:PAGES_A_ROUND]:
         try:
             item = await _page(newsroom, fetcher, asked, url)
         except (FetchError, DocumentError) as e:
+            if url in again and url not in source.urls:
+                continue  # what was read stays
             asked.note(url, e)
             first, failures = first or e.reason, failures + 1
             continue

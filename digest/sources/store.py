@@ -259,6 +259,15 @@ def changes_of(
         yield row["name"], row["version"], moment_from_text(row["made_at"])
 
 
+def read_since(db: Database, source: str, moment: datetime, most: int) -> dict[str, datetime]:
+    """When each document of a source was read first, of those since `moment`; the newest `most`."""
+    sql = """SELECT name, first_read_at FROM documents
+              WHERE source_id = (SELECT id FROM sources WHERE name = ?) AND first_read_at > ?
+              ORDER BY first_read_at DESC LIMIT ?"""
+    rows = db.each(sql, (source, text_from_moment(moment), most))
+    return {row["name"]: moment_from_text(row["first_read_at"]) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document as it was read: its bytes by their hash and size; or why it could not be read."""

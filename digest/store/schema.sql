@@ -39,6 +39,7 @@ CREATE TABLE documents (
   read_at TEXT NOT NULL,
   UNIQUE (source_id, name)
 );
+CREATE INDEX documents_by_first_reading ON documents (source_id, first_read_at);
 CREATE INDEX documents_unreadable ON documents (source_id, read_at) WHERE error IS NOT NULL;
 
 -- Sources that are asked: those added by command, how each answered, and what it brought until that is

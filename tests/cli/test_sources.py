@@ -1,5 +1,6 @@
 """`digest sources`: what is read, how it answered, and what an address would bring."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_an_address_is_checked_added_read_paused_and_exported(
     assert filled.run("sources", "export", "-").stdout == file.read_text("utf-8")
     assert "seeds is a folder" in filled.run("sources", "pause", "seeds").output
     assert "there is no source 'none'" in filled.run("sources", "pause", "none").output
+
+
+def test_check_says_where_a_page_states_each_field(filled: Desk, site: Site) -> None:
+    """For who writes a recipe; nothing is stored."""
+    before = filled.files()
+    address = f"{site.root}/0.html"
+    plain = filled.run("sources", "check", address, "--allow-private", "--recipe")
+    assert re.search(r"title +(heading|JSON-LD|og:title|<title>) +\w", plain.output), plain.output
+    own = filled.run("sources", "check", address, "--allow-private", "--recipe", "title=title")
+    assert re.search(r"title +recipe +\w", own.output)
+    assert "1 item; nothing was stored" in own.output
+    [item] = filled.json("sources", "check", address, "--allow-private", "--recipe", "title=h1")
+    assert item["from"]["title"] == "recipe"
+    assert filled.files() == before
 
 
 def test_what_a_command_added_is_known_whatever_was_asked_before(filled: Desk, site: Site) -> None:

@@ -346,3 +346,53 @@ def test_a_feed_that_is_made_anew_brings_nothing_new(tmp_path: Path, net: Net) -
         for touched in range(3):
             later(room, days=touched)
         assert room.db.value("SELECT news_at FROM polls") == text_from_moment(NOW)
+
+
+@pytest.mark.parametrize("kind", ["pages", "feed"])
+def test_a_corrected_page_is_read_again(tmp_path: Path, net: Net, kind: str) -> None:
+    """For readers of an agency that corrects itself: asked by its validators, less and less, then no more."""
+    text = {"/1.html": page(1), "/2.html": page(2)}
+
+    def now(path: str) -> Route:
+        return lambda asked: conditional(text[path], "text/html")(asked)
+
+    routes: dict[str, Route] = {path: now(path) for path in text}
+    site = net.serve("127.0.4.1", routes)
+    links = "".join(f"<a href='{path}'>Border meeting of both countries</a>" for path in text)
+    items = "".join(
+        f"<item><title>Border meeting {path}</title><link>{site.root}{path}</link></item>"
+        for path in text
+    )
+    routes["/list"] = Reply(
+        f"<rss version='2.0'><channel><title>A</title>{items}</channel></rss>".encode()
+        if kind == "feed"
+        else f"<html><body><main>{links}</main></body></html>".encode(),
+        headers={"Content-Type": "text/html" if kind == "pages" else "application/rss+xml"},
+    )
+    config = CONFIG.read_text("utf-8")
+    start, end = config.index("[[sources]]"), config.index("[[themes]]")
+    table = (
+        f'[[sources]]\nname = "agency"\nkind = "{kind}"\nurl = "{site.root}/list"\nallow_private = true\n'
+        f"pause_seconds = 0.0\nevery_minutes = 30\n{'full_text = true' if kind == 'feed' else ''}\n\n"
+    )
+    settings = settings_from(config[:start] + table + config[end:], tmp_path / "config.toml")
+    with open_database(tmp_path / "digest.db", now=MADE_AT, busy_timeout_seconds=5) as db:
+        room = opened(db, settings, clock=NOW)
+        assert len(ingest(room).added) == 2
+        text["/1.html"] = page(1).replace(b"joint patrols", b"no joint patrols")
+        site.asked.clear()
+        assert later(room, minutes=40).revised == []
+        assert [one.path for one in site.asked if "html" in one.path] == []
+        assert len(later(room, minutes=80).revised) == 1
+        asked = [one for one in site.asked if "html" in one.path]
+        assert sorted(one.path for one in asked) == ["/1.html", "/2.html"]
+        assert all("If-None-Match" in one.headers for one in asked)
+        del routes["/1.html"]
+        for hours in (7, 8, 25, 26, 73, 74):
+            report = later(room, hours=hours)
+            assert (report.revised, report.unanswered) == ([], [])
+        site.asked.clear()
+        assert later(room, days=5).polled == 1
+        assert [one.path for one in site.asked if "html" in one.path] == []
+        kept = json.loads(db.value("SELECT validators FROM polls"))
+        assert [url for url in kept if "html" in url] == []

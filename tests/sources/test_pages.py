@@ -132,6 +132,60 @@ def test_forms_of_dates(words: str, day: int | None, hour: str | None) -> None:
     assert found.time == (hour and datetime.fromisoformat(hour))
 
 
+@pytest.mark.parametrize(
+    ("words", "day"),
+    [
+        ("Veröffentlicht am Donnerstag, 12. November 2026, 19:51 Uhr", 12),
+        ("Publié le 12 novembre 2026 à 9h", 12),
+        ("12 de noviembre de 2026", 12),
+        ("12 listopada 2026", 12),
+        ("November 12th, 2026 in", 12),
+        ("12.11.26", 12),
+        ("2026年11月12日", 12),
+        ("Thu Nov 12 15:28:56 CET 2026", 12),
+        ("11/12/2026", None),
+        ("12 November 2026 – 13 November 2026", None),
+        ("2026-11-12 (12 ноября 2026)", 12),
+        ("2026-11-12, updated 14 November 2026", None),
+    ],
+)
+def test_day_beside_the_heading(words: str, day: int | None) -> None:
+    """A line with little but a day, next to the heading, says when it was published, in many languages."""
+    found = read(article(body=f"<p>{words}</p>")).published.day
+    assert found == (day and date(2026, 11, day))
+    far = read(article().replace("</main>", f"<p>{words}</p></main>"))
+    labelled = "Publi" in words or "Veröff" in words
+    assert (far.published.day is not None) == labelled
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "day"),
+    [
+        ("", "<div class=submitted>Saved by anna on 12 November 2026 - 18:55</div>", 12),
+        ("", "<aside class=article-aside><i class=article-date>12.11.2026</i></aside>", 12),
+        ("", "<div class='left relative'><i class=post-date>12.11.2026</i></div>", 12),
+        ("", "<span class='post-date updated'>12.11.2026</span>", 12),
+        ("", "<span class=updated>12.11.2026</span>", None),
+        ("", "<div id=artikeldatum>online: 12.11.2026</div>", 12),
+        ("", "<div class=box><b>Today</b><i>12.11.2026</i></div>", 12),
+        ("<link rel=canonical href=/2026/11/12/a-story/>", "", 12),
+        ("<link rel=canonical href=/2026/11/>", "", None),
+        ("<link rel=canonical href=/2026/11/12/3>", "", None),
+    ],
+)
+def test_where_a_day_is(head: str, body: str, day: int | None) -> None:
+    """Names of elements that state a day; an address says under which day its site files it."""
+    assert read(article(head, body)).published.day == (day and date(2026, 11, day))
+
+
+def test_day_of_an_event_is_not_that_of_its_page() -> None:
+    """A lone day beside the heading of an event is that of the event."""
+    page = article(body="<p>12 November 2026</p>")
+    assert read(page, url="https://news.example/news/5").published.day == date(2026, 11, 12)
+    assert read(page, url="https://news.example/events/5").published.day is None
+    assert read(page.replace("<body>", "<body class=single-event>")).published.day is None
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r", "utf-16"])
 @pytest.mark.parametrize("named", ["right", "nowhere", "wrong"])
 def test_encodings(encoding: str, named: str) -> None:
@@ -197,6 +251,8 @@ def test_title_without_site(tab: str, head: str, title: str) -> None:
         ("A good title of it", "", "<h1>Our portal</h1><h3>A good title of it</h3>"),
         ("A good title of it — Portal", "<meta property='og:title' content='Our portal'>", "<h1>A good title of it</h1>"),
         ("A good title of it", "", "<h2>A good title</h2><h2>A good title of it</h2>"),
+        ("A good title of it | Our portal with a long name", "", "<h1 class=site-title>Our portal with a long name</h1><h2>A good title of it</h2>"),
+        ("Short", "<meta property='og:title' content='A good title of it'><script type='application/ld+json'>{'@type':'Article','headline':'Short'}</script>".replace("'", '"'), "<h1>A good title of it</h1>"),
         ("", "<script type='application/ld+json'>{'@type':'Article','headline':'The longest title that anybody ever saw…'}</script>".replace("'", '"'),
          "<h1>The longest title that anybody ever saw on a page</h1>"),
     ],
@@ -219,11 +275,31 @@ def test_title_where_parts_of_the_page_differ(tab: str, head: str, body: str) ->
         ("Super User", None),
         ("https://facebook.example/anna", None),
         ("Anna Berdiyeva, admin, Bob Jones", "Anna Berdiyeva, Bob Jones"),
+        ("Von Justus von Daniels", "Justus von Daniels"),
+        ("Anna Berdiyeva (www.news.example)", "Anna Berdiyeva"),
+        ("Ministry Herald, Hamburg, Germany", None),
     ],
 )
 def test_author(author: str, kept: str | None) -> None:
     """People, without their address; an account of the system is none."""
-    assert read(article(f'<meta name="author" content="{author}">')).author == kept
+    head = '<meta property="og:site_name" content="Ministry Herald">'
+    assert read(article(f'{head}<meta name="author" content="{author}">')).author == kept
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("", "<div class=meta-author>By <a href=/author/anna>Anna Berdiyeva</a> on a day</div>"),
+        (
+            '<script type="application/ld+json">{"@graph":[{"@type":"Article","author":{"@id":"#1"}},'
+            '{"@type":"Person","@id":"#1","name":"Anna Berdiyeva"}]}</script>',
+            "",
+        ),
+    ],
+)
+def test_author_elsewhere(head: str, body: str) -> None:
+    """The link of a byline, or a person whom the JSON-LD names by a reference."""
+    assert read(article(head, body)).author == "Anna Berdiyeva"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +354,10 @@ def test_copy_keeps_its_form_and_dateline() -> None:
         ("", "is empty"),
         ("%PDF-1.7", "it is a PDF"),
         ("<div>" * 5000 + "x", "nested too deeply"),
-        ("<p>" + "<b>x</b>" * 300_000, "25,000 tags"),
+        ("<p>" + "<b>x</b>" * 30_000, "25,000 tags"),
+        ("<p>" + "<b>x</b>" * 300_000, "too many tags"),
+        ("<p x='>' y\" " + " ".join(f"a{i}" for i in range(300_000)) + ">x", "many attributes"),
+        ("<p>" + "word " * 900_000, "1,000,000 characters"),
         ("x" * 6_000_000, "larger than 5 MiB"),
     ],
 )
