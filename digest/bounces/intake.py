@@ -69,7 +69,7 @@ def take_returns(
     """
     db, report, settings = newsroom.db, ReturnsReport(), newsroom.settings
     leave, sender = settings.mail.unsubscribe_address, settings.mail.from_address
-    ours = ReturnAddresses(leave, [newsroom.token_key], sender)
+    ours = ReturnAddresses(leave, newsroom.token_keys, sender)
     names: list[str] = []
 
     @cache

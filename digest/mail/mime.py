@@ -33,8 +33,8 @@ _WRAP = "=?utf-8?q??="
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """What a mail program posts to unsubscribe (RFC 8058 §3.2): a name and a value."""
 _PLACES = PLACEHOLDERS.octets()
-_PLACE = re.compile(b"(%b|%b)" % _PLACES)
-_PLACE_IN_TEXT = re.compile("({}|{})".format(*PLACEHOLDERS))
+_PLACE_IN_TEXT = re.compile(f"({'|'.join(PLACEHOLDERS)})")
+_PLACE = re.compile(_PLACE_IN_TEXT.pattern.encode("ascii"))
 _QP = [
     chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"
     for octet in range(256)

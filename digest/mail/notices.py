@@ -250,7 +250,7 @@ def notice_mail(
             raw_header("Content-Type", "text/plain; charset=utf-8"),
             raw_header("Content-Transfer-Encoding", encoded.transfer),
         ]
-        content = filled(encoded.pieces, (b"", b""))
+        content = filled(encoded.pieces, (b"", b"", b""))
     zone = settings.report_zone if kind is Kind.REPORT else settings.site.time_zone
     fields = [
         sender_fields(settings),

@@ -1,4 +1,4 @@
-"""The pages with forms for readers: unsubscribing with one click (RFC 8058).
+"""The pages with forms for readers: how they are served, and unsubscribing with one click (RFC 8058).
 
 A GET never changes anything: programs that check mail open every link. Nothing that is logged or
 answered names a token, and no answer shows a whole address, as a mail may be forwarded.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -27,7 +28,7 @@ from digest.errors import ConfigError, NotReadyError, StoreError
 from digest.feeds.pages import navigation, rendered, style_bytes
 from digest.language.wording import wording_for
 from digest.mail.mime import ONE_CLICK
-from digest.mail.tokens import LEAVE, Purpose, read_token
+from digest.mail.tokens import ANSWER, CHOOSE, JOIN, LEAVE, MINE, Purpose, read_token
 from digest.model import Recipient, RecipientStatus
 from digest.newsroom import Newsroom, make_environment
 from digest.web.app import App, Receive, Scope, Send
@@ -51,7 +52,7 @@ class ReaderForms:
     """The forms of one newsroom; `mounts` has the application of each path, below that of
     web.public_url.
 
-    The database is read by one thread of their own and written by another, so that waiting for a lock
+    `look` and `act` read and write the database, each in a thread of its own, so that waiting for a lock
     stops neither the feeds, nor the service, nor the other pages.
     """
 
@@ -59,13 +60,14 @@ class ReaderForms:
         self.newsroom = newsroom
         self.form_seconds = form_seconds
         self.prefix = urlsplit(newsroom.settings.web.public_url or "").path
-        self.mounts: dict[str, App] = {f"{self.prefix}{LEAVE}": self}
+        places = LEAVE, CHOOSE, JOIN, ANSWER, MINE
+        self.mounts: dict[str, App] = {f"{self.prefix}{one}": self for one in places}
         self._reader, self._writer = ThreadPoolExecutor(1, "forms"), ThreadPoolExecutor(1, "left")
         # It logs what strangers post.
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         self._app = Starlette(
             routes=[
-                Route(f"{LEAVE}style.css", self.style),
+                *(Route(f"{one}style.css", self.style) for one in places),
                 Route(f"{LEAVE}{{token}}", self.leave, methods=["GET", "POST"]),
             ],
             exception_handlers={
@@ -88,63 +90,74 @@ class ReaderForms:
 
     async def leave(self, request: Request) -> Response:
         """The page of a link in a mail, and the answer to its form or to a mail program's POST."""
-        found = await self._work(self._find, request.path_params["token"])
+        found = await self.look(_reader_of, request.path_params["token"])
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         reader, edition_id = found
         left = reader.status is RecipientStatus.ENDED
         if request.method == "POST":
-            await self._check_form(request)
+            name, value = ONE_CLICK
+            if value not in (await self.form(request)).getlist(name):
+                raise HTTPException(HTTPStatus.BAD_REQUEST)
             if not left:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._writer, self._end, reader.id, edition_id
-                )
+                await self.act(_end, reader.id, edition_id)
             left = True
-        return await self._page("left" if left else "ask", reader=reader)
+        return await self.page(leave_page, state="left" if left else "ask", reader=reader)
 
     async def style(self, _: Request) -> Response:
         """The stylesheet, as the feeds may be on another host."""
-        return Response(await self._work(self._rendered, style_bytes), media_type="text/css")
+        return Response(
+            await self._run(self._reader, self._rendered, style_bytes), media_type="text/css"
+        )
 
-    def _find(self, token: str) -> tuple[Recipient, int] | None:
-        with self.newsroom.open(read_only=True) as newsroom:
-            named = read_token([newsroom.token_key], token, Purpose.READER)
-            if named is None:
-                return None
-            found = list_recipients(newsroom.db, recipient_id=named.recipient_id)
-            return (found[0], named.edition_id) if found else None
+    async def look(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """What a function of the open newsroom, which may only read, and of the arguments returns."""
 
-    def _end(self, recipient_id: int, edition_id: int) -> None:
-        with self.newsroom.open() as newsroom, newsroom.db.write():
-            reason = f"the link in {edition_name(newsroom.db, edition_id) or 'a mail of ours'}"
-            end_recipient(newsroom.db, recipient_id, reason, newsroom.now())
+        def run() -> Result:
+            with self.newsroom.open(read_only=True) as newsroom:
+                return function(newsroom, *arguments)
 
-    async def _check_form(self, request: Request) -> None:
-        """Refuse a form that does not come, or does not say that the reader leaves."""
-        name, value = ONE_CLICK
+        return await self._run(self._reader, run)
+
+    async def act(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """As `look`; the function may write."""
+
+        def run() -> Result:
+            with self.newsroom.open() as newsroom:
+                return function(newsroom, *arguments)
+
+        return await self._run(self._writer, run)
+
+    async def form(self, request: Request, *, own: bool = False) -> FormData:
+        """The form of a POST; `own` refuses one that comes from another site's page.
+
+        Raises:
+            HTTPException: it does not come in time, is no form, or is not from our page.
+        """
+        if own and not _is_ours(request):
+            raise HTTPException(HTTPStatus.FORBIDDEN)
         try:
             async with asyncio.timeout(self.form_seconds):
-                form = await request.form(max_files=MOST_FIELDS, max_fields=MOST_FIELDS)
+                return await request.form(max_files=MOST_FIELDS, max_fields=MOST_FIELDS)
         except (TimeoutError, ClientDisconnect):
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
-        if value not in form.getlist(name):
-            raise HTTPException(HTTPStatus.BAD_REQUEST)
 
     async def _refuse(self, _: Request, error: HTTPException) -> Response:
         """The same bytes for each link that does not work, whatever the reason."""
         status = HTTPStatus(error.status_code)
         if status is HTTPStatus.NOT_FOUND:
-            return await self._page("no_link", status)
+            return await self.page(leave_page, status, state="no_link")
         return PlainTextResponse(f"{status} {status.phrase}\n", status, headers=error.headers)
 
     async def _busy(self, _: Request, error: Exception) -> Response:
         log.error("a form was not saved: %s", error)
-        return await self._page("busy", HTTPStatus.SERVICE_UNAVAILABLE, RETRY)
+        return await self.page(leave_page, HTTPStatus.SERVICE_UNAVAILABLE, RETRY, state="busy")
 
-    async def _page(
-        self, state: str, status: int = 200, headers: Any = None, **facts: Any
+    async def page(
+        self, make: Callable[..., bytes], status: int = 200, headers: Any = None, **facts: Any
     ) -> Response:
-        page = await self._work(self._rendered, partial(leave_page, state=state, **facts))
+        """The answer with the page that `make` makes of a template environment, settings and facts."""
+        page = await self._run(self._reader, self._rendered, partial(make, **facts))
         return HTMLResponse(page, status, headers)
 
     def _rendered(self, make: Callable[["Environment", Settings], bytes]) -> bytes:
@@ -156,9 +169,34 @@ class ReaderForms:
             log.error("a form is shown without web.templates: %s", e)
             return make(make_environment(), settings)
 
-    async def _work(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, function, *arguments)
+    @staticmethod
+    async def _run(
+        pool: ThreadPoolExecutor, function: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether a browser says that the form is on a page of this site, or says nothing of where it is."""
+    if (site := request.headers.get("sec-fetch-site")) is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _reader_of(newsroom: Newsroom, token: str) -> tuple[Recipient, int] | None:
+    """The recipient whom a link to leave names, and the edition that it is in."""
+    named = read_token(newsroom.token_keys, token, Purpose.READER)
+    if named is None:
+        return None
+    found = list_recipients(newsroom.db, recipient_id=named.recipient_id)
+    return (found[0], named.edition_id) if found else None
+
+
+def _end(newsroom: Newsroom, recipient_id: int, edition_id: int) -> None:
+    reason = f"the link in {edition_name(newsroom.db, edition_id) or 'a mail of ours'}"
+    with newsroom.db.write():
+        end_recipient(newsroom.db, recipient_id, reason, newsroom.now())
 
 
 def leave_page(
