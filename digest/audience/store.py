@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from digest.audience.suppressions import SOFT_LAPSES
 from digest.errors import NotFoundError, RecipientError
@@ -291,3 +292,29 @@ def save_providers(
                 SET provider = excluded.provider, looked_up_at = excluded.looked_up_at"""
     times = (text_from_moment(now), text_from_moment(soon))
     db.run_many(sql, [(one, found.get(one, one), times[one not in found]) for one in asked])
+
+
+def note_event(
+    db: Database,
+    recipient_id: int,
+    act: str,
+    made_by: str,
+    moment: datetime,
+    network: str | None = None,
+    words: str | None = None,
+    changed: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Store what was decided about a subscription: an `act` such as joined, chose or left, `made_by` a
+    form, a link, an import or a person, from a shortened `network`, by which `words`. Call inside a write.
+    """
+    row = {"recipient_id": recipient_id, "made_at": text_from_moment(moment), "act": act}
+    row |= {"made_by": made_by, "network": network, "words": words}
+    db.insert("recipient_events", row | {"changed": json.dumps(dict(changed), ensure_ascii=False)})
+
+
+def events_of(db: Database, recipient_id: int) -> list[Row]:
+    """What was decided about a subscription, the oldest first; `changed` has the values before and after
+    by name."""
+    sql = """SELECT made_at, act, made_by, network, words, changed FROM recipient_events
+              WHERE recipient_id = ? ORDER BY id"""
+    return [row | {"changed": json.loads(row["changed"])} for row in db.each(sql, (recipient_id,))]
