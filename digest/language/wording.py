@@ -30,7 +30,7 @@ class Wording:
 
     `articles`, `more_subject` and `more_theme` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
-    `leaving` for each state of the page.
+    `leaving` and `joining` for the pages of forms, `letters` for the mails that answer them.
     """
 
     language: str
@@ -93,6 +93,8 @@ class Wording:
     change: str
     leave: str
     leaving: Mapping[str, str]
+    joining: Mapping[str, str]
+    letters: Mapping[str, str]
 
     def day(self, day: date, pattern: str = "d MMMM y") -> str:
         """4 April 2023, 4 апреля 2023, or in another pattern of Babel; with no-break spaces."""
