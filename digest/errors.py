@@ -61,6 +61,10 @@ class RecipientError(DigestError):
     """A recipient cannot have this address, language or theme."""
 
 
+class LimitError(DigestError):
+    """Too many forms came from one network within an hour."""
+
+
 class ExpectationError(DigestError):
     """What would be sent is not what the operator saw in the dry run; nothing was sent."""
 

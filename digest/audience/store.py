@@ -318,3 +318,69 @@ def events_of(db: Database, recipient_id: int) -> list[Row]:
     sql = """SELECT made_at, act, made_by, network, words, changed FROM recipient_events
               WHERE recipient_id = ? ORDER BY id"""
     return [row | {"changed": json.loads(row["changed"])} for row in db.each(sql, (recipient_id,))]
+
+
+# What people ask by forms (audience.signup).
+
+
+def asked_before(db: Database, request_id: int, key: str, network: str, now: datetime) -> Row:
+    """All that decides about a form, by one statement, so that it takes the same time for any address.
+
+    How many forms came `of_network` and `in_all` within an hour, for this address (`of_address`) and in
+    all (`of_day`) within a day, and how many of those failed; whether the id is `taken`; the `cause` of a
+    suppression; id, address, language and status of the recipient with this address, None where there is
+    none.
+    """
+    sql = """
+    SELECT (SELECT count(*) FROM requests WHERE network = :network AND asked_at > :hour) AS of_network,
+           (SELECT count(*) FROM requests WHERE asked_at > :hour) AS in_all,
+           (SELECT count(*) FROM requests WHERE address_key = :key AND asked_at > :day) AS of_address,
+           (SELECT count(*) FROM requests WHERE asked_at > :day) AS of_day,
+           (SELECT count(*) FROM requests WHERE bounced_at > :day) AS failed,
+           (SELECT count(*) FROM requests WHERE id = :request) AS taken,
+           (SELECT cause FROM suppressions
+             WHERE address_key = :key AND (cause != 'soft' OR since > :lapsed)) AS cause,
+           r.id, r.address, r.language, r.status
+      FROM (SELECT 1) LEFT JOIN recipients AS r ON r.address_key = :key"""
+    given = {"request": request_id, "key": key, "network": network}
+    times = {"hour": now - timedelta(hours=1), "day": now - timedelta(days=1)}
+    times["lapsed"] = now - SOFT_LAPSES
+    return db.row(sql, given | {one: text_from_moment(at) for one, at in times.items()}) or {}
+
+
+def request_by_id(db: Database, request_id: int, after: datetime) -> Row | None:
+    """What was asked or answered `after` then, with `wish` read."""
+    sql = "SELECT * FROM requests WHERE id = ? AND coalesce(answered_at, asked_at) > ?"
+    row = db.row(sql, (request_id, text_from_moment(after)))
+    return row and row | {"wish": json.loads(row["wish"])}
+
+
+def note_answer(db: Database, request_id: int, recipient_id: int, now: datetime) -> None:
+    """Call inside a write."""
+    sql = "UPDATE requests SET answered_at = ?, recipient_id = ? WHERE id = ?"
+    db.run(sql, (text_from_moment(now), recipient_id, request_id))
+
+
+def note_bounce(db: Database, request_id: int, now: datetime) -> None:
+    """The mail with the link came back. Call inside a write."""
+    sql = "UPDATE requests SET bounced_at = ? WHERE id = ? AND bounced_at IS NULL"
+    db.run(sql, (text_from_moment(now), request_id))
+
+
+def settle_links(db: Database, now: datetime) -> None:
+    """Note of each mail with a link that a server refused it, and delete the bytes of what is over. Call
+    inside a write."""
+    sql = """UPDATE requests SET bounced_at = ? WHERE bounced_at IS NULL AND id IN (
+               SELECT substr(name, 6) FROM notices
+                WHERE kind = 'link' AND name LIKE 'link.%' AND status = 'failed' AND server IS NOT NULL)"""
+    db.run(sql, (text_from_moment(now),))
+    db.run("""UPDATE notices SET body = x'' WHERE kind = 'link' AND status IN ('sent', 'failed')
+                 AND body != x''""")
+
+
+def delete_requests(db: Database, before: datetime) -> int:
+    """Delete what was neither asked nor answered since then, and the mails; how many. Call inside a
+    write."""
+    at = text_from_moment(before)
+    db.run("DELETE FROM notices WHERE kind = 'link' AND dated_at <= ?", (at,))
+    return db.run("DELETE FROM requests WHERE coalesce(answered_at, asked_at) <= ?", (at,))

@@ -94,6 +94,7 @@ class Kind(StrEnum):
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)
+FOR_READERS = (Kind.LINK, Kind.ALERT, Kind.CORRECTION)
 
 
 @dataclass(frozen=True, slots=True)
