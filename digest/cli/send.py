@@ -460,6 +460,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Send new and queued editions; --dry-run only shows them."""
+    from digest.audience.signup import send_links
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
     from digest.editions.compose import Expected, find_digest, hold_overdue
@@ -523,6 +524,7 @@ def send(
                 newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
             )
         with newsroom.open() as newsroom:
+            send_links(newsroom)
             if has_open(newsroom.db, (Kind.QUESTION,)):
                 with sending(newsroom) as sole:
                     send_questions(sole)
@@ -554,6 +556,7 @@ def send(
                 portion=Portion(limit, only),
                 notify=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
+        send_links(newsroom)
         waits = what_waits(newsroom, config)
     held = any(one.fault is not None or one.brakes for one in reports)
     if as_json:

@@ -6,7 +6,7 @@ answered names a token, and no answer shows a whole address, as a mail may be fo
 
 import asyncio
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -50,14 +50,20 @@ RETRY = {"Retry-After": "60"}
 
 class ReaderForms:
     """The forms of one newsroom; `mounts` has the application of each path, below that of
-    web.public_url.
+    web.public_url. `parts` have their own pages; `wake` is called where mail waits that a form asked for.
 
     `look` and `act` read and write the database, each in a thread of its own, so that waiting for a lock
     stops neither the feeds, nor the service, nor the other pages.
     """
 
-    def __init__(self, newsroom: Newsroom, form_seconds: float = FORM_SECONDS) -> None:
-        self.newsroom = newsroom
+    def __init__(
+        self,
+        newsroom: Newsroom,
+        form_seconds: float = FORM_SECONDS,
+        parts: Sequence[Callable[["ReaderForms"], Sequence[Route]]] = (),
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.newsroom, self.wake = newsroom, wake
         self.form_seconds = form_seconds
         self.prefix = urlsplit(newsroom.settings.web.public_url or "").path
         places = LEAVE, CHOOSE, JOIN, ANSWER, MINE
@@ -69,6 +75,7 @@ class ReaderForms:
             routes=[
                 *(Route(f"{one}style.css", self.style) for one in places),
                 Route(f"{LEAVE}{{token}}", self.leave, methods=["GET", "POST"]),
+                *(route for part in parts for route in part(self)),
             ],
             exception_handlers={
                 HTTPException: self._refuse,  # type: ignore[dict-item] # gets only this kind
@@ -128,17 +135,20 @@ class ReaderForms:
 
         return await self._run(self._writer, run)
 
-    async def form(self, request: Request, *, own: bool = False) -> FormData:
-        """The form of a POST; `own` refuses one that comes from another site's page.
+    async def form(
+        self, request: Request, *, own: bool = False, most: int = MOST_FIELDS
+    ) -> FormData:
+        """The form of a POST, of at most so many fields; `own` refuses one that comes from another site's
+        page.
 
         Raises:
             HTTPException: it does not come in time, is no form, or is not from our page.
         """
-        if own and not _is_ours(request):
+        if own and not is_ours(request):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         try:
             async with asyncio.timeout(self.form_seconds):
-                return await request.form(max_files=MOST_FIELDS, max_fields=MOST_FIELDS)
+                return await request.form(max_files=most, max_fields=most)
         except (TimeoutError, ClientDisconnect):
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
 
@@ -176,7 +186,7 @@ class ReaderForms:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
 
-def _is_ours(request: Request) -> bool:
+def is_ours(request: Request) -> bool:
     """Whether a browser says that the form is on a page of this site, or says nothing of where it is."""
     if (site := request.headers.get("sec-fetch-site")) is not None:
         return site in ("same-origin", "none")
