@@ -294,6 +294,18 @@ def save_providers(
     db.run_many(sql, [(one, found.get(one, one), times[one not in found]) for one in asked])
 
 
+def end_recipient(
+    db: Database, recipient_id: int, reason: str, moment: datetime, made_by: str = "mail"
+) -> bool:
+    """End a subscription, with the reason, and note by what; the row stays. False if it ended earlier."""
+    sql = """UPDATE recipients SET status = 'ended', ended_at = ?, ended_reason = ?
+              WHERE id = ? AND status != 'ended'"""
+    ended = bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
+    if ended:
+        note_event(db, recipient_id, "left", made_by, moment, words=reason)
+    return ended
+
+
 def note_event(
     db: Database,
     recipient_id: int,
@@ -318,3 +330,10 @@ def events_of(db: Database, recipient_id: int) -> list[Row]:
     sql = """SELECT made_at, act, made_by, network, words, changed FROM recipient_events
               WHERE recipient_id = ? ORDER BY id"""
     return [row | {"changed": json.loads(row["changed"])} for row in db.each(sql, (recipient_id,))]
+
+
+def note_imports(db: Database, first: int, count: int, moment: datetime) -> None:
+    """As `note_event` that each of these new recipients joined by an import. Call inside a write."""
+    sql = """INSERT INTO recipient_events (recipient_id, made_at, act, made_by)
+             SELECT id, ?, 'joined', 'import' FROM recipients WHERE id >= ? AND id < ?"""
+    db.run(sql, (text_from_moment(moment), first, first + count))

@@ -87,13 +87,6 @@ def suppression_of(db: Database, address: str) -> Row | None:
     return db.row("SELECT * FROM suppressions WHERE address_key = ?", (address_key(address),))
 
 
-def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime) -> bool:
-    """End a subscription, with the reason; the row stays. False if it ended earlier."""
-    sql = """UPDATE recipients SET status = 'ended', ended_at = ?, ended_reason = ?
-              WHERE id = ? AND status != 'ended'"""
-    return bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
-
-
 def address_of(db: Database, recipient_id: int, edition_id: int | None = None) -> str | None:
     """The address of a recipient, or the one that they had when that edition was sent to them."""
     sql = """SELECT coalesce((SELECT f.address_key FROM former_addresses AS f
