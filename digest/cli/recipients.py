@@ -260,6 +260,38 @@ def end(address: str) -> None:
     )
 
 
+@recipients.command()
+@click.argument("address")
+@click.option("--dry-run", is_flag=True, default=False, help="Say what would be deleted.")
+@json_option
+def forget(address: str, dry_run: bool, as_json: bool) -> None:
+    """Delete whatever names a recipient, for good.
+
+    The counts of editions stay, and of the address a hash, so that no list brings it back. Backups have
+    it until they are deleted.
+    """
+    from digest.audience.preferences import forget as run
+    from digest.audience.store import recipient_by_address
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        done = run(newsroom, recipient_by_address(newsroom.db, address), dry_run=dry_run)
+    counts = ", ".join(f"{table} {count:,}" for table, count in done.gone.items())
+    store = newsroom.settings.store
+    if not dry_run and not done.cleaned:
+        warn(
+            "Deleted bytes are still in the database's file, as others read it. Next: digest prune."
+        )
+    show(
+        as_json,
+        {"id": done.recipient_id, "dry_run": dry_run, "gone": done.gone, "cleaned": done.cleaned},
+        f"{'Would forget' if dry_run else 'Forgot'} recipient {done.recipient_id}: {counts}. Backups "
+        f"in {store.backups} name them until the last of {store.keep_backups} is replaced; delete "
+        f"{store.path.stem}-before-*.db and mail in the outbox yourself. "
+        f"Next: digest {'recipients forget ' + address if dry_run else 'backup'}.",
+    )
+
+
 def _as_data(one: "Recipient") -> dict[str, Any]:
     return {
         "id": one.id,
