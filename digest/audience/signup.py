@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 from digest.audience import store
-from digest.audience.recipients import EVERYTHING, change, changes, check_choice, keep, mailable
-from digest.audience.suppressions import address_of, suppression_of, unsuppress
+from digest.audience.recipients import EVERYTHING, By, change, check_choice, keep, mailable
+from digest.audience.suppressions import FORGOTTEN, address_of, suppression_of, unsuppress
 from digest.config.settings import Settings
 from digest.errors import LimitError, NotFoundError, RecipientError
 from digest.language.addresses import address_key, check_address, mixes_scripts
@@ -36,7 +36,7 @@ LAPSES = timedelta(hours=48)
 FAILING_LEAST, FAILING_SHARE = 10, 0.2
 SLOWED = 10
 """Where so many, and this share, of a day's mails with a link fail, an hour has only a tenth of them."""
-LIFTED = ("hard", "soft")
+LIFTED = ("hard", "soft", FORGOTTEN)
 """Causes of suppressions that end when somebody confirms by a mail to that address."""
 LONGEST_ADDRESS = 320
 
@@ -105,19 +105,22 @@ def ask(
     key = address_key(address)
     request_id = int.from_bytes(newsroom.random_bytes()[:4], "big")
     known = store.asked_before(db, request_id, key, network, now)
+    cause = (suppression_of(db, address) or {}).get("cause")
     if known["of_network"] >= limits.forms_per_network or known["taken"]:
         raise LimitError("Too many forms came from this network within an hour.")
     failing = known["failed"] >= max(FAILING_LEAST, FAILING_SHARE * known["of_day"])
     if known["in_all"] >= max(1, limits.mails_per_hour // (SLOWED if failing else 1)):
         return address
     silent = None
-    if known["cause"] not in (None, *LIFTED):
+    if cause not in (None, *LIFTED):
         silent = "the address is suppressed"
     elif kind != "link" and key.rpartition("@")[2] in limits.refused_domains:
         silent = "the domain is refused"
     elif known["of_address"] >= limits.mails_per_address:
         silent = "too many for one address"
-    notice = _answering(newsroom, kind, request_id, known, address, language, recipient_id or 0)
+    notice = _answering(
+        newsroom, kind, request_id, known | {"cause": cause}, address, language, recipient_id or 0
+    )
     row = {"id": request_id, "kind": kind, "address": address, "address_key": key}
     row |= {"recipient_id": recipient_id, "network": network, "asked_at": text_from_moment(now)}
     row["wish"] = json.dumps({**wish, "language": language}, ensure_ascii=False)
@@ -202,33 +205,27 @@ def _do(db: Database, settings: Settings, row: Row, network: str, now: datetime)
     suppression = suppression_of(db, address)
     if suppression is not None and suppression["cause"] not in LIFTED:
         raise RecipientError("the address is suppressed")
-    if row["kind"] == "move":
-        was = address_of(db, row["recipient_id"]) or ""
-        before, after = change(db, settings, now, was, {}, new_address=address)
-        act = "moved"
-    elif row["kind"] == "link":
-        [before] = [after] = store.list_recipients(
-            db, recipient_id=store.recipient_by_address(db, address)
-        )
-        act = "confirmed"
-    else:
-        # config.toml may have changed since.
-        offered = {
-            "languages": settings.site.languages,
-            "themes": (*settings.theme_keys, OTHER, EVERYTHING),
-            "digests": tuple(one.name for one in settings.digests),
-        }
-        given = {what: [one for one in wish[what] if one in offered[what]] for what in offered}
-        known, after = keep(db, settings, now, address, given, resubscribe=True)
-        act = "joined"
-        if known is not None:
-            act = "returned" if known.status is RecipientStatus.ENDED else "chose"
-            store.update_recipient(db, after.id, after.address, None, now)
-        before = known or after
     if suppression is not None:
         unsuppress(db, [address])
-    changed = changes(before, after, settings.site.time_zone)
-    store.note_event(db, after.id, act, "form", now, network, wish.get("words"), changed)
+    by = By("form", network, wish.get("words"))
+    if row["kind"] == "move":
+        was = address_of(db, row["recipient_id"]) or ""
+        _, after = change(db, settings, now, was, {}, new_address=address, by=by)
+        return after.id
+    if row["kind"] == "link":
+        recipient_id = store.recipient_by_address(db, address)
+        store.note_event(db, recipient_id, "confirmed", by.name, now, network)
+        return recipient_id
+    # config.toml may have changed since.
+    offered = {
+        "languages": settings.site.languages,
+        "themes": (*settings.theme_keys, OTHER, EVERYTHING),
+        "digests": tuple(one.name for one in settings.digests),
+    }
+    given = {what: [one for one in wish[what] if one in offered[what]] for what in offered}
+    _, after = keep(db, settings, now, address, given, resubscribe=True, by=by)
+    if after.paused_until is not None:  # that of an earlier time
+        store.update_recipient(db, after.id, after.address, None, now)
     return after.id
 
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from digest.audience.evidence import DAY, Evidence, take_evidence, was_queued
-from digest.audience.store import find_recipient, list_recipients, note_bounce
-from digest.audience.suppressions import address_of
+from digest.audience.store import NOBODY, find_recipient, list_recipients, note_bounce
+from digest.audience.suppressions import address_of, is_forgotten
 from digest.bounces.reports import (
     LARGEST_READ,
     FoundBy,
@@ -124,6 +124,9 @@ def _take(
                 f"{because}, but about {other}, who got it from this address",
             )
     proven = returned.found_by in _PROVEN
+    nobody = recipient_id is not None and f"{address_of(db, recipient_id)}".endswith(NOBODY)
+    # It comes late: nothing of it that could name them is stored again.
+    forgotten = nobody or any(is_forgotten(db, one) for one in returned.addresses)
     done = take_evidence(
         db,
         Evidence(
@@ -134,9 +137,9 @@ def _take(
             recipient_id=recipient_id,
             edition_id=edition_id,
             status=returned.status,
-            diagnostic=returned.diagnostic,
+            diagnostic="" if forgotten else returned.diagnostic,
             because=because,
-            raw=raw,
+            raw=b"" if forgotten else raw,
         ),
         moment,
     )

@@ -20,8 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from digest.audience.store import list_recipients
-from digest.audience.suppressions import end_recipient
+from digest.audience.store import end_recipient, list_recipients
 from digest.config.settings import Settings
 from digest.editions.store import edition_name
 from digest.errors import ConfigError, NotReadyError, StoreError
