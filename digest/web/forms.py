@@ -156,7 +156,7 @@ class ReaderForms:
             raise HTTPException(HTTPStatus.FORBIDDEN)
         try:
             async with asyncio.timeout(self.form_seconds):
-                return await request.form(max_files=most, max_fields=most)
+                return await request.form(max_files=0, max_fields=most)
         except (TimeoutError, ClientDisconnect):
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
 
