@@ -145,9 +145,10 @@ def _answering(
     settings, key = newsroom.settings, newsroom.token_key
     public = settings.web.public_url or ""
     active = known["status"] == RecipientStatus.ACTIVE
-    if active and known["cause"] is None:
+    if known["status"] and known["cause"] is None and (active or kind == "link"):
         letter = "link" if kind == "link" else "here"
-        url = change_url(settings, token_for(key, 0, known["id"], Purpose.CHOICE))
+        # The request tells a link that was asked for from one that was passed on with a mail.
+        url = change_url(settings, token_for(key, request_id, known["id"], Purpose.CHOICE))
     elif kind == "link" and not active:
         letter, url = "none", f"{public}{JOIN}"
     else:

@@ -522,3 +522,27 @@ def delete_requests(db: Database, before: datetime) -> int:
     at = text_from_moment(before)
     db.run("DELETE FROM notices WHERE kind = 'link' AND dated_at <= ?", (at,))
     return db.run("DELETE FROM requests WHERE coalesce(answered_at, asked_at) <= ?", (at,))
+
+
+def is_fresh_link(db: Database, request_id: int, recipient_id: int, since: datetime) -> bool:
+    """Whether this recipient asked since then for the link that names the request."""
+    sql = """SELECT 1 FROM requests JOIN recipients USING (address_key)
+              WHERE requests.id = ? AND kind = 'link' AND recipients.id = ? AND asked_at > ?"""
+    return db.value(sql, (request_id, recipient_id, text_from_moment(since))) is not None
+
+
+def sent_to(db: Database, recipient_id: int, limit: int) -> list[Row]:
+    """The last deliveries to a recipient, the newest first: digest, number, status, subject and moment."""
+    from digest.mail.mime import SegmentMail
+
+    sql = """SELECT digest, number, deliveries.status, mail,
+                    coalesce(settled_at, handed_at, composed_at) AS moment FROM deliveries
+               JOIN editions ON editions.id = deliveries.edition_id
+               JOIN segments ON segments.id = segment_id
+              WHERE recipient_id = ? ORDER BY deliveries.edition_id DESC LIMIT ?"""
+    rows = db.rows(sql, (recipient_id, limit))
+    return [
+        row | {"subject": SegmentMail.from_bytes(mail).subject if mail else ""}
+        for row in rows
+        for mail in [row.pop("mail")]
+    ]

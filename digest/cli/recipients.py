@@ -292,6 +292,22 @@ def forget(address: str, dry_run: bool, as_json: bool) -> None:
     )
 
 
+@recipients.command("new-key")
+def new_key() -> None:
+    """Make the links of new mails with a new key. The links of all earlier mails keep working."""
+    from digest.store.owner import add_token_key, token_keys
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        with newsroom.db.write():
+            add_token_key(newsroom.db, newsroom.random_bytes())
+        count = len(token_keys(newsroom.db))
+    click.echo(
+        "New links have a new key, and those of earlier mails keep working: the database has "
+        f"{counted(count, 'key')}. Next: digest backup."
+    )
+
+
 def _as_data(one: "Recipient") -> dict[str, Any]:
     return {
         "id": one.id,

@@ -31,6 +31,7 @@ class Wording:
     `articles`, `more_subject` and `more_theme` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
     `leaving` and `joining` for the pages of forms, `letters` for the mails that answer them.
+    `leaving` for each state of the page, `choosing` for each part of the page of a choice.
     """
 
     language: str
@@ -95,6 +96,7 @@ class Wording:
     leaving: Mapping[str, str]
     joining: Mapping[str, str]
     letters: Mapping[str, str]
+    choosing: Mapping[str, str]
 
     def day(self, day: date, pattern: str = "d MMMM y") -> str:
         """4 April 2023, 4 апреля 2023, or in another pattern of Babel; with no-break spaces."""

@@ -26,6 +26,7 @@ from digest.store.database import (
 from digest.store.files import new_file, open_private, sync_file
 from digest.store.owner import HOME, TOKEN_KEY, deactivate, give_to_owner, sole_sender
 
+QUICK_BYTES = 100_000_000
 UNCLEAN = "unclean"
 """The row of meta that says that bytes of what was deleted may still be in the file."""
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -458,6 +459,12 @@ def mark_unclean(db: Database) -> None:
 def is_unclean(db: Database) -> bool:
     """Whether the file may still have bytes of what was deleted for good."""
     return db.value("SELECT 1 FROM meta WHERE key = ?", (UNCLEAN,)) is not None
+
+
+def is_small(db: Database) -> bool:
+    """Whether the file is written anew in about a second."""
+    size = int(db.value("PRAGMA page_count")) * int(db.value("PRAGMA page_size"))
+    return size < QUICK_BYTES
 
 
 def clean(db: Database) -> bool:

@@ -13,7 +13,6 @@ from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -24,8 +23,7 @@ from starlette.routing import Route
 from digest.audience.recipients import EVERYTHING
 from digest.audience.signup import LAPSES, LONGEST_ADDRESS, FormError, answer, ask, check_form
 from digest.audience.store import request_by_id
-from digest.config.settings import DigestConfig, Settings
-from digest.editions.schedule import boundary_after
+from digest.config.settings import Settings
 from digest.errors import LimitError
 from digest.feeds.pages import navigation, rendered
 from digest.language.text import foreign
@@ -33,7 +31,7 @@ from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import ANSWER, JOIN, Purpose, read_token, token_for
 from digest.newsroom import Newsroom
 from digest.store.database import Row
-from digest.web.forms import MOST_FIELDS, ReaderForms
+from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, title_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,17 +87,6 @@ def spoken(request: Request, settings: Settings) -> Wording:
     codes = [one.strip().partition("-")[0].lower() for one in wanted]
     languages = settings.site.languages
     return wording_for(next((code for code in codes if code in languages), languages[0]), languages)
-
-
-def how_often(settings: Settings, digest: DigestConfig, wording: Wording, now: datetime) -> str:
-    """How often a digest comes, in words, and when next: every week · next on 7 December 2026."""
-    rule, zone = settings.digest_rule(digest), settings.digest_zone(digest)
-    first = boundary_after(rule, zone, now)
-    later = boundary_after(rule, zone, first)
-    days = round((later - first) / timedelta(days=1))
-    often = wording.joining.get(f"every_{30 if 27 < days < 32 else days}")
-    day = wording.day(first.astimezone(ZoneInfo(zone)).date())
-    return " · ".join(filter(None, (often, wording.joining["next"].format(day=day))))
 
 
 async def asked(forms: ReaderForms, request: Request, kind: str, address: str, **more: Any) -> str:
@@ -256,7 +243,7 @@ def join_page(
         digests = [
             Option(
                 one.name,
-                _title(one, wording.language),
+                title_of(one, wording.language),
                 one.name in (chosen["digest"] or [settings.digests[0].name]),
                 how_often(settings, one, wording, now),
             )
@@ -324,15 +311,11 @@ def _chosen(settings: Settings, wording: Wording, wish: Mapping[str, Any]) -> li
     return [
         (
             wording.joining["digests"],
-            ", ".join(_title(one, language) for one in titles if one.name in wish["digests"]),
+            ", ".join(title_of(one, language) for one in titles if one.name in wish["digests"]),
         ),
         (wording.themes, wording.joining["all_themes"] if every else ", ".join(names)),
         (wording.languages, ", ".join(OWN_NAMES[one] for one in wish["languages"])),
     ]
-
-
-def _title(digest: DigestConfig, language: str) -> str:
-    return digest.title.get(language) or next(iter(digest.title.values()))
 
 
 def _page(
