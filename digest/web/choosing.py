@@ -277,18 +277,24 @@ def choice_page(
     said: str,
     named: Mapping[str, str],
 ) -> bytes:
+    from babel.lists import format_list
+
     reader, site = holder.reader, settings.site
     wording = wording_for(reader.choice.language, site.languages)
     words, zone = wording.choosing, ZoneInfo(site.time_zone)
     language = wording.language if wording.language in site.languages else None
     root = f"{settings.feeds_url}/"
-    themes = [one.title(wording.language) for one in _wanted(settings, reader)]
+    themes = [
+        one.title(wording.language)
+        for key, one in settings.theme_names.items()
+        if not reader.choice.themes or key in reader.choice.themes
+    ]
     facts = {
         "address": masked(reader.address),
         "site": site.title,
         "contact": site.contact,
         "days": settings.store.keep_backups,
-        "themes": ", ".join(themes) or wording.all_news,
+        "themes": format_list(themes, locale=wording.locale),
     }
 
     def day(moment: datetime) -> str:
@@ -366,10 +372,6 @@ def choice_page(
 
 
 _FEEDS = {"feed.atom": "Atom", "feed.rss": "RSS", "feed.json": "JSON Feed"}
-
-
-def _wanted(settings: Settings, reader: Recipient) -> list[Any]:
-    return [one for key, one in settings.theme_names.items() if key in reader.choice.themes]
 
 
 def _tally(wording: Wording, weeks: Sequence[int]) -> str:

@@ -95,7 +95,7 @@ def test_a_choice_is_saved_and_said(site: Site) -> None:
     assert (now.choice.languages, now.digests) == (("ru",), ("monthly",))
     assert f"{now.paused_until:%Y-%m-%d %H:%M}" == "2026-12-20 19:00"
     page = site.ask(f"{CHOICE}?said=saved").body.decode()
-    assert "Сохранено. В следующем выпуске: Наркотики, Молодёжь." in page
+    assert "Сохранено. В следующем выпуске: Наркотики и Молодёжь." in page
     event = events_of(site.office.db, 1)[-1]
     assert (event["act"], event["made_by"], event["network"]) == ("paused", "link", "127.0.0.0/24")
     assert {"themes", "languages", "digests", "paused until"} <= event["changed"].keys()
