@@ -48,7 +48,7 @@ def letter_mail(
     url: str | None = None,
 ) -> RenderedMail:
     """The letter of a kind, which is the key of its texts in [letters] of the wording: KIND_title, KIND,
-    and KIND_link for the words of the link to `url`, if it has one."""
+    KIND_link for the words of the link to `url`, if it has one, and KIND_why if it comes for another reason."""
     words = wording.letters
     facts = {"site": settings.site.title, "contact": settings.site.contact}
     title = words[f"{kind}_title"].format(**facts)
@@ -58,12 +58,12 @@ def letter_mail(
         newsroom=settings.site.title,
         postal_address=settings.site.postal_address,
         contact=settings.site.contact,
-        title=title,
+        title=title[:1].upper() + title[1:],
         window=wording.day(moment.astimezone(ZoneInfo(settings.site.time_zone)).date()),
         preheader=text.partition("\n")[0],
         paragraphs=tuple(filter(None, text.split("\n"))),
         link=None if url is None else (words[f"{kind}_link"], url),
-        why=words["why"].format(**facts),
+        why=words.get(f"{kind}_why", words["why"]).format(**facts),
     )
     html, text = render_parts(settings, environment, "letter", letter)
     subject = words["subject"].format(title=title, **facts)

@@ -111,7 +111,7 @@ class ReaderForms:
         rarer = rarer_than(self.newsroom, reader) if state == "ask" else None
         if request.method == "POST":
             form, (name, value) = await self.form(request), ONE_CLICK
-            if rarer and form.get("rarer") == rarer[0] and is_ours(request):
+            if rarer and form.get("rarer") == rarer[0] and self.is_ours(request):
                 await self.act(_choose_rarer, reader, rarer[0])
                 return await self.page(leave_page, state="rarer", reader=reader, rarer=rarer)
             if value not in form.getlist(name):
@@ -147,6 +147,15 @@ class ReaderForms:
 
         return await self._run(self._writer, run)
 
+    def is_ours(self, request: Request) -> bool:
+        """Whether a browser says that the form is on a page of this site, or says nothing of where it is;
+        behind a proxy the host may be this machine's."""
+        if (site := request.headers.get("sec-fetch-site")) is not None:
+            return site in ("same-origin", "none")
+        origin = request.headers.get("origin")
+        public = urlsplit(self.newsroom.settings.web.public_url or "").netloc
+        return origin is None or urlsplit(origin).netloc in (request.headers.get("host"), public)
+
     async def form(
         self, request: Request, *, own: bool = False, most: int = MOST_FIELDS
     ) -> FormData:
@@ -156,11 +165,11 @@ class ReaderForms:
         Raises:
             HTTPException: it does not come in time, is no form, or is not from our page.
         """
-        if own and not is_ours(request):
+        if own and not self.is_ours(request):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         try:
             async with asyncio.timeout(self.form_seconds):
-                return await request.form(max_files=most, max_fields=most)
+                return await request.form(max_files=0, max_fields=most)
         except (TimeoutError, ClientDisconnect):
             raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
 
@@ -196,14 +205,6 @@ class ReaderForms:
         pool: ThreadPoolExecutor, function: Callable[..., Result], *arguments: Any
     ) -> Result:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
-
-
-def is_ours(request: Request) -> bool:
-    """Whether a browser says that the form is on a page of this site, or says nothing of where it is."""
-    if (site := request.headers.get("sec-fetch-site")) is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def _reader_of(newsroom: Newsroom, token: str) -> tuple[Recipient, int] | None:
@@ -306,7 +307,9 @@ HEADERS = [
     *(
         (name, value.replace(b"form-action 'none'", b"form-action 'self'"))
         for name, value in SECURITY
+        if name != b"referrer-policy"
     ),
+    (b"referrer-policy", b"same-origin"),  # else a browser does not say that a form is ours
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-robots-tag", b"noindex"),

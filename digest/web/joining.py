@@ -31,7 +31,7 @@ from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import ANSWER, JOIN, Purpose, read_token, token_for
 from digest.newsroom import Newsroom
 from digest.store.database import Row
-from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, is_ours, title_of
+from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, title_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -134,7 +134,9 @@ class Joining:
             if _text(form, TRAP):
                 return await show(sent=typed)
             said = words["check"]
-            if is_ours(request) and await self.forms.look(is_timely, _text(form, "form")):
+            if self.forms.is_ours(request) and await self.forms.look(
+                is_timely, _text(form, "form")
+            ):
                 try:
                     more: dict[str, Any] = {"language": wording.language}
                     if kind == "join":

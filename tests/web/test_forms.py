@@ -208,7 +208,7 @@ def test_a_page_stays_between_reader_and_newsroom(site: Site) -> None:
     """No cache, search engine, frame or other site gets the address."""
     for answer in (site.ask(), site.ask("/leave/x"), site.ask(method="PUT")):
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["x-robots-tag"] == "noindex"
         policy = answer.headers["content-security-policy"].split("; ")
         assert {"default-src 'none'", "form-action 'self'", "frame-ancestors 'none'"} <= {*policy}
