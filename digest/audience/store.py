@@ -298,8 +298,8 @@ def save_providers(
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """A phrase that a reader follows, or the story that `article_id` is in now, if any, which is named by
-    `title`, "" where readers see none. Equal phrases have the same `key`; "/12" is the article's.
+    """A phrase that a reader follows, or the story that `article_id` is in now, if any, with its `title`,
+    None where readers see none. Equal phrases have the same `key`; "/12" is the article's.
 
     `languages` are those that the reader reads, `language` that of their mail. `wanted`: they get mail now.
     """
@@ -310,7 +310,7 @@ class Follow:
     phrase: str | None
     article_id: int | None
     story_id: int | None
-    title: str
+    title: str | None
     made_at: datetime
     looked_until: datetime
     mailed_at: datetime | None
@@ -321,42 +321,31 @@ class Follow:
 
     @property
     def what(self) -> str:
-        return self.phrase or self.title
+        return self.phrase or self.title or ""
 
 
 def follows_of(db: Database, now: datetime, *, recipient_id: int | None = None) -> list[Follow]:
     """What one recipient follows, or everybody, in the order in which it was added."""
-    shown = "withdrawn_at IS NULL AND coalesce(opens_at, '') <= :now"
     sql = f"""
     SELECT follows.*, a.story_id, recipients.address, recipients.language, {_LANGUAGES}, {_SUPPRESSED},
            (SELECT title FROM articles AS one LEFT JOIN stories ON lead_article_id = one.id
-             WHERE (one.id = a.id OR one.story_id = a.story_id) AND {shown}
+             WHERE (one.id = a.id OR one.story_id = a.story_id)
+               AND withdrawn_at IS NULL AND coalesce(opens_at, '') <= :now
              ORDER BY stories.id IS NULL, one.id LIMIT 1) AS title,
-           status = 'active' AND coalesce(paused_until, '') <= :now AS active
+           status = 'active' AND coalesce(paused_until, '') <= :now AS wanted
       FROM follows JOIN recipients ON recipients.id = follows.recipient_id
       LEFT JOIN articles AS a ON a.id = follows.article_id
      WHERE :id IS NULL OR follows.recipient_id = :id ORDER BY follows.id
     """  # noqa: S608 - ours
     times = {"now": text_from_moment(now), "lapsed": text_from_moment(now - SOFT_LAPSES)}
-    return [
-        Follow(
-            id=row["id"],
-            recipient_id=row["recipient_id"],
-            key=row["key"],
-            phrase=row["phrase"],
-            article_id=row["article_id"],
-            story_id=row["story_id"],
-            title=row["title"] or "",
-            made_at=moment_from_text(row["made_at"]),
-            looked_until=moment_from_text(row["looked_until"]),
-            mailed_at=row["mailed_at"] and moment_from_text(row["mailed_at"]),
-            address=row["address"],
-            language=row["language"],
-            languages=tuple((row["languages"] or "").split(",")),
-            wanted=bool(row["active"] and not row["suppressed"]),
-        )
-        for row in db.each(sql, {"id": recipient_id, **times})
-    ]
+    follows = []
+    for row in db.each(sql, {"id": recipient_id, **times}):
+        row["wanted"] = bool(row["wanted"] and not row.pop("suppressed"))
+        row["languages"] = tuple((row["languages"] or "").split(","))
+        for name in ("made_at", "looked_until", "mailed_at"):
+            row[name] = row[name] and moment_from_text(row[name])
+        follows.append(Follow(**row))
+    return follows
 
 
 def article_of_story(db: Database, story_id: int, now: datetime) -> int | None:

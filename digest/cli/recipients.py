@@ -247,45 +247,47 @@ def end(address: str) -> None:
     )
 
 
-@recipients.command("follow")
-@click.argument("address")
-@click.argument("phrase", required=False)
-@click.option("--story", "story_id", type=int, metavar="ID", help="A story instead of a phrase.")
-def follow_phrase(address: str, phrase: str | None, story_id: int | None) -> None:
-    """Mail a recipient when a new article names PHRASE, or joins a story."""
-    from digest.audience.follows import follow
-    from digest.audience.store import recipient_by_address
+def followed(command: C) -> C:
+    """The arguments that name what a recipient follows."""
+    story = "A story instead of a phrase."
+    command = click.option("--story", "story_id", type=int, metavar="ID", help=story)(command)
+    return click.argument("address")(click.argument("phrase", required=False)(command))
+
+
+@recipients.command()
+@followed
+def follow(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Mail a recipient when new articles name PHRASE, or join a story."""
+    _follow(address, phrase, story_id)
+
+
+@recipients.command()
+@followed
+def unfollow(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Stop mailing a recipient about a phrase or a story."""
+    _follow(address, phrase, story_id, stop=True)
+
+
+def _follow(address: str, phrase: str | None, story_id: int | None, *, stop: bool = False) -> None:
+    from digest.audience import follows
+    from digest.audience.store import follows_of, recipient_by_address
 
     if (phrase is None) == (story_id is None):
         raise click.UsageError("Give either a PHRASE or --story ID.")
     with current_newsroom().open() as newsroom, newsroom.db.write():
-        recipient_id = recipient_by_address(newsroom.db, address)
-        one = follow(newsroom, recipient_id, phrase, story_id)
-    click.echo(f"Recipient {recipient_id} follows {one.what!r}. Next: digest send --dry-run.")
-
-
-@recipients.command("unfollow")
-@click.argument("address")
-@click.argument("what", metavar="PHRASE", required=False)
-@click.option("--story", "story_id", type=int, metavar="ID", help="A story instead of a phrase.")
-def unfollow_phrase(address: str, what: str | None, story_id: int | None) -> None:
-    """Stop mailing a recipient about a phrase or a story."""
-    from digest.audience.follows import phrase_words, unfollow
-    from digest.audience.store import follows_of, recipient_by_address
-
-    if (what is None) == (story_id is None):
-        raise click.UsageError("Give either a PHRASE or --story ID.")
-    with current_newsroom().open() as newsroom, newsroom.db.write():
-        recipient_id = recipient_by_address(newsroom.db, address)
-        stopped = [
-            one.what
-            for one in follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id)
-            if one.key == " ".join(phrase_words(what or ""))
-            or (what is None and one.story_id == story_id)
-            if unfollow(newsroom, recipient_id, one.id)
-        ]
-    done = f"no longer follows {stopped[0]!r}" if stopped else "did not follow that"
-    click.echo(f"Recipient {recipient_id} {done}. Next: digest recipients show {address}.")
+        recipient_id, what = recipient_by_address(newsroom.db, address), phrase
+        if stop:
+            key = " ".join(follows.phrase_words(phrase or ""))
+            for one in follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id):
+                if one.key == key or (story_id is not None and one.story_id == story_id):
+                    follows.unfollow(newsroom, recipient_id, one.id)
+        else:
+            what = follows.follow(newsroom, recipient_id, phrase, story_id).what
+    does = "no longer follows" if stop else "follows"
+    click.echo(
+        f"Recipient {recipient_id} {does} {what or f'story {story_id}'}. "
+        f"Next: digest recipients show {address}."
+    )
 
 
 def _as_data(one: "Recipient") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from digest.model import Receipt, Window
 from digest.newsroom import Newsroom
 from digest.stories.store import choose_lead, move, new_story
 from tests.desks import PAGES, Desk, opened
-from tests.mailing import KEY, MONDAY, Office
+from tests.mailing import KEY, Office
 
 ANNA, BORIS = "anna@reader.example", "boris@reader.example"
 
@@ -134,7 +134,7 @@ def test_one_mail_tells_all_that_was_found(office: Office) -> None:
     assert address == ANNA
     assert mail["Subject"] == "“Ferry”: Port opens at Balkan, and 1 more"
     text = said(mail)
-    assert "2 new articles name “Ferry”" in text
+    assert "2 articles · 23 November 2026 “Ferry”" in text
     assert "A new *ferry* port opened on the Balkan coast." in text
     assert "the old fleet will get four *ferries* of its own." in text
     assert "because you follow “Ferry”" in text
@@ -159,7 +159,7 @@ def test_a_reader_can_leave_it_and_stop_following_it(office: Office) -> None:
         (office.db.value("SELECT sender FROM notices"), Purpose.SERVER),
     ):
         assert read_token([KEY], find_tokens(part)[0], purpose) == DeliveryKey(0, 2)
-    assert "«рыболовство» упоминается в 1 новой статье" in said(mail).replace("\u00a0", " ")
+    assert "1 статья · 23 ноября 2026 «рыболовство»" in said(mail)
 
 
 def test_what_was_found_is_found_once(office: Office) -> None:
@@ -185,7 +185,7 @@ def test_within_an_hour_finds_wait_and_come_together(office: Office) -> None:
             office.desk.ingest(office.now)
             office.later(seconds=1)
         assert look(newsroom(office)).mails == mails
-    assert "2 new articles name" in said(queued(office)[1][1])
+    assert "2 articles" in said(queued(office)[1][1])
 
 
 @pytest.mark.parametrize("why", ["paused", "ended", "suppressed", "unfollowed"])
@@ -219,7 +219,7 @@ def test_archived_embargoed_and_withdrawn_copy_is_not_told(office: Office) -> No
     assert look(newsroom(office)).mails == 0
     office.later(days=3)
     assert look(newsroom(office)).mails == 1
-    assert "1 new article names" in said(queued(office)[0][1])
+    assert "1 article" in said(queued(office)[0][1])
 
 
 def test_new_articles_of_a_story_are_told(office: Office) -> None:
@@ -244,8 +244,8 @@ def test_new_articles_of_a_story_are_told(office: Office) -> None:
         choose_lead(db, story, ())
     assert look(newsroom(office)).mails == 1
     [(_, mail)] = queued(office)
-    assert mail["Subject"] == "New in a story you follow: Port opens at Balkan"
-    assert "1 new article in the story" in said(mail)
+    assert mail["Subject"] == "The story “Port opens at Balkan”: Port opens at Balkan"
+    assert "follow the story “Port" in said(mail)
 
 
 class Templates:
@@ -255,7 +255,7 @@ class Templates:
         self.before = before
 
     def get_template(self, name: str) -> object:
-        if name == "mail/alert.html":
+        if name == "mail/edition.html":
             self.before()
         return PAGES.get_template(name)
 
@@ -295,7 +295,7 @@ def test_what_is_saved_meanwhile_is_not_passed_over(office: Office) -> None:
 
     assert look(newsroom(office, templates=Templates(saves))).mails == 1
     [(_, mail)] = queued(office)
-    assert "2 new articles name" in said(mail)
+    assert "2 articles" in said(mail)
 
 
 def test_the_clock_may_be_set_back(office: Office) -> None:
