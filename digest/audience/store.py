@@ -340,7 +340,7 @@ def follows_of(db: Database, now: datetime, *, recipient_id: int | None = None) 
     times = {"now": text_from_moment(now), "lapsed": text_from_moment(now - SOFT_LAPSES)}
     follows = []
     for row in db.each(sql, {"id": recipient_id, **times}):
-        row["wanted"] = bool(row["wanted"] and not row.pop("suppressed"))
+        row["wanted"] = not row.pop("suppressed") and bool(row["wanted"])
         row["languages"] = tuple((row["languages"] or "").split(","))
         for name in ("made_at", "looked_until", "mailed_at"):
             row[name] = row[name] and moment_from_text(row[name])

@@ -149,10 +149,16 @@ class Worker:
         with self.newsroom.open() as newsroom, ExitStack() as stack:
             names = [digest.name for digest in newsroom.settings.digests]
             db, now = newsroom.db, newsroom.now()
-            looked = look(newsroom)
-            facts: Facts = {"alerts": looked.mails} if looked.articles else {}
+            facts = Facts()
+            try:
+                if alerts := look(newsroom).mails:
+                    facts = {"alerts": alerts}
+            except Exception as e:  # noqa: BLE001 - stops no edition; raised below
+                faults.append(e)
             pending = any(pending_editions(db, digest=name, now=now) for name in names)
             if not pending and not handed_deliveries(db) and not has_open(db, TO_READERS):
+                if faults:
+                    raise faults[0]
                 return facts
             try:
                 newsroom = stack.enter_context(sending(newsroom))

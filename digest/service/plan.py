@@ -171,8 +171,8 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
         old.append(f"delete {pruned.answers} server answers")
     troubles = find_troubles(newsroom, now)
     sends = [f"send what is due of edition {', '.join(pending)}"] if pending else []
-    if (looked := look(newsroom, dry_run=True)).mails:
-        sends.append(f"send {looked.mails} alerts about {looked.articles} new articles")
+    if alerts := look(newsroom, dry_run=True).mails:
+        sends.append(f"send alerts of what readers follow: {alerts}")
     return {
         Verb.READ: "; ".join(news) or "find nothing new",
         Verb.COMPOSE: "; ".join(due) or "find nothing due",
