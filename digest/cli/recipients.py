@@ -351,6 +351,29 @@ def _follow(address: str, phrase: str | None, story_id: int | None, *, stop: boo
     )
 
 
+@recipients.command("form")
+@click.option("--language", metavar="CODE", help="The language of the form.")
+def form(language: str | None) -> None:
+    """Print a form to join, as HTML for another site. It leads to the page to join, filled in."""
+    from html import escape
+
+    from digest.config.urls import join_url
+    from digest.errors import NotReadyError
+    from digest.language.wording import wording_for
+
+    settings = current_newsroom().settings
+    wording = wording_for(language or settings.site.languages[0], settings.site.languages)
+    if not (url := join_url(settings, wording.language)):
+        raise NotReadyError("Nobody joins by a form: set web.public_url, and readers.join = true.")
+    words = {key: escape(text) for key, text in wording.joining.items()}
+    click.echo(
+        f'<form action="{escape(url)}" method="post" lang="{wording.language}">\n'
+        f'  <label>{words["address"]} <input type="email" name="address" required></label>\n'
+        f"  <button>{words['join_button']}</button>\n</form>"
+    )
+    click.echo(f"Nothing was changed. Next: paste it into a page, and open {url}.", err=True)
+
+
 def _as_data(one: "Recipient") -> dict[str, Any]:
     return {
         "id": one.id,

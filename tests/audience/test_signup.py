@@ -44,6 +44,7 @@ from digest.newsroom import Newsroom
 from digest.store.database import Database
 from tests.desks import opened
 from tests.factories import make_settings
+from tests.mail.fault_server import FaultServer, running
 from tests.mailing import KEY, subscribe
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -428,3 +429,22 @@ def test_the_mails_of_forms_are_sent_and_their_bytes_deleted(desk: Desk):
     assert send_links(desk.newsroom).total() == 0
     [row] = desk.db.rows("SELECT status, length(body) AS size FROM notices")
     assert row == {"status": "sent", "size": 0}
+
+
+def test_a_refusal_for_good_ends_a_mail_and_counts(desk: Desk):
+    """A server that does not know the address is not asked again; that is what slows signing up."""
+    with running(FaultServer(acts={"new@reader": ("rcpt", "550 5.1.1 No such user")})) as server:
+        way = {"host": "127.0.0.1", "port": server.port, "tls": "none"}
+        mail = {"transport": "smtp", "helo_name": "desk", "servers": [way]}
+        made = make_settings(
+            desk.settings.path.parent, web={"public_url": "https://news.example.org"}, mail=mail
+        )
+        newsroom = opened(desk.db, made, clock=lambda: desk.now, token_key=KEY)
+        for address in (NEW, "other@reader.example"):
+            ask(newsroom, "join", address, NETWORK, language="en", wish=WISH)
+        assert send_links(newsroom).total() == 2
+        assert send_links(newsroom).total() == 0
+    sql = """SELECT status, bounced_at IS NOT NULL AS failed, length(body) AS size
+               FROM requests JOIN notices ON name = 'link.' || requests.id ORDER BY address"""
+    rows = [tuple(row.values()) for row in desk.db.rows(sql)]
+    assert rows == [("failed", 1, 0), ("sent", 0, 0)]
