@@ -308,6 +308,7 @@ def choice_page(
     words, zone = wording.choosing, ZoneInfo(site.time_zone)
     language = wording.language if wording.language in site.languages else None
     root = f"{settings.feeds_url}/"
+    around = navigation(None, language, wording, settings, root=root, inside=False)
     themes = [
         one.title(wording.language)
         for key, one in settings.theme_names.items()
@@ -346,12 +347,14 @@ def choice_page(
         words=words,
         forget_about=words["forget_about"].format(**facts),
         root=root,
-        navigation=navigation(None, language, wording, settings, root=root, inside=False),
+        address=around.home.href,
+        navigation=around,
         title=words["title"],
         intro=" ".join(lines),
         said=texts.get(said, "").format(**{**facts, "most": MOST, "longest": LONGEST, **named}),
         alert=not said.startswith("said_"),
-        holder=holder,
+        left=holder.left,
+        fresh=holder.fresh,
         follows=follows,
         themes=[
             Option(
@@ -363,7 +366,7 @@ def choice_page(
             )
             for key, theme in settings.theme_names.items()
         ],
-        languages=[
+        choices=[
             Option(one, OWN_NAMES[one], one in reader.choice.languages, language=one)
             for one in site.languages
         ],
