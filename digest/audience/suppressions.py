@@ -112,10 +112,11 @@ def is_forgotten(db: Database, address: str) -> bool:
 def hide_suppressions(db: Database, keys: Sequence[str], salt: bytes, moment: datetime) -> None:
     """Suppress these address keys for ever, by hash alone; `salt` counts only the first time. Call
     inside a write."""
-    db.run("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_SALT, salt.hex()))
+    db.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (_SALT, salt.hex()))
     hide, sql = hider(db), "DELETE FROM suppressions WHERE address_key = ?"
     db.run_many(sql, [(key,) for key in keys])
-    sql = """INSERT OR IGNORE INTO suppressions VALUES (?, ?, 'asked to be forgotten', NULL, ?)"""
+    sql = """INSERT INTO suppressions VALUES (?, ?, 'asked to be forgotten', NULL, ?)
+             ON CONFLICT DO NOTHING"""
     db.run_many(sql, [(hide(key), FORGOTTEN, text_from_moment(moment)) for key in keys])
 
 

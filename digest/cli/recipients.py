@@ -308,6 +308,49 @@ def new_key() -> None:
     )
 
 
+def followed(command: C) -> C:
+    """The arguments that name what a recipient follows."""
+    story = "A story instead of a phrase."
+    command = click.option("--story", "story_id", type=int, metavar="ID", help=story)(command)
+    return click.argument("address")(click.argument("phrase", required=False)(command))
+
+
+@recipients.command()
+@followed
+def follow(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Mail a recipient when new articles name PHRASE, or join a story."""
+    _follow(address, phrase, story_id)
+
+
+@recipients.command()
+@followed
+def unfollow(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Stop mailing a recipient about a phrase or a story."""
+    _follow(address, phrase, story_id, stop=True)
+
+
+def _follow(address: str, phrase: str | None, story_id: int | None, *, stop: bool = False) -> None:
+    from digest.audience import follows
+    from digest.audience.store import follows_of, recipient_by_address
+
+    if (phrase is None) == (story_id is None):
+        raise click.UsageError("Give either a PHRASE or --story ID.")
+    with current_newsroom().open() as newsroom, newsroom.db.write():
+        recipient_id, what = recipient_by_address(newsroom.db, address), phrase
+        if stop:
+            key = " ".join(follows.phrase_words(phrase or ""))
+            for one in follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id):
+                if one.key == key or (story_id is not None and one.story_id == story_id):
+                    follows.unfollow(newsroom, recipient_id, one.id)
+        else:
+            what = follows.follow(newsroom, recipient_id, phrase, story_id).what
+    does = "no longer follows" if stop else "follows"
+    click.echo(
+        f"Recipient {recipient_id} {does} {what or f'story {story_id}'}. "
+        f"Next: digest recipients show {address}."
+    )
+
+
 @recipients.command("form")
 @click.option("--language", metavar="CODE", help="The language of the form.")
 def form(language: str | None) -> None:
@@ -383,7 +426,13 @@ def list_recipients(as_json: bool) -> None:
 def show_recipient(address: str, as_json: bool) -> None:
     """Show what is known of a recipient, and why they get mail or none."""
     from digest.audience.evidence import in_words, list_returns
-    from digest.audience.store import ended, events_of, list_recipients, recipient_by_address
+    from digest.audience.store import (
+        ended,
+        events_of,
+        follows_of,
+        list_recipients,
+        recipient_by_address,
+    )
     from digest.audience.suppressions import SOFT_LAPSES, suppression_of
     from digest.store.database import moment_from_text
 
@@ -396,6 +445,7 @@ def show_recipient(address: str, as_json: bool) -> None:
         left, suppressed = ended(db, recipient_id), suppression_of(db, address)
         returns = list_returns(db, recipient_id=recipient_id, limit=20)
         events = events_of(db, recipient_id)
+        follows = follows_of(db, newsroom.now(), recipient_id=recipient_id)
 
     def at(moment: str) -> str:
         return local(moment_from_text(moment), zone)
@@ -405,6 +455,10 @@ def show_recipient(address: str, as_json: bool) -> None:
         f"since     {local(one.added_at, zone)}",
         f"chose     {', '.join(one.digests)}; {', '.join(one.choice.languages)}; "
         f"{', '.join(one.choice.themes) or 'everything'}",
+    ]
+    lines += [
+        f"follows   {f'story {one.story_id}: ' if one.story_id else ''}{one.what}"
+        for one in follows
     ]
     if one.paused_until is not None:
         lines.append(f"paused    until {local(one.paused_until, zone)}")
@@ -426,6 +480,9 @@ def show_recipient(address: str, as_json: bool) -> None:
         "ended_reason": left and left["ended_reason"],
         "suppressed": suppressed,
         "events": events,
+        "follows": [
+            {"phrase": one.phrase, "story": one.story_id, "made_at": one.made_at} for one in follows
+        ],
         "came_back": [row | {"said": in_words(row)} for row in returns],
     }
     lines.append(f"Next: digest deliveries trace {one.address}.")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderBusyError, StoreError
-from digest.mail.outgoing import Kind, OutcomeKind
+from digest.mail.outgoing import TO_READERS, OutcomeKind
 from digest.newsroom import EPOCH
 from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
@@ -138,6 +138,7 @@ class Worker:
         return {"editions": editions}
 
     def _send(self, stop: Stop) -> Facts:
+        from digest.editions.alerts import look
         from digest.editions.compose import settle_withdrawn
         from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
@@ -149,13 +150,21 @@ class Worker:
         with self.newsroom.open() as newsroom, ExitStack() as stack:
             names = [digest.name for digest in newsroom.settings.digests]
             db, now = newsroom.db, newsroom.now()
+            facts = Facts()
+            try:
+                if alerts := look(newsroom).mails:
+                    facts = {"alerts": alerts}
+            except Exception as e:  # noqa: BLE001 - stops no edition; raised below
+                faults.append(e)
             pending = any(pending_editions(db, digest=name, now=now) for name in names)
-            if not pending and not handed_deliveries(db) and not has_open(db, (Kind.QUESTION,)):
-                return {}
+            if not pending and not handed_deliveries(db) and not has_open(db, TO_READERS):
+                if faults:
+                    raise faults[0]
+                return facts
             try:
                 newsroom = stack.enter_context(sending(newsroom))
             except SenderBusyError as e:  # a person sends by hand: leave it to the next tick
-                return {"waits": str(e)}
+                return facts | {"waits": str(e)}
             settle_withdrawn(newsroom)
             for name in names if pending else names[:1]:
                 count = partial(self.counters.count_answer, name)
@@ -176,7 +185,7 @@ class Worker:
             }
             for report in reports
         ]
-        return {"recovered": newsroom.sender.recovered, "editions": editions}
+        return facts | {"recovered": newsroom.sender.recovered, "editions": editions}
 
     def _links(self, stop: Stop) -> Facts:
         from digest.audience.signup import send_links

@@ -451,7 +451,7 @@ def mark_unclean(db: Database) -> None:
     """Note that what is deleted has to leave the file as well; what is deleted in this write is
     overwritten. Call before a write, and inside it."""
     if db.connection.in_transaction:
-        db.run("INSERT OR IGNORE INTO meta VALUES (?, '1')", (UNCLEAN,))
+        db.run("INSERT INTO meta VALUES (?, '1') ON CONFLICT DO NOTHING", (UNCLEAN,))
     else:
         db.value("PRAGMA secure_delete = ON")
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from digest.audience.follows import LONGEST, MOST, follow, unfollow
 from digest.audience.preferences import forget, is_nobody, own_feed, personal_data
 from digest.audience.recipients import EVERYTHING, By, change
 from digest.audience.signup import LAPSES, FormError
@@ -24,6 +25,7 @@ from digest.audience.store import (
     end_recipient,
     events_of,
     feed_of,
+    follows_of,
     is_fresh_link,
     list_recipients,
     sent_to,
@@ -31,7 +33,7 @@ from digest.audience.store import (
 from digest.config.settings import Settings
 from digest.editions.schedule import boundary_after
 from digest.editions.store import stories_by_week
-from digest.errors import LimitError, NotReadyError, RecipientError, StoreError
+from digest.errors import FollowError, LimitError, NotReadyError, RecipientError, StoreError
 from digest.feeds.channels import MEDIA_TYPES, OPML_NAME
 from digest.feeds.own import NAMES, own_file, own_place
 from digest.feeds.pages import Link, navigation, rendered
@@ -99,6 +101,8 @@ class Choosing:
                 return await self._act(request, holder, fields)
             except FormError as e:
                 fault, status, named = e.key, HTTPStatus.UNPROCESSABLE_ENTITY, e.facts
+            except FollowError as e:
+                fault, status = f"follow_{e.fault}", HTTPStatus.UNPROCESSABLE_ENTITY
             except LimitError:
                 fault, status = "many", HTTPStatus.TOO_MANY_REQUESTS
             except (RecipientError, NotReadyError):
@@ -231,7 +235,25 @@ def _leave(newsroom: Newsroom, holder: Holder, _: Fields, by: By) -> None:
         )
 
 
-ACTS = {"choose": _choose, "feed": _feed, "nofeed": _feed, "left": _leave}
+def _follow(newsroom: Newsroom, holder: Holder, fields: Fields, _: By) -> None:
+    with newsroom.db.write():
+        follow(newsroom, holder.reader.id, fields.get("phrase", [""])[0])
+
+
+def _unfollow(newsroom: Newsroom, holder: Holder, fields: Fields, _: By) -> None:
+    number = fields.get("follow", [""])[0]
+    with newsroom.db.write():
+        unfollow(newsroom, holder.reader.id, int(number) if number.isdecimal() else 0)
+
+
+ACTS = {
+    "followed": _follow,
+    "unfollowed": _unfollow,
+    "choose": _choose,
+    "feed": _feed,
+    "nofeed": _feed,
+    "left": _leave,
+}
 
 
 def _forget(newsroom: Newsroom, recipient_id: int) -> None:
@@ -260,7 +282,9 @@ def facts_of(newsroom: Newsroom, holder: Holder) -> dict[str, Any]:
         "feed": own_place(newsroom, reader.id, number) if number else "",
         "event": events[-1] if events else None,
         "sent": sent_to(db, reader.id, SHOWN),
-        "follows": None,
+        "follows": [
+            (one.id, one.what) for one in follows_of(db, now, recipient_id=reader.id) if one.what
+        ],
     }
 
 
@@ -273,23 +297,33 @@ def choice_page(
     feed: str,
     event: Mapping[str, Any] | None,
     sent: Sequence[Mapping[str, Any]],
-    follows: Sequence[tuple[int, str]] | None,
+    follows: Sequence[tuple[int, str]],
     said: str,
     named: Mapping[str, str],
 ) -> bytes:
+    from babel.lists import format_list
+
     reader, site = holder.reader, settings.site
     wording = wording_for(reader.choice.language, site.languages)
     words, zone = wording.choosing, ZoneInfo(site.time_zone)
     language = wording.language if wording.language in site.languages else None
     root = f"{settings.feeds_url}/"
-    themes = [one.title(wording.language) for one in _wanted(settings, reader)]
+    around = navigation(None, language, wording, settings, root=root, inside=False)
+    themes = [
+        one.title(wording.language)
+        for key, one in settings.theme_names.items()
+        if not reader.choice.themes or key in reader.choice.themes
+    ]
     facts = {
         "address": masked(reader.address),
         "site": site.title,
         "contact": site.contact,
         "days": settings.store.keep_backups,
-        "themes": ", ".join(themes) or wording.all_news,
+        "themes": format_list(themes, locale=wording.locale),
     }
+
+    faults = {f"follow_{key}": text for key, text in wording.following.items()}
+    texts = {**wording.joining, **faults, **words}
 
     def day(moment: datetime) -> str:
         return wording.day(moment.astimezone(zone).date())
@@ -313,12 +347,14 @@ def choice_page(
         words=words,
         forget_about=words["forget_about"].format(**facts),
         root=root,
-        navigation=navigation(None, language, wording, settings, root=root, inside=False),
+        address=around.home.href,
+        navigation=around,
         title=words["title"],
         intro=" ".join(lines),
-        said={**wording.joining, **words}.get(said, "").format(**{**facts, **named}),
+        said=texts.get(said, "").format(**{**facts, "most": MOST, "longest": LONGEST, **named}),
         alert=not said.startswith("said_"),
-        holder=holder,
+        left=holder.left,
+        fresh=holder.fresh,
         follows=follows,
         themes=[
             Option(
@@ -330,7 +366,7 @@ def choice_page(
             )
             for key, theme in settings.theme_names.items()
         ],
-        languages=[
+        choices=[
             Option(one, OWN_NAMES[one], one in reader.choice.languages, language=one)
             for one in site.languages
         ],
@@ -366,10 +402,6 @@ def choice_page(
 
 
 _FEEDS = {"feed.atom": "Atom", "feed.rss": "RSS", "feed.json": "JSON Feed"}
-
-
-def _wanted(settings: Settings, reader: Recipient) -> list[Any]:
-    return [one for key, one in settings.theme_names.items() if key in reader.choice.themes]
 
 
 def _tally(wording: Wording, weeks: Sequence[int]) -> str:

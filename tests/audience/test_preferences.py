@@ -41,7 +41,13 @@ def fill(office: Office) -> None:
         note_event(db, 1, "joined", "form", now, "192.0.2.0/24", "I, Anna Petrova, agree")
         wish = {"kind": "move", "address": ANNA, "address_key": ANNA, "recipient_id": 1}
         db.insert("requests", wish | {"wish": "{}", "network": "192.0.2.0/24", "asked_at": at})
-        follow = {"recipient_id": 1, "phrase": "Anna Petrova", "made_at": at, "looked_until": at}
+        follow = {
+            "recipient_id": 1,
+            "key": "anna",
+            "phrase": "Anna Petrova",
+            "made_at": at,
+            "looked_until": at,
+        }
         db.insert("follows", follow)
         db.insert("providers", {"domain": "petrova.example", "provider": "x", "looked_up_at": at})
         db.run(

@@ -110,6 +110,19 @@ def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
     assert found == {"daily": "sent"}
 
 
+def test_the_service_sends_alerts(filled: Desk) -> None:
+    """With its next sending, once."""
+    filled.run("recipients", "add", "anna@reader.example")
+    filled.run("recipients", "follow", "anna@reader.example", "desalination")
+    copy = "Plant opens\n\nA desalination plant opened on the coast of the region this week.\n"
+    (filled.seeds / "901.txt").write_text(copy, "utf-8")
+    filled.run("ingest")
+    worker = Worker(Newsroom.from_file(filled.config))
+    assert worker.run(Verb.SEND, lambda: False)["alerts"] == 1
+    assert worker.run(Verb.SEND, lambda: False) == {}
+    assert len(list((filled.folder / "outbox" / "new").iterdir())) == 1
+
+
 def test_a_verb_woken_while_it_runs_runs_once_more(desk: Desk, leading: Service) -> None:
     """A form that comes while mail is under way does not wait for the next tick."""
     desk.edit_config("# public_url", "public_url")

@@ -95,7 +95,7 @@ def test_a_choice_is_saved_and_said(site: Site) -> None:
     assert (now.choice.languages, now.digests) == (("ru",), ("monthly",))
     assert f"{now.paused_until:%Y-%m-%d %H:%M}" == "2026-12-20 19:00"
     page = site.ask(f"{CHOICE}?said=saved").body.decode()
-    assert "Сохранено. В следующем выпуске: Наркотики, Молодёжь." in page
+    assert "Сохранено. В следующем выпуске: Наркотики и Молодёжь." in page
     event = events_of(site.office.db, 1)[-1]
     assert (event["act"], event["made_by"], event["network"]) == ("paused", "link", "127.0.0.0/24")
     assert {"themes", "languages", "digests", "paused until"} <= event["changed"].keys()
@@ -161,6 +161,21 @@ def test_tokens_of_other_purposes_open_no_choice(site: Site) -> None:
             pages.add((answer.status, answer.body))
     pages.add((404, site.ask(f"{CHOICE}a").body))
     assert len(pages) == 1
+
+
+def test_a_phrase_is_followed_and_let_go(site: Site) -> None:
+    """Each reader their own; what cannot be followed is said in their language."""
+    assert post(site, act="followed", phrase="border guard<b>").status == 303
+    page = site.ask(f"{CHOICE}?said=followed").body.decode()
+    assert "border guard&lt;b&gt;" in page
+    [number] = re.findall(r'name="follow" value="(\d+)"', page)
+    other = f"/choose/{token_for(KEY, 1, 2, Purpose.CHOICE)}"
+    post(site, other, act="unfollowed", follow=number)
+    assert number in site.ask(CHOICE).body.decode()
+    assert post(site, act="unfollowed", follow=number).status == 303
+    assert "border" not in site.ask(CHOICE).body.decode()
+    answer = post(site, other, act="followed", phrase="a")
+    assert (answer.status, "слишком корот" in answer.body.decode()) == (422, True)
 
 
 def test_what_is_said_is_ours(site: Site) -> None:
