@@ -4,14 +4,12 @@ forgotten."""
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from digest.audience.recipients import COMMAND, By
 from digest.audience.store import (
     NOBODY,
     erase,
     keys_of,
-    list_recipients,
     mail_under_way,
     note_event,
     own_rows,
@@ -82,10 +80,6 @@ def own_feed(newsroom: Newsroom, reader: Recipient, *, on: bool, by: By = COMMAN
 
 def personal_data(newsroom: Newsroom, reader: Recipient) -> bytes:
     """All that is stored about a reader, as JSON (Art. 15 and 20 GDPR)."""
-    data: dict[str, Any] = own_rows(newsroom.db, reader.id)
-    [one] = list_recipients(newsroom.db, recipient_id=reader.id)
-    data["choice"] = {
-        "digests": one.digests, "languages": one.choice.languages, "themes": one.choice.themes
-    }  # fmt: skip
-    text = {"site": newsroom.settings.site.title, "made_at": newsroom.now().isoformat(), **data}
-    return (json.dumps(text, ensure_ascii=False, indent=2, default=str) + "\n").encode()
+    site, now = newsroom.settings.site.title, newsroom.now().isoformat()
+    data = {"site": site, "made_at": now, **own_rows(newsroom.db, reader.id)}
+    return (json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode()

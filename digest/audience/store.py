@@ -440,25 +440,21 @@ def set_feed(db: Database, recipient_id: int, *, on: bool) -> None:
 
 
 def own_rows(db: Database, recipient_id: int) -> dict[str, list[Row]]:
-    """What is stored about a recipient, by table, the raw bytes of letters left out."""
-    return {table: db.rows(sql, (recipient_id,)) for table, sql in _OWN_ROWS.items()}
+    """What is stored about a recipient, by table, without the raw bytes of letters."""
+    rows = {
+        table: db.rows(f"SELECT * FROM {table} WHERE recipient_id = ?", (recipient_id,))  # noqa: S608 - ours
+        for table in (*_PERSONAL, "deliveries")
+    }
+    return rows | {table: db.rows(sql, (recipient_id,)) for table, sql in _OWN_ROWS.items()}
 
 
 _OWN_ROWS = {
-    "recipient": "SELECT * FROM recipients WHERE id = ?",
-    "events": "SELECT * FROM recipient_events WHERE recipient_id = ? ORDER BY id",
-    "former_addresses": "SELECT * FROM former_addresses WHERE recipient_id = ?",
-    "requests": "SELECT * FROM requests WHERE recipient_id = ? ORDER BY id",
-    "follows": "SELECT * FROM follows WHERE recipient_id = ? ORDER BY id",
-    "sent": """SELECT digest, number, deliveries.status, settled_at, answer FROM deliveries
-                 JOIN editions ON editions.id = edition_id WHERE recipient_id = ? ORDER BY edition_id""",
+    "recipients": "SELECT * FROM recipients WHERE id = ?",
     "notices": """SELECT kind, queued_at, notices.status, settled_at FROM notices
-                    JOIN recipients ON lower(notices.recipient) = address_key
-                   WHERE recipients.id = ? ORDER BY notices.id""",
-    "came_back": """SELECT read_at, kind, diagnostic, because, state FROM bounces
-                     WHERE recipient_id = ? ORDER BY id""",
-    "not_mailed": """SELECT cause, since, suppressions.detail FROM suppressions
-                       JOIN recipients USING (address_key) WHERE recipients.id = ?""",
+                    JOIN recipients ON lower(recipient) = address_key WHERE recipients.id = ?""",
+    "bounces": "SELECT read_at, kind, diagnostic, because FROM bounces WHERE recipient_id = ?",
+    "suppressions": """SELECT cause, since, detail FROM suppressions
+                         JOIN recipients USING (address_key) WHERE recipients.id = ?""",
 }
 
 

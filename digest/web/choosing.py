@@ -45,13 +45,13 @@ from digest.newsroom import Newsroom
 from digest.store.backups import is_small
 from digest.store.database import moment_from_text
 from digest.web.files import is_unchanged
-from digest.web.forms import ReaderForms, how_often, leave_page, masked, title_of
+from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, leave_page, masked, title_of
 from digest.web.joining import Option, asked, network_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-LONGEST_PAUSE = timedelta(days=731)
+PAUSE, LONGEST_PAUSE = timedelta(weeks=4), timedelta(days=731)
 WEEKS = 8
 SHOWN = 10
 """How many of the last mails are listed."""
@@ -64,10 +64,6 @@ class Holder:
 
     reader: Recipient
     fresh: bool
-
-    @property
-    def left(self) -> bool:
-        return self.reader.status is RecipientStatus.ENDED
 
 
 def routes(forms: ReaderForms) -> Sequence[Route]:
@@ -90,7 +86,9 @@ class Choosing:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         fault, status, named = "", HTTPStatus.OK, {}
         if request.method == "POST":
-            form = await self.forms.form(request, own=True)
+            settings = self.forms.newsroom.settings
+            most = MOST_FIELDS + len(settings.theme_names) + len(settings.digests)
+            form = await self.forms.form(request, own=True, most=most)
             fields = {
                 name: [
                     foreign(one, limit=320) for one in form.getlist(name) if isinstance(one, str)
@@ -108,14 +106,11 @@ class Choosing:
             except (RecipientError, NotReadyError):
                 fault, status = "not_now", HTTPStatus.CONFLICT
         said = fault or f"said_{request.query_params.get('said', '')}"
-        facts = await self.forms.look(facts_of, holder)
-        return await self.forms.page(
-            choice_page, status, holder=holder, said=said, named=named, **facts
-        )
+        values = await self.forms.look(values_of, holder, said, named)
+        return await self.forms.page(choice_page, status, **values)
 
     async def _act(self, request: Request, holder: Holder, fields: Fields) -> Response:
-        reader, network = holder.reader, network_of(request)
-        name = fields.get("act", [""])[0]
+        reader, name = holder.reader, fields.get("act", [""])[0]
         if name in ("download", "forget", "move") and not holder.fresh:
             raise FormError("no_fresh")
         if name == "download":
@@ -134,7 +129,7 @@ class Choosing:
             more = {"language": reader.choice.language, "recipient_id": reader.id}
             await asked(self.forms, request, name, to, **more)
         elif name in ACTS:
-            await self.forms.act(ACTS[name], holder, fields, By("link", network))
+            await self.forms.act(_do, holder, name, fields, By("link", network_of(request)))
         else:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
         said = "saved" if name == "choose" else name
@@ -181,79 +176,65 @@ def _own_file(newsroom: Newsroom, token: str, name: str) -> tuple[bytes | None, 
     return own_file(newsroom, found[0].choice, place, name, newsroom.now())
 
 
-def _choose(newsroom: Newsroom, holder: Holder, fields: Fields, by: By) -> None:
-    """Store themes, languages, digests and pause.
+ACTS = ("choose", "followed", "unfollowed", "feed", "nofeed", "left")
+
+
+def _do(newsroom: Newsroom, holder: Holder, act: str, fields: Fields, by: By) -> None:
+    """One of `ACTS`.
 
     Raises:
-        FormError: nothing is chosen of one of them, or the day is none.
+        FormError: nothing is chosen of one kind, or the day of a pause is none.
         RecipientError: config.toml does not offer it, or the reader has left.
     """
-    settings, now, reader = newsroom.settings, newsroom.now(), holder.reader
+    db, settings, now, reader = newsroom.db, newsroom.settings, newsroom.now(), holder.reader
+    if act == "choose":
+        given, pause = _chosen(settings, reader, fields), fields.get("pause", ["keep"])[0]
+        until = _pause(settings, now, pause, fields)
+    with db.write():
+        if act == "choose":
+            change(
+                db, settings, now, reader.address, given,
+                paused_until=until, resume=pause == "none", by=by,
+            )  # fmt: skip
+        elif act == "followed":
+            follow(newsroom, reader.id, fields.get("phrase", [""])[0])
+        elif act == "unfollowed":
+            number = fields.get("follow", [""])[0]
+            unfollow(newsroom, reader.id, int(number) if number.isdecimal() else 0)
+        elif act == "left":
+            end_recipient(db, reader.id, "the page of their choice", now, by.name)
+        else:
+            own_feed(newsroom, reader, on=act == "feed", by=by)
+
+
+def _chosen(settings: Settings, reader: Recipient, fields: Fields) -> dict[str, list[str]]:
+    """All themes are everything; the language of the mail stays the first."""
     given = {one: list(fields.get(one[:-1], ())) for one in ("themes", "languages", "digests")}
-    for what in given:
-        if not given[what] and not (what == "digests" and len(settings.digests) == 1):
+    for what, chosen in given.items():
+        if not chosen and (what != "digests" or len(settings.digests) > 1):
             raise FormError(f"no_{what[:-1]}")
     if {*settings.theme_names} <= {*given["themes"]}:
         given["themes"] = [EVERYTHING]
-    given["languages"].sort(key=lambda one: _place(one, reader.choice.languages))
-    pause, until = fields.get("pause", ["keep"])[0], None
+    before = [*reader.choice.languages, *given["languages"]]
+    given["languages"].sort(key=before.index)
+    return given
+
+
+def _pause(settings: Settings, now: datetime, pause: str, fields: Fields) -> datetime | None:
+    """The morning on which mail comes again."""
+    zone = ZoneInfo(settings.site.time_zone)
     if pause == "weeks":
-        until = _morning(now, settings, weeks=4)
-    elif pause == "date":
-        try:
-            day = date.fromisoformat(fields.get("until", [""])[0])
-            until = datetime.combine(day, time(), ZoneInfo(settings.site.time_zone))
-        except ValueError:
-            raise FormError("no_day") from None
-        if not now < until < now + LONGEST_PAUSE:
-            raise FormError("no_day")
-    with newsroom.db.write():
-        change(
-            newsroom.db, settings, now, reader.address, given,
-            paused_until=until, resume=pause == "none", by=by,
-        )  # fmt: skip
-
-
-def _place(one: str, before: Sequence[str]) -> int:
-    return before.index(one) if one in before else len(before)
-
-
-def _morning(now: datetime, settings: Settings, weeks: int) -> datetime:
-    day = now.astimezone(ZoneInfo(settings.site.time_zone)) + timedelta(weeks=weeks)
-    return day.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _feed(newsroom: Newsroom, holder: Holder, fields: Fields, by: By) -> None:
-    with newsroom.db.write():
-        own_feed(newsroom, holder.reader, on=fields["act"][0] == "feed", by=by)
-
-
-def _leave(newsroom: Newsroom, holder: Holder, _: Fields, by: By) -> None:
-    with newsroom.db.write():
-        end_recipient(
-            newsroom.db, holder.reader.id, "the page of their choice", newsroom.now(), by.name
-        )
-
-
-def _follow(newsroom: Newsroom, holder: Holder, fields: Fields, _: By) -> None:
-    with newsroom.db.write():
-        follow(newsroom, holder.reader.id, fields.get("phrase", [""])[0])
-
-
-def _unfollow(newsroom: Newsroom, holder: Holder, fields: Fields, _: By) -> None:
-    number = fields.get("follow", [""])[0]
-    with newsroom.db.write():
-        unfollow(newsroom, holder.reader.id, int(number) if number.isdecimal() else 0)
-
-
-ACTS = {
-    "followed": _follow,
-    "unfollowed": _unfollow,
-    "choose": _choose,
-    "feed": _feed,
-    "nofeed": _feed,
-    "left": _leave,
-}
+        return datetime.combine(now.astimezone(zone).date() + PAUSE, time(), zone)
+    if pause != "date":
+        return None
+    try:
+        day = date.fromisoformat(fields.get("until", [""])[0])
+        until = datetime.combine(day, time(), zone)
+    except ValueError:
+        raise FormError("no_day") from None
+    if not now < until < now + LONGEST_PAUSE:
+        raise FormError("no_day")
+    return until
 
 
 def _forget(newsroom: Newsroom, recipient_id: int) -> None:
@@ -261,144 +242,109 @@ def _forget(newsroom: Newsroom, recipient_id: int) -> None:
     try:
         forget(newsroom, recipient_id, cleans=is_small(newsroom.db))
     except StoreError as e:
-        if (
-            list_recipients(newsroom.db, recipient_id=recipient_id)[0].status
-            is not RecipientStatus.ENDED
-        ):
+        if not is_nobody(list_recipients(newsroom.db, recipient_id=recipient_id)[0]):
             raise NotReadyError("nothing was deleted") from e
 
 
-def facts_of(newsroom: Newsroom, holder: Holder) -> dict[str, Any]:
-    """What the page shows from the database."""
+def values_of(
+    newsroom: Newsroom, holder: Holder, said: str, named: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `web/choose.html` shows."""
+    from babel.lists import format_list
+
     db, settings, now, reader = newsroom.db, newsroom.settings, newsroom.now(), holder.reader
+    wording = wording_for(reader.choice.language, settings.site.languages)
+    words, zone = wording.choosing, ZoneInfo(settings.site.time_zone)
+    left = reader.status is RecipientStatus.ENDED
+    paused = reader.paused_until if reader.paused_until and reader.paused_until > now else None
+
+    def day(moment: datetime | str) -> str:
+        at = moment_from_text(moment) if isinstance(moment, str) else moment
+        return wording.day(at.astimezone(zone).date())
+
     ends = [now - timedelta(weeks=n) for n in range(WEEKS - 1, -1, -1)]
     weeks = [Window(end - timedelta(weeks=1), end) for end in ends]
-    counted = stories_by_week(db, weeks, settings.theme_names)
-    number = feed_of(db, reader.id)
-    events = [one for one in events_of(db, reader.id) if one["act"] in ("joined", "returned")]
+    counts = stories_by_week(db, weeks, settings.theme_names)
+    themes = [
+        Option(
+            key,
+            theme.title(wording.language),
+            not reader.choice.themes or key in reader.choice.themes,
+            _tally(wording, [sum(week.values()) for week in counts[key]]),
+            theme=key,
+        )
+        for key, theme in settings.theme_names.items()
+    ]
+    facts = {
+        "address": masked(reader.address),
+        "site": settings.site.title,
+        "contact": settings.site.contact,
+        "days": settings.store.keep_backups,
+        "themes": format_list([one.text for one in themes if one.checked], locale=wording.locale),
+        "most": MOST,
+        "longest": LONGEST,
+        **named,
+    }
+    faults = {f"follow_{key}": text for key, text in wording.following.items()}
+    intro = words["intro_left" if left else "intro"].format(**facts)
+    if not left:
+        then = words["paused_now"].format(day=day(paused)) if paused else None
+        intro = f"{intro} {then or _next(settings, reader, wording, now)}".rstrip()
+    event: Mapping[str, Any] = {"made_at": reader.added_at, "made_by": "", "words": None}
+    for one in events_of(db, reader.id):
+        event = one if one["act"] in ("joined", "returned") else event
+    reason = "form" if event["words"] else "command"
+    reason = "import" if event["made_by"] == "import" else reason
+    feed = own_place(newsroom, reader.id, number) if (number := feed_of(db, reader.id)) else ""
+    kept = [paused] if paused else []
+    four_weeks = _pause(settings, now, "weeks", {}) or now
     return {
-        "now": now,
-        "counts": {theme: [sum(week.values()) for week in all_] for theme, all_ in counted.items()},
-        "feed": own_place(newsroom, reader.id, number) if number else "",
-        "event": events[-1] if events else None,
-        "sent": sent_to(db, reader.id, SHOWN),
+        "wording": wording,
+        "words": words,
+        "title": words["title"],
+        "intro": intro,
+        "said": {**wording.joining, **faults, **words}.get(said, "").format(**facts),
+        "alert": not said.startswith("said_"),
+        "left": left,
+        "fresh": holder.fresh,
+        "themes": themes,
+        "choices": [
+            Option(one, OWN_NAMES[one], one in reader.choice.languages, language=one)
+            for one in settings.site.languages
+        ],
+        "digests": [
+            Option(name, title_of(one, wording.language), name in reader.digests, often)
+            for one in settings.digests
+            for name, often in [(one.name, how_often(settings, one, wording, now))]
+        ],
+        "pauses": [
+            Option("none", words["pause_none"], not paused),
+            *(Option("keep", words["pause_keep"].format(day=day(one)), True) for one in kept),
+            Option("weeks", words["pause_weeks"].format(day=day(four_weeks)), False),
+        ],
+        "tomorrow": (now.astimezone(zone) + timedelta(days=1)).date().isoformat(),
         "follows": [
             (one.id, one.what) for one in follows_of(db, now, recipient_id=reader.id) if one.what
         ],
+        "feeds": [Link(title, f"{feed}{name}") for name, title in _FEEDS.items()] if feed else [],
+        "opml": f"{feed}{OPML_NAME}",
+        "why": words[f"why_{reason}"].format(**{**facts, **event, "day": day(event["made_at"])}),
+        "sent": [
+            (day(one["moment"]), one["subject"], words[f"status_{one['status']}"])
+            for one in sent_to(db, reader.id, SHOWN)
+        ],
+        "forget_about": words["forget_about"].format(**facts),
     }
 
 
 def choice_page(
-    environment: "Environment",
-    settings: Settings,
-    holder: Holder,
-    now: datetime,
-    counts: Mapping[str, Sequence[int]],
-    feed: str,
-    event: Mapping[str, Any] | None,
-    sent: Sequence[Mapping[str, Any]],
-    follows: Sequence[tuple[int, str]],
-    said: str,
-    named: Mapping[str, str],
+    environment: "Environment", settings: Settings, wording: Wording, **values: Any
 ) -> bytes:
-    from babel.lists import format_list
-
-    reader, site = holder.reader, settings.site
-    wording = wording_for(reader.choice.language, site.languages)
-    words, zone = wording.choosing, ZoneInfo(site.time_zone)
-    language = wording.language if wording.language in site.languages else None
-    root = f"{settings.feeds_url}/"
+    root, spoken = f"{settings.feeds_url}/", wording.language in settings.site.languages
+    language = wording.language if spoken else None
     around = navigation(None, language, wording, settings, root=root, inside=False)
-    themes = [
-        one.title(wording.language)
-        for key, one in settings.theme_names.items()
-        if not reader.choice.themes or key in reader.choice.themes
-    ]
-    facts = {
-        "address": masked(reader.address),
-        "site": site.title,
-        "contact": site.contact,
-        "days": settings.store.keep_backups,
-        "themes": format_list(themes, locale=wording.locale),
-    }
-
-    faults = {f"follow_{key}": text for key, text in wording.following.items()}
-    texts = {**wording.joining, **faults, **words}
-
-    def day(moment: datetime) -> str:
-        return wording.day(moment.astimezone(zone).date())
-
-    paused = reader.paused_until if reader.paused_until and reader.paused_until > now else None
-    lines = [words["intro_left" if holder.left else "intro"].format(**facts)]
-    if paused and not holder.left:
-        lines.append(words["paused_now"].format(day=day(paused)))
-    elif not holder.left and (text := _next(settings, reader, wording, now)):
-        lines.append(text)
-    why = {"day": day(reader.added_at), "network": "", "words": "", **facts}
-    if event is not None:
-        why |= {**event, "day": day(moment_from_text(event["made_at"]))}
-    known = event["made_by"] if event is not None and event["words"] else ""
-    reason = "form" if known else "import" if event and event["made_by"] == "import" else "command"
-    return rendered(
-        environment,
-        "web/choose.html",
-        site=site,
-        wording=wording,
-        words=words,
-        forget_about=words["forget_about"].format(**facts),
-        root=root,
-        address=around.home.href,
-        navigation=around,
-        title=words["title"],
-        intro=" ".join(lines),
-        said=texts.get(said, "").format(**{**facts, "most": MOST, "longest": LONGEST, **named}),
-        alert=not said.startswith("said_"),
-        left=holder.left,
-        fresh=holder.fresh,
-        follows=follows,
-        themes=[
-            Option(
-                key,
-                theme.title(wording.language),
-                not reader.choice.themes or key in reader.choice.themes,
-                _tally(wording, counts[key]),
-                theme=key,
-            )
-            for key, theme in settings.theme_names.items()
-        ],
-        choices=[
-            Option(one, OWN_NAMES[one], one in reader.choice.languages, language=one)
-            for one in site.languages
-        ],
-        digests=[
-            Option(
-                one.name,
-                title_of(one, wording.language),
-                one.name in reader.digests,
-                how_often(settings, one, wording, now),
-            )
-            for one in settings.digests
-        ],
-        pauses=[
-            Option("none", words["pause_none"], not paused),
-            *(
-                [Option("keep", words["pause_keep"].format(day=day(paused)), True)]
-                if paused
-                else []
-            ),
-            Option(
-                "weeks", words["pause_weeks"].format(day=day(_morning(now, settings, 4))), False
-            ),
-        ],
-        tomorrow=(now.astimezone(zone) + timedelta(days=1)).date().isoformat(),
-        feeds=[Link(title, f"{feed}{name}") for name, title in _FEEDS.items()] if feed else [],
-        opml=f"{feed}{OPML_NAME}",
-        why=words[f"why_{reason}"].format(**why),
-        sent=[
-            (day(moment_from_text(one["moment"])), one["subject"], words[f"status_{one['status']}"])
-            for one in sent
-        ],
-    )
+    values |= {"site": settings.site, "wording": wording, "root": root, "navigation": around}
+    return rendered(environment, "web/choose.html", address=around.home.href, **values)
 
 
 _FEEDS = {"feed.atom": "Atom", "feed.rss": "RSS", "feed.json": "JSON Feed"}

@@ -156,12 +156,12 @@ def test_ones_data_is_all_that_is_stored(office: Office) -> None:
     newsroom = opened(office.db, office.desk.settings, clock=office.now)
     [anna] = list_recipients(office.db, recipient_id=1)
     data = json.loads(personal_data(newsroom, anna))
-    assert data["recipient"][0]["address"] == ANNA
-    assert [row["act"] for row in data["events"]] == ["moved", "joined"]
-    assert data["sent"][0]["status"] == "sent"
-    assert data["not_mailed"][0]["cause"] == "complaint"
-    assert data["choice"]["themes"] == ["youth"]
-    for kind in ("former_addresses", "requests", "follows", "notices", "came_back"):
+    assert data["recipients"][0]["address"] == ANNA
+    assert [row["act"] for row in data["recipient_events"]] == ["moved", "joined"]
+    assert data["deliveries"][0]["status"] == "sent"
+    assert data["suppressions"][0]["cause"] == "complaint"
+    assert data["recipient_themes"] == [{"recipient_id": 1, "theme": "youth"}]
+    for kind in ("former_addresses", "requests", "follows", "notices", "bounces"):
         assert data[kind], kind
 
 

@@ -189,7 +189,7 @@ def test_a_fresh_link_opens_ones_data_for_two_days(site: Site) -> None:
     path = fresh(site)
     answer = post(site, path, act="download")
     assert answer.headers["content-disposition"].startswith("attachment")
-    assert json.loads(answer.body)["recipient"][0]["address"] == ANNA
+    assert json.loads(answer.body)["recipients"][0]["address"] == ANNA
     assert post(site, path, act="move", address="ann@new.example").status == 303
     sql = "SELECT kind, address, recipient_id FROM requests WHERE kind = 'move'"
     assert site.office.db.row(sql) == {
