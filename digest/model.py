@@ -394,17 +394,37 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a phrase or story that a reader follows: of the `looked` articles of an edition's
+    window, so many `named` it."""
+
+    what: str
+    looked: int
+    named: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What only some readers with the same choice get in an edition: `corrected` are the ids of articles that
+    they were sent and that were corrected or withdrawn since, in order."""
+
+    corrected: tuple[int, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What a recipient chose; recipients with equal choices form one segment.
 
     `language` is that of the mail. `languages` are those they read, `language` first: a story is shown
     once, in the first of them that has it. `themes` has the order of config.toml and may include
-    OTHER.
+    OTHER. `extras` are known when an edition is composed, and empty elsewhere.
     """
 
     language: str
     languages: tuple[str, ...]
     themes: tuple[str, ...]
+    extras: Extras = Extras()
 
 
 class RecipientStatus(StrEnum):

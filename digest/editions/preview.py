@@ -20,7 +20,7 @@ from digest.newsroom import Newsroom
 from digest.store.files import private_folder, replace_and_stat
 
 EXAMPLE_ADDRESS = "recipient@example.org"
-EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH)
+EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH, "g" * TOKEN_LENGTH)
 KB = 1000
 LONG_WINDOW_DAYS = 45
 

@@ -10,7 +10,7 @@ from digest.errors import SenderError, StoreError
 from digest.feeds.publish import publish
 from digest.store.backups import PASSING, export_lines, import_lines, own_tables, row_counts
 from digest.store.database import SCHEMA_VERSION, Database, integrity_faults, open_database
-from digest.store.owner import activate, check_home, token_key
+from digest.store.owner import activate, add_token_key, check_home
 from tests.desks import MADE_AT, PAGES, Desk, opened
 from tests.feeds.folders import contents
 from tests.mailing import Office
@@ -28,7 +28,7 @@ def office(filled: Desk) -> Iterator[Office]:
         office.compose()
         with db.write():
             activate(db, HERE)
-            token_key(db, lambda: KEY)
+            add_token_key(db, KEY)
             bounce = {
                 "sha256": "00",
                 "kind": "other",
