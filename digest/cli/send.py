@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +114,12 @@ def plan(
     for row in waiting_drafts(db) if drafts else ():
         if row["digest"] == config.name:
             _, edition = draft_of(newsroom, row["id"])
-            audience = tuple(segments(newsroom, config))
+            audience = tuple(segments(newsroom, config, edition.window))
             planned.append(Planned(edition, audience, mail_date(db, edition, at)))
     fresh = preview(newsroom, config, now, expect=expect)
     if fresh is not None and is_worth_sending(newsroom, config, fresh, now):
-        planned.append(Planned(fresh, tuple(segments(newsroom, config)), fresh.window.ends_at))
+        audience = tuple(segments(newsroom, config, fresh.window))
+        planned.append(Planned(fresh, audience, fresh.window.ends_at))
     if expect is None:
         return planned
     if matching := [one for one in planned if expect.means(one.edition)]:
@@ -349,20 +350,21 @@ def _print_planned(
     if not planned.segments:
         click.echo("No recipients yet: this is the mail that a recipient of everything would get.")
     table(
-        ("recipients", "language", "themes", "articles", "kB", "subject"),
+        ("recipients", "language", "themes", "articles", "corrections", "kB", "subject"),
         [
             (
                 f"{one.segment.recipients:,}",
                 ", ".join(one.segment.choice.languages),
                 ", ".join(one.segment.choice.themes),
                 str(one.layout.total),
+                str(len(one.segment.choice.extras.corrected) or "-"),
                 f"{len(one.message) / 1000:.1f}",
                 one.subject,
             )
             for one in previews
         ],
         wide="subject",
-        right=("recipients", "articles", "kB"),
+        right=("recipients", "articles", "corrections", "kB"),
     )
     click.echo("")
     for one in previews:
@@ -394,6 +396,7 @@ def _planned_data(
                 "language": one.segment.choice.language,
                 "languages": list(one.segment.choice.languages),
                 "themes": list(one.segment.choice.themes),
+                **asdict(one.segment.choice.extras),
                 "subject": one.subject,
                 "bytes": len(one.message),
                 "ranks": {str(key): why.why for key, why in rank(edition, one.layout).items()},

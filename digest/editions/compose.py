@@ -6,7 +6,7 @@ edition's.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from digest.audience.recipients import effective_choice
 from digest.audience.store import raw_choices
 from digest.config.settings import DigestConfig, Settings
 from digest.editions import store as edition_store
+from digest.editions.corrections import owed_corrections
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
 from digest.editions.mail import make_segment
 from digest.editions.schedule import is_late, window_to_close
@@ -24,10 +25,22 @@ from digest.editions.selection import edition_hash, lay_out, order_placements, s
 from digest.editions.store import FrozenSegment
 from digest.errors import ExpectationError, NotFoundError
 from digest.mail.mime import SegmentMail, segment_mail
-from digest.model import Article, Choice, Edition, EditionStatus, Hand, Layout, Segment, Window
+from digest.model import (
+    Article,
+    Choice,
+    Edition,
+    EditionStatus,
+    Extras,
+    Hand,
+    Layout,
+    Receipt,
+    Segment,
+    Window,
+)
 from digest.newsroom import Newsroom, fingerprint, program_hash
 from digest.store.articles import (
     articles_in_window,
+    changes_of,
     count_in_window,
     first_seen,
     siblings_of,
@@ -105,6 +118,10 @@ def expectation(edition: Edition, date: datetime) -> str:
 
 
 PARTS = ("its articles", "config.toml", "the templates", "this program")
+NO_EXTRAS = Extras()
+TOLD_FOR = timedelta(days=60)
+"""A reader hears of what was corrected no longer than this before the window of an edition began: who
+had paused for longer has long forgotten it."""
 PART = 8
 """The hash of an edition has a part of so many characters for each: it says what has changed."""
 MADE_WITH: Any = {
@@ -315,7 +332,7 @@ def _close(
             if db.version() != version and (
                 mark_of(newsroom, digest, window) != mark
                 or edition_store.last_edition(db, digest.name) != last
-                or (not digest.approval and list(choices_of(newsroom, digest)) != recipients)
+                or (not digest.approval and audience(newsroom, digest, window) != recipients)
             ):
                 continue
             edition_id = edition_store.save_edition(db, edition, moment, note)
@@ -338,7 +355,7 @@ def frozen_for(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition
 ) -> tuple[list[tuple[int, Choice]], list[FrozenSegment]]:
     """The recipients of an edition with their choices, and what each different choice gets."""
-    recipients = list(choices_of(newsroom, digest))
+    recipients = audience(newsroom, digest, edition.window)
     choices = dict.fromkeys(choice for _, choice in recipients)
     return recipients, [freeze_segment(newsroom, digest, edition, one) for one in choices]
 
@@ -360,13 +377,15 @@ def queue(
 def freeze_segment(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, choice: Choice
 ) -> FrozenSegment:
-    """What everybody with this choice gets of the edition.
+    """What everybody with this choice gets of the edition. A correction is sent also where nothing is new
+    under the chosen themes.
 
     Raises:
         ConfigError: the operator's own templates have an error.
     """
     layout = lay_out(edition.placements, choice, per_theme=digest.per_theme, hand=edition.hand)
-    if layout.total == 0 and not (digest.empty == "send" and not edition.placements):
+    sends_empty = choice.extras.corrected or (digest.empty == "send" and not edition.placements)
+    if layout.total == 0 and not sends_empty:
         return FrozenSegment(layout, None)
     return FrozenSegment(layout, render_segment(newsroom, digest, edition, layout))
 
@@ -374,8 +393,9 @@ def freeze_segment(
 def render_segment(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, layout: Layout
 ) -> SegmentMail:
-    settings = newsroom.settings
-    rendered = make_segment(settings, digest, edition, layout, newsroom.templates)
+    settings, corrected = newsroom.settings, layout.choice.extras.corrected
+    changes = list(changes_of(newsroom.db, corrected).values()) if corrected else []
+    rendered = make_segment(settings, digest, edition, layout, newsroom.templates, changes)
     return segment_mail(settings, digest, edition, layout.choice, rendered)
 
 
@@ -435,15 +455,37 @@ def settle_withdrawn(newsroom: Newsroom) -> None:
                 edition_store.hold_edition(db, edition_id, note)
 
 
-def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
+def segments(newsroom: Newsroom, digest: DigestConfig, window: Window) -> list[Segment]:
     """The digest's recipients who may be mailed, by equal choices, the largest segment first."""
-    counts = Counter(choice for _, choice in choices_of(newsroom, digest, suppressed=False))
+    readers = audience(newsroom, digest, window, suppressed=False)
+    counts = Counter(choice for _, choice in readers)
 
     def largest_first(item: tuple[Choice, int]) -> tuple[object, ...]:
         choice, count = item
-        return -count, choice.language, choice.languages, choice.themes
+        return -count, choice.language, choice.languages, choice.themes, repr(choice.extras)
 
     return [Segment(*item) for item in sorted(counts.items(), key=largest_first)]
+
+
+def audience(
+    newsroom: Newsroom, digest: DigestConfig, window: Window, *, suppressed: bool = True
+) -> list[tuple[int, Choice]]:
+    """The recipients of an edition, each with their choice and what only they get."""
+    readers = list(choices_of(newsroom, digest, suppressed=suppressed))
+    corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR) if readers else {}
+    receipts: Mapping[int, tuple[Receipt, ...]] = {}
+    if not corrected and not receipts:
+        return readers
+    made: dict[tuple[Choice, Extras], Choice] = {}
+    for at, (reader, choice) in enumerate(readers):
+        extras = Extras(corrected.get(reader, ()), receipts.get(reader, ()))
+        if extras != NO_EXTRAS:
+            key = choice, extras
+            readers[at] = (
+                reader,
+                made.get(key) or made.setdefault(key, replace(choice, extras=extras)),
+            )
+    return readers
 
 
 def choices_of(

@@ -15,7 +15,7 @@ from digest.config.settings import DigestConfig
 from digest.editions import store as edition_store
 from digest.editions.compose import (
     Expected,
-    choices_of,
+    audience,
     edition_of,
     find_digest,
     frozen_for,
@@ -166,7 +166,7 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
             if db.version() != version and (
                 edition_store.draft_row(db, edition_id) != row
                 or mark_of(newsroom, digest, edition.window, edition.number) != mark
-                or list(choices_of(newsroom, digest)) != recipients
+                or audience(newsroom, digest, edition.window) != recipients
             ):
                 continue
             edition_store.replace_frozen(db, edition, ())

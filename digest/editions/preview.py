@@ -58,13 +58,14 @@ def preview_segments(
         all_themes = choice.themes == settings.digest_themes(digest)
         themes = "everything" if all_themes else "-".join(choice.themes) or "nothing"
         base = f"{digest.name}-{edition.number}-{'-'.join(choice.languages)}-{themes}"[:120]
+        base += "-corrections" if choice.extras.corrected else ""
         name, nth = base, 2
         while name in names:
             name, nth = f"{base}-{nth}", nth + 1
         names.add(name)
 
         warnings: list[str] = []
-        if layout.total == 0:
+        if layout.total == 0 and not choice.extras.corrected:
             warnings.append("no articles for this choice; its recipients are skipped")
         if (size := weight(message)) > settings.mail.budget_kb * KB:
             warnings.append(

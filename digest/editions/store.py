@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from digest.audience.evidence import IS_BRAKED
 from digest.audience.suppressions import SOFT_LAPSES
@@ -13,12 +13,15 @@ from digest.mail.mime import SegmentMail
 from digest.model import (
     OTHER,
     Choice,
+    Corrected,
     Edition,
     EditionStatus,
+    Extras,
     Hand,
     Layout,
     Match,
     Placement,
+    Receipt,
     Section,
     Segment,
     Sibling,
@@ -309,10 +312,30 @@ def save_segments(
             "themes": ",".join(choice.themes),
             "hash": edition.hash,
             "layout": json.dumps(sections),
+            "extras": _text_from_extras(choice.extras),
             "mail": None if one.mail is None else one.mail.to_bytes(),
         }
         ids[choice] = db.insert("segments", row)
+        shown = (placed.article for section in one.layout.sections for placed in section.shown)
+        says = [(article.id, article.version) for article in shown]
+        says += [(told.article_id, told.version) for told in choice.extras.corrected]
+        sql = "INSERT INTO segment_articles VALUES (?, ?, ?)"
+        db.run_many(sql, [(ids[choice], *said) for said in set(says)])
     return ids
+
+
+def _text_from_extras(extras: Extras) -> str:
+    lists = {name: [list(one.values()) for one in rows] for name, rows in asdict(extras).items()}
+    return json.dumps({name: rows for name, rows in lists.items() if rows}, default=str)
+
+
+def extras_from_text(text: str) -> Extras:
+    stored = json.loads(text)
+    corrected = [(*ids, date.fromisoformat(day)) for *ids, day in stored.get("corrected", ())]
+    return Extras(
+        tuple(Corrected(*one) for one in corrected),
+        tuple(Receipt(*one) for one in stored.get("receipts", ())),
+    )
 
 
 def frozen_segments(db: Database, edition: Edition) -> dict[int, FrozenSegment]:
@@ -333,7 +356,7 @@ def frozen_segments(db: Database, edition: Edition) -> dict[int, FrozenSegment]:
 def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
     """The segments of a frozen edition with their ids, the largest first."""
     sql = """
-    SELECT segments.id, language, languages, themes, count(deliveries.id) AS recipients
+    SELECT segments.id, language, languages, themes, extras, count(deliveries.id) AS recipients
       FROM segments LEFT JOIN deliveries ON deliveries.segment_id = segments.id
      WHERE segments.edition_id = ? GROUP BY segments.id ORDER BY recipients DESC, segments.id
     """
@@ -362,7 +385,7 @@ def queued_segments(
     those that are due and these `also`, to recipients who still want the mail and may be mailed.
     """
     sql = f"""
-    SELECT segments.language, segments.languages, segments.themes, count(*) AS recipients
+    SELECT segments.language, segments.languages, segments.themes, extras, count(*) AS recipients
       FROM deliveries JOIN segments ON segments.id = deliveries.segment_id
       JOIN recipients ON recipients.id = deliveries.recipient_id
      WHERE deliveries.edition_id = :edition
@@ -383,7 +406,7 @@ def _choice(row: Row) -> Choice:
     languages, themes = (
         tuple(part for part in row[column].split(",") if part) for column in ("languages", "themes")
     )
-    return Choice(row["language"], languages, themes)
+    return Choice(row["language"], languages, themes, extras_from_text(row["extras"]))
 
 
 def pending_editions(

@@ -28,9 +28,9 @@ STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 class Wording:
     """The texts of one language, a field for each key of its file; placeholders are in braces.
 
-    `articles`, `more_subject` and `more_theme` have a text for each CLDR plural category,
+    `articles`, `more_subject`, `more_theme`, `named` and `not_named` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
-    `leaving` for each state of the page.
+    `leaving` for each state of the page, `told` for each sentence of what was changed since it was sent.
     """
 
     language: str
@@ -92,6 +92,9 @@ class Wording:
     chosen_languages: str
     change: str
     leave: str
+    told: Mapping[str, str]
+    named: Mapping[str, str]
+    not_named: Mapping[str, str]
     leaving: Mapping[str, str]
 
     def day(self, day: date, pattern: str = "d MMMM y") -> str:

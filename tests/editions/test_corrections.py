@@ -1,0 +1,100 @@
+"""Who was sent an article is told, once, of what was corrected or withdrawn in it since, and nobody else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.mail.maildir import MaildirTransport
+from digest.mail.outgoing import Transport
+from digest.store.articles import readmit_article, withdraw_article
+from tests.desks import Desk
+from tests.mailing import Office
+
+WEEK = timedelta(days=7)
+COPY = "Lorries held at {port}\n\nTurkmenistan, 20 November 2026 - Customs officers held 12 lorries with heroin at {port}.\n"
+
+
+@dataclass
+class Press(Office):
+    """A desk whose mail can be read, with one article that was sent in edition 1."""
+
+    outbox: Path = Path()
+    article: int = 0
+    read: frozenset[Path] = frozenset()
+
+    def write(self, name: str, text: str) -> list[int]:
+        (self.desk.seeds / f"{name}.txt").write_text(text, "utf-8")
+        report = self.desk.ingest(self.now)
+        return [*report.added, *report.revised]
+
+    def correct(self, port: str) -> None:
+        self.later(hours=1)
+        assert self.write("lorries", COPY.format(port=port)) == [self.article]
+
+    def news(self) -> None:
+        self.later(days=2)
+        self.write(
+            f"news{self.now:%d%H}",
+            f"Seizure on {self.now:%d}\n\nPolice seized heroin at {self.now}.\n",
+        )
+
+    def mails(self, *, news: bool = True) -> dict[str, str]:
+        """The next edition: the text part by address, of those who got one."""
+        if news:
+            self.news()
+        self.later(days=5)
+        self.compose()
+        self.deliver()
+        return {str(one["To"]): text_of(one) for one in self.arrived()}
+
+    def arrived(self) -> list[EmailMessage]:
+        """What came since the last look."""
+        paths = frozenset((self.outbox / "new").iterdir())
+        new, self.read = sorted(paths - self.read), paths
+        read: Any = [message_from_bytes(one.read_bytes(), policy=policy.default) for one in new]
+        return list(read)
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return " ".join(body.get_content().split())
+
+
+@pytest.fixture
+def press(filled: Desk, tmp_path: Path) -> Iterator[Press]:
+    """Anna and Boris were sent the article, in English and Russian mails; Cyril takes only other news."""
+    with filled.open() as db:
+        outbox = tmp_path / "mail"
+        transport: Transport = MaildirTransport(outbox)
+        press = Press(filled, db, transport=transport, outbox=outbox)
+        press.add("anna@example.org", languages=("en",))
+        press.add("boris@example.org", languages=("ru", "en"), themes=("drugs",))
+        press.add("cyril@example.org", languages=("en",), themes=("other",))
+        [press.article] = press.write("lorries", COPY.format(port="Farap"))
+        press.later(days=1)
+        first = press.mails(news=False)
+        assert "Farap" in first["anna@example.org"]
+        assert "Farap" in first["boris@example.org"]
+        assert "Farap" not in first.get("cyril@example.org", "")
+        yield press
+
+
+def test_those_who_got_it_are_told_in_the_next_edition_once(press: Press) -> None:
+    """In its first block, with what changed; nobody else sees it, and nobody sees it twice."""
+    press.correct("Turkmenabat")
+    mails = press.mails()
+    anna, boris = mails["anna@example.org"], mails["boris@example.org"]
+    assert "Corrections" in anna
+    assert "We sent you this on 29 November as “Lorries held at Farap”." in anna
+    assert anna.index("Lorries held at Turkmenabat") < anna.index("Seizure on")
+    assert "Исправления" in boris
+    assert "под заголовком" in boris
+    assert "Turkmenabat" not in mails.get("cyril@example.org", "")
+    assert not any("Turkmenabat" in text for text in press.mails().values())
