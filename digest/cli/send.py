@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,7 @@ def plan(
     counts as it will be settled, and an edition of which an article was withdrawn as it will be frozen again.
     """
     from digest.editions.compose import is_worth_sending, preview, segments, without_withdrawn
+    from digest.editions.corrections import newest
     from digest.editions.deliver import fates_of_handed
     from digest.editions.drafts import draft_of
     from digest.editions.store import drafts as waiting_drafts
@@ -76,6 +77,7 @@ def plan(
         edition_by_id,
         frozen_segments,
         has_begun,
+        has_outdated,
         mail_date,
         pending_editions,
         queued_segments,
@@ -99,16 +101,18 @@ def plan(
         edition = edition_by_id(db, edition_id)
         audience = tuple(queued_segments(db, edition_id, now, also=again))
         date = mail_date(db, edition, at)
-        if not stopped_by_withdrawal(db, edition_id):
+        stopped, begun = stopped_by_withdrawal(db, edition_id), has_begun(db, edition_id)
+        if not stopped and (begun or not has_outdated(db, edition_id)):
             frozen = {one.layout.choice: one for one in frozen_segments(db, edition).values()}
             planned.append(Planned(edition, audience, date, frozen))
-        elif has_begun(db, edition_id):
+        elif begun:
             warn(
                 f"Edition {edition_id} will be held: an article of it was withdrawn after part of it "
                 f"was sent. Next: digest send, then digest editions release {edition_id}."
             )
         else:
             new = without_withdrawn(newsroom, config, edition)
+            audience = tuple(replace(one, choice=newest(db, one.choice)) for one in audience)
             if new.placements or config.empty == "send":
                 planned.append(Planned(new, audience, date, {}))
     for row in waiting_drafts(db) if drafts else ():

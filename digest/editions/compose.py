@@ -17,7 +17,7 @@ from digest.audience.recipients import effective_choice
 from digest.audience.store import raw_choices
 from digest.config.settings import DigestConfig, Settings
 from digest.editions import store as edition_store
-from digest.editions.corrections import owed_corrections
+from digest.editions.corrections import newest, owed_corrections
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
 from digest.editions.mail import make_segment
 from digest.editions.schedule import is_late, window_to_close
@@ -421,15 +421,18 @@ def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition
 
 
 def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
-    """Freeze an edition without the articles that were withdrawn: all of it, or the rest that is
-    still queued. One without news is cancelled, unless the digest sends empty editions.
+    """Freeze an edition without the articles that were withdrawn, and with corrections as they are now: all
+    of it, or the rest that is still queued. One without news is cancelled, unless the digest sends empty
+    editions.
     """
     db = newsroom.db
     edition = edition_store.edition_by_id(db, edition_id)
     digest = find_digest(newsroom.settings, edition.digest)
     new = without_withdrawn(newsroom, digest, edition)
     choices = dict.fromkeys(one.choice for _, one in edition_store.segments_of(db, edition_id))
-    frozen = [freeze_segment(newsroom, digest, new, choice) for choice in choices]
+    frozen = {
+        choice: freeze_segment(newsroom, digest, new, newest(db, choice)) for choice in choices
+    }
     with db.write():
         edition_store.replace_frozen(db, new, frozen)
         if not new.placements and digest.empty == "skip":
@@ -438,17 +441,19 @@ def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
 
 def settle_withdrawn(newsroom: Newsroom) -> None:
     """Before anything is sent: an edition of which an article was withdrawn is frozen again without it
-    if nothing of it was sent, else held until a person decides.
+    if nothing of it was sent, else held until a person decides. One that tells of corrections which have
+    changed is frozen again too.
     """
     db = newsroom.db
     for edition_id in edition_store.unfinished_editions(db):
-        if not edition_store.stopped_by_withdrawal(db, edition_id):
+        stopped = edition_store.stopped_by_withdrawal(db, edition_id)
+        if not stopped and not edition_store.has_outdated(db, edition_id):
             continue
         edition = edition_store.edition_by_id(db, edition_id)
         known = newsroom.settings.digest(edition.digest) is not None
         if known and not edition_store.has_begun(db, edition_id):
             freeze_again(newsroom, edition_id)
-        else:
+        elif stopped:
             ids = ", ".join(map(str, withdrawn_articles(edition)))
             with db.write():
                 note = f"withdrawn after part of it was sent: article {ids}"

@@ -1,15 +1,16 @@
 """What readers were sent and what was corrected or withdrawn since: who must be told, and what."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from digest.config.settings import DigestConfig
 from digest.editions.deliveries import owed
-from digest.model import Corrected
+from digest.model import Choice, Corrected
 from digest.newsroom import Newsroom
 from digest.store.articles import changes_of
-from digest.store.database import moment_from_text
+from digest.store.database import Database, moment_from_text
 
 
 def owed_corrections(
@@ -31,3 +32,16 @@ def owed_corrections(
     }
     told = {reader: tuple(one for one in ones if one in says) for reader, ones in found.items()}
     return {reader: ones for reader, ones in told.items() if ones}
+
+
+def newest(db: Database, choice: Choice) -> Choice:
+    """The choice with its corrections as they are now; without what is again as the reader knows it."""
+    if not choice.extras.corrected:
+        return choice
+    now = (
+        replace(one, version=0 if article.withdrawn_at else article.version)
+        for one, change in changes_of(db, choice.extras.corrected).items()
+        for article in (change.article,)
+    )
+    corrected = tuple(one for one in now if one.version != one.seen)
+    return replace(choice, extras=replace(choice.extras, corrected=corrected))

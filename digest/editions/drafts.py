@@ -169,7 +169,7 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
                 or audience(newsroom, digest, edition.window) != recipients
             ):
                 continue
-            edition_store.replace_frozen(db, edition, ())
+            edition_store.replace_frozen(db, edition, {})
             edition_store.approve_edition(db, edition_id, by, moment)
             queue(db, edition, recipients, frozen, moment)
         return edition

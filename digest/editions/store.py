@@ -1,7 +1,7 @@
 """Frozen editions: their window, their articles in order, their segments."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -137,21 +137,24 @@ def _place(db: Database, edition_id: int, placements: Iterable[Placement]) -> No
     )
 
 
-def replace_frozen(db: Database, edition: Edition, frozen: Iterable["FrozenSegment"]) -> None:
-    """Freeze an edition again: its articles, its hash, and what its queued deliveries get. What was
-    sent keeps what it had. Call inside a write.
+def replace_frozen(
+    db: Database, edition: Edition, frozen: Mapping[Choice, "FrozenSegment"]
+) -> None:
+    """Freeze an edition again: its articles, its hash, and what its queued deliveries get, by the choice
+    that they had. What was sent keeps what it had. Call inside a write.
     """
     assert edition.id is not None, "only what was frozen is frozen again"  # noqa: S101
     db.run("DELETE FROM placements WHERE edition_id = ?", (edition.id,))
     _place(db, edition.id, edition.placements)
     db.run("UPDATE editions SET hash = ? WHERE id = ?", (edition.hash, edition.id))
     earlier = segments_of(db, edition.id)
-    ids = save_segments(db, edition, frozen)
+    ids = save_segments(db, edition, frozen.values())
     sql = "UPDATE deliveries SET segment_id = ? WHERE segment_id = ? AND status = 'queued'"
-    db.run_many(sql, [(ids[one.choice], old) for old, one in earlier if one.choice in ids])
-    sql = """DELETE FROM segments WHERE edition_id = ? AND hash != ?
+    new = {choice: ids[one.layout.choice] for choice, one in frozen.items()}
+    db.run_many(sql, [(new[one.choice], old) for old, one in earlier if one.choice in new])
+    sql = """DELETE FROM segments WHERE edition_id = ?
                 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id)"""
-    db.run(sql, (edition.id, edition.hash))
+    db.run(sql, (edition.id,))
 
 
 def edition_row(db: Database, edition_id: int) -> Row:
@@ -239,7 +242,7 @@ def draft_row(db: Database, edition_id: int) -> Row | None:
 
 def save_draft(db: Database, edition: Edition, by: str, moment: datetime) -> None:
     """Store what an editor decided about a draft, and what it holds by that. Call inside a write."""
-    replace_frozen(db, edition, ())
+    replace_frozen(db, edition, {})
     sql = "UPDATE editions SET hand = ?, earlier = ?, edited_by = ?, edited_at = ? WHERE id = ?"
     hand = json.dumps(asdict(edition.hand), ensure_ascii=False)
     values = (hand, json.dumps(edition.earlier), by, text_from_moment(moment), edition.id)
@@ -315,11 +318,13 @@ def save_segments(
             "extras": _text_from_extras(choice.extras),
             "mail": None if one.mail is None else one.mail.to_bytes(),
         }
-        ids[choice] = db.insert("segments", row)
+        known = {name: value for name, value in row.items() if name not in ("layout", "mail")}
+        sql = f"SELECT id FROM segments WHERE {' AND '.join(f'{name} = :{name}' for name in known)}"  # noqa: S608 - ours
+        ids[choice] = db.value(sql, known) or db.insert("segments", row)
         shown = (placed.article for section in one.layout.sections for placed in section.shown)
         says = [(article.id, article.version) for article in shown]
         says += [(told.article_id, told.version) for told in choice.extras.corrected]
-        sql = "INSERT INTO segment_articles VALUES (?, ?, ?)"
+        sql = "INSERT INTO segment_articles VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         db.run_many(sql, [(ids[choice], *said) for said in set(says)])
     return ids
 
@@ -482,6 +487,18 @@ WITHDRAWN = """(SELECT 1 FROM placements JOIN articles ON articles.id = article_
 def stopped_by_withdrawal(db: Database, edition_id: int) -> bool:
     """Whether an article was withdrawn after the edition was composed, and nobody has decided."""
     return bool(db.value(f"SELECT EXISTS {WITHDRAWN.format(edition='?')}", (edition_id,)))
+
+
+def has_outdated(db: Database, edition_id: int) -> bool:
+    """Whether queued mail tells of a correction what is not so any more."""
+    sql = """SELECT EXISTS (
+        SELECT 1 FROM segments JOIN segment_articles AS told ON told.segment_id = segments.id
+          JOIN articles ON articles.id = told.article_id
+         WHERE edition_id = :edition AND extras != '{}'
+           AND told.version != CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END
+           AND article_id NOT IN (SELECT article_id FROM placements WHERE edition_id = :edition)
+           AND EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id AND status = 'queued'))"""
+    return bool(db.value(sql, {"edition": edition_id}))
 
 
 def has_begun(db: Database, edition_id: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from digest.editions.compose import settle_withdrawn
+from digest.editions.deliver import sending
+from digest.editions.store import edition_by_id
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Transport
+from digest.newsroom import Newsroom
 from digest.store.articles import readmit_article, withdraw_article
-from tests.desks import Desk
-from tests.mailing import Office
+from tests.desks import Desk, opened
+from tests.mailing import KEY, Office
 
 WEEK = timedelta(days=7)
 COPY = "Lorries held at {port}\n\nTurkmenistan, 20 November 2026 - Customs officers held 12 lorries with heroin at {port}.\n"
@@ -32,6 +36,11 @@ class Press(Office):
         (self.desk.seeds / f"{name}.txt").write_text(text, "utf-8")
         report = self.desk.ingest(self.now)
         return [*report.added, *report.revised]
+
+    @property
+    def newsroom(self) -> Newsroom:
+        parts = {"transport": self.transport, "token_key": KEY}
+        return opened(self.db, self.desk.settings, clock=lambda: self.now, **parts)
 
     def correct(self, port: str) -> None:
         self.later(hours=1)
@@ -98,3 +107,53 @@ def test_those_who_got_it_are_told_in_the_next_edition_once(press: Press) -> Non
     assert "под заголовком" in boris
     assert "Turkmenabat" not in mails.get("cyril@example.org", "")
     assert not any("Turkmenabat" in text for text in press.mails().values())
+
+
+def test_a_correction_is_a_mail_even_where_nothing_is_new(press: Press) -> None:
+    """Boris reads only of drugs, and there is no news of it: the correction comes alone, with its subject."""
+    press.correct("Turkmenabat")
+    press.later(days=1)
+    press.write("other", "A concert\n\nThe orchestra played in Ashgabat.\n")
+    press.later(days=5)
+    press.compose()
+    press.deliver()
+    mails = {str(one["To"]): one for one in press.arrived()}
+    assert str(mails["boris@example.org"]["Subject"]) == "Изменено: Lorries held at Farap"
+    assert "Nothing new" not in text_of(mails["boris@example.org"])
+    assert str(mails["cyril@example.org"]["Subject"]) == "A concert"
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_a_withdrawal_is_told_and_so_is_its_end(press: Press, *, undone: bool) -> None:
+    """Who was told of neither knows what they knew."""
+    with press.db.write():
+        withdraw_article(press.db, press.article, press.now)
+    if undone:
+        press.later(hours=1)
+        with press.db.write():
+            readmit_article(press.db, press.article, press.now)
+        assert "Corrections" not in press.mails()["anna@example.org"]
+        return
+    assert "was withdrawn on 29 November" in press.mails()["anna@example.org"]
+    with press.db.write():
+        readmit_article(press.db, press.article, press.now)
+    assert "It is published again." in press.mails()["anna@example.org"]
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_what_is_changed_again_before_it_is_sent_is_told_in_its_newest_form(press: Press) -> None:
+    """Once, also if an edition with the older form was already queued; its hash stays."""
+    press.correct("Turkmenabat")
+    press.news()
+    press.later(days=5)
+    before = edition_by_id(press.db, press.compose())
+    with press.db.write():
+        withdraw_article(press.db, press.article, press.now)
+    with sending(press.newsroom) as newsroom:
+        settle_withdrawn(newsroom)
+    press.deliver()
+    anna = next(text_of(one) for one in press.arrived() if one["To"] == "anna@example.org")
+    assert "was withdrawn on" in anna
+    assert "Turkmenabat" not in anna
+    assert edition_by_id(press.db, before.id or 0).hash == before.hash
+    assert "Corrections" not in press.mails()["anna@example.org"]
