@@ -291,3 +291,137 @@ def save_providers(
                 SET provider = excluded.provider, looked_up_at = excluded.looked_up_at"""
     times = (text_from_moment(now), text_from_moment(soon))
     db.run_many(sql, [(one, found.get(one, one), times[one not in found]) for one in asked])
+
+
+# What readers follow.
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """A phrase that a reader follows, or the story that `article_id` is in now, if any, which is named by
+    `title`, "" where readers see none. Equal phrases have the same `key`; "/12" is the article's.
+
+    `languages` are those that the reader reads, `language` that of their mail. `wanted`: they get mail now.
+    """
+
+    id: int
+    recipient_id: int
+    key: str
+    phrase: str | None
+    article_id: int | None
+    story_id: int | None
+    title: str
+    made_at: datetime
+    looked_until: datetime
+    mailed_at: datetime | None
+    address: str
+    language: str
+    languages: tuple[str, ...]
+    wanted: bool
+
+    @property
+    def what(self) -> str:
+        return self.phrase or self.title
+
+
+def follows_of(db: Database, now: datetime, *, recipient_id: int | None = None) -> list[Follow]:
+    """What one recipient follows, or everybody, in the order in which it was added."""
+    shown = "withdrawn_at IS NULL AND coalesce(opens_at, '') <= :now"
+    sql = f"""
+    SELECT follows.*, a.story_id, recipients.address, recipients.language, {_LANGUAGES}, {_SUPPRESSED},
+           (SELECT title FROM articles AS one LEFT JOIN stories ON lead_article_id = one.id
+             WHERE (one.id = a.id OR one.story_id = a.story_id) AND {shown}
+             ORDER BY stories.id IS NULL, one.id LIMIT 1) AS title,
+           status = 'active' AND coalesce(paused_until, '') <= :now AS active
+      FROM follows JOIN recipients ON recipients.id = follows.recipient_id
+      LEFT JOIN articles AS a ON a.id = follows.article_id
+     WHERE :id IS NULL OR follows.recipient_id = :id ORDER BY follows.id
+    """  # noqa: S608 - ours
+    times = {"now": text_from_moment(now), "lapsed": text_from_moment(now - SOFT_LAPSES)}
+    return [
+        Follow(
+            id=row["id"],
+            recipient_id=row["recipient_id"],
+            key=row["key"],
+            phrase=row["phrase"],
+            article_id=row["article_id"],
+            story_id=row["story_id"],
+            title=row["title"] or "",
+            made_at=moment_from_text(row["made_at"]),
+            looked_until=moment_from_text(row["looked_until"]),
+            mailed_at=row["mailed_at"] and moment_from_text(row["mailed_at"]),
+            address=row["address"],
+            language=row["language"],
+            languages=tuple((row["languages"] or "").split(",")),
+            wanted=bool(row["active"] and not row["suppressed"]),
+        )
+        for row in db.each(sql, {"id": recipient_id, **times})
+    ]
+
+
+def article_of_story(db: Database, story_id: int, now: datetime) -> int | None:
+    """The article that leads a story, else another one that readers see."""
+    sql = """SELECT articles.id FROM stories JOIN articles ON story_id = stories.id
+              WHERE stories.id = ? AND withdrawn_at IS NULL AND coalesce(opens_at, '') <= ?
+              ORDER BY articles.id != lead_article_id, articles.id"""
+    value = db.value(sql, (story_id, text_from_moment(now)))
+    return None if value is None else int(value)
+
+
+def add_follow(
+    db: Database, recipient_id: int, key: str, followed: str | int, moment: datetime
+) -> None:
+    """Store a phrase or an article; what is there stays. Call inside a write."""
+    column = "phrase" if isinstance(followed, str) else "article_id"
+    sql = f"""INSERT INTO follows (recipient_id, key, {column}, made_at, looked_until)
+              VALUES (?, ?, ?, ?, ?) ON CONFLICT (recipient_id, key) DO NOTHING"""  # noqa: S608 - ours
+    at = text_from_moment(moment)
+    db.run(sql, (recipient_id, key, followed, at, at))
+
+
+def remove_follow(db: Database, recipient_id: int, follow_id: int) -> bool:
+    """Forget it and what was found; False if this recipient has none of that number. Call inside a write."""
+    sql = "DELETE FROM follows WHERE id = ? AND recipient_id = ?"
+    return bool(db.run(sql, (follow_id, recipient_id)))
+
+
+def last_look(db: Database) -> datetime | None:
+    """Until when all that anybody follows was looked for; None if nobody follows anything."""
+    value = db.value("SELECT min(looked_until) FROM follows")
+    return None if value is None else moment_from_text(value)
+
+
+def not_looked_for(db: Database, follows: Iterable[Follow]) -> set[int]:
+    """Those that are there as they were, by id: nobody removed them, or looked for them since."""
+    sql = """SELECT follows.id FROM follows JOIN json_each(?) AS was
+                ON follows.id = was.value ->> 0 AND looked_until = was.value ->> 1"""
+    was = json.dumps([(one.id, text_from_moment(one.looked_until)) for one in follows])
+    return {row["id"] for row in db.rows(sql, (was,))}
+
+
+def note_look(
+    db: Database,
+    follow_ids: Iterable[int],
+    until: datetime,
+    finds: Sequence[tuple[int, int, str]] = (),
+) -> None:
+    """Note that all until then was looked at for these, and of which finds (follow, article, evidence)
+    a mail tells. Call inside a write."""
+    at, ids = text_from_moment(until), json.dumps(sorted(follow_ids))
+    sql = """UPDATE follows SET looked_until = ?, mailed_at = iif(?, ?, mailed_at)
+              WHERE id IN (SELECT value FROM json_each(?))"""
+    db.run(sql, (at, bool(finds), at, ids))
+    sql = "INSERT INTO follow_finds VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    db.run_many(sql, [(*find, at) for find in finds])
+
+
+def give_up_alerts(db: Database, now: datetime) -> None:
+    """Send no queued alert to an address that gets no mail, or nobody has, by now. Call inside a write."""
+    sql = f"""
+    UPDATE notices SET status = 'failed', settled_at = :now, due_at = NULL, reason = 'gets no mail now'
+     WHERE kind = 'alert' AND status = 'queued' AND recipient NOT IN (
+           SELECT address FROM (SELECT address, {_SUPPRESSED} FROM recipients WHERE status = 'active'
+                                   AND coalesce(paused_until, '') <= :now) WHERE NOT suppressed)
+    """  # noqa: S608 - ours
+    times = {"now": text_from_moment(now), "lapsed": text_from_moment(now - SOFT_LAPSES)}
+    db.run(sql, times)

@@ -247,6 +247,47 @@ def end(address: str) -> None:
     )
 
 
+@recipients.command("follow")
+@click.argument("address")
+@click.argument("phrase", required=False)
+@click.option("--story", "story_id", type=int, metavar="ID", help="A story instead of a phrase.")
+def follow_phrase(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Mail a recipient when a new article names PHRASE, or joins a story."""
+    from digest.audience.follows import follow
+    from digest.audience.store import recipient_by_address
+
+    if (phrase is None) == (story_id is None):
+        raise click.UsageError("Give either a PHRASE or --story ID.")
+    with current_newsroom().open() as newsroom, newsroom.db.write():
+        recipient_id = recipient_by_address(newsroom.db, address)
+        one = follow(newsroom, recipient_id, phrase, story_id)
+    click.echo(f"Recipient {recipient_id} follows {one.what!r}. Next: digest send --dry-run.")
+
+
+@recipients.command("unfollow")
+@click.argument("address")
+@click.argument("what", metavar="PHRASE", required=False)
+@click.option("--story", "story_id", type=int, metavar="ID", help="A story instead of a phrase.")
+def unfollow_phrase(address: str, what: str | None, story_id: int | None) -> None:
+    """Stop mailing a recipient about a phrase or a story."""
+    from digest.audience.follows import phrase_words, unfollow
+    from digest.audience.store import follows_of, recipient_by_address
+
+    if (what is None) == (story_id is None):
+        raise click.UsageError("Give either a PHRASE or --story ID.")
+    with current_newsroom().open() as newsroom, newsroom.db.write():
+        recipient_id = recipient_by_address(newsroom.db, address)
+        stopped = [
+            one.what
+            for one in follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id)
+            if one.key == " ".join(phrase_words(what or ""))
+            or (what is None and one.story_id == story_id)
+            if unfollow(newsroom, recipient_id, one.id)
+        ]
+    done = f"no longer follows {stopped[0]!r}" if stopped else "did not follow that"
+    click.echo(f"Recipient {recipient_id} {done}. Next: digest recipients show {address}.")
+
+
 def _as_data(one: "Recipient") -> dict[str, Any]:
     return {
         "id": one.id,
@@ -299,7 +340,7 @@ def list_recipients(as_json: bool) -> None:
 def show_recipient(address: str, as_json: bool) -> None:
     """Show what is known of a recipient, and why they get mail or none."""
     from digest.audience.evidence import in_words, list_returns
-    from digest.audience.store import ended, list_recipients, recipient_by_address
+    from digest.audience.store import ended, follows_of, list_recipients, recipient_by_address
     from digest.audience.suppressions import SOFT_LAPSES, suppression_of
     from digest.store.database import moment_from_text
 
@@ -311,6 +352,7 @@ def show_recipient(address: str, as_json: bool) -> None:
         [one] = list_recipients(db, recipient_id=recipient_id)
         left, suppressed = ended(db, recipient_id), suppression_of(db, address)
         returns = list_returns(db, recipient_id=recipient_id, limit=20)
+        follows = follows_of(db, newsroom.now(), recipient_id=recipient_id)
 
     def at(moment: str) -> str:
         return local(moment_from_text(moment), zone)
@@ -320,6 +362,10 @@ def show_recipient(address: str, as_json: bool) -> None:
         f"since     {local(one.added_at, zone)}",
         f"chose     {', '.join(one.digests)}; {', '.join(one.choice.languages)}; "
         f"{', '.join(one.choice.themes) or 'everything'}",
+    ]
+    lines += [
+        f"follows   {f'story {one.story_id}: ' if one.story_id else ''}{one.what}"
+        for one in follows
     ]
     if one.paused_until is not None:
         lines.append(f"paused    until {local(one.paused_until, zone)}")
@@ -337,6 +383,9 @@ def show_recipient(address: str, as_json: bool) -> None:
         "ended_at": left and left["ended_at"],
         "ended_reason": left and left["ended_reason"],
         "suppressed": suppressed,
+        "follows": [
+            {"phrase": one.phrase, "story": one.story_id, "made_at": one.made_at} for one in follows
+        ],
         "came_back": [row | {"said": in_words(row)} for row in returns],
     }
     lines.append(f"Next: digest deliveries trace {one.address}.")

@@ -469,12 +469,13 @@ def send(
     """Send new and queued editions; --dry-run only shows them."""
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
+    from digest.editions.alerts import look
     from digest.editions.compose import Expected, find_digest, hold_overdue
     from digest.editions.deliver import Portion, recover_for_plan, send_questions, sending
     from digest.editions.deliveries import handed_deliveries
     from digest.editions.store import drafts, stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
-    from digest.mail.outgoing import Kind, OutcomeKind
+    from digest.mail.outgoing import TO_READERS, OutcomeKind
     from digest.mail.store import has_open
     from digest.service.mail_checks import refuse_what_is_red
     from digest.service.store import other_languages
@@ -511,7 +512,10 @@ def send(
                 "docs/languages.md."
             )
         warn_of_unserved(newsroom)
+        alerts = look(newsroom, dry_run=True).mails if dry_run else 0
     if dry_run:
+        if alerts:
+            click.echo(f"{counted(alerts, 'alert')} would go to readers who follow it.", err=True)
         rehearse(newsroom, config, planned, out, as_json, waits)
         return
     if test_address is not None:
@@ -530,7 +534,9 @@ def send(
                 newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
             )
         with newsroom.open() as newsroom:
-            if has_open(newsroom.db, (Kind.QUESTION,)):
+            if not queued:
+                look(newsroom)
+            if has_open(newsroom.db, TO_READERS):
                 with sending(newsroom) as sole:
                     send_questions(sole)
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
@@ -551,6 +557,8 @@ def send(
             )
         click.confirm("Send?", abort=True)
     with newsroom.open() as newsroom:
+        if not (queued or addresses or limit):
+            look(newsroom)
         only = frozenset(recipient_by_address(newsroom.db, one) for one in addresses) or None
         with counter("Sending") as progress:
             reports = send_editions(

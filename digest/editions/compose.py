@@ -6,7 +6,7 @@ edition's.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from digest.audience.recipients import effective_choice
 from digest.audience.store import raw_choices
 from digest.config.settings import DigestConfig, Settings
 from digest.editions import store as edition_store
+from digest.editions.alerts import receipts as receipts_of
 from digest.editions.corrections import newest, owed_corrections
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
 from digest.editions.mail import make_segment
@@ -33,7 +34,6 @@ from digest.model import (
     Extras,
     Hand,
     Layout,
-    Receipt,
     Segment,
     Window,
 )
@@ -477,8 +477,10 @@ def audience(
 ) -> list[tuple[int, Choice]]:
     """The recipients of an edition, each with their choice and what only they get."""
     readers = list(choices_of(newsroom, digest, suppressed=suppressed))
-    corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR) if readers else {}
-    receipts: Mapping[int, tuple[Receipt, ...]] = {}
+    if not readers:
+        return []
+    corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR)
+    receipts = receipts_of(newsroom, window)
     if not corrected and not receipts:
         return readers
     made: dict[tuple[Choice, Extras], Choice] = {}

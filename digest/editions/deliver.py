@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digest.audience.evidence import Evidence, open_brakes, take_evidence
-from digest.audience.store import domains_to_look_up, save_providers
+from digest.audience.store import domains_to_look_up, give_up_alerts, save_providers
 from digest.audience.suppressions import lapse
 from digest.editions.compose import settle_withdrawn
 from digest.editions.deliveries import (
@@ -42,9 +42,18 @@ from digest.errors import NotFoundError, SenderError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.mime import MessageMaker
 from digest.mail.notices import send_due
-from digest.mail.outgoing import DeliveryStatus, Due, Kind, Outcome, OutcomeKind, Outgoing, Phase
+from digest.mail.outgoing import (
+    TO_READERS,
+    DeliveryStatus,
+    Due,
+    Kind,
+    Outcome,
+    OutcomeKind,
+    Outgoing,
+    Phase,
+)
 from digest.mail.refusals import judge
-from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, write_surely
+from digest.mail.store import NOTICES, hand, handed_notices, has_open, recover, settle, write_surely
 from digest.mail.tokens import return_path, token_for, tokens_for
 from digest.model import Edition
 from digest.newsroom import EPOCH, Newsroom
@@ -366,17 +375,13 @@ def deliver(
 
 
 def send_questions(newsroom: Newsroom, stop: Callable[[], bool] = lambda: False) -> None:
-    """Ask those who may want to leave (bounces.intake). Call it within `sending`."""
-    sender = newsroom.sender
-    send_due(
-        newsroom.db,
-        newsroom.ways,
-        (Kind.QUESTION,),
-        newsroom.now,
-        sender.mark,
-        sender=sender,
-        stop=stop,
-    )
+    """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts only to
+    those who get mail by now. Call it within `sending`."""
+    db, now, sender = newsroom.db, newsroom.now, newsroom.sender
+    if has_open(db, (Kind.ALERT,)):
+        with db.write():
+            give_up_alerts(db, now())
+    send_due(db, newsroom.ways, TO_READERS, now, sender.mark, sender=sender, stop=stop)
 
 
 def _look_up_providers(newsroom: Newsroom) -> None:

@@ -325,15 +325,7 @@ def view_mail(
         corrections_title=wording.corrections,
         corrections=tuple(told),
         receipts_title=wording.told["following"],
-        receipts=tuple(
-            wording.count(
-                wording.named if one.named else wording.not_named,
-                one.looked,
-                what=one.what,
-                named=wording.number(one.named),
-            )
-            for one in choice.extras.receipts
-        ),
+        receipts=tuple(map(wording.receipt, choice.extras.receipts)),
         nothing="" if parts or told else wording.nothing_new,
         small=view.small,
         parts=tuple(parts),

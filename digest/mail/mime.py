@@ -342,13 +342,8 @@ def segment_mail(
         raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
         # RFC 2919 and 2369.
         raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>"),
-        raw_header("List-Unsubscribe", *(f"<{url}>" for url in leave_urls(settings))),
-        # RFC 8058 §3.1: only where a page answers the POST.
-        raw_header("List-Unsubscribe-Post", "=".join(ONE_CLICK))
-        if settings.web.public_url
-        else b"",
+        leave_fields(settings),
         raw_header("List-Archive", f"<{archive}>"),
-        raw_header("List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"),
         raw_header("Auto-Submitted", "auto-generated"),
         raw_header("MIME-Version", "1.0"),
         raw_header("Content-Language", wording_for(choice.language).language),
@@ -356,6 +351,19 @@ def segment_mail(
     ]
     zone = settings.digest_zone(digest)
     return SegmentMail(mail.subject, zone, sender_fields(settings), b"".join(fields), body.pieces)
+
+
+def leave_fields(settings: Settings, token: str = PLACEHOLDERS.reader) -> bytes:
+    """How a reader unsubscribes and whom they ask (RFC 2369), in all mail that they subscribed to."""
+    fields = [
+        raw_header("List-Unsubscribe", *(f"<{url}>" for url in leave_urls(settings, token))),
+        # RFC 8058 §3.1: only where a page answers the POST.
+        raw_header("List-Unsubscribe-Post", "=".join(ONE_CLICK))
+        if settings.web.public_url
+        else b"",
+        raw_header("List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"),
+    ]
+    return b"".join(fields)
 
 
 class MessageMaker:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,10 +15,12 @@ from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
 from digest.mail.ledger import GIVES_UP_AFTER, settlement_of, without_addresses
 from digest.mail.mime import (
+    Body,
     build_body,
     encode_text,
     filled,
     header,
+    leave_fields,
     mailbox_header,
     raw_header,
     sender_fields,
@@ -39,7 +41,14 @@ from digest.mail.outgoing import (
     Transport,
 )
 from digest.mail.store import NOTICES, claim, due_notices, hand, settle, write_surely
-from digest.mail.tokens import BOUNCES, mail_domain, token_address
+from digest.mail.tokens import (
+    BOUNCES,
+    PLACEHOLDERS,
+    Tokens,
+    mail_domain,
+    return_path,
+    token_address,
+)
 from digest.model import RenderedMail
 from digest.store.database import Database
 from digest.store.owner import Sender
@@ -233,17 +242,22 @@ def notice_mail(
     *,
     crash: str = NEVER_TWICE,
     language: str = "en",
+    tokens: Tokens | None = None,
 ) -> Notice:
     """A mail to one address, frozen; the same arguments give the same bytes. A notice without HTML is
     plain text. The envelope sender names the notice; its bounces arrive with those of the editions.
+
+    What a reader subscribed to has their `tokens`: in place of PLACEHOLDERS, in the envelope sender, and
+    in the fields by which it is left.
 
     Raises:
         ValueError: the address is not valid in a header.
     """
     identity = message_id(settings, name, address)
     if mail.html:
-        body = build_body(mail, boundary_seed=identity)
-        form, content = [raw_header("Content-Type", body.content_type)], body.content
+        body = _body(mail)
+        form = [raw_header("Content-Type", body.content_type)]
+        content = filled(body.pieces, (tokens or PLACEHOLDERS).octets())
     else:
         encoded = encode_text(mail.text)
         form = [
@@ -263,9 +277,20 @@ def notice_mail(
         raw_header("Content-Language", language),
         *form,
     ]
-    sender = token_address(BOUNCES, mail_domain(settings), name.replace(".", "-"))
+    domain = mail_domain(settings)
+    sender = token_address(BOUNCES, domain, name.replace(".", "-"))
+    if tokens is not None:
+        sender = return_path(settings, tokens.server)
+        fields += [raw_header("List-Id", f"<{kind}.{domain}>")]  # RFC 2919
+        fields += [leave_fields(settings, tokens.reader)]
     message = b"".join(fields) + b"\r\n" + content
     return Notice(kind, name, MAIL, address, sender, message, dated_at, crash)
+
+
+@lru_cache(maxsize=4)
+def _body(mail: RenderedMail) -> Body:
+    """Made once for all who get the same."""
+    return build_body(mail, boundary_seed=mail.text)
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:

@@ -94,6 +94,8 @@ class Kind(StrEnum):
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)
+TO_READERS = (Kind.QUESTION, Kind.LINK, Kind.ALERT, Kind.CORRECTION)
+"""What is sent with the editions, by their sole sender."""
 
 
 @dataclass(frozen=True, slots=True)

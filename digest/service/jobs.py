@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderBusyError, StoreError
-from digest.mail.outgoing import Kind, OutcomeKind
+from digest.mail.outgoing import TO_READERS, OutcomeKind
 from digest.newsroom import EPOCH
 from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
@@ -137,6 +137,7 @@ class Worker:
         return {"editions": editions}
 
     def _send(self, stop: Stop) -> Facts:
+        from digest.editions.alerts import look
         from digest.editions.compose import settle_withdrawn
         from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
@@ -148,13 +149,15 @@ class Worker:
         with self.newsroom.open() as newsroom, ExitStack() as stack:
             names = [digest.name for digest in newsroom.settings.digests]
             db, now = newsroom.db, newsroom.now()
+            looked = look(newsroom)
+            facts: Facts = {"alerts": looked.mails} if looked.articles else {}
             pending = any(pending_editions(db, digest=name, now=now) for name in names)
-            if not pending and not handed_deliveries(db) and not has_open(db, (Kind.QUESTION,)):
-                return {}
+            if not pending and not handed_deliveries(db) and not has_open(db, TO_READERS):
+                return facts
             try:
                 newsroom = stack.enter_context(sending(newsroom))
             except SenderBusyError as e:  # a person sends by hand: leave it to the next tick
-                return {"waits": str(e)}
+                return facts | {"waits": str(e)}
             settle_withdrawn(newsroom)
             for name in names if pending else names[:1]:
                 count = partial(self.counters.count_answer, name)
@@ -175,7 +178,7 @@ class Worker:
             }
             for report in reports
         ]
-        return {"recovered": newsroom.sender.recovered, "editions": editions}
+        return facts | {"recovered": newsroom.sender.recovered, "editions": editions}
 
     def _bounces(self, stop: Stop) -> Facts:
         from digest.bounces.intake import take_returns

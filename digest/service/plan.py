@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 
 from digest.config.settings import Settings, SourceSettings
 from digest.config.values import Rule, parse_rule
+from digest.editions.alerts import look
 from digest.editions.compose import next_window
 from digest.editions.schedule import EPOCH, boundary_after, is_late
 from digest.editions.store import last_edition, pending_editions
@@ -169,12 +170,13 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
     if pruned.answers:
         old.append(f"delete {pruned.answers} server answers")
     troubles = find_troubles(newsroom, now)
+    sends = [f"send what is due of edition {', '.join(pending)}"] if pending else []
+    if (looked := look(newsroom, dry_run=True)).mails:
+        sends.append(f"send {looked.mails} alerts about {looked.articles} new articles")
     return {
         Verb.READ: "; ".join(news) or "find nothing new",
         Verb.COMPOSE: "; ".join(due) or "find nothing due",
-        Verb.SEND: f"send what is due of edition {', '.join(pending)}"
-        if pending
-        else "find nothing due",
+        Verb.SEND: "; ".join(sends) or "find nothing due",
         Verb.BOUNCES: bounces,
         Verb.PRUNE: ", ".join(old) or "find nothing too old",
         Verb.WATCH: "; ".join(trouble.key for trouble in troubles) or "find no trouble",

@@ -554,12 +554,14 @@ def release_article(db: Database, article_id: int, moment: datetime, by: str) ->
 
 
 def next_moment(db: Database, moment: datetime) -> datetime:
-    """`moment`, but never inside a closed window.
+    """`moment`, but never inside a closed window, nor before what readers follow was looked for.
 
     It is the `first_seen_at` of new articles in the same write. So none belongs to an edition that was
     composed without it, even when the machine's clock is set back.
     """
-    latest = db.value("SELECT max(ends_at) FROM editions")
+    sql = """SELECT max(at) FROM (SELECT max(ends_at) AS at FROM editions
+                                  UNION ALL SELECT max(looked_until) FROM follows)"""
+    latest = db.value(sql)
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
 
 

@@ -380,17 +380,21 @@ CREATE INDEX requests_by_address ON requests (address_key, asked_at);
 CREATE INDEX requests_by_network ON requests (network, asked_at);
 CREATE INDEX requests_by_moment ON requests (asked_at);
 
--- What readers follow beside themes: a phrase or a story; and in which articles it was found.
+-- What readers follow beside themes: a phrase, or the story that an article is in, whichever that is by
+-- then; and in which articles it was found, of which a mail told them.
 CREATE TABLE follows (
   id INTEGER PRIMARY KEY,
   recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  key TEXT NOT NULL,  -- the same for the same words
   phrase TEXT,
-  story_id INTEGER REFERENCES stories(id),
+  article_id INTEGER REFERENCES articles(id),
   made_at TEXT NOT NULL,
   looked_until TEXT NOT NULL,  -- articles first seen before then were looked at
-  CHECK ((phrase IS NULL) != (story_id IS NULL)),
-  UNIQUE (recipient_id, phrase, story_id)
+  mailed_at TEXT,
+  CHECK ((phrase IS NULL) != (article_id IS NULL)),
+  UNIQUE (recipient_id, key)
 );
+CREATE INDEX follows_by_look ON follows (looked_until);
 
 CREATE TABLE follow_finds (
   follow_id INTEGER NOT NULL REFERENCES follows(id) ON DELETE CASCADE,
