@@ -118,7 +118,6 @@ def expectation(edition: Edition, date: datetime) -> str:
 
 
 PARTS = ("its articles", "config.toml", "the templates", "this program")
-NO_EXTRAS = Extras()
 TOLD_FOR = timedelta(days=60)
 """A reader hears of what was corrected no longer than this before the window of an edition began: who
 had paused for longer has long forgotten it."""
@@ -327,12 +326,13 @@ def _close(
         held = note is not None or is_late(window, moment, digest.max_lateness_hours)
         status = EditionStatus.HELD if held else EditionStatus.COMPOSED
         edition = replace(edition, status=EditionStatus.DRAFT if digest.approval else status)
-        recipients, frozen = ([], []) if digest.approval else frozen_for(newsroom, digest, edition)
+        readers = [] if digest.approval else list(choices_of(newsroom, digest))
+        recipients, frozen = frozen_for(newsroom, digest, edition, readers)
         with db.write():
             if db.version() != version and (
                 mark_of(newsroom, digest, window) != mark
                 or edition_store.last_edition(db, digest.name) != last
-                or (not digest.approval and audience(newsroom, digest, window) != recipients)
+                or (not digest.approval and list(choices_of(newsroom, digest)) != readers)
             ):
                 continue
             edition_id = edition_store.save_edition(db, edition, moment, note)
@@ -352,10 +352,11 @@ def mark_of(newsroom: Newsroom, digest: DigestConfig, window: Window, number: in
 
 
 def frozen_for(
-    newsroom: Newsroom, digest: DigestConfig, edition: Edition
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, readers: list[tuple[int, Choice]]
 ) -> tuple[list[tuple[int, Choice]], list[FrozenSegment]]:
-    """The recipients of an edition with their choices, and what each different choice gets."""
-    recipients = audience(newsroom, digest, edition.window)
+    """The recipients of an edition with their choices and what only they get, and what each different choice
+    gets. What is corrected, or followed, after this is for the next edition."""
+    recipients = with_extras(newsroom, digest, edition.window, readers)
     choices = dict.fromkeys(choice for _, choice in recipients)
     return recipients, [freeze_segment(newsroom, digest, edition, one) for one in choices]
 
@@ -462,8 +463,8 @@ def settle_withdrawn(newsroom: Newsroom) -> None:
 
 def segments(newsroom: Newsroom, digest: DigestConfig, window: Window) -> list[Segment]:
     """The digest's recipients who may be mailed, by equal choices, the largest segment first."""
-    readers = audience(newsroom, digest, window, suppressed=False)
-    counts = Counter(choice for _, choice in readers)
+    readers = list(choices_of(newsroom, digest, suppressed=False))
+    counts = Counter(choice for _, choice in with_extras(newsroom, digest, window, readers))
 
     def largest_first(item: tuple[Choice, int]) -> tuple[object, ...]:
         choice, count = item
@@ -472,27 +473,24 @@ def segments(newsroom: Newsroom, digest: DigestConfig, window: Window) -> list[S
     return [Segment(*item) for item in sorted(counts.items(), key=largest_first)]
 
 
-def audience(
-    newsroom: Newsroom, digest: DigestConfig, window: Window, *, suppressed: bool = True
+def with_extras(
+    newsroom: Newsroom, digest: DigestConfig, window: Window, readers: list[tuple[int, Choice]]
 ) -> list[tuple[int, Choice]]:
     """The recipients of an edition, each with their choice and what only they get."""
-    readers = list(choices_of(newsroom, digest, suppressed=suppressed))
     if not readers:
-        return []
+        return readers
     corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR)
     receipts = receipts_of(newsroom, window)
     if not corrected and not receipts:
         return readers
-    made: dict[tuple[Choice, Extras], Choice] = {}
-    for at, (reader, choice) in enumerate(readers):
+    made: dict[tuple[object, ...], Choice] = {}
+    recipients = []
+    for reader, choice in readers:
         extras = Extras(corrected.get(reader, ()), receipts.get(reader, ()))
-        if extras != NO_EXTRAS:
-            key = choice, extras
-            readers[at] = (
-                reader,
-                made.get(key) or made.setdefault(key, replace(choice, extras=extras)),
-            )
-    return readers
+        if (key := (choice, extras)) not in made:
+            made[key] = replace(choice, extras=extras)
+        recipients.append((reader, made[key]))
+    return recipients
 
 
 def choices_of(

@@ -15,7 +15,7 @@ from digest.config.settings import DigestConfig
 from digest.editions import store as edition_store
 from digest.editions.compose import (
     Expected,
-    audience,
+    choices_of,
     edition_of,
     find_digest,
     frozen_for,
@@ -161,12 +161,13 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
             )
         edition = replace(draft, status=EditionStatus.COMPOSED)
         mark = mark_of(newsroom, digest, edition.window, edition.number)
-        recipients, frozen = frozen_for(newsroom, digest, edition)
+        readers = list(choices_of(newsroom, digest))
+        recipients, frozen = frozen_for(newsroom, digest, edition, readers)
         with db.write():
             if db.version() != version and (
                 edition_store.draft_row(db, edition_id) != row
                 or mark_of(newsroom, digest, edition.window, edition.number) != mark
-                or audience(newsroom, digest, edition.window) != recipients
+                or list(choices_of(newsroom, digest)) != readers
             ):
                 continue
             edition_store.replace_frozen(db, edition, {})
