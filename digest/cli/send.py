@@ -243,11 +243,11 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
     Raises:
         NotReadyError: the mail was not accepted; it has what the server said.
     """
-    from digest.editions.preview import EXAMPLE_TOKENS, everything, shown_mail
+    from digest.editions.preview import everything, shown_mail
     from digest.mail.ledger import answer_text, without_addresses
     from digest.mail.mime import MessageMaker
     from digest.mail.outgoing import OutcomeKind, Outgoing
-    from digest.mail.tokens import return_path
+    from digest.mail.tokens import EXAMPLE_TOKENS, return_path
 
     edition, frozen = planned.edition, planned.frozen or {}
     choice = (
@@ -533,15 +533,17 @@ def send(
             refuse_what_is_red(
                 newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
             )
+        sent = 0
         with newsroom.open() as newsroom:
             if not queued:
                 look(newsroom)
             if has_open(newsroom.db, TO_READERS):
-                with sending(newsroom) as sole:
-                    send_questions(sole)
+                with sending(newsroom) as sole, stopping() as stop:
+                    sent = send_questions(sole, stop)[OutcomeKind.SENT]
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
         follow = "digest send --dry-run" if queued else "digest ingest"
-        show(as_json, [], f"{nothing}: nothing was sent.{waits} Next: {follow}.")
+        went = counted(sent, "notice was", "notices were") if sent else "nothing was"
+        show(as_json, [], f"{nothing}: {went} sent.{waits} Next: {follow}.")
         return
     with newsroom.open(read_only=True) as newsroom:
         refuse_what_is_red(newsroom.db, newsroom, despite)

@@ -15,12 +15,12 @@ from datetime import datetime
 from digest.audience.evidence import IS_BRAKED
 from digest.editions.store import IS_DUE, WITHDRAWN, due_times, extras_from_text
 from digest.errors import NotFoundError, NotReadyError
-from digest.mail.outgoing import MAIL, DeliveryStatus, Due
+from digest.mail.outgoing import MAIL, DeliveryStatus, Due, Kind
 from digest.store.articles import changes_of
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 PAGE = 100
-NAMED = "correction"
+NAMED = Kind.CORRECTION.value
 """The name of a notice of a correction begins with this, then ids: article, version, recipient."""
 
 
@@ -267,17 +267,40 @@ SELECT recipient_id, article_id, CASE WHEN knows_withdrawn THEN 0 ELSE version E
 """  # noqa: S608 - ours
 
 
-def owed(
-    db: Database, *, since: datetime | None = None, article_id: int | None = None
-) -> Iterator[Row]:
+def owed(db: Database, since: datetime) -> Iterator[Row]:
     """Whom a mail was sent that says of an article what has changed, and who got no other that says what
     is so now: recipient_id, article_id; the version that they know as `seen`, and the one of `now`, each 0
     for withdrawn; segment (`sent`), edition_id and date (`sent_at`) of the last mail that they have.
-    Of one article, or of all that were corrected since then. What may have been sent counts as sent, and
+    Of all articles that were corrected since then. What may have been sent counts as sent, and
     what is queued as if it had been."""
-    which = "articles.id = ?" if article_id is not None else "articles.corrected_at > ?"
-    value = article_id if since is None else text_from_moment(since)
-    return db.each(OWED.format(which=which), (value,))
+    which = "articles.corrected_at > ?"
+    return db.each(OWED.format(which=which), (text_from_moment(since),))
+
+
+def owed_readers(db: Database, article_id: int, now: datetime) -> list[Row]:
+    """As `owed`, of one article, those who get mail: also address, whether they are `paused`, the digest of
+    that last mail, and the columns of a choice. Those who got the same mail follow each other."""
+    sql = f"""
+    SELECT owed.*, address, coalesce(paused_until, '') > :now AS paused, editions.digest,
+           segments.language, languages, themes, '{{}}' AS extras
+      FROM ({OWED.format(which="articles.id = :article")}) AS owed
+      JOIN recipients ON recipients.id = recipient_id
+      JOIN segments ON segments.id = sent JOIN editions ON editions.id = owed.edition_id
+     WHERE recipients.status = 'active' AND NOT EXISTS (
+           SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key
+                                        AND (cause != 'soft' OR since > :lapsed))
+     ORDER BY sent, seen, recipient_id"""  # noqa: S608 - ours
+    return db.rows(sql, {"article": article_id, **due_times(now)})
+
+
+def replace_notices(db: Database, article_id: int, version: int, now: datetime) -> None:
+    """Send no queued notice of an older correction of an article. Call inside a write."""
+    sql = """UPDATE notices SET status = 'failed', settled_at = ?, due_at = NULL,
+                    reason = 'there is a newer correction'
+              WHERE kind = ? AND status = 'queued' AND name LIKE ? AND name NOT LIKE ?"""
+    named = f"{NAMED}.{article_id}."
+    values = text_from_moment(now), NAMED, f"{named}%", f"{named}{version}.%"
+    db.run(sql, values)
 
 
 def missed_by(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:

@@ -14,13 +14,11 @@ from digest.editions.ranks import BY_EDITOR, rank
 from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
 from digest.mail.mime import MessageMaker, SegmentMail
-from digest.mail.tokens import TOKEN_LENGTH, Tokens
+from digest.mail.tokens import EXAMPLE_ADDRESS, EXAMPLE_TOKENS
 from digest.model import Choice, Edition, Layout, Preview, Segment
 from digest.newsroom import Newsroom
 from digest.store.files import private_folder, replace_and_stat
 
-EXAMPLE_ADDRESS = "recipient@example.org"
-EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH, "g" * TOKEN_LENGTH)
 KB = 1000
 LONG_WINDOW_DAYS = 45
 

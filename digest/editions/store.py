@@ -354,7 +354,7 @@ def frozen_segments(db: Database, edition: Edition) -> dict[int, FrozenSegment]:
             for theme, total, ids in json.loads(row["layout"])
         )
         mail = None if row["mail"] is None else SegmentMail.from_bytes(row["mail"])
-        segments[row["id"]] = FrozenSegment(Layout(_choice(row), sections), mail)
+        segments[row["id"]] = FrozenSegment(Layout(choice_from_row(row), sections), mail)
     return segments
 
 
@@ -366,7 +366,8 @@ def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
      WHERE segments.edition_id = ? GROUP BY segments.id ORDER BY recipients DESC, segments.id
     """
     return [
-        (row["id"], Segment(_choice(row), row["recipients"])) for row in db.rows(sql, (edition_id,))
+        (row["id"], Segment(choice_from_row(row), row["recipients"]))
+        for row in db.rows(sql, (edition_id,))
     ]
 
 
@@ -404,10 +405,10 @@ def queued_segments(
     """  # noqa: S608 - ours
     values = {"edition": edition_id, "also": json.dumps(list(also)), **due_times(now)}
     rows = db.rows(sql, values)
-    return [Segment(_choice(row), row["recipients"]) for row in rows]
+    return [Segment(choice_from_row(row), row["recipients"]) for row in rows]
 
 
-def _choice(row: Row) -> Choice:
+def choice_from_row(row: Row) -> Choice:
     languages, themes = (
         tuple(part for part in row[column].split(",") if part) for column in ("languages", "themes")
     )

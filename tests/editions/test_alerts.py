@@ -21,7 +21,7 @@ from digest.model import Receipt, Window
 from digest.newsroom import Newsroom
 from digest.stories.store import choose_lead, move, new_story
 from tests.desks import PAGES, Desk, opened
-from tests.mailing import KEY, MONDAY, Office
+from tests.mailing import KEY, Office
 
 ANNA, BORIS = "anna@reader.example", "boris@reader.example"
 

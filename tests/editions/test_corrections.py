@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from digest.editions.compose import settle_withdrawn
-from digest.editions.deliver import sending
+from digest.editions.corrections import notify
+from digest.editions.deliver import send_questions, sending
 from digest.editions.store import edition_by_id
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Transport
@@ -157,3 +158,36 @@ def test_what_is_changed_again_before_it_is_sent_is_told_in_its_newest_form(pres
     assert "Turkmenabat" not in anna
     assert edition_by_id(press.db, before.id or 0).hash == before.hash
     assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_a_grave_correction_is_told_at_once_and_once(press: Press) -> None:
+    """The dry run changes nothing and shows the mail; a second run, the next edition and who left get none."""
+    press.correct("Turkmenabat")
+    press.desk.run("recipients", "end", "boris@example.org")
+    shown = notify(press.newsroom, press.article, dry_run=True)
+    assert (shown.digests, shown.paused) == ({"weekly": 1}, 0)
+    assert press.db.value("SELECT count(*) FROM notices") == 0
+    for count in (1, 0):
+        assert notify(press.newsroom, press.article).digests.total() == count
+    with sending(press.newsroom) as newsroom:
+        send_questions(newsroom)
+    [anna] = press.arrived()
+    assert anna["To"] == "anna@example.org"
+    assert anna["Subject"] == "Changed: Lorries held at Farap"
+    assert anna["List-Unsubscribe"]
+    assert anna["Feedback-ID"]
+    assert "It now says:" in text_of(anna)
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_who_leaves_before_a_notice_goes_out_gets_none(press: Press) -> None:
+    """And a newer correction replaces what is still queued."""
+    press.correct("Turkmenabat")
+    notify(press.newsroom, press.article)
+    press.correct("Serhetabat")
+    notify(press.newsroom, press.article)
+    press.desk.run("recipients", "end", "boris@example.org")
+    with sending(press.newsroom) as newsroom:
+        send_questions(newsroom)
+    [anna] = press.arrived()
+    assert "Serhetabat" in text_of(anna)
