@@ -513,20 +513,22 @@ def send(
             )
         warn_of_unserved(newsroom)
         alerts = look(newsroom, dry_run=True).mails if dry_run else 0
-    if dry_run:
-        if alerts:
-            click.echo(f"{counted(alerts, 'alert')} would go to readers who follow it.", err=True)
-        rehearse(newsroom, config, planned, out, as_json, waits)
-        return
-    if test_address is not None:
-        if planned:
-            tested = next((one for one in planned if one.is_draft), planned[-1])
-            which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
-        else:  # a server is to be tried most when nothing can be sent
-            tested, which = _to_test(newsroom, config)
-        send_test(newsroom, config, tested, test_address)
-        click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
-        return
+        if dry_run:
+            if alerts:
+                click.echo(
+                    f"{counted(alerts, 'alert')} would go to readers who follow it.", err=True
+                )
+            rehearse(newsroom, config, planned, out, as_json, waits)
+            return
+        if test_address is not None:
+            if planned:
+                tested = next((one for one in planned if one.is_draft), planned[-1])
+                which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
+            else:  # a server is to be tried most when nothing can be sent
+                tested, which = _to_test(newsroom, config)
+            send_test(newsroom, config, tested, test_address)
+            click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
+            return
     if not planned:
         # After the clock was put back nothing is due.
         with newsroom.open(read_only=True) as newsroom:
