@@ -160,12 +160,13 @@ def _find(
     for one in follows:
         of[one.key if one.phrase else one.story_id].append(one)
     phrases = tuple(sorted(key for key in of if isinstance(key, str)))
+    finder = phrase_finder(phrases)
     found: defaultdict[int, list[int]] = defaultdict(list)
     places: dict[tuple[str, int], Place] = {}
     for article in sorted(articles, key=lambda one: (one.first_seen_at, one.id)):
         named: dict[str | int, Place | None] = {article.story_id: None} if article.story_id else {}
-        for where in ("text", "title") if phrases else ():
-            for start, end, number in phrase_finder(phrases).find_written(getattr(article, where)):
+        for where in ("text", "title"):
+            for start, end, number in finder.find_written(getattr(article, where)):
                 named.setdefault(phrases[number], (where, start, end))
         for key, place in named.items():
             if isinstance(key, str) and place:

@@ -19,6 +19,7 @@ from digest.mail.maildir import MaildirTransport
 from digest.mail.tokens import DeliveryKey, Purpose, find_tokens, read_token
 from digest.model import Receipt, Window
 from digest.newsroom import Newsroom
+from digest.store.backups import prune
 from digest.stories.store import choose_lead, move, new_story
 from tests.desks import PAGES, Desk, opened
 from tests.mailing import KEY, Office
@@ -359,3 +360,17 @@ def test_the_sender_sends_it_and_not_to_who_left(office: Office) -> None:
         (BORIS, "failed"),
     ]
     assert len(list((office.desk.folder / "outbox" / "new").iterdir())) == 1
+
+
+def test_old_alerts_lose_their_bytes(office: Office) -> None:
+    """What was sent, to whom and when stays; what waits is whole."""
+    follows(office, 1, "ferry")
+    comes_in(office, PORT)
+    look(newsroom(office))
+    whole = "SELECT count(*) FROM notices WHERE body != x''"
+    prune(office.db, office.now + timedelta(days=91), bounce_days=90, answer_days=365)
+    assert office.db.value(whole) == 1
+    office.deliver()
+    for days, left in ((89, 1), (91, 0)):
+        prune(office.db, office.now + timedelta(days=days), bounce_days=90, answer_days=365)
+        assert office.db.value(whole) == left
