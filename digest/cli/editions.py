@@ -537,6 +537,14 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
             f"  matched   {settings.theme_name(theme).title('en')}: {number} {title}"
             for theme, number, title in row["articles"]
         ]
+        lines += [
+            f"  {'withdrawn' if withdrawn else 'corrected'} {number} {title}"
+            for withdrawn, number, title in row["corrected"]
+        ]
+        lines += [
+            f"  follows   {one['what']}: {one['named']:,} of {one['looked']:,} articles name it"
+            for one in row["extras"]["receipts"]
+        ]
         if row["status"] == "queued":
             brake = "for a person: too many addresses there came out dead (digest status)"
             lines.append(f"  waits     {brake if row['braked'] else 'until ' + at(row['due_at'])}")

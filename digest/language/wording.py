@@ -29,9 +29,9 @@ STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 class Wording:
     """The texts of one language, a field for each key of its file; placeholders are in braces.
 
-    `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural
-    category, `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
-    `leaving` for each state of the page.
+    `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural category,
+    `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
+    `leaving` for each state of the page, `told` for each sentence of what was changed since it was sent.
     """
 
     language: str
@@ -93,6 +93,7 @@ class Wording:
     chosen_languages: str
     change: str
     leave: str
+    told: Mapping[str, str]
     leaving: Mapping[str, str]
     following: Mapping[str, str]
     looked_at: Mapping[str, str]
