@@ -513,7 +513,7 @@ def send(
             )
         warn_of_unserved(newsroom)
         looks = not (queued or addresses or limit)
-        alerts = look(newsroom, dry_run=True).mails if looks else 0
+        alerts = look(newsroom, dry_run=True) if looks else 0
     if alerts and not yes:
         click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
     if dry_run:
