@@ -301,7 +301,7 @@ def ours(
         [*digest(work, "smtp"), "send", "--yes", "--json"], check=True, stdout=subprocess.PIPE
     )
     sent = sum(one["outcomes"].get("sent", 0) for one in json.loads(done.stdout))
-    if sent < 0.95 * messages:  # some of the 60 choices get nothing
+    if sent < 0.9 * messages:  # some of the 60 choices get nothing
         sys.exit(f"only {sent} of {messages} were sent: {done.stdout!r}")
     report(began, children=True, sent=sent)
 

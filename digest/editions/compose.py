@@ -484,13 +484,14 @@ def with_extras(
     if not corrected and not receipts:
         return readers
     made: dict[tuple[object, ...], Choice] = {}
-    recipients = []
-    for reader, choice in readers:
-        extras = Extras(corrected.get(reader, ()), receipts.get(reader, ()))
-        if (key := (choice, extras)) not in made:
-            made[key] = replace(choice, extras=extras)
-        recipients.append((reader, made[key]))
-    return recipients
+    recipients = dict(readers)
+    for reader in corrected.keys() | receipts.keys():
+        if (choice := recipients.get(reader)) is not None:
+            extras = Extras(corrected.get(reader, ()), receipts.get(reader, ()))
+            if (key := (choice, extras)) not in made:
+                made[key] = replace(choice, extras=extras)
+            recipients[reader] = made[key]
+    return list(recipients.items())
 
 
 def choices_of(

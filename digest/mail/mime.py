@@ -204,21 +204,23 @@ def filled(pieces: Sequence[Piece], tokens: Octets) -> bytes:
 def _printable_line(line: str) -> str:
     """One line with soft breaks. A dot or an F ("From ") at its start is encoded, and a blank at its
     end."""
-    atoms: list[str] = []
-    for part in _PLACE_IN_TEXT.split(line):
-        atoms += [part] if part in PLACEHOLDERS else map(_QP.__getitem__, part.encode())
-    if atoms and atoms[-1] in {" ", "\t"}:
-        atoms[-1] = f"={ord(atoms[-1]):02X}"
+    text = "".join(map(_QP.__getitem__, line.encode()))
+    if text[-1:] in {" ", "\t"}:
+        text = f"{text[:-1]}={ord(text[-1]):02X}"
+    whole = [found.span() for found in _PLACE_IN_TEXT.finditer(text)]
     done: list[str] = []
-    held = ""
-    for atom in atoms:
-        at_start = f"={ord(atom):02X}" if atom in {".", "F"} else atom
-        unit = atom if held else at_start
-        if len(held) + len(unit) >= _ENCODED_LINE:
-            done.append(f"{held}=")
-            held, unit = "", at_start
-        held += unit
-    return "\r\n".join([*done, held])
+    at, most = 0, _ENCODED_LINE - 1
+    while True:
+        start = ""
+        if text[at : at + 1] in {".", "F"}:
+            start, at = f"={ord(text[at]):02X}", at + 1
+        end = at + most - len(start)
+        if end >= len(text):
+            return "\r\n".join([*done, start + text[at:]])
+        end = next((first for first, last in whole if first < end < last), end)
+        end -= 1 if text[end - 1] == "=" else 2 if text[end - 2] == "=" else 0
+        done.append(f"{start}{text[at:end]}=")
+        at = end
 
 
 def _base64(octets: bytes) -> tuple[Piece, ...]:
