@@ -61,6 +61,10 @@ class RecipientError(DigestError):
     """A recipient cannot have this address, language or theme."""
 
 
+class LimitError(DigestError):
+    """Too many forms came from one network within an hour."""
+
+
 class FollowError(RecipientError):
     """A reader cannot follow this; `fault` is the key of the sentence that says why (Wording.following)."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from digest.audience.store import (
@@ -10,6 +10,7 @@ from digest.audience.store import (
     add_recipient,
     find_recipient,
     list_recipients,
+    note_event,
     recipient_by_address,
     update_recipient,
 )
@@ -108,6 +109,18 @@ def check_choice(
     )
 
 
+class By(NamedTuple):
+    """Who decided something about a subscription: a form, a link or a person; from which network, by
+    which words, where they are known."""
+
+    name: str
+    network: str | None = None
+    words: str | None = None
+
+
+COMMAND = By("command")
+
+
 def keep(
     db: Database,
     settings: Settings,
@@ -116,8 +129,10 @@ def keep(
     given: Mapping[str, Any],
     *,
     resubscribe: bool,
+    by: By = COMMAND,
 ) -> tuple[Recipient | None, Recipient]:
-    """Store what is `given`: the recipient before, None when new, and after. Call inside a write.
+    """Store what is `given`, and note what changed `by` whom: the recipient before, None when new, and
+    after. Call inside a write.
 
     Raises:
         RecipientError: config.toml does not allow it, or the recipient has unsubscribed and did not
@@ -128,6 +143,7 @@ def keep(
     chosen = check_recipient(settings, address=address, before=before, **given)
     recipient_id, _ = add_recipient(db, chosen, moment, resubscribe=resubscribe)
     [after] = list_recipients(db, recipient_id=recipient_id)
+    _note(db, settings, moment, before, after, by)
     return before, after
 
 
@@ -141,8 +157,9 @@ def change(
     new_address: str | None = None,
     paused_until: datetime | None = None,
     resume: bool = False,
+    by: By = COMMAND,
 ) -> tuple[Recipient, Recipient]:
-    """Store what is `given` for a recipient who exists: before and after. Call inside a write.
+    """As `keep` for a recipient who exists: before and after. Call inside a write.
 
     A suppression that is about the person, and not about the mailbox, goes with them to a new address.
 
@@ -162,8 +179,30 @@ def change(
     if known is not None and known["cause"] in ("complaint", "import", "manual"):
         since, bounce_id = moment_from_text(known["since"]), known["bounce_id"]
         suppress(db, address, known["cause"], since, detail=known["detail"], bounce_id=bounce_id)
-    _, after = keep(db, settings, moment, address, given, resubscribe=False)
+    chosen = check_recipient(settings, address=address, before=before, **given)
+    add_recipient(db, chosen, moment)
+    [after] = list_recipients(db, recipient_id=recipient_id)
+    _note(db, settings, moment, before, after, by)
     return before, after
+
+
+def _note(
+    db: Database,
+    settings: Settings,
+    moment: datetime,
+    before: Recipient | None,
+    after: Recipient,
+    by: By,
+) -> None:
+    """Note what changed, if anything did, under the gravest of it."""
+    changed = changes(before, after, settings.site.time_zone)
+    if before is None:
+        act = "joined"
+    else:
+        acts = {"status": "returned", "address": "moved", "paused until": "paused"}
+        act = next((acts[one] for one in acts if one in changed), "chose")
+    if before is None or changed:
+        note_event(db, after.id, act, by.name, moment, by.network, by.words, changed)
 
 
 def changes(before: Recipient | None, after: Recipient, zone: str) -> dict[str, tuple[str, str]]:

@@ -211,11 +211,12 @@ def import_store(file: Path) -> None:
 @click.option("--dry-run", is_flag=True, default=False, help="Only show what would be deleted.")
 @json_option
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Delete old bounces and server answers.
+    """Delete old bounces and server answers, and what strangers asked by forms and did not confirm.
 
     Articles, editions and the outcome of each delivery are never deleted. `digest serve` prunes by
     itself.
     """
+    from digest.audience.signup import lapse_requests
     from digest.store.backups import prune as run
     from digest.store.backups import would_prune
 
@@ -224,6 +225,8 @@ def prune(dry_run: bool, as_json: bool) -> None:
     days = {"bounce_days": limits.bounce_days, "answer_days": limits.answer_days}
     with newsroom.open(read_only=dry_run) as newsroom:
         pruned = (would_prune if dry_run else run)(newsroom.db, newsroom.now(), **days)
+        if not dry_run:
+            lapse_requests(newsroom)
     show(
         as_json,
         {

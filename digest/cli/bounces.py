@@ -14,7 +14,7 @@ from digest.cli.output import counted, counted_to, fault, json_option, local, sh
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 FORM = "DATE[THH:MM:SS]"
-CAUSES = ("soft", "hard", "complaint", "import", "manual")
+CAUSES = ("soft", "hard", "complaint", "import", "manual", "forgotten")
 SHOWN_FAULTS = 10
 
 
@@ -36,7 +36,8 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
     with newsroom.open(read_only=True) as newsroom:
         rows = stored(newsroom.db, cause=cause)
     zone = newsroom.settings.site.time_zone
-    strays = [row["address_key"] for row in rows if not WORD.fullmatch(row["address_key"])]
+    keys = [row["address_key"] for row in rows if row["cause"] != "forgotten"]
+    strays = [key for key in keys if not WORD.fullmatch(key)]
     if strays and not as_json:
         warn(
             f"{strays[0]!r} is not an address, so it suppresses nobody ({len(strays):,} like it). "

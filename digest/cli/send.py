@@ -467,6 +467,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Send new and queued editions; --dry-run only shows them."""
+    from digest.audience.signup import send_links
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
     from digest.editions.alerts import look
@@ -536,6 +537,7 @@ def send(
             )
         sent = 0
         with newsroom.open() as newsroom:
+            send_links(newsroom)
             if looks:
                 look(newsroom)
             if has_open(newsroom.db, TO_READERS):
@@ -572,6 +574,7 @@ def send(
                 portion=Portion(limit, only),
                 notify=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
+        send_links(newsroom)
         waits = what_waits(newsroom, config)
     held = any(one.fault is not None or one.brakes for one in reports)
     if as_json:

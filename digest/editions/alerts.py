@@ -13,10 +13,11 @@ from digest.audience.follows import phrase_words
 from digest.audience.store import Follow, follows_of, last_look, not_looked_for, note_look
 from digest.config import urls
 from digest.config.settings import Settings
-from digest.editions.mail import Footer, Item, Link, Mail, Part, mark, render_parts
+from digest.editions.mail import Footer, Item, Link, Mail, Part, mark
 from digest.language.text import ELLIPSIS, cut, cut_at_word, sentence_spans
 from digest.language.wording import wording_for
 from digest.language.words import is_cyrillic, other_forms
+from digest.mail.letters import render_parts
 from digest.mail.notices import notice_mail
 from digest.mail.outgoing import Kind
 from digest.mail.store import queue

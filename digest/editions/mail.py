@@ -1,7 +1,6 @@
 """A segment's edition as mail: the values for the templates, then subject, text and HTML."""
 
 import re
-import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +14,10 @@ from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
 from digest.editions.selection import MANY_THEMES
-from digest.errors import ConfigError, DigestError, template_fault
+from digest.errors import ConfigError
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word, word_lists
 from digest.language.wording import OWN_NAMES, Wording, wording_for
+from digest.mail.letters import render_parts
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
 from digest.model import (
     OTHER,
@@ -45,8 +45,6 @@ FEWEST_WEEKS = 4
 """Earlier weeks that a theme needs for its bars."""
 SENTENCE_ENDS = '.!?…"”»'
 SEPARATOR = " · "
-WIDTH = 72
-"""Columns of the text part."""
 _BOUND_TO_NEXT_WORD = re.compile(
     r"(?<![\w.])(\d{1,2}|№|No\.|[Аа]рт\.|[Сс]т\.|[Пп]п?\.|[Гг]\.|г-н|г-жа|Mrs?\.|Ms\.|Dr\.)[ ]"
     r"(?=[^\W_])"
@@ -602,47 +600,3 @@ def make_segment(
             fault = f"web.templates: {template} leaves out corrections; print mail.corrections"
             raise ConfigError(str(settings.path), [fault])
     return RenderedMail(subject=view.subject, preheader=view.preheader, text=text, html=html)
-
-
-def render_parts(
-    settings: Settings, environment: "Environment", name: str, mail: object
-) -> tuple[str, str]:
-    """HTML and text of the templates mail/NAME.html and mail/NAME.txt, which see `mail`.
-
-    Styles become attributes. A <style data-css-inline="keep"> stays where it is, after the charset:
-    it holds the media queries. (keep_at_rules would move them before it, where a browser may miss
-    the charset.)
-
-    Raises:
-        ConfigError: the operator's own templates have an error.
-    """
-    import css_inline
-
-    try:
-        html = environment.get_template(f"mail/{name}.html").render(mail=mail)
-        text = environment.get_template(f"mail/{name}.txt").render(
-            mail=mail, wrap=wrap, underline=underline
-        )
-    except DigestError:  # it already says which file and what to do
-        raise
-    except Exception as e:
-        fault = template_fault(e)
-        if settings.web.templates is None or fault is None:
-            raise
-        raise ConfigError(str(settings.path), [f"web.templates: found {fault}"]) from e
-    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, minify_css=True)
-    inlined = inliner.inline(html).replace("&nbsp;", NO_BREAK)
-    lines = (line.strip(" \t") for line in inlined.split("\n"))
-    html = "\n".join(line for line in lines if line) + "\n"
-    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def wrap(text: str) -> str:
-    """Lines of at most WIDTH columns, broken at spaces but not at no-break ones."""
-    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
-
-
-def underline(text: str, rule: str = "-") -> str:
-    """The wrapped text over a line of `rule` as long as its longest line."""
-    lines = wrap(text)
-    return f"{lines}\n{rule * max(map(len, lines.splitlines()), default=0)}"

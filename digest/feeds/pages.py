@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from digest.config import urls
 from digest.config.settings import Settings
 from digest.config.urls import article_page, feed_slug
 from digest.errors import ConfigError, template_fault
@@ -71,7 +72,8 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Navigation:
-    """The themes and languages that a page leads to, and the feeds behind it."""
+    """The themes and languages that a page leads to, and the feeds behind it; `join` is the form to get
+    them by mail, "" where there is none."""
 
     home: Link
     themes: tuple[Link, ...]
@@ -79,6 +81,7 @@ class Navigation:
     formats: tuple[Link, ...]
     opml: str
     corrections: str
+    join: str
 
 
 def article_name(article_id: int) -> str:
@@ -232,6 +235,7 @@ def navigation(
         ),
         opml=root + OPML_NAME,
         corrections=_page(CORRECTIONS, language, root),
+        join=urls.join_url(settings, wording.language),
     )
 
 

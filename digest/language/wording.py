@@ -31,7 +31,8 @@ class Wording:
 
     `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
-    `leaving` for each state of the page, `told` for each sentence of what was changed since it was sent.
+    `leaving`, `joining` and `choosing` for the pages of forms, `letters` for the mails that answer them,
+    `following` for what readers follow, `told` for each sentence of what was changed since it was sent.
     """
 
     language: str
@@ -95,6 +96,9 @@ class Wording:
     leave: str
     told: Mapping[str, str]
     leaving: Mapping[str, str]
+    joining: Mapping[str, str]
+    letters: Mapping[str, str]
+    choosing: Mapping[str, str]
     following: Mapping[str, str]
     looked_at: Mapping[str, str]
 

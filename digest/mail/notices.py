@@ -27,6 +27,7 @@ from digest.mail.mime import (
     sender_fields,
 )
 from digest.mail.outgoing import (
+    FOR_READERS,
     HUB,
     MAIL,
     NEVER_TWICE,
@@ -196,12 +197,15 @@ def send_due(
 
 
 def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlement:
-    """What may come twice is sent, or tried again; all else ends like a delivery."""
+    """What may come twice is sent, or tried again, unless a reader's server refuses it for good; all else
+    ends like a delivery."""
     settlement = settlement_of(outcome, due, moment)
     answer = without_addresses(settlement.answer) or ""
     if due.notice.crash == NEVER_TWICE:
         if settlement.status is DeliveryStatus.QUEUED and not settlement.counts_as_try:
             settlement = replace(settlement, due_at=moment + AGAIN)
+        return replace(settlement, answer=answer)
+    if due.notice.kind in FOR_READERS and settlement.status is DeliveryStatus.FAILED:
         return replace(settlement, answer=answer)
     sent = outcome.kind is OutcomeKind.SENT
     if due.notice.way == HUB and not sent and moment - due.notice.dated_at >= GIVES_UP_AFTER:

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     CHOICE = 2  # only the reader: in the link to their choice
     REQUEST = 3  # who asked something by a form: in the link of the mail that answers
     FEED = 4  # a program of the reader: in the address of their own feed
+    FORM = 5  # who was shown a form: in the form, with the second of then in place of an edition
 
 
 class Tokens(NamedTuple):
@@ -64,6 +65,7 @@ _SEALS = (
     b"digest token 1 choice seal ",
     b"digest token 1 request seal ",
     b"digest token 1 feed seal ",
+    b"digest token 1 form seal ",
 )
 _VEIL = b"digest token 1 veil "
 

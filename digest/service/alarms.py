@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
-from digest.editions.mail import wrap
 from digest.errors import DigestError
+from digest.mail.letters import wrap
 from digest.mail.notices import Ways, notice_mail, outgoing, post_notice, send_due
 from digest.mail.outgoing import ALARMS, RATHER_TWICE, WEBHOOK, Kind, Notice, Outcome, OutcomeKind
 from digest.mail.store import give_up, has_open, notices_named, queue

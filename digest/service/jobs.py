@@ -84,6 +84,7 @@ class Worker:
             Verb.READ: self._read,
             Verb.COMPOSE: self._compose,
             Verb.SEND: self._send,
+            Verb.LINKS: self._links,
             Verb.BOUNCES: self._bounces,
             Verb.PRUNE: self._prune,
             Verb.WATCH: self._alarms,
@@ -186,6 +187,12 @@ class Worker:
         ]
         return facts | {"recovered": newsroom.sender.recovered, "editions": editions}
 
+    def _links(self, stop: Stop) -> Facts:
+        from digest.audience.signup import send_links
+
+        with self.newsroom.open() as newsroom:
+            return {kind.value: n for kind, n in send_links(newsroom, stop=stop).items()}
+
     def _bounces(self, stop: Stop) -> Facts:
         from digest.bounces.intake import take_returns
         from digest.mail.mailboxes import read_maildir
@@ -198,6 +205,7 @@ class Worker:
         return {"letters": report.kinds.total(), **report.facts}
 
     def _prune(self, stop: Stop) -> Facts:
+        from digest.audience.signup import lapse_requests
         from digest.store.backups import backup, backup_is_due, prune
 
         settings, now = self.newsroom.settings, self.newsroom.now()
@@ -217,7 +225,8 @@ class Worker:
                     answer_days=days.answer_days,
                     stop=stop,
                 )
-        return facts | {"letters": pruned.bounces, "answers": pruned.answers}
+                lapsed = lapse_requests(newsroom)
+        return facts | {"letters": pruned.bounces, "answers": pruned.answers, "requests": lapsed}
 
     def _alarms(self, stop: Stop) -> Facts:
         memory, facts = self.memory(), Facts()

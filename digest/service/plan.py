@@ -16,6 +16,8 @@ from digest.editions.schedule import EPOCH, boundary_after, is_late
 from digest.editions.store import last_edition, pending_editions
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
+from digest.mail.outgoing import Kind
+from digest.mail.store import has_open
 from digest.newsroom import Newsroom
 from digest.service.report import is_due
 from digest.service.troubles import LEASE, find_troubles
@@ -36,6 +38,7 @@ class Verb(StrEnum):
     READ = "read"
     COMPOSE = "compose"
     SEND = "send"
+    LINKS = "links"  # the mails that forms asked for
     BOUNCES = "bounces"
     PRUNE = "prune"
     WATCH = "watch"
@@ -93,6 +96,8 @@ def rhythms(settings: Settings) -> list[Rhythm]:
             for one in settings.digests
         ]
         reasons.append(every(Verb.SEND, service.send_every_minutes))
+        if settings.web.public_url is not None:
+            reasons.append(every(Verb.LINKS, service.send_every_minutes))
         if report.mail_to:
             reasons.append(every(Verb.REPORT, service.send_every_minutes))
             rule = parse_rule(report.schedule)
@@ -176,6 +181,9 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
     return {
         Verb.READ: "; ".join(news) or "find nothing new",
         Verb.COMPOSE: "; ".join(due) or "find nothing due",
+        Verb.LINKS: "send the mails that forms asked for"
+        if has_open(db, (Kind.LINK,))
+        else "find nothing due",
         Verb.SEND: "; ".join(sends) or "find nothing due",
         Verb.BOUNCES: bounces,
         Verb.PRUNE: ", ".join(old) or "find nothing too old",

@@ -16,10 +16,11 @@ from digest.audience.evidence import waiting
 from digest.config import urls
 from digest.config.settings import PALETTE, Settings
 from digest.config.values import parse_rule
-from digest.editions.mail import SEPARATOR, render_parts
+from digest.editions.mail import SEPARATOR
 from digest.editions.schedule import boundary_before_or_at
 from digest.errors import NotReadyError
 from digest.language.wording import wording_for
+from digest.mail.letters import render_parts
 from digest.mail.notices import notice_mail, send_due
 from digest.mail.outgoing import Kind, Notice, OutcomeKind
 from digest.mail.store import give_up, has_open, last_dated_at, notices_named, queue

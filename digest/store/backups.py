@@ -26,6 +26,9 @@ from digest.store.database import (
 from digest.store.files import new_file, open_private, sync_file
 from digest.store.owner import HOME, TOKEN_KEY, deactivate, give_to_owner, sole_sender
 
+QUICK_BYTES = 100_000_000
+UNCLEAN = "unclean"
+"""The row of meta that says that bytes of what was deleted may still be in the file."""
 STAMP = "%Y%m%dT%H%M%SZ"
 A_DAY = timedelta(days=1)
 
@@ -449,8 +452,44 @@ def prune(
                 break
             answers += len(rows)
     db.value("PRAGMA optimize")
-    db.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    if not (is_unclean(db) and clean(db)):
+        db.value("PRAGMA wal_checkpoint(TRUNCATE)")
     return Pruned(bounces, size, answers)
+
+
+def mark_unclean(db: Database) -> None:
+    """Note that what is deleted has to leave the file as well; what is deleted in this write is
+    overwritten. Call before a write, and inside it."""
+    if db.connection.in_transaction:
+        db.run("INSERT INTO meta VALUES (?, '1') ON CONFLICT DO NOTHING", (UNCLEAN,))
+    else:
+        db.value("PRAGMA secure_delete = ON")
+
+
+def is_unclean(db: Database) -> bool:
+    """Whether the file may still have bytes of what was deleted for good."""
+    return db.value("SELECT 1 FROM meta WHERE key = ?", (UNCLEAN,)) is not None
+
+
+def is_small(db: Database) -> bool:
+    """Whether the file is written anew in about a second."""
+    size = int(db.value("PRAGMA page_count")) * int(db.value("PRAGMA page_size"))
+    return size < QUICK_BYTES
+
+
+def clean(db: Database) -> bool:
+    """Write the file anew, so that nothing of what was deleted is in it or beside it; False if another
+    process reads it: then the next `prune` tries again.
+
+    Raises:
+        StoreError: another process writes, or the disk has no room for a second copy.
+    """
+    db.run("VACUUM")
+    busy = db.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    if not busy:
+        with db.write():
+            db.run("DELETE FROM meta WHERE key = ?", (UNCLEAN,))
+    return not busy
 
 
 def would_prune(db: Database, moment: datetime, *, bounce_days: int, answer_days: int) -> Pruned:

@@ -563,8 +563,9 @@ CREATE INDEX bounces_waiting ON bounces (read_at) WHERE state = 'waits';
 CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
 
 CREATE TABLE suppressions (
-  address_key TEXT PRIMARY KEY,
-  cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
+  address_key TEXT PRIMARY KEY,  -- only its hash where the person is forgotten
+  cause TEXT NOT NULL
+    CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import', 'forgotten')),
   detail TEXT,
   bounce_id INTEGER REFERENCES bounces(id),
   since TEXT NOT NULL

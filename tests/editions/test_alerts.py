@@ -14,9 +14,9 @@ from digest.audience.follows import follow, phrase_words, unfollow
 from digest.audience.suppressions import suppress
 from digest.editions import alerts
 from digest.editions.alerts import evidence_of, look, phrase_finder, receipts, view_alert
-from digest.editions.mail import render_parts
 from digest.language.text import foreign
 from digest.language.wording import wording_for
+from digest.mail.letters import render_parts
 from digest.mail.maildir import MaildirTransport
 from digest.mail.tokens import DeliveryKey, Purpose, find_tokens, read_token
 from digest.model import Receipt, Window

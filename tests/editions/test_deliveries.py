@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.suppressions import end_recipient, suppress
+from digest.audience.store import end_recipient
+from digest.audience.suppressions import suppress
 from digest.editions.deliveries import (
     delivery_by_id,
     due_deliveries,

@@ -121,3 +121,23 @@ def test_the_service_sends_alerts(filled: Desk) -> None:
     assert worker.run(Verb.SEND, lambda: False)["alerts"] == 1
     assert worker.run(Verb.SEND, lambda: False) == {}
     assert len(list((filled.folder / "outbox" / "new").iterdir())) == 1
+
+
+def test_a_verb_woken_while_it_runs_runs_once_more(desk: Desk, leading: Service) -> None:
+    """A form that comes while mail is under way does not wait for the next tick."""
+    desk.edit_config("# public_url", "public_url")
+    leading.reload()
+    tick = leading.ticks[Verb.LINKS]
+    tick.running = True
+    for _ in range(3):
+        leading.wake(Verb.LINKS)
+
+    def soon() -> list[Verb]:
+        now = leading.newsroom.now()
+        jobs = leading._scheduler.get_jobs()
+        return [job.args[0] for job in jobs if getattr(job, "next_run_time", now + DAYS) <= now]
+
+    assert soon() == []
+    tick.running = False
+    asyncio.run(leading._wake(Verb.LINKS))
+    assert (soon(), tick.runs) == ([Verb.LINKS], 1)
