@@ -367,7 +367,7 @@ def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None
 )
 @json_option
 def notify(article_id: int, dry_run: bool, out: Path, as_json: bool) -> None:
-    """Tell those who were sent an article at once that it was corrected or withdrawn.
+    """Mail a correction at once to those who got the article.
 
     For what is grave: without this they are told in the first block of their next edition. Nobody is
     told twice.

@@ -130,6 +130,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
                         "language": segment.choice.language,
                         "languages": list(segment.choice.languages),
                         "themes": list(segment.choice.themes),
+                        **asdict(segment.choice.extras),
                         "recipients": segment.recipients,
                     }
                     for segment_id, segment in segments

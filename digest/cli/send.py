@@ -515,20 +515,20 @@ def send(
         warn_of_unserved(newsroom)
         looks = not (queued or addresses or limit)
         alerts = look(newsroom, dry_run=True) if looks else 0
-    if alerts and not yes:
-        click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
-    if dry_run:
-        rehearse(newsroom, config, planned, out, as_json, waits)
-        return
-    if test_address is not None:
-        if planned:
-            tested = next((one for one in planned if one.is_draft), planned[-1])
-            which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
-        else:  # a server is to be tried most when nothing can be sent
-            tested, which = _to_test(newsroom, config)
-        send_test(newsroom, config, tested, test_address)
-        click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
-        return
+        if alerts and not yes:
+            click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
+        if dry_run:
+            rehearse(newsroom, config, planned, out, as_json, waits)
+            return
+        if test_address is not None:
+            if planned:
+                tested = next((one for one in planned if one.is_draft), planned[-1])
+                which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
+            else:  # a server is to be tried most when nothing can be sent
+                tested, which = _to_test(newsroom, config)
+            send_test(newsroom, config, tested, test_address)
+            click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
+            return
     if not planned:
         # After the clock was put back nothing is due.
         with newsroom.open(read_only=True) as newsroom:
