@@ -619,10 +619,9 @@ def add_follow(
     db.run(sql, (recipient_id, key, followed, at, at))
 
 
-def remove_follow(db: Database, recipient_id: int, follow_id: int) -> bool:
-    """Forget it and what was found; False if this recipient has none of that number. Call inside a write."""
-    sql = "DELETE FROM follows WHERE id = ? AND recipient_id = ?"
-    return bool(db.run(sql, (follow_id, recipient_id)))
+def remove_follow(db: Database, follow_id: int) -> bool:
+    """Forget it and what was found; False if it is not there. Call inside a write."""
+    return bool(db.run("DELETE FROM follows WHERE id = ?", (follow_id,)))
 
 
 def last_look(db: Database) -> datetime | None:

@@ -513,12 +513,11 @@ def send(
                 "docs/languages.md."
             )
         warn_of_unserved(newsroom)
-        alerts = look(newsroom, dry_run=True).mails if dry_run else 0
+        looks = not (queued or addresses or limit)
+        alerts = look(newsroom, dry_run=True) if looks else 0
+        if alerts and not yes:
+            click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
         if dry_run:
-            if alerts:
-                click.echo(
-                    f"{counted(alerts, 'alert')} would go to readers who follow it.", err=True
-                )
             rehearse(newsroom, config, planned, out, as_json, waits)
             return
         if test_address is not None:
@@ -539,7 +538,7 @@ def send(
         sent = 0
         with newsroom.open() as newsroom:
             send_links(newsroom)
-            if not queued:
+            if looks:
                 look(newsroom)
             if has_open(newsroom.db, TO_READERS):
                 with sending(newsroom) as sole, stopping() as stop:
@@ -563,7 +562,7 @@ def send(
             )
         click.confirm("Send?", abort=True)
     with newsroom.open() as newsroom:
-        if not (queued or addresses or limit):
+        if looks:
             look(newsroom)
         only = frozenset(recipient_by_address(newsroom.db, one) for one in addresses) or None
         with counter("Sending") as progress:
