@@ -25,6 +25,7 @@ from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
 from digest.web.forms import leave_page
 from digest.web.joining import Option, answer_page, join_page
+from tests.desks import MADE_AT
 from tests.factories import make_article, make_settings
 from tests.feeds.views import make_view
 
@@ -182,7 +183,7 @@ def test_a_page_gets_every_documented_variable(tmp_path: Path) -> None:
     assert feed_page_bytes(environment, make_view([make_article()]), settings)
     assert article_page_bytes(environment, item_of(make_article(), (), settings), settings)
     assert leave_page(environment, settings, "busy")
-    assert join_page(environment, settings, wording_for("en"), "join")
+    assert join_page(environment, settings, wording_for("en"), "join", MADE_AT)
     assert answer_page(environment, settings, wording_for("en"), "lapsed")
     assert style_bytes(environment, settings)
 

@@ -18,7 +18,7 @@ from digest.audience.recipients import EVERYTHING, By, change, check_choice, kee
 from digest.audience.suppressions import FORGOTTEN, address_of, suppression_of, unsuppress
 from digest.config.settings import Settings
 from digest.errors import LimitError, NotFoundError, RecipientError
-from digest.language.addresses import address_key, check_address, mixes_scripts
+from digest.language.addresses import address_key, mixes_scripts
 from digest.language.text import foreign
 from digest.language.wording import wording_for
 from digest.mail.letters import letter_mail
@@ -54,11 +54,11 @@ def _takes_mail(domain: str, _ten_minutes: int) -> bool | None:
     return takes_mail(domain)
 
 
-def check_form(settings: Settings, address: str, now: datetime) -> str:
-    """The address of a form as it is stored. It may ask the DNS for some seconds: not inside a write.
+def check_form(address: str) -> str:
+    """The address of a form as it is stored.
 
     Raises:
-        FormError: it is no address that we can write to, mixes scripts, or its domain takes no mail.
+        FormError: it is no address that we can write to, or its domain mixes scripts.
     """
     typed = foreign(address, limit=LONGEST_ADDRESS)
     try:
@@ -66,14 +66,20 @@ def check_form(settings: Settings, address: str, now: datetime) -> str:
     except RecipientError:
         raise FormError("no_address") from None
     if mixes_scripts(typed.rpartition("@")[2]):
-        raise FormError("mixed", address=check_address(typed))
-    domain = address_key(valid).rpartition("@")[2]
-    if (
-        settings.readers.look_up_domains
-        and _takes_mail(domain, int(now.timestamp()) // 600) is False
-    ):
-        raise FormError("no_mail", domain=domain)
+        raise FormError("mixed", address=valid)
     return valid
+
+
+def check_domain(settings: Settings, address: str, now: datetime) -> None:
+    """Ask the DNS, for some seconds, whether the domain of a form's address takes mail.
+
+    Raises:
+        FormError: it does not; or see `check_form`.
+    """
+    domain = address_key(check_form(address)).rpartition("@")[2]
+    minutes = int(now.timestamp()) // 600
+    if settings.readers.look_up_domains and _takes_mail(domain, minutes) is False:
+        raise FormError("no_mail", domain=domain)
 
 
 def ask(
@@ -99,7 +105,7 @@ def ask(
     """
     db, settings, now = newsroom.db, newsroom.settings, newsroom.now()
     limits = settings.readers
-    address = check_form(settings, address, now)
+    address = check_form(address)
     if kind == "join":
         check_choice(settings, wish["languages"], wish["themes"], wish["digests"])
     key = address_key(address)

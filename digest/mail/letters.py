@@ -29,7 +29,6 @@ class Letter:
     language: str
     newsroom: str
     postal_address: str
-    contact: str
     title: str
     window: str
     preheader: str
@@ -57,7 +56,6 @@ def letter_mail(
         language=wording.language,
         newsroom=settings.site.title,
         postal_address=settings.site.postal_address,
-        contact=settings.site.contact,
         title=title[:1].upper() + title[1:],
         window=wording.day(moment.astimezone(ZoneInfo(settings.site.time_zone)).date()),
         preheader=text.partition("\n")[0],

@@ -6,9 +6,9 @@ is pressed here.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from digest.audience.recipients import EVERYTHING
-from digest.audience.signup import LAPSES, LONGEST_ADDRESS, FormError, answer, ask, check_form
+from digest.audience.signup import LAPSES, LONGEST_ADDRESS, FormError, answer, ask, check_domain
 from digest.audience.store import request_by_id
 from digest.config.settings import Settings
 from digest.errors import LimitError
@@ -31,7 +31,7 @@ from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import ANSWER, JOIN, Purpose, read_token, token_for
 from digest.newsroom import Newsroom
 from digest.store.database import Row
-from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, title_of
+from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, masked, title_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,6 +43,10 @@ TRAP = "website"
 SHORTENED = {4: 24, 6: 48}
 """The bits that are kept of an address, by the version of IP."""
 LONGEST_KEY = 64
+LATER = {"Retry-After": "3600"}
+NOTHING = FormData()
+LOOKUPS = asyncio.Semaphore(4)
+"""Of domains at a time, so that strangers keep no thread from the service; one more is not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ def spoken(request: Request, settings: Settings) -> Wording:
 async def asked(forms: ReaderForms, request: Request, kind: str, address: str, **more: Any) -> str:
     """As signup.ask, without keeping others waiting for the DNS; the mail goes out at once."""
     newsroom = forms.newsroom
-    await asyncio.to_thread(check_form, newsroom.settings, address, newsroom.now())
+    if not LOOKUPS.locked():
+        async with LOOKUPS:
+            await asyncio.to_thread(check_domain, newsroom.settings, address, newsroom.now())
     stored = await forms.act(partial(ask, **more), kind, address, network_of(request))
     forms.wake()
     return stored
@@ -124,31 +130,29 @@ class Joining:
     async def _form(self, request: Request, kind: str) -> Response:
         newsroom = self.forms.newsroom
         settings, wording = newsroom.settings, spoken(request, newsroom.settings)
-        words, form = wording.joining, FormData()
-        show = partial(self.forms.page, join_page, wording=wording, kind=kind)
-        said, status = "", HTTPStatus.OK
+        show = partial(self.forms.page, join_page, wording=wording, kind=kind, now=newsroom.now())
+        form, status, headers = FormData(), HTTPStatus.OK, None
+        said, facts = "", {"contact": settings.site.contact}
         if request.method == "POST":
             most = MOST_FIELDS + len(settings.theme_names) + len(settings.digests)
             form = await self.forms.form(request, most=most)
             typed = _text(form, "address", LONGEST_ADDRESS)
             if _text(form, TRAP):
                 return await show(sent=typed)
-            said = words["check"]
-            if self.forms.is_ours(request) and await self.forms.look(
-                is_timely, _text(form, "form")
-            ):
+            said = "check"
+            ours = self.forms.is_ours(request)
+            if ours and await self.forms.look(is_timely, _text(form, "form")):
                 try:
-                    more: dict[str, Any] = {"language": wording.language}
-                    if kind == "join":
-                        more["wish"] = wish_of(form, settings, wording)
+                    wish = wish_of(form, settings, wording) if kind == "join" else {}
+                    more = {"language": wording.language, "wish": wish}
                     return await show(sent=await asked(self.forms, request, kind, typed, **more))
                 except FormError as e:
-                    said, status = words[e.key].format(**e.facts), HTTPStatus.UNPROCESSABLE_ENTITY
+                    said, facts, status = e.key, e.facts, HTTPStatus.UNPROCESSABLE_ENTITY
                 except LimitError:
-                    said, status = words["many"], HTTPStatus.TOO_MANY_REQUESTS
+                    said, status, headers = "many", HTTPStatus.TOO_MANY_REQUESTS, LATER
+        said = said and wording.joining[said].format(**facts)
         stamp = await self.forms.look(stamp_of)
-        facts = {"said": said, "form": form, "stamp": stamp, "now": newsroom.now()}
-        return await show(status, {"Retry-After": "3600"} if status == 429 else None, **facts)
+        return await show(status, headers, said=said, form=form, stamp=stamp)
 
     async def answer(self, request: Request) -> Response:
         """The page behind the link in a mail: what its button will do, and that it was done."""
@@ -167,13 +171,12 @@ class Joining:
         return await self.forms.page(answer_page, wording=wording, state=state, row=row)
 
 
+def _texts(form: FormData, name: str, limit: int = LONGEST_KEY) -> list[str]:
+    return [foreign(one, limit=limit) for one in form.getlist(name) if isinstance(one, str)]
+
+
 def _text(form: FormData, name: str, limit: int = LONGEST_KEY) -> str:
-    value = form.get(name)
-    return foreign(value, limit=limit) if isinstance(value, str) else ""
-
-
-def _texts(form: FormData, name: str) -> list[str]:
-    return [foreign(one, limit=LONGEST_KEY) for one in form.getlist(name) if isinstance(one, str)]
+    return next(iter(_texts(form, name, limit)), "")
 
 
 def stamp_of(newsroom: Newsroom) -> str:
@@ -185,11 +188,8 @@ def is_timely(newsroom: Newsroom, stamp: str) -> bool:
     """Whether our page was shown long enough ago for a person, and not too long ago."""
     if (found := read_token(newsroom.token_keys, stamp, Purpose.FORM)) is None:
         return False
-    return (
-        QUICKEST
-        <= newsroom.now() - datetime.fromtimestamp(found[0], newsroom.now().tzinfo)
-        <= OLDEST
-    )
+    age = newsroom.now() - datetime.fromtimestamp(found.edition_id, UTC)
+    return QUICKEST <= age <= OLDEST
 
 
 def request_of(newsroom: Newsroom, token: str) -> Row | None:
@@ -211,12 +211,11 @@ def wish_of(form: FormData, settings: Settings, wording: Wording) -> dict[str, A
     offered = {*names}, {*settings.theme_names}, {*settings.site.languages}
     if not digests or not all(map(set.issuperset, offered, (digests, themes, languages))):
         raise FormError("no_digest")
-    ordered = sorted(languages or [wording.language], key=lambda one: one != wording.language)
-    ordered = [one for one in ordered if one in settings.site.languages]
+    languages.sort(key=lambda one: one != wording.language)
     return {
         "digests": list(dict.fromkeys(digests)),
         "themes": [EVERYTHING] if {*themes} in (set(), offered[1]) else themes,
-        "languages": ordered or list(settings.site.languages),
+        "languages": languages or [wording.language],
         "words": wording.joining["consent"].format(site=settings.site.title),
     }
 
@@ -226,58 +225,43 @@ def join_page(
     settings: Settings,
     wording: Wording,
     kind: str,
+    now: datetime,
     *,
     sent: str | None = None,
     said: str = "",
-    form: FormData | None = None,
+    form: FormData = NOTHING,
     stamp: str = "",
-    now: datetime | None = None,
 ) -> bytes:
     """The form of a kind ("join" or "link"), filled in as it was sent, with what is `said` of that; or,
     after it was sent, that a mail is under way to the address."""
-    form = form or FormData()
-    digests: list[Option] = []
-    themes: list[Option] = []
-    chosen = {what: _texts(form, what) for what in ("digest", "theme", "language")}
-    if kind == "join" and now is not None:
-        digests = [
-            Option(
-                one.name,
-                title_of(one, wording.language),
-                one.name in (chosen["digest"] or [settings.digests[0].name]),
-                how_often(settings, one, wording, now),
-            )
-            for one in settings.digests
-        ]
-        themes = [
-            Option(key, one.title(wording.language), key in (chosen["theme"] or [key]), theme=key)
-            for key, one in settings.theme_names.items()
-        ]
-    languages = [
-        Option(
-            one,
-            OWN_NAMES[one],
-            one in (chosen["language"] or [wording.language]),
-            language=one if one != wording.language else "",
-        )
-        for one in settings.site.languages
-    ]
-    state = kind if sent is None else "sent"
+    language, first = wording.language, [settings.digests[0].name]
+    digests, themes, languages = (_texts(form, one) for one in ("digest", "theme", "language"))
     return _page(
         environment,
         settings,
         wording,
         "web/join.html",
-        state,
+        kind if sent is None else "sent",
         sent or "",
         kind=kind,
         said=said,
         typed=_text(form, "address", LONGEST_ADDRESS),
         stamp=stamp,
         trap=TRAP,
-        digests=digests,
-        themes=themes,
-        choices=languages,
+        digests=[
+            Option(one.name, title_of(one, language), one.name in (digests or first), often)
+            for one in settings.digests
+            for often in [how_often(settings, one, wording, now)]
+        ],
+        themes=[
+            Option(key, one.title(language), not themes or key in themes, theme=key)
+            for key, one in settings.theme_names.items()
+        ],
+        choices=[
+            Option(one, OWN_NAMES[one], one in (languages or [language]), language=other)
+            for one in settings.site.languages
+            for other in [one if one != language else ""]
+        ],
     )
 
 
@@ -290,32 +274,23 @@ def answer_page(
     row: Row | None = None,
 ) -> bytes:
     """What the button will do for a request, that it is done, or that the link has lapsed."""
-    local, _, domain = ("" if row is None else row["address"]).rpartition("@")
+    lines: list[tuple[str, Sequence[str]]] = []
+    if row is not None and state == "answer_join":
+        wish, language, names = row["wish"], wording.language, settings.theme_names
+        themes = [one.title(language) for key, one in names.items() if key in wish["themes"]]
+        digests = [
+            title_of(one, language) for one in settings.digests if one.name in wish["digests"]
+        ]
+        lines = [
+            (wording.joining["digests"], digests),
+            (wording.themes, themes or [wording.joining["all_themes"]]),
+            (wording.languages, [OWN_NAMES[one] for one in wish["languages"]]),
+        ]
+    address = masked(row["address"]) if row is not None else ""
+    asks = state.startswith("answer_")
     return _page(
-        environment,
-        settings,
-        wording,
-        "web/answer.html",
-        state,
-        f"{local[:1]}…@{domain}",  # enough for its owner to know it
-        lines=_chosen(settings, wording, row["wish"]) if row and state == "answer_join" else [],
-        asks=state.startswith("answer_"),
+        environment, settings, wording, "web/answer.html", state, address, lines=lines, asks=asks
     )
-
-
-def _chosen(settings: Settings, wording: Wording, wish: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was wished, as far as it is still offered: each label with its values."""
-    language, titles, themes = wording.language, settings.digests, settings.theme_names
-    every = wish["themes"] == [EVERYTHING]
-    names = [one.title(language) for key, one in themes.items() if key in wish["themes"]]
-    return [
-        (
-            wording.joining["digests"],
-            ", ".join(title_of(one, language) for one in titles if one.name in wish["digests"]),
-        ),
-        (wording.themes, wording.joining["all_themes"] if every else ", ".join(names)),
-        (wording.languages, ", ".join(OWN_NAMES[one] for one in wish["languages"])),
-    ]
 
 
 def _page(
