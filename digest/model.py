@@ -402,12 +402,39 @@ class Receipt:
     named: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Corrected:
+    """An article that readers last got in the version `seen`, by the mail of `day`, and that has another
+    `version` since. 0 is for withdrawn."""
+
+    article_id: int
+    seen: int
+    version: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A corrected article as a mail tells of it: as it is now, the title that readers got, and the `parts`
+    that differ, named as in `Article.corrected`."""
+
+    of: Corrected
+    article: Article
+    title: str
+    parts: tuple[str, ...]
+
+    @property
+    def says(self) -> bool:
+        """Whether there is anything to tell, as far as it is known what was changed."""
+        return bool(self.parts) or 0 in (self.of.seen, self.of.version)
+
+
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What only some readers with the same choice get in an edition: `corrected` are the ids of articles that
-    they were sent and that were corrected or withdrawn since, in order."""
+    """What only some readers with the same choice get in an edition: `corrected` is what they were sent and
+    what was corrected or withdrawn since."""
 
-    corrected: tuple[int, ...] = ()
+    corrected: tuple[Corrected, ...] = ()
     receipts: tuple[Receipt, ...] = ()
 
 

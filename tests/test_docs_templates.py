@@ -44,6 +44,7 @@ DIGEST_VIEWS: dict[str, type] = {
     "mail.footer": mail.Footer,
     "part": mail.Part,
     "item": mail.Item,
+    "told": mail.Told,
     "one": mail.Stroke,
     "link": mail.Link,
 }

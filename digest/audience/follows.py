@@ -72,7 +72,8 @@ def follow(
 
 def unfollow(newsroom: Newsroom, recipient_id: int, follow_id: int) -> bool:
     """Stop following it; False if the recipient does not follow that. Call inside a write."""
-    return remove_follow(newsroom.db, recipient_id, follow_id)
+    known = follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id)
+    return follow_id in {one.id for one in known} and remove_follow(newsroom.db, follow_id)
 
 
 def _fault(fault: str) -> FollowError:

@@ -619,10 +619,9 @@ def add_follow(
     db.run(sql, (recipient_id, key, followed, at, at))
 
 
-def remove_follow(db: Database, recipient_id: int, follow_id: int) -> bool:
-    """Forget it and what was found; False if this recipient has none of that number. Call inside a write."""
-    sql = "DELETE FROM follows WHERE id = ? AND recipient_id = ?"
-    return bool(db.run(sql, (follow_id, recipient_id)))
+def remove_follow(db: Database, follow_id: int) -> bool:
+    """Forget it and what was found; False if it is not there. Call inside a write."""
+    return bool(db.run("DELETE FROM follows WHERE id = ?", (follow_id,)))
 
 
 def last_look(db: Database) -> datetime | None:
@@ -655,11 +654,11 @@ def note_look(
     db.run_many(sql, [(*find, at) for find in finds])
 
 
-def give_up_alerts(db: Database, now: datetime) -> None:
-    """Send no queued alert to an address that gets no mail, or nobody has, by now. Call inside a write."""
+def give_up_notices(db: Database, now: datetime) -> None:
+    """Send no queued alert or correction to an address that gets no mail, or nobody has, by now. Call inside a write."""
     sql = f"""
     UPDATE notices SET status = 'failed', settled_at = :now, due_at = NULL, reason = 'gets no mail now'
-     WHERE kind = 'alert' AND status = 'queued' AND recipient NOT IN (
+     WHERE kind IN ('alert', 'correction') AND status = 'queued' AND recipient NOT IN (
            SELECT address FROM (SELECT address, {_SUPPRESSED} FROM recipients WHERE status = 'active'
                                    AND coalesce(paused_until, '') <= :now) WHERE NOT suppressed)
     """  # noqa: S608 - ours

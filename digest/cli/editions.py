@@ -130,6 +130,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
                         "language": segment.choice.language,
                         "languages": list(segment.choice.languages),
                         "themes": list(segment.choice.themes),
+                        **asdict(segment.choice.extras),
                         "recipients": segment.recipients,
                     }
                     for segment_id, segment in segments
@@ -536,6 +537,14 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
         lines += [
             f"  matched   {settings.theme_name(theme).title('en')}: {number} {title}"
             for theme, number, title in row["articles"]
+        ]
+        lines += [
+            f"  {'withdrawn' if withdrawn else 'corrected'} {number} {title}"
+            for withdrawn, number, title in row["corrected"]
+        ]
+        lines += [
+            f"  follows   {one['what']}: {one['named']:,} of {one['looked']:,} articles name it"
+            for one in row["extras"]["receipts"]
         ]
         if row["status"] == "queued":
             brake = "for a person: too many addresses there came out dead (digest status)"

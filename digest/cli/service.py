@@ -378,8 +378,9 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
 
 
 def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
-    from digest.editions.preview import EXAMPLE_ADDRESS, write_parts
+    from digest.editions.preview import write_parts
     from digest.mail.notices import outgoing
+    from digest.mail.tokens import EXAMPLE_ADDRESS
     from digest.service.report import report_notice
 
     window, mail, due, when = _report(newsroom)

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from html import escape
@@ -41,17 +41,9 @@ Place = tuple[str, int, int]
 """Where an article names a phrase: "title" or "text", start and end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """How many new articles there were, and how many mails they made."""
-
-    articles: int = 0
-    mails: int = 0
-
-
-def look(newsroom: Newsroom, *, dry_run: bool = False) -> Looked:
+def look(newsroom: Newsroom, *, dry_run: bool = False) -> int:
     """Look for what readers follow in the articles first seen since the last look; queue one mail for each
-    phrase or story that was found, with all of its articles. `dry_run` only counts.
+    phrase or story that was found, with all of its articles; how many. `dry_run` only counts.
 
     What nobody can be mailed about now is not kept for later. A mail, its finds and the look are one write;
     if anything came in or changed before it, the rest is done again.
@@ -70,9 +62,8 @@ def look(newsroom: Newsroom, *, dry_run: bool = False) -> Looked:
             and (one.mailed_at is None or abs(now - one.mailed_at) >= PAUSE)
         ]
         found, places = _find([one for one in follows if one.wanted], articles.values())
-        looked = Looked(len(articles), queued + len(found))
         if dry_run or not follows:
-            return looked
+            return queued + len(found)
         key, tell = newsroom.token_key, _teller(newsroom, articles, places, now)
         order = sorted(
             (one for one in follows if one.id in found),
@@ -81,8 +72,9 @@ def look(newsroom: Newsroom, *, dry_run: bool = False) -> Looked:
         batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
         for batch in [[one for one in follows if one.id not in found], *batches]:
             notices, finds = {}, []
-            for one in batch if batch in batches else ():
-                ids = tuple(found[one.id])
+            for one in batch:
+                if not (ids := tuple(found.get(one.id, ()))):
+                    continue
                 mail, evidence = tell(one.key, one.what, one.language, ids)
                 notices[one.id] = notice_mail(
                     settings,
@@ -102,7 +94,7 @@ def look(newsroom: Newsroom, *, dry_run: bool = False) -> Looked:
                 queued += queue(db, [notices[i] for i in notices.keys() & same], now)
                 note_look(db, same, now, [find for find in finds if find[0] in same])
         else:
-            return looked
+            return queued
 
 
 def receipts(newsroom: Newsroom, window: Window) -> dict[int, tuple[Receipt, ...]]:
@@ -161,12 +153,13 @@ def _find(
     for one in follows:
         of[one.key if one.phrase else one.story_id].append(one)
     phrases = tuple(sorted(key for key in of if isinstance(key, str)))
+    finder = phrase_finder(phrases)
     found: defaultdict[int, list[int]] = defaultdict(list)
     places: dict[tuple[str, int], Place] = {}
     for article in sorted(articles, key=lambda one: (one.first_seen_at, one.id)):
         named: dict[str | int, Place | None] = {article.story_id: None} if article.story_id else {}
-        for where in ("text", "title") if phrases else ():
-            for start, end, number in phrase_finder(phrases).find_written(getattr(article, where)):
+        for where in ("text", "title"):
+            for start, end, number in finder.find_written(getattr(article, where)):
                 named.setdefault(phrases[number], (where, start, end))
         for key, place in named.items():
             if isinstance(key, str) and place:
@@ -192,7 +185,7 @@ class Marked(str):
         return self.html
 
 
-def _sentence(settings: Settings, article: Article, place: Place | None) -> str:
+def evidence_of(settings: Settings, article: Article, place: Place | None) -> str:
     """The sentence that names it, as far as readers may see it, "" if only the title does; without a place
     the beginning of the article."""
     shown = settings.as_shown(article)
@@ -224,7 +217,9 @@ def _teller(
     def tell(
         key: str, what: str, language: str, ids: tuple[int, ...]
     ) -> tuple[RenderedMail, list[str]]:
-        named = [(articles[i], _sentence(settings, articles[i], places.get((key, i)))) for i in ids]
+        named = [
+            (articles[i], evidence_of(settings, articles[i], places.get((key, i)))) for i in ids
+        ]
         view = view_alert(settings, what, language, named, now, is_story=key[0] == "/")
         html, text = render_parts(settings, newsroom.templates, "edition", view)
         mail = RenderedMail(view.subject, view.preheader, text, html)
@@ -293,6 +288,10 @@ def view_alert(
         note="",
         note_html="",
         signature="",
+        corrections_title="",
+        corrections=(),
+        receipts_title="",
+        receipts=(),
         nothing="",
         small=True,
         parts=(part,),

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digest.audience.evidence import Evidence, open_brakes, take_evidence
-from digest.audience.store import domains_to_look_up, give_up_alerts, save_providers
+from digest.audience.store import domains_to_look_up, give_up_notices, save_providers
 from digest.audience.suppressions import lapse
 from digest.editions.compose import settle_withdrawn
 from digest.editions.deliveries import (
@@ -353,6 +353,7 @@ def deliver(
     outcome. If the fault is ours the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
+    send_questions(newsroom, stop)  # first, as a grave correction is among them
     if newsroom.settings.mail.transport == "smtp":
         _look_up_providers(newsroom)
     for edition_id in pending_editions(newsroom.db, digest=digest, now=newsroom.now()):
@@ -370,18 +371,30 @@ def deliver(
         _send(newsroom, edition, report, portion or Portion(), ledger, date or newsroom.now())
         report.stopped = stop()
         reports.append(report)
-    send_questions(newsroom, stop)
     return reports
 
 
-def send_questions(newsroom: Newsroom, stop: Callable[[], bool] = lambda: False) -> None:
-    """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts only to
-    those who get mail by now. Call it within `sending`."""
+PORTION = 500
+"""The notices that are read at once: as many as there are readers may wait."""
+
+
+def send_questions(
+    newsroom: Newsroom, stop: Callable[[], bool] = lambda: False
+) -> Counter[OutcomeKind]:
+    """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts and
+    corrections only to those who get mail by now. Call it within `sending`."""
     db, now, sender = newsroom.db, newsroom.now, newsroom.sender
-    if has_open(db, (Kind.ALERT,)):
+    if has_open(db, (Kind.ALERT, Kind.CORRECTION)):
         with db.write():
-            give_up_alerts(db, now())
-    send_due(db, newsroom.ways, TO_READERS, now, sender.mark, sender=sender, stop=stop)
+            give_up_notices(db, now())
+    outcomes, sent = Counter[OutcomeKind](), 1
+    while sent and not stop():
+        ended = send_due(
+            db, newsroom.ways, TO_READERS, now, sender.mark, sender=sender, stop=stop, limit=PORTION
+        )
+        sent = ended[OutcomeKind.SENT]
+        outcomes += ended
+    return outcomes
 
 
 def _look_up_providers(newsroom: Newsroom) -> None:

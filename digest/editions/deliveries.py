@@ -9,15 +9,19 @@ time (see store.owner), so a queued row needs no claim.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from digest.audience.evidence import IS_BRAKED
-from digest.editions.store import IS_DUE, WITHDRAWN, due_times
+from digest.editions.store import IS_DUE, WITHDRAWN, due_times, extras_from_text
 from digest.errors import NotFoundError, NotReadyError
-from digest.mail.outgoing import DeliveryStatus, Due
+from digest.mail.outgoing import MAIL, DeliveryStatus, Due, Kind
+from digest.store.articles import changes_of
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 PAGE = 100
+NAMED = Kind.CORRECTION.value
+"""The name of a notice of a correction begins with this, then ids: article, version, recipient."""
 
 
 def queue_deliveries(
@@ -206,10 +210,12 @@ def list_deliveries(
 
 def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:
     """The deliveries of a recipient, the newest first: as LISTED, with the segment's languages and
-    themes, and `articles`, those of the mail as (theme, id, title)."""
+    themes, and `articles`, those of the mail as (theme, id, title); what only some got as `extras`, and of
+    these what was `corrected` as (withdrawn, id, title)."""
     sql = f"""
     SELECT deliveries.*, editions.digest, editions.number, editions.composed_at,
            editions.status AS edition_status, segments.languages, segments.themes, segments.layout,
+           segments.extras,
            {IS_BRAKED.format(edition="deliveries.edition_id")} AS braked
       FROM deliveries JOIN editions ON editions.id = deliveries.edition_id
       JOIN recipients ON recipients.id = deliveries.recipient_id
@@ -224,7 +230,77 @@ def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: 
         sql = "SELECT id, title FROM articles WHERE id IN (SELECT value FROM json_each(?))"
         titles = {one["id"]: one["title"] for one in db.rows(sql, (json.dumps(wanted),))}
         row["articles"] = [(theme, i, titles.get(i, "")) for theme, _, ids in sections for i in ids]
+        row["extras"] = asdict(extras := extras_from_text(row["extras"]))
+        row["corrected"] = [
+            (change.of.version == 0, one.article_id, change.article.title)
+            for one, change in changes_of(db, extras.corrected).items()
+        ]
     return rows
+
+
+OWED = f"""
+WITH known AS (
+  SELECT recipient_id, s.article_id, max(s.version) AS version, max(s.segment_id) AS last,
+         max(CASE WHEN s.version = 0 THEN s.segment_id ELSE 0 END) AS withdrew,
+         max(CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN s.segment_id END) AS sent
+    FROM articles
+    JOIN segment_articles AS s ON s.article_id = articles.id
+    JOIN deliveries ON deliveries.segment_id = s.segment_id
+   WHERE {{which}} AND deliveries.status NOT IN ('failed', 'skipped')
+   GROUP BY recipient_id, s.article_id),
+owed AS (
+  SELECT known.*, CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END AS now,
+         editions.id AS edition_id, coalesce(dated_at, composed_at) AS sent_at,
+         last = withdrew OR (withdrawn_at IS NULL AND EXISTS (
+           SELECT 1 FROM notices WHERE way = '{MAIL}' AND notices.status != 'failed'
+              AND name = '{NAMED}.' || article_id || '.0.' || recipient_id
+              AND queued_at > composed_at)) AS knows_withdrawn
+    FROM known JOIN articles ON articles.id = article_id
+    JOIN segments ON segments.id = sent JOIN editions ON editions.id = segments.edition_id)
+SELECT recipient_id, article_id, CASE WHEN knows_withdrawn THEN 0 ELSE version END AS seen, now,
+       sent, edition_id, sent_at
+  FROM owed
+ WHERE (knows_withdrawn != (now = 0) OR (now > version))
+   AND NOT EXISTS (SELECT 1 FROM notices WHERE way = '{MAIL}' AND status != 'failed'
+                      AND name = '{NAMED}.' || article_id || '.' || now || '.' || recipient_id)
+ ORDER BY recipient_id, article_id
+"""  # noqa: S608 - ours
+
+
+def owed(db: Database, since: datetime) -> Iterator[Row]:
+    """Whom a mail was sent that says of an article what has changed, and who got no other that says what
+    is so now: recipient_id, article_id; the version that they know as `seen`, and the one of `now`, each 0
+    for withdrawn; segment (`sent`), edition_id and date (`sent_at`) of the last mail that they have.
+    Of all articles that were corrected since then. What may have been sent counts as sent, and
+    what is queued as if it had been."""
+    which = "articles.corrected_at > ?"
+    return db.each(OWED.format(which=which), (text_from_moment(since),))
+
+
+def owed_readers(db: Database, article_id: int, now: datetime) -> list[Row]:
+    """As `owed`, of one article, those who get mail: also address, whether they are `paused`, the digest of
+    that last mail, and the columns of a choice. Those who got the same mail follow each other."""
+    sql = f"""
+    SELECT owed.*, address, coalesce(paused_until, '') > :now AS paused, editions.digest,
+           segments.language, languages, themes, '{{}}' AS extras
+      FROM ({OWED.format(which="articles.id = :article")}) AS owed
+      JOIN recipients ON recipients.id = recipient_id
+      JOIN segments ON segments.id = sent JOIN editions ON editions.id = owed.edition_id
+     WHERE recipients.status = 'active' AND NOT EXISTS (
+           SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key
+                                        AND (cause != 'soft' OR since > :lapsed))
+     ORDER BY sent, seen, recipient_id"""  # noqa: S608 - ours
+    return db.rows(sql, {"article": article_id, **due_times(now)})
+
+
+def replace_notices(db: Database, article_id: int, version: int, now: datetime) -> None:
+    """Send no queued notice of an older correction of an article. Call inside a write."""
+    sql = """UPDATE notices SET status = 'failed', settled_at = ?, due_at = NULL,
+                    reason = 'there is a newer correction'
+              WHERE kind = ? AND status = 'queued' AND name LIKE ? AND name NOT LIKE ?"""
+    named = f"{NAMED}.{article_id}."
+    values = text_from_moment(now), NAMED, f"{named}%", f"{named}{version}.%"
+    db.run(sql, values)
 
 
 def missed_by(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:

@@ -161,15 +161,16 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
             )
         edition = replace(draft, status=EditionStatus.COMPOSED)
         mark = mark_of(newsroom, digest, edition.window, edition.number)
-        recipients, frozen = frozen_for(newsroom, digest, edition)
+        readers = list(choices_of(newsroom, digest))
+        recipients, frozen = frozen_for(newsroom, digest, edition, readers)
         with db.write():
             if db.version() != version and (
                 edition_store.draft_row(db, edition_id) != row
                 or mark_of(newsroom, digest, edition.window, edition.number) != mark
-                or list(choices_of(newsroom, digest)) != recipients
+                or list(choices_of(newsroom, digest)) != readers
             ):
                 continue
-            edition_store.replace_frozen(db, edition, ())
+            edition_store.replace_frozen(db, edition, {})
             edition_store.approve_edition(db, edition_id, by, moment)
             queue(db, edition, recipients, frozen, moment)
         return edition

@@ -32,7 +32,7 @@ class Wording:
     `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
     `leaving`, `joining` and `choosing` for the pages of forms, `letters` for the mails that answer them,
-    `following` for what readers follow.
+    `following` for what readers follow, `told` for each sentence of what was changed since it was sent.
     """
 
     language: str
@@ -94,6 +94,7 @@ class Wording:
     chosen_languages: str
     change: str
     leave: str
+    told: Mapping[str, str]
     leaving: Mapping[str, str]
     joining: Mapping[str, str]
     letters: Mapping[str, str]

@@ -18,6 +18,7 @@ from digest.mail.mime import (
     Body,
     build_body,
     encode_text,
+    feedback_id,
     filled,
     header,
     leave_fields,
@@ -143,13 +144,16 @@ def send_due(
     sender: Sender | None = None,
     but_for: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
+    limit: int | None = None,
 ) -> Counter[OutcomeKind]:
-    """Send every notice of these kinds that is due, except those named; how the tries ended.
+    """Send every notice of these kinds that is due, or the first `limit`, except those named; how the tries
+    ended.
 
     `mark` is this run's own. What never may come twice needs the sole `sender`. What is posted comes first,
     so that no mail server delays it; a hub that refuses, or is silent, gets nothing more in this run.
     """
-    due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
+    found = due_notices(db, kinds, now(), limit=limit)
+    due = {one.id: one for one in found if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
 
     def claimed(one: DueNotice) -> bool:
@@ -286,7 +290,10 @@ def notice_mail(
     if tokens is not None:
         sender = return_path(settings, tokens.server)
         fields += [raw_header("List-Id", f"<{kind}.{domain}>")]  # RFC 2919
-        fields += [leave_fields(settings, tokens.reader)]
+        fields += [
+            leave_fields(settings, tokens.reader),
+            feedback_id(settings, kind, kind, "notice"),
+        ]
     message = b"".join(fields) + b"\r\n" + content
     return Notice(kind, name, MAIL, address, sender, message, dated_at, crash)
 

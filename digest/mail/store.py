@@ -188,8 +188,10 @@ def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
     return len(rows)
 
 
-def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[DueNotice]:
-    """The notices that may be handed over now, the oldest first.
+def due_notices(
+    db: Database, kinds: Collection[Kind], now: datetime, *, limit: int | None = None
+) -> list[DueNotice]:
+    """The notices that may be handed over now, the oldest first, at most `limit`.
 
     A due time later than the longest delay was written by a clock that ran ahead, so it is due.
     """
@@ -197,7 +199,7 @@ def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[Du
     SELECT * FROM notices
      WHERE {OPEN} AND (due_at <= ? OR due_at > iif(crash = 'never twice', ?, ?))
        AND kind IN (SELECT value FROM json_each(?))
-     ORDER BY dated_at, name, id
+     ORDER BY dated_at, name, id LIMIT ?
     """  # noqa: S608 - ours
     late = (text_from_moment(now + longest) for longest in (DELAYS[-1], LONGEST_DELAY))
     return [
@@ -217,7 +219,9 @@ def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[Du
             row["first_tried_at"] and moment_from_text(row["first_tried_at"]),
             moment_from_text(row["due_at"]),
         )
-        for row in db.rows(sql, (text_from_moment(now), *late, json.dumps(list(kinds))))
+        for row in db.rows(
+            sql, (text_from_moment(now), *late, json.dumps(list(kinds)), limit or -1)
+        )
     ]
 
 

@@ -45,6 +45,9 @@ Octets = tuple[bytes, bytes, bytes]
 
 PLACEHOLDERS = Tokens("t" * TOKEN_LENGTH, "u" * TOKEN_LENGTH, "v" * TOKEN_LENGTH)
 """Mark where a segment's finished bytes get the tokens; as long as these, never valid."""
+EXAMPLE_ADDRESS = "recipient@example.org"
+EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH, "g" * TOKEN_LENGTH)
+"""Whom a dry run shows a mail to."""
 
 BOUNCES = "bounces"
 """Local part of the envelope sender."""

@@ -152,7 +152,7 @@ class Worker:
             db, now = newsroom.db, newsroom.now()
             facts = Facts()
             try:
-                if alerts := look(newsroom).mails:
+                if alerts := look(newsroom):
                     facts = {"alerts": alerts}
             except Exception as e:  # noqa: BLE001 - stops no edition; raised below
                 faults.append(e)

@@ -176,7 +176,7 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
         old.append(f"delete {pruned.answers} server answers")
     troubles = find_troubles(newsroom, now)
     sends = [f"send what is due of edition {', '.join(pending)}"] if pending else []
-    if alerts := look(newsroom, dry_run=True).mails:
+    if alerts := look(newsroom, dry_run=True):
         sends.append(f"send alerts of what readers follow: {alerts}")
     return {
         Verb.READ: "; ".join(news) or "find nothing new",

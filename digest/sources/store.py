@@ -16,6 +16,7 @@ from digest.store.articles import (
     COPY_COLUMNS,
     DATE_COLUMNS,
     EMBARGO_COLUMNS,
+    changed_parts,
     copy_values,
     entry_from_row,
     free_moment,
@@ -38,16 +39,6 @@ SELECT entries.*, documents.name AS document,
 _NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark", "picture"}
 _READ = frozenset(COPY_COLUMNS) - _NOTED - {*DATE_COLUMNS, *EMBARGO_COLUMNS} | {"published_at"}
 """The columns that people read: a change in one of them makes a new version."""
-CORRECTED = {
-    "title": ("title",),
-    "text": ("lead", "text"),
-    "date": ("published_at",),
-    "byline": ("byline",),
-    "correction": ("correction",),
-}
-"""The parts that a correction names, by their columns."""
-
-
 Forms = tuple[str, str]
 
 
@@ -483,13 +474,7 @@ def revise_article(
     if waits:
         news["corrected_at"] = None if entry.correction is None else text_from_moment(seen)
     elif not stored["withdrawn_at"]:
-        parts = (
-            part
-            for part, columns in CORRECTED.items()
-            if any(stored[one] != values[one] for one in columns)
-            and (part != "correction" or entry.correction is not None)
-        )
-        news |= {"corrected_at": at, "corrected": " ".join(parts)}
+        news |= {"corrected_at": at, "corrected": " ".join(changed_parts(stored, values))}
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
     db.insert("article_versions", row)

@@ -386,6 +386,11 @@ OLD_ANSWERS = """
    AND (answer IS NOT NULL OR server IS NOT NULL)
 """
 
+OLD_ALERTS = """
+UPDATE notices SET body = x'' WHERE id IN (
+  SELECT id FROM notices WHERE kind = 'alert' AND settled_at <= ? AND body != x'' LIMIT ?)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
@@ -407,7 +412,8 @@ def prune(
 ) -> Pruned:
     """Delete the bytes of bounces and the server answers that are older, in short writes.
 
-    The answers of an edition go as its deliveries end; one that is still open has it looked at again.
+    The answers of an edition go as its deliveries end; one that is still open has it looked at again. The
+    bytes of alerts go as those of bounces.
     """
     bounces = size = answers = 0
     sql = f"SELECT id, length(raw) AS size {OLD_BOUNCES} ORDER BY read_at LIMIT {BOUNCES}"
@@ -422,6 +428,10 @@ def prune(
             break
         bounces += len(rows)
         size += sum(row["size"] for row in rows)
+    alerts = 1
+    while alerts and not stop():
+        with db.write():
+            alerts = db.run(OLD_ALERTS, (_days_before(moment, bounce_days), BOUNCES))
     sql = f"SELECT id {OLD_ANSWERS} LIMIT {ANSWERS}"
     unsettled = """SELECT 1 FROM deliveries
                     WHERE edition_id = ? AND status IN ('queued', 'handed', 'uncertain') LIMIT 1"""

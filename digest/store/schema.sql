@@ -492,6 +492,16 @@ CREATE TABLE segments (
   UNIQUE (edition_id, hash, language, languages, themes, extras)
 );
 
+-- What the mail of a segment says of articles: it shows one in this version, or tells of its correction;
+-- version 0 tells that it was withdrawn. So it is known who must be told of what was changed since.
+CREATE TABLE segment_articles (
+  segment_id INTEGER NOT NULL REFERENCES segments(id) ON DELETE CASCADE,
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  version INTEGER NOT NULL,
+  PRIMARY KEY (article_id, segment_id, version)
+) WITHOUT ROWID;
+CREATE INDEX segment_articles_by_segment ON segment_articles (segment_id);
+
 CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY,
   edition_id INTEGER NOT NULL REFERENCES editions(id),
@@ -513,6 +523,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
+CREATE INDEX deliveries_by_segment ON deliveries (segment_id);
 
 -- What came back, in a letter or as a server's answer; the brake, which takes a batch of dead
 -- addresses to a person; and the addresses that must not be mailed.

@@ -65,6 +65,7 @@ def test_what_is_followed_twice_is_one(newsroom: Newsroom) -> None:
         assert follow(newsroom, 1, " customs-UNION!") == first
         other = follow(newsroom, 2, "customs union")
         assert not unfollow(newsroom, 1, other.id)
+        assert not unfollow(newsroom, 1, 10**30)
         assert followed(newsroom, 1) == ["Customs union"]
         assert unfollow(newsroom, 1, first.id)
         assert not unfollow(newsroom, 1, first.id)

@@ -249,7 +249,7 @@ def test_alerts_are_shown_then_sent_once(filled: Desk) -> None:
     (filled.seeds / "901.txt").write_text(copy, "utf-8")
     filled.run("ingest")
     before = filled.files()
-    assert "1 alert would go" in filled.run("send", "--dry-run").stderr
+    assert "1 alert to readers" in filled.run("send", "--dry-run").stderr
     assert filled.files() == before
     for _ in range(2):
         filled.run("send", "--yes")

@@ -18,8 +18,7 @@ import pytest
 from digest.cli.send import plan, send_editions
 from digest.editions.compose import compose_now
 from digest.editions.deliver import Portion
-from digest.editions.preview import EXAMPLE_TOKENS
-from digest.mail.tokens import Tokens
+from digest.mail.tokens import EXAMPLE_TOKENS, Tokens
 from digest.newsroom import Newsroom
 from tests.desks import LISTING, Desk, opened
 from tests.journeys.crashing import sender

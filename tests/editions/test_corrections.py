@@ -1,0 +1,193 @@
+"""Who was sent an article is told, once, of what was corrected or withdrawn in it since, and nobody else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.editions.compose import settle_withdrawn
+from digest.editions.corrections import notify
+from digest.editions.deliver import send_questions, sending
+from digest.editions.store import edition_by_id
+from digest.mail.maildir import MaildirTransport
+from digest.mail.outgoing import Transport
+from digest.newsroom import Newsroom
+from digest.store.articles import readmit_article, withdraw_article
+from tests.desks import Desk, opened
+from tests.mailing import KEY, Office
+
+WEEK = timedelta(days=7)
+COPY = "Lorries held at {port}\n\nTurkmenistan, 20 November 2026 - Customs officers held 12 lorries with heroin at {port}.\n"
+
+
+@dataclass
+class Press(Office):
+    """A desk whose mail can be read, with one article that was sent in edition 1."""
+
+    outbox: Path = Path()
+    article: int = 0
+    read: frozenset[Path] = frozenset()
+
+    def write(self, name: str, text: str) -> list[int]:
+        (self.desk.seeds / f"{name}.txt").write_text(text, "utf-8")
+        report = self.desk.ingest(self.now)
+        return [*report.added, *report.revised]
+
+    @property
+    def newsroom(self) -> Newsroom:
+        parts = {"transport": self.transport, "token_key": KEY}
+        return opened(self.db, self.desk.settings, clock=lambda: self.now, **parts)
+
+    def correct(self, port: str) -> None:
+        self.later(hours=1)
+        assert self.write("lorries", COPY.format(port=port)) == [self.article]
+
+    def news(self) -> None:
+        self.later(days=2)
+        self.write(
+            f"news{self.now:%d%H}",
+            f"Seizure on {self.now:%d}\n\nPolice seized heroin at {self.now}.\n",
+        )
+
+    def mails(self, *, news: bool = True) -> dict[str, str]:
+        """The next edition: the text part by address, of those who got one."""
+        if news:
+            self.news()
+        self.later(days=5)
+        self.compose()
+        self.deliver()
+        return {str(one["To"]): text_of(one) for one in self.arrived()}
+
+    def arrived(self) -> list[EmailMessage]:
+        """What came since the last look."""
+        paths = frozenset((self.outbox / "new").iterdir())
+        new, self.read = sorted(paths - self.read), paths
+        read: Any = [message_from_bytes(one.read_bytes(), policy=policy.default) for one in new]
+        return list(read)
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return " ".join(body.get_content().split())
+
+
+@pytest.fixture
+def press(filled: Desk, tmp_path: Path) -> Iterator[Press]:
+    """Anna and Boris were sent the article, in English and Russian mails; Cyril takes only other news."""
+    with filled.open() as db:
+        outbox = tmp_path / "mail"
+        transport: Transport = MaildirTransport(outbox)
+        press = Press(filled, db, transport=transport, outbox=outbox)
+        press.add("anna@example.org", languages=("en",))
+        press.add("boris@example.org", languages=("ru", "en"), themes=("drugs",))
+        press.add("cyril@example.org", languages=("en",), themes=("other",))
+        [press.article] = press.write("lorries", COPY.format(port="Farap"))
+        press.later(days=1)
+        first = press.mails(news=False)
+        assert "Farap" in first["anna@example.org"]
+        assert "Farap" in first["boris@example.org"]
+        assert "Farap" not in first.get("cyril@example.org", "")
+        yield press
+
+
+def test_those_who_got_it_are_told_in_the_next_edition_once(press: Press) -> None:
+    """In its first block, with what changed; nobody else sees it, and nobody sees it twice."""
+    press.correct("Turkmenabat")
+    mails = press.mails()
+    anna, boris = mails["anna@example.org"], mails["boris@example.org"]
+    assert "Corrections" in anna
+    assert "We sent you this on 29 November as “Lorries held at Farap”." in anna
+    assert anna.index("Lorries held at Turkmenabat") < anna.index("Seizure on")
+    assert "Исправления" in boris
+    assert "под заголовком" in boris
+    assert "Turkmenabat" not in mails.get("cyril@example.org", "")
+    assert not any("Turkmenabat" in text for text in press.mails().values())
+
+
+def test_a_correction_is_a_mail_even_where_nothing_is_new(press: Press) -> None:
+    """Boris reads only of drugs, and there is no news of it: the correction comes alone, with its subject."""
+    press.correct("Turkmenabat")
+    press.later(days=1)
+    press.write("other", "A concert\n\nThe orchestra played in Ashgabat.\n")
+    press.later(days=5)
+    press.compose()
+    press.deliver()
+    mails = {str(one["To"]): one for one in press.arrived()}
+    assert str(mails["boris@example.org"]["Subject"]) == "Изменено: Lorries held at Farap"
+    assert "Nothing new" not in text_of(mails["boris@example.org"])
+    assert str(mails["cyril@example.org"]["Subject"]) == "A concert"
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_a_withdrawal_is_told_and_so_is_its_end(press: Press, *, undone: bool) -> None:
+    """Who was told of neither knows what they knew."""
+    with press.db.write():
+        withdraw_article(press.db, press.article, press.now)
+    if undone:
+        press.later(hours=1)
+        with press.db.write():
+            readmit_article(press.db, press.article, press.now)
+        assert "Corrections" not in press.mails()["anna@example.org"]
+        return
+    assert "was withdrawn on 29 November" in press.mails()["anna@example.org"]
+    with press.db.write():
+        readmit_article(press.db, press.article, press.now)
+    assert "It is published again." in press.mails()["anna@example.org"]
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_what_is_changed_again_before_it_is_sent_is_told_in_its_newest_form(press: Press) -> None:
+    """Once, also if an edition with the older form was already queued; its hash stays."""
+    press.correct("Turkmenabat")
+    press.news()
+    press.later(days=5)
+    before = edition_by_id(press.db, press.compose())
+    with press.db.write():
+        withdraw_article(press.db, press.article, press.now)
+    with sending(press.newsroom) as newsroom:
+        settle_withdrawn(newsroom)
+    press.deliver()
+    anna = next(text_of(one) for one in press.arrived() if one["To"] == "anna@example.org")
+    assert "was withdrawn on" in anna
+    assert "Turkmenabat" not in anna
+    assert edition_by_id(press.db, before.id or 0).hash == before.hash
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_a_grave_correction_is_told_at_once_and_once(press: Press) -> None:
+    """The dry run changes nothing and shows the mail; a second run, the next edition and who left get none."""
+    press.correct("Turkmenabat")
+    press.desk.run("recipients", "end", "boris@example.org")
+    shown = notify(press.newsroom, press.article, dry_run=True)
+    assert (shown.digests, shown.paused) == ({"weekly": 1}, 0)
+    assert press.db.value("SELECT count(*) FROM notices") == 0
+    for count in (1, 0):
+        assert notify(press.newsroom, press.article).digests.total() == count
+    with sending(press.newsroom) as newsroom:
+        send_questions(newsroom)
+    [anna] = press.arrived()
+    assert anna["To"] == "anna@example.org"
+    assert anna["Subject"] == "Changed: Lorries held at Farap"
+    assert anna["List-Unsubscribe"]
+    assert anna["Feedback-ID"]
+    assert "It now says:" in text_of(anna)
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_who_leaves_before_a_notice_goes_out_gets_none(press: Press) -> None:
+    """And a newer correction replaces what is still queued."""
+    press.correct("Turkmenabat")
+    notify(press.newsroom, press.article)
+    press.correct("Serhetabat")
+    notify(press.newsroom, press.article)
+    press.desk.run("recipients", "end", "boris@example.org")
+    with sending(press.newsroom) as newsroom:
+        send_questions(newsroom)
+    [anna] = press.arrived()
+    assert "Serhetabat" in text_of(anna)
