@@ -515,7 +515,7 @@ def send(
         warn_of_unserved(newsroom)
         looks = not (queued or addresses or limit)
         alerts = look(newsroom, dry_run=True) if looks else 0
-        if alerts and not yes:
+        if alerts and not (yes or test_address):
             click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
         if dry_run:
             rehearse(newsroom, config, planned, out, as_json, waits)

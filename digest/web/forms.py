@@ -154,7 +154,8 @@ class ReaderForms:
             return site in ("same-origin", "none")
         origin = request.headers.get("origin")
         public = urlsplit(self.newsroom.settings.web.public_url or "").netloc
-        return origin is None or urlsplit(origin).netloc in (request.headers.get("host"), public)
+        host = "" if origin is None else urlsplit(origin).netloc
+        return origin is None or (host != "" and host in (request.headers.get("host"), public))
 
     async def form(
         self, request: Request, *, own: bool = False, most: int = MOST_FIELDS

@@ -120,8 +120,6 @@ class Joining:
         self.forms = forms
 
     async def join(self, request: Request) -> Response:
-        if not self.forms.newsroom.settings.readers.join:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
         return await self._form(request, "join")
 
     async def link(self, request: Request) -> Response:
@@ -130,6 +128,8 @@ class Joining:
     async def _form(self, request: Request, kind: str) -> Response:
         newsroom = self.forms.newsroom
         settings, wording = newsroom.settings, spoken(request, newsroom.settings)
+        if settings.web.public_url is None or (kind == "join" and not settings.readers.join):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         show = partial(self.forms.page, join_page, wording=wording, kind=kind, now=newsroom.now())
         form, status, headers = FormData(), HTTPStatus.OK, None
         said, facts = "", {"contact": settings.site.contact}

@@ -175,3 +175,16 @@ def test_a_feeds_number_is_never_used_twice(office: Office) -> None:
             own_feed(newsroom, anna, on=on, by=By("link"))
         numbers.append(feed_of(office.db, 1))
     assert numbers == [1, 2, 0, 3, 0, 0]
+
+
+def test_the_record_is_shown(office: Office) -> None:
+    """To the desk that is asked why somebody gets its mail."""
+    fill(office)
+    assert office.desk.run("recipients", "end", ANNA).exit_code == 0
+    shown = office.desk.run("recipients", "show", ANNA).stdout
+    assert "moved     2026-11-23 08:00, command; address: " in shown
+    assert "joined    2026-11-23 08:00, form from 192.0.2.0/24; I, Anna Petrova, agree" in shown
+    assert "; by hand" in shown
+    assert [one["act"] for one in office.desk.json("recipients", "show", ANNA)["events"]][
+        -1
+    ] == "left"

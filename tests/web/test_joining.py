@@ -383,6 +383,16 @@ def test_where_nobody_may_join_the_link_is_still_sent(office: Office) -> None:
         assert forms.count() == (1, 1)
 
 
+def test_without_a_public_address_there_is_no_form(office: Office) -> None:
+    """Its mail could have no link."""
+    office.desk.edit_config('public_url = "https://news.example.org"', "")
+    with answering(office) as site:
+        assert [site.ask(one).status for one in ("/join/", "/join/link")] == [404, 404]
+        token = token_for(KEY, 1, 0, Purpose.REQUEST)
+        answer = site.ask(f"/answer/{token}", "POST", b"", Content_Type=FORM, Origin="null")
+        assert answer.status == 404
+
+
 def asked(peer: str = "203.0.113.9", query: str = "", **headers: str) -> Request:
     fields = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
     scope = {"type": "http", "client": (peer, 1), "headers": fields}
