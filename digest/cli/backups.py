@@ -211,7 +211,7 @@ def import_store(file: Path) -> None:
 @click.option("--dry-run", is_flag=True, default=False, help="Only show what would be deleted.")
 @json_option
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Delete old bounces and server answers, and what strangers asked by forms and did not confirm.
+    """Delete old bounces, server answers and unconfirmed forms.
 
     Articles, editions and the outcome of each delivery are never deleted. `digest serve` prunes by
     itself.
