@@ -390,6 +390,15 @@ def erase(db: Database, recipient_id: int, moment: datetime) -> dict[str, int]:
             WHERE recipient_id = :id AND coalesce(answer, reason) IS NOT NULL""",
         values,
     )
+    gone["segments"] = db.run(  # mail with the phrases that only they follow
+        """UPDATE segments SET mail = NULL,
+                  extras = json_set(json_remove(extras, '$.receipts'), '$.forgotten', :id)
+            WHERE id IN (SELECT segment_id FROM deliveries WHERE recipient_id = :id)
+              AND extras LIKE '%"receipts"%' AND NOT EXISTS (
+                  SELECT 1 FROM deliveries WHERE edition_id = segments.edition_id
+                     AND segment_id = segments.id AND recipient_id != :id)""",
+        values,
+    )
     gone["recipients"] = db.run(
         """UPDATE recipients SET address = 'nobody-' || id || :nobody,
                   address_key = 'nobody-' || id || :nobody, name = NULL, status = 'ended',

@@ -66,6 +66,12 @@ def fill(office: Office) -> None:
             )  # fmt: skip
             take_evidence(db, said, now)
         suppress(db, ANNA, "complaint", now, detail=ANNA)
+        db.run("""INSERT INTO segments (edition_id, language, languages, themes, hash, layout, extras)
+                  SELECT edition_id, language, languages, themes, hash, layout,
+                         '{"receipts": [["Anna Petrova", 3, 0]]}' FROM segments WHERE id = 1""")
+        db.run(
+            "UPDATE deliveries SET segment_id = (SELECT max(id) FROM segments) WHERE recipient_id = 1"
+        )
 
 
 def bytes_of(desk: Desk) -> bytes:
@@ -84,7 +90,14 @@ def test_nothing_of_a_person_is_left_in_the_files(office: Office) -> None:
     done = forget(newsroom, 1)
     assert done.cleaned
     assert done.gone == trial.gone
-    assert {"requests", "follows", "notices", "bounces", "providers"} <= done.gone.keys()
+    assert {
+        "requests",
+        "follows",
+        "notices",
+        "bounces",
+        "providers",
+        "segments",
+    } <= done.gone.keys()
     left = bytes_of(office.desk)
     for word in (b"anna@", b"anna.p", b"petrova", b"192.0.2.0"):
         assert word not in left
