@@ -3,12 +3,11 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
-from digest.config.settings import DigestConfig, Settings
+from digest.config.settings import DigestConfig
 from digest.editions.deliveries import NAMED, owed, owed_readers, replace_notices
 from digest.editions.mail import make_segment
 from digest.editions.store import choice_from_row, edition_by_id
@@ -17,8 +16,8 @@ from digest.language.wording import wording_for
 from digest.mail.notices import notice_mail
 from digest.mail.outgoing import Kind, Notice
 from digest.mail.store import queue
-from digest.mail.tokens import EXAMPLE_ADDRESS, EXAMPLE_TOKENS, Tokens, tokens_for
-from digest.model import Article, Choice, Corrected, Extras, Layout, RenderedMail
+from digest.mail.tokens import EXAMPLE_ADDRESS, EXAMPLE_TOKENS, tokens_for
+from digest.model import Article, Choice, Corrected, Extras, Layout
 from digest.newsroom import Newsroom
 from digest.store.articles import changes_of, find_article
 from digest.store.database import Database, Row, moment_from_text
@@ -105,37 +104,25 @@ def notify(newsroom: Newsroom, article_id: int, *, dry_run: bool = False) -> Tol
         choice = replace(choice_from_row(row), extras=Extras((change.of,)))
         edition, layout = edition_by_id(db, row["edition_id"]), Layout(choice, ())
         mail = make_segment(settings, digest, edition, layout, newsroom.templates, [change])
-        make = partial(
-            _notice, settings, f"{NAMED}.{article_id}.{version}", now, mail, choice.language
+        language = wording_for(choice.language).language
+        people = [] if dry_run else [(row["recipient_id"], row["address"]) for row in readers]
+        notices = (
+            notice_mail(
+                settings,
+                Kind.CORRECTION,
+                f"{NAMED}.{article_id}.{version}.{reader}",  # whose address may change
+                now.replace(microsecond=0),
+                mail,
+                address,
+                language=language,
+                tokens=tokens_for(newsroom.token_key, 0, reader) if reader else EXAMPLE_TOKENS,
+            )
+            for reader, address in [(0, EXAMPLE_ADDRESS), *people]
         )
         told.digests[digest.name] += len(readers)
-        told.samples.setdefault(choice.language, make(0, EXAMPLE_ADDRESS, EXAMPLE_TOKENS))
-        for start in range(0, 0 if dry_run else len(readers), BATCH):
-            notices = [
-                make(one["recipient_id"], one["address"], tokens_for(key, 0, one["recipient_id"]))
-                for key in (newsroom.token_key,)
-                for one in readers[start : start + BATCH]
-            ]
+        told.samples.setdefault(choice.language, next(notices))
+        while batch := list(islice(notices, BATCH)):
             with db.write():
                 replace_notices(db, article_id, version, now)
-                queue(db, notices, now)
+                queue(db, batch, now)
     return told
-
-
-def _notice(
-    settings: Settings,
-    name: str,
-    moment: datetime,
-    mail: RenderedMail,
-    language: str,
-    reader: int,
-    address: str,
-    tokens: Tokens,
-) -> Notice:
-    """Named by the reader, too, whose address may change."""
-    language = wording_for(language).language
-    name = f"{name}.{reader}"
-    moment = moment.replace(microsecond=0)
-    return notice_mail(
-        settings, Kind.CORRECTION, name, moment, mail, address, language=language, tokens=tokens
-    )

@@ -243,10 +243,9 @@ WITH known AS (
   SELECT recipient_id, s.article_id, max(s.version) AS version, max(s.segment_id) AS last,
          max(CASE WHEN s.version = 0 THEN s.segment_id ELSE 0 END) AS withdrew,
          max(CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN s.segment_id END) AS sent
-    FROM articles
-    JOIN segment_articles AS s ON s.article_id = articles.id
-    JOIN deliveries ON deliveries.segment_id = s.segment_id
-   WHERE {{which}} AND deliveries.status NOT IN ('failed', 'skipped')
+    FROM articles CROSS JOIN segment_articles AS s CROSS JOIN deliveries  -- in this order: few articles first
+   WHERE {{which}} AND s.article_id = articles.id AND deliveries.segment_id = s.segment_id
+     AND deliveries.status NOT IN ('failed', 'skipped')
    GROUP BY recipient_id, s.article_id),
 owed AS (
   SELECT known.*, CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END AS now,

@@ -375,11 +375,9 @@ def _told(
 
 def _told_subject(wording: Wording, change: Change) -> str:
     """Of a mail with nothing but corrections: what happened to the first article."""
-    form = wording.told["changed"]
+    form = wording.told["again_title" if change.of.seen == 0 else "changed"]
     if change.of.version == 0:
         form = wording.withdrawn
-    elif change.of.seen == 0:
-        form = wording.told["again_title"]
     elif "correction" in change.parts:
         form = wording.correction.replace("{text}", "{title}")
     return form.format(title=cut_at_word(change.title, 60))

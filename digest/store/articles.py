@@ -435,16 +435,13 @@ def changed_parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[
 def changes_of(db: Database, corrected: Collection[Corrected]) -> dict[Corrected, Change]:
     """What changed in each, until now: of an article that was changed again, all of it."""
     articles = {one.id: one for one in each_article(db, {one.article_id for one in corrected})}
-    sql = "SELECT * FROM article_versions WHERE article_id = ? AND version = ?"
     changes = {}
     for one in corrected:
         article = articles[one.article_id]
-        now = db.row(sql, (article.id, article.version))
-        before = db.row(sql, (article.id, one.seen)) or now
-        assert now is not None, "an article has a row for each version"  # noqa: S101
-        assert before is not None  # noqa: S101
-        title = before["title"]
-        changes[one] = Change(one, article, title, changed_parts(before, now))
+        versions = {row["version"]: row for row in article_versions(db, article.id)}
+        now = versions[article.version]
+        before = versions.get(one.seen, now)
+        changes[one] = Change(one, article, before["title"], changed_parts(before, now))
     return changes
 
 

@@ -14,6 +14,7 @@ from digest.editions.compose import settle_withdrawn
 from digest.editions.corrections import notify
 from digest.editions.deliver import send_questions, sending
 from digest.editions.store import edition_by_id
+from digest.errors import ConfigError
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Transport
 from digest.newsroom import Newsroom
@@ -191,3 +192,40 @@ def test_who_leaves_before_a_notice_goes_out_gets_none(press: Press) -> None:
         send_questions(newsroom)
     [anna] = press.arrived()
     assert "Serhetabat" in text_of(anna)
+
+
+@pytest.mark.parametrize(("status", "told"), [("uncertain", True), ("failed", False)])
+def test_what_may_have_arrived_counts_as_sent(press: Press, status: str, *, told: bool) -> None:
+    """An uncertain mail was perhaps read; a refused one was not."""
+    with press.db.write():
+        press.db.run("UPDATE deliveries SET status = ?", (status,))
+    press.correct("Turkmenabat")
+    assert ("Corrections" in press.mails()["anna@example.org"]) == told
+
+
+def test_who_has_paused_is_told_after_the_pause(press: Press) -> None:
+    """And not at once; who gets a notice is not told again when that is uncertain, but when it failed."""
+    until = f"{press.now + 2 * WEEK:%Y-%m-%d}"
+    press.desk.run("recipients", "set", "boris@example.org", "--pause-until", until)
+    press.correct("Turkmenabat")
+    told = notify(press.newsroom, press.article)
+    assert (told.digests.total(), told.paused) == (1, 1)
+    with press.db.write():
+        press.db.run("UPDATE notices SET status = 'uncertain'")
+    assert "Corrections" not in press.mails()["anna@example.org"]
+    with press.db.write():
+        press.db.run("UPDATE notices SET status = 'failed'")
+    mails = press.mails()
+    assert "Corrections" in mails["anna@example.org"]
+    assert "Исправления" in mails["boris@example.org"]
+
+
+def test_an_own_template_that_leaves_corrections_out_is_refused(press: Press) -> None:
+    """Else they would count as told."""
+    (press.desk.folder / "mine" / "mail").mkdir(parents=True)
+    mine = press.desk.folder / "mine" / "mail" / "edition.txt"
+    mine.write_text("{{ mail.footer.leave.url }}\n", "utf-8")
+    press.desk.edit_config('# templates = "my-templates"', 'templates = "mine"')
+    press.correct("Turkmenabat")
+    with pytest.raises(ConfigError, match=r"mail/edition.txt leaves out corrections"):
+        notify(press.newsroom, press.article, dry_run=True)
