@@ -27,7 +27,6 @@ from digest.mail.mime import (
     sender_fields,
 )
 from digest.mail.outgoing import (
-    FOR_READERS,
     HUB,
     MAIL,
     NEVER_TWICE,
@@ -205,7 +204,7 @@ def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlemen
         if settlement.status is DeliveryStatus.QUEUED and not settlement.counts_as_try:
             settlement = replace(settlement, due_at=moment + AGAIN)
         return replace(settlement, answer=answer)
-    if due.notice.kind in FOR_READERS and settlement.status is DeliveryStatus.FAILED:
+    if due.notice.kind is Kind.LINK and settlement.status is DeliveryStatus.FAILED:
         return replace(settlement, answer=answer)
     sent = outcome.kind is OutcomeKind.SENT
     if due.notice.way == HUB and not sent and moment - due.notice.dated_at >= GIVES_UP_AFTER:

@@ -94,7 +94,6 @@ class Kind(StrEnum):
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)
-FOR_READERS = (Kind.LINK, Kind.ALERT, Kind.CORRECTION)
 TO_READERS = (Kind.QUESTION, Kind.ALERT, Kind.CORRECTION)
 """What is sent with the editions, by their sole sender."""
 
