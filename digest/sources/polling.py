@@ -474,7 +474,8 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
 
 def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
     # What no reader sees and many feeds change at each answer is no news, and is not kept.
-    seen = [replace(item, updated=None, categories=()) for item in items]
+    kept = [item for item in items if item.title or item.html]
+    seen = [replace(item, updated=None, categories=()) for item in kept]
     asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in seen]
 
 
