@@ -439,6 +439,7 @@ def import_sources(file: Path, allow_private: bool, by: str | None) -> None:
                 there += 1
                 continue
             if (is_local := _is_local(address)) and not allow_private:
+                warn(f"{title or 'A feed'}: not added. It is of this network: {address}")
                 local += 1
                 continue
             known.add(address)

@@ -394,7 +394,7 @@ async def _ask_pages(
                     raise why
                 if not links:
                     raise DocumentError(
-                        url, "no links to articles; set `follow` or a recipe of `links`"
+                        url, "no links to articles; set or correct `follow` or a recipe of `links`"
                     )
                 wanted += links
     answer_of_list, first = asked.answer, None

@@ -136,7 +136,8 @@ def test_the_feeds_of_a_reader_are_imported_once(filled: Desk, site: Site, tmp_p
     file.write_text(OPML.format(site.root), "utf-8")
     first = filled.run("sources", "import", str(file)).output
     assert f"1 feed of this network, not of the internet: not added. If that is meant: digest sources import {file} --allow-private" in first  # fmt: skip
-    assert "Added 1 source; 0 were there already" in first
+    assert f"One: not added. It is of this network: {site.root}/feed" in first
+    assert "Added 1 source; 0 were there already, 1 not added" in first
     allowed = ("sources", "import", str(file), "--allow-private")
     assert "Added 1 source; 1 was there already" in filled.run(*allowed).output
     assert "Added 0 sources; 2 were there already" in filled.run(*allowed).output
