@@ -40,6 +40,8 @@ _MADE_TITLE = 90
 _SENTENCE_SPAN = 2000
 _SMALL_WORD = re.compile(r"(?<![^\W_])[a-zа-яёäňşžýöüç]{2,}(?![^\W_])")
 _HEADINGS = ("heading", "title")
+_OF_TWO_MONTHS = re.compile(r"(?<!\d)(0?[1-9]|1[0-2])/(?!0?\1/)(0?[1-9]|1[0-2])/(\d\d|\d{4})(?!\d)")
+"""03/04/2026 is of March in one country and of April in another."""
 _TAGS = {
     "item": ("li", "ul"),
     "quote": ("p", "blockquote"),
@@ -153,12 +155,17 @@ def read_item(name: str, item: FoundItem, zone: ZoneInfo = _UTC) -> Entry:
     entry = _to_entry(name, 1, replace(shown, title=title or None), frozenset())
     if entry is None:
         raise DocumentError(name, "has no words")
+    dateline = opened.dateline or entry.dateline
+    if dateline and _OF_TWO_MONTHS.search(
+        dateline
+    ):  # who writes it is not known, as with our own copy
+        dateline = None
     return replace(
         entry,
         # What a feed or a page says of its language is often that of its template.
         language=detect(entry.text) or item.language or "",
         byline=item.author or entry.byline or opened.byline,
-        dateline=opened.dateline or entry.dateline,
+        dateline=dateline,
         urgency=opened.urgency,
         number=opened.number,
         update=opened.update,

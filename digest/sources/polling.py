@@ -29,7 +29,7 @@ from digest.sources.answers import Answer, blocked, fresh_until, retry_after
 from digest.sources.documents import item_bytes
 from digest.sources.fetch import Fetcher
 from digest.sources.mailbox import read_letters
-from digest.store.database import Database, Row, moment_from_text, text_from_moment
+from digest.store.database import Database, Row, text_from_moment
 from digest.store.owner import sole_poller
 
 AT_ONCE = 200
@@ -42,7 +42,7 @@ KEPT = 50
 PAGES_A_ROUND = 20
 """Pages of one source that are fetched in one round; the rest follows in the next ones."""
 AGAIN = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=3))
-"""So long after its first reading a page is asked again, for corrections, in the next round of its source."""
+"""So long after its first reading a page is asked again, for corrections."""
 OFTEN, SELDOM, FIRST = timedelta(minutes=10), timedelta(hours=12), timedelta(hours=1)
 """A source is asked four times in the mean time between its articles, within the first two bounds; after
 the first time so soon."""
@@ -54,7 +54,9 @@ CALM, MOST_CALM = timedelta(hours=1), 8
 """A second change of an item is read this long after the first, each further one after four times as long;
 what changes at every asking settles so."""
 SITEMAPS = 5
-"""Sitemaps of an index that are read, the newest."""
+"""Sitemaps of an index that are read, the newest; and pages of a listing, while all their links are new."""
+MOST_LISTED = 2_000
+"""Addresses of a list that count, the first, or of a sitemap the newest."""
 CONFIRMED = 3
 """Answers running that must name the same new address before a source is asked there."""
 
@@ -75,7 +77,9 @@ class Brought(NamedTuple):
 @dataclass(slots=True)
 class Asked:
     """What a source answered: what it brings, or an error in plain words. `failed` counts how often each
-    page of it could not be read, `stated` has for each page where it states each field."""
+    page of it could not be read, `stated` has for each page where it states each field. `rest` are pages that
+    wait for a later round, and whether they are archive. `young` are documents that are asked again, with
+    when they were read first and asked last, and `looked` those that were; `due` is when more is to do."""
 
     source: SourceSettings
     brought: list[Brought] = field(default_factory=list)
@@ -89,6 +93,10 @@ class Asked:
     failed: dict[str, int] = field(default_factory=dict)
     title: str = ""
     stated: dict[str, dict[str, str]] = field(default_factory=dict)
+    rest: dict[str, bool] = field(default_factory=dict)
+    young: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    looked: list[str] = field(default_factory=list)
+    due: list[datetime] = field(default_factory=list)
 
     def note(self, url: str, fault: FetchError | DocumentError, follows: str = "") -> None:
         """That a page could not be read; after TRIES times it is left alone."""
@@ -179,6 +187,7 @@ async def ask_source(
     asked, row = Asked(source), row or {}
     asked.validators = json.loads(str(row.get("validators") or "{}"))
     asked.failed = json.loads(str(row.get("failed") or "{}"))
+    asked.rest = json.loads(str(row.get("rest") or "{}"))
     try:
         if source.kind == "mail":
             await _ask_mailbox(newsroom, asked, row)
@@ -247,7 +256,9 @@ async def _ask_feed(
     source, now = asked.source, newsroom.now()
     zone = ZoneInfo(newsroom.settings.site.time_zone)
     url = str(row.get("address") or source.url)
-    answer = await _get(fetcher, asked, url)
+    again = _again(newsroom, asked) if source.full_text else []
+    # Whole where a page is to be asked again, as what it says of that page is not kept.
+    answer = await _get(fetcher, asked, url, known=not again)
     if answer is None:
         return
     try:
@@ -265,10 +276,20 @@ async def _ask_feed(
         else item
         for item in feed.items
     ]
+    waited: dict[str, bool] = {}
     if source.full_text:
-        items = await _in_full(newsroom, fetcher, asked, items, row)
+        waited, places = asked.rest, {item.key: place for place, item in enumerate(items)}
+        items, left = await _in_full(newsroom, fetcher, asked, items, again)
+        asked.rest = {
+            key: waited.get(key, not row.get("news_at") and places[key] >= source.backlog)
+            for key in left
+        }
+        if left:
+            asked.due.append(now + OFTEN)
+            asked.validators.pop(url, None)
     asked.answer = answer  # not that of a page
-    _bring(asked, items)
+    for item in items:
+        _bring(asked, [item], waited.get(item.key))
 
 
 _Made = TypeVar("_Made")
@@ -312,23 +333,22 @@ async def _in_full(
     fetcher: Fetcher,
     asked: Asked,
     items: Sequence[FoundItem],
-    row: Mapping[str, object],
-) -> list[FoundItem]:
-    """The items, the new ones with the text of their page; title and day stay those of the feed."""
+    again: Sequence[str],
+) -> tuple[list[FoundItem], list[str]]:
+    """The items, the new ones with the text of their page, and the keys of those that come in a later round;
+    title and day stay those of the feed."""
     names = [item.key for item in items]
     known = store.document_states(newsroom.db, asked.source.name, names)
-    young, again = _again(newsroom, asked, row)
     full: list[FoundItem] = []
-    left = PAGES_A_ROUND
+    left: list[str] = []
     for item in sorted(items, key=lambda one: one.key in known):
         if (item.key in known and item.key not in again) or item.complete or item.url is None:
             full += [item] if item.complete or item.key not in known else []
             continue
-        if not left:  # it comes whole in a later round
-            if item.key not in known:
-                asked.validators.pop(str(row.get("address") or asked.source.url), None)
+        if len(asked.looked) == PAGES_A_ROUND:
+            left += [item.key] if item.key not in known else []
             continue
-        left -= 1
+        asked.looked.append(item.key)
         try:
             page = await _page(newsroom, fetcher, asked, item.url)
         except (FetchError, DocumentError) as e:
@@ -345,20 +365,22 @@ async def _in_full(
                     author=item.author or page.author, language=item.language or page.language,
                 )
             )  # fmt: skip
-    done = {item.url for item in items if item.key in known and item.key not in young}
+    done = {item.url for item in items if item.key in known and item.key not in asked.young}
     asked.validators = {url: v for url, v in asked.validators.items() if url not in done}
-    return full
+    return full, left
 
 
-def _again(
-    newsroom: Newsroom, asked: Asked, row: Mapping[str, object]
-) -> tuple[dict[str, datetime], list[str]]:
-    """The documents of a source that were new of late, and which of them to ask again now."""
-    now, last = newsroom.now(), row.get("answered_at")
-    before = moment_from_text(str(last)) if last else now
-    young = store.read_since(newsroom.db, asked.source.name, before - AGAIN[-1], MOST_FAILED)
-    due = [url for url, at in young.items() if any(before < at + wait <= now for wait in AGAIN)]
-    return young, due
+def _again(newsroom: Newsroom, asked: Asked) -> list[str]:
+    """The documents of a source to ask again now; notes all that were new of late."""
+    now = newsroom.now()
+    seen = store.read_since(newsroom.db, asked.source.name, now - 2 * AGAIN[-1], MOST_FAILED)
+    asked.young = {name: times for name, times in seen.items() if _next_look(*times)}
+    return [name for name, times in asked.young.items() if (_next_look(*times) or now) <= now]
+
+
+def _next_look(first: datetime, last: datetime) -> datetime | None:
+    """When a page is asked again that was read `first` and asked `last` then; None if no more."""
+    return next((first + wait for wait in AGAIN if first + wait > last), None)
 
 
 async def _page(newsroom: Newsroom, fetcher: Fetcher, asked: Asked, url: str) -> FoundItem | None:
@@ -379,51 +401,78 @@ async def _ask_pages(
     newsroom: Newsroom, fetcher: Fetcher, asked: Asked, row: Mapping[str, object]
 ) -> None:
     """The pages of a list, or the new ones among the links of a listing or a sitemap."""
-    source = asked.source
+    source, db, first_reading = asked.source, newsroom.db, not row.get("news_at")
     wanted = list(source.urls)
-    if source.url is not None:
-        url = str(row.get("address") or source.url)
-        listing = await _get(fetcher, asked, url)
-        if listing is not None:
-            if b"<urlset" in listing.body[:2000] or b"<sitemapindex" in listing.body[:2000]:
-                wanted += await _in_sitemap(fetcher, asked, listing)
-            else:
-                read = partial(pages.links_of, url=listing.url, recipe=source.recipe)
-                links, _ = await _in_thread(partial(read, follow=source.follow), listing.body)
-                if (why := blocked(listing, wants_page=not links)) is not None:
-                    raise why
-                if not links:
-                    raise DocumentError(
-                        url, "no links to articles; set or correct `follow` or a recipe of `links`"
-                    )
-                wanted += links
+    if source.url is not None and (
+        listing := await _get(fetcher, asked, str(row.get("address") or source.url))
+    ):
+        if b"<urlset" in listing.body[:2000] or b"<sitemapindex" in listing.body[:2000]:
+            wanted += await _in_sitemap(fetcher, asked, listing)
+        else:
+            wanted += await _in_listing(db, fetcher, asked, listing)
     answer_of_list, first = asked.answer, None
-    young, again = _again(newsroom, asked, row)
-    known = store.document_states(newsroom.db, source.name, [*wanted, *asked.validators])
-    done = known.keys() - young.keys() - set(source.urls)
+    again = [name for name in _again(newsroom, asked) if name not in source.urls]
+    wanted = [*[*dict.fromkeys(wanted)][:MOST_LISTED], *asked.rest]
+    known = store.document_states(db, source.name, [*wanted, *asked.validators])
+    done = known.keys() - asked.young.keys() - set(source.urls)
     asked.validators = {url: v for url, v in asked.validators.items() if url not in done}
     new = [
         url
         for url in dict.fromkeys(wanted)
         if url in source.urls or (url not in known and asked.failed.get(url, 0) < TRIES)
     ]
-    if len(new) > PAGES_A_ROUND and source.url is not None:  # the rest comes in a later round
-        asked.validators.pop(str(row.get("address") or source.url), None)
+    archived = {
+        url: asked.rest.get(url, first_reading and place >= source.backlog)
+        for place, url in enumerate(new)
+    }
+    asked.rest = {url: archived[url] for url in new[PAGES_A_ROUND:]}
+    if asked.rest:
+        asked.due.append(newsroom.now() + OFTEN)
     failures = 0
-    for url in [*new, *(one for one in again if one not in source.urls)][:PAGES_A_ROUND]:
+    for url in [*new, *again][:PAGES_A_ROUND]:
+        asked.looked.append(url)
         try:
             item = await _page(newsroom, fetcher, asked, url)
         except (FetchError, DocumentError) as e:
-            if url in again and url not in source.urls:
+            if url not in new:
                 continue  # what was read stays
             asked.note(url, e)
+            asked.rest[url] = archived[url]
             first, failures = first or e.reason, failures + 1
             continue
         if item is not None:
-            _bring(asked, [replace(item, key=url, language=item.language or source.language)])
+            item = replace(item, key=url, language=item.language or source.language)
+            _bring(asked, [item], archived.get(url, False))
     if first is not None and failures == len(new[:PAGES_A_ROUND]):
         asked.error, asked.faults = first, []
     asked.answer = answer_of_list or asked.answer
+
+
+async def _in_listing(db: Database, fetcher: Fetcher, asked: Asked, listing: Answer) -> list[str]:
+    """The addresses of a listing, and of its next pages as long as none of them is known."""
+    source = asked.source
+    found: list[str] = []
+    for _ in range(SITEMAPS):
+        read = partial(pages.links_of, url=listing.url, recipe=source.recipe, follow=source.follow)
+        links, after = await _in_thread(read, listing.body)
+        if not found and (why := blocked(listing, wants_page=not links)) is not None:
+            raise why
+        found += links
+        if after is None or store.document_states(db, source.name, found):
+            break
+        try:
+            further = await _get(fetcher, asked, after, known=False)
+        except FetchError as e:
+            asked.faults.append(f"{e.reason}: {after}")
+            break
+        if further is None:
+            break
+        listing = further
+    if not found:
+        raise DocumentError(
+            listing.url, "no links to articles; set or correct `follow` or a recipe of `links`"
+        )
+    return found
 
 
 async def _in_sitemap(
@@ -472,11 +521,11 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
     await _in_thread(read)
 
 
-def _bring(asked: Asked, items: Sequence[FoundItem]) -> None:
+def _bring(asked: Asked, items: Sequence[FoundItem], archived: bool | None = None) -> None:
     # What no reader sees and many feeds change at each answer is no news, and is not kept.
     kept = [item for item in items if item.title or item.html]
     seen = [replace(item, updated=None, categories=()) for item in kept]
-    asked.brought += [Brought(item.key, "item", item_bytes(item), item) for item in seen]
+    asked.brought += [Brought(item.key, "item", item_bytes(item), item, archived) for item in seen]
 
 
 def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: PollReport) -> None:
@@ -485,14 +534,16 @@ def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: Pol
     kept = []
     for asked, row in answered:
         new = _new(db, asked, now, first=not row.get("news_at"))
-        kept.append((asked.source, new, _state(newsroom, asked, row, bool(new), now)))
+        state = _state(newsroom, asked, row, bool(new), now)
+        kept.append((asked.source, asked.looked, new, state))
         report.asked += 1
         said = [*([asked.error] if asked.error else []), *asked.faults]
         report.faults += [f"source {asked.source.name}: {one}" for one in said]
     with db.write():
-        for source, new, values in kept:
+        for source, looked, new, values in kept:
             source_id = store.source_row(db, source.name, source.kind, source.title or source.name)
             store.save_arrivals(db, source_id, new, now)
+            store.note_looks(db, source_id, looked, now)
             store.save_poll(db, source_id, values)
 
 
@@ -512,8 +563,10 @@ def _new(
     }
     changed = [*new.keys() & known.keys()]
     for name, version, at in store.changes_of(db, source.name, changed) if changed else ():
-        if version > 1 and now - at < CALM * 4 ** min(version - 2, MOST_CALM):
+        calm = at + CALM * 4 ** min(max(version - 2, 0), MOST_CALM)
+        if version > 1 and now < calm:
             del new[name]
+            asked.due.append(calm)
             asked.validators.clear()
     # A source lists the newest first; where all have their day, that decides.
     order = list(reversed(new.values()))
@@ -538,6 +591,15 @@ def _state(
     if failures:
         wait = min(wait * 2 ** min(failures, 10), LATEST)
     next_at = now + max(wait * (0.95 + 0.1 * _chance(newsroom)), asked.least)
+    if source.every_minutes is None and not failures:
+        looks = [
+            _next_look(first, now if name in asked.looked else last)
+            for name, (first, last) in asked.young.items()
+        ]
+        if asked.looked and brought:
+            looks.append(now + AGAIN[0])
+        sooner = min([next_at, *asked.due, *filter(None, looks)])
+        next_at = max(sooner, now + max(OFTEN, asked.least))
     if answer is not None and source.every_minutes is None:
         next_at = max(next_at, fresh_until(answer, now) or now)
     if answer is not None and (later := retry_after(answer, now)) is not None:
@@ -560,6 +622,7 @@ def _state(
         "gap_seconds": gap,
         "validators": json.dumps(asked.validators),
         "failed": json.dumps(dict(list(asked.failed.items())[-MOST_FAILED:])),
+        "rest": json.dumps(asked.rest),
     }
     if not asked.error:
         values["answered_at"] = at

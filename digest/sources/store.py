@@ -259,13 +259,25 @@ def changes_of(
         yield row["name"], row["version"], moment_from_text(row["made_at"])
 
 
-def read_since(db: Database, source: str, moment: datetime, most: int) -> dict[str, datetime]:
-    """When each document of a source was read first, of those since `moment`; the newest `most`."""
-    sql = """SELECT name, first_read_at FROM documents
+def read_since(
+    db: Database, source: str, moment: datetime, most: int
+) -> dict[str, tuple[datetime, datetime]]:
+    """When each document of a source was read first, and asked last, of those since `moment`; the newest
+    `most`."""
+    sql = """SELECT name, first_read_at, coalesce(looked_at, first_read_at) AS looked_at FROM documents
               WHERE source_id = (SELECT id FROM sources WHERE name = ?) AND first_read_at > ?
               ORDER BY first_read_at DESC LIMIT ?"""
     rows = db.each(sql, (source, text_from_moment(moment), most))
-    return {row["name"]: moment_from_text(row["first_read_at"]) for row in rows}
+    return {
+        row["name"]: (moment_from_text(row["first_read_at"]), moment_from_text(row["looked_at"]))
+        for row in rows
+    }
+
+
+def note_looks(db: Database, source_id: int, names: Sequence[str], now: datetime) -> None:
+    """Note that these documents were asked again. Call inside a write."""
+    sql = "UPDATE documents SET looked_at = ? WHERE source_id = ? AND name = ?"
+    db.run_many(sql, [(text_from_moment(now), source_id, name) for name in names])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ CREATE TABLE documents (
   error TEXT,
   first_read_at TEXT NOT NULL,
   read_at TEXT NOT NULL,
+  looked_at TEXT,  -- when its page was last asked again
   UNIQUE (source_id, name)
 );
 CREATE INDEX documents_by_first_reading ON documents (source_id, first_read_at);
@@ -69,6 +70,7 @@ CREATE TABLE polls (
   gap_seconds REAL,  -- the mean time between its newest items
   validators TEXT NOT NULL DEFAULT '{}',  -- by address: its ETag and Last-Modified
   failed TEXT NOT NULL DEFAULT '{}',  -- how often each page could not be read
+  rest TEXT NOT NULL DEFAULT '{}',  -- pages that wait for a later round, and whether they are archive
   paused_at TEXT,
   ended_at TEXT
 );

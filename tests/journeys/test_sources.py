@@ -396,3 +396,36 @@ def test_a_corrected_page_is_read_again(tmp_path: Path, net: Net, kind: str) -> 
         assert [one.path for one in site.asked if "html" in one.path] == []
         kept = json.loads(db.value("SELECT validators FROM polls"))
         assert [url for url in kept if "html" in url] == []
+
+
+def test_a_long_listing_is_read_in_rounds_the_older_half_as_archive(
+    tmp_path: Path, net: Net
+) -> None:
+    """For the next edition: the newest come into it, whichever round brings them; no page is left out, and each
+    is asked again in time although the source has its own slow pace."""
+    paths = [f"/{n}.html" for n in range(30)]
+    routes: dict[str, Route] = {
+        path: Reply(page(1).replace(b"Border meeting 1", f"Border meeting {n}".encode()))
+        for n, path in enumerate(paths)
+    }
+    for place, some, after in (
+        ("/list", paths[:15], "<a rel=next href='/more'>more</a>"),
+        ("/more", paths[15:], ""),
+    ):
+        links = "".join(f"<a href='{path}'>Border meeting of both countries</a>" for path in some)
+        routes[place] = Reply(f"<html><body><main>{links}</main>{after}</body></html>".encode())
+    site = net.serve("127.0.1.1", routes)
+    table: dict[str, object] = {"name": "a", "kind": "pages", "url": f"{site.root}/list", **NEAR}
+    with reading(tmp_path, [table]) as room:
+        assert len(later(room).added) == 20
+        assert later(room, minutes=5).polled == 0
+        assert len(later(room, minutes=12).added) == 10
+        old = "SELECT count(*) FROM articles WHERE archived = 1"
+        assert room.db.value(old) == 10
+        for hours in (1.3, 1.5, 6.3, 6.5, 24.3, 24.5, 72.3, 72.5):
+            site.asked.clear()
+            later(room, hours=hours)
+            asked = [one.path for one in site.asked if "html" in one.path]
+            assert len(asked) in (10, 20), hours
+        site.asked.clear()
+        assert later(room, hours=74).polled == 0  # at its own pace from now on

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import lxml.html
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from digest.errors import DocumentError
 from digest.language.days import mentions
 from digest.model import CutKind, FoundItem
+from digest.sources.dates import read_copy
 from digest.sources.documents import item_bytes, item_from, read_entries, read_item
 from digest.sources.lines import Line, split_lines
 
@@ -552,3 +553,15 @@ def test_no_item_of_a_feed_or_page_brings_anything_that_runs(text: str) -> None:
         assert set(node.attrib) <= {"href", "title", "lang", "hreflang"}
         assert re.match("https?:|mailto:|$", node.get("href", ""))
     assert entry.title == text or entry.title_made
+
+
+@pytest.mark.parametrize(
+    ("line", "day"),
+    [("13/04/2026", "2026-04-13"), ("03/04/2026", None), ("4 March 2026", "2026-03-04")],
+)
+def test_a_day_of_a_page_that_may_be_of_two_months_is_none(line: str, day: str | None) -> None:
+    """For readers: who wrote it, and in which country, is not known."""
+    html = f"<p>{line}</p><p>Officers of the customs service seized a parcel with heroin at the border.</p>"
+    entry = read_item("k", FoundItem(key="k", title="Parcel seized", html=html, complete=True))
+    [read] = read_copy([entry], date(2026, 11, 30))
+    assert (read.published.day and read.published.day.isoformat()) == day
