@@ -3,15 +3,18 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import click
 
 from digest.cli.options import ID, by_option, current_newsroom
 from digest.cli.output import bar, counted, json_option, local, show, table, warn
-from digest.errors import NotFoundError, NotReadyError
+from digest.errors import DocumentError, NotFoundError, NotReadyError
 
 if TYPE_CHECKING:
     from digest.config.settings import SourceSettings
@@ -120,14 +123,28 @@ def _source(newsroom: "Newsroom", name: str) -> "SourceSettings":
 
 
 def _asked(newsroom: "Newsroom", source: "SourceSettings") -> "Asked":
-    """What the source answers now; nothing is stored."""
+    """What the source answers now, with the days that its copy states where it says none itself; nothing is
+    stored."""
+    from digest.sources.dates import read_copy
+    from digest.sources.documents import read_item
     from digest.sources.polling import ask_source, make_fetcher
 
     async def ask() -> "Asked":
         async with make_fetcher(newsroom) as fetcher:
             return await ask_source(newsroom, fetcher, source)
 
-    return asyncio.run(ask())
+    asked, zone = asyncio.run(ask()), ZoneInfo(newsroom.settings.site.time_zone)
+    for place, one in enumerate(asked.brought):
+        if one.item is None or one.item.published.day:
+            continue
+        with suppress(DocumentError):
+            entry = read_item(one.name, one.item, zone)
+            [read] = read_copy([entry], newsroom.now().astimezone(zone).date())
+            item = replace(one.item, published=read.published)
+            asked.brought[place] = one._replace(item=item)
+            if read.published.day and one.name in asked.stated:
+                asked.stated[one.name]["published"] = "its text"
+    return asked
 
 
 def _refusal(address: str, asked: "Asked", done: str, options: str, then: str) -> NotReadyError:
