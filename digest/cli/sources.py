@@ -3,15 +3,18 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import click
 
 from digest.cli.options import ID, by_option, current_newsroom
 from digest.cli.output import bar, counted, json_option, local, show, table, warn
-from digest.errors import NotFoundError, NotReadyError
+from digest.errors import DocumentError, NotFoundError, NotReadyError
 
 if TYPE_CHECKING:
     from digest.config.settings import SourceSettings
@@ -44,12 +47,14 @@ def _rows(newsroom: "Newsroom") -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": source.name,
+                "title": source.title or source.name,
                 "kind": source.kind,
                 "state": state if source.is_online else "read",
                 "from": "command" if source.name in added else "config.toml",
                 "address": row.get("address") or source.url or str(source.path or ""),
                 "shows": source.shows,
-                **{key: row.get(key) for key in ("asked_at", "answered_at", "news_at", "next_at", "status", "error")},
+                **{key: row.get(key) for key in ("asked_at", "answered_at", "news_at", "status", "error")},
+                "next_at": None if state in ("ended", "paused") else row.get("next_at"),
             }
         )  # fmt: skip
     return rows
@@ -101,7 +106,12 @@ def show_source(name: str, as_json: bool) -> None:
         [row] = [one for one in _rows(newsroom) if one["name"] == name]
     given = source.model_dump(mode="json", exclude_defaults=True, exclude={"imap": {"password"}})
     lines = [f"{key:<12} {value}" for key, value in {**given, **row}.items() if value is not None]
-    lines.append(f"Next: digest sources check {name}.")
+    then = {
+        "ended": f"digest sources add ADDRESS if it has a new one, digest sources resume {name} if it is back, "
+        f"or digest sources pause {name} to end its alarm.",
+        "paused": f"digest sources resume {name}.",
+    }
+    lines.append(f"Next: {then.get(row['state'], f'digest sources check {name}.')}")
     show(as_json, {**given, **row}, "\n".join(lines))
 
 
@@ -113,14 +123,38 @@ def _source(newsroom: "Newsroom", name: str) -> "SourceSettings":
 
 
 def _asked(newsroom: "Newsroom", source: "SourceSettings") -> "Asked":
-    """What the source answers now; nothing is stored."""
+    """What the source answers now, with the days that its copy states where it says none itself; nothing is
+    stored."""
+    from digest.sources.dates import read_copy
+    from digest.sources.documents import read_item
     from digest.sources.polling import ask_source, make_fetcher
 
     async def ask() -> "Asked":
         async with make_fetcher(newsroom) as fetcher:
             return await ask_source(newsroom, fetcher, source)
 
-    return asyncio.run(ask())
+    asked, zone = asyncio.run(ask()), ZoneInfo(newsroom.settings.site.time_zone)
+    for place, one in enumerate(asked.brought):
+        if one.item is None or one.item.published.day:
+            continue
+        with suppress(DocumentError):
+            entry = read_item(one.name, one.item, zone)
+            [read] = read_copy([entry], newsroom.now().astimezone(zone).date())
+            item = replace(one.item, published=read.published)
+            asked.brought[place] = one._replace(item=item)
+            if read.published.day and one.name in asked.stated:
+                asked.stated[one.name]["published"] = "its text"
+    return asked
+
+
+def _refusal(address: str, asked: "Asked", done: str, options: str, then: str) -> NotReadyError:
+    """The error of an address that brings nothing; what to do where something came that is no feed."""
+    source, came = asked.source, asked.answer is not None and asked.answer.status == 200
+    private = " --allow-private" if source.allow_private else ""
+    add_it = f" Next: digest sources add {source.url}{options}{private} {then}."
+    return NotReadyError(
+        f"{address}: {asked.error}. {done}.{add_it if came and source.kind == 'feed' else ''}"
+    )
 
 
 def _print_brought(asked: "Asked") -> None:
@@ -156,18 +190,34 @@ def _print_fields(item: "FoundItem | None", stated: Mapping[str, str]) -> None:
     table(("field", "from", "value"), rows, wide="value")
 
 
+def _warn_of_recipe(asked: "Asked") -> None:
+    """Say which selectors find nothing on the pages that were read."""
+    recipe, pages = asked.source.recipe, asked.stated.values()
+    for key, name in (("title", "title"), ("date", "published"), ("author", "author")):
+        without = sum(one[name] != "recipe" for one in pages)
+        if without and (selector := getattr(recipe, key)):
+            where = "this page" if len(pages) == 1 else f"{without} of {len(pages)} pages"
+            warn(
+                f"recipe.{key} ({selector}) finds no{' date' if key == 'date' else 'thing'} on {where}"
+            )
+
+
 def _of_options(url: str | None, kind: str, **given: Any) -> "SourceSettings":
     from pydantic import ValidationError
 
+    from digest.config.checks import fault_line
     from digest.config.settings import SourceSettings
 
     values = {key: value for key, value in given.items() if value not in (None, False, ())}
+    values |= {"kind": kind, "url": url}
     try:
-        return SourceSettings.model_validate({"kind": kind, "url": url, **values})
+        return SourceSettings.model_validate(values)
     except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the source"
-        raise NotReadyError(f"{where}: {first['msg'].removeprefix('Value error, ')}.") from None
+        faults = [{**one, "loc": ("sources", 0, *one["loc"])} for one in e.errors()]
+        lines = [fault_line(one, {"sources": [values]}) for one in faults]
+        raise NotReadyError(
+            "\n".join(re.sub(r"^sources\[1\][.]?", "", one) for one in lines)
+        ) from None
 
 
 @sources.command()
@@ -207,17 +257,21 @@ def check(
                 urls=(source_or_url,) if is_one else (),
                 full_text=full_text,
                 allow_private=allow_private,
-                recipe=dict(one.split("=", 1) for one in recipe if "=" in one),
+                recipe=dict(one.partition("=")[::2] for one in recipe if one),
             )
         if not source.is_online:
             raise NotReadyError(f"{source.name} is a folder. Next: digest doctor.")
         asked = _asked(newsroom, source)
     if asked.error is not None:
-        raise NotReadyError(f"{source_or_url}: {asked.error}. Nothing was stored.")
+        raise _refusal(source_or_url, asked, "Nothing was stored", "", "looks for its feeds")
+    _warn_of_recipe(asked)
     if not as_json:
         _print_brought(asked)
         for one in asked.brought[: EXPLAINED if asked.stated else 0]:
             _print_fields(one.item, asked.stated.get(one.name, {}))
+        if len(asked.stated) > EXPLAINED:
+            of = f"the first {EXPLAINED} of {len(asked.stated)} pages"
+            click.echo(f"Fields of {of}. Of another: digest sources check ADDRESS --recipe.")
     data = [
         {
             "title": item.title,
@@ -269,10 +323,8 @@ def add(url: str, name: str | None, pages: bool, by: str | None, **given: Any) -
                     source, asked = found, again
                     break
         if asked.error is not None:
-            raise NotReadyError(
-                f"{url}: {asked.error}. Nothing was added. Next: digest sources add {url} --pages if it "
-                "is a page with links."
-            )
+            then = "if it is a page with links"
+            raise _refusal(url, asked, "Nothing was added", " --pages", then)
         _print_brought(asked)
         source = source.model_copy(update={"title": source.title or asked.title or None})
         _store(newsroom, source, by or newsroom.person)
@@ -316,10 +368,10 @@ def _set(name: str, *, paused: bool) -> None:
         at = text_from_moment(newsroom.now()) if paused else None
         with newsroom.db.write():
             source_id = source_row(newsroom.db, name, source.kind, source.title or name)
-            values = {"paused_at": at} if paused else {"paused_at": None, "ended_at": None}
+            values = {"paused_at": at} | ({} if paused else {"ended_at": None, "next_at": ""})
             save_poll(newsroom.db, source_id, values)
-    done = "is paused" if paused else "is asked again"
-    click.echo(f"{name} {done}. Next: digest sources list.")
+    done, then = ("paused", "sources list") if paused else ("asked again", "ingest")
+    click.echo(f"{name} is {done}. Next: digest {then}.")
 
 
 @sources.command()
@@ -386,18 +438,25 @@ def accept(letter_id: int) -> None:
 @by_option
 def import_sources(file: Path, allow_private: bool, by: str | None) -> None:
     """Add the feeds of an OPML file, as every feed reader writes it."""
-    from digest.sources.syndication import read_opml
+    from digest.sources.syndication import canonical, read_opml
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
-        known = {source.url for source in newsroom.settings.sources}
+        known = {canonical(source.url or "", "") for source in newsroom.settings.sources}
         names = set(newsroom.settings.sources_by_name)
-        added = there = local = 0
+        added = there = local = refused = 0
         for title, address, _ in bar("Adding")(read_opml(file.read_bytes())):
+            if canonical(address, "") is None:
+                warn(
+                    f"{title or 'A feed'}: not added. Its address is not http or https: {address or 'none'}"
+                )
+                refused += 1
+                continue
             if address in known:
                 there += 1
                 continue
             if (is_local := _is_local(address)) and not allow_private:
+                warn(f"{title or 'A feed'}: not added. It is of this network: {address}")
                 local += 1
                 continue
             known.add(address)
@@ -410,7 +469,8 @@ def import_sources(file: Path, allow_private: bool, by: str | None) -> None:
                     address, "feed", name=name, title=title or None, allow_private=is_local
                 )
             except NotReadyError as e:
-                warn(f"{address}: {e}")
+                warn(f"{address}: not added. {e}")
+                refused += 1
                 continue
             names.add(name)
             _store(newsroom, source, by or newsroom.person)
@@ -420,24 +480,25 @@ def import_sources(file: Path, allow_private: bool, by: str | None) -> None:
             f"{counted(local, 'feed')} of this network, not of the internet: not added. If that is meant: "
             f"digest sources import {file} --allow-private"
         )
-    click.echo(
-        f"Added {counted(added, 'source')}; {there} were there already. Next: digest ingest."
-    )
+    there_too = f"{there} {'was' if there == 1 else 'were'} there already"
+    left = f", {refused + local} not added" if refused + local else ""
+    then = "digest ingest" if added else "digest sources list"
+    click.echo(f"Added {counted(added, 'source')}; {there_too}{left}. Next: {then}.")
 
 
 @sources.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 def export_sources(file: Path) -> None:
-    """Write the feeds that are read as OPML; "-" is standard output."""
+    """Write the feeds as OPML, without those that have ended; "-" is standard output."""
     from digest.sources.syndication import write_opml
     from digest.store.files import replace_and_stat
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         feeds = [
-            (source.title or source.name, source.url, "")
-            for source in newsroom.settings.sources
-            if source.kind == "feed" and source.url
+            (row["title"], row["address"], "")
+            for row in _rows(newsroom)
+            if row["kind"] == "feed" and row["state"] != "ended"
         ]
         title = newsroom.settings.site.title
     data = write_opml(feeds, title)

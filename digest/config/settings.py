@@ -28,6 +28,7 @@ from digest.config.values import (
     RepeatRule,
     Rule,
     Section,
+    Selector,
     SourceUrl,
     ThemeKey,
     WebUrl,
@@ -291,12 +292,12 @@ class StoreSettings(Section):
 class Recipe(Section):
     """[sources.recipe]: CSS selectors for what the general way does not find on a page."""
 
-    links: OneLine | None = None
-    title: OneLine | None = None
-    date: OneLine | None = None
-    author: OneLine | None = None
-    text: OneLine | None = None
-    next: OneLine | None = None
+    links: Selector | None = None
+    title: Selector | None = None
+    date: Selector | None = None
+    author: Selector | None = None
+    text: Selector | None = None
+    next: Selector | None = None
 
 
 class ImapSettings(Section):

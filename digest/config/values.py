@@ -261,6 +261,16 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
+def _selector(value: str) -> str:
+    from cssselect import HTMLTranslator, SelectorError
+
+    try:
+        HTMLTranslator().css_to_xpath(value)
+    except SelectorError:
+        raise ValueError("must be a CSS selector, such as h1.title") from None
+    return value
+
+
 def _pattern(value: str) -> str:
     if value.startswith("/") or "\\" in value or ".." in value.split("/"):
         raise ValueError(
@@ -304,6 +314,7 @@ Every = Annotated[str, AfterValidator(_every)]
 RepeatRule = Annotated[str, AfterValidator(lambda value: parse_rule(value).text)]
 Instant = Annotated[datetime, Strict(), AfterValidator(_instant)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
+Selector = Annotated[OneLine, AfterValidator(_selector)]
 Place = Annotated[Path, AfterValidator(_place)]
 """A file or folder: the type of every path in config.toml."""
 Minutes = Annotated[float, Field(ge=0.01, le=1440)]

@@ -163,6 +163,7 @@ def _online(
         return
     if row.get("ended_at"):
         said = f"The source {name} ended: it answers that it is gone for good."
+        next_step = f"Next: digest sources show {name}."
         yield Trouble(f"source {name}", said, moment_from_text(row["ended_at"]), next_step)
     elif row.get("error") and moment_from_text(row["failing_since"]) < before:
         said = f"The source {name} fails: {without_addresses(row['error'])}."

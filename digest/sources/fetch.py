@@ -49,8 +49,8 @@ _ELSEWHERE = [
 ]
 """Global addresses that lead elsewhere: 6to4 and Teredo, a cloud's own server, documentation."""
 _PRIVATE: Final = (
-    "It leads to an address inside a network, not on the internet. If that is meant, set "
-    "allow_private = true"
+    "It leads to an address inside a network, not on the internet. If that is meant: --allow-private, "
+    "or in config.toml allow_private = true"
 )
 _GLOBAL_V6, _NAT64 = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("64:ff9b::/96")
 
@@ -339,7 +339,7 @@ class Fetcher:
             body.end()
         except OverflowError:
             if whole:
-                reason = f"It is larger than {limit / MIB:g} MiB. Set size_limit_mib, or use another address"
+                reason = f"It is larger than {limit / MIB:g} MiB. Use another address, or set size_limit_mib in config.toml"
                 raise _fault(place, "size", reason) from None
         except (zlib.error, brotli.error, EOFError, LookupError):
             if whole:

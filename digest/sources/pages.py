@@ -478,6 +478,8 @@ class _Page:
         where = "page"
         if self.recipe.text:
             parts, where = _select(self.tree, self.recipe.text, self.url, "text"), "recipe"
+            if not parts:
+                raise DocumentError(self.url, f"recipe.text ({self.recipe.text}) finds nothing")
             html = "\n".join(etree.tostring(v, encoding="unicode", method="html") for v in parts)
         else:
             logging.getLogger("trafilatura").setLevel(logging.CRITICAL)

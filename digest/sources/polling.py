@@ -470,7 +470,7 @@ async def _in_listing(db: Database, fetcher: Fetcher, asked: Asked, listing: Ans
         listing = further
     if not found:
         raise DocumentError(
-            listing.url, "no links to articles; set `follow` or a recipe of `links`"
+            listing.url, "no links to articles; set or correct `follow` or a recipe of `links`"
         )
     return found
 
@@ -523,7 +523,8 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
 
 def _bring(asked: Asked, items: Sequence[FoundItem], archived: bool | None = None) -> None:
     # What no reader sees and many feeds change at each answer is no news, and is not kept.
-    seen = [replace(item, updated=None, categories=()) for item in items]
+    kept = [item for item in items if item.title or item.html]
+    seen = [replace(item, updated=None, categories=()) for item in kept]
     asked.brought += [Brought(item.key, "item", item_bytes(item), item, archived) for item in seen]
 
 

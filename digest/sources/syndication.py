@@ -134,7 +134,7 @@ def read_feed(
         DocumentError: it is no feed. An empty feed is one.
     """
     if not body.strip():
-        raise DocumentError(url, "The answer is empty. Open the address in a browser.")
+        raise DocumentError(url, "The answer is empty. Open the address in a browser")
     try:
         is_json = body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
         if is_json:
@@ -148,7 +148,7 @@ def read_feed(
                 or _LONG_TAG.search(plain) is not None
             )
         if is_bomb:
-            raise DocumentError(url, "This has too much markup for a feed. It is not read.")
+            raise DocumentError(url, "This has too much markup for a feed. It is not read")
         if is_json:
             head, entries = _json_feed(body)
         else:
@@ -157,8 +157,7 @@ def read_feed(
         if head is None:
             is_page = re.search(rb"<(?:html|body|!doctype html)\b", body[:5_000], re.IGNORECASE)
             what = "a web page" if is_page else "a text"
-            reason = f"This is {what}, not a feed. `digest sources add {url}` looks for its feeds."
-            raise DocumentError(url, reason)
+            raise DocumentError(url, f"This is {what}, not a feed")
         own = _language(head.get("language"))
         items = [_item(entry, url, now, zone, language, own) for entry in entries[:_MOST_ITEMS]]
         ttl = str(head.get("ttl") or "").strip()
@@ -176,7 +175,7 @@ def read_feed(
     except DocumentError:
         raise
     except Exception as e:  # whatever a parser trips over, it is the feed's fault
-        raise DocumentError(url, f"This feed cannot be read ({type(e).__name__}).") from e
+        raise DocumentError(url, f"This feed cannot be read ({type(e).__name__})") from e
 
 
 def canonical(url: str, base: str) -> str | None:
@@ -219,6 +218,9 @@ def find_feeds(html: bytes, url: str) -> list[tuple[str, str]]:
 def read_opml(data: bytes) -> list[tuple[str, str, str]]:
     """The feeds of a list, each as title, address and folder ("" for none, "/" between nested ones).
 
+    An address that is not one of http or https is as it is written, "" if there is none. What comes
+    twice in the list comes twice.
+
     Raises:
         DocumentError: it is no OPML.
     """
@@ -232,18 +234,18 @@ def read_opml(data: bytes) -> list[tuple[str, str, str]]:
     is_whole = root is not None and data.rstrip().lower().endswith(b">")
     if root is None or str(root.tag).lower() != "opml" or not is_whole:
         raise DocumentError("OPML", "This is no OPML file. Export the feeds of your reader again.")
-    feeds: dict[str, tuple[str, str, str]] = {}
+    feeds: list[tuple[str, str, str]] = []
     for node in root.iter("{*}outline"):
         values = {str(name).lower(): foreign(str(value)) for name, value in node.attrib.items()}
-        named = re.sub("^feed:(?://)?(?!//)", "http://", values.get("xmlurl", ""))
-        named = re.sub("^http://(?=https?:)", "", named)
-        if (address := _absolute(named, "")) is None:
+        if "xmlurl" not in values and values.get("type") != "rss":
             continue
+        named = re.sub("^(?i:feed):(?://)?(?!//)", "http://", values.get("xmlurl", ""))
+        named = re.sub("^http://(?=https?:)", "", named)
         above = [one.get("text") or one.get("title") for one in node.iterancestors("{*}outline")]
         folder = "/".join(foreign(str(name), limit=100) for name in reversed(above) if name)
         title = values.get("title") or values.get("text") or ""
-        feeds.setdefault(address, (title, address, folder))
-    return list(feeds.values())
+        feeds.append((title, canonical(named, "") or named, folder))
+    return feeds
 
 
 def write_opml(feeds: Iterable[tuple[str, str, str]], title: str) -> bytes:
@@ -358,6 +360,9 @@ def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, lis
 
         with suppress(ValueError):
             entries = parse(body)["entries"]
+    begun = max(body.rfind(b"<item"), body.rfind(b"<entry"))
+    if begun >= 0 and not re.search(rb"(?i)</(?:item|entry|rss|feed|rdf)\b", body[begun:]):
+        del entries[-1:]  # the feed was cut in it; it comes whole another time
     return dict(read["feed"]) if version or entries else None, entries
 
 

@@ -43,7 +43,7 @@ def test_an_address_is_checked_added_read_paused_and_exported(
     assert filled.files() == before
     refused = filled.run("sources", "check", f"{site.root}/feed")
     assert refused.exit_code == 1
-    assert "allow_private" in refused.output
+    assert "--allow-private" in refused.output
     added = filled.run("sources", "add", f"{site.root}/", "--name", "one", "--allow-private")
     assert "Added one: 3 items now" in added.output
     assert (
@@ -81,7 +81,44 @@ def test_check_says_where_a_page_states_each_field(filled: Desk, site: Site) -> 
     assert "1 item; nothing was stored" in own.output
     [item] = filled.json("sources", "check", address, "--allow-private", "--recipe", "title=h1")
     assert item["from"]["title"] == "recipe"
+    wrong = ("--recipe", "title=h9.no", "--recipe", "date=h1")
+    said = filled.run("sources", "check", address, "--allow-private", *wrong).output
+    assert "recipe.title (h9.no) finds nothing on this page" in said
+    assert "recipe.date (h1) finds no date on this page" in said
+    keys = ("--recipe", "foo=.x", "--recipe", "title=h1[", "--recipe", "h1")
+    said = filled.run("sources", "check", address, *keys).output
+    assert "recipe.foo: unknown key; known keys are author, date, links, next, text, title" in said
+    assert "recipe.title: found 'h1['; must be a CSS selector" in said
+    assert "recipe.h1: unknown key" in said
     assert filled.files() == before
+
+
+def test_what_comes_next_fits_the_command(filled: Desk, site: Site) -> None:
+    """For the editor who copies the line; advice only for an answer that it helps with."""
+    page = f"{site.root}/0.html"
+    said = filled.run("sources", "check", page, "--allow-private").output
+    assert (
+        f"not a feed. Nothing was stored. Next: digest sources add {page} --allow-private" in said
+    )
+    said = filled.run("sources", "add", page, "--allow-private", "--name", "one").output
+    assert f"Nothing was added. Next: digest sources add {page} --pages --allow-private" in said
+    said = filled.run("sources", "add", f"{site.root}/none", "--allow-private").output
+    assert said.endswith("there is nothing. Nothing was added.\n")
+
+
+def test_a_feed_that_ended_is_not_asked_again_nor_exported(filled: Desk, site: Site) -> None:
+    """For the editor: 410 ends it, and what to do is said."""
+    filled.run("sources", "add", f"{site.root}/feed", "--allow-private", "--name", "one")
+    site.routes["/feed"] = Reply(status=410)
+    filled.run("ingest")
+    one = filled.json("sources", "show", "one")
+    assert (one["state"], one["next_at"]) == ("ended", None)
+    shown = filled.run("sources", "show", "one").output
+    assert "digest sources resume one if it is back" in shown
+    assert "/feed" not in filled.run("sources", "export", "-").stdout
+    site.routes["/feed"] = conditional(rss(1), "application/rss+xml")
+    assert "Next: digest ingest." in filled.run("sources", "resume", "one").output
+    assert "3 new articles" in filled.run("ingest").output
 
 
 def test_what_a_command_added_is_known_whatever_was_asked_before(filled: Desk, site: Site) -> None:
@@ -99,10 +136,18 @@ def test_the_feeds_of_a_reader_are_imported_once(filled: Desk, site: Site, tmp_p
     file.write_text(OPML.format(site.root), "utf-8")
     first = filled.run("sources", "import", str(file)).output
     assert f"1 feed of this network, not of the internet: not added. If that is meant: digest sources import {file} --allow-private" in first  # fmt: skip
-    assert "Added 1 source; 0 were there already" in first
+    assert f"One: not added. It is of this network: {site.root}/feed" in first
+    assert "Added 1 source; 0 were there already, 1 not added" in first
     allowed = ("sources", "import", str(file), "--allow-private")
-    assert "Added 1 source; 1 were there already" in filled.run(*allowed).output
+    assert "Added 1 source; 1 was there already" in filled.run(*allowed).output
     assert "Added 0 sources; 2 were there already" in filled.run(*allowed).output
+    lines = ("ftp://three.example/x", "", "feed://two.example/?feed=rss2")
+    listed = "".join(f'<outline type="rss" text="Three" xmlUrl="{url}"/>' for url in lines)
+    file.write_text(f"<opml><body>{listed}</body></opml>", "utf-8")
+    said = filled.run(*allowed).output
+    assert "Three: not added. Its address is not http or https: ftp://three.example/x" in said
+    assert "Three: not added. Its address is not http or https: none" in said
+    assert "Added 0 sources; 1 was there already, 2 not added. Next: digest sources list." in said
     names = {row["name"]: row["from"] for row in filled.json("sources", "list")}
     assert names == {"seeds": "config.toml", "127-0-0-1": "command", "two-example": "command"}
 

@@ -117,6 +117,7 @@ def test_five_faults_are_reported_at_once(tmp_path: Path):
         pytest.param(('"Desk"', '"De\\u202esk"'), "site.title: found 'De\\u202esk'; must be one line of text without control", id="bidi override"),
         pytest.param(('path = "seeds"', 'path = "se\\u001bds"'), "sources[1].path: found 'se\\x1bds'; must be a path without control", id="control character in a path"),
         pytest.param(("[[sources]]", '[site.more]\n[[sources]]'), "site.more: unknown key; known keys are author, base_url", id="unknown table, nothing near"),
+        pytest.param(("[mail]", '[sources.recipe]\ndate = "h1["\n[mail]'), "sources[1].recipe.date: found 'h1['; must be a CSS selector, such as h1.title", id="selector"),
         pytest.param(("[mail]", "[maill]\n[mail]"), "maill: unknown key; did you mean mail?", id="unknown table, something near"),
         pytest.param(("[mail]", "[mail]\nbudget_kb = 99.5"), "mail.budget_kb: found 99.5; must be a whole number", id="whole numbers"),
         pytest.param(("[mail]", "[store]\nbusy_timeout_seconds = 0\n[mail]"), "store.busy_timeout_seconds: found 0; must be greater than 0", id="limits"),

@@ -358,9 +358,19 @@ def test_opml_both_ways() -> None:
     assert read_opml(data) == [feeds[0], ("https://b.example/rss", "https://b.example/rss", "")]
     nested = b"""<opml><body><outline text="News"><outline title="Asia"><outline type="rss" title="P"
         xmlurl="https://p.example/f"/><outline xmlUrl="file:///etc/passwd"/></outline></outline>"""
-    assert read_opml(nested) == [("P", "https://p.example/f", "News/Asia")]
+    listed = [("P", "https://p.example/f", "News/Asia"), ("", "file:///etc/passwd", "News/Asia")]
+    assert read_opml(nested) == listed
+    same = b"<opml><body><outline xmlUrl='FEED://p.example/f'/><outline type='rss' text='Q'/></body></opml>"
+    assert read_opml(same) == [("", "http://p.example/f", ""), ("Q", "", "")]
     with pytest.raises(DocumentError, match="no OPML"):
         read_opml(b"hello")
+
+
+def test_an_item_in_which_a_feed_was_cut_is_not_taken() -> None:
+    whole = rss(f"<item><title>First</title><description>{LONG}</description></item><item/>")
+    assert len(read(whole).items) == 2
+    cut = whole.partition(b"<item/>")[0] + b"<item><guid>two</guid><title>Officers of po"
+    assert [item.title for item in read(cut).items] == ["First"]
 
 
 def test_one_bad_item_spoils_no_other() -> None:
