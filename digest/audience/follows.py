@@ -7,6 +7,7 @@ from digest.audience.store import Follow, add_follow, article_of_story, follows_
 from digest.errors import FollowError, NotFoundError
 from digest.language.text import foreign, word_lists, words
 from digest.language.wording import wording_for
+from digest.language.words import stem
 from digest.newsroom import Newsroom
 
 MOST = 20
@@ -23,6 +24,11 @@ def phrase_words(phrase: str) -> tuple[str, ...]:
     """The folded words of a phrase as they are looked for: both of anti-corruption, OSCE of OSCE's."""
     parts = (_APART.split(word.removesuffix("'s")) for word in words(phrase))
     return tuple(filter(None, chain.from_iterable(parts)))
+
+
+def phrase_key(phrase: str) -> str:
+    """The same for phrases that are found at the same places, as far as stems tell."""
+    return " ".join(map(stem, phrase_words(phrase)))
 
 
 def check_phrase(phrase: str) -> str:
@@ -54,7 +60,7 @@ def follow(
     followed: str | int | None
     if phrase is not None:
         followed = check_phrase(phrase)
-        key = " ".join(phrase_words(followed))
+        key = phrase_key(followed)
     else:
         followed = None if story_id is None else article_of_story(db, story_id, now)
         if followed is None:

@@ -537,15 +537,20 @@ def is_fresh_link(db: Database, request_id: int, recipient_id: int, since: datet
 
 
 def sent_to(db: Database, recipient_id: int, limit: int) -> list[Row]:
-    """The last deliveries to a recipient, the newest first: digest, number, status, subject and moment."""
+    """The last mails to a recipient, the newest first: kind ("edition" or that of a notice), status, moment,
+    subject of an edition."""
     from digest.mail.mime import SegmentMail
 
-    sql = """SELECT digest, number, deliveries.status, mail,
+    sql = """SELECT 'edition' AS kind, deliveries.status, mail,
                     coalesce(settled_at, handed_at, composed_at) AS moment FROM deliveries
                JOIN editions ON editions.id = deliveries.edition_id
-               JOIN segments ON segments.id = segment_id
-              WHERE recipient_id = ? ORDER BY deliveries.edition_id DESC LIMIT ?"""
-    rows = db.rows(sql, (recipient_id, limit))
+               JOIN segments ON segments.id = segment_id WHERE recipient_id = :id
+              UNION ALL
+             SELECT kind, notices.status, NULL, coalesce(settled_at, handed_at, queued_at)
+               FROM notices JOIN recipients ON recipients.id = :id AND recipient = address
+              WHERE kind IN ('alert', 'correction') AND notices.status != 'failed'
+              ORDER BY moment DESC LIMIT :limit"""
+    rows = db.rows(sql, {"id": recipient_id, "limit": limit})
     return [
         row | {"subject": SegmentMail.from_bytes(mail).subject if mail else ""}
         for row in rows

@@ -508,7 +508,9 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
     """
     from digest.audience.evidence import in_words, list_returns
     from digest.audience.store import recipient_by_address
+    from digest.audience.suppressions import address_of
     from digest.editions.deliveries import missed_by, trace_of
+    from digest.mail.store import notices_to
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
@@ -518,6 +520,8 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
         rows = trace_of(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
         missed = missed_by(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
         returns = list_returns(newsroom.db, recipient_id=recipient_id, limit=500)
+        to = address_of(newsroom.db, recipient_id) or address
+        notices = [] if edition_id else notices_to(newsroom.db, to, limit)
 
     def at(moment: str | None) -> str:
         return "-" if moment is None else local(moment_from_text(moment), zone)
@@ -568,9 +572,12 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
             why = f"they have paused until {at(row['paused_until'])}"
         edition = f"{row['digest']} no. {row['number']}, composed {at(row['composed_at'])}"
         lines.append(f"{edition}: nothing was queued, as {why}")
+    for one in notices:
+        because = f", {one['reason']}" if one["reason"] else ""
+        lines.append(f"{one['name']}: {one['status']} {at(one['settled_at'])}{because}")
     nothing = "No edition has a delivery for this address."
     lines.append(f"{'' if rows else nothing + ' '}Next: digest recipients show {address}.")
-    show(as_json, rows, "\n".join(lines))
+    show(as_json, [*rows, *notices], "\n".join(lines))
 
 
 @deliveries.command()

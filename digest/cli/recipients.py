@@ -332,18 +332,33 @@ def unfollow(address: str, phrase: str | None, story_id: int | None) -> None:
 def _follow(address: str, phrase: str | None, story_id: int | None, *, stop: bool = False) -> None:
     from digest.audience import follows
     from digest.audience.store import follows_of, recipient_by_address
+    from digest.audience.store import list_recipients as stored
+    from digest.audience.suppressions import suppression_of
+    from digest.errors import NotFoundError
+    from digest.model import RecipientStatus
 
     if (phrase is None) == (story_id is None):
         raise click.UsageError("Give either a PHRASE or --story ID.")
     with current_newsroom().open() as newsroom, newsroom.db.write():
         recipient_id, what = recipient_by_address(newsroom.db, address), phrase
+        [recipient] = stored(newsroom.db, recipient_id=recipient_id)
         if stop:
-            key = " ".join(follows.phrase_words(phrase or ""))
-            for one in follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id):
-                if one.key == key or (story_id is not None and one.story_id == story_id):
-                    follows.unfollow(newsroom, recipient_id, one.id)
+            key = follows.phrase_key(phrase or "")
+            here = follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id)
+            found = [one for one in here if one.key == key or (story_id or 0) == one.story_id]
+            if not found:
+                raise NotFoundError(
+                    f"recipient {recipient_id} does not follow {what or f'story {story_id}'}; "
+                    f"see `digest recipients show {address}`"
+                )
+            for one in found:
+                follows.unfollow(newsroom, recipient_id, one.id)
         else:
             what = follows.follow(newsroom, recipient_id, phrase, story_id).what
+            if recipient.status is not RecipientStatus.ACTIVE:
+                warn(f"Recipient {recipient_id} has unsubscribed and gets no mail.")
+            elif suppressed := suppression_of(newsroom.db, recipient.address):
+                warn(f"{recipient.address} is suppressed ({suppressed['cause']}) and gets no mail.")
     does = "no longer follows" if stop else "follows"
     click.echo(
         f"Recipient {recipient_id} {does} {what or f'story {story_id}'}. "

@@ -210,7 +210,7 @@ def list_deliveries(
 
 def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:
     """The deliveries of a recipient, the newest first: as LISTED, with the segment's languages and
-    themes, and `articles`, those of the mail as (theme, id, title); what only some got as `extras`, and of
+    themes, and `articles`, those of the mail as (theme, id, title as it was then); what only some got as `extras`, and of
     these what was `corrected` as (withdrawn, id, title)."""
     sql = f"""
     SELECT deliveries.*, editions.digest, editions.number, editions.composed_at,
@@ -227,8 +227,11 @@ def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: 
     for row in rows:
         sections = json.loads(row.pop("layout"))
         wanted = [i for _, _, ids in sections for i in ids]
-        sql = "SELECT id, title FROM articles WHERE id IN (SELECT value FROM json_each(?))"
-        titles = {one["id"]: one["title"] for one in db.rows(sql, (json.dumps(wanted),))}
+        sql = """SELECT article_id, title FROM placements JOIN article_versions
+                  USING (article_id, version) WHERE edition_id = ? AND article_id IN
+                        (SELECT value FROM json_each(?))"""
+        shown = db.rows(sql, (row["edition_id"], json.dumps(wanted)))
+        titles = {one["article_id"]: one["title"] for one in shown}
         row["articles"] = [(theme, i, titles.get(i, "")) for theme, _, ids in sections for i in ids]
         row["extras"] = asdict(extras := extras_from_text(row["extras"]))
         row["corrected"] = [

@@ -307,6 +307,14 @@ def notices_since(
     return int(db.value(sql, (kind, text_from_moment(since), recipient, recipient)))
 
 
+def notices_to(db: Database, address: str, limit: int) -> list[Row]:
+    """The last alerts and corrections to an address, the newest first: as `notices_named`, and the name."""
+    sql = """SELECT id, kind, name, recipient, status, attempts, due_at, settled_at, answer, reason
+               FROM notices WHERE kind IN ('alert', 'correction') AND recipient = ?
+              ORDER BY id DESC LIMIT ?"""
+    return db.rows(sql, (address, limit))
+
+
 def notices_named(db: Database, names: Collection[str]) -> list[Row]:
     """Rows: id, kind, recipient, status, attempts, due_at, settled_at, answer, reason."""
     sql = """SELECT id, kind, recipient, status, attempts, due_at, settled_at, answer, reason

@@ -330,7 +330,11 @@ def values_of(
         "opml": f"{feed}{OPML_NAME}",
         "why": words[f"why_{reason}"].format(**{**facts, **event, "day": day(event["made_at"])}),
         "sent": [
-            (day(one["moment"]), one["subject"], words[f"status_{one['status']}"])
+            (
+                day(one["moment"]),
+                one["subject"] or words[f"sent_{one['kind']}"],
+                words[f"status_{one['status']}"],
+            )
             for one in sent_to(db, reader.id, SHOWN)
         ],
         "forget_about": words["forget_about"].format(**facts),

@@ -63,6 +63,7 @@ def test_what_is_followed_twice_is_one(newsroom: Newsroom) -> None:
     with newsroom.db.write():
         first = follow(newsroom, 1, "Customs union")
         assert follow(newsroom, 1, " customs-UNION!") == first
+        assert follow(newsroom, 1, "custom unions") == first
         other = follow(newsroom, 2, "customs union")
         assert not unfollow(newsroom, 1, other.id)
         assert not unfollow(newsroom, 1, 10**30)

@@ -223,9 +223,15 @@ def test_a_recipient_follows_a_phrase_and_stops(filled: Desk) -> None:
     assert "follows   Customs union\n" in filled.run("recipients", "show", "ann@example.org").stdout
     [one] = filled.json("recipients", "show", "ann@example.org")["follows"]
     assert (one["phrase"], one["story"]) == ("Customs union", None)
+    missed = filled.run("recipients", "unfollow", "ann@example.org", "custom")
+    assert (missed.exit_code, "does not follow custom;" in missed.stderr) == (1, True)
     stopped = filled.run("recipients", "unfollow", "ann@example.org", "customs-union").stdout
     assert stopped.startswith("Recipient 1 no longer follows customs-union.")
     assert filled.json("recipients", "show", "ann@example.org")["follows"] == []
+    filled.run("recipients", "end", "ann@example.org")
+    assert (
+        "has unsubscribed" in filled.run("recipients", "follow", "ann@example.org", "ferry").stderr
+    )
 
 
 def test_what_cannot_be_followed_is_one_clear_error(filled: Desk) -> None:
