@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from digest.newsroom import Clock
 from digest.web.joining import QUICKEST
 from tests.desks import Desk
 from tests.journeys.browsing import CHROMIUM, Browser, browsing
@@ -110,9 +111,10 @@ def test_a_reader_joins_chooses_leaves_and_comes_back(
     filled: Desk, server: Submission, tmp_path: Path
 ) -> None:
     """Each form is filled in and sent by the browser; Boris gets what they no longer do."""
-    filled.edit_config("# public_url", "public_url")
+    since = f"since = {Clock()():%Y-%m-%dT%H:%M:%SZ}"  # so that none is due
+    filled.edit_config("# public_url", "public_url", "# since = 2026-11-16T00:00:00Z", since)
     filled.configure(lease_seconds="3.0", send_every_minutes="1440.0")
-    filled.config.write_text(filled.config.read_text("utf-8") + MONTHLY, "utf-8")
+    filled.config.write_text(filled.config.read_text("utf-8") + MONTHLY + since + "\n", "utf-8")
     both = ("--digest", "weekly", "--digest", "monthly")
     assert filled.run("recipients", "add", BORIS, *both).exit_code == 0
     with service(filled) as running, browsing(tmp_path / "profile") as browser:
