@@ -262,7 +262,7 @@ def _end(newsroom: Newsroom, recipient_id: int, edition_id: int, by: str) -> Non
 def masked(address: str) -> str:
     """Enough of an address for its owner to know it."""
     local, _, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}"
+    return f"{local[:1]}•••@{domain}"
 
 
 def leave_page(

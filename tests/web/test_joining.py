@@ -100,7 +100,7 @@ def test_a_person_joins_in_two_steps(forms: Forms, caplog: pytest.LogCaptureFixt
         assert asked.status == 200
     assert forms.site.content() == before
     page = forms.site.ask(f"/answer/{token}").body.decode()
-    assert "n…@reader.example" in page
+    assert "n•••@reader.example" in page
     assert NEW not in page
     assert page.count("<button") == 1
     done = [forms.press(token) for _ in range(2)]
