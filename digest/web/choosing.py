@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -36,7 +36,7 @@ from digest.editions.store import stories_by_week
 from digest.errors import FollowError, LimitError, NotReadyError, RecipientError, StoreError
 from digest.feeds.channels import MEDIA_TYPES, OPML_NAME
 from digest.feeds.own import NAMES, own_file, own_place
-from digest.feeds.pages import Link, navigation, rendered
+from digest.feeds.pages import Link, framed
 from digest.language.text import foreign
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import CHOOSE, MINE, Purpose, read_token
@@ -47,9 +47,6 @@ from digest.store.database import moment_from_text
 from digest.web.files import is_unchanged
 from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, leave_page, masked, title_of
 from digest.web.joining import Option, asked
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 PAUSE, LONGEST_PAUSE = timedelta(weeks=4), timedelta(days=731)
 WEEKS = 8
@@ -84,8 +81,8 @@ class Choosing:
         holder = await self.forms.look(holder_of, request.path_params["token"])
         if holder is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        if is_nobody(holder.reader):
-            return await self.forms.page(leave_page, HTTPStatus.GONE, state="gone")
+        if is_nobody(reader := holder.reader):
+            return await self.forms.page(leave_page, HTTPStatus.GONE, state="gone", reader=reader)
         said, status, named = f"said_{request.query_params.get('said', '')}", HTTPStatus.OK, {}
         fields: Fields = {}
         if request.method == "POST":
@@ -111,7 +108,7 @@ class Choosing:
             except RecipientError:  # they have left, and the page says so
                 said, status = "", HTTPStatus.CONFLICT
         values = await self.forms.look(values_of, holder, said, named, fields)
-        return await self.forms.page(choice_page, status, **values)
+        return await self.forms.page(framed, status, template="web/choose.html", **values)
 
     async def _act(self, request: Request, holder: Holder, fields: Fields) -> Response:
         reader, name = holder.reader, fields.get("act", [""])[0]
@@ -353,16 +350,6 @@ def values_of(
         ],
         "forget_about": words["forget_about"].format(**facts),
     }
-
-
-def choice_page(
-    environment: "Environment", settings: Settings, wording: Wording, **values: Any
-) -> bytes:
-    root, spoken = f"{settings.feeds_url}/", wording.language in settings.site.languages
-    language = wording.language if spoken else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
-    values |= {"site": settings.site, "wording": wording, "root": root, "navigation": around}
-    return rendered(environment, "web/choose.html", address=around.home.href, **values)
 
 
 _FEEDS = {"feed.atom": "Atom", "feed.rss": "RSS", "feed.json": "JSON Feed"}

@@ -30,7 +30,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.schedule import boundary_after, gap_after
 from digest.editions.store import edition_name
 from digest.errors import ConfigError, NotReadyError, StoreError
-from digest.feeds.pages import navigation, rendered, style_bytes
+from digest.feeds.pages import framed, style_bytes
 from digest.language.wording import Wording, wording_for
 from digest.mail.mime import ONE_CLICK
 from digest.mail.tokens import ANSWER, CHOOSE, JOIN, LEAVE, MINE, Purpose, read_token
@@ -300,9 +300,6 @@ def leave_page(
     to somebody who was forgotten since; "no_link" and "busy" are for anybody."""
     spoken = settings.site.languages
     wording = wording_for(spoken[0] if reader is None else reader.choice.language, spoken)
-    root = f"{settings.feeds_url}/"
-    language = wording.language if wording.language in spoken else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
     facts = {"site": settings.site.title, "contact": settings.site.contact}
     facts |= {"address": masked("" if reader is None else reader.address)}
     name, facts["digest"], facts["often"] = rarer or ("", "", "")
@@ -311,14 +308,11 @@ def leave_page(
         for key, text in wording.leaving.items()
         if key in (state, f"{state}_title", "rarer_button")
     }
-    return rendered(
+    return framed(
         environment,
+        settings,
+        wording,
         "web/leave.html",
-        site=settings.site,
-        wording=wording,
-        root=root,
-        address=around.home.href,
-        navigation=around,
         title=texts[f"{state}_title"],
         text=texts[state],
         asks=ONE_CLICK if state == "ask" else None,

@@ -23,7 +23,7 @@ from digest.audience.recipients import EVERYTHING
 from digest.audience.signup import LONGEST_ADDRESS, FormError, answer, ask, check_domain, state_of
 from digest.config.settings import Settings
 from digest.errors import LimitError
-from digest.feeds.pages import navigation, rendered
+from digest.feeds.pages import framed
 from digest.language.text import foreign
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import ANSWER, JOIN, Purpose, read_token, token_for
@@ -273,18 +273,13 @@ def _page(
     **values: Any,
 ) -> bytes:
     """A page with the texts of its state in [joining]: STATE_title, STATE, and STATE_button if it has one."""
-    root, site, words = f"{settings.feeds_url}/", settings.site, wording.joining
-    language = wording.language if wording.language in site.languages else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
+    site, words = settings.site, wording.joining
     facts = {"site": site.title, "contact": site.contact, "address": address}
-    return rendered(
+    return framed(
         environment,
+        settings,
+        wording,
         template,
-        site=site,
-        wording=wording,
-        root=root,
-        address=around.home.href,
-        navigation=around,
         title=words[f"{state}_title"].format(**facts),
         text=words[state].format(**facts),
         state=state,
