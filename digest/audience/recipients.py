@@ -79,6 +79,13 @@ def mailable(address: str) -> str:
     return valid
 
 
+def offered(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What config.toml has of each kind."""
+    digests = tuple(one.name for one in settings.digests)
+    themes = (*settings.theme_keys, OTHER)
+    return {"languages": settings.site.languages, "themes": themes, "digests": digests}
+
+
 def check_choice(
     settings: Settings,
     languages: Sequence[str],
@@ -88,24 +95,21 @@ def check_choice(
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]:
     """Languages, themes and digests as `check_recipient` checks and completes them."""
     everything = tuple(themes) == (EVERYTHING,)
-    all_digests = tuple(one.name for one in settings.digests)
-    known_themes = (*themes, OTHER) if everything else (*settings.theme_keys, OTHER)
-    for what, chosen, allowed, also in (
-        ("language", languages, settings.site.languages, ""),
-        ("theme", themes, known_themes, f", or {EVERYTHING} alone"),
-        ("digest", digests, all_digests, ""),
-    ):
+    given = languages, () if everything else themes, digests
+    for chosen, (what, allowed) in zip(given, offered(settings).items(), strict=True):
+        also = f", or {EVERYTHING} alone" if what == "themes" else ""
         for one in chosen:
             if one not in allowed:
                 raise RecipientError(
-                    f"{what} {one!r} is not in {settings.path.name}; allowed are "
+                    f"{what[:-1]} {one!r} is not in {settings.path.name}; allowed are "
                     f"{', '.join(allowed)}{also}"
                 )
     previous = before.choice if before else Choice("", settings.site.languages, ())
     return (
         tuple(dict.fromkeys(languages)) or previous.languages,
         None if everything else tuple(dict.fromkeys(themes)) or previous.themes or None,
-        tuple(dict.fromkeys(digests)) or (before.digests if before else all_digests),
+        tuple(dict.fromkeys(digests))
+        or (before.digests if before else offered(settings)["digests"]),
     )
 
 

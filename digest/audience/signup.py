@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 from digest.audience import store
-from digest.audience.recipients import EVERYTHING, By, change, check_choice, keep, mailable
+from digest.audience.recipients import EVERYTHING, By, change, check_choice, keep, mailable, offered
 from digest.audience.suppressions import FORGOTTEN, address_of, suppression_of, unsuppress
 from digest.config.settings import Settings
+from digest.config.urls import join_url
 from digest.errors import LimitError, NotFoundError, RecipientError
 from digest.language.addresses import address_key, mixes_scripts
 from digest.language.text import foreign
@@ -26,8 +27,8 @@ from digest.mail.notices import notice_mail, send_due
 from digest.mail.outgoing import RATHER_TWICE, Kind, Notice, OutcomeKind
 from digest.mail.smtp.names import takes_mail
 from digest.mail.store import give_up, queue
-from digest.mail.tokens import ANSWER, JOIN, Purpose, change_url, token_for
-from digest.model import OTHER, RecipientStatus
+from digest.mail.tokens import ANSWER, Purpose, change_url, read_token, token_for
+from digest.model import Recipient, RecipientStatus
 from digest.newsroom import Newsroom
 from digest.store.database import Database, Row, text_from_moment
 
@@ -117,10 +118,12 @@ def ask(
     failing = known["failed"] >= max(FAILING_LEAST, FAILING_SHARE * known["of_day"])
     if known["in_all"] >= max(1, limits.mails_per_hour // (SLOWED if failing else 1)):
         return address
+    parents = tuple(f".{one.lower()}" for one in limits.refused_domains)
+    known_here = known["id"] if kind == "link" else known["status"] == RecipientStatus.ACTIVE
     silent = None
     if cause not in (None, *LIFTED):
         silent = "the address is suppressed"
-    elif kind != "link" and key.rpartition("@")[2] in limits.refused_domains:
+    elif not known_here and f".{key.rpartition('@')[2]}".endswith(parents):
         silent = "the domain is refused"
     elif known["of_address"] >= limits.mails_per_address:
         silent = "too many for one address"
@@ -156,7 +159,7 @@ def _answering(
         # The request tells a link that was asked for from one that was passed on with a mail.
         url = change_url(settings, token_for(key, request_id, known["id"], Purpose.CHOICE))
     elif kind == "link" and not active:
-        letter, url = "none", f"{public}{JOIN}"
+        letter, url = "none", join_url(settings, known["language"] or language)
     else:
         letter = "back" if kind == "link" else kind
         url = f"{public}{ANSWER}{token_for(key, request_id, recipient_id, Purpose.REQUEST)}"
@@ -223,17 +226,40 @@ def _do(db: Database, settings: Settings, row: Row, network: str, now: datetime)
         recipient_id = store.recipient_by_address(db, address)
         store.note_event(db, recipient_id, "confirmed", by.name, now, network)
         return recipient_id
-    # config.toml may have changed since.
-    offered = {
-        "languages": settings.site.languages,
-        "themes": (*settings.theme_keys, OTHER, EVERYTHING),
-        "digests": tuple(one.name for one in settings.digests),
+    given = {  # config.toml may have changed since
+        what: [one for one in wish[what] if one in (*names, EVERYTHING)]
+        for what, names in offered(settings).items()
     }
-    given = {what: [one for one in wish[what] if one in offered[what]] for what in offered}
     _, after = keep(db, settings, now, address, given, resubscribe=True, by=by)
     if after.paused_until is not None:  # that of an earlier time
         store.update_recipient(db, after.id, after.address, None, now)
     return after.id
+
+
+def state_of(newsroom: Newsroom, token: str) -> tuple[str, Row | None, Recipient | None]:
+    """What is so now of a link in a mail, the request that it names, and whom that is about: answer_KIND
+    while the button waits, answered_KIND, "lapsed", "refused", or "left" since."""
+    db, named = newsroom.db, read_token(newsroom.token_keys, token, Purpose.REQUEST)
+    row = named and store.request_by_id(db, named.edition_id, newsroom.now() - LAPSES)
+    if row is None:
+        return "lapsed", None, None
+    done, kind = row["answered_at"] is not None, row["kind"]
+    owner = store.find_recipient(db, row["address"])
+    about = row["recipient_id"] if done or kind == "move" else owner
+    reader = store.list_recipients(db, recipient_id=about)[0] if about else None
+    active = reader is not None and reader.status is RecipientStatus.ACTIVE
+    cause = (suppression_of(db, row["address"]) or {}).get("cause")
+    if cause not in (None, *LIFTED):
+        state = "refused"
+    elif reader and not active and (done or kind != "join"):
+        state = "left"
+    elif (done and (owner != about or cause)) or (kind == "move" and owner not in (None, about)):
+        state = "lapsed"
+    elif not done and kind == "join" and active:
+        state = "answer_again"
+    else:
+        state = f"answer{'ed' if done else ''}_{kind}"
+    return state, row, reader
 
 
 def send_links(

@@ -307,14 +307,19 @@ def save_providers(
 
 
 def end_recipient(
-    db: Database, recipient_id: int, reason: str, moment: datetime, made_by: str = "mail"
+    db: Database,
+    recipient_id: int,
+    reason: str,
+    moment: datetime,
+    made_by: str = "mail",
+    network: str | None = None,
 ) -> bool:
     """End a subscription, with the reason, and note by what; the row stays. False if it ended earlier."""
     sql = """UPDATE recipients SET status = 'ended', ended_at = ?, ended_reason = ?
               WHERE id = ? AND status != 'ended'"""
     ended = bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
     if ended:
-        note_event(db, recipient_id, "left", made_by, moment, words=reason)
+        note_event(db, recipient_id, "left", made_by, moment, network, reason)
     return ended
 
 

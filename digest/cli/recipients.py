@@ -372,11 +372,13 @@ def form(language: str | None) -> None:
     """Print a form to join, as HTML for another site. It leads to the page to join, filled in."""
     from html import escape
 
+    from digest.audience.recipients import check_choice
     from digest.config.urls import join_url
     from digest.errors import NotReadyError
     from digest.language.wording import wording_for
 
     settings = current_newsroom().settings
+    check_choice(settings, [language] if language else [], (), ())
     wording = wording_for(language or settings.site.languages[0], settings.site.languages)
     if not (url := join_url(settings, wording.language)):
         raise NotReadyError("Nobody joins by a form: set web.public_url, and readers.join = true.")
@@ -481,7 +483,7 @@ def show_recipient(address: str, as_json: bool) -> None:
         what = [f"{name}: {was} became {now}" for name, (was, now) in event["changed"].items()]
         what = [event["words"], *what] if event["words"] else what
         by = " from ".join(filter(None, (event["made_by"], event["network"])))
-        lines.append(f"{event['act']:<10}{at(event['made_at'])}, {'; '.join([by, *what])}")
+        lines.append(f"{event['act']:<9} {at(event['made_at'])}, {'; '.join([by, *what])}")
     if suppressed is not None:
         why = next((row for row in returns if row["id"] == suppressed["bounce_id"]), None)
         said = in_words(why) if why else suppressed["detail"] or "no reason was given"

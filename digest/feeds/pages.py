@@ -145,6 +145,21 @@ def article_page_bytes(environment: "Environment", item: Item, settings: Setting
     )
 
 
+def framed(
+    environment: "Environment",
+    settings: Settings,
+    wording: Wording,
+    template: str,
+    **values: object,
+) -> bytes:
+    """A page with a form: its template with the values, and the links around it."""
+    root, site = f"{settings.feeds_url}/", settings.site
+    language = wording.language if wording.language in site.languages else None
+    around = navigation(None, language, wording, settings, root=root, inside=False)
+    values |= {"site": site, "wording": wording, "root": root, "navigation": around}
+    return rendered(environment, template, address=around.home.href, **values)
+
+
 def rendered(environment: "Environment", template: str, **context: object) -> bytes:
     try:
         return environment.get_template(template).render(**context).encode()

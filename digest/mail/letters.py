@@ -60,7 +60,7 @@ def letter_mail(
         window=wording.day(moment.astimezone(ZoneInfo(settings.site.time_zone)).date()),
         preheader=text.partition("\n")[0],
         paragraphs=tuple(filter(None, text.split("\n"))),
-        link=None if url is None else (words[f"{kind}_link"], url),
+        link=None if not url else (words[f"{kind}_link"], url),
         why=words.get(f"{kind}_why", words["why"]).format(**facts),
     )
     html, text = render_parts(settings, environment, "letter", letter)

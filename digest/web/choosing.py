@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from digest.audience.follows import LONGEST, MOST, follow, unfollow
 from digest.audience.preferences import forget, is_nobody, own_feed, personal_data
-from digest.audience.recipients import EVERYTHING, By, change
+from digest.audience.recipients import EVERYTHING, By, change, offered
 from digest.audience.signup import LAPSES, FormError
 from digest.audience.store import (
     end_recipient,
@@ -36,7 +36,7 @@ from digest.editions.store import stories_by_week
 from digest.errors import FollowError, LimitError, NotReadyError, RecipientError, StoreError
 from digest.feeds.channels import MEDIA_TYPES, OPML_NAME
 from digest.feeds.own import NAMES, own_file, own_place
-from digest.feeds.pages import Link, navigation, rendered
+from digest.feeds.pages import Link, framed
 from digest.language.text import foreign
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import CHOOSE, MINE, Purpose, read_token
@@ -46,10 +46,7 @@ from digest.store.backups import is_small
 from digest.store.database import moment_from_text
 from digest.web.files import is_unchanged
 from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, leave_page, masked, title_of
-from digest.web.joining import Option, asked, network_of
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from digest.web.joining import Option, asked
 
 PAUSE, LONGEST_PAUSE = timedelta(weeks=4), timedelta(days=731)
 WEEKS = 8
@@ -84,7 +81,10 @@ class Choosing:
         holder = await self.forms.look(holder_of, request.path_params["token"])
         if holder is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        fault, status, named = "", HTTPStatus.OK, {}
+        if is_nobody(reader := holder.reader):
+            return await self.forms.page(leave_page, HTTPStatus.GONE, state="gone", reader=reader)
+        said, status, named = f"said_{request.query_params.get('said', '')}", HTTPStatus.OK, {}
+        fields: Fields = {}
         if request.method == "POST":
             settings = self.forms.newsroom.settings
             most = MOST_FIELDS + len(settings.theme_names) + len(settings.digests)
@@ -98,16 +98,17 @@ class Choosing:
             try:
                 return await self._act(request, holder, fields)
             except FormError as e:
-                fault, status, named = e.key, HTTPStatus.UNPROCESSABLE_ENTITY, e.facts
+                said, status, named = e.key, HTTPStatus.UNPROCESSABLE_ENTITY, e.facts
             except FollowError as e:
-                fault, status = f"follow_{e.fault}", HTTPStatus.UNPROCESSABLE_ENTITY
+                said, status = f"follow_{e.fault}", HTTPStatus.UNPROCESSABLE_ENTITY
             except LimitError:
-                fault, status = "many", HTTPStatus.TOO_MANY_REQUESTS
-            except (RecipientError, NotReadyError):
-                fault, status = "not_now", HTTPStatus.CONFLICT
-        said = fault or f"said_{request.query_params.get('said', '')}"
-        values = await self.forms.look(values_of, holder, said, named)
-        return await self.forms.page(choice_page, status, **values)
+                said, status = "many", HTTPStatus.TOO_MANY_REQUESTS
+            except NotReadyError:
+                said, status = "not_now", HTTPStatus.CONFLICT
+            except RecipientError:  # they have left, and the page says so
+                said, status = "", HTTPStatus.CONFLICT
+        values = await self.forms.look(values_of, holder, said, named, fields)
+        return await self.forms.page(framed, status, template="web/choose.html", **values)
 
     async def _act(self, request: Request, holder: Holder, fields: Fields) -> Response:
         reader, name = holder.reader, fields.get("act", [""])[0]
@@ -129,7 +130,9 @@ class Choosing:
             more = {"language": reader.choice.language, "recipient_id": reader.id}
             await asked(self.forms, request, name, to, **more)
         elif name in ACTS:
-            await self.forms.act(_do, holder, name, fields, By("link", network_of(request)))
+            await self.forms.act(
+                _do, holder, name, fields, By("link", self.forms.network_of(request))
+            )
         else:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
         said = "saved" if name == "choose" else name
@@ -153,13 +156,12 @@ class Choosing:
 
 
 def holder_of(newsroom: Newsroom, token: str) -> Holder | None:
-    """Whom a link to a choice names; None if it is not ours, or they are forgotten."""
+    """Whom a link to a choice names; None if it is not ours."""
     if (named := read_token(newsroom.token_keys, token, Purpose.CHOICE)) is None:
         return None
     for reader in list_recipients(newsroom.db, recipient_id=named.recipient_id):
-        if not is_nobody(reader):
-            since = newsroom.now() - LAPSES
-            return Holder(reader, is_fresh_link(newsroom.db, named.edition_id, reader.id, since))
+        since = newsroom.now() - LAPSES
+        return Holder(reader, is_fresh_link(newsroom.db, named.edition_id, reader.id, since))
     return None
 
 
@@ -199,10 +201,10 @@ def _do(newsroom: Newsroom, holder: Holder, act: str, fields: Fields, by: By) ->
         elif act == "followed":
             follow(newsroom, reader.id, fields.get("phrase", [""])[0])
         elif act == "unfollowed":
-            number = fields.get("follow", [""])[0]
+            number = fields.get("follow", [""])[0][:18]
             unfollow(newsroom, reader.id, int(number) if number.isdecimal() else 0)
         elif act == "left":
-            end_recipient(db, reader.id, "the page of their choice", now, by.name)
+            end_recipient(db, reader.id, "the page of their choice", now, *by[:2])
         else:
             own_feed(newsroom, reader, on=act == "feed", by=by)
 
@@ -211,6 +213,8 @@ def _chosen(settings: Settings, reader: Recipient, fields: Fields) -> dict[str, 
     """All themes are everything; the language of the mail stays the first."""
     given = {one: list(fields.get(one[:-1], ())) for one in ("themes", "languages", "digests")}
     for what, chosen in given.items():
+        if not {*chosen} <= {*offered(settings)[what]}:
+            raise FormError("not_offered")
         if not chosen and (what != "digests" or len(settings.digests) > 1):
             raise FormError(f"no_{what[:-1]}")
     if {*settings.theme_names} <= {*given["themes"]}:
@@ -247,9 +251,9 @@ def _forget(newsroom: Newsroom, recipient_id: int) -> None:
 
 
 def values_of(
-    newsroom: Newsroom, holder: Holder, said: str, named: Mapping[str, str]
+    newsroom: Newsroom, holder: Holder, said: str, named: Mapping[str, str], fields: Fields
 ) -> dict[str, Any]:
-    """What `web/choose.html` shows."""
+    """What `web/choose.html` shows: the choice, or that of the `fields` that could not be saved."""
     from babel.lists import format_list
 
     db, settings, now, reader = newsroom.db, newsroom.settings, newsroom.now(), holder.reader
@@ -264,12 +268,20 @@ def values_of(
 
     ends = [now - timedelta(weeks=n) for n in range(WEEKS - 1, -1, -1)]
     weeks = [Window(end - timedelta(weeks=1), end) for end in ends]
+    typed = {one: values[0] for one, values in fields.items()}
+    chosen: Fields = {
+        "theme": reader.choice.themes or (*settings.theme_names,),
+        "language": reader.choice.languages,
+        "digest": reader.digests,
+    }
+    if typed.get("act") == "choose":
+        chosen = {one: fields.get(one, ()) for one in chosen}
     counts = stories_by_week(db, weeks, settings.theme_names)
     themes = [
         Option(
             key,
             theme.title(wording.language),
-            not reader.choice.themes or key in reader.choice.themes,
+            key in chosen["theme"],
             _tally(wording, [sum(week.values()) for week in counts[key]]),
             theme=key,
         )
@@ -279,7 +291,7 @@ def values_of(
         "address": masked(reader.address),
         "site": settings.site.title,
         "contact": settings.site.contact,
-        "days": settings.store.keep_backups,
+        "backups": settings.store.keep_backups,
         "themes": format_list([one.text for one in themes if one.checked], locale=wording.locale),
         "most": MOST,
         "longest": LONGEST,
@@ -296,8 +308,8 @@ def values_of(
     reason = "form" if event["words"] else "command"
     reason = "import" if event["made_by"] == "import" else reason
     feed = own_place(newsroom, reader.id, number) if (number := feed_of(db, reader.id)) else ""
-    kept = [paused] if paused else []
-    four_weeks = _pause(settings, now, "weeks", {}) or now
+    pauses = {"none": None, "keep": paused, "weeks": _pause(settings, now, "weeks", {})}
+    typed.setdefault("pause", "keep" if paused else "none")
     return {
         "wording": wording,
         "words": words,
@@ -309,19 +321,22 @@ def values_of(
         "fresh": holder.fresh,
         "themes": themes,
         "choices": [
-            Option(one, OWN_NAMES[one], one in reader.choice.languages, language=one)
+            Option(one, OWN_NAMES[one], one in chosen["language"], language=one)
             for one in settings.site.languages
         ],
         "digests": [
-            Option(name, title_of(one, wording.language), name in reader.digests, often)
+            Option(name, title_of(one, wording.language), name in chosen["digest"], often)
             for one in settings.digests
             for name, often in [(one.name, how_often(settings, one, wording, now))]
         ],
         "pauses": [
-            Option("none", words["pause_none"], not paused),
-            *(Option("keep", words["pause_keep"].format(day=day(one)), True) for one in kept),
-            Option("weeks", words["pause_weeks"].format(day=day(four_weeks)), False),
+            Option(
+                one, words[f"pause_{one}"].format(day=until and day(until)), one == typed["pause"]
+            )
+            for one, until in pauses.items()
+            if until or one == "none"
         ],
+        "typed": typed,
         "tomorrow": (now.astimezone(zone) + timedelta(days=1)).date().isoformat(),
         "follows": [
             (one.id, one.what) for one in follows_of(db, now, recipient_id=reader.id) if one.what
@@ -339,16 +354,6 @@ def values_of(
         ],
         "forget_about": words["forget_about"].format(**facts),
     }
-
-
-def choice_page(
-    environment: "Environment", settings: Settings, wording: Wording, **values: Any
-) -> bytes:
-    root, spoken = f"{settings.feeds_url}/", wording.language in settings.site.languages
-    language = wording.language if spoken else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
-    values |= {"site": settings.site, "wording": wording, "root": root, "navigation": around}
-    return rendered(environment, "web/choose.html", address=around.home.href, **values)
 
 
 _FEEDS = {"feed.atom": "Atom", "feed.rss": "RSS", "feed.json": "JSON Feed"}

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -29,7 +30,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.schedule import boundary_after, gap_after
 from digest.editions.store import edition_name
 from digest.errors import ConfigError, NotReadyError, StoreError
-from digest.feeds.pages import navigation, rendered, style_bytes
+from digest.feeds.pages import framed, style_bytes
 from digest.language.wording import Wording, wording_for
 from digest.mail.mime import ONE_CLICK
 from digest.mail.tokens import ANSWER, CHOOSE, JOIN, LEAVE, MINE, Purpose, read_token
@@ -50,6 +51,8 @@ LARGEST_FORM = 16_384
 """Bytes; the form of a mail program has under 300."""
 MOST_FIELDS = 20
 RETRY = {"Retry-After": "60"}
+SHORTENED = {4: 24, 6: 48}
+"""The bits that are kept of an address, by the version of IP."""
 
 
 class ReaderForms:
@@ -112,15 +115,18 @@ class ReaderForms:
         if request.method == "POST":
             form, (name, value) = await self.form(request), ONE_CLICK
             if rarer and form.get("rarer") == rarer[0] and self.is_ours(request):
-                await self.act(_choose_rarer, reader, rarer[0])
+                await self.act(
+                    _choose_rarer, reader, rarer[0], By("link", self.network_of(request))
+                )
                 return await self.page(leave_page, state="rarer", reader=reader, rarer=rarer)
             if value not in form.getlist(name):
                 raise HTTPException(HTTPStatus.BAD_REQUEST)
             if state == "ask":
-                by = "link" if "page" in form else "one-click"
+                # A mail provider presses for its user: its network says nothing of them.
+                by = By("link", self.network_of(request)) if "page" in form else By("one-click")
                 await self.act(_end, reader.id, edition_id, by)
             state = "left"
-        state = "forgotten" if is_nobody(reader) else state
+        state = "gone" if is_nobody(reader) else state
         return await self.page(leave_page, state=state, reader=reader, rarer=rarer)
 
     async def style(self, _: Request) -> Response:
@@ -156,6 +162,23 @@ class ReaderForms:
         public = urlsplit(self.newsroom.settings.web.public_url or "").netloc
         host = "" if origin is None else urlsplit(origin).netloc
         return origin is None or (host != "" and host in (request.headers.get("host"), public))
+
+    @staticmethod
+    def network_of(request: Request) -> str:
+        """Where a request comes from, shortened. Behind a proxy on this machine that is the last address
+        of X-Forwarded-For, which the proxy added; anybody else may write what they like there."""
+        peer = request.client.host if request.client else ""
+        told = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        for text in (peer, told):
+            try:
+                address = ip_address(text.partition("%")[0])
+            except ValueError:
+                break
+            address = getattr(address, "ipv4_mapped", None) or address
+            peer = str(ip_network((address, SHORTENED[address.version]), strict=False))
+            if not address.is_loopback:
+                break
+        return peer or "unknown"
 
     async def form(
         self, request: Request, *, own: bool = False, most: int = MOST_FIELDS
@@ -247,16 +270,16 @@ def rarer_than(newsroom: Newsroom, reader: Recipient) -> tuple[str, str, str] | 
     return rarest.name, title_of(rarest, wording.language), often
 
 
-def _choose_rarer(newsroom: Newsroom, reader: Recipient, name: str) -> None:
-    given, by = {"digests": [name]}, By("link")
+def _choose_rarer(newsroom: Newsroom, reader: Recipient, name: str, by: By) -> None:
+    given = {"digests": [name]}
     with newsroom.db.write():
         change(newsroom.db, newsroom.settings, newsroom.now(), reader.address, given, by=by)
 
 
-def _end(newsroom: Newsroom, recipient_id: int, edition_id: int, by: str) -> None:
+def _end(newsroom: Newsroom, recipient_id: int, edition_id: int, by: By) -> None:
     reason = f"the link in {edition_name(newsroom.db, edition_id) or 'a mail of ours'}"
     with newsroom.db.write():
-        end_recipient(newsroom.db, recipient_id, reason, newsroom.now(), by)
+        end_recipient(newsroom.db, recipient_id, reason, newsroom.now(), by.name, by.network)
 
 
 def masked(address: str) -> str:
@@ -273,29 +296,23 @@ def leave_page(
     rarer: tuple[str, str, str] | None = None,
 ) -> bytes:
     """In the reader's language: with `state` "ask" the question with its button, and another for the
-    `rarer` digest; with "left", "rarer" and "forgotten" what was done; "no_link" and "busy" are for
-    anybody."""
+    `rarer` digest; with "left", "rarer" and "forgotten" what was done; "gone" is for whoever has a mail
+    to somebody who was forgotten since; "no_link" and "busy" are for anybody."""
     spoken = settings.site.languages
     wording = wording_for(spoken[0] if reader is None else reader.choice.language, spoken)
-    root = f"{settings.feeds_url}/"
-    language = wording.language if wording.language in spoken else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
     facts = {"site": settings.site.title, "contact": settings.site.contact}
     facts |= {"address": masked("" if reader is None else reader.address)}
     name, facts["digest"], facts["often"] = rarer or ("", "", "")
     texts = {
-        key: text.format(**facts, days=settings.store.keep_backups)
+        key: text.format(**facts, backups=settings.store.keep_backups)
         for key, text in wording.leaving.items()
         if key in (state, f"{state}_title", "rarer_button")
     }
-    return rendered(
+    return framed(
         environment,
+        settings,
+        wording,
         "web/leave.html",
-        site=settings.site,
-        wording=wording,
-        root=root,
-        address=around.home.href,
-        navigation=around,
         title=texts[f"{state}_title"],
         text=texts[state],
         asks=ONE_CLICK if state == "ask" else None,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import FormData
@@ -21,17 +20,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from digest.audience.recipients import EVERYTHING
-from digest.audience.signup import LAPSES, LONGEST_ADDRESS, FormError, answer, ask, check_domain
-from digest.audience.store import request_by_id
+from digest.audience.signup import LONGEST_ADDRESS, FormError, answer, ask, check_domain, state_of
 from digest.config.settings import Settings
 from digest.errors import LimitError
-from digest.feeds.pages import navigation, rendered
+from digest.feeds.pages import framed
 from digest.language.text import foreign
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.tokens import ANSWER, JOIN, Purpose, read_token, token_for
 from digest.newsroom import Newsroom
 from digest.store.database import Row
-from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, masked, title_of
+from digest.web.forms import MOST_FIELDS, ReaderForms, how_often, leave_page, masked, title_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,8 +38,6 @@ QUICKEST, OLDEST = timedelta(seconds=2), timedelta(days=1)
 """How old a form may be: a person needs the first, and by then has forgotten the other."""
 TRAP = "website"
 """A field that people do not see; programs fill it in."""
-SHORTENED = {4: 24, 6: 48}
-"""The bits that are kept of an address, by the version of IP."""
 LONGEST_KEY = 64
 LATER = {"Retry-After": "3600"}
 NOTHING = FormData()
@@ -59,23 +55,6 @@ class Option:
     note: str = ""
     language: str = ""
     theme: str = ""
-
-
-def network_of(request: Request) -> str:
-    """Where a request comes from, shortened. Behind a proxy on this machine that is the last address of
-    X-Forwarded-For, which the proxy added; anybody else may write what they like there."""
-    peer = request.client.host if request.client else ""
-    told = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    for text in (peer, told):
-        try:
-            address = ip_address(text.partition("%")[0])
-        except ValueError:
-            break
-        address = getattr(address, "ipv4_mapped", None) or address
-        peer = str(ip_network((address, SHORTENED[address.version]), strict=False))
-        if not address.is_loopback:
-            break
-    return peer or "unknown"
 
 
 def spoken(request: Request, settings: Settings) -> Wording:
@@ -99,7 +78,7 @@ async def asked(forms: ReaderForms, request: Request, kind: str, address: str, *
     if not LOOKUPS.locked():
         async with LOOKUPS:
             await asyncio.to_thread(check_domain, newsroom.settings, address, newsroom.now())
-    stored = await forms.act(partial(ask, **more), kind, address, network_of(request))
+    stored = await forms.act(partial(ask, **more), kind, address, forms.network_of(request))
     forms.wake()
     return stored
 
@@ -109,8 +88,8 @@ def routes(forms: ReaderForms) -> Sequence[Route]:
     pages = Joining(forms)
     both = ["GET", "POST"]
     return (
-        Route(JOIN, pages.join, methods=both),
-        Route(f"{JOIN}link", pages.link, methods=both),
+        Route(JOIN, partial(pages.form, kind="join"), methods=both),
+        Route(f"{JOIN}link", partial(pages.form, kind="link"), methods=both),
         Route(f"{ANSWER}{{token}}", pages.answer, methods=both),
     )
 
@@ -119,13 +98,8 @@ class Joining:
     def __init__(self, forms: ReaderForms) -> None:
         self.forms = forms
 
-    async def join(self, request: Request) -> Response:
-        return await self._form(request, "join")
-
-    async def link(self, request: Request) -> Response:
-        return await self._form(request, "link")
-
-    async def _form(self, request: Request, kind: str) -> Response:
+    async def form(self, request: Request, kind: str) -> Response:
+        """The form of a kind, "join" or "link", and what becomes of one that is sent."""
         newsroom = self.forms.newsroom
         settings, wording = newsroom.settings, spoken(request, newsroom.settings)
         if settings.web.public_url is None or (kind == "join" and not settings.readers.join):
@@ -157,18 +131,21 @@ class Joining:
     async def answer(self, request: Request) -> Response:
         """The page behind the link in a mail: what its button will do, and that it was done."""
         newsroom = self.forms.newsroom
-        row = await self.forms.look(request_of, request.path_params["token"])
-        wording = spoken(request, newsroom.settings)
-        if row is not None and request.method == "POST":
+        token = request.path_params["token"]
+        state, row, reader = await self.forms.look(state_of, token)
+        if request.method == "POST" and row is not None:
             await self.forms.form(request, own=True)
-            row = await self.forms.act(answer, row["id"], network_of(request))
-        if row is None:
-            page = partial(self.forms.page, answer_page, HTTPStatus.NOT_FOUND)
-            return await page(wording=wording, state="lapsed")
-        done = request.method == "POST" or row["answered_at"] is not None
-        wording = wording_for(row["wish"]["language"], newsroom.settings.site.languages)
-        state = f"answer{'ed' if done else ''}_{row['kind']}"
-        return await self.forms.page(answer_page, wording=wording, state=state, row=row)
+            if state.startswith("answer_"):
+                done = await self.forms.act(answer, row["id"], self.forms.network_of(request))
+                state, row, reader = await self.forms.look(state_of, token)
+                state = state if done else "lapsed"
+        if state == "left":
+            return await self.forms.page(leave_page, state=state, reader=reader)
+        wording = spoken(request, newsroom.settings)
+        if row is not None:
+            wording = wording_for(row["wish"]["language"], newsroom.settings.site.languages)
+        status = {"lapsed": HTTPStatus.NOT_FOUND, "refused": HTTPStatus.CONFLICT}.get(state, 200)
+        return await self.forms.page(answer_page, status, wording=wording, state=state, row=row)
 
 
 def _texts(form: FormData, name: str, limit: int = LONGEST_KEY) -> list[str]:
@@ -190,13 +167,6 @@ def is_timely(newsroom: Newsroom, stamp: str) -> bool:
         return False
     age = newsroom.now() - datetime.fromtimestamp(found.edition_id, UTC)
     return QUICKEST <= age <= OLDEST
-
-
-def request_of(newsroom: Newsroom, token: str) -> Row | None:
-    """The request that a link names, unless it has lapsed."""
-    if (named := read_token(newsroom.token_keys, token, Purpose.REQUEST)) is None:
-        return None
-    return request_by_id(newsroom.db, named.edition_id, newsroom.now() - LAPSES)
 
 
 def wish_of(form: FormData, settings: Settings, wording: Wording) -> dict[str, Any]:
@@ -275,7 +245,7 @@ def answer_page(
 ) -> bytes:
     """What the button will do for a request, that it is done, or that the link has lapsed."""
     lines: list[tuple[str, Sequence[str]]] = []
-    if row is not None and state == "answer_join":
+    if row is not None and state in ("answer_join", "answer_again"):
         wish, language, names = row["wish"], wording.language, settings.theme_names
         themes = [one.title(language) for key, one in names.items() if key in wish["themes"]]
         digests = [
@@ -303,18 +273,13 @@ def _page(
     **values: Any,
 ) -> bytes:
     """A page with the texts of its state in [joining]: STATE_title, STATE, and STATE_button if it has one."""
-    root, site, words = f"{settings.feeds_url}/", settings.site, wording.joining
-    language = wording.language if wording.language in site.languages else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
+    site, words = settings.site, wording.joining
     facts = {"site": site.title, "contact": site.contact, "address": address}
-    return rendered(
+    return framed(
         environment,
+        settings,
+        wording,
         template,
-        site=site,
-        wording=wording,
-        root=root,
-        address=around.home.href,
-        navigation=around,
         title=words[f"{state}_title"].format(**facts),
         text=words[state].format(**facts),
         state=state,

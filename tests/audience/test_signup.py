@@ -51,7 +51,7 @@ NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 ANNA, NEW, LEFT = "anna@reader.example", "new@reader.example", "left@reader.example"
 WISH = {"languages": ["ru"], "themes": ["youth"], "digests": ["weekly"], "words": "I agree."}
 NETWORK = "192.0.2.0/24"
-LINK = re.compile(r"https://news\.example\.org(/\w+/)([a-z2-7]{32})?\s")
+LINK = re.compile(r"https://news\.example\.org(/\w+/)([a-z2-7]{32})?(?:\?lang=\w\w)?\s")
 
 
 @dataclass
@@ -326,12 +326,25 @@ def test_signing_up_is_slowed_when_its_mails_come_back(desk: Desk):
 
 
 def test_a_refused_domain_gets_no_mail(desk: Desk):
-    """And the page does not say so: a robot learns nothing. Who is here still gets the link."""
-    narrow = limited(desk, refused_domains=("reader.example",))
-    narrow.ask()
-    assert desk.mails() == []
-    narrow.ask(ANNA, "link")
-    assert [mail["To"] for mail in desk.mails()] == [ANNA]
+    """Nor its subdomains, by either form; the page does not say so. Who is here still gets the link."""
+    narrow = limited(desk, refused_domains=("Reader.example",))
+    for address in (NEW, "new@sub.reader.example"):
+        narrow.ask(address)
+        narrow.ask(address, "link")
+    narrow.ask(LEFT)
+    narrow.ask("new@nota-reader.example", "link")
+    for address, kind in ((ANNA, "link"), (LEFT, "link"), (ANNA, "join")):
+        narrow.ask(address, kind)
+    sent = [mail["To"] for mail in desk.mails()]
+    assert sorted(sent) == [ANNA, ANNA, LEFT, "new@nota-reader.example"]
+
+
+@pytest.mark.parametrize("join", [True, False])
+def test_the_way_in_is_in_the_language_of_the_mail(desk: Desk, join: bool):
+    """And is left out where nobody joins by a form."""
+    limited(desk, join=join).ask(kind="link")
+    text = desk.mails()[0].get_body(("plain",)).get_content()
+    assert ("https://news.example.org/join/?lang=ru" in text) is join
 
 
 # That all addresses look alike.

@@ -1,5 +1,6 @@
 """`digest recipients`: add, list, end."""
 
+from digest.audience.store import note_event
 from digest.audience.suppressions import suppress
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk
@@ -232,6 +233,23 @@ def test_a_recipient_follows_a_phrase_and_stops(filled: Desk) -> None:
     assert (
         "has unsubscribed" in filled.run("recipients", "follow", "ann@example.org", "ferry").stderr
     )
+
+
+def test_a_form_has_a_language_of_the_site(filled: Desk) -> None:
+    """Not English for another: the error says which there are."""
+    filled.edit_config("# public_url", "public_url")
+    assert 'lang="ru"' in filled.run("recipients", "form", "--language", "ru").stdout
+    wrong = filled.run("recipients", "form", "--language", "xx")
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert "language 'xx' is not in config.toml; allowed are en, ru" in wrong.stderr
+
+
+def test_acts_of_any_length_stand_apart_from_their_moment(filled: Desk) -> None:
+    """In what `show` lists."""
+    filled.run("recipients", "add", "ann@example.org")
+    with filled.open() as db, db.write():
+        note_event(db, 1, "made a feed", "link", INGESTED_AT)
+    assert "\nmade a feed 20" in filled.run("recipients", "show", "ann@example.org").stdout
 
 
 def test_what_cannot_be_followed_is_one_clear_error(filled: Desk) -> None:

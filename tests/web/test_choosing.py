@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from lxml import etree
 
+from digest.audience.recipients import keep
 from digest.audience.store import events_of, feed_of, list_recipients
 from digest.mail.maildir import MaildirTransport
 from digest.mail.tokens import Purpose, token_for
@@ -17,7 +18,7 @@ from tests.desks import Desk
 from tests.mailing import KEY, Office
 from tests.web.test_forms import FORM, PAIR, Answer, Site, answering, sent_mails
 
-ANNA, BORIS = "anna@reader.example", "boris@reader.example"
+ANNA, BORIS, BACK = "anna@reader.example", "boris@reader.example", "back@reader.example"
 CHOICE = f"/choose/{token_for(KEY, 1, 1, Purpose.CHOICE)}"
 ALL = {"theme": ["drugs", "customs", "corruption", "youth", "other"], "language": ["en", "ru"]}
 MONTHLY = """
@@ -118,7 +119,7 @@ def test_a_choice_is_saved_and_said(site: Site) -> None:
         pytest.param({"pause": "date", "until": "soon"}, "Please give a day", id="no day"),
         pytest.param({"pause": "date", "until": "9999-12-31"}, "Please give a day", id="far"),
         pytest.param({"pause": "date", "until": "2026-11-01"}, "Please give a day", id="past"),
-        pytest.param({"theme": ["'; DROP TABLE recipients"]}, "cannot be done", id="SQL"),
+        pytest.param({"theme": ["'; DROP TABLE recipients"]}, "offered any more", id="SQL"),
         pytest.param({"act": "download"}, "needs a fresh link", id="download"),
         pytest.param({"act": "forget", "sure": "yes"}, "needs a fresh link", id="forget"),
         pytest.param({"act": "move", "address": "x@y.example"}, "needs a fresh link", id="move"),
@@ -133,6 +134,21 @@ def test_what_cannot_be_saved_changes_nothing(
     assert answer.status in (409, 422)
     assert said in answer.body.decode()
     assert site.content() == before
+
+
+def test_a_slip_costs_nothing_else_that_was_picked(site: Site) -> None:
+    """The page shows the form as it was sent, but for what config.toml no longer offers."""
+    fields = {"theme": ["youth", "gone"], "language": ["ru"], "digest": ["monthly"]}
+    fields |= {"pause": ["date"], "until": ["2026-11-01"], "act": ["choose"]}
+    for theme, fault in ((["youth"], "Please give a day"), (fields["theme"], "choose again")):
+        answer = post(site, **(fields | {"theme": theme}))
+        page = answer.body.decode()
+        assert (answer.status, fault in page) == (422, True)
+        ticked = re.findall(r'name="(?:theme|language|digest)" value="(\w+)" checked', page)
+        assert ticked == ["youth", "ru", "monthly"]
+        assert 'id="pause-date" checked' in page
+        assert 'name="until" value="2026-11-01"' in page
+    assert 'value="of"' in post(site, act="followed", phrase="of").body.decode()
 
 
 @pytest.mark.parametrize(
@@ -172,6 +188,7 @@ def test_a_phrase_is_followed_and_let_go(site: Site) -> None:
     other = f"/choose/{token_for(KEY, 1, 2, Purpose.CHOICE)}"
     post(site, other, act="unfollowed", follow=number)
     assert number in site.ask(CHOICE).body.decode()
+    assert post(site, act="unfollowed", follow="9" * 10_000).status == 303
     assert post(site, act="unfollowed", follow=number).status == 303
     assert "border" not in site.ask(CHOICE).body.decode()
     answer = post(site, other, act="followed", phrase="a")
@@ -211,10 +228,19 @@ def test_to_be_forgotten_takes_a_tick_and_is_for_good(site: Site) -> None:
     answer = post(site, path, act="forget", sure="yes")
     assert (answer.status, b"You are forgotten" in answer.body) == (200, True)
     assert ANNA.encode() not in site.office.desk.store.read_bytes()
-    before = site.content()
     leave = f"/leave/{token_for(KEY, 1, 1, Purpose.READER)}"
-    assert site.ask(path).status == site.ask(CHOICE).status == 404
-    assert b"You are forgotten" in site.ask(leave, "POST", PAIR, Content_Type=FORM).body
+    with site.office.db.write():  # back by a new confirmation, which nothing ties to the old one
+        keep(site.office.db, site.office.desk.settings, site.office.now, BACK, {}, resubscribe=True)
+    before = site.content()
+    answers = [
+        site.ask(path),
+        site.ask(CHOICE),
+        post(site, act="left"),
+        site.ask(leave),
+        site.ask(leave, "POST", PAIR, Content_Type=FORM),
+    ]
+    assert [one.status for one in answers] == [410, 410, 410, 200, 200]
+    assert all(b"use the link of the newest one" in one.body for one in answers)
     assert site.content() == before
 
 
@@ -228,7 +254,10 @@ def test_who_leaves_by_the_page_sees_the_way_back(site: Site) -> None:
     assert "Subscribe again" in page
     assert 'name="theme"' not in page
     assert "feed.atom" in page
-    assert post(site, act="choose", digest="weekly", **ALL).status == 409
+    late = post(site, f"{CHOICE}?said=saved", act="choose", digest="weekly", **ALL)
+    assert (late.status, b'class="said"' in late.body) == (409, False)
+    [left] = [one for one in events_of(site.office.db, 1) if one["act"] == "left"]
+    assert (left["made_by"], left["network"]) == ("link", "127.0.0.0/24")
 
 
 def test_less_often_is_offered_once_and_only_if_there_is_less(site: Site) -> None:
@@ -246,8 +275,11 @@ def test_less_often_is_offered_once_and_only_if_there_is_less(site: Site) -> Non
     left = site.ask(path, "POST", PAIR, Content_Type=FORM).body.decode()
     assert "We keep your address" in left
     assert "Subscribe again" in left
-    acts = [(one["act"], one["made_by"]) for one in events_of(site.office.db, 1)]
-    assert acts == [("chose", "link"), ("left", "one-click")]
+    acts = [(one["act"], one["made_by"], one["network"]) for one in events_of(site.office.db, 1)]
+    assert acts == [("chose", "link", "127.0.0.0/24"), ("left", "one-click", None)]
+    other = f"/leave/{token_for(KEY, 1, 2, Purpose.READER)}"
+    assert site.ask(other, "POST", PAIR + b"&page=1", Content_Type=FORM).status == 200
+    assert events_of(site.office.db, 2)[-1]["network"] == "127.0.0.0/24"
 
 
 def feed_path(site: Site) -> str:

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from digest.audience.store import list_recipients
+from digest.audience.store import end_recipient, list_recipients
 from digest.audience.suppressions import suppress
 from digest.language.wording import wording_for
 from digest.mail.tokens import Purpose, token_for
-from digest.web.joining import how_often, network_of, spoken
+from digest.web.forms import ReaderForms
+from digest.web.joining import how_often, spoken
 from tests.factories import make_settings
 from tests.mailing import KEY, MONDAY, Office
 from tests.web.test_forms import ANNA, FORM, Answer, Site, answering, office
@@ -266,6 +267,50 @@ def test_only_the_link_of_this_request_works(forms: Forms) -> None:
     assert forms.site.ask(f"/leave/{good}").status == 404
 
 
+def test_a_used_link_says_what_is_so_now(forms: Forms) -> None:
+    """Whoever left since is told so, by GET and POST, with the way back."""
+    forms.send(forms.shown())
+    token = forms.token()
+    forms.press(token)
+    with forms.office.db.write():
+        end_recipient(forms.office.db, 3, "by hand", MONDAY)
+    before = forms.site.content()
+    for answer in (forms.site.ask(f"/answer/{token}"), forms.press(token)):
+        assert (answer.status, b"You are unsubscribed" in answer.body) == (200, True)
+        assert b"Subscribe again" in answer.body
+    assert forms.site.content() == before
+    with forms.office.db.write():
+        change = {"address": "moved@reader.example", "address_key": "moved@reader.example"}
+        sql = "UPDATE recipients SET address = :address, address_key = :address_key, status = 'active' WHERE id = 3"
+        forms.office.db.run(sql, change)
+    assert forms.site.ask(f"/answer/{token}").status == 404
+
+
+def test_a_second_confirmation_says_what_it_replaces(forms: Forms) -> None:
+    """Of two forms, or after a command added the address meanwhile."""
+    tokens = []
+    for theme in ("drugs", "youth"):
+        forms.send(forms.shown() | {"theme": [theme]})
+        tokens.append(forms.token())
+    forms.press(tokens[0])
+    page = forms.site.ask(f"/answer/{tokens[1]}").body
+    for text in (b"You are subscribed already", b"Replace my choice", b"Youth"):
+        assert text in page
+    assert b"You are subscribed" in forms.press(tokens[1]).body
+    assert list_recipients(forms.office.db, recipient_id=3)[0].choice.themes == ("youth",)
+
+
+def test_a_link_to_an_address_that_was_suppressed_since_says_whom_to_write_to(forms: Forms) -> None:
+    """Another form would not help."""
+    forms.send(forms.shown())
+    token = forms.token()
+    with forms.office.db.write():
+        suppress(forms.office.db, NEW, "complaint", MONDAY)
+    for answer in (forms.site.ask(f"/answer/{token}"), forms.press(token)):
+        assert (answer.status, b"cannot be subscribed" in answer.body) == (409, True)
+        assert b"desk@news.example.org" in answer.body
+
+
 def test_a_link_lapses_after_two_days(forms: Forms) -> None:
     """Unless it was used."""
     forms.send(forms.shown())
@@ -416,7 +461,7 @@ def asked(peer: str = "203.0.113.9", query: str = "", **headers: str) -> Request
 )
 def test_a_network_is_shortened(peer: str, told: str, network: str) -> None:
     """The header counts only behind a proxy on this machine, and there the last address."""
-    assert network_of(asked(peer, x_forwarded_for=told)) == network
+    assert ReaderForms.network_of(asked(peer, x_forwarded_for=told)) == network
 
 
 @pytest.mark.parametrize(
