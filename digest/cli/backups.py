@@ -151,13 +151,13 @@ def activate_database(hold: bool | None) -> None:
     "--with-secrets",
     is_flag=True,
     default=False,
-    help="Include the token key, with which anyone's subscription can be ended.",
+    help="Include the token key and letters, with which subscriptions can be ended.",
 )
 def export_store(file: Path | None, with_secrets: bool) -> None:
     """Write the whole database as JSON lines.
 
-    They go into FILE or to standard output. Without the token key, a database made from them does not
-    recognise unsubscribe links and bounces of mail sent earlier.
+    They go into FILE or to standard output. Without secrets, a database made from them does not
+    recognise unsubscribe links and bounces of mail sent earlier, and has no letters.
     """
     from digest.errors import StoreError
     from digest.store.backups import export_lines, sweep

@@ -167,7 +167,7 @@ def handed_notices(db: Database) -> list[Row]:
 def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
     """Queue notices; how many. Call inside a write.
 
-    One that is known stays as it is; only a failed one is queued again.
+    One that is known stays as it is; only a failed one is queued again, as it is now.
     """
     at = text_from_moment(now)
     sql = """
@@ -175,7 +175,8 @@ def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
                          due_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) ON CONFLICT (name, way, recipient) DO UPDATE
        SET status = 'queued', due_at = excluded.due_at, settled_at = NULL, attempts = 0,
-           first_tried_at = NULL, reason = NULL WHERE status = 'failed'
+           first_tried_at = NULL, reason = NULL, sender = excluded.sender, body = excluded.body,
+           dated_at = excluded.dated_at WHERE status = 'failed'
     """
     rows = [
         (
