@@ -191,8 +191,7 @@ def read_bounces(
     from digest.editions.deliver import send_questions, sending
     from digest.errors import SenderError
     from digest.mail.mailboxes import read_file, read_imap, read_maildir, read_stream
-    from digest.mail.outgoing import TO_READERS
-    from digest.mail.store import has_open
+    from digest.mail.store import unsent
 
     if (place is None) == (host is None):
         raise click.UsageError("Give a PATH, - for standard input, or --imap HOST.")
@@ -211,7 +210,7 @@ def read_bounces(
     with mailbox as opened, newsroom.open() as newsroom:
         whole = host is not None or place == "-" or path.is_dir()
         report = take_returns(newsroom, opened.messages, opened.done, whole=whole)
-        if has_open(newsroom.db, TO_READERS):  # also what a crash has left
+        if unsent(newsroom.db):  # also what a crash has left
             with contextlib.suppress(SenderError), sending(newsroom) as sole:
                 send_questions(sole)
     state = "braked" if report.braked else "waits" if report.waiting else ""

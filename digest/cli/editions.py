@@ -21,6 +21,9 @@ COLUMNS = (
     *("id", "digest", "number", "edition_id", "recipient_id", "address", "status", "attempts"),
     *("due_at", "handed_at", "settled_at", "server", "answer", "reason"),
 )
+notices_option = click.option(
+    "--notices", is_flag=True, default=False, help="Mails beside the editions, such as alerts."
+)
 ONE_FORM = "Give --csv or --json, not both."
 
 
@@ -420,11 +423,17 @@ def deliveries() -> None:
 @click.option(
     "--status", type=click.Choice(STATES), metavar="STATE", help=f"Only: {', '.join(STATES)}."
 )
+@notices_option
 @limit_option()
 @click.option("--csv", "as_csv", is_flag=True, default=False, help="As CSV, with every column.")
 @json_option
 def list_deliveries(
-    edition_id: int | None, status: str | None, limit: int | None, as_csv: bool, as_json: bool
+    edition_id: int | None,
+    status: str | None,
+    notices: bool,
+    limit: int | None,
+    as_csv: bool,
+    as_json: bool,
 ) -> None:
     """List deliveries in the order in which they were queued."""
     from digest.editions.deliveries import list_deliveries as stored
@@ -438,7 +447,9 @@ def list_deliveries(
         if edition_id is not None:
             edition_by_id(newsroom.db, edition_id)
         state = DeliveryStatus(status) if status else None
-        rows = stored(newsroom.db, edition_id=edition_id, status=state, limit=limit)
+        rows = stored(
+            newsroom.db, edition_id=edition_id, status=state, limit=limit, notices=notices
+        )
         if as_csv:
             print_csv(rows)
             return
@@ -446,12 +457,13 @@ def list_deliveries(
     show(
         as_json,
         shown,
-        f"{counted(len(shown), 'delivery', 'deliveries')}. Next: digest deliveries show ID.",
+        f"{counted(len(shown), 'delivery', 'deliveries')}. Next: digest deliveries "
+        f"{'settle ID --notices' if notices else 'show ID'}.",
         ("id", "edition", "address", "status", "tries", "answer"),
         (
             (
                 row["id"],
-                f"{row['digest']} no. {row['number']}",
+                row["digest"] if notices else f"{row['digest']} no. {row['number']}",
                 row["address"],
                 row["status"],
                 row["attempts"],
@@ -583,36 +595,36 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
 @deliveries.command()
 @click.argument("delivery_id", type=ID, required=False, metavar="[ID]")
 @click.option("--edition", "edition_id", type=ID, metavar="ID", help="All those of this edition.")
+@notices_option
 @click.option("--sent", is_flag=True, default=False, help="They arrived.")
 @click.option("--resend", is_flag=True, default=False, help="Send them again.")
-def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: bool) -> None:
+def settle(
+    delivery_id: int | None, edition_id: int | None, notices: bool, sent: bool, resend: bool
+) -> None:
     """Mark uncertain deliveries as sent, or send them again."""
-    from digest.editions.deliveries import delivery_by_id, settle_uncertain
+    from digest.editions.deliveries import settle_uncertain
     from digest.editions.store import edition_by_id
     from digest.errors import NotFoundError
-    from digest.mail.outgoing import DeliveryStatus
+    from digest.mail.store import DELIVERIES, NOTICES
 
-    if (delivery_id is None) == (edition_id is None):
-        raise click.UsageError("Give the ID of a delivery, or --edition ID.")
+    if (delivery_id is None and not notices) == (edition_id is None):
+        raise click.UsageError(
+            "Give the ID of a delivery, or --edition ID; or --notices, which is all of them without ID."
+        )
     if sent == resend:
         raise click.UsageError(f"Give --sent or --resend{', not both' if sent else ''}.")
     newsroom = current_newsroom()
     with newsroom.open() as newsroom, newsroom.db.write():
-        if delivery_id is not None:
-            status = delivery_by_id(newsroom.db, delivery_id)["status"]
-            if status != DeliveryStatus.UNCERTAIN:
-                raise NotFoundError(
-                    f"delivery {delivery_id} is {status}; only an uncertain one can be settled. See "
-                    "`digest deliveries list --status uncertain`"
-                )
+        column, table = "id", NOTICES if notices else DELIVERIES
         if edition_id is not None:
+            column = "edition_id"
             edition_by_id(newsroom.db, edition_id)
-        count = settle_uncertain(
-            newsroom.db,
-            delivery_id=delivery_id,
-            edition_id=edition_id,
-            sent=sent,
-            now=newsroom.now(),
+        value, now = edition_id or delivery_id, newsroom.now()
+        count = settle_uncertain(newsroom.db, column, value, sent=sent, now=now, table=table)
+    if not count and delivery_id is not None:
+        raise NotFoundError(
+            f"{'notice' if notices else 'delivery'} {delivery_id} is not uncertain, so there is nothing to "
+            "settle. See `digest deliveries list --status uncertain`, also with --notices"
         )
     click.echo(
         f"{counted(count, 'uncertain delivery', 'uncertain deliveries')} now "

@@ -476,8 +476,8 @@ def send(
     from digest.editions.deliveries import handed_deliveries
     from digest.editions.store import drafts, stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
-    from digest.mail.outgoing import TO_READERS, OutcomeKind
-    from digest.mail.store import has_open
+    from digest.mail.outgoing import OutcomeKind
+    from digest.mail.store import unsent
     from digest.service.mail_checks import refuse_what_is_red
     from digest.service.store import other_languages
 
@@ -517,6 +517,8 @@ def send(
         alerts = look(newsroom, dry_run=True) if looks else 0
         if alerts and not (yes or test_address):
             click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
+        if (queued_too := unsent(newsroom.db)) and not (yes or test_address):
+            click.echo(f"{counted(queued_too, 'queued notice')} to readers, to go first.", err=True)
         if dry_run:
             rehearse(newsroom, config, planned, out, as_json, waits)
             return
@@ -540,7 +542,7 @@ def send(
             send_links(newsroom)
             if looks:
                 look(newsroom)
-            if has_open(newsroom.db, TO_READERS):
+            if unsent(newsroom.db):
                 with sending(newsroom) as sole, stopping() as stop:
                     sent = send_questions(sole, stop)[OutcomeKind.SENT]
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"

@@ -53,7 +53,7 @@ from digest.mail.outgoing import (
     Phase,
 )
 from digest.mail.refusals import judge
-from digest.mail.store import NOTICES, hand, handed_notices, has_open, recover, settle, write_surely
+from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, unsent, write_surely
 from digest.mail.tokens import return_path, token_for, tokens_for
 from digest.model import Edition
 from digest.newsroom import EPOCH, Newsroom
@@ -384,7 +384,7 @@ def send_questions(
     """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts and
     corrections only to those who get mail by now. Call it within `sending`."""
     db, now, sender = newsroom.db, newsroom.now, newsroom.sender
-    if has_open(db, (Kind.ALERT, Kind.CORRECTION)):
+    if unsent(db, (Kind.ALERT, Kind.CORRECTION)):
         with db.write():
             give_up_notices(db, now())
     outcomes, sent = Counter[OutcomeKind](), 1

@@ -16,6 +16,7 @@ from digest.audience.evidence import IS_BRAKED
 from digest.editions.store import IS_DUE, WITHDRAWN, due_times, extras_from_text
 from digest.errors import NotFoundError, NotReadyError
 from digest.mail.outgoing import MAIL, DeliveryStatus, Due, Kind
+from digest.mail.store import DELIVERIES, NOTICES
 from digest.store.articles import changes_of
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
@@ -153,32 +154,35 @@ def queue_refused(db: Database, refused: Iterable[tuple[int, int]], now: datetim
 
 
 def settle_uncertain(
-    db: Database, *, delivery_id: int | None, edition_id: int | None, sent: bool, now: datetime
+    db: Database,
+    column: str,
+    value: int | None,
+    *,
+    sent: bool,
+    now: datetime,
+    table: str = DELIVERIES,
 ) -> int:
-    """Settle uncertain deliveries, one or all of an edition, as the operator decides: sent, or queued
-    again with all its tries. Returns how many. Call inside a write.
+    """Settle uncertain deliveries, by their "id" or "edition_id", as the operator decides: sent, or queued
+    again with all their tries. Of NOTICES one, or all. Returns how many. Call inside a write.
 
     Raises:
         NotReadyError: they are to be sent again, but the edition was cancelled.
     """
-    sql = "SELECT edition_id FROM deliveries WHERE id = ?"
-    edition = edition_id or db.value(sql, (delivery_id,))
-    if not sent and db.value("SELECT status FROM editions WHERE id = ?", (edition,)) == "cancelled":
+    sql = f"""SELECT edition_id FROM {DELIVERIES} JOIN editions ON editions.id = edition_id
+               WHERE deliveries.{column} = ? AND editions.status = 'cancelled'"""  # noqa: S608 - ours
+    if not sent and table == DELIVERIES and (edition := db.value(sql, (value,))):
         raise NotReadyError(
-            f"edition {edition} was cancelled, so none of it is sent again. Use --sent for mail that "
-            "did arrive."
+            f"edition {edition} was cancelled, so none of it is sent again. Use --sent for mail that did "
+            "arrive."
         )
-    column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
     at = text_from_moment(now)
-    status, due_at, reason = (
-        ("sent", None, "settled by the operator")
-        if sent
-        else ("queued", at, "resent by the operator")
-    )
-    sql = f"""UPDATE deliveries SET status = ?, due_at = ?, reason = ?, settled_at = ?,
+    due_at, settled_at = (None, at) if sent else (at, None)
+    status, reason = ("sent", "settled") if sent else ("queued", "resent")
+    whole = " AND body != x''" if table == NOTICES and not sent else ""
+    sql = f"""UPDATE {table} SET status = ?, due_at = ?, reason = ?, settled_at = ?,
                      attempts = iif(?, attempts, 0), first_tried_at = iif(?, first_tried_at, NULL)
-               WHERE status = 'uncertain' AND {column} = ?"""  # noqa: S608 - the column is ours
-    return db.run(sql, (status, due_at, reason, at if sent else None, sent, sent, value))
+               WHERE status = 'uncertain' AND {column} = coalesce(?, {column}){whole}"""  # noqa: S608 - ours
+    return db.run(sql, (status, due_at, f"{reason} by the operator", settled_at, sent, sent, value))
 
 
 LISTED = """
@@ -186,6 +190,10 @@ SELECT deliveries.*, recipients.address, editions.digest, editions.number
   FROM deliveries
   JOIN recipients ON recipients.id = deliveries.recipient_id
   JOIN editions ON editions.id = deliveries.edition_id
+"""
+LISTED_NOTICES = """
+SELECT deliveries.*, recipient AS address, kind AS digest, NULL AS number, NULL AS recipient_id
+  FROM (SELECT *, NULL AS edition_id FROM notices) AS deliveries
 """
 
 
@@ -195,8 +203,10 @@ def list_deliveries(
     edition_id: int | None = None,
     status: DeliveryStatus | None = None,
     limit: int | None = None,
+    notices: bool = False,
 ) -> Iterator[Row]:
-    """Deliveries with their recipient's address, in the order in which they were queued."""
+    """Deliveries with their recipient's address, in the order in which they were queued. Or `notices`, with
+    their kind as `digest`."""
     conditions: list[str] = []
     values: list[object] = []
     for column, value in (("deliveries.edition_id", edition_id), ("deliveries.status", status)):
@@ -204,7 +214,7 @@ def list_deliveries(
             conditions.append(f"{column} = ?")
             values.append(value)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"{LISTED} {where} ORDER BY deliveries.id LIMIT ?"
+    sql = f"{LISTED_NOTICES if notices else LISTED} {where} ORDER BY deliveries.id LIMIT ?"
     return db.each(sql, (*values, -1 if limit is None else limit))
 
 

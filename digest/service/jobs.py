@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderBusyError, StoreError
-from digest.mail.outgoing import TO_READERS, OutcomeKind
+from digest.mail.outgoing import OutcomeKind
 from digest.newsroom import EPOCH
 from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
@@ -143,7 +143,7 @@ class Worker:
         from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
         from digest.editions.store import pending_editions
-        from digest.mail.store import has_open
+        from digest.mail.store import unsent
 
         reports: list[EditionReport] = []
         faults: list[Exception] = []
@@ -157,7 +157,7 @@ class Worker:
             except Exception as e:  # noqa: BLE001 - stops no edition; raised below
                 faults.append(e)
             pending = any(pending_editions(db, digest=name, now=now) for name in names)
-            if not pending and not handed_deliveries(db) and not has_open(db, TO_READERS):
+            if not pending and not handed_deliveries(db) and not unsent(db):
                 if faults:
                     raise faults[0]
                 return facts

@@ -17,7 +17,7 @@ from digest.editions.store import last_edition, pending_editions
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
 from digest.mail.outgoing import Kind
-from digest.mail.store import has_open
+from digest.mail.store import unsent
 from digest.newsroom import Newsroom
 from digest.service.report import is_due
 from digest.service.troubles import LEASE, find_troubles
@@ -176,13 +176,15 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
         old.append(f"delete {pruned.answers} server answers")
     troubles = find_troubles(newsroom, now)
     sends = [f"send what is due of edition {', '.join(pending)}"] if pending else []
+    if notices := unsent(db):
+        sends.insert(0, f"send notices to readers: {notices}")
     if alerts := look(newsroom, dry_run=True):
         sends.append(f"send alerts of what readers follow: {alerts}")
     return {
         Verb.READ: "; ".join(news) or "find nothing new",
         Verb.COMPOSE: "; ".join(due) or "find nothing due",
         Verb.LINKS: "send the mails that forms asked for"
-        if has_open(db, (Kind.LINK,))
+        if unsent(db, (Kind.LINK,))
         else "find nothing due",
         Verb.SEND: "; ".join(sends) or "find nothing due",
         Verb.BOUNCES: bounces,

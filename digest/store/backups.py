@@ -253,8 +253,9 @@ def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
     """The database as of one moment as JSON, one line at a time and without line ends; memory stays
     flat. Close it where it is not read to its end.
 
-    The key of the tokens is left out without `with_secrets`: it lets anybody end subscriptions and
-    forge bounces. So is the home, which an import does not share.
+    The key of the tokens, and the bytes of mails, which have tokens, are left out without `with_secrets`:
+    they let anybody end subscriptions and forge bounces. A queued notice is then failed, as an import
+    cannot send it. So is the home left out, which an import does not share.
     """
     left_out = {HOME} if with_secrets else {HOME, TOKEN_KEY}
     header = {"format": FORMAT, "version": VERSION, "schema": SCHEMA_VERSION}
@@ -268,6 +269,11 @@ def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
             for row in db.each(sql):
                 if table == "meta" and row["key"] in left_out:
                     continue
+                if table == "notices" and not with_secrets:
+                    status = {"queued": "failed", "handed": "uncertain"}.get(row["status"])
+                    row |= {"body": b"", "due_at": None, "status": status or row["status"]}
+                elif table == "bounces" and not with_secrets:
+                    row |= {"raw": b"", "let_go_at": row["let_go_at"] or row["read_at"]}
                 for column, value in row.items():
                     if isinstance(value, bytes):
                         row[column] = {"base64": b64encode(value).decode("ascii")}
@@ -386,9 +392,9 @@ OLD_ANSWERS = """
    AND (answer IS NOT NULL OR server IS NOT NULL)
 """
 
-OLD_ALERTS = """
+SETTLED_NOTICES = """
 UPDATE notices SET body = x'' WHERE id IN (
-  SELECT id FROM notices WHERE kind = 'alert' AND settled_at <= ? AND body != x'' LIMIT ?)
+  SELECT id FROM notices WHERE status IN ('sent', 'failed') AND body != x'' LIMIT ?)
 """
 
 
@@ -413,7 +419,7 @@ def prune(
     """Delete the bytes of bounces and the server answers that are older, in short writes.
 
     The answers of an edition go as its deliveries end; one that is still open has it looked at again. The
-    bytes of alerts go as those of bounces.
+    bytes of notices go once they are sent or failed.
     """
     bounces = size = answers = 0
     sql = f"SELECT id, length(raw) AS size {OLD_BOUNCES} ORDER BY read_at LIMIT {BOUNCES}"
@@ -428,10 +434,10 @@ def prune(
             break
         bounces += len(rows)
         size += sum(row["size"] for row in rows)
-    alerts = 1
-    while alerts and not stop():
+    notices = 1
+    while notices and not stop():
         with db.write():
-            alerts = db.run(OLD_ALERTS, (_days_before(moment, bounce_days), BOUNCES))
+            notices = db.run(SETTLED_NOTICES, (BOUNCES,))
     sql = f"SELECT id {OLD_ANSWERS} LIMIT {ANSWERS}"
     unsettled = """SELECT 1 FROM deliveries
                     WHERE edition_id = ? AND status IN ('queued', 'handed', 'uncertain') LIMIT 1"""

@@ -622,6 +622,7 @@ CREATE TABLE notices (
   UNIQUE (name, way, recipient)
 );
 CREATE INDEX notices_open ON notices (status) WHERE status IN ('queued', 'handed');
+CREATE INDEX notices_uncertain ON notices (id) WHERE status = 'uncertain';
 CREATE INDEX notices_by_kind ON notices (kind, dated_at);
 
 -- What is published. A mark for each article, random again after every change that its page shows, so
