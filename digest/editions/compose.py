@@ -588,10 +588,7 @@ def edition_of(
 
 
 def hashed(
-    newsroom: Newsroom,
-    digest: DigestConfig,
-    edition: Edition,
-    told: Iterable[tuple[Corrected, ...]],
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, told: Iterable[Iterable[Corrected]]
 ) -> Edition:
     """With the hash over what it shows, and of which corrections its readers are `told`."""
     shown = edition_hash(edition, newsroom.settings.digest_zone(digest))

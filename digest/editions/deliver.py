@@ -384,8 +384,7 @@ def send_questions(
     newsroom: Newsroom, stop: Callable[[], bool] = lambda: False
 ) -> Counter[OutcomeKind]:
     """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts and
-    corrections only to those who get mail by now, and corrections as they are now. Call it within
-    `sending`."""
+    corrections only to those who get mail by now, and as they are now. Call it within `sending`."""
     db, now, sender = newsroom.db, newsroom.now, newsroom.sender
     if has_open(db, (Kind.ALERT, Kind.CORRECTION)):
         with db.write():
