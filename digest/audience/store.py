@@ -674,12 +674,16 @@ def note_look(
 
 
 def give_up_notices(db: Database, now: datetime) -> None:
-    """Send no queued alert or correction to an address that gets no mail, or nobody has, by now. Call inside a write."""
+    """Send no queued alert or correction to an address that gets no mail, or nobody has, by now, and no
+    alert of an article that was withdrawn meanwhile. Call inside a write."""
     sql = f"""
-    UPDATE notices SET status = 'failed', settled_at = :now, due_at = NULL, reason = 'gets no mail now'
-     WHERE kind IN ('alert', 'correction') AND status = 'queued' AND recipient NOT IN (
+    UPDATE notices SET status = 'failed', settled_at = :now, due_at = NULL, reason = 'not wanted by now'
+     WHERE kind IN ('alert', 'correction') AND status = 'queued' AND (recipient NOT IN (
            SELECT address FROM (SELECT address, {_SUPPRESSED} FROM recipients WHERE status = 'active'
                                    AND coalesce(paused_until, '') <= :now) WHERE NOT suppressed)
+        OR EXISTS (SELECT 1 FROM articles JOIN follow_finds ON article_id = articles.id
+                    WHERE withdrawn_at IS NOT NULL AND found_at = queued_at
+                      AND name LIKE 'alert.' || follow_id || '.%'))
     """  # noqa: S608 - ours
     times = {"now": text_from_moment(now), "lapsed": text_from_moment(now - SOFT_LAPSES)}
     db.run(sql, times)

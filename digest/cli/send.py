@@ -178,7 +178,7 @@ def send_editions(
                 chosen += [composed] if composed is not None else []
             if any(edition_by_id(db, one.id).hash != one.hash for one in chosen if one.id):
                 raise ExpectationError(
-                    "an article was withdrawn since this was shown. Nothing was sent. Next: digest "
+                    "an article was withdrawn or corrected since this was shown. Nothing was sent. Next: digest "
                     "send --dry-run."
                 )
             if expect is not None or shown is not None:

@@ -29,6 +29,7 @@ from digest.mail.mime import SegmentMail, segment_mail
 from digest.model import (
     Article,
     Choice,
+    Corrected,
     Edition,
     EditionStatus,
     Extras,
@@ -117,7 +118,7 @@ def expectation(edition: Edition, date: datetime) -> str:
     return f"{edition.hash}@{date.astimezone(UTC).strftime(STAMP)}"
 
 
-PARTS = ("its articles", "config.toml", "the templates", "this program")
+PARTS = ("its articles or corrections", "config.toml", "the templates", "this program")
 TOLD_FOR = timedelta(days=60)
 """A reader hears of what was corrected no longer than this before the window of an edition began: who
 had paused for longer has long forgotten it."""
@@ -333,6 +334,7 @@ def _close(
                 mark_of(newsroom, digest, window) != mark
                 or edition_store.last_edition(db, digest.name) != last
                 or (not digest.approval and list(choices_of(newsroom, digest)) != readers)
+                or (recipients and rehashed(newsroom, digest, edition, recipients) != edition)
             ):
                 continue
             edition_id = edition_store.save_edition(db, edition, moment, note)
@@ -359,6 +361,13 @@ def frozen_for(
     recipients = with_extras(newsroom, digest, edition.window, readers)
     choices = dict.fromkeys(choice for _, choice in recipients)
     return recipients, [freeze_segment(newsroom, digest, edition, one) for one in choices]
+
+
+def rehashed(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, recipients: list[tuple[int, Choice]]
+) -> Edition:
+    """The edition with the hash that it has if these are its recipients."""
+    return hashed(newsroom, digest, edition, (one.extras.corrected for _, one in recipients))
 
 
 def queue(
@@ -407,7 +416,8 @@ def withdrawn_articles(edition: Edition) -> list[int]:
 
 
 def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
-    """The edition without the articles that were withdrawn, under a new hash."""
+    """The edition without the articles that were withdrawn, and with corrections as they are now, under the
+    hash of that."""
     gone = set(withdrawn_articles(edition))
     left = [one for one in edition.placements if one.article.id not in gone]
     placements = tuple(
@@ -418,7 +428,9 @@ def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition
         )
         for position, placement in enumerate(left, 1)
     )
-    return hashed(newsroom, digest, replace(edition, placements=placements))
+    segments = edition_store.segments_of(newsroom.db, edition.id or 0)
+    told = (newest(newsroom.db, one.choice).extras.corrected for _, one in segments)
+    return hashed(newsroom, digest, replace(edition, placements=placements), told)
 
 
 def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
@@ -569,9 +581,17 @@ def edition_of(
     edition = Edition(
         row_id, digest.name, number, window, "", placements, hand=hand, earlier=earlier
     )
-    return hashed(newsroom, digest, edition)
+    corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR)
+    readers = choices_of(newsroom, digest) if corrected else ()
+    told = (corrected.get(reader, ()) for reader, _ in readers)
+    return hashed(newsroom, digest, edition, told)
 
 
-def hashed(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
+def hashed(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, told: Iterable[Iterable[Corrected]]
+) -> Edition:
+    """With the hash over what it shows, and of which corrections its readers are `told`."""
     shown = edition_hash(edition, newsroom.settings.digest_zone(digest))
+    if corrected := sorted({(one.article_id, one.version) for ones in told for one in ones}):
+        shown += repr(corrected)
     return replace(edition, hash=full_hash(newsroom, digest, shown))

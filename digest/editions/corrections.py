@@ -17,7 +17,7 @@ from digest.mail.notices import notice_mail
 from digest.mail.outgoing import Kind, Notice
 from digest.mail.store import queue
 from digest.mail.tokens import EXAMPLE_ADDRESS, EXAMPLE_TOKENS, tokens_for
-from digest.model import Article, Choice, Corrected, Extras, Layout
+from digest.model import Article, Choice, Corrected, Extras, Hand, Layout
 from digest.newsroom import Newsroom
 from digest.store.articles import changes_of, find_article
 from digest.store.database import Database, Row, moment_from_text
@@ -79,18 +79,20 @@ class Told:
 
 def notify(newsroom: Newsroom, article_id: int, *, dry_run: bool = False) -> Told:
     """Queue one notice for each reader who was sent an article that was corrected or withdrawn since, was
-    not told, and gets mail: what an edition with nothing but this correction would be. A second run
-    queues what a first one that died did not. A dry run changes nothing.
+    not told, and gets mail: what an edition with nothing but this correction would be. Queued ones that say
+    something else are then not sent. A second run queues what a first one that died did not. A dry run
+    changes nothing.
 
     Raises:
         NotFoundError: there is no such article, or config.toml has no such digest any more.
     """
     db, settings, now, told = newsroom.db, newsroom.settings, newsroom.now(), Told()
-    version = newest_version(find_article(db, article_id))
+    article = find_article(db, article_id)
+    version, change_id = newest_version(article), round(article.updated_at.timestamp() * 1e6)
     rows = owed_readers(db, article_id, now)
     told.paused = sum(row["paused"] for row in rows)
     rows = [row for row in rows if not row["paused"]]
-    for _, same in groupby(rows, itemgetter("sent", "seen")):
+    for _, same in groupby(rows, itemgetter("sent", "seen", "sent_at", "edition_id", "language")):
         readers = list(same)
         row = readers[0]
         digest = settings.digest(row["digest"])
@@ -102,7 +104,8 @@ def notify(newsroom: Newsroom, article_id: int, *, dry_run: bool = False) -> Tol
         if not change.says:
             continue
         choice = replace(choice_from_row(row), extras=Extras((change.of,)))
-        edition, layout = edition_by_id(db, row["edition_id"]), Layout(choice, ())
+        edition = replace(edition_by_id(db, row["edition_id"]), hand=Hand())
+        layout = Layout(choice, ())
         mail = make_segment(settings, digest, edition, layout, newsroom.templates, [change])
         language = wording_for(choice.language).language
         people = [] if dry_run else [(row["recipient_id"], row["address"]) for row in readers]
@@ -110,7 +113,7 @@ def notify(newsroom: Newsroom, article_id: int, *, dry_run: bool = False) -> Tol
             notice_mail(
                 settings,
                 Kind.CORRECTION,
-                f"{NAMED}.{article_id}.{version}.{reader}",  # whose address may change
+                f"{NAMED}.{article_id}.{version}.{reader}.{change_id}",  # whose address may change
                 now.replace(microsecond=0),
                 mail,
                 address,
@@ -123,6 +126,8 @@ def notify(newsroom: Newsroom, article_id: int, *, dry_run: bool = False) -> Tol
         told.samples.setdefault(choice.language, next(notices))
         while batch := list(islice(notices, BATCH)):
             with db.write():
-                replace_notices(db, article_id, version, now)
                 queue(db, batch, now)
+    if not dry_run:
+        with db.write():
+            replace_notices(db, article_id, version, now)
     return told

@@ -18,10 +18,12 @@ from digest.audience.evidence import Evidence, open_brakes, take_evidence
 from digest.audience.store import domains_to_look_up, give_up_notices, save_providers
 from digest.audience.suppressions import lapse
 from digest.editions.compose import settle_withdrawn
+from digest.editions.corrections import notify as notify_readers
 from digest.editions.deliveries import (
     due_deliveries,
     handed_deliveries,
     has_unwanted,
+    outdated_notices,
     skip_segment,
     skip_unwanted,
 )
@@ -382,11 +384,13 @@ def send_questions(
     newsroom: Newsroom, stop: Callable[[], bool] = lambda: False
 ) -> Counter[OutcomeKind]:
     """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts and
-    corrections only to those who get mail by now. Call it within `sending`."""
+    corrections only to those who get mail by now, and as they are now. Call it within `sending`."""
     db, now, sender = newsroom.db, newsroom.now, newsroom.sender
     if unsent(db, (Kind.ALERT, Kind.CORRECTION)):
         with db.write():
             give_up_notices(db, now())
+        for article_id in outdated_notices(db):
+            notify_readers(newsroom, article_id)
     outcomes, sent = Counter[OutcomeKind](), 1
     while sent and not stop():
         ended = send_due(

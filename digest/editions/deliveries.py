@@ -15,14 +15,14 @@ from datetime import datetime
 from digest.audience.evidence import IS_BRAKED
 from digest.editions.store import IS_DUE, WITHDRAWN, due_times, extras_from_text
 from digest.errors import NotFoundError, NotReadyError
-from digest.mail.outgoing import MAIL, DeliveryStatus, Due, Kind
+from digest.mail.outgoing import DeliveryStatus, Due, Kind
 from digest.mail.store import DELIVERIES, NOTICES
 from digest.store.articles import changes_of
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 PAGE = 100
 NAMED = Kind.CORRECTION.value
-"""The name of a notice of a correction begins with this, then ids: article, version, recipient."""
+"""The name of a notice of a correction begins with this, then article, version, recipient, and which change."""
 
 
 def queue_deliveries(
@@ -251,58 +251,82 @@ def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: 
     return rows
 
 
+NUMBERS = f"""(CASE kind WHEN '{NAMED}'
+  THEN '[' || replace(substr(name, {len(NAMED) + 2}), '.', ',') || ']' END)"""
+"""Those in the name of a notice of a correction, as JSON."""
+NOW = "CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END"
+
 OWED = f"""
-WITH known AS (
-  SELECT recipient_id, s.article_id, max(s.version) AS version, max(s.segment_id) AS last,
-         max(CASE WHEN s.version = 0 THEN s.segment_id ELSE 0 END) AS withdrew,
-         max(CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN s.segment_id END) AS sent
-    FROM articles CROSS JOIN segment_articles AS s CROSS JOIN deliveries  -- in this order: few articles first
-   WHERE {{which}} AND s.article_id = articles.id AND deliveries.segment_id = s.segment_id
+WITH which AS (SELECT articles.id, {NOW} AS now FROM articles WHERE {{which}}),
+said AS (
+  SELECT recipient_id, s.article_id, s.version, composed_at AS at,
+         CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN s.segment_id END AS sent,
+         CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN coalesce(dated_at, composed_at) END AS got_at
+    FROM which CROSS JOIN segment_articles AS s CROSS JOIN deliveries  -- in this order: few articles first
+    JOIN editions ON editions.id = deliveries.edition_id
+   WHERE s.article_id = which.id AND deliveries.segment_id = s.segment_id
      AND deliveries.status NOT IN ('failed', 'skipped')
-   GROUP BY recipient_id, s.article_id),
-owed AS (
-  SELECT known.*, CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END AS now,
-         editions.id AS edition_id, coalesce(dated_at, composed_at) AS sent_at,
-         last = withdrew OR (withdrawn_at IS NULL AND EXISTS (
-           SELECT 1 FROM notices WHERE way = '{MAIL}' AND notices.status != 'failed'
-              AND name = '{NAMED}.' || article_id || '.0.' || recipient_id
-              AND queued_at > composed_at)) AS knows_withdrawn
-    FROM known JOIN articles ON articles.id = article_id
-    JOIN segments ON segments.id = sent JOIN editions ON editions.id = segments.edition_id)
-SELECT recipient_id, article_id, CASE WHEN knows_withdrawn THEN 0 ELSE version END AS seen, now,
-       sent, edition_id, sent_at
-  FROM owed
- WHERE (knows_withdrawn != (now = 0) OR (now > version))
-   AND NOT EXISTS (SELECT 1 FROM notices WHERE way = '{MAIL}' AND status != 'failed'
-                      AND name = '{NAMED}.' || article_id || '.' || now || '.' || recipient_id)
+  UNION ALL
+  SELECT {NUMBERS} ->> 2, which.id, {NUMBERS} ->> 1, queued_at, NULL, NULL
+    FROM which CROSS JOIN notices ON name > '{NAMED}.' || which.id || '.' AND name < '{NAMED}.' || which.id || '/'
+   WHERE status != 'failed' AND (status != 'queued' OR {NUMBERS} ->> 1 = which.now)
+  UNION ALL
+  SELECT recipient_id, which.id, coalesce((SELECT max(version) FROM article_versions
+           WHERE article_id = which.id AND article_versions.made_at <= found_at), 1), found_at, NULL,
+         CASE WHEN status IN ('sent', 'uncertain') THEN found_at END
+    FROM which CROSS JOIN follow_finds ON follow_finds.article_id = which.id
+    CROSS JOIN follows ON follows.id = follow_id
+    CROSS JOIN notices ON name > 'alert.' || follow_id || '.' AND name < 'alert.' || follow_id || '/'
+                AND +queued_at = found_at  -- by the name, not the time
+   WHERE status != 'failed'),
+last AS (
+  SELECT recipient_id, article_id, version AS seen, max(sent) OVER each AS sent,
+         max(got_at) OVER each AS sent_at,
+         row_number() OVER (each ORDER BY at DESC, version = 0 DESC, version DESC) AS nth
+    FROM said WINDOW each AS (PARTITION BY recipient_id, article_id))
+SELECT recipient_id, article_id, seen, now, sent, sent_at
+  FROM last CROSS JOIN which ON which.id = article_id
+ WHERE nth = 1 AND sent_at IS NOT NULL AND seen != now
  ORDER BY recipient_id, article_id
 """  # noqa: S608 - ours
 
 
 def owed(db: Database, since: datetime) -> Iterator[Row]:
-    """Whom a mail was sent that says of an article what has changed, and who got no other that says what
+    """Whom an edition or alert was sent with an article, and whose newest mail about it does not say what
     is so now: recipient_id, article_id; the version that they know as `seen`, and the one of `now`, each 0
-    for withdrawn; segment (`sent`), edition_id and date (`sent_at`) of the last mail that they have.
-    Of all articles that were corrected since then. What may have been sent counts as sent, and
-    what is queued as if it had been."""
+    for withdrawn; the last edition's segment (`sent`), None for who had only alerts; when they last got
+    the article (`sent_at`). Of all articles that were corrected since then. What may have been sent counts
+    as sent, and what is queued as if it had been."""
     which = "articles.corrected_at > ?"
     return db.each(OWED.format(which=which), (text_from_moment(since),))
 
 
 def owed_readers(db: Database, article_id: int, now: datetime) -> list[Row]:
-    """As `owed`, of one article, those who get mail: also address, whether they are `paused`, the digest of
-    that last mail, and the columns of a choice. Those who got the same mail follow each other."""
+    """As `owed`, of one article, those who get mail: also address, whether they are `paused`, edition_id and
+    digest of their last edition, and the columns of a choice. Those who got the same follow each other.
+    Who had only alerts goes by the newest edition of their digests, and waits where there is none."""
     sql = f"""
-    SELECT owed.*, address, coalesce(paused_until, '') > :now AS paused, editions.digest,
-           segments.language, languages, themes, '{{}}' AS extras
+    SELECT owed.*, address, coalesce(paused_until, '') > :now AS paused, editions.id AS edition_id, digest,
+           coalesce(segments.language, recipients.language) AS language,
+           coalesce(languages, '') AS languages, coalesce(themes, '') AS themes, '{{}}' AS extras
       FROM ({OWED.format(which="articles.id = :article")}) AS owed
-      JOIN recipients ON recipients.id = recipient_id
-      JOIN segments ON segments.id = sent JOIN editions ON editions.id = owed.edition_id
+      CROSS JOIN recipients ON recipients.id = recipient_id
+      LEFT JOIN segments ON segments.id = sent
+      JOIN editions ON editions.id = coalesce(segments.edition_id, (
+           SELECT max(id) FROM editions AS e JOIN recipient_digests AS d ON d.digest = e.digest
+            WHERE d.recipient_id = owed.recipient_id))
      WHERE recipients.status = 'active' AND NOT EXISTS (
            SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key
                                         AND (cause != 'soft' OR since > :lapsed))
-     ORDER BY sent, seen, recipient_id"""  # noqa: S608 - ours
+     ORDER BY sent, seen, sent_at, edition_id, language, recipient_id"""  # noqa: S608 - ours
     return db.rows(sql, {"article": article_id, **due_times(now)})
+
+
+def outdated_notices(db: Database) -> list[int]:
+    """The articles of which a queued notice tells what is not so any more."""
+    sql = f"""SELECT DISTINCT articles.id FROM notices JOIN articles ON articles.id = {NUMBERS} ->> 0
+               WHERE notices.status = 'queued' AND {NUMBERS} ->> 1 != {NOW}"""  # noqa: S608 - ours
+    return [row["id"] for row in db.rows(sql)]
 
 
 def replace_notices(db: Database, article_id: int, version: int, now: datetime) -> None:

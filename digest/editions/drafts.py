@@ -21,6 +21,7 @@ from digest.editions.compose import (
     frozen_for,
     mark_of,
     queue,
+    rehashed,
 )
 from digest.errors import ExpectationError, NotFoundError, NotReadyError
 from digest.language.text import foreign
@@ -168,6 +169,7 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
                 edition_store.draft_row(db, edition_id) != row
                 or mark_of(newsroom, digest, edition.window, edition.number) != mark
                 or list(choices_of(newsroom, digest)) != readers
+                or rehashed(newsroom, digest, edition, recipients) != edition
             ):
                 continue
             edition_store.replace_frozen(db, edition, {})

@@ -413,6 +413,7 @@ CREATE TABLE follow_finds (
   found_at TEXT NOT NULL,
   PRIMARY KEY (follow_id, article_id)
 ) WITHOUT ROWID;
+CREATE INDEX follow_finds_by_article ON follow_finds (article_id);
 
 -- Addresses that recipients had: no import brings one back, and a late bounce is about the old one.
 CREATE TABLE former_addresses (

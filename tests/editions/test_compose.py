@@ -225,7 +225,9 @@ def test_an_edition_that_is_not_expected_is_refused(room: Room) -> None:
     room.subscribe("a@example.org")
     expected = asked(room.dry_run())
     room.revise_seed(DRY_RUN_AT)
-    with pytest.raises(ExpectationError, match=r"changed: its articles\. Nothing was sent"):
+    with pytest.raises(
+        ExpectationError, match=r"changed: its articles or corrections\. Nothing was sent"
+    ):
         room.by_hand(DRY_RUN_AT, expected)
     assert room.db.value("SELECT count(*) FROM editions") == 0
 

@@ -10,11 +10,20 @@ from typing import Any
 
 import pytest
 
-from digest.editions.compose import settle_withdrawn
+from digest.audience.follows import follow
+from digest.editions.alerts import look
+from digest.editions.compose import (
+    Expected,
+    compose_now,
+    preview,
+    settle_withdrawn,
+    without_withdrawn,
+)
 from digest.editions.corrections import notify
 from digest.editions.deliver import send_questions, sending
+from digest.editions.drafts import approve
 from digest.editions.store import edition_by_id
-from digest.errors import ConfigError
+from digest.errors import ConfigError, ExpectationError
 from digest.mail.maildir import MaildirTransport
 from digest.mail.outgoing import Transport
 from digest.newsroom import Newsroom
@@ -47,6 +56,22 @@ class Press(Office):
     def correct(self, port: str) -> None:
         self.later(hours=1)
         assert self.write("lorries", COPY.format(port=port)) == [self.article]
+
+    def withdraw(self) -> None:
+        self.later(hours=1)
+        with self.db.write():
+            assert withdraw_article(self.db, self.article, self.now)
+
+    def readmit(self) -> None:
+        self.later(hours=1)
+        with self.db.write():
+            assert readmit_article(self.db, self.article, self.now)
+
+    def notices(self) -> dict[str, str]:
+        """What goes out now beside editions: the text part by address."""
+        with sending(self.newsroom) as newsroom:
+            send_questions(newsroom)
+        return {str(one["To"]): text_of(one) for one in self.arrived()}
 
     def news(self) -> None:
         self.later(days=2)
@@ -144,7 +169,7 @@ def test_a_withdrawal_is_told_and_so_is_its_end(press: Press, *, undone: bool) -
 
 
 def test_what_is_changed_again_before_it_is_sent_is_told_in_its_newest_form(press: Press) -> None:
-    """Once, also if an edition with the older form was already queued; its hash stays."""
+    """Once, also if an edition with the older form was already queued; under another hash."""
     press.correct("Turkmenabat")
     press.news()
     press.later(days=5)
@@ -157,7 +182,7 @@ def test_what_is_changed_again_before_it_is_sent_is_told_in_its_newest_form(pres
     anna = next(text_of(one) for one in press.arrived() if one["To"] == "anna@example.org")
     assert "was withdrawn on" in anna
     assert "Turkmenabat" not in anna
-    assert edition_by_id(press.db, before.id or 0).hash == before.hash
+    assert edition_by_id(press.db, before.id or 0).hash != before.hash
     assert "Corrections" not in press.mails()["anna@example.org"]
 
 
@@ -192,6 +217,110 @@ def test_who_leaves_before_a_notice_goes_out_gets_none(press: Press) -> None:
         send_questions(newsroom)
     [anna] = press.arrived()
     assert "Serhetabat" in text_of(anna)
+
+
+def test_a_queued_notice_says_what_is_so_when_it_goes_out(press: Press) -> None:
+    """Changed again meanwhile, it is made anew; undone, it is dropped, and nobody hears of either."""
+    press.correct("Turkmenabat")
+    notify(press.newsroom, press.article)
+    press.correct("Serhetabat")
+    told = press.notices()
+    assert told.keys() == {"anna@example.org", "boris@example.org"}
+    assert all("Serhetabat" in text and "Turkmenabat" not in text for text in told.values())
+    press.withdraw()
+    assert notify(press.newsroom, press.article).digests.total() == 2
+    press.readmit()
+    assert notify(press.newsroom, press.article, dry_run=True).digests.total() == 0
+    assert press.notices() == {}
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_last_thing_told_is_what_readers_know(press: Press, *, at_once: bool) -> None:
+    """Told of a correction, a withdrawal and its end, twice; each is news, and nothing is told again."""
+
+    def told() -> str:
+        if not at_once:
+            return press.mails()["anna@example.org"]
+        notify(press.newsroom, press.article)
+        return press.notices()["anna@example.org"]
+
+    press.correct("Turkmenabat")
+    assert "It now says:" in told()
+    for _ in range(2):
+        press.withdraw()
+        assert "was withdrawn" in told()
+        press.readmit()
+        assert "It is published again." in told()
+    assert notify(press.newsroom, press.article).digests.total() == 0
+    assert "Corrections" not in press.mails()["anna@example.org"]
+
+
+def test_what_is_told_is_part_of_what_was_seen(press: Press) -> None:
+    """`--expect` refuses another correction of what went out earlier; the news is the same."""
+    press.correct("Turkmenabat")
+    press.news()
+    press.later(hours=1)
+    digest = press.desk.settings.digests[0]
+    seen = preview(press.newsroom, digest, press.now)
+    assert seen is not None
+    expected = Expected(seen.hash, press.now)
+    press.withdraw()
+    with pytest.raises(ExpectationError, match="articles or corrections"):
+        compose_now(press.newsroom, digest, expect=expected)
+    press.readmit()
+    composed = compose_now(press.newsroom, digest, expect=expected)
+    assert composed is not None
+    assert without_withdrawn(press.newsroom, digest, composed).hash == seen.hash
+
+
+def test_an_approval_is_of_what_is_told(press: Press) -> None:
+    """A draft has the corrections that its readers are owed now, so another one needs another look."""
+    press.desk.configure(approval="true")
+    press.correct("Turkmenabat")
+    press.news()
+    press.later(hours=1)
+    draft = compose_now(press.newsroom, press.desk.settings.digests[0])
+    assert draft is not None
+    press.withdraw()
+    with pytest.raises(ExpectationError, match="articles or corrections"):
+        approve(press.newsroom, draft.id or 0, Expected(draft.hash), "Boris")
+    press.readmit()
+    assert approve(press.newsroom, draft.id or 0, Expected(draft.hash), "Boris").hash == draft.hash
+
+
+def test_no_alert_goes_out_of_what_was_withdrawn_meanwhile(press: Press) -> None:
+    """And nobody is told of the withdrawal who saw neither."""
+    with press.db.write():
+        follow(press.newsroom, 3, "heroin")
+    press.later(hours=1)
+    [press.article] = press.write("ferry", COPY.format(port="Kiyanly"))
+    press.later(minutes=1)
+    assert look(press.newsroom) == 1
+    press.withdraw()
+    assert press.notices() == {}
+    assert notify(press.newsroom, press.article).digests.total() == 0
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_who_only_got_an_alert_is_told_too(press: Press, *, at_once: bool) -> None:
+    """An alert shows the article, so its reader hears that it was withdrawn."""
+    with press.db.write():
+        follow(press.newsroom, 3, "heroin")
+    press.later(hours=1)
+    [press.article] = press.write("ferry", COPY.format(port="Kiyanly"))
+    press.later(minutes=1)
+    assert look(press.newsroom) == 1
+    assert press.notices().keys() == {"cyril@example.org"}
+    press.withdraw()
+    if at_once:
+        assert notify(press.newsroom, press.article).digests == {"weekly": 1}
+        told = press.notices()
+    else:
+        told = press.mails()
+        assert "Kiyanly" not in told["anna@example.org"]
+    assert "was withdrawn" in told["cyril@example.org"]
+    assert "Corrections" not in press.mails().get("cyril@example.org", "")
 
 
 @pytest.mark.parametrize(("status", "told"), [("uncertain", True), ("failed", False)])
