@@ -1,8 +1,9 @@
 """How long closing an edition takes with many recipients, and how much memory.
 
-    python bench/compose.py [--recipients 1000000]
+    python bench/compose.py [--recipients 1000000] [--choices 60]
 
-Composes one edition of the seeds: freezes it and queues a delivery for each recipient, in one write.
+Composes one edition of the seeds: freezes it and queues a delivery for each recipient, in one write. With
+60 choices half of the recipients are also owed a correction.
 """
 
 import argparse
@@ -17,12 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from send import ROOT, add_recipients, digest
+from send import CHOICES, ROOT, add_recipients, digest, owe_a_correction
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--recipients", type=int, default=1_000_000)
+    asked.add_argument("--choices", type=int, choices=(1, 60), default=1)
     asked.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = asked.parse_args()
     if options.work:
@@ -33,7 +35,10 @@ def main() -> None:
         shutil.copytree(ROOT / "seeds", work / "seeds")
         shutil.copy(ROOT / "digest" / "config" / "config.toml", work / "plain.toml")
         subprocess.run([*digest(work, "plain"), "ingest"], check=True, stdout=subprocess.DEVNULL)
-        add_recipients(work / "digest.db", options.recipients)
+        choices = CHOICES if options.choices > 1 else ()
+        add_recipients(work / "digest.db", options.recipients, choices)
+        if choices:
+            owe_a_correction(work)
         command = [sys.executable, __file__, "--work", str(work)]
         result = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         print(

@@ -61,6 +61,18 @@ class RecipientError(DigestError):
     """A recipient cannot have this address, language or theme."""
 
 
+class LimitError(DigestError):
+    """Too many forms came from one network within an hour."""
+
+
+class FollowError(RecipientError):
+    """A reader cannot follow this; `fault` is the key of the sentence that says why (Wording.following)."""
+
+    def __init__(self, fault: str, sentence: str) -> None:
+        self.fault = fault
+        super().__init__(sentence)
+
+
 class ExpectationError(DigestError):
     """What would be sent is not what the operator saw in the dry run; nothing was sent."""
 

@@ -394,17 +394,64 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a phrase or story that a reader follows: of the `looked` articles of an edition's
+    window, so many `named` it."""
+
+    what: str
+    looked: int
+    named: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Corrected:
+    """An article that readers last got in the version `seen`, by the mail of `day`, and that has another
+    `version` since. 0 is for withdrawn."""
+
+    article_id: int
+    seen: int
+    version: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A corrected article as a mail tells of it: as it is now, the title that readers got, and the `parts`
+    that differ, named as in `Article.corrected`."""
+
+    of: Corrected
+    article: Article
+    title: str
+    parts: tuple[str, ...]
+
+    @property
+    def says(self) -> bool:
+        """Whether there is anything to tell, as far as it is known what was changed."""
+        return bool(self.parts) or 0 in (self.of.seen, self.of.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What only some readers with the same choice get in an edition: `corrected` is what they were sent and
+    what was corrected or withdrawn since."""
+
+    corrected: tuple[Corrected, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What a recipient chose; recipients with equal choices form one segment.
 
     `language` is that of the mail. `languages` are those they read, `language` first: a story is shown
     once, in the first of them that has it. `themes` has the order of config.toml and may include
-    OTHER.
+    OTHER. `extras` are known when an edition is composed, and empty elsewhere.
     """
 
     language: str
     languages: tuple[str, ...]
     themes: tuple[str, ...]
+    extras: Extras = Extras()
 
 
 class RecipientStatus(StrEnum):

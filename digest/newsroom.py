@@ -284,16 +284,23 @@ class Newsroom:
 
     @property
     def token_key(self) -> bytes:
-        """The key of the tokens in our mail; made in a database that has none. Not inside a write."""
-        from digest.store.owner import stored_token_key, token_key
+        """The key of the tokens in our mail."""
+        return self.token_keys[0]
+
+    @property
+    def token_keys(self) -> list[bytes]:
+        """That key, and those before it, whose tokens stay valid; one is made in a database that has none.
+        Not inside a write."""
+        from digest.store.owner import add_token_key, token_keys
 
         if "token_key" in self.parts:
-            key: bytes = self.parts["token_key"]
-            return key
-        if (stored := stored_token_key(self.db)) is not None:  # a dry run may not write
-            return stored
-        with self.db.write():
-            return token_key(self.db, self.random_bytes)
+            return [self.parts["token_key"]]
+        if not (keys := token_keys(self.db)):  # a dry run may not write
+            with self.db.write():
+                if not (keys := token_keys(self.db)):
+                    add_token_key(self.db, self.random_bytes())
+                    keys = token_keys(self.db)
+        return keys
 
     @property
     def here(self) -> str:

@@ -20,15 +20,19 @@ from digest.feeds.pages import (
     style_bytes,
 )
 from digest.language.wording import Wording, wording_for
+from digest.mail.letters import Letter
 from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
 from digest.web.forms import leave_page
+from digest.web.joining import Option, answer_page, join_page
+from tests.desks import MADE_AT
 from tests.factories import make_article, make_settings
 from tests.feeds.views import make_view
 
 DOCS = (Path(__file__).parents[1] / "docs" / "templates.md").read_text(encoding="utf-8")
 MAILS, _, PAGES = DOCS.partition("\n## The pages\n")
-DIGEST, _, REPORT = MAILS.partition("\n## The mail to the editors\n")
+DIGEST, _, OTHERS = MAILS.partition("\n## The mail to the editors\n")
+REPORT, _, LETTERS = OTHERS.partition("\n## The mails that answer forms\n")
 TEMPLATES = sorted(
     path.relative_to(packaged("templates")).as_posix()
     for folder in ("mail", "web")
@@ -40,10 +44,12 @@ DIGEST_VIEWS: dict[str, type] = {
     "mail.footer": mail.Footer,
     "part": mail.Part,
     "item": mail.Item,
+    "told": mail.Told,
     "one": mail.Stroke,
     "link": mail.Link,
 }
 REPORT_VIEWS: dict[str, type] = {"mail": ReportMail, "part": ReportPart, "item": ReportItem}
+LETTER_VIEWS: dict[str, type] = {"mail": Letter}
 PAGE_VIEWS: dict[str, type] = {
     "navigation": Navigation,
     "channel": Channel,
@@ -51,6 +57,7 @@ PAGE_VIEWS: dict[str, type] = {
     "item": Item,
     "version": Version,
     "link": Link,
+    "option": Option,
     "wording": Wording,
 }
 METHODS = {
@@ -66,9 +73,9 @@ def first_cells(text: str) -> set[str]:
 
 
 def page_variables() -> dict[str, set[str]]:
-    """The documented variables of each kind of page: of feed, article, leave and style."""
+    """The documented variables of each kind of page."""
     lines = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \| \S", PAGES, re.MULTILINE)
-    kinds = ("feed", "article", "leave", "style")
+    kinds = ("feed", "article", "leave", "join", "answer", "style")
     return {kind: {name for name, where in lines if kind in where.split(", ")} for kind in kinds}
 
 
@@ -109,6 +116,7 @@ def test_every_template_is_named() -> None:
     [
         pytest.param(DIGEST, DIGEST_VIEWS, set(), id="the digest"),
         pytest.param(REPORT, REPORT_VIEWS, set(), id="the mail to the editors"),
+        pytest.param(LETTERS, LETTER_VIEWS, set(), id="the mails that answer forms"),
         pytest.param(PAGES, PAGE_VIEWS, METHODS, id="the pages"),
     ],
 )
@@ -127,7 +135,8 @@ def test_every_variable_is_documented(text: str, views: dict[str, type], others:
 @pytest.mark.parametrize("template", [one for one in TEMPLATES if one.startswith("mail/")])
 def test_a_template_of_mail_prints_only_what_is_documented(template: str) -> None:
     """Each chain is documented, or leads to a link and then to a field of a link."""
-    known = first_cells(REPORT if template.startswith("mail/report.") else DIGEST)
+    texts = {"report": REPORT, "letter": LETTERS}
+    known = first_cells(texts.get(Path(template).stem, DIGEST))
     for chain in chains(tree(template)):
         before, _, field = chain.rpartition(".")
         if before:
@@ -148,6 +157,8 @@ def test_a_template_of_pages_reads_only_documented_fields(template: str) -> None
         pytest.param("feed", ["web/feed.html", "web/base.html"], id="a feed's page"),
         pytest.param("article", ["web/article.html", "web/base.html"], id="an article's page"),
         pytest.param("leave", ["web/leave.html", "web/base.html"], id="the page for unsubscribing"),
+        pytest.param("join", ["web/join.html", "web/base.html"], id="the form to join"),
+        pytest.param("answer", ["web/answer.html"], id="the page behind a link"),
         pytest.param("style", ["web/style.css"], id="the style sheet"),
     ],
 )
@@ -164,14 +175,17 @@ def test_a_template_of_pages_uses_only_documented_variables(
 def test_a_page_gets_every_documented_variable(tmp_path: Path) -> None:
     """An operator's template may print every variable: each exists in each kind of page."""
     (tmp_path / "web").mkdir()
-    endings = {"feed": "html", "article": "html", "leave": "html", "style": "css"}
     for kind, names in page_variables().items():
         text = "".join(f"{{{{ {name} }}}}" for name in sorted(names))
-        (tmp_path / "web" / f"{kind}.{endings[kind]}").write_text(text, encoding="utf-8")
+        (tmp_path / "web" / f"{kind}.{'css' if kind == 'style' else 'html'}").write_text(
+            text, encoding="utf-8"
+        )
     environment, settings = make_environment(tmp_path), make_settings()
     assert feed_page_bytes(environment, make_view([make_article()]), settings)
     assert article_page_bytes(environment, item_of(make_article(), (), settings), settings)
     assert leave_page(environment, settings, "busy")
+    assert join_page(environment, settings, wording_for("en"), "join", MADE_AT)
+    assert answer_page(environment, settings, wording_for("en"), "lapsed")
     assert style_bytes(environment, settings)
 
 

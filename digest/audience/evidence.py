@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.audience.suppressions import address_of, end_recipient, suppress
+from digest.audience.store import end_recipient
+from digest.audience.suppressions import address_of, suppress
 from digest.language.text import cut_at_word
 from digest.store.database import Database, Row, text_from_moment
 

@@ -18,6 +18,7 @@ from digest.audience.store import (
     begin_file,
     each_recipient,
     known_lines,
+    note_imports,
     note_lines,
 )
 from digest.audience.suppressions import table_rows
@@ -130,7 +131,8 @@ def import_readers(
             known = known_lines(db, keys, now)
             outcomes = [_outcome(one, known.get(one.line)) for one in batch]
             if not dry_run:
-                add_recipients(db, [one.chosen for one in outcomes if one.chosen], now)
+                new = [one.chosen for one in outcomes if one.chosen]
+                note_imports(db, add_recipients(db, new, now), len(new), now)
         yield from outcomes
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from digest.audience.store import (
@@ -10,6 +10,7 @@ from digest.audience.store import (
     add_recipient,
     find_recipient,
     list_recipients,
+    note_event,
     recipient_by_address,
     update_recipient,
 )
@@ -78,6 +79,13 @@ def mailable(address: str) -> str:
     return valid
 
 
+def offered(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What config.toml has of each kind."""
+    digests = tuple(one.name for one in settings.digests)
+    themes = (*settings.theme_keys, OTHER)
+    return {"languages": settings.site.languages, "themes": themes, "digests": digests}
+
+
 def check_choice(
     settings: Settings,
     languages: Sequence[str],
@@ -87,25 +95,34 @@ def check_choice(
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...]]:
     """Languages, themes and digests as `check_recipient` checks and completes them."""
     everything = tuple(themes) == (EVERYTHING,)
-    all_digests = tuple(one.name for one in settings.digests)
-    known_themes = (*themes, OTHER) if everything else (*settings.theme_keys, OTHER)
-    for what, chosen, allowed, also in (
-        ("language", languages, settings.site.languages, ""),
-        ("theme", themes, known_themes, f", or {EVERYTHING} alone"),
-        ("digest", digests, all_digests, ""),
-    ):
+    given = languages, () if everything else themes, digests
+    for chosen, (what, allowed) in zip(given, offered(settings).items(), strict=True):
+        also = f", or {EVERYTHING} alone" if what == "themes" else ""
         for one in chosen:
             if one not in allowed:
                 raise RecipientError(
-                    f"{what} {one!r} is not in {settings.path.name}; allowed are "
+                    f"{what[:-1]} {one!r} is not in {settings.path.name}; allowed are "
                     f"{', '.join(allowed)}{also}"
                 )
     previous = before.choice if before else Choice("", settings.site.languages, ())
     return (
         tuple(dict.fromkeys(languages)) or previous.languages,
         None if everything else tuple(dict.fromkeys(themes)) or previous.themes or None,
-        tuple(dict.fromkeys(digests)) or (before.digests if before else all_digests),
+        tuple(dict.fromkeys(digests))
+        or (before.digests if before else offered(settings)["digests"]),
     )
+
+
+class By(NamedTuple):
+    """Who decided something about a subscription: a form, a link or a person; from which network, by
+    which words, where they are known."""
+
+    name: str
+    network: str | None = None
+    words: str | None = None
+
+
+COMMAND = By("command")
 
 
 def keep(
@@ -116,8 +133,10 @@ def keep(
     given: Mapping[str, Any],
     *,
     resubscribe: bool,
+    by: By = COMMAND,
 ) -> tuple[Recipient | None, Recipient]:
-    """Store what is `given`: the recipient before, None when new, and after. Call inside a write.
+    """Store what is `given`, and note what changed `by` whom: the recipient before, None when new, and
+    after. Call inside a write.
 
     Raises:
         RecipientError: config.toml does not allow it, or the recipient has unsubscribed and did not
@@ -128,6 +147,7 @@ def keep(
     chosen = check_recipient(settings, address=address, before=before, **given)
     recipient_id, _ = add_recipient(db, chosen, moment, resubscribe=resubscribe)
     [after] = list_recipients(db, recipient_id=recipient_id)
+    _note(db, settings, moment, before, after, by)
     return before, after
 
 
@@ -141,8 +161,9 @@ def change(
     new_address: str | None = None,
     paused_until: datetime | None = None,
     resume: bool = False,
+    by: By = COMMAND,
 ) -> tuple[Recipient, Recipient]:
-    """Store what is `given` for a recipient who exists: before and after. Call inside a write.
+    """As `keep` for a recipient who exists: before and after. Call inside a write.
 
     A suppression that is about the person, and not about the mailbox, goes with them to a new address.
 
@@ -162,8 +183,30 @@ def change(
     if known is not None and known["cause"] in ("complaint", "import", "manual"):
         since, bounce_id = moment_from_text(known["since"]), known["bounce_id"]
         suppress(db, address, known["cause"], since, detail=known["detail"], bounce_id=bounce_id)
-    _, after = keep(db, settings, moment, address, given, resubscribe=False)
+    chosen = check_recipient(settings, address=address, before=before, **given)
+    add_recipient(db, chosen, moment)
+    [after] = list_recipients(db, recipient_id=recipient_id)
+    _note(db, settings, moment, before, after, by)
     return before, after
+
+
+def _note(
+    db: Database,
+    settings: Settings,
+    moment: datetime,
+    before: Recipient | None,
+    after: Recipient,
+    by: By,
+) -> None:
+    """Note what changed, if anything did, under the gravest of it."""
+    changed = changes(before, after, settings.site.time_zone)
+    if before is None:
+        act = "joined"
+    else:
+        acts = {"status": "returned", "address": "moved", "paused until": "paused"}
+        act = next((acts[one] for one in acts if one in changed), "chose")
+    if before is None or changed:
+        note_event(db, after.id, act, by.name, moment, by.network, by.words, changed)
 
 
 def changes(before: Recipient | None, after: Recipient, zone: str) -> dict[str, tuple[str, str]]:

@@ -4,9 +4,10 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hmac import digest
 from itertools import islice, takewhile
 
 from digest.errors import RecipientError
@@ -16,8 +17,11 @@ from digest.store.database import Database, Row, text_from_moment
 
 SOFT_LAPSES = timedelta(days=90)
 """How long an address stays suppressed for soft bounces."""
-CAUSES = ("soft", "hard", "complaint", "import", "manual")
+FORGOTTEN = "forgotten"
+"""Why somebody of whom only a hash is kept is not mailed."""
+CAUSES = ("soft", "hard", "complaint", "import", "manual", FORGOTTEN)
 """From the lightest to the gravest: causes read from mail, then those that a person gave."""
+_SALT = "forgotten_salt"
 
 
 def suppress(
@@ -34,6 +38,8 @@ def suppress(
 
     A graver cause replaces a lighter one, so that it stays when all of the lighter cause are removed.
     """
+    if is_forgotten(db, address):
+        return False
     row = {
         "key": address_key(address),
         "cause": cause,
@@ -64,7 +70,8 @@ def unsuppress(db: Database, addresses: Sequence[str], *, forget: bool = True) -
     sql = """UPDATE bounces SET state = ? WHERE state IN ('counts', 'confirmed', 'tried')
                 AND recipient_id = (SELECT id FROM recipients WHERE address_key = ?)"""
     db.run_many(sql, [("discarded" if forget else "tried", key) for key in keys])
-    return sum(db.run("DELETE FROM suppressions WHERE address_key = ?", (key,)) for key in keys)
+    hide, sql = hider(db), "DELETE FROM suppressions WHERE address_key IN (?, ?)"
+    return sum(db.run(sql, (key, hide(key))) for key in keys)
 
 
 def suppressed_keys(
@@ -84,14 +91,33 @@ def lapse(db: Database, now: datetime) -> int:
 
 def suppression_of(db: Database, address: str) -> Row | None:
     """Why and since when this address must not be mailed; None if it may be."""
-    return db.row("SELECT * FROM suppressions WHERE address_key = ?", (address_key(address),))
+    key = address_key(address)
+    sql = "SELECT * FROM suppressions WHERE address_key IN (?, ?)"
+    return db.row(sql, (key, hider(db)(key)))
 
 
-def end_recipient(db: Database, recipient_id: int, reason: str, moment: datetime) -> bool:
-    """End a subscription, with the reason; the row stays. False if it ended earlier."""
-    sql = """UPDATE recipients SET status = 'ended', ended_at = ?, ended_reason = ?
-              WHERE id = ? AND status != 'ended'"""
-    return bool(db.run(sql, (text_from_moment(moment), reason, recipient_id)))
+def hider(db: Database) -> Callable[[str], str | None]:
+    """What the list keeps of an address key of somebody who is forgotten: a hash with a salt of this
+    database; None as long as nobody is."""
+    salt = str(db.value("SELECT value FROM meta WHERE key = ?", (_SALT,)) or "").encode()
+    return lambda key: f"#{digest(salt, key.encode(), 'sha256').hex()[:40]}" if salt else None
+
+
+def is_forgotten(db: Database, address: str) -> bool:
+    """Whether the list has the address as a hash only."""
+    known = suppression_of(db, address)
+    return known is not None and known["cause"] == FORGOTTEN
+
+
+def hide_suppressions(db: Database, keys: Sequence[str], salt: bytes, moment: datetime) -> None:
+    """Suppress these address keys for ever, by hash alone; `salt` counts only the first time. Call
+    inside a write."""
+    db.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (_SALT, salt.hex()))
+    hide, sql = hider(db), "DELETE FROM suppressions WHERE address_key = ?"
+    db.run_many(sql, [(key,) for key in keys])
+    sql = """INSERT INTO suppressions VALUES (?, ?, 'asked to be forgotten', NULL, ?)
+             ON CONFLICT DO NOTHING"""
+    db.run_many(sql, [(hide(key), FORGOTTEN, text_from_moment(moment)) for key in keys])
 
 
 def address_of(db: Database, recipient_id: int, edition_id: int | None = None) -> str | None:

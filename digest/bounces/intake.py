@@ -1,5 +1,6 @@
 """Acts on mail that came back: judges what each letter proves, stores it, asks whom it names."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -7,9 +8,16 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from digest.audience.evidence import DAY, Evidence, take_evidence, was_queued
-from digest.audience.store import find_recipient, list_recipients
-from digest.audience.suppressions import address_of
-from digest.bounces.reports import FoundBy, ReturnAddresses, ReturnedMail, ReturnKind, read_report
+from digest.audience.store import NOBODY, find_recipient, list_recipients, note_bounce
+from digest.audience.suppressions import address_of, is_forgotten
+from digest.bounces.reports import (
+    LARGEST_READ,
+    FoundBy,
+    ReturnAddresses,
+    ReturnedMail,
+    ReturnKind,
+    read_report,
+)
 from digest.language.addresses import address_key
 from digest.language.wording import wording_for
 from digest.mail import messages
@@ -26,6 +34,8 @@ from digest.store.owner import note_bounces_read
 
 _PROVEN = frozenset({FoundBy.VERP, FoundBy.ENVELOPE, FoundBy.MESSAGE_ID, FoundBy.SIGNATURE})
 """Found by a token or a signature of ours, which nobody else can make."""
+_LINK = re.compile(rb"bounces(?:\+|[=%]2b)link-(\d{1,10})@", re.IGNORECASE)
+"""The return path of a mail with a link that somebody asked for by a form; its number is random."""
 ASKED_AGAIN = timedelta(days=30)
 """How often somebody may be asked whether they want to leave."""
 MOST_ASKED = 20
@@ -69,7 +79,7 @@ def take_returns(
     """
     db, report, settings = newsroom.db, ReturnsReport(), newsroom.settings
     leave, sender = settings.mail.unsubscribe_address, settings.mail.from_address
-    ours = ReturnAddresses(leave, [newsroom.token_key], sender)
+    ours = ReturnAddresses(leave, newsroom.token_keys, sender)
     names: list[str] = []
 
     @cache
@@ -103,6 +113,8 @@ def _take(
     db = newsroom.db
     recipient_id, edition_id = _recipient_and_edition(db, returned)
     kind = returned.kind
+    if kind in (ReturnKind.HARD, ReturnKind.SOFT) and (link := _LINK.search(raw[:LARGEST_READ])):
+        note_bounce(db, int(link[1]), moment)
     because = returned.because
     if kind is ReturnKind.HARD and recipient_id is not None:
         address = address_of(db, recipient_id, edition_id)
@@ -112,6 +124,9 @@ def _take(
                 f"{because}, but about {other}, who got it from this address",
             )
     proven = returned.found_by in _PROVEN
+    nobody = recipient_id is not None and f"{address_of(db, recipient_id)}".endswith(NOBODY)
+    # It comes late: nothing of it that could name them is stored again.
+    forgotten = nobody or any(is_forgotten(db, one) for one in returned.addresses)
     done = take_evidence(
         db,
         Evidence(
@@ -122,9 +137,9 @@ def _take(
             recipient_id=recipient_id,
             edition_id=edition_id,
             status=returned.status,
-            diagnostic=returned.diagnostic,
+            diagnostic="" if forgotten else returned.diagnostic,
             because=because,
-            raw=raw,
+            raw=b"" if forgotten else raw,
         ),
         moment,
     )

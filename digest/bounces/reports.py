@@ -66,7 +66,7 @@ class ReturnAddresses:
         before those of the mail that it is about. Either kind of token will do: whoever can forge a
         bounce by the one that mail servers see gains nothing by a mail to unsubscribe."""
         for token in dict.fromkeys(reversed(find_tokens(text))):
-            for purpose in Purpose:
+            for purpose in (Purpose.SERVER, Purpose.READER, Purpose.CHOICE):
                 if named := read_token(self.keys, token, purpose):
                     return named
         return None

@@ -1,13 +1,23 @@
-"""`digest articles list|search|show|theme|release|withdraw`."""
+"""`digest articles list|search|show|theme|release|withdraw|notify`."""
 
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.options import ID, by_option, current_newsroom, limit_option
-from digest.cli.output import counted_to, emit_json, heading, json_option, local, show, table
+from digest.cli.output import (
+    counted,
+    counted_to,
+    emit_json,
+    heading,
+    json_option,
+    local,
+    show,
+    table,
+)
 
 if TYPE_CHECKING:
     from digest.model import Article, Correction
@@ -342,3 +352,52 @@ def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None
         f"{article.id}  {article.language}  {article.title}\n"
         f"It {state}{'' if changed else ' already'}. {follow}",
     )
+
+
+@articles.command()
+@click.argument("article_id", type=ID, metavar="ID")
+@click.option("--dry-run", is_flag=True, default=False, help="Show the mail and how many get it.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("preview"),
+    show_default=True,
+    metavar="DIR",
+    help="Where --dry-run writes it.",
+)
+@json_option
+def notify(article_id: int, dry_run: bool, out: Path, as_json: bool) -> None:
+    """Mail a correction at once to those who got the article.
+
+    For what is grave: without this they are told in the first block of their next edition. Nobody is
+    told twice.
+    """
+    from digest.editions.corrections import notify as run
+    from digest.editions.preview import write_parts
+
+    newsroom = current_newsroom()
+    with newsroom.open(read_only=dry_run) as newsroom:
+        told = run(newsroom, article_id, dry_run=dry_run)
+    readers = told.digests.total()
+    files = [
+        path
+        for language, mail in told.samples.items()
+        if dry_run
+        for path in write_parts(out, f"correction-{article_id}-{language}", mail.body)
+    ]
+    by_digest = ", ".join(f"{name} {count:,}" for name, count in told.digests.items())
+    paused = f" {counted(told.paused, 'more')} paused, and hear of it later." if told.paused else ""
+    if not readers:
+        text = f"Nobody is to be told of article {article_id}.{paused} Next: digest articles show {article_id}."
+    elif dry_run:
+        text = (
+            f"{counted(readers, 'reader')} would be told ({by_digest}).{paused} Nothing was queued. Wrote "
+            f"{counted(len(files), 'file')} to {out}. Next: open {files[1]}."
+        )
+    else:
+        text = (
+            f"{counted(readers, 'notice')} queued ({by_digest}).{paused} The service sends them within a "
+            "minute. Without it, next: digest send."
+        )
+    data = {"readers": readers, "digests": dict(told.digests), "paused": told.paused}
+    show(as_json, data | {"files": [str(path) for path in files], "queued": not dry_run}, text)

@@ -103,44 +103,62 @@ def activate_database(hold: bool | None) -> None:
 
     Only one copy of a database may send: make sure that the other one does not. A backup does not
     know what was sent after it was made. --hold turns waiting articles and queued mail into held
-    editions, which you release or cancel; --send means that nothing was sent.
+    editions, which you release or cancel, and queued notices into uncertain ones, which you settle;
+    nobody gets an alert of what has come in. --send means that nothing was sent.
     """
+    from digest.audience.store import follows_of, note_look
+    from digest.editions.alerts import look
     from digest.editions.compose import compose_held, count_waiting
     from digest.editions.deliver import settle_handed
     from digest.editions.store import hold_edition, unfinished_editions
     from digest.errors import NotReadyError
+    from digest.mail.outgoing import TO_READERS, DeliveryStatus, Kind
+    from digest.mail.store import give_up, unsent
     from digest.store.owner import activate, is_copy
 
     newsroom = current_newsroom()
     held: list[int] = []
     with newsroom.open() as newsroom:
         db, now, copy = newsroom.db, newsroom.now(), is_copy(newsroom.db)
+        kinds = (*TO_READERS, Kind.LINK, Kind.REPORT)
+        notices = unsent(db, kinds) if copy else 0
         if copy and hold is None:
+            alerts = look(newsroom, dry_run=True)
             queued = len(unfinished_editions(db))
             waiting = sum(count_waiting(newsroom, one, now) for one in newsroom.settings.digests)
-            if waiting or queued:
+            if waiting or queued or notices or alerts:
                 raise NotReadyError(
-                    f"{db.path}: is a copy, with {counted(waiting, 'article')} for the next editions "
-                    f"and {counted(queued, 'edition')} with mail still queued. If they were sent "
-                    "after the copy was made, readers would get them twice. Use --hold to keep them "
-                    "as held editions, to cancel or release; or --send if nothing was sent. Nothing "
-                    "was changed."
+                    f"{db.path}: is a copy, with {counted(waiting, 'article')} for the next editions, "
+                    f"{counted(queued, 'edition')} with mail still queued, "
+                    f"{counted(notices, 'queued notice')} and {counted(alerts, 'alert')} to readers. If "
+                    "they were sent after the copy was made, readers would get them twice. Use --hold to "
+                    "keep them as held editions, to cancel or release, and as uncertain notices, without "
+                    "the alerts; or --send if nothing was sent. Nothing was changed."
                 )
         if copy and hold:
             held = unfinished_editions(db)
             held += compose_held(newsroom, now, NOTE)
+        follows = [one.id for one in follows_of(db, now)] if copy and hold else []
         with db.write():
             if copy:
                 # The original may or may not have sent what was under way when the copy was made.
                 settle_handed(db, (), {}, {}, now)
                 for edition_id in held:
                     hold_edition(db, edition_id, NOTE)
+            if copy and hold:
+                give_up(db, kinds, NOTE, now, status=DeliveryStatus.UNCERTAIN)
+                note_look(db, follows, now)
             activate(db, newsroom.here)
     follow = "Next: digest send --dry-run."
     if held:
         follow = (
             f"Held: {counted(len(held), 'edition')} ({', '.join(map(str, held))}). Next: digest "
             f"editions show {held[0]}, then digest editions cancel or release."
+        )
+    if hold and (notices or follows):
+        follow += (
+            f" {counted(notices, 'notice is', 'notices are')} uncertain (digest deliveries list --notices), "
+            "and nobody gets an alert of what has come in by now."
         )
     click.echo(f"{newsroom.settings.store.path} now sends from this machine. {follow}")
 
@@ -151,13 +169,13 @@ def activate_database(hold: bool | None) -> None:
     "--with-secrets",
     is_flag=True,
     default=False,
-    help="Include the token key, with which anyone's subscription can be ended.",
+    help="Include the token key and letters, with which subscriptions can be ended.",
 )
 def export_store(file: Path | None, with_secrets: bool) -> None:
     """Write the whole database as JSON lines.
 
-    They go into FILE or to standard output. Without the token key, a database made from them does not
-    recognise unsubscribe links and bounces of mail sent earlier.
+    They go into FILE or to standard output. Without secrets, a database made from them does not
+    recognise unsubscribe links and bounces of mail sent earlier, and has no letters.
     """
     from digest.errors import StoreError
     from digest.store.backups import export_lines, sweep
@@ -211,11 +229,12 @@ def import_store(file: Path) -> None:
 @click.option("--dry-run", is_flag=True, default=False, help="Only show what would be deleted.")
 @json_option
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Delete old bounces and server answers.
+    """Delete old bounces, server answers and unconfirmed forms.
 
     Articles, editions and the outcome of each delivery are never deleted. `digest serve` prunes by
     itself.
     """
+    from digest.audience.signup import lapse_requests
     from digest.store.backups import prune as run
     from digest.store.backups import would_prune
 
@@ -224,6 +243,8 @@ def prune(dry_run: bool, as_json: bool) -> None:
     days = {"bounce_days": limits.bounce_days, "answer_days": limits.answer_days}
     with newsroom.open(read_only=dry_run) as newsroom:
         pruned = (would_prune if dry_run else run)(newsroom.db, newsroom.now(), **days)
+        if not dry_run:
+            lapse_requests(newsroom)
     show(
         as_json,
         {

@@ -14,7 +14,7 @@ from digest.cli.output import counted, counted_to, fault, json_option, local, sh
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 FORM = "DATE[THH:MM:SS]"
-CAUSES = ("soft", "hard", "complaint", "import", "manual")
+CAUSES = ("soft", "hard", "complaint", "import", "manual", "forgotten")
 SHOWN_FAULTS = 10
 
 
@@ -36,7 +36,8 @@ def list_suppressions(cause: str | None, as_json: bool) -> None:
     with newsroom.open(read_only=True) as newsroom:
         rows = stored(newsroom.db, cause=cause)
     zone = newsroom.settings.site.time_zone
-    strays = [row["address_key"] for row in rows if not WORD.fullmatch(row["address_key"])]
+    keys = [row["address_key"] for row in rows if row["cause"] != "forgotten"]
+    strays = [key for key in keys if not WORD.fullmatch(key)]
     if strays and not as_json:
         warn(
             f"{strays[0]!r} is not an address, so it suppresses nobody ({len(strays):,} like it). "
@@ -190,8 +191,7 @@ def read_bounces(
     from digest.editions.deliver import send_questions, sending
     from digest.errors import SenderError
     from digest.mail.mailboxes import read_file, read_imap, read_maildir, read_stream
-    from digest.mail.outgoing import Kind
-    from digest.mail.store import has_open
+    from digest.mail.store import unsent
 
     if (place is None) == (host is None):
         raise click.UsageError("Give a PATH, - for standard input, or --imap HOST.")
@@ -210,7 +210,7 @@ def read_bounces(
     with mailbox as opened, newsroom.open() as newsroom:
         whole = host is not None or place == "-" or path.is_dir()
         report = take_returns(newsroom, opened.messages, opened.done, whole=whole)
-        if has_open(newsroom.db, (Kind.QUESTION,)):  # also what a crash has left
+        if unsent(newsroom.db):  # also what a crash has left
             with contextlib.suppress(SenderError), sending(newsroom) as sole:
                 send_questions(sole)
     state = "braked" if report.braked else "waits" if report.waiting else ""

@@ -21,6 +21,9 @@ COLUMNS = (
     *("id", "digest", "number", "edition_id", "recipient_id", "address", "status", "attempts"),
     *("due_at", "handed_at", "settled_at", "server", "answer", "reason"),
 )
+notices_option = click.option(
+    "--notices", is_flag=True, default=False, help="Mails beside the editions, such as alerts."
+)
 ONE_FORM = "Give --csv or --json, not both."
 
 
@@ -130,6 +133,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
                         "language": segment.choice.language,
                         "languages": list(segment.choice.languages),
                         "themes": list(segment.choice.themes),
+                        **asdict(segment.choice.extras),
                         "recipients": segment.recipients,
                     }
                     for segment_id, segment in segments
@@ -419,11 +423,17 @@ def deliveries() -> None:
 @click.option(
     "--status", type=click.Choice(STATES), metavar="STATE", help=f"Only: {', '.join(STATES)}."
 )
+@notices_option
 @limit_option()
 @click.option("--csv", "as_csv", is_flag=True, default=False, help="As CSV, with every column.")
 @json_option
 def list_deliveries(
-    edition_id: int | None, status: str | None, limit: int | None, as_csv: bool, as_json: bool
+    edition_id: int | None,
+    status: str | None,
+    notices: bool,
+    limit: int | None,
+    as_csv: bool,
+    as_json: bool,
 ) -> None:
     """List deliveries in the order in which they were queued."""
     from digest.editions.deliveries import list_deliveries as stored
@@ -437,7 +447,9 @@ def list_deliveries(
         if edition_id is not None:
             edition_by_id(newsroom.db, edition_id)
         state = DeliveryStatus(status) if status else None
-        rows = stored(newsroom.db, edition_id=edition_id, status=state, limit=limit)
+        rows = stored(
+            newsroom.db, edition_id=edition_id, status=state, limit=limit, notices=notices
+        )
         if as_csv:
             print_csv(rows)
             return
@@ -445,12 +457,13 @@ def list_deliveries(
     show(
         as_json,
         shown,
-        f"{counted(len(shown), 'delivery', 'deliveries')}. Next: digest deliveries show ID.",
+        f"{counted(len(shown), 'delivery', 'deliveries')}. Next: digest deliveries "
+        f"{'settle ID --notices' if notices else 'show ID'}.",
         ("id", "edition", "address", "status", "tries", "answer"),
         (
             (
                 row["id"],
-                f"{row['digest']} no. {row['number']}",
+                row["digest"] if notices else f"{row['digest']} no. {row['number']}",
                 row["address"],
                 row["status"],
                 row["attempts"],
@@ -507,7 +520,9 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
     """
     from digest.audience.evidence import in_words, list_returns
     from digest.audience.store import recipient_by_address
+    from digest.audience.suppressions import address_of
     from digest.editions.deliveries import missed_by, trace_of
+    from digest.mail.store import notices_to
     from digest.store.database import moment_from_text
 
     newsroom = current_newsroom()
@@ -517,6 +532,8 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
         rows = trace_of(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
         missed = missed_by(newsroom.db, recipient_id, edition_id=edition_id, limit=limit)
         returns = list_returns(newsroom.db, recipient_id=recipient_id, limit=500)
+        to = address_of(newsroom.db, recipient_id) or address
+        notices = [] if edition_id else notices_to(newsroom.db, to, limit)
 
     def at(moment: str | None) -> str:
         return "-" if moment is None else local(moment_from_text(moment), zone)
@@ -536,6 +553,14 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
         lines += [
             f"  matched   {settings.theme_name(theme).title('en')}: {number} {title}"
             for theme, number, title in row["articles"]
+        ]
+        lines += [
+            f"  {'withdrawn' if withdrawn else 'corrected'} {number} {title}"
+            for withdrawn, number, title in row["corrected"]
+        ]
+        lines += [
+            f"  follows   {one['what']}: {one['named']:,} of {one['looked']:,} articles name it"
+            for one in row["extras"]["receipts"]
         ]
         if row["status"] == "queued":
             brake = "for a person: too many addresses there came out dead (digest status)"
@@ -559,44 +584,47 @@ def trace(address: str, edition_id: int | None, limit: int, as_json: bool) -> No
             why = f"they have paused until {at(row['paused_until'])}"
         edition = f"{row['digest']} no. {row['number']}, composed {at(row['composed_at'])}"
         lines.append(f"{edition}: nothing was queued, as {why}")
+    for one in notices:
+        because = f", {one['reason']}" if one["reason"] else ""
+        lines.append(f"{one['name']}: {one['status']} {at(one['settled_at'])}{because}")
     nothing = "No edition has a delivery for this address."
     lines.append(f"{'' if rows else nothing + ' '}Next: digest recipients show {address}.")
-    show(as_json, rows, "\n".join(lines))
+    show(as_json, [*rows, *notices], "\n".join(lines))
 
 
 @deliveries.command()
 @click.argument("delivery_id", type=ID, required=False, metavar="[ID]")
 @click.option("--edition", "edition_id", type=ID, metavar="ID", help="All those of this edition.")
+@notices_option
 @click.option("--sent", is_flag=True, default=False, help="They arrived.")
 @click.option("--resend", is_flag=True, default=False, help="Send them again.")
-def settle(delivery_id: int | None, edition_id: int | None, sent: bool, resend: bool) -> None:
+def settle(
+    delivery_id: int | None, edition_id: int | None, notices: bool, sent: bool, resend: bool
+) -> None:
     """Mark uncertain deliveries as sent, or send them again."""
-    from digest.editions.deliveries import delivery_by_id, settle_uncertain
+    from digest.editions.deliveries import settle_uncertain
     from digest.editions.store import edition_by_id
     from digest.errors import NotFoundError
-    from digest.mail.outgoing import DeliveryStatus
+    from digest.mail.store import DELIVERIES, NOTICES
 
-    if (delivery_id is None) == (edition_id is None):
-        raise click.UsageError("Give the ID of a delivery, or --edition ID.")
+    if (delivery_id is None and not notices) == (edition_id is None):
+        raise click.UsageError(
+            "Give the ID of a delivery, or --edition ID; or --notices, which is all of them without ID."
+        )
     if sent == resend:
         raise click.UsageError(f"Give --sent or --resend{', not both' if sent else ''}.")
     newsroom = current_newsroom()
     with newsroom.open() as newsroom, newsroom.db.write():
-        if delivery_id is not None:
-            status = delivery_by_id(newsroom.db, delivery_id)["status"]
-            if status != DeliveryStatus.UNCERTAIN:
-                raise NotFoundError(
-                    f"delivery {delivery_id} is {status}; only an uncertain one can be settled. See "
-                    "`digest deliveries list --status uncertain`"
-                )
+        column, table = "id", NOTICES if notices else DELIVERIES
         if edition_id is not None:
+            column = "edition_id"
             edition_by_id(newsroom.db, edition_id)
-        count = settle_uncertain(
-            newsroom.db,
-            delivery_id=delivery_id,
-            edition_id=edition_id,
-            sent=sent,
-            now=newsroom.now(),
+        value, now = edition_id or delivery_id, newsroom.now()
+        count = settle_uncertain(newsroom.db, column, value, sent=sent, now=now, table=table)
+    if not count and delivery_id is not None:
+        raise NotFoundError(
+            f"{'notice' if notices else 'delivery'} {delivery_id} is not uncertain, so there is nothing to "
+            "settle. See `digest deliveries list --status uncertain`, also with --notices"
         )
     click.echo(
         f"{counted(count, 'uncertain delivery', 'uncertain deliveries')} now "

@@ -26,7 +26,9 @@ def json_option(command: C) -> C:
 
 
 def emit_json(data: object) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=datetime.isoformat))
+    click.echo(
+        json.dumps(data, ensure_ascii=False, indent=2, default=lambda moment: moment.isoformat())
+    )
 
 
 def show(

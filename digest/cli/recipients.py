@@ -16,8 +16,10 @@ import click
 
 from digest.cli.options import current_newsroom, since_moment
 from digest.cli.output import counted, counter, fault, json_option, local, show, warn
+from digest.errors import NotReadyError
 
 if TYPE_CHECKING:
+    from digest.audience.recipients import By
     from digest.model import Recipient
     from digest.newsroom import Newsroom
 
@@ -58,8 +60,9 @@ def add(address: str, resubscribe: bool, as_json: bool, **given: Any) -> None:
         db, settings = newsroom.db, newsroom.settings
         with db.write():
             before, after = keep(
-                db, settings, newsroom.now(), address, given, resubscribe=resubscribe
-            )
+                db, settings, newsroom.now(), address, given,
+                resubscribe=resubscribe, by=_person(newsroom),
+            )  # fmt: skip
         _show_changes(newsroom, before, after, as_json)
 
 
@@ -97,9 +100,18 @@ def set_recipient(
         with db.write():
             before, after = change(
                 db, settings, now, address, given,
-                new_address=new_address, paused_until=until, resume=resume,
+                new_address=new_address, paused_until=until, resume=resume, by=_person(newsroom),
             )  # fmt: skip
         _show_changes(newsroom, before, after, as_json)
+
+
+def _person(newsroom: "Newsroom") -> "By":
+    """Who runs this command, as far as the system knows it."""
+    from digest.audience.recipients import COMMAND, By
+
+    with contextlib.suppress(NotReadyError):
+        return By(newsroom.person)
+    return COMMAND
 
 
 def _show_changes(
@@ -232,19 +244,151 @@ def export_file(file: Path | None, everybody: bool) -> None:
 @click.argument("address")
 def end(address: str) -> None:
     """Unsubscribe a recipient."""
-    from digest.audience.store import recipient_by_address
-    from digest.audience.suppressions import end_recipient
+    from digest.audience.store import end_recipient, recipient_by_address
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom, newsroom.db.write():
         recipient_id = recipient_by_address(newsroom.db, address)
-        ended = end_recipient(newsroom.db, recipient_id, "by hand", newsroom.now())
+        ended = end_recipient(
+            newsroom.db, recipient_id, "by hand", newsroom.now(), _person(newsroom).name
+        )
     click.echo(
         f"Recipient {recipient_id} is unsubscribed: queued mail is skipped, and nothing more is "
         "sent. Next: digest recipients list."
         if ended
         else f"Recipient {recipient_id} was already unsubscribed, nothing changed."
     )
+
+
+@recipients.command()
+@click.argument("address")
+@click.option("--dry-run", is_flag=True, default=False, help="Say what would be deleted.")
+@json_option
+def forget(address: str, dry_run: bool, as_json: bool) -> None:
+    """Delete whatever names a recipient, for good.
+
+    The counts of editions stay, and of the address a hash, so that no list brings it back. Backups have
+    it until they are deleted.
+    """
+    from digest.audience.preferences import forget as run
+    from digest.audience.store import recipient_by_address
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        done = run(newsroom, recipient_by_address(newsroom.db, address), dry_run=dry_run)
+    counts = ", ".join(f"{table} {count:,}" for table, count in done.gone.items())
+    store = newsroom.settings.store
+    if not dry_run and not done.cleaned:
+        warn(
+            "Deleted bytes are still in the database's file, as others read it. Next: digest prune."
+        )
+    show(
+        as_json,
+        {"id": done.recipient_id, "dry_run": dry_run, "gone": done.gone, "cleaned": done.cleaned},
+        f"{'Would forget' if dry_run else 'Forgot'} recipient {done.recipient_id}: {counts}. Backups "
+        f"in {store.backups} name them until the last of {store.keep_backups} is replaced; delete "
+        f"{store.path.stem}-before-*.db and mail in the outbox yourself. "
+        f"Next: digest {'recipients forget ' + address if dry_run else 'backup'}.",
+    )
+
+
+@recipients.command("new-key")
+def new_key() -> None:
+    """Make the links of new mails with a new key. The links of all earlier mails keep working."""
+    from digest.store.owner import add_token_key, token_keys
+
+    newsroom = current_newsroom()
+    with newsroom.open() as newsroom:
+        with newsroom.db.write():
+            add_token_key(newsroom.db, newsroom.random_bytes())
+        count = len(token_keys(newsroom.db))
+    click.echo(
+        "New links have a new key, and those of earlier mails keep working: the database has "
+        f"{counted(count, 'key')}. Next: digest backup."
+    )
+
+
+def followed(command: C) -> C:
+    """The arguments that name what a recipient follows."""
+    story = "A story instead of a phrase."
+    command = click.option("--story", "story_id", type=int, metavar="ID", help=story)(command)
+    return click.argument("address")(click.argument("phrase", required=False)(command))
+
+
+@recipients.command()
+@followed
+def follow(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Mail a recipient when new articles name PHRASE, or join a story."""
+    _follow(address, phrase, story_id)
+
+
+@recipients.command()
+@followed
+def unfollow(address: str, phrase: str | None, story_id: int | None) -> None:
+    """Stop mailing a recipient about a phrase or a story."""
+    _follow(address, phrase, story_id, stop=True)
+
+
+def _follow(address: str, phrase: str | None, story_id: int | None, *, stop: bool = False) -> None:
+    from digest.audience import follows
+    from digest.audience.store import follows_of, recipient_by_address
+    from digest.audience.store import list_recipients as stored
+    from digest.audience.suppressions import suppression_of
+    from digest.errors import NotFoundError
+    from digest.model import RecipientStatus
+
+    if (phrase is None) == (story_id is None):
+        raise click.UsageError("Give either a PHRASE or --story ID.")
+    with current_newsroom().open() as newsroom, newsroom.db.write():
+        recipient_id, what = recipient_by_address(newsroom.db, address), phrase
+        [recipient] = stored(newsroom.db, recipient_id=recipient_id)
+        if stop:
+            key = follows.phrase_key(phrase or "")
+            here = follows_of(newsroom.db, newsroom.now(), recipient_id=recipient_id)
+            found = [one for one in here if one.key == key or (story_id or 0) == one.story_id]
+            if not found:
+                raise NotFoundError(
+                    f"recipient {recipient_id} does not follow {what or f'story {story_id}'}; "
+                    f"see `digest recipients show {address}`"
+                )
+            for one in found:
+                follows.unfollow(newsroom, recipient_id, one.id)
+        else:
+            what = follows.follow(newsroom, recipient_id, phrase, story_id).what
+            if recipient.status is not RecipientStatus.ACTIVE:
+                warn(f"Recipient {recipient_id} has unsubscribed and gets no mail.")
+            elif suppressed := suppression_of(newsroom.db, recipient.address):
+                warn(f"{recipient.address} is suppressed ({suppressed['cause']}) and gets no mail.")
+    does = "no longer follows" if stop else "follows"
+    click.echo(
+        f"Recipient {recipient_id} {does} {what or f'story {story_id}'}. "
+        f"Next: digest recipients show {address}."
+    )
+
+
+@recipients.command("form")
+@click.option("--language", metavar="CODE", help="The language of the form.")
+def form(language: str | None) -> None:
+    """Print a form to join, as HTML for another site. It leads to the page to join, filled in."""
+    from html import escape
+
+    from digest.audience.recipients import check_choice
+    from digest.config.urls import join_url
+    from digest.errors import NotReadyError
+    from digest.language.wording import wording_for
+
+    settings = current_newsroom().settings
+    check_choice(settings, [language] if language else [], (), ())
+    wording = wording_for(language or settings.site.languages[0], settings.site.languages)
+    if not (url := join_url(settings, wording.language)):
+        raise NotReadyError("Nobody joins by a form: set web.public_url, and readers.join = true.")
+    words = {key: escape(text) for key, text in wording.joining.items()}
+    click.echo(
+        f'<form action="{escape(url)}" method="post" lang="{wording.language}">\n'
+        f'  <label>{words["address"]} <input type="email" name="address" required></label>\n'
+        f"  <button>{words['join_button']}</button>\n</form>"
+    )
+    click.echo(f"Nothing was changed. Next: paste it into a page, and open {url}.", err=True)
 
 
 def _as_data(one: "Recipient") -> dict[str, Any]:
@@ -299,7 +443,13 @@ def list_recipients(as_json: bool) -> None:
 def show_recipient(address: str, as_json: bool) -> None:
     """Show what is known of a recipient, and why they get mail or none."""
     from digest.audience.evidence import in_words, list_returns
-    from digest.audience.store import ended, list_recipients, recipient_by_address
+    from digest.audience.store import (
+        ended,
+        events_of,
+        follows_of,
+        list_recipients,
+        recipient_by_address,
+    )
     from digest.audience.suppressions import SOFT_LAPSES, suppression_of
     from digest.store.database import moment_from_text
 
@@ -311,6 +461,8 @@ def show_recipient(address: str, as_json: bool) -> None:
         [one] = list_recipients(db, recipient_id=recipient_id)
         left, suppressed = ended(db, recipient_id), suppression_of(db, address)
         returns = list_returns(db, recipient_id=recipient_id, limit=20)
+        events = events_of(db, recipient_id)
+        follows = follows_of(db, newsroom.now(), recipient_id=recipient_id)
 
     def at(moment: str) -> str:
         return local(moment_from_text(moment), zone)
@@ -321,10 +473,17 @@ def show_recipient(address: str, as_json: bool) -> None:
         f"chose     {', '.join(one.digests)}; {', '.join(one.choice.languages)}; "
         f"{', '.join(one.choice.themes) or 'everything'}",
     ]
+    lines += [
+        f"follows   {f'story {one.story_id}: ' if one.story_id else ''}{one.what}"
+        for one in follows
+    ]
     if one.paused_until is not None:
         lines.append(f"paused    until {local(one.paused_until, zone)}")
-    if left is not None:
-        lines.append(f"left      {at(left['ended_at'])}: {left['ended_reason']}")
+    for event in events:
+        what = [f"{name}: {was} became {now}" for name, (was, now) in event["changed"].items()]
+        what = [event["words"], *what] if event["words"] else what
+        by = " from ".join(filter(None, (event["made_by"], event["network"])))
+        lines.append(f"{event['act']:<9} {at(event['made_at'])}, {'; '.join([by, *what])}")
     if suppressed is not None:
         why = next((row for row in returns if row["id"] == suppressed["bounce_id"]), None)
         said = in_words(why) if why else suppressed["detail"] or "no reason was given"
@@ -337,6 +496,10 @@ def show_recipient(address: str, as_json: bool) -> None:
         "ended_at": left and left["ended_at"],
         "ended_reason": left and left["ended_reason"],
         "suppressed": suppressed,
+        "events": events,
+        "follows": [
+            {"phrase": one.phrase, "story": one.story_id, "made_at": one.made_at} for one in follows
+        ],
         "came_back": [row | {"said": in_words(row)} for row in returns],
     }
     lines.append(f"Next: digest deliveries trace {one.address}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,7 @@ def plan(
     counts as it will be settled, and an edition of which an article was withdrawn as it will be frozen again.
     """
     from digest.editions.compose import is_worth_sending, preview, segments, without_withdrawn
+    from digest.editions.corrections import newest
     from digest.editions.deliver import fates_of_handed
     from digest.editions.drafts import draft_of
     from digest.editions.store import drafts as waiting_drafts
@@ -76,6 +77,7 @@ def plan(
         edition_by_id,
         frozen_segments,
         has_begun,
+        has_outdated,
         mail_date,
         pending_editions,
         queued_segments,
@@ -99,26 +101,29 @@ def plan(
         edition = edition_by_id(db, edition_id)
         audience = tuple(queued_segments(db, edition_id, now, also=again))
         date = mail_date(db, edition, at)
-        if not stopped_by_withdrawal(db, edition_id):
+        stopped, begun = stopped_by_withdrawal(db, edition_id), has_begun(db, edition_id)
+        if not stopped and (begun or not has_outdated(db, edition_id)):
             frozen = {one.layout.choice: one for one in frozen_segments(db, edition).values()}
             planned.append(Planned(edition, audience, date, frozen))
-        elif has_begun(db, edition_id):
+        elif begun:
             warn(
                 f"Edition {edition_id} will be held: an article of it was withdrawn after part of it "
                 f"was sent. Next: digest send, then digest editions release {edition_id}."
             )
         else:
             new = without_withdrawn(newsroom, config, edition)
+            audience = tuple(replace(one, choice=newest(db, one.choice)) for one in audience)
             if new.placements or config.empty == "send":
                 planned.append(Planned(new, audience, date, {}))
     for row in waiting_drafts(db) if drafts else ():
         if row["digest"] == config.name:
             _, edition = draft_of(newsroom, row["id"])
-            audience = tuple(segments(newsroom, config))
+            audience = tuple(segments(newsroom, config, edition.window))
             planned.append(Planned(edition, audience, mail_date(db, edition, at)))
     fresh = preview(newsroom, config, now, expect=expect)
     if fresh is not None and is_worth_sending(newsroom, config, fresh, now):
-        planned.append(Planned(fresh, tuple(segments(newsroom, config)), fresh.window.ends_at))
+        audience = tuple(segments(newsroom, config, fresh.window))
+        planned.append(Planned(fresh, audience, fresh.window.ends_at))
     if expect is None:
         return planned
     if matching := [one for one in planned if expect.means(one.edition)]:
@@ -173,7 +178,7 @@ def send_editions(
                 chosen += [composed] if composed is not None else []
             if any(edition_by_id(db, one.id).hash != one.hash for one in chosen if one.id):
                 raise ExpectationError(
-                    "an article was withdrawn since this was shown. Nothing was sent. Next: digest "
+                    "an article was withdrawn or corrected since this was shown. Nothing was sent. Next: digest "
                     "send --dry-run."
                 )
             if expect is not None or shown is not None:
@@ -238,11 +243,11 @@ def send_test(newsroom: Newsroom, config: DigestConfig, planned: Planned, addres
     Raises:
         NotReadyError: the mail was not accepted; it has what the server said.
     """
-    from digest.editions.preview import EXAMPLE_TOKENS, everything, shown_mail
+    from digest.editions.preview import everything, shown_mail
     from digest.mail.ledger import answer_text, without_addresses
     from digest.mail.mime import MessageMaker
     from digest.mail.outgoing import OutcomeKind, Outgoing
-    from digest.mail.tokens import return_path
+    from digest.mail.tokens import EXAMPLE_TOKENS, return_path
 
     edition, frozen = planned.edition, planned.frozen or {}
     choice = (
@@ -349,20 +354,21 @@ def _print_planned(
     if not planned.segments:
         click.echo("No recipients yet: this is the mail that a recipient of everything would get.")
     table(
-        ("recipients", "language", "themes", "articles", "kB", "subject"),
+        ("recipients", "language", "themes", "articles", "corrections", "kB", "subject"),
         [
             (
                 f"{one.segment.recipients:,}",
                 ", ".join(one.segment.choice.languages),
                 ", ".join(one.segment.choice.themes),
                 str(one.layout.total),
+                str(len(one.segment.choice.extras.corrected) or "-"),
                 f"{len(one.message) / 1000:.1f}",
                 one.subject,
             )
             for one in previews
         ],
         wide="subject",
-        right=("recipients", "articles", "kB"),
+        right=("recipients", "articles", "corrections", "kB"),
     )
     click.echo("")
     for one in previews:
@@ -394,6 +400,7 @@ def _planned_data(
                 "language": one.segment.choice.language,
                 "languages": list(one.segment.choice.languages),
                 "themes": list(one.segment.choice.themes),
+                **asdict(one.segment.choice.extras),
                 "subject": one.subject,
                 "bytes": len(one.message),
                 "ranks": {str(key): why.why for key, why in rank(edition, one.layout).items()},
@@ -460,15 +467,17 @@ def send(
     as_json: bool,
 ) -> None:
     """Send new and queued editions; --dry-run only shows them."""
+    from digest.audience.signup import send_links
     from digest.audience.store import recipient_by_address
     from digest.cli.status import warn_of_unserved
+    from digest.editions.alerts import look
     from digest.editions.compose import Expected, find_digest, hold_overdue
     from digest.editions.deliver import Portion, recover_for_plan, send_questions, sending
     from digest.editions.deliveries import handed_deliveries
     from digest.editions.store import drafts, stopped_by_withdrawal, unfinished_editions
     from digest.language.addresses import check_address
-    from digest.mail.outgoing import Kind, OutcomeKind
-    from digest.mail.store import has_open
+    from digest.mail.outgoing import OutcomeKind
+    from digest.mail.store import unsent
     from digest.service.mail_checks import refuse_what_is_red
     from digest.service.store import other_languages
 
@@ -504,31 +513,42 @@ def send(
                 "docs/languages.md."
             )
         warn_of_unserved(newsroom)
-    if dry_run:
-        rehearse(newsroom, config, planned, out, as_json, waits)
-        return
-    if test_address is not None:
-        if planned:
-            tested = next((one for one in planned if one.is_draft), planned[-1])
-            which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
-        else:  # a server is to be tried most when nothing can be sent
-            tested, which = _to_test(newsroom, config)
-        send_test(newsroom, config, tested, test_address)
-        click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
-        return
+        looks = not (queued or addresses or limit)
+        alerts = look(newsroom, dry_run=True) if looks else 0
+        if alerts and not (yes or test_address):
+            click.echo(f"{counted(alerts, 'alert')} to readers who follow what came in.", err=True)
+        if (queued_too := unsent(newsroom.db)) and not (yes or test_address):
+            click.echo(f"{counted(queued_too, 'queued notice')} to readers, to go first.", err=True)
+        if dry_run:
+            rehearse(newsroom, config, planned, out, as_json, waits)
+            return
+        if test_address is not None:
+            if planned:
+                tested = next((one for one in planned if one.is_draft), planned[-1])
+                which = f"draft {tested.edition.id}" if tested.is_draft else "what would be sent"
+            else:  # a server is to be tried most when nothing can be sent
+                tested, which = _to_test(newsroom, config)
+            send_test(newsroom, config, tested, test_address)
+            click.echo(f"Sent a test mail: {which}. No delivery was recorded. Next: digest send.")
+            return
     if not planned:
         # After the clock was put back nothing is due.
         with newsroom.open(read_only=True) as newsroom:
             refuse_what_is_red(
                 newsroom.db, newsroom, (*despite, "site", "store", "database", "dkim")
             )
+        sent = 0
         with newsroom.open() as newsroom:
-            if has_open(newsroom.db, (Kind.QUESTION,)):
-                with sending(newsroom) as sole:
-                    send_questions(sole)
+            send_links(newsroom)
+            if looks:
+                look(newsroom)
+            if unsent(newsroom.db):
+                with sending(newsroom) as sole, stopping() as stop:
+                    sent = send_questions(sole, stop)[OutcomeKind.SENT]
         nothing = "Nothing is due" if queued else "Nothing new has come in and nothing is due"
         follow = "digest send --dry-run" if queued else "digest ingest"
-        show(as_json, [], f"{nothing}: nothing was sent.{waits} Next: {follow}.")
+        went = counted(sent, "notice was", "notices were") if sent else "nothing was"
+        show(as_json, [], f"{nothing}: {went} sent.{waits} Next: {follow}.")
         return
     with newsroom.open(read_only=True) as newsroom:
         refuse_what_is_red(newsroom.db, newsroom, despite)
@@ -544,6 +564,8 @@ def send(
             )
         click.confirm("Send?", abort=True)
     with newsroom.open() as newsroom:
+        if looks:
+            look(newsroom)
         only = frozenset(recipient_by_address(newsroom.db, one) for one in addresses) or None
         with counter("Sending") as progress:
             reports = send_editions(
@@ -554,6 +576,7 @@ def send(
                 portion=Portion(limit, only),
                 notify=lambda kind: progress(kind is not OutcomeKind.UNSENT),
             )
+        send_links(newsroom)
         waits = what_waits(newsroom, config)
     held = any(one.fault is not None or one.brakes for one in reports)
     if as_json:

@@ -98,7 +98,9 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     from digest.config.values import secret
     from digest.errors import NotReadyError
     from digest.service.health import Health
+    from digest.service.plan import Verb
     from digest.service.service import Service, log_event, notify, watchdog_seconds
+    from digest.web import choosing, joining
     from digest.web.app import FeedApp, GuardedProtocol, connection_limit
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
@@ -117,7 +119,10 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
 
     def reloaded(new: "Newsroom") -> None:
         settings, app.token = new.settings, None
-        app.serve(files(new), settings.feeds_url, ReaderForms(new).mounts, settings.site.base_url)
+        forms = ReaderForms(
+            new, parts=[joining.routes, choosing.routes], wake=lambda: service.wake(Verb.LINKS)
+        )
+        app.serve(files(new), settings.feeds_url, forms.mounts, settings.site.base_url)
         try:
             app.token = secret(env=None, file=settings.web.monitor_token_file)
         except NotReadyError as e:
@@ -373,8 +378,9 @@ def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool)
 
 
 def _rehearse(newsroom: "Newsroom", out: Path, as_json: bool) -> None:
-    from digest.editions.preview import EXAMPLE_ADDRESS, write_parts
+    from digest.editions.preview import write_parts
     from digest.mail.notices import outgoing
+    from digest.mail.tokens import EXAMPLE_ADDRESS
     from digest.service.report import report_notice
 
     window, mail, due, when = _report(newsroom)

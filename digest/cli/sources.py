@@ -489,7 +489,7 @@ def import_sources(file: Path, allow_private: bool, by: str | None) -> None:
 @sources.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 def export_sources(file: Path) -> None:
-    """Write the feeds as OPML, without those that have ended; "-" is standard output."""
+    """Write the feeds that have not ended as OPML; - is standard output."""
     from digest.sources.syndication import write_opml
     from digest.store.files import replace_and_stat
 

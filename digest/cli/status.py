@@ -96,6 +96,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
     from digest.editions.compose import count_waiting
     from digest.editions.schedule import boundary_after
     from digest.editions.store import drafts, last_edition
+    from digest.mail.store import unsent
     from digest.service.store import (
         articles_by_theme,
         articles_by_week,
@@ -142,6 +143,7 @@ def _status_data(newsroom: Newsroom, now: datetime) -> dict[str, Any]:
         "drafts": drafts(db),
         "filed_by_another_lexicon": count_filed_otherwise(db, lexicon_version(settings.themes)),
         "letters_waiting": waiting(db)[0],
+        "notices_waiting": unsent(db),
         "troubles": [asdict(one) for one in find_troubles(newsroom, now)],
     }
 
@@ -243,6 +245,8 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
             f"{counted(letters, 'letter')} without proof {'waits' if letters == 1 else 'wait'} for you. "
             "Next: digest bounces list --state waits."
         )
+    if notices := data["notices_waiting"]:
+        click.echo(f"{counted(notices, 'queued notice')} to readers. Next: digest send.")
     if data["troubles"]:
         heading("What to do")
         for one in data["troubles"]:

@@ -173,6 +173,17 @@ class PruneSettings(Section):
     answer_days: Days = 365
 
 
+class ReaderSettings(Section):
+    """[readers]: the pages where people join, choose and leave; only where web.public_url is set."""
+
+    join: bool = True
+    mails_per_address: Annotated[int, Field(ge=1, le=100)] = 3
+    forms_per_network: Annotated[int, Field(ge=1, le=100_000)] = 20
+    mails_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    look_up_domains: bool = True
+    refused_domains: tuple[OneLine, ...] = ()
+
+
 class WebSettings(Section):
     """[web]"""
 
@@ -435,6 +446,7 @@ class Settings(Section):
     digests: Annotated[tuple[DigestConfig, ...], Filled]
     mail: MailSettings
     web: WebSettings = WebSettings()
+    readers: ReaderSettings = ReaderSettings()
     service: ServiceSettings = ServiceSettings()
     prune: PruneSettings = PruneSettings()
     alarms: AlarmSettings = AlarmSettings()

@@ -38,3 +38,13 @@ def preferences_url(settings: Settings) -> str:
 def unsubscribe_url(settings: Settings) -> str:
     """A mail that unsubscribes."""
     return f"mailto:{settings.mail.unsubscribe_address}?subject=unsubscribe"
+
+
+def join_url(settings: Settings, language: str) -> str:
+    """The form to join, in a language; "" where nobody joins by a form."""
+    web = settings.web
+    return (
+        f"{web.public_url}/join/?lang={language}"
+        if web.public_url and settings.readers.join
+        else ""
+    )

@@ -17,6 +17,8 @@ from digest.audience.recipients import effective_choice
 from digest.audience.store import raw_choices
 from digest.config.settings import DigestConfig, Settings
 from digest.editions import store as edition_store
+from digest.editions.alerts import receipts as receipts_of
+from digest.editions.corrections import newest, owed_corrections
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
 from digest.editions.mail import make_segment
 from digest.editions.schedule import is_late, window_to_close
@@ -24,10 +26,22 @@ from digest.editions.selection import edition_hash, lay_out, order_placements, s
 from digest.editions.store import FrozenSegment
 from digest.errors import ExpectationError, NotFoundError
 from digest.mail.mime import SegmentMail, segment_mail
-from digest.model import Article, Choice, Edition, EditionStatus, Hand, Layout, Segment, Window
+from digest.model import (
+    Article,
+    Choice,
+    Corrected,
+    Edition,
+    EditionStatus,
+    Extras,
+    Hand,
+    Layout,
+    Segment,
+    Window,
+)
 from digest.newsroom import Newsroom, fingerprint, program_hash
 from digest.store.articles import (
     articles_in_window,
+    changes_of,
     count_in_window,
     first_seen,
     siblings_of,
@@ -104,7 +118,10 @@ def expectation(edition: Edition, date: datetime) -> str:
     return f"{edition.hash}@{date.astimezone(UTC).strftime(STAMP)}"
 
 
-PARTS = ("its articles", "config.toml", "the templates", "this program")
+PARTS = ("its articles or corrections", "config.toml", "the templates", "this program")
+TOLD_FOR = timedelta(days=60)
+"""A reader hears of what was corrected no longer than this before the window of an edition began: who
+had paused for longer has long forgotten it."""
 PART = 8
 """The hash of an edition has a part of so many characters for each: it says what has changed."""
 MADE_WITH: Any = {
@@ -310,12 +327,14 @@ def _close(
         held = note is not None or is_late(window, moment, digest.max_lateness_hours)
         status = EditionStatus.HELD if held else EditionStatus.COMPOSED
         edition = replace(edition, status=EditionStatus.DRAFT if digest.approval else status)
-        recipients, frozen = ([], []) if digest.approval else frozen_for(newsroom, digest, edition)
+        readers = [] if digest.approval else list(choices_of(newsroom, digest))
+        recipients, frozen = frozen_for(newsroom, digest, edition, readers)
         with db.write():
             if db.version() != version and (
                 mark_of(newsroom, digest, window) != mark
                 or edition_store.last_edition(db, digest.name) != last
-                or (not digest.approval and list(choices_of(newsroom, digest)) != recipients)
+                or (not digest.approval and list(choices_of(newsroom, digest)) != readers)
+                or (recipients and rehashed(newsroom, digest, edition, recipients) != edition)
             ):
                 continue
             edition_id = edition_store.save_edition(db, edition, moment, note)
@@ -335,12 +354,20 @@ def mark_of(newsroom: Newsroom, digest: DigestConfig, window: Window, number: in
 
 
 def frozen_for(
-    newsroom: Newsroom, digest: DigestConfig, edition: Edition
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, readers: list[tuple[int, Choice]]
 ) -> tuple[list[tuple[int, Choice]], list[FrozenSegment]]:
-    """The recipients of an edition with their choices, and what each different choice gets."""
-    recipients = list(choices_of(newsroom, digest))
+    """The recipients of an edition with their choices and what only they get, and what each different choice
+    gets. What is corrected, or followed, after this is for the next edition."""
+    recipients = with_extras(newsroom, digest, edition.window, readers)
     choices = dict.fromkeys(choice for _, choice in recipients)
     return recipients, [freeze_segment(newsroom, digest, edition, one) for one in choices]
+
+
+def rehashed(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, recipients: list[tuple[int, Choice]]
+) -> Edition:
+    """The edition with the hash that it has if these are its recipients."""
+    return hashed(newsroom, digest, edition, (one.extras.corrected for _, one in recipients))
 
 
 def queue(
@@ -360,13 +387,15 @@ def queue(
 def freeze_segment(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, choice: Choice
 ) -> FrozenSegment:
-    """What everybody with this choice gets of the edition.
+    """What everybody with this choice gets of the edition. A correction is sent also where nothing is new
+    under the chosen themes.
 
     Raises:
         ConfigError: the operator's own templates have an error.
     """
     layout = lay_out(edition.placements, choice, per_theme=digest.per_theme, hand=edition.hand)
-    if layout.total == 0 and not (digest.empty == "send" and not edition.placements):
+    sends_empty = choice.extras.corrected or (digest.empty == "send" and not edition.placements)
+    if layout.total == 0 and not sends_empty:
         return FrozenSegment(layout, None)
     return FrozenSegment(layout, render_segment(newsroom, digest, edition, layout))
 
@@ -374,8 +403,9 @@ def freeze_segment(
 def render_segment(
     newsroom: Newsroom, digest: DigestConfig, edition: Edition, layout: Layout
 ) -> SegmentMail:
-    settings = newsroom.settings
-    rendered = make_segment(settings, digest, edition, layout, newsroom.templates)
+    settings, corrected = newsroom.settings, layout.choice.extras.corrected
+    changes = list(changes_of(newsroom.db, corrected).values()) if corrected else []
+    rendered = make_segment(settings, digest, edition, layout, newsroom.templates, changes)
     return segment_mail(settings, digest, edition, layout.choice, rendered)
 
 
@@ -386,7 +416,8 @@ def withdrawn_articles(edition: Edition) -> list[int]:
 
 
 def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
-    """The edition without the articles that were withdrawn, under a new hash."""
+    """The edition without the articles that were withdrawn, and with corrections as they are now, under the
+    hash of that."""
     gone = set(withdrawn_articles(edition))
     left = [one for one in edition.placements if one.article.id not in gone]
     placements = tuple(
@@ -397,19 +428,24 @@ def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition
         )
         for position, placement in enumerate(left, 1)
     )
-    return hashed(newsroom, digest, replace(edition, placements=placements))
+    segments = edition_store.segments_of(newsroom.db, edition.id or 0)
+    told = (newest(newsroom.db, one.choice).extras.corrected for _, one in segments)
+    return hashed(newsroom, digest, replace(edition, placements=placements), told)
 
 
 def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
-    """Freeze an edition without the articles that were withdrawn: all of it, or the rest that is
-    still queued. One without news is cancelled, unless the digest sends empty editions.
+    """Freeze an edition without the articles that were withdrawn, and with corrections as they are now: all
+    of it, or the rest that is still queued. One without news is cancelled, unless the digest sends empty
+    editions.
     """
     db = newsroom.db
     edition = edition_store.edition_by_id(db, edition_id)
     digest = find_digest(newsroom.settings, edition.digest)
     new = without_withdrawn(newsroom, digest, edition)
     choices = dict.fromkeys(one.choice for _, one in edition_store.segments_of(db, edition_id))
-    frozen = [freeze_segment(newsroom, digest, new, choice) for choice in choices]
+    frozen = {
+        choice: freeze_segment(newsroom, digest, new, newest(db, choice)) for choice in choices
+    }
     with db.write():
         edition_store.replace_frozen(db, new, frozen)
         if not new.placements and digest.empty == "skip":
@@ -418,32 +454,56 @@ def freeze_again(newsroom: Newsroom, edition_id: int) -> None:
 
 def settle_withdrawn(newsroom: Newsroom) -> None:
     """Before anything is sent: an edition of which an article was withdrawn is frozen again without it
-    if nothing of it was sent, else held until a person decides.
+    if nothing of it was sent, else held until a person decides. One that tells of corrections which have
+    changed is frozen again too.
     """
     db = newsroom.db
     for edition_id in edition_store.unfinished_editions(db):
-        if not edition_store.stopped_by_withdrawal(db, edition_id):
+        stopped = edition_store.stopped_by_withdrawal(db, edition_id)
+        if not stopped and not edition_store.has_outdated(db, edition_id):
             continue
         edition = edition_store.edition_by_id(db, edition_id)
         known = newsroom.settings.digest(edition.digest) is not None
         if known and not edition_store.has_begun(db, edition_id):
             freeze_again(newsroom, edition_id)
-        else:
+        elif stopped:
             ids = ", ".join(map(str, withdrawn_articles(edition)))
             with db.write():
                 note = f"withdrawn after part of it was sent: article {ids}"
                 edition_store.hold_edition(db, edition_id, note)
 
 
-def segments(newsroom: Newsroom, digest: DigestConfig) -> list[Segment]:
+def segments(newsroom: Newsroom, digest: DigestConfig, window: Window) -> list[Segment]:
     """The digest's recipients who may be mailed, by equal choices, the largest segment first."""
-    counts = Counter(choice for _, choice in choices_of(newsroom, digest, suppressed=False))
+    readers = list(choices_of(newsroom, digest, suppressed=False))
+    counts = Counter(choice for _, choice in with_extras(newsroom, digest, window, readers))
 
     def largest_first(item: tuple[Choice, int]) -> tuple[object, ...]:
         choice, count = item
-        return -count, choice.language, choice.languages, choice.themes
+        return -count, choice.language, choice.languages, choice.themes, repr(choice.extras)
 
     return [Segment(*item) for item in sorted(counts.items(), key=largest_first)]
+
+
+def with_extras(
+    newsroom: Newsroom, digest: DigestConfig, window: Window, readers: list[tuple[int, Choice]]
+) -> list[tuple[int, Choice]]:
+    """The recipients of an edition, each with their choice and what only they get."""
+    if not readers:
+        return readers
+    corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR)
+    receipts = receipts_of(newsroom, window)
+    if not corrected and not receipts:
+        return readers
+    made: dict[tuple[object, ...], Choice] = {}
+    recipients = dict(readers)
+    for reader in corrected.keys() | receipts.keys():
+        if (choice := recipients.get(reader)) is not None:
+            extras = Extras(corrected.get(reader, ()), receipts.get(reader, ()))
+            if (key := (choice, extras)) not in made:
+                made[key] = replace(choice, extras=extras)
+            recipients[reader] = made[key]
+    return list(recipients.items())
 
 
 def choices_of(
@@ -521,9 +581,17 @@ def edition_of(
     edition = Edition(
         row_id, digest.name, number, window, "", placements, hand=hand, earlier=earlier
     )
-    return hashed(newsroom, digest, edition)
+    corrected = owed_corrections(newsroom, digest, window.starts_at - TOLD_FOR)
+    readers = choices_of(newsroom, digest) if corrected else ()
+    told = (corrected.get(reader, ()) for reader, _ in readers)
+    return hashed(newsroom, digest, edition, told)
 
 
-def hashed(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
+def hashed(
+    newsroom: Newsroom, digest: DigestConfig, edition: Edition, told: Iterable[Iterable[Corrected]]
+) -> Edition:
+    """With the hash over what it shows, and of which corrections its readers are `told`."""
     shown = edition_hash(edition, newsroom.settings.digest_zone(digest))
+    if corrected := sorted({(one.article_id, one.version) for ones in told for one in ones}):
+        shown += repr(corrected)
     return replace(edition, hash=full_hash(newsroom, digest, shown))

@@ -15,13 +15,15 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digest.audience.evidence import Evidence, open_brakes, take_evidence
-from digest.audience.store import domains_to_look_up, save_providers
+from digest.audience.store import domains_to_look_up, give_up_notices, save_providers
 from digest.audience.suppressions import lapse
 from digest.editions.compose import settle_withdrawn
+from digest.editions.corrections import notify as notify_readers
 from digest.editions.deliveries import (
     due_deliveries,
     handed_deliveries,
     has_unwanted,
+    outdated_notices,
     skip_segment,
     skip_unwanted,
 )
@@ -42,9 +44,18 @@ from digest.errors import NotFoundError, SenderError
 from digest.mail.ledger import answer_text, settlement_of, without_addresses
 from digest.mail.mime import MessageMaker
 from digest.mail.notices import send_due
-from digest.mail.outgoing import DeliveryStatus, Due, Kind, Outcome, OutcomeKind, Outgoing, Phase
+from digest.mail.outgoing import (
+    TO_READERS,
+    DeliveryStatus,
+    Due,
+    Kind,
+    Outcome,
+    OutcomeKind,
+    Outgoing,
+    Phase,
+)
 from digest.mail.refusals import judge
-from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, write_surely
+from digest.mail.store import NOTICES, hand, handed_notices, recover, settle, unsent, write_surely
 from digest.mail.tokens import return_path, token_for, tokens_for
 from digest.model import Edition
 from digest.newsroom import EPOCH, Newsroom
@@ -344,6 +355,7 @@ def deliver(
     outcome. If the fault is ours the edition is held and its recipients stay queued.
     """
     reports: list[EditionReport] = []
+    send_questions(newsroom, stop)  # first, as a grave correction is among them
     if newsroom.settings.mail.transport == "smtp":
         _look_up_providers(newsroom)
     for edition_id in pending_editions(newsroom.db, digest=digest, now=newsroom.now()):
@@ -361,22 +373,32 @@ def deliver(
         _send(newsroom, edition, report, portion or Portion(), ledger, date or newsroom.now())
         report.stopped = stop()
         reports.append(report)
-    send_questions(newsroom, stop)
     return reports
 
 
-def send_questions(newsroom: Newsroom, stop: Callable[[], bool] = lambda: False) -> None:
-    """Ask those who may want to leave (bounces.intake). Call it within `sending`."""
-    sender = newsroom.sender
-    send_due(
-        newsroom.db,
-        newsroom.ways,
-        (Kind.QUESTION,),
-        newsroom.now,
-        sender.mark,
-        sender=sender,
-        stop=stop,
-    )
+PORTION = 500
+"""The notices that are read at once: as many as there are readers may wait."""
+
+
+def send_questions(
+    newsroom: Newsroom, stop: Callable[[], bool] = lambda: False
+) -> Counter[OutcomeKind]:
+    """Ask those who may want to leave (bounces.intake), and send what else is for readers; alerts and
+    corrections only to those who get mail by now, and as they are now. Call it within `sending`."""
+    db, now, sender = newsroom.db, newsroom.now, newsroom.sender
+    if unsent(db, (Kind.ALERT, Kind.CORRECTION)):
+        with db.write():
+            give_up_notices(db, now())
+        for article_id in outdated_notices(db):
+            notify_readers(newsroom, article_id)
+    outcomes, sent = Counter[OutcomeKind](), 1
+    while sent and not stop():
+        ended = send_due(
+            db, newsroom.ways, TO_READERS, now, sender.mark, sender=sender, stop=stop, limit=PORTION
+        )
+        sent = ended[OutcomeKind.SENT]
+        outcomes += ended
+    return outcomes
 
 
 def _look_up_providers(newsroom: Newsroom) -> None:

@@ -9,15 +9,20 @@ time (see store.owner), so a queued row needs no claim.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from digest.audience.evidence import IS_BRAKED
-from digest.editions.store import IS_DUE, WITHDRAWN, due_times
+from digest.editions.store import IS_DUE, WITHDRAWN, due_times, extras_from_text
 from digest.errors import NotFoundError, NotReadyError
-from digest.mail.outgoing import DeliveryStatus, Due
+from digest.mail.outgoing import DeliveryStatus, Due, Kind
+from digest.mail.store import DELIVERIES, NOTICES
+from digest.store.articles import changes_of
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 PAGE = 100
+NAMED = Kind.CORRECTION.value
+"""The name of a notice of a correction begins with this, then article, version, recipient, and which change."""
 
 
 def queue_deliveries(
@@ -149,32 +154,35 @@ def queue_refused(db: Database, refused: Iterable[tuple[int, int]], now: datetim
 
 
 def settle_uncertain(
-    db: Database, *, delivery_id: int | None, edition_id: int | None, sent: bool, now: datetime
+    db: Database,
+    column: str,
+    value: int | None,
+    *,
+    sent: bool,
+    now: datetime,
+    table: str = DELIVERIES,
 ) -> int:
-    """Settle uncertain deliveries, one or all of an edition, as the operator decides: sent, or queued
-    again with all its tries. Returns how many. Call inside a write.
+    """Settle uncertain deliveries, by their "id" or "edition_id", as the operator decides: sent, or queued
+    again with all their tries. Of NOTICES one, or all. Returns how many. Call inside a write.
 
     Raises:
         NotReadyError: they are to be sent again, but the edition was cancelled.
     """
-    sql = "SELECT edition_id FROM deliveries WHERE id = ?"
-    edition = edition_id or db.value(sql, (delivery_id,))
-    if not sent and db.value("SELECT status FROM editions WHERE id = ?", (edition,)) == "cancelled":
+    sql = f"""SELECT edition_id FROM {DELIVERIES} JOIN editions ON editions.id = edition_id
+               WHERE deliveries.{column} = ? AND editions.status = 'cancelled'"""  # noqa: S608 - ours
+    if not sent and table == DELIVERIES and (edition := db.value(sql, (value,))):
         raise NotReadyError(
-            f"edition {edition} was cancelled, so none of it is sent again. Use --sent for mail that "
-            "did arrive."
+            f"edition {edition} was cancelled, so none of it is sent again. Use --sent for mail that did "
+            "arrive."
         )
-    column, value = ("id", delivery_id) if delivery_id is not None else ("edition_id", edition_id)
     at = text_from_moment(now)
-    status, due_at, reason = (
-        ("sent", None, "settled by the operator")
-        if sent
-        else ("queued", at, "resent by the operator")
-    )
-    sql = f"""UPDATE deliveries SET status = ?, due_at = ?, reason = ?, settled_at = ?,
+    due_at, settled_at = (None, at) if sent else (at, None)
+    status, reason = ("sent", "settled") if sent else ("queued", "resent")
+    whole = " AND body != x''" if table == NOTICES and not sent else ""
+    sql = f"""UPDATE {table} SET status = ?, due_at = ?, reason = ?, settled_at = ?,
                      attempts = iif(?, attempts, 0), first_tried_at = iif(?, first_tried_at, NULL)
-               WHERE status = 'uncertain' AND {column} = ?"""  # noqa: S608 - the column is ours
-    return db.run(sql, (status, due_at, reason, at if sent else None, sent, sent, value))
+               WHERE status = 'uncertain' AND {column} = coalesce(?, {column}){whole}"""  # noqa: S608 - ours
+    return db.run(sql, (status, due_at, f"{reason} by the operator", settled_at, sent, sent, value))
 
 
 LISTED = """
@@ -182,6 +190,10 @@ SELECT deliveries.*, recipients.address, editions.digest, editions.number
   FROM deliveries
   JOIN recipients ON recipients.id = deliveries.recipient_id
   JOIN editions ON editions.id = deliveries.edition_id
+"""
+LISTED_NOTICES = """
+SELECT deliveries.*, recipient AS address, kind AS digest, NULL AS number, NULL AS recipient_id
+  FROM (SELECT *, NULL AS edition_id FROM notices) AS deliveries
 """
 
 
@@ -191,8 +203,10 @@ def list_deliveries(
     edition_id: int | None = None,
     status: DeliveryStatus | None = None,
     limit: int | None = None,
+    notices: bool = False,
 ) -> Iterator[Row]:
-    """Deliveries with their recipient's address, in the order in which they were queued."""
+    """Deliveries with their recipient's address, in the order in which they were queued. Or `notices`, with
+    their kind as `digest`."""
     conditions: list[str] = []
     values: list[object] = []
     for column, value in (("deliveries.edition_id", edition_id), ("deliveries.status", status)):
@@ -200,16 +214,18 @@ def list_deliveries(
             conditions.append(f"{column} = ?")
             values.append(value)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"{LISTED} {where} ORDER BY deliveries.id LIMIT ?"
+    sql = f"{LISTED_NOTICES if notices else LISTED} {where} ORDER BY deliveries.id LIMIT ?"
     return db.each(sql, (*values, -1 if limit is None else limit))
 
 
 def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:
     """The deliveries of a recipient, the newest first: as LISTED, with the segment's languages and
-    themes, and `articles`, those of the mail as (theme, id, title)."""
+    themes, and `articles`, those of the mail as (theme, id, title as it was then); what only some got as `extras`, and of
+    these what was `corrected` as (withdrawn, id, title)."""
     sql = f"""
     SELECT deliveries.*, editions.digest, editions.number, editions.composed_at,
            editions.status AS edition_status, segments.languages, segments.themes, segments.layout,
+           segments.extras,
            {IS_BRAKED.format(edition="deliveries.edition_id")} AS braked
       FROM deliveries JOIN editions ON editions.id = deliveries.edition_id
       JOIN recipients ON recipients.id = deliveries.recipient_id
@@ -221,10 +237,106 @@ def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: 
     for row in rows:
         sections = json.loads(row.pop("layout"))
         wanted = [i for _, _, ids in sections for i in ids]
-        sql = "SELECT id, title FROM articles WHERE id IN (SELECT value FROM json_each(?))"
-        titles = {one["id"]: one["title"] for one in db.rows(sql, (json.dumps(wanted),))}
+        sql = """SELECT article_id, title FROM placements JOIN article_versions
+                  USING (article_id, version) WHERE edition_id = ? AND article_id IN
+                        (SELECT value FROM json_each(?))"""
+        shown = db.rows(sql, (row["edition_id"], json.dumps(wanted)))
+        titles = {one["article_id"]: one["title"] for one in shown}
         row["articles"] = [(theme, i, titles.get(i, "")) for theme, _, ids in sections for i in ids]
+        row["extras"] = asdict(extras := extras_from_text(row["extras"]))
+        row["corrected"] = [
+            (change.of.version == 0, one.article_id, change.article.title)
+            for one, change in changes_of(db, extras.corrected).items()
+        ]
     return rows
+
+
+NUMBERS = f"""(CASE kind WHEN '{NAMED}'
+  THEN '[' || replace(substr(name, {len(NAMED) + 2}), '.', ',') || ']' END)"""
+"""Those in the name of a notice of a correction, as JSON."""
+NOW = "CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END"
+
+OWED = f"""
+WITH which AS (SELECT articles.id, {NOW} AS now FROM articles WHERE {{which}}),
+said AS (
+  SELECT recipient_id, s.article_id, s.version, composed_at AS at,
+         CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN s.segment_id END AS sent,
+         CASE WHEN deliveries.status IN ('sent', 'uncertain') THEN coalesce(dated_at, composed_at) END AS got_at
+    FROM which CROSS JOIN segment_articles AS s CROSS JOIN deliveries  -- in this order: few articles first
+    JOIN editions ON editions.id = deliveries.edition_id
+   WHERE s.article_id = which.id AND deliveries.segment_id = s.segment_id
+     AND deliveries.status NOT IN ('failed', 'skipped')
+  UNION ALL
+  SELECT {NUMBERS} ->> 2, which.id, {NUMBERS} ->> 1, queued_at, NULL, NULL
+    FROM which CROSS JOIN notices ON name > '{NAMED}.' || which.id || '.' AND name < '{NAMED}.' || which.id || '/'
+   WHERE status != 'failed' AND (status != 'queued' OR {NUMBERS} ->> 1 = which.now)
+  UNION ALL
+  SELECT recipient_id, which.id, coalesce((SELECT max(version) FROM article_versions
+           WHERE article_id = which.id AND article_versions.made_at <= found_at), 1), found_at, NULL,
+         CASE WHEN status IN ('sent', 'uncertain') THEN found_at END
+    FROM which CROSS JOIN follow_finds ON follow_finds.article_id = which.id
+    CROSS JOIN follows ON follows.id = follow_id
+    CROSS JOIN notices ON name > 'alert.' || follow_id || '.' AND name < 'alert.' || follow_id || '/'
+                AND +queued_at = found_at  -- by the name, not the time
+   WHERE status != 'failed'),
+last AS (
+  SELECT recipient_id, article_id, version AS seen, max(sent) OVER each AS sent,
+         max(got_at) OVER each AS sent_at,
+         row_number() OVER (each ORDER BY at DESC, version = 0 DESC, version DESC) AS nth
+    FROM said WINDOW each AS (PARTITION BY recipient_id, article_id))
+SELECT recipient_id, article_id, seen, now, sent, sent_at
+  FROM last CROSS JOIN which ON which.id = article_id
+ WHERE nth = 1 AND sent_at IS NOT NULL AND seen != now
+ ORDER BY recipient_id, article_id
+"""  # noqa: S608 - ours
+
+
+def owed(db: Database, since: datetime) -> Iterator[Row]:
+    """Whom an edition or alert was sent with an article, and whose newest mail about it does not say what
+    is so now: recipient_id, article_id; the version that they know as `seen`, and the one of `now`, each 0
+    for withdrawn; the last edition's segment (`sent`), None for who had only alerts; when they last got
+    the article (`sent_at`). Of all articles that were corrected since then. What may have been sent counts
+    as sent, and what is queued as if it had been."""
+    which = "articles.corrected_at > ?"
+    return db.each(OWED.format(which=which), (text_from_moment(since),))
+
+
+def owed_readers(db: Database, article_id: int, now: datetime) -> list[Row]:
+    """As `owed`, of one article, those who get mail: also address, whether they are `paused`, edition_id and
+    digest of their last edition, and the columns of a choice. Those who got the same follow each other.
+    Who had only alerts goes by the newest edition of their digests, and waits where there is none."""
+    sql = f"""
+    SELECT owed.*, address, coalesce(paused_until, '') > :now AS paused, editions.id AS edition_id, digest,
+           coalesce(segments.language, recipients.language) AS language,
+           coalesce(languages, '') AS languages, coalesce(themes, '') AS themes, '{{}}' AS extras
+      FROM ({OWED.format(which="articles.id = :article")}) AS owed
+      CROSS JOIN recipients ON recipients.id = recipient_id
+      LEFT JOIN segments ON segments.id = sent
+      JOIN editions ON editions.id = coalesce(segments.edition_id, (
+           SELECT max(id) FROM editions AS e JOIN recipient_digests AS d ON d.digest = e.digest
+            WHERE d.recipient_id = owed.recipient_id))
+     WHERE recipients.status = 'active' AND NOT EXISTS (
+           SELECT 1 FROM suppressions WHERE suppressions.address_key = recipients.address_key
+                                        AND (cause != 'soft' OR since > :lapsed))
+     ORDER BY sent, seen, sent_at, edition_id, language, recipient_id"""  # noqa: S608 - ours
+    return db.rows(sql, {"article": article_id, **due_times(now)})
+
+
+def outdated_notices(db: Database) -> list[int]:
+    """The articles of which a queued notice tells what is not so any more."""
+    sql = f"""SELECT DISTINCT articles.id FROM notices JOIN articles ON articles.id = {NUMBERS} ->> 0
+               WHERE notices.status = 'queued' AND {NUMBERS} ->> 1 != {NOW}"""  # noqa: S608 - ours
+    return [row["id"] for row in db.rows(sql)]
+
+
+def replace_notices(db: Database, article_id: int, version: int, now: datetime) -> None:
+    """Send no queued notice of an older correction of an article. Call inside a write."""
+    sql = """UPDATE notices SET status = 'failed', settled_at = ?, due_at = NULL,
+                    reason = 'there is a newer correction'
+              WHERE kind = ? AND status = 'queued' AND name LIKE ? AND name NOT LIKE ?"""
+    named = f"{NAMED}.{article_id}."
+    values = text_from_moment(now), NAMED, f"{named}%", f"{named}{version}.%"
+    db.run(sql, values)
 
 
 def missed_by(db: Database, recipient_id: int, *, edition_id: int | None, limit: int) -> list[Row]:

@@ -21,6 +21,7 @@ from digest.editions.compose import (
     frozen_for,
     mark_of,
     queue,
+    rehashed,
 )
 from digest.errors import ExpectationError, NotFoundError, NotReadyError
 from digest.language.text import foreign
@@ -161,15 +162,17 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
             )
         edition = replace(draft, status=EditionStatus.COMPOSED)
         mark = mark_of(newsroom, digest, edition.window, edition.number)
-        recipients, frozen = frozen_for(newsroom, digest, edition)
+        readers = list(choices_of(newsroom, digest))
+        recipients, frozen = frozen_for(newsroom, digest, edition, readers)
         with db.write():
             if db.version() != version and (
                 edition_store.draft_row(db, edition_id) != row
                 or mark_of(newsroom, digest, edition.window, edition.number) != mark
-                or list(choices_of(newsroom, digest)) != recipients
+                or list(choices_of(newsroom, digest)) != readers
+                or rehashed(newsroom, digest, edition, recipients) != edition
             ):
                 continue
-            edition_store.replace_frozen(db, edition, ())
+            edition_store.replace_frozen(db, edition, {})
             edition_store.approve_edition(db, edition_id, by, moment)
             queue(db, edition, recipients, frozen, moment)
         return edition

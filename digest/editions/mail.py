@@ -1,23 +1,35 @@
 """A segment's edition as mail: the values for the templates, then subject, text and HTML."""
 
 import re
-import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import takewhile
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from digest.config import urls
 from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
 from digest.editions.selection import MANY_THEMES
-from digest.errors import ConfigError, DigestError, template_fault
+from digest.errors import ConfigError
 from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word, word_lists
 from digest.language.wording import OWN_NAMES, Wording, wording_for
+from digest.mail.letters import render_parts
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
-from digest.model import OTHER, Article, Edition, Layout, Placement, RenderedMail, Section, Window
+from digest.model import (
+    OTHER,
+    Article,
+    Change,
+    Edition,
+    Layout,
+    Placement,
+    RenderedMail,
+    Section,
+    Window,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,8 +45,6 @@ FEWEST_WEEKS = 4
 """Earlier weeks that a theme needs for its bars."""
 SENTENCE_ENDS = '.!?…"”»'
 SEPARATOR = " · "
-WIDTH = 72
-"""Columns of the text part."""
 _BOUND_TO_NEXT_WORD = re.compile(
     r"(?<![\w.])(\d{1,2}|№|No\.|[Аа]рт\.|[Сс]т\.|[Пп]п?\.|[Гг]\.|г-н|г-жа|Mrs?\.|Ms\.|Dr\.)[ ]"
     r"(?=[^\W_])"
@@ -109,6 +119,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An article that the reader was sent and that was corrected, withdrawn or published again since.
+    `says` is what was sent, when, and what became of it; `lead` is how it begins now, where that changed.
+    `language` is None if it is that of the mail.
+    """
+
+    title: str
+    url: str
+    language: str | None
+    says: str
+    lead: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stroke:
     """One letter of the mark: a bar `width` by `height` pixels, `below` more under the line, with a
     square of `dot` pixels above it.
@@ -137,6 +161,9 @@ class Mail:
     """The mail. `preheader` is what an inbox shows beside the subject; `mark` is drawn from the newsroom's
     name; `note` and `note_html` are the editor's words.
 
+    `corrections` come before all news, with `corrections_title`; `receipts` say what became of what the
+    reader follows, after it, with `receipts_title`.
+
     `holds` says of an edition of old copy how much it holds, from which years; "" where it is news of its
     days. `nothing` is the sentence for an edition without news, "" otherwise. `small` says that there are so
     few articles that all are shown large. `key` explains the notes.
@@ -154,6 +181,10 @@ class Mail:
     note: str
     note_html: str
     signature: str
+    corrections_title: str
+    corrections: tuple[Told, ...]
+    receipts_title: str
+    receipts: tuple[str, ...]
     nothing: str
     small: bool
     parts: tuple[Part, ...]
@@ -180,8 +211,15 @@ class _View:
     themes: frozenset[str]
 
 
-def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout: Layout) -> Mail:
-    """All that a template prints, in the language of `layout.choice`; templates decide nothing."""
+def view_mail(
+    settings: Settings,
+    digest: DigestConfig,
+    edition: Edition,
+    layout: Layout,
+    changes: Sequence[Change] = (),
+) -> Mail:
+    """All that a template prints, in the language of `layout.choice`; templates decide nothing. `changes` are
+    those of `layout.choice.extras`."""
     site, choice, names = settings.site, layout.choice, settings.theme_names
     wording = wording_for(choice.language)
     first_day, last_day = edition.window.days(settings.digest_zone(digest))
@@ -244,6 +282,10 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
             )
         )
 
+    zone = ZoneInfo(settings.digest_zone(digest))
+    told = [_told(settings, wording, change, zone, last_day) for change in changes]
+    if changes:
+        subject = _told_subject(wording, changes[0])
     if order:
         opening = next(item for part in parts for item in part.items if item.first)
         subject = wording.headline_and_more(cut_at_word(opening.title, 60), layout.total - 1)
@@ -268,7 +310,7 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
         language=wording.language,
         subject=edition.hand.subject.get(choice.language) or subject,
         preheader=SEPARATOR.join(f"{part.title} {part.count}" for part in parts)
-        or wording.nothing_new,
+        or (told[0].says if told else wording.nothing_new),
         newsroom=site.title,
         mark=mark(site.title),
         title=title,
@@ -278,7 +320,11 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
         note=note,
         note_html=note_html,
         signature=wording.the_desk,
-        nothing="" if parts else wording.nothing_new,
+        corrections_title=wording.corrections,
+        corrections=tuple(told),
+        receipts_title=wording.told["following"],
+        receipts=tuple(map(wording.receipt, choice.extras.receipts)),
+        nothing="" if parts or told else wording.nothing_new,
         small=view.small,
         parts=tuple(parts),
         key=" ".join(filter(None, keys)) if shown else "",
@@ -291,6 +337,50 @@ def view_mail(settings: Settings, digest: DigestConfig, edition: Edition, layout
             contact=Link(site.contact, f"mailto:{site.contact}"),
         ),
     )
+
+
+def _told(
+    settings: Settings, wording: Wording, change: Change, zone: ZoneInfo, today: date
+) -> Told:
+    article, parts, withdrawn = change.article, change.parts, change.of.version == 0
+
+    def on(day: date) -> str:
+        return wording.day(day, "long" if day.year != today.year else "d MMMM")
+
+    title = change.title if withdrawn else article.title
+    other = title != change.title and not article.title_made
+    sent = wording.told["sent_as" if other else "sent"]
+    says = [sent.format(day=on(change.of.day), title=change.title)]
+    moment = article.withdrawn_at or article.corrected_at
+    day = moment and moment.astimezone(zone).date()
+    lead = ""
+    if withdrawn:
+        says.append(wording.withdrawn_on.format(day=day and on(day)))
+    else:
+        correction = article.correction if "correction" in parts else None
+        says.append(wording.correction_line(correction, parts, day))
+        if change.of.seen == 0:
+            says.append(wording.told["again"])
+        elif "text" in parts:
+            _, lead = _headline_and_lead(settings.as_shown(article))
+            says.append(wording.told["now"] if lead else "")
+    return Told(
+        title=_shorten(title, TITLE_LIMIT),
+        url=urls.article_page(settings, article.id),
+        language=None if article.language == wording.language else article.language,
+        says=" ".join(filter(None, says)),
+        lead=_shorten(lead, TEXT_LIMITS[2]),
+    )
+
+
+def _told_subject(wording: Wording, change: Change) -> str:
+    """Of a mail with nothing but corrections: what happened to the first article."""
+    form = wording.told["again_title" if change.of.seen == 0 else "changed"]
+    if change.of.version == 0:
+        form = wording.withdrawn
+    elif "correction" in change.parts:
+        form = wording.correction.replace("{text}", "{title}")
+    return form.format(title=cut_at_word(change.title, 60))
 
 
 def is_old(window: Window, articles: Sequence[Article]) -> bool:
@@ -485,16 +575,18 @@ def make_segment(
     edition: Edition,
     layout: Layout,
     environment: "Environment",
+    changes: Sequence[Change] = (),
 ) -> RenderedMail:
-    """The mail of all recipients with `layout.choice`.
+    """The mail of all recipients with `layout.choice`, to whom it tells these `changes`.
 
     It has tokens.PLACEHOLDERS in place of each recipient's tokens. CSS is inlined, and nothing in the HTML
     is loaded from elsewhere. Both parts show the same items in the same order.
 
     Raises:
-        ConfigError: the operator's own templates have an error, or no link to unsubscribe.
+        ConfigError: the operator's own templates have an error, no link to unsubscribe, or leave out a
+            correction, which would then count as told.
     """
-    view = view_mail(settings, digest, edition, layout)
+    view = view_mail(settings, digest, edition, layout, changes)
     html, text = render_parts(settings, environment, "edition", view)
     for part, template in ((html, "mail/edition.html"), (text, "mail/edition.txt")):
         if PLACEHOLDERS.reader not in part:
@@ -502,48 +594,7 @@ def make_segment(
                 f"web.templates: {template} has no link to unsubscribe; print mail.footer.leave.url"
             )
             raise ConfigError(str(settings.path), [fault])
+        if any(one.url not in part for one in view.corrections):
+            fault = f"web.templates: {template} leaves out corrections; print mail.corrections"
+            raise ConfigError(str(settings.path), [fault])
     return RenderedMail(subject=view.subject, preheader=view.preheader, text=text, html=html)
-
-
-def render_parts(
-    settings: Settings, environment: "Environment", name: str, mail: object
-) -> tuple[str, str]:
-    """HTML and text of the templates mail/NAME.html and mail/NAME.txt, which see `mail`.
-
-    Styles become attributes. A <style data-css-inline="keep"> stays where it is, after the charset:
-    it holds the media queries. (keep_at_rules would move them before it, where a browser may miss
-    the charset.)
-
-    Raises:
-        ConfigError: the operator's own templates have an error.
-    """
-    import css_inline
-
-    try:
-        html = environment.get_template(f"mail/{name}.html").render(mail=mail)
-        text = environment.get_template(f"mail/{name}.txt").render(
-            mail=mail, wrap=wrap, underline=underline
-        )
-    except DigestError:  # it already says which file and what to do
-        raise
-    except Exception as e:
-        fault = template_fault(e)
-        if settings.web.templates is None or fault is None:
-            raise
-        raise ConfigError(str(settings.path), [f"web.templates: found {fault}"]) from e
-    inliner = css_inline.CSSInliner(load_remote_stylesheets=False, minify_css=True)
-    inlined = inliner.inline(html).replace("&nbsp;", NO_BREAK)
-    lines = (line.strip(" \t") for line in inlined.split("\n"))
-    html = "\n".join(line for line in lines if line) + "\n"
-    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def wrap(text: str) -> str:
-    """Lines of at most WIDTH columns, broken at spaces but not at no-break ones."""
-    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
-
-
-def underline(text: str, rule: str = "-") -> str:
-    """The wrapped text over a line of `rule` as long as its longest line."""
-    lines = wrap(text)
-    return f"{lines}\n{rule * max(map(len, lines.splitlines()), default=0)}"

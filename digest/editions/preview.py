@@ -14,13 +14,11 @@ from digest.editions.ranks import BY_EDITOR, rank
 from digest.editions.store import FrozenSegment
 from digest.errors import PublishError
 from digest.mail.mime import MessageMaker, SegmentMail
-from digest.mail.tokens import TOKEN_LENGTH, Tokens
+from digest.mail.tokens import EXAMPLE_ADDRESS, EXAMPLE_TOKENS
 from digest.model import Choice, Edition, Layout, Preview, Segment
 from digest.newsroom import Newsroom
 from digest.store.files import private_folder, replace_and_stat
 
-EXAMPLE_ADDRESS = "recipient@example.org"
-EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH)
 KB = 1000
 LONG_WINDOW_DAYS = 45
 
@@ -58,13 +56,14 @@ def preview_segments(
         all_themes = choice.themes == settings.digest_themes(digest)
         themes = "everything" if all_themes else "-".join(choice.themes) or "nothing"
         base = f"{digest.name}-{edition.number}-{'-'.join(choice.languages)}-{themes}"[:120]
+        base += "-corrections" if choice.extras.corrected else ""
         name, nth = base, 2
         while name in names:
             name, nth = f"{base}-{nth}", nth + 1
         names.add(name)
 
         warnings: list[str] = []
-        if layout.total == 0:
+        if layout.total == 0 and not choice.extras.corrected:
             warnings.append("no articles for this choice; its recipients are skipped")
         if (size := weight(message)) > settings.mail.budget_kb * KB:
             warnings.append(

@@ -30,6 +30,14 @@ def boundary_after(rule: Rule, zone: str, moment: datetime) -> datetime:
     return _instant(_next_wall(rule, ZoneInfo(zone), moment), ZoneInfo(zone))
 
 
+def gap_after(rule: Rule, zone: str, moment: datetime, count: int = 4) -> timedelta:
+    """The mean time between the next boundaries after `moment`."""
+    moments = [boundary_after(rule, zone, moment)]
+    for _ in range(count):
+        moments.append(boundary_after(rule, zone, moments[-1]))
+    return (moments[-1] - moments[0]) / count
+
+
 def boundary_before_or_at(rule: Rule, zone: str, moment: datetime) -> datetime:
     """The last boundary not after `moment`, in UTC; 1970-01-01 where the rule has none since then."""
     wall = rule.before(_next_wall(rule, ZoneInfo(zone), moment))

@@ -1,9 +1,9 @@
 """Frozen editions: their window, their articles in order, their segments."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from digest.audience.evidence import IS_BRAKED
 from digest.audience.suppressions import SOFT_LAPSES
@@ -13,12 +13,15 @@ from digest.mail.mime import SegmentMail
 from digest.model import (
     OTHER,
     Choice,
+    Corrected,
     Edition,
     EditionStatus,
+    Extras,
     Hand,
     Layout,
     Match,
     Placement,
+    Receipt,
     Section,
     Segment,
     Sibling,
@@ -134,21 +137,24 @@ def _place(db: Database, edition_id: int, placements: Iterable[Placement]) -> No
     )
 
 
-def replace_frozen(db: Database, edition: Edition, frozen: Iterable["FrozenSegment"]) -> None:
-    """Freeze an edition again: its articles, its hash, and what its queued deliveries get. What was
-    sent keeps what it had. Call inside a write.
+def replace_frozen(
+    db: Database, edition: Edition, frozen: Mapping[Choice, "FrozenSegment"]
+) -> None:
+    """Freeze an edition again: its articles, its hash, and what its queued deliveries get, by the choice
+    that they had. What was sent keeps what it had. Call inside a write.
     """
     assert edition.id is not None, "only what was frozen is frozen again"  # noqa: S101
     db.run("DELETE FROM placements WHERE edition_id = ?", (edition.id,))
     _place(db, edition.id, edition.placements)
     db.run("UPDATE editions SET hash = ? WHERE id = ?", (edition.hash, edition.id))
     earlier = segments_of(db, edition.id)
-    ids = save_segments(db, edition, frozen)
+    ids = save_segments(db, edition, frozen.values())
     sql = "UPDATE deliveries SET segment_id = ? WHERE segment_id = ? AND status = 'queued'"
-    db.run_many(sql, [(ids[one.choice], old) for old, one in earlier if one.choice in ids])
-    sql = """DELETE FROM segments WHERE edition_id = ? AND hash != ?
+    new = {choice: ids[one.layout.choice] for choice, one in frozen.items()}
+    db.run_many(sql, [(new[one.choice], old) for old, one in earlier if one.choice in new])
+    sql = """DELETE FROM segments WHERE edition_id = ?
                 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id)"""
-    db.run(sql, (edition.id, edition.hash))
+    db.run(sql, (edition.id,))
 
 
 def edition_row(db: Database, edition_id: int) -> Row:
@@ -236,7 +242,7 @@ def draft_row(db: Database, edition_id: int) -> Row | None:
 
 def save_draft(db: Database, edition: Edition, by: str, moment: datetime) -> None:
     """Store what an editor decided about a draft, and what it holds by that. Call inside a write."""
-    replace_frozen(db, edition, ())
+    replace_frozen(db, edition, {})
     sql = "UPDATE editions SET hand = ?, earlier = ?, edited_by = ?, edited_at = ? WHERE id = ?"
     hand = json.dumps(asdict(edition.hand), ensure_ascii=False)
     values = (hand, json.dumps(edition.earlier), by, text_from_moment(moment), edition.id)
@@ -309,10 +315,32 @@ def save_segments(
             "themes": ",".join(choice.themes),
             "hash": edition.hash,
             "layout": json.dumps(sections),
+            "extras": _text_from_extras(choice.extras),
             "mail": None if one.mail is None else one.mail.to_bytes(),
         }
-        ids[choice] = db.insert("segments", row)
+        known = {name: value for name, value in row.items() if name not in ("layout", "mail")}
+        sql = f"SELECT id FROM segments WHERE {' AND '.join(f'{name} = :{name}' for name in known)}"  # noqa: S608 - ours
+        ids[choice] = db.value(sql, known) or db.insert("segments", row)
+        shown = (placed.article for section in one.layout.sections for placed in section.shown)
+        says = [(article.id, article.version) for article in shown]
+        says += [(told.article_id, told.version) for told in choice.extras.corrected]
+        sql = "INSERT INTO segment_articles VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        db.run_many(sql, [(ids[choice], *said) for said in set(says)])
     return ids
+
+
+def _text_from_extras(extras: Extras) -> str:
+    lists = {name: [list(one.values()) for one in rows] for name, rows in asdict(extras).items()}
+    return json.dumps({name: rows for name, rows in lists.items() if rows}, default=str)
+
+
+def extras_from_text(text: str) -> Extras:
+    stored = json.loads(text)
+    corrected = [(*ids, date.fromisoformat(day)) for *ids, day in stored.get("corrected", ())]
+    return Extras(
+        tuple(Corrected(*one) for one in corrected),
+        tuple(Receipt(*one) for one in stored.get("receipts", ())),
+    )
 
 
 def frozen_segments(db: Database, edition: Edition) -> dict[int, FrozenSegment]:
@@ -326,19 +354,20 @@ def frozen_segments(db: Database, edition: Edition) -> dict[int, FrozenSegment]:
             for theme, total, ids in json.loads(row["layout"])
         )
         mail = None if row["mail"] is None else SegmentMail.from_bytes(row["mail"])
-        segments[row["id"]] = FrozenSegment(Layout(_choice(row), sections), mail)
+        segments[row["id"]] = FrozenSegment(Layout(choice_from_row(row), sections), mail)
     return segments
 
 
 def segments_of(db: Database, edition_id: int) -> list[tuple[int, Segment]]:
     """The segments of a frozen edition with their ids, the largest first."""
     sql = """
-    SELECT segments.id, language, languages, themes, count(deliveries.id) AS recipients
+    SELECT segments.id, language, languages, themes, extras, count(deliveries.id) AS recipients
       FROM segments LEFT JOIN deliveries ON deliveries.segment_id = segments.id
      WHERE segments.edition_id = ? GROUP BY segments.id ORDER BY recipients DESC, segments.id
     """
     return [
-        (row["id"], Segment(_choice(row), row["recipients"])) for row in db.rows(sql, (edition_id,))
+        (row["id"], Segment(choice_from_row(row), row["recipients"]))
+        for row in db.rows(sql, (edition_id,))
     ]
 
 
@@ -362,7 +391,7 @@ def queued_segments(
     those that are due and these `also`, to recipients who still want the mail and may be mailed.
     """
     sql = f"""
-    SELECT segments.language, segments.languages, segments.themes, count(*) AS recipients
+    SELECT segments.language, segments.languages, segments.themes, extras, count(*) AS recipients
       FROM deliveries JOIN segments ON segments.id = deliveries.segment_id
       JOIN recipients ON recipients.id = deliveries.recipient_id
      WHERE deliveries.edition_id = :edition
@@ -376,14 +405,14 @@ def queued_segments(
     """  # noqa: S608 - ours
     values = {"edition": edition_id, "also": json.dumps(list(also)), **due_times(now)}
     rows = db.rows(sql, values)
-    return [Segment(_choice(row), row["recipients"]) for row in rows]
+    return [Segment(choice_from_row(row), row["recipients"]) for row in rows]
 
 
-def _choice(row: Row) -> Choice:
+def choice_from_row(row: Row) -> Choice:
     languages, themes = (
         tuple(part for part in row[column].split(",") if part) for column in ("languages", "themes")
     )
-    return Choice(row["language"], languages, themes)
+    return Choice(row["language"], languages, themes, extras_from_text(row["extras"]))
 
 
 def pending_editions(
@@ -459,6 +488,18 @@ WITHDRAWN = """(SELECT 1 FROM placements JOIN articles ON articles.id = article_
 def stopped_by_withdrawal(db: Database, edition_id: int) -> bool:
     """Whether an article was withdrawn after the edition was composed, and nobody has decided."""
     return bool(db.value(f"SELECT EXISTS {WITHDRAWN.format(edition='?')}", (edition_id,)))
+
+
+def has_outdated(db: Database, edition_id: int) -> bool:
+    """Whether queued mail tells of a correction what is not so any more."""
+    sql = """SELECT EXISTS (
+        SELECT 1 FROM segments JOIN segment_articles AS told ON told.segment_id = segments.id
+          JOIN articles ON articles.id = told.article_id
+         WHERE edition_id = :edition AND extras != '{}'
+           AND told.version != CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END
+           AND article_id NOT IN (SELECT article_id FROM placements WHERE edition_id = :edition)
+           AND EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id AND status = 'queued'))"""
+    return bool(db.value(sql, {"edition": edition_id}))
 
 
 def has_begun(db: Database, edition_id: int) -> bool:

@@ -118,7 +118,8 @@ def opml_bytes(listed: Sequence[Channel], settings: Settings, store_made_at: dat
     ):
         etree.SubElement(head, name).text = value
     body = etree.SubElement(opml, "body")
-    for language in (None, *site.languages):
+    held = {channel.language for channel in listed}
+    for language in [one for one in (None, *site.languages) if one in held]:
         text = OWN_NAMES[language] if language is not None else listed[0].wording.all_languages
         folder = etree.SubElement(body, "outline", text=text)
         for channel in listed:

@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from digest.config import urls
 from digest.config.settings import Settings
 from digest.config.urls import article_page, feed_slug
 from digest.errors import ConfigError, template_fault
@@ -71,7 +72,8 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Navigation:
-    """The themes and languages that a page leads to, and the feeds behind it."""
+    """The themes and languages that a page leads to, and the feeds behind it; `join` is the form to get
+    them by mail, "" where there is none."""
 
     home: Link
     themes: tuple[Link, ...]
@@ -79,6 +81,7 @@ class Navigation:
     formats: tuple[Link, ...]
     opml: str
     corrections: str
+    join: str
 
 
 def article_name(article_id: int) -> str:
@@ -140,6 +143,21 @@ def article_page_bytes(environment: "Environment", item: Item, settings: Setting
         source_url=item.url if item.url != own else None,
         navigation=navigation(None, language, wording, settings, root="../", inside=False),
     )
+
+
+def framed(
+    environment: "Environment",
+    settings: Settings,
+    wording: Wording,
+    template: str,
+    **values: object,
+) -> bytes:
+    """A page with a form: its template with the values, and the links around it."""
+    root, site = f"{settings.feeds_url}/", settings.site
+    language = wording.language if wording.language in site.languages else None
+    around = navigation(None, language, wording, settings, root=root, inside=False)
+    values |= {"site": site, "wording": wording, "root": root, "navigation": around}
+    return rendered(environment, template, address=around.home.href, **values)
 
 
 def rendered(environment: "Environment", template: str, **context: object) -> bytes:
@@ -232,6 +250,7 @@ def navigation(
         ),
         opml=root + OPML_NAME,
         corrections=_page(CORRECTIONS, language, root),
+        join=urls.join_url(settings, wording.language),
     )
 
 

@@ -1,6 +1,7 @@
 """Mail addresses: validity, the form for mail servers, and the key of a mailbox."""
 
 import re
+import unicodedata
 
 from digest.errors import RecipientError
 
@@ -69,3 +70,16 @@ def check_address(address: str) -> str:
     except EmailNotValidError as e:
         raise RecipientError(f"{address!r} is not an e-mail address: {e}") from None
     return valid.ascii_email or valid.normalized
+
+
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}
+"""Scripts with letters that look the same."""
+
+
+def mixes_scripts(domain: str) -> bool:
+    """Whether a label of the domain has letters of several scripts that look alike (UTS #39 §5.1), as a
+    domain that poses as another may."""
+    return any(
+        len(_ALIKE & {unicodedata.name(sign, "").partition(" ")[0] for sign in label}) > 1
+        for label in domain.split(".")
+    )

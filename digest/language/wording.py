@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digest.language.text import ELLIPSIS, NO_BREAK, word_lists
+from digest.model import Receipt
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -28,9 +29,10 @@ STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 class Wording:
     """The texts of one language, a field for each key of its file; placeholders are in braces.
 
-    `articles`, `more_subject` and `more_theme` have a text for each CLDR plural category,
+    `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
-    `leaving` for each state of the page.
+    `leaving`, `joining` and `choosing` for the pages of forms, `letters` for the mails that answer them,
+    `following` for what readers follow, `told` for each sentence of what was changed since it was sent.
     """
 
     language: str
@@ -92,7 +94,13 @@ class Wording:
     chosen_languages: str
     change: str
     leave: str
+    told: Mapping[str, str]
     leaving: Mapping[str, str]
+    joining: Mapping[str, str]
+    letters: Mapping[str, str]
+    choosing: Mapping[str, str]
+    following: Mapping[str, str]
+    looked_at: Mapping[str, str]
 
     def day(self, day: date, pattern: str = "d MMMM y") -> str:
         """4 April 2023, 4 апреля 2023, or in another pattern of Babel; with no-break spaces."""
@@ -153,6 +161,13 @@ class Wording:
         if headline.endswith(STOPS):
             return f"{headline} {rest}"
         return self.subject.format(headline=headline, more=rest)
+
+    def receipt(self, receipt: Receipt) -> str:
+        """“fisheries”: 1,214 articles looked at, none named it."""
+        looked, named = self.count(self.looked_at, receipt.looked), self.following["named_none"]
+        if receipt.named:
+            named = self.following["named"].format(n=self.number(receipt.named))
+        return self.following["receipt"].format(what=receipt.what, looked=looked, named=named)
 
     def language_name(self, code: str) -> str:
         return str(self._babel.languages.get(code, code))

@@ -168,6 +168,8 @@ _DOUBLED = re.compile(r"(.)\1+")
 # Case endings of Russian surnames, and of the other words that languages share.
 _SURNAME = re.compile(r"(ов|ев|ин|ын)(?:а|у|ым|ой|е|ы|ых|ыми)$")
 
+_SURNAME_ENDINGS = ("", "а", "у", "ым", "ой", "е", "ы", "ых", "ыми")
+
 _ADJECTIVE = re.compile(
     r"(?:ическ|альн|ск|н)(?:ий|ый|ая|ое|ие|ые|ого|ому|им|ым|ом|ой|ую|их|ых|ими|ыми)$"
 )
@@ -320,6 +322,17 @@ def russian_forms(word: str) -> tuple[str, ...]:
     chosen = [parse for parse in parses if fold(parse.normal_form) == given] or parses[:1]
     forms = {fold(form.word) for parse in chosen for form in parse.lexeme}
     return tuple(sorted(forms | {given}))
+
+
+def other_forms(word: str) -> tuple[str, ...]:
+    """The forms of a folded word that neither its stem nor `russian_forms` tells: of an irregular English
+    word, and of a Russian surname, which may be in no dictionary."""
+    if not is_cyrillic(word):
+        irregular = _english()[0]
+        return tuple(one for one in irregular if irregular[one] == irregular.get(word))
+    surname = _SURNAME.sub(r"\1", word)
+    is_one = surname.endswith(("ов", "ев", "ин", "ын"))
+    return tuple(surname + ending for ending in _SURNAME_ENDINGS) if is_one else ()
 
 
 def stem_by(stemmer: str, word: str) -> str:

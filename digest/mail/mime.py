@@ -16,7 +16,16 @@ from digest.config.settings import DigestConfig, Settings
 from digest.language.addresses import ascii_address
 from digest.language.wording import wording_for
 from digest.mail.dkim import SegmentSigner, Signer
-from digest.mail.tokens import PLACEHOLDERS, Octets, Piece, Slot, Tokens, leave_urls, mail_domain
+from digest.mail.tokens import (
+    JOIN,
+    PLACEHOLDERS,
+    Octets,
+    Piece,
+    Slot,
+    Tokens,
+    leave_urls,
+    mail_domain,
+)
 from digest.model import Choice, Edition, RenderedMail
 
 # Characters of a line, without its CRLF.
@@ -33,8 +42,8 @@ _WRAP = "=?utf-8?q??="
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """What a mail program posts to unsubscribe (RFC 8058 §3.2): a name and a value."""
 _PLACES = PLACEHOLDERS.octets()
-_PLACE = re.compile(b"(%b|%b)" % _PLACES)
-_PLACE_IN_TEXT = re.compile("({}|{})".format(*PLACEHOLDERS))
+_PLACE_IN_TEXT = re.compile(f"({'|'.join(PLACEHOLDERS)})")
+_PLACE = re.compile(_PLACE_IN_TEXT.pattern.encode("ascii"))
 _QP = [
     chr(octet) if (33 <= octet <= 126 and octet != 61) or octet in (9, 32) else f"={octet:02X}"
     for octet in range(256)
@@ -195,21 +204,23 @@ def filled(pieces: Sequence[Piece], tokens: Octets) -> bytes:
 def _printable_line(line: str) -> str:
     """One line with soft breaks. A dot or an F ("From ") at its start is encoded, and a blank at its
     end."""
-    atoms: list[str] = []
-    for part in _PLACE_IN_TEXT.split(line):
-        atoms += [part] if part in PLACEHOLDERS else map(_QP.__getitem__, part.encode())
-    if atoms and atoms[-1] in {" ", "\t"}:
-        atoms[-1] = f"={ord(atoms[-1]):02X}"
+    text = "".join(map(_QP.__getitem__, line.encode()))
+    if text[-1:] in {" ", "\t"}:
+        text = f"{text[:-1]}={ord(text[-1]):02X}"
+    whole = [found.span() for found in _PLACE_IN_TEXT.finditer(text)]
     done: list[str] = []
-    held = ""
-    for atom in atoms:
-        at_start = f"={ord(atom):02X}" if atom in {".", "F"} else atom
-        unit = atom if held else at_start
-        if len(held) + len(unit) >= _ENCODED_LINE:
-            done.append(f"{held}=")
-            held, unit = "", at_start
-        held += unit
-    return "\r\n".join([*done, held])
+    at, most = 0, _ENCODED_LINE - 1
+    while True:
+        start = ""
+        if text[at : at + 1] in {".", "F"}:
+            start, at = f"={ord(text[at]):02X}", at + 1
+        end = at + most - len(start)
+        if end >= len(text):
+            return "\r\n".join([*done, start + text[at:]])
+        end = next((first for first, last in whole if first < end < last), end)
+        end -= 1 if text[end - 1] == "=" else 2 if text[end - 2] == "=" else 0
+        done.append(f"{start}{text[at:end]}=")
+        at = end
 
 
 def _base64(octets: bytes) -> tuple[Piece, ...]:
@@ -342,13 +353,9 @@ def segment_mail(
         raw_header("Message-ID", f"<{identity}@{mail_domain(settings)}>"),
         # RFC 2919 and 2369.
         raw_header("List-Id", f"{named}<{digest.name}.{mail_domain(settings)}>"),
-        raw_header("List-Unsubscribe", *(f"<{url}>" for url in leave_urls(settings))),
-        # RFC 8058 §3.1: only where a page answers the POST.
-        raw_header("List-Unsubscribe-Post", "=".join(ONE_CLICK))
-        if settings.web.public_url
-        else b"",
+        leave_fields(settings),
         raw_header("List-Archive", f"<{archive}>"),
-        raw_header("List-Help", f"<mailto:{ascii_address(settings.site.contact)}?subject=help>"),
+        feedback_id(settings, f"{digest.name}-{edition.number}", digest.name, "edition"),
         raw_header("Auto-Submitted", "auto-generated"),
         raw_header("MIME-Version", "1.0"),
         raw_header("Content-Language", wording_for(choice.language).language),
@@ -356,6 +363,29 @@ def segment_mail(
     ]
     zone = settings.digest_zone(digest)
     return SegmentMail(mail.subject, zone, sender_fields(settings), b"".join(fields), body.pieces)
+
+
+def leave_fields(settings: Settings, token: str = PLACEHOLDERS.reader) -> bytes:
+    """How a reader unsubscribes and whom they ask (RFC 2369), in all mail that they subscribed to."""
+    desk, page = ascii_address(settings.site.contact), settings.web.public_url
+    subscribe = f"mailto:{desk}?subject=subscribe" if page is None else f"{page}{JOIN}"
+    fields = [
+        raw_header("List-Unsubscribe", *(f"<{url}>" for url in leave_urls(settings, token))),
+        # RFC 8058 §3.1: only where a page answers the POST.
+        raw_header("List-Unsubscribe-Post", "=".join(ONE_CLICK)) if page else b"",
+        raw_header("List-Help", f"<mailto:{desk}?subject=help>"),
+        raw_header("List-Subscribe", f"<{subscribe}>"),
+        raw_header("List-Owner", f"<mailto:{desk}>"),
+        raw_header("List-Post", "NO"),
+    ]
+    return b"".join(fields)
+
+
+def feedback_id(settings: Settings, campaign: str, group: str, kind: str) -> bytes:
+    """By which Gmail counts complaints for its senders, whose id has 5 to 15 characters; nothing in it is
+    about a reader. It counts only under our DKIM signature."""
+    sender = re.sub(r"[^a-z0-9]", "", mail_domain(settings))[:15].ljust(5, "0")
+    return raw_header("Feedback-ID", f"{campaign}:{group}:{kind}:{sender}")
 
 
 class MessageMaker:

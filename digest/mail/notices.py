@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,10 +15,13 @@ from digest.config.settings import Settings
 from digest.errors import DigestError, NotReadyError
 from digest.mail.ledger import GIVES_UP_AFTER, settlement_of, without_addresses
 from digest.mail.mime import (
+    Body,
     build_body,
     encode_text,
+    feedback_id,
     filled,
     header,
+    leave_fields,
     mailbox_header,
     raw_header,
     sender_fields,
@@ -39,7 +42,14 @@ from digest.mail.outgoing import (
     Transport,
 )
 from digest.mail.store import NOTICES, claim, due_notices, hand, settle, write_surely
-from digest.mail.tokens import BOUNCES, mail_domain, token_address
+from digest.mail.tokens import (
+    BOUNCES,
+    PLACEHOLDERS,
+    Tokens,
+    mail_domain,
+    return_path,
+    token_address,
+)
 from digest.model import RenderedMail
 from digest.store.database import Database
 from digest.store.owner import Sender
@@ -133,13 +143,16 @@ def send_due(
     sender: Sender | None = None,
     but_for: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
+    limit: int | None = None,
 ) -> Counter[OutcomeKind]:
-    """Send every notice of these kinds that is due, except those named; how the tries ended.
+    """Send every notice of these kinds that is due, or the first `limit`, except those named; how the tries
+    ended.
 
     `mark` is this run's own. What never may come twice needs the sole `sender`. What is posted comes first,
     so that no mail server delays it; a hub that refuses, or is silent, gets nothing more in this run.
     """
-    due = {one.id: one for one in due_notices(db, kinds, now()) if one.notice.name not in but_for}
+    found = due_notices(db, kinds, now(), limit=limit)
+    due = {one.id: one for one in found if one.notice.name not in but_for}
     outcomes: Counter[OutcomeKind] = Counter()
 
     def claimed(one: DueNotice) -> bool:
@@ -183,12 +196,15 @@ def send_due(
 
 
 def _settlement(outcome: Outcome, due: DueNotice, moment: datetime) -> Settlement:
-    """What may come twice is sent, or tried again; all else ends like a delivery."""
+    """What may come twice is sent, or tried again, unless a reader's server refuses it for good; all else
+    ends like a delivery."""
     settlement = settlement_of(outcome, due, moment)
     answer = without_addresses(settlement.answer) or ""
     if due.notice.crash == NEVER_TWICE:
         if settlement.status is DeliveryStatus.QUEUED and not settlement.counts_as_try:
             settlement = replace(settlement, due_at=moment + AGAIN)
+        return replace(settlement, answer=answer)
+    if due.notice.kind is Kind.LINK and settlement.status is DeliveryStatus.FAILED:
         return replace(settlement, answer=answer)
     sent = outcome.kind is OutcomeKind.SENT
     if due.notice.way == HUB and not sent and moment - due.notice.dated_at >= GIVES_UP_AFTER:
@@ -233,24 +249,29 @@ def notice_mail(
     *,
     crash: str = NEVER_TWICE,
     language: str = "en",
+    tokens: Tokens | None = None,
 ) -> Notice:
     """A mail to one address, frozen; the same arguments give the same bytes. A notice without HTML is
     plain text. The envelope sender names the notice; its bounces arrive with those of the editions.
+
+    What a reader subscribed to has their `tokens`: in place of PLACEHOLDERS, in the envelope sender, and
+    in the fields by which it is left.
 
     Raises:
         ValueError: the address is not valid in a header.
     """
     identity = message_id(settings, name, address)
     if mail.html:
-        body = build_body(mail, boundary_seed=identity)
-        form, content = [raw_header("Content-Type", body.content_type)], body.content
+        body = _body(mail)
+        form = [raw_header("Content-Type", body.content_type)]
+        content = filled(body.pieces, (tokens or PLACEHOLDERS).octets())
     else:
         encoded = encode_text(mail.text)
         form = [
             raw_header("Content-Type", "text/plain; charset=utf-8"),
             raw_header("Content-Transfer-Encoding", encoded.transfer),
         ]
-        content = filled(encoded.pieces, (b"", b""))
+        content = filled(encoded.pieces, (b"", b"", b""))
     zone = settings.report_zone if kind is Kind.REPORT else settings.site.time_zone
     fields = [
         sender_fields(settings),
@@ -263,9 +284,23 @@ def notice_mail(
         raw_header("Content-Language", language),
         *form,
     ]
-    sender = token_address(BOUNCES, mail_domain(settings), name.replace(".", "-"))
+    domain = mail_domain(settings)
+    sender = token_address(BOUNCES, domain, name.replace(".", "-"))
+    if tokens is not None:
+        sender = return_path(settings, tokens.server)
+        fields += [raw_header("List-Id", f"<{kind}.{domain}>")]  # RFC 2919
+        fields += [
+            leave_fields(settings, tokens.reader),
+            feedback_id(settings, kind, kind, "notice"),
+        ]
     message = b"".join(fields) + b"\r\n" + content
     return Notice(kind, name, MAIL, address, sender, message, dated_at, crash)
+
+
+@lru_cache(maxsize=4)
+def _body(mail: RenderedMail) -> Body:
+    """Made once for all who get the same."""
+    return build_body(mail, boundary_seed=mail.text)
 
 
 def message_id(settings: Settings, name: str, address: str) -> str:

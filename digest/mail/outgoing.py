@@ -81,16 +81,21 @@ LONGEST_DELAY = timedelta(hours=1)
 
 class Kind(StrEnum):
     """An alarm, that it is over, the editors' weekly report, whether somebody wants to leave, that a feed
-    changed."""
+    changed; the link that somebody asked for by a form, what a reader follows, a grave correction."""
 
     BEGUN = "begun"
     OVER = "over"
     REPORT = "report"
     QUESTION = "question"
     PING = "ping"
+    LINK = "link"
+    ALERT = "alert"
+    CORRECTION = "correction"
 
 
 ALARMS = (Kind.BEGUN, Kind.OVER)
+TO_READERS = (Kind.QUESTION, Kind.ALERT, Kind.CORRECTION)
+"""What is sent with the editions, by their sole sender."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from digest.errors import SenderError, StoreError
 from digest.mail.ledger import DELAYS
 from digest.mail.outgoing import (
     LONGEST_DELAY,
+    TO_READERS,
     DeliveryStatus,
     DueNotice,
     Kind,
@@ -167,7 +168,7 @@ def handed_notices(db: Database) -> list[Row]:
 def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
     """Queue notices; how many. Call inside a write.
 
-    One that is known stays as it is; only a failed one is queued again.
+    One that is known stays as it is; only a failed one is queued again, as it is now.
     """
     at = text_from_moment(now)
     sql = """
@@ -175,7 +176,8 @@ def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
                          due_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?) ON CONFLICT (name, way, recipient) DO UPDATE
        SET status = 'queued', due_at = excluded.due_at, settled_at = NULL, attempts = 0,
-           first_tried_at = NULL, reason = NULL WHERE status = 'failed'
+           first_tried_at = NULL, reason = NULL, sender = excluded.sender, body = excluded.body,
+           dated_at = excluded.dated_at WHERE status = 'failed'
     """
     rows = [
         (
@@ -188,8 +190,10 @@ def queue(db: Database, notices: Collection[Notice], now: datetime) -> int:
     return len(rows)
 
 
-def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[DueNotice]:
-    """The notices that may be handed over now, the oldest first.
+def due_notices(
+    db: Database, kinds: Collection[Kind], now: datetime, *, limit: int | None = None
+) -> list[DueNotice]:
+    """The notices that may be handed over now, the oldest first, at most `limit`.
 
     A due time later than the longest delay was written by a clock that ran ahead, so it is due.
     """
@@ -197,7 +201,7 @@ def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[Du
     SELECT * FROM notices
      WHERE {OPEN} AND (due_at <= ? OR due_at > iif(crash = 'never twice', ?, ?))
        AND kind IN (SELECT value FROM json_each(?))
-     ORDER BY dated_at, name, id
+     ORDER BY dated_at, name, id LIMIT ?
     """  # noqa: S608 - ours
     late = (text_from_moment(now + longest) for longest in (DELAYS[-1], LONGEST_DELAY))
     return [
@@ -217,7 +221,9 @@ def due_notices(db: Database, kinds: Collection[Kind], now: datetime) -> list[Du
             row["first_tried_at"] and moment_from_text(row["first_tried_at"]),
             moment_from_text(row["due_at"]),
         )
-        for row in db.rows(sql, (text_from_moment(now), *late, json.dumps(list(kinds))))
+        for row in db.rows(
+            sql, (text_from_moment(now), *late, json.dumps(list(kinds)), limit or -1)
+        )
     ]
 
 
@@ -245,13 +251,14 @@ def give_up(
     but_for: Collection[str] = (),
     name: str | None = None,
     tried_before: datetime | None = None,
+    status: DeliveryStatus = DeliveryStatus.FAILED,
 ) -> None:
-    """Mark what is open of these kinds as failed, except to these recipients. Call inside a write.
+    """Mark what is open of these kinds as failed, or so, except to these recipients. Call inside a write.
 
     With `name` only that notice, with `tried_before` only those first tried before then.
     """
     sql = f"""
-    UPDATE notices SET status = 'failed', settled_at = ?, due_at = NULL, reason = ?
+    UPDATE notices SET status = '{status}', settled_at = ?, due_at = NULL, reason = ?
      WHERE {OPEN} AND recipient NOT IN (SELECT value FROM json_each(?))
        AND name = coalesce(?, name) AND kind IN (SELECT value FROM json_each(?))
        AND (? IS NULL OR first_tried_at < ?)
@@ -281,11 +288,11 @@ def put_off(db: Database, kind: Kind, now: datetime, until: datetime) -> None:
     db.run(sql, (text_from_moment(until), kind.value, text_from_moment(now)))
 
 
-def has_open(db: Database, kinds: Collection[Kind]) -> bool:
-    """Whether a notice is queued, or was handed over and has no answer."""
-    sql = """SELECT 1 FROM notices WHERE status IN ('queued', 'handed')
-                AND kind IN (SELECT value FROM json_each(?)) LIMIT 1"""
-    return db.value(sql, (json.dumps(list(kinds)),)) is not None
+def unsent(db: Database, kinds: Collection[Kind] = TO_READERS) -> int:
+    """How many notices are queued, or were handed over without an answer."""
+    sql = """SELECT count(*) FROM notices WHERE status IN ('queued', 'handed')
+                AND kind IN (SELECT value FROM json_each(?))"""
+    return int(db.value(sql, (json.dumps(list(kinds)),)))
 
 
 def last_dated_at(db: Database, kind: Kind) -> datetime | None:
@@ -301,6 +308,14 @@ def notices_since(
     sql = """SELECT count(*) FROM notices
               WHERE kind = ? AND dated_at > ? AND (? IS NULL OR recipient = ?)"""
     return int(db.value(sql, (kind, text_from_moment(since), recipient, recipient)))
+
+
+def notices_to(db: Database, address: str, limit: int) -> list[Row]:
+    """The last alerts and corrections to an address, the newest first: as `notices_named`, and the name."""
+    sql = """SELECT id, kind, name, recipient, status, attempts, due_at, settled_at, answer, reason
+               FROM notices WHERE kind IN ('alert', 'correction') AND recipient = ?
+              ORDER BY id DESC LIMIT ?"""
+    return db.rows(sql, (address, limit))
 
 
 def notices_named(db: Database, names: Collection[str]) -> list[Row]:

@@ -20,36 +20,53 @@ class Purpose(IntEnum):
     """Who sees a token. What mail servers see is also in logs, reports and replies, so it ends nothing."""
 
     SERVER = 0  # mail servers: in the return path and the Message-ID
-    READER = 1  # only the reader: in the addresses and links for leaving and for changing a choice
+    READER = 1  # the reader and their mail program: in the addresses and links for leaving
+    CHOICE = 2  # only the reader: in the link to their choice
+    REQUEST = 3  # who asked something by a form: in the link of the mail that answers
+    FEED = 4  # a program of the reader: in the address of their own feed
+    FORM = 5  # who was shown a form: in the form, with the second of then in place of an edition
 
 
 class Tokens(NamedTuple):
-    """The tokens of one delivery, in the order of `Purpose`."""
+    """The tokens of one delivery, in the order of the first members of `Purpose`."""
 
     server: str
     reader: str
+    choice: str
 
     def octets(self) -> "Octets":
         """As they are filled in; checked by `check_token`."""
-        return check_token(self.server).encode("ascii"), check_token(self.reader).encode("ascii")
+        server, reader, choice = (check_token(one).encode("ascii") for one in self)
+        return server, reader, choice
 
 
-Octets = tuple[bytes, bytes]
-"""A token for each purpose as bytes."""
+Octets = tuple[bytes, bytes, bytes]
+"""The tokens of one delivery as bytes."""
 
-PLACEHOLDERS = Tokens("t" * TOKEN_LENGTH, "u" * TOKEN_LENGTH)
+PLACEHOLDERS = Tokens("t" * TOKEN_LENGTH, "u" * TOKEN_LENGTH, "v" * TOKEN_LENGTH)
 """Mark where a segment's finished bytes get the tokens; as long as these, never valid."""
+EXAMPLE_ADDRESS = "recipient@example.org"
+EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH, "g" * TOKEN_LENGTH)
+"""Whom a dry run shows a mail to."""
 
 BOUNCES = "bounces"
 """Local part of the envelope sender."""
-LEAVE = "/leave/"
-"""Where pages for unsubscribing are, below web.public_url."""
+LEAVE, CHOOSE, JOIN, ANSWER, MINE = "/leave/", "/choose/", "/join/", "/answer/", "/mine/"
+"""Where the pages for readers are, below web.public_url: for leaving, for a choice, for joining and asking
+for one's link, for the link in the mail that answers, and each reader's own feeds."""
 
 _EDITION_BYTES = 4
 _RECIPIENT_BYTES = 5
 _PROOF_BYTES = 11
 _KEY_BYTES = 16
-_SEALS = (b"digest token 1 seal ", b"digest token 1 reader seal ")
+_SEALS = (
+    b"digest token 1 seal ",
+    b"digest token 1 reader seal ",
+    b"digest token 1 choice seal ",
+    b"digest token 1 request seal ",
+    b"digest token 1 feed seal ",
+    b"digest token 1 form seal ",
+)
 _VEIL = b"digest token 1 veil "
 
 _WHOLE_TOKEN = re.compile(rf"[a-z2-7]{{{TOKEN_LENGTH}}}")
@@ -86,8 +103,8 @@ class DeliveryKey(NamedTuple):
 
 def tokens_for(key: bytes, edition_id: int, recipient_id: int) -> Tokens:
     """The tokens of one delivery, as `token_for` makes them."""
-    reader = token_for(key, edition_id, recipient_id, Purpose.READER)
-    return Tokens(token_for(key, edition_id, recipient_id), reader)
+    purposes = Purpose.SERVER, Purpose.READER, Purpose.CHOICE
+    return Tokens(*(token_for(key, edition_id, recipient_id, one) for one in purposes))
 
 
 def token_for(
@@ -180,9 +197,11 @@ def leave_urls(settings: Settings, token: str = PLACEHOLDERS.reader) -> list[str
     return [mail] if page is None else [f"{page}{LEAVE}{token}", mail]
 
 
-def change_url(settings: Settings, token: str = PLACEHOLDERS.reader) -> str:
-    """Where this recipient changes a choice: the token is in a page's query or a mail's subject, since
-    a newsroom's mailbox may not accept `desk+TOKEN@...`."""
+def change_url(settings: Settings, token: str = PLACEHOLDERS.choice) -> str:
+    """Where this recipient changes a choice: our page, else one that config.toml names, or a mail with the
+    token in its subject, since a newsroom's mailbox may not accept `desk+TOKEN@...`."""
+    if settings.web.preferences_url is None and settings.web.public_url is not None:
+        return f"{settings.web.public_url}{CHOOSE}{token}"
     url = urls.preferences_url(settings)
     if not url.startswith("mailto:"):
         return _with_token(url, token)

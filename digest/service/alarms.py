@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.config.settings import Settings
-from digest.editions.mail import wrap
 from digest.errors import DigestError
+from digest.mail.letters import wrap
 from digest.mail.notices import Ways, notice_mail, outgoing, post_notice, send_due
 from digest.mail.outgoing import ALARMS, RATHER_TWICE, WEBHOOK, Kind, Notice, Outcome, OutcomeKind
-from digest.mail.store import give_up, has_open, notices_named, queue
+from digest.mail.store import give_up, notices_named, queue, unsent
 from digest.model import RenderedMail, Trouble
 from digest.newsroom import Newsroom
 from digest.service import store
@@ -64,7 +64,7 @@ def update_alarms(
     """
     db, settings = newsroom.db, newsroom.settings
     report = AlarmReport()
-    if not troubles and not store.open_alarms(db) and not has_open(db, ALARMS):
+    if not troubles and not store.open_alarms(db) and not unsent(db, ALARMS):
         return report
     quiet = timedelta(minutes=settings.alarms.quiet_minutes)
     named = places(settings)

@@ -242,7 +242,7 @@ def sending(db: Database, now: datetime) -> Iterator[Finding]:
     counts = sending_at_a_glance(db, now - OVERDUE)
     for state, what, text, advice in (
         ("held", "editions", "wait for your decision", "See digest editions list, then digest editions release or cancel."),
-        ("uncertain", "deliveries", "may have arrived or not", "See digest deliveries list --status uncertain, then digest deliveries settle."),
+        ("uncertain", "deliveries", "may have arrived or not", "See digest deliveries list --status uncertain, also with --notices, then digest deliveries settle."),
         ("overdue", "deliveries", "could have gone out more than a day ago", "Run digest send."),
     ):  # fmt: skip
         if counts[state]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from digest.errors import SenderBusyError, StoreError
-from digest.mail.outgoing import Kind, OutcomeKind
+from digest.mail.outgoing import OutcomeKind
 from digest.newsroom import EPOCH
 from digest.service.alarms import DatabaseAlarm, check_alarms
 from digest.service.plan import Verb
@@ -84,6 +84,7 @@ class Worker:
             Verb.READ: self._read,
             Verb.COMPOSE: self._compose,
             Verb.SEND: self._send,
+            Verb.LINKS: self._links,
             Verb.BOUNCES: self._bounces,
             Verb.PRUNE: self._prune,
             Verb.WATCH: self._alarms,
@@ -137,24 +138,33 @@ class Worker:
         return {"editions": editions}
 
     def _send(self, stop: Stop) -> Facts:
+        from digest.editions.alerts import look
         from digest.editions.compose import settle_withdrawn
         from digest.editions.deliver import deliver, sending
         from digest.editions.deliveries import handed_deliveries
         from digest.editions.store import pending_editions
-        from digest.mail.store import has_open
+        from digest.mail.store import unsent
 
         reports: list[EditionReport] = []
         faults: list[Exception] = []
         with self.newsroom.open() as newsroom, ExitStack() as stack:
             names = [digest.name for digest in newsroom.settings.digests]
             db, now = newsroom.db, newsroom.now()
+            facts = Facts()
+            try:
+                if alerts := look(newsroom):
+                    facts = {"alerts": alerts}
+            except Exception as e:  # noqa: BLE001 - stops no edition; raised below
+                faults.append(e)
             pending = any(pending_editions(db, digest=name, now=now) for name in names)
-            if not pending and not handed_deliveries(db) and not has_open(db, (Kind.QUESTION,)):
-                return {}
+            if not pending and not handed_deliveries(db) and not unsent(db):
+                if faults:
+                    raise faults[0]
+                return facts
             try:
                 newsroom = stack.enter_context(sending(newsroom))
             except SenderBusyError as e:  # a person sends by hand: leave it to the next tick
-                return {"waits": str(e)}
+                return facts | {"waits": str(e)}
             settle_withdrawn(newsroom)
             for name in names if pending else names[:1]:
                 count = partial(self.counters.count_answer, name)
@@ -175,7 +185,13 @@ class Worker:
             }
             for report in reports
         ]
-        return {"recovered": newsroom.sender.recovered, "editions": editions}
+        return facts | {"recovered": newsroom.sender.recovered, "editions": editions}
+
+    def _links(self, stop: Stop) -> Facts:
+        from digest.audience.signup import send_links
+
+        with self.newsroom.open() as newsroom:
+            return {kind.value: n for kind, n in send_links(newsroom, stop=stop).items()}
 
     def _bounces(self, stop: Stop) -> Facts:
         from digest.bounces.intake import take_returns
@@ -189,6 +205,7 @@ class Worker:
         return {"letters": report.kinds.total(), **report.facts}
 
     def _prune(self, stop: Stop) -> Facts:
+        from digest.audience.signup import lapse_requests
         from digest.store.backups import backup, backup_is_due, prune
 
         settings, now = self.newsroom.settings, self.newsroom.now()
@@ -208,7 +225,8 @@ class Worker:
                     answer_days=days.answer_days,
                     stop=stop,
                 )
-        return facts | {"letters": pruned.bounces, "answers": pruned.answers}
+                lapsed = lapse_requests(newsroom)
+        return facts | {"letters": pruned.bounces, "answers": pruned.answers, "requests": lapsed}
 
     def _alarms(self, stop: Stop) -> Facts:
         memory, facts = self.memory(), Facts()

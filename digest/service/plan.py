@@ -10,11 +10,14 @@ from heapq import heappop, heappush
 
 from digest.config.settings import Settings, SourceSettings
 from digest.config.values import Rule, parse_rule
+from digest.editions.alerts import look
 from digest.editions.compose import next_window
 from digest.editions.schedule import EPOCH, boundary_after, is_late
 from digest.editions.store import last_edition, pending_editions
 from digest.errors import DocumentError, MailboxError
 from digest.mail.mailboxes import read_maildir
+from digest.mail.outgoing import Kind
+from digest.mail.store import unsent
 from digest.newsroom import Newsroom
 from digest.service.report import is_due
 from digest.service.troubles import LEASE, find_troubles
@@ -35,6 +38,7 @@ class Verb(StrEnum):
     READ = "read"
     COMPOSE = "compose"
     SEND = "send"
+    LINKS = "links"  # the mails that forms asked for
     BOUNCES = "bounces"
     PRUNE = "prune"
     WATCH = "watch"
@@ -92,6 +96,8 @@ def rhythms(settings: Settings) -> list[Rhythm]:
             for one in settings.digests
         ]
         reasons.append(every(Verb.SEND, service.send_every_minutes))
+        if settings.web.public_url is not None:
+            reasons.append(every(Verb.LINKS, service.send_every_minutes))
         if report.mail_to:
             reasons.append(every(Verb.REPORT, service.send_every_minutes))
             rule = parse_rule(report.schedule)
@@ -169,12 +175,18 @@ def outlook(newsroom: Newsroom, now: datetime) -> dict[Verb, str]:
     if pruned.answers:
         old.append(f"delete {pruned.answers} server answers")
     troubles = find_troubles(newsroom, now)
+    sends = [f"send what is due of edition {', '.join(pending)}"] if pending else []
+    if notices := unsent(db):
+        sends.insert(0, f"send notices to readers: {notices}")
+    if alerts := look(newsroom, dry_run=True):
+        sends.append(f"send alerts of what readers follow: {alerts}")
     return {
         Verb.READ: "; ".join(news) or "find nothing new",
         Verb.COMPOSE: "; ".join(due) or "find nothing due",
-        Verb.SEND: f"send what is due of edition {', '.join(pending)}"
-        if pending
+        Verb.LINKS: "send the mails that forms asked for"
+        if unsent(db, (Kind.LINK,))
         else "find nothing due",
+        Verb.SEND: "; ".join(sends) or "find nothing due",
         Verb.BOUNCES: bounces,
         Verb.PRUNE: ", ".join(old) or "find nothing too old",
         Verb.WATCH: "; ".join(trouble.key for trouble in troubles) or "find no trouble",

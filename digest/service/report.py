@@ -16,13 +16,14 @@ from digest.audience.evidence import waiting
 from digest.config import urls
 from digest.config.settings import PALETTE, Settings
 from digest.config.values import parse_rule
-from digest.editions.mail import SEPARATOR, render_parts
+from digest.editions.mail import SEPARATOR
 from digest.editions.schedule import boundary_before_or_at
 from digest.errors import NotReadyError
 from digest.language.wording import wording_for
+from digest.mail.letters import render_parts
 from digest.mail.notices import notice_mail, send_due
 from digest.mail.outgoing import Kind, Notice, OutcomeKind
-from digest.mail.store import give_up, has_open, last_dated_at, notices_named, queue
+from digest.mail.store import give_up, last_dated_at, notices_named, queue, unsent
 from digest.model import OTHER, Article, Match, RenderedMail, ThemeScore, Trouble, Window
 from digest.newsroom import Newsroom
 from digest.service import store
@@ -39,7 +40,7 @@ WORDS = 5
 def is_due(newsroom: Newsroom, now: datetime) -> bool:
     """Whether a week has no report yet, or an editor was not sent the last one yet."""
     wanted = bool(newsroom.settings.report.mail_to) and closed_week(newsroom, now) is not None
-    return wanted or has_open(newsroom.db, REPORTS)
+    return wanted or unsent(newsroom.db, REPORTS) > 0
 
 
 def send_report(

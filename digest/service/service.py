@@ -181,6 +181,7 @@ class Service:
         self._embargoed = 0
         self.fault: str | None = None
         self._runs: set[asyncio.Future[Facts]] = set()
+        self._again: set[Verb] = set()
         # One thread for each verb: none waits for another, nor do the lease and the readers of feeds;
         # and the memory that a verb once needed belongs to its thread, not to every thread in turn.
         self._threads = {verb: ThreadPoolExecutor(1, f"verb {verb}") for verb in Verb}
@@ -311,6 +312,13 @@ class Service:
         except (StoreError, sqlite3.Error, OSError) as e:
             log_event("lease not given up", level=logging.ERROR, fault=str(e))
 
+    def wake(self, verb: Verb) -> None:
+        """Run a verb now, or once more if it is running. For the event loop."""
+        if verb in self.ticks and self.ticks[verb].running:
+            self._again.add(verb)
+        else:
+            self._soon(verb)
+
     def _soon(self, verb: Verb) -> None:
         for job in self._scheduler.get_jobs():
             if job.args[0] is verb:
@@ -350,6 +358,9 @@ class Service:
                 self._soon(Verb.SEND)
         finally:
             tick.running = False
+            if verb in self._again:
+                self._again.discard(verb)
+                self._soon(verb)
 
     @property
     def _blind(self) -> bool:

@@ -123,7 +123,7 @@ def held_editions(db: Database) -> list[Row]:
 
 def uncertain_editions(db: Database) -> list[Row]:
     """Id, digest and number of each with uncertain deliveries, how many those are, and since when
-    (`uncertain`, `uncertain_since`); the newest first.
+    (`uncertain`, `uncertain_since`); the newest first. Then that of the notices, if any, without an id.
     """
     sql = """
     SELECT id, digest, number,
@@ -135,6 +135,8 @@ def uncertain_editions(db: Database) -> list[Row]:
       FROM editions
      WHERE EXISTS (SELECT 1 FROM deliveries
                     WHERE edition_id = editions.id AND status = 'uncertain')
+     UNION ALL SELECT NULL, NULL, NULL, count(*), min(coalesce(settled_at, queued_at))
+      FROM notices WHERE status = 'uncertain' GROUP BY status
      ORDER BY id DESC
     """
     return db.rows(sql)
@@ -421,13 +423,14 @@ def last_window_end(db: Database) -> datetime | None:
 
 
 def sending_at_a_glance(db: Database, overdue_before: datetime) -> Row:
-    """How many editions are held, deliveries uncertain, and deliveries overdue: queued in a composed
+    """How many editions are held, deliveries and notices uncertain, and deliveries overdue: queued in a composed
     edition, and due before then.
     """
     sql = """
     SELECT (SELECT count(*) FROM editions WHERE status = 'held') AS held,
            (SELECT count(*) FROM editions CROSS JOIN deliveries
-             WHERE edition_id = editions.id AND deliveries.status = 'uncertain') AS uncertain,
+             WHERE edition_id = editions.id AND deliveries.status = 'uncertain')
+           + (SELECT count(*) FROM notices WHERE status = 'uncertain') AS uncertain,
            (SELECT count(*) FROM editions JOIN deliveries ON deliveries.edition_id = editions.id
              WHERE editions.status = 'composed' AND deliveries.status = 'queued'
                AND deliveries.due_at < ?) AS overdue

@@ -234,12 +234,14 @@ def _editions(
     for row in store.uncertain_editions(db):
         count, name = row["uncertain"], f"{row['digest']}/{row['number']}"
         mails = "1 delivery is" if count == 1 else f"{count:,} deliveries are"
+        where, option = f"edition {name}", f"--edition {row['id']}"
+        if row["id"] is None:
+            name, where, option = "notices", "the mail beside the editions", "--notices"
         yield Trouble(
             f"uncertain {name}",
-            f"{mails} uncertain in edition {name}: nobody knows whether the mail arrived.",
+            f"{mails} uncertain in {where}: nobody knows whether the mail arrived.",
             moment_from_text(row["uncertain_since"]),
-            f"Next: digest deliveries list --edition {row['id']} --status uncertain, then "
-            "digest deliveries settle.",
+            f"Next: digest deliveries list {option} --status uncertain, then digest deliveries settle.",
         )
     late_before = now - timedelta(hours=settings.alarms.late_hours)
     braked = {row["edition_id"] for row in brakes}

@@ -16,6 +16,7 @@ from digest.store.articles import (
     COPY_COLUMNS,
     DATE_COLUMNS,
     EMBARGO_COLUMNS,
+    changed_parts,
     copy_values,
     entry_from_row,
     free_moment,
@@ -38,16 +39,6 @@ SELECT entries.*, documents.name AS document,
 _NOTED = {"dateline", "wire_tag", "urgency", "number", "update_mark", "picture", "url"}
 _READ = frozenset(COPY_COLUMNS) - _NOTED - {*DATE_COLUMNS, *EMBARGO_COLUMNS} | {"published_at"}
 """The columns that people read: a change in one of them makes a new version."""
-CORRECTED = {
-    "title": ("title",),
-    "text": ("lead", "text"),
-    "date": ("published_at",),
-    "byline": ("byline",),
-    "correction": ("correction",),
-}
-"""The parts that a correction names, by their columns."""
-
-
 Forms = tuple[str, str]
 
 
@@ -543,13 +534,7 @@ def revise_article(
     if waits:
         news["corrected_at"] = None if entry.correction is None else text_from_moment(seen)
     elif not stored["withdrawn_at"]:
-        parts = (
-            part
-            for part, columns in CORRECTED.items()
-            if any(stored[one] != values[one] for one in columns)
-            and (part != "correction" or entry.correction is not None)
-        )
-        news |= {"corrected_at": at, "corrected": " ".join(parts)}
+        news |= {"corrected_at": at, "corrected": " ".join(changed_parts(stored, values))}
     _update(db, "articles", news, "id = ?", (article_id,))
     row = {"article_id": article_id, "version": version, **values, "made_at": at}
     db.insert("article_versions", row)
@@ -629,12 +614,14 @@ def release_article(db: Database, article_id: int, moment: datetime, by: str) ->
 
 
 def next_moment(db: Database, moment: datetime) -> datetime:
-    """`moment`, but never inside a closed window.
+    """`moment`, but never inside a closed window, nor before what readers follow was looked for.
 
     It is the `first_seen_at` of new articles in the same write. So none belongs to an edition that was
     composed without it, even when the machine's clock is set back.
     """
-    latest = db.value("SELECT max(ends_at) FROM editions")
+    sql = """SELECT max(at) FROM (SELECT max(ends_at) AS at FROM editions
+                                  UNION ALL SELECT max(looked_until) FROM follows)"""
+    latest = db.value(sql)
     return seen_at(moment, last_end=latest and datetime.fromisoformat(latest))
 
 

@@ -13,6 +13,8 @@ from digest.model import (
     NEVER,
     OTHER,
     Article,
+    Change,
+    Corrected,
     Correction,
     Cut,
     CutKind,
@@ -151,6 +153,15 @@ FROZEN = """article_versions.*, articles.id, articles.atom_id, articles.guid, ar
        articles.corrected_at, articles.corrected, articles.withdrawn_at, sources.name AS source,
        documents.name AS document"""
 """The columns of an article in one of its versions, but for its story and `updated_at`."""
+
+CORRECTED = {
+    "title": ("title",),
+    "text": ("lead", "text"),
+    "date": ("published_at",),
+    "byline": ("byline",),
+    "correction": ("correction",),
+}
+"""The parts that a correction names, by their columns."""
 
 NEWEST_FIRST = " ORDER BY articles.first_seen_at DESC, articles.published_at DESC, articles.id"
 
@@ -409,6 +420,29 @@ def article_versions(db: Database, article_id: int) -> list[AnyRow]:
     """Every version of an article, the first one first, as plain rows."""
     sql = "SELECT * FROM article_versions WHERE article_id = ? ORDER BY version"
     return list(db.rows(sql, (article_id,)))
+
+
+def changed_parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts that differ between two versions; a correction that is gone is none."""
+    return tuple(
+        part
+        for part, columns in CORRECTED.items()
+        if any(before[one] != after[one] for one in columns)
+        and (part != "correction" or after["correction"] is not None)
+    )
+
+
+def changes_of(db: Database, corrected: Collection[Corrected]) -> dict[Corrected, Change]:
+    """What changed in each, until now: of an article that was changed again, all of it."""
+    articles = {one.id: one for one in each_article(db, {one.article_id for one in corrected})}
+    changes = {}
+    for one in corrected:
+        article = articles[one.article_id]
+        versions = {row["version"]: row for row in article_versions(db, article.id)}
+        now = versions[article.version]
+        before = versions.get(one.seen, now)
+        changes[one] = Change(one, article, before["title"], changed_parts(before, now))
+    return changes
 
 
 def siblings_of(

@@ -26,6 +26,9 @@ from digest.store.database import (
 from digest.store.files import new_file, open_private, sync_file
 from digest.store.owner import HOME, TOKEN_KEY, deactivate, give_to_owner, sole_sender
 
+QUICK_BYTES = 100_000_000
+UNCLEAN = "unclean"
+"""The row of meta that says that bytes of what was deleted may still be in the file."""
 STAMP = "%Y%m%dT%H%M%SZ"
 A_DAY = timedelta(days=1)
 
@@ -250,8 +253,9 @@ def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
     """The database as of one moment as JSON, one line at a time and without line ends; memory stays
     flat. Close it where it is not read to its end.
 
-    The key of the tokens is left out without `with_secrets`: it lets anybody end subscriptions and
-    forge bounces. So is the home, which an import does not share.
+    The key of the tokens, and the bytes of mails, which have tokens, are left out without `with_secrets`:
+    they let anybody end subscriptions and forge bounces. A queued notice is then failed, as an import
+    cannot send it. So is the home left out, which an import does not share.
     """
     left_out = {HOME} if with_secrets else {HOME, TOKEN_KEY}
     header = {"format": FORMAT, "version": VERSION, "schema": SCHEMA_VERSION}
@@ -265,6 +269,11 @@ def export_lines(db: Database, *, with_secrets: bool = False) -> Generator[str]:
             for row in db.each(sql):
                 if table == "meta" and row["key"] in left_out:
                     continue
+                if table == "notices" and not with_secrets:
+                    status = {"queued": "failed", "handed": "uncertain"}.get(row["status"])
+                    row |= {"body": b"", "due_at": None, "status": status or row["status"]}
+                elif table == "bounces" and not with_secrets:
+                    row |= {"raw": b"", "let_go_at": row["let_go_at"] or row["read_at"]}
                 for column, value in row.items():
                     if isinstance(value, bytes):
                         row[column] = {"base64": b64encode(value).decode("ascii")}
@@ -383,6 +392,11 @@ OLD_ANSWERS = """
    AND (answer IS NOT NULL OR server IS NOT NULL)
 """
 
+SETTLED_NOTICES = """
+UPDATE notices SET body = x'' WHERE id IN (
+  SELECT id FROM notices WHERE status IN ('sent', 'failed') AND body != x'' LIMIT ?)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
@@ -404,7 +418,8 @@ def prune(
 ) -> Pruned:
     """Delete the bytes of bounces and the server answers that are older, in short writes.
 
-    The answers of an edition go as its deliveries end; one that is still open has it looked at again.
+    The answers of an edition go as its deliveries end; one that is still open has it looked at again. The
+    bytes of notices go once they are sent or failed.
     """
     bounces = size = answers = 0
     sql = f"SELECT id, length(raw) AS size {OLD_BOUNCES} ORDER BY read_at LIMIT {BOUNCES}"
@@ -419,6 +434,10 @@ def prune(
             break
         bounces += len(rows)
         size += sum(row["size"] for row in rows)
+    notices = 1
+    while notices and not stop():
+        with db.write():
+            notices = db.run(SETTLED_NOTICES, (BOUNCES,))
     sql = f"SELECT id {OLD_ANSWERS} LIMIT {ANSWERS}"
     unsettled = """SELECT 1 FROM deliveries
                     WHERE edition_id = ? AND status IN ('queued', 'handed', 'uncertain') LIMIT 1"""
@@ -439,8 +458,44 @@ def prune(
                 break
             answers += len(rows)
     db.value("PRAGMA optimize")
-    db.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    if not (is_unclean(db) and clean(db)):
+        db.value("PRAGMA wal_checkpoint(TRUNCATE)")
     return Pruned(bounces, size, answers)
+
+
+def mark_unclean(db: Database) -> None:
+    """Note that what is deleted has to leave the file as well; what is deleted in this write is
+    overwritten. Call before a write, and inside it."""
+    if db.connection.in_transaction:
+        db.run("INSERT INTO meta VALUES (?, '1') ON CONFLICT DO NOTHING", (UNCLEAN,))
+    else:
+        db.value("PRAGMA secure_delete = ON")
+
+
+def is_unclean(db: Database) -> bool:
+    """Whether the file may still have bytes of what was deleted for good."""
+    return db.value("SELECT 1 FROM meta WHERE key = ?", (UNCLEAN,)) is not None
+
+
+def is_small(db: Database) -> bool:
+    """Whether the file is written anew in about a second."""
+    size = int(db.value("PRAGMA page_count")) * int(db.value("PRAGMA page_size"))
+    return size < QUICK_BYTES
+
+
+def clean(db: Database) -> bool:
+    """Write the file anew, so that nothing of what was deleted is in it or beside it; False if another
+    process reads it: then the next `prune` tries again.
+
+    Raises:
+        StoreError: another process writes, or the disk has no room for a second copy.
+    """
+    db.run("VACUUM")
+    busy = db.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    if not busy:
+        with db.write():
+            db.run("DELETE FROM meta WHERE key = ?", (UNCLEAN,))
+    return not busy
 
 
 def would_prune(db: Database, moment: datetime, *, bounce_days: int, answer_days: int) -> Pruned:

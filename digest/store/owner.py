@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -264,19 +264,14 @@ def deactivate(db: Database) -> None:
         _set_meta(db, HOME, COPY_OF + (home or "a database that had not sent"))
 
 
-def token_key(db: Database, make: Callable[[], bytes]) -> bytes:
-    """The key of this database's tokens; `make` makes it at first use. Call inside a write."""
-    if (stored := stored_token_key(db)) is not None:
-        return stored
-    key = make()
-    _set_meta(db, TOKEN_KEY, key.hex())
-    return key
+def add_token_key(db: Database, key: bytes) -> None:
+    """Make new tokens with this key; those of the earlier ones stay valid. Call inside a write."""
+    _set_meta(db, TOKEN_KEY, " ".join(one.hex() for one in (key, *token_keys(db))))
 
 
-def stored_token_key(db: Database) -> bytes | None:
-    """The key of this database's tokens; None while it has none."""
-    stored = _meta(db, TOKEN_KEY)
-    return None if stored is None else bytes.fromhex(stored)
+def token_keys(db: Database) -> list[bytes]:
+    """The keys of this database's tokens, the newest first; none before the first use."""
+    return [bytes.fromhex(one) for one in (_meta(db, TOKEN_KEY) or "").split()]
 
 
 def way_out(db: Database) -> str | None:

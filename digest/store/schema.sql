@@ -353,11 +353,67 @@ CREATE TABLE recipients (
   status TEXT NOT NULL CHECK (status IN ('active', 'pending', 'ended')),
   added_at TEXT NOT NULL,
   paused_until TEXT,  -- no mail of an edition composed before then
+  feed INTEGER NOT NULL DEFAULT 0,  -- the number of their own feed, another after it was revoked; 0 for none
   ended_at TEXT,
   ended_reason TEXT
 );
 CREATE INDEX recipients_by_status ON recipients (status);
 CREATE INDEX recipients_by_domain ON recipients (domain, status);
+
+-- What was decided about a subscription, when, by whom and by which words; what it was before and after.
+CREATE TABLE recipient_events (
+  id INTEGER PRIMARY KEY,
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  made_at TEXT NOT NULL,
+  act TEXT NOT NULL,  -- such as joined, chose, moved, paused, left, returned
+  made_by TEXT NOT NULL,  -- form, link, one-click, mail, import, or the name of who ran a command
+  network TEXT,  -- from where, shortened
+  words TEXT,  -- those that were agreed to
+  changed TEXT NOT NULL DEFAULT '{}'  -- by what: the value before and after
+);
+CREATE INDEX recipient_events_by_recipient ON recipient_events (recipient_id, id);
+
+-- What people asked by a form, until the link in the mail that answers is used, or it lapses.
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('join', 'move', 'link')),
+  address TEXT NOT NULL,
+  address_key TEXT NOT NULL,
+  recipient_id INTEGER REFERENCES recipients(id),
+  wish TEXT NOT NULL,  -- what was chosen, as JSON
+  network TEXT NOT NULL,  -- shortened
+  asked_at TEXT NOT NULL,
+  answered_at TEXT,
+  bounced_at TEXT
+);
+CREATE INDEX requests_by_address ON requests (address_key, asked_at);
+CREATE INDEX requests_by_network ON requests (network, asked_at);
+CREATE INDEX requests_by_moment ON requests (asked_at);
+
+-- What readers follow beside themes: a phrase, or the story that an article is in, whichever that is by
+-- then; and in which articles it was found, of which a mail told them.
+CREATE TABLE follows (
+  id INTEGER PRIMARY KEY,
+  recipient_id INTEGER NOT NULL REFERENCES recipients(id),
+  key TEXT NOT NULL,  -- the same for the same words
+  phrase TEXT,
+  article_id INTEGER REFERENCES articles(id),
+  made_at TEXT NOT NULL,
+  looked_until TEXT NOT NULL,  -- articles first seen before then were looked at
+  mailed_at TEXT,
+  CHECK ((phrase IS NULL) != (article_id IS NULL)),
+  UNIQUE (recipient_id, key)
+);
+CREATE INDEX follows_by_look ON follows (looked_until);
+
+CREATE TABLE follow_finds (
+  follow_id INTEGER NOT NULL REFERENCES follows(id) ON DELETE CASCADE,
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  evidence TEXT NOT NULL,
+  found_at TEXT NOT NULL,
+  PRIMARY KEY (follow_id, article_id)
+) WITHOUT ROWID;
+CREATE INDEX follow_finds_by_article ON follow_finds (article_id);
 
 -- Addresses that recipients had: no import brings one back, and a late bounce is about the old one.
 CREATE TABLE former_addresses (
@@ -442,9 +498,20 @@ CREATE TABLE segments (
   themes TEXT NOT NULL,
   hash TEXT NOT NULL,
   layout TEXT NOT NULL,
+  extras TEXT NOT NULL DEFAULT '{}',  -- what only some of this choice get, as model.Extras
   mail BLOB,  -- NULL where the choice gets nothing
-  UNIQUE (edition_id, hash, language, languages, themes)
+  UNIQUE (edition_id, hash, language, languages, themes, extras)
 );
+
+-- What the mail of a segment says of articles: it shows one in this version, or tells of its correction;
+-- version 0 tells that it was withdrawn. So it is known who must be told of what was changed since.
+CREATE TABLE segment_articles (
+  segment_id INTEGER NOT NULL REFERENCES segments(id) ON DELETE CASCADE,
+  article_id INTEGER NOT NULL REFERENCES articles(id),
+  version INTEGER NOT NULL,
+  PRIMARY KEY (article_id, segment_id, version)
+) WITHOUT ROWID;
+CREATE INDEX segment_articles_by_segment ON segment_articles (segment_id);
 
 CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY,
@@ -467,6 +534,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_by_edition ON deliveries (edition_id, status, id);
 CREATE INDEX deliveries_queued ON deliveries (edition_id, due_at) WHERE status = 'queued';
 CREATE INDEX deliveries_handed ON deliveries (id) WHERE status = 'handed';
+CREATE INDEX deliveries_by_segment ON deliveries (segment_id);
 
 -- What came back, in a letter or as a server's answer; the brake, which takes a batch of dead
 -- addresses to a person; and the addresses that must not be mailed.
@@ -506,8 +574,9 @@ CREATE INDEX bounces_waiting ON bounces (read_at) WHERE state = 'waits';
 CREATE INDEX bounces_kept ON bounces (read_at) WHERE let_go_at IS NULL;
 
 CREATE TABLE suppressions (
-  address_key TEXT PRIMARY KEY,
-  cause TEXT NOT NULL CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import')),
+  address_key TEXT PRIMARY KEY,  -- only its hash where the person is forgotten
+  cause TEXT NOT NULL
+    CHECK (cause IN ('hard', 'soft', 'complaint', 'manual', 'import', 'forgotten')),
   detail TEXT,
   bounce_id INTEGER REFERENCES bounces(id),
   since TEXT NOT NULL
@@ -554,6 +623,7 @@ CREATE TABLE notices (
   UNIQUE (name, way, recipient)
 );
 CREATE INDEX notices_open ON notices (status) WHERE status IN ('queued', 'handed');
+CREATE INDEX notices_uncertain ON notices (id) WHERE status = 'uncertain';
 CREATE INDEX notices_by_kind ON notices (kind, dated_at);
 
 -- What is published. A mark for each article, random again after every change that its page shows, so

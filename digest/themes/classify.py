@@ -2,16 +2,15 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 
 from digest.language.days import dateline_end
-from digest.language.text import fold_keep, plain, plain_places, sentence_spans
+from digest.language.text import fold_keep, plain, sentence_spans
 from digest.model import Hit, Match, Place, ThemeScore
 from digest.themes.lexicon import PLAIN, Lexicon, Role
-from digest.themes.scan import Finder, Found
 
 TITLE = 1.0
 FIRST = 1.0
@@ -136,11 +135,11 @@ def classify(lexicon: Lexicon, *, title: str, text: str, language: str) -> tuple
     marks: list[list[Mark]] = [[] for _ in lexicon.themes]
     blots: list[list[Mark]] = [[] for _ in lexicon.themes]
     kinds = lexicon.kinds
-    for start, end, number in _found(finder, title):
+    for start, end, number in finder.find_written(title):
         theme, role = kinds[number]
         (blots if role is _IGNORE else marks)[theme].append((_TITLE, start, end, number))
     starts = reading.starts
-    for start, end, number in _found(finder, text):
+    for start, end, number in finder.find_written(text):
         theme, role = kinds[number]
         sentence = bisect_right(starts, start) - 1
         (blots if role is _IGNORE else marks)[theme].append((sentence, start, end, number))
@@ -151,15 +150,6 @@ def classify(lexicon: Lexicon, *, title: str, text: str, language: str) -> tuple
         for i, theme in enumerate(lexicon.themes)
     ]
     return tuple(sorted(scores, key=lambda score: -score.score / score.threshold))
-
-
-def _found(finder: Finder, text: str) -> Iterable[Found]:
-    """Every term in a text as it is written, whatever unseen signs are in its words."""
-    found = finder.find(fold_keep(seen := plain(text)))
-    if len(seen) == len(text):
-        return found
-    places = plain_places(text)
-    return ((places[start], places[end], number) for start, end, number in found)
 
 
 def matches(scores: Sequence[ThemeScore], version: str) -> tuple[Match, ...]:

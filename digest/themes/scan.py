@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from digest.errors import LexiconError
-from digest.language.text import fold, word_lists
+from digest.language.text import fold, fold_keep, plain, plain_places, word_lists
 from digest.language.words import STEMMERS, SUFFIXED_FROM, stem_by
 
 GAP = "..."
@@ -260,6 +260,14 @@ class Finder:
         anchors = vocabulary.anchors({*self._singles, *self._starts})
         # Leftmost: an anchor inside a word must not hide the one that the word begins with.
         self._automaton = AhoCorasick(anchors, MatchKind.LeftmostFirst)
+
+    def find_written(self, text: str) -> Iterable[Found]:
+        """Every term in a text as it is written, whatever unseen signs are in its words."""
+        found = self.find(fold_keep(seen := plain(text)))
+        if len(seen) == len(text):
+            return found
+        places = plain_places(text)
+        return ((places[start], places[end], number) for start, end, number in found)
 
     def find(self, text: str) -> Iterator[Found]:
         """Every term in a text folded by `fold_keep`, by the place of its first word.

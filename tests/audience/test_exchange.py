@@ -23,8 +23,8 @@ from digest.audience.exchange import (
     import_readers,
 )
 from digest.audience.recipients import change, keep
-from digest.audience.store import list_recipients, raw_choices, recipient_by_address
-from digest.audience.suppressions import end_recipient, suppress
+from digest.audience.store import end_recipient, list_recipients, raw_choices, recipient_by_address
+from digest.audience.suppressions import suppress
 from digest.errors import DocumentError, NotFoundError, RecipientError
 from digest.language.addresses import _USUAL, check_address
 from digest.model import Recipient

@@ -8,11 +8,11 @@ import pytest
 from digest.audience.store import (
     ChosenRecipient,
     add_recipient,
+    end_recipient,
     list_recipients,
     raw_choices,
     recipient_by_address,
 )
-from digest.audience.suppressions import end_recipient
 from digest.errors import NotFoundError, RecipientError
 from digest.model import Choice, RecipientStatus
 from digest.store.database import Database

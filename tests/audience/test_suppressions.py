@@ -5,15 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from digest.audience.evidence import list_suppressions
-from digest.audience.store import ChosenRecipient, add_recipient
-from digest.audience.suppressions import (
-    SOFT_LAPSES,
-    end_recipient,
-    lapse,
-    suppress,
-    suppressed_keys,
-    unsuppress,
-)
+from digest.audience.store import ChosenRecipient, add_recipient, end_recipient
+from digest.audience.suppressions import SOFT_LAPSES, lapse, suppress, suppressed_keys, unsuppress
 from digest.store.database import Database, sqlite3, text_from_moment
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)

@@ -261,3 +261,16 @@ def test_unsubscribing_skips_a_queued_mail(office: Office) -> None:
     assert office.db.value("SELECT reason FROM deliveries WHERE status = 'skipped'") == (
         "subscription ended"
     )
+
+
+def test_a_report_of_a_mail_with_a_link_is_noted(office: Office) -> None:
+    """By the number in its return path, which is random; nobody is cut off by it."""
+    row = {"kind": "join", "address": "no@reader.example", "address_key": "no@reader.example"}
+    row |= {"network": "", "wish": "{}", "asked_at": "2026-11-23T03:00:00.000000Z"}
+    for number in (17, 4_000_000_000):
+        office.db.insert("requests", {"id": number, **row})
+    to = "bounces+link-4000000000@news.example.org"
+    assert take(office, report(to=to, original="no@reader.example")).unmatched == 1
+    noted = office.db.rows("SELECT id FROM requests WHERE bounced_at IS NOT NULL")
+    assert [one["id"] for one in noted] == [4_000_000_000]
+    assert causes(office) == []

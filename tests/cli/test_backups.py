@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from digest.cli.backups import NOTE
 from digest.newsroom import Newsroom
 from digest.service.troubles import LEASE
 from digest.store.owner import leave_lease, take_lease
+from tests.cli.test_notifying import corrected
 from tests.desks import Desk
 
 
@@ -62,6 +64,48 @@ def test_what_may_have_been_sent_after_a_backup_is_not_sent_again(mailing: Desk)
     assert mailing.run("editions", "cancel", "1").exit_code == 0
     mailing.run("send", "--yes")
     assert {path.name: path.read_bytes() for path in outbox.iterdir()} == before
+
+
+def test_notices_that_may_have_been_sent_after_a_backup_are_not_sent_again(filled: Desk) -> None:
+    """Queued and found in the backup, and sent since: nobody is told twice unless a person says so."""
+    outbox, desk = filled.folder / "outbox" / "new", corrected(filled)
+    desk.configure(base_url='"https://news.ashgabat.test"')
+    desk.run("recipients", "follow", "anna@example.org", "opium")
+    [article] = [
+        one["id"] for one in desk.json("articles", "search", "honour") if one["version"] > 1
+    ]
+    assert "1 notice queued" in desk.run("articles", "notify", str(article)).stdout
+    news = "Opium seized\n\nPolice seized opium in Mary.\n"
+    (desk.seeds / "news.txt").write_text(news, "utf-8")
+    desk.run("ingest")
+    assert "1 queued notice to readers" in desk.run("send", "--dry-run").stderr
+    assert "send notices to readers: 1" in desk.run("schedule").stdout
+    assert "1 queued notice to readers. Next: digest send." in desk.run("status").stdout
+    copy = back_up(desk)
+    desk.run("send", "--yes")
+    sent = sorted(outbox.iterdir())
+    assert len(sent) == 4  # two editions, an alert and the notice
+    desk.run("restore", copy, "--yes")
+    assert "1 queued notice and 1 alert to readers" in desk.run("activate").stderr
+    activated = desk.run("activate", "--hold").stdout
+    assert "1 notice is uncertain" in activated
+    assert "nobody gets an alert of what has come in by now." in activated
+    for one in desk.json("editions", "list"):
+        desk.run("editions", "cancel", str(one["id"]))
+    desk.run("send", "--yes")
+    assert sorted(outbox.iterdir()) == sent
+    assert "list --notices --status uncertain" in desk.run("status").stdout
+    assert "1 may have arrived" in desk.run("doctor").stdout
+    [notice] = desk.json("deliveries", "list", "--notices")
+    assert [notice[one] for one in ("digest", "status", "reason")] == [
+        "correction",
+        "uncertain",
+        NOTE,
+    ]
+    settle = "deliveries", "settle", str(notice["id"]), "--notices", "--resend"
+    assert "1 uncertain delivery now queued again" in desk.run(*settle).stdout
+    assert desk.run(*settle).exit_code == 1
+    assert "1 notice was sent" in desk.run("send", "--yes").stdout
 
 
 def test_a_backup_amid_an_edition_is_held_too(mailing: Desk) -> None:

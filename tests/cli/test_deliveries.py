@@ -27,8 +27,8 @@ def states(desk: Desk) -> list[str]:
     ("words", "code", "message"),
     [
         pytest.param("1 --sent --resend", 2, "Give --sent or --resend, not both.", id="both"),
-        pytest.param("2 --sent", 1, "delivery 2 is queued; only an uncertain one", id="not sent"),
-        pytest.param("2 --resend", 1, "delivery 2 is queued; only an uncertain one", id="queued"),
+        pytest.param("2 --sent", 1, "delivery 2 is not uncertain", id="not sent"),
+        pytest.param("2 --resend", 1, "delivery 2 is not uncertain", id="queued"),
     ],
 )
 def test_only_a_clear_decision_on_an_uncertain_delivery_counts(

@@ -1,5 +1,6 @@
 """`digest recipients`: add, list, end."""
 
+from digest.audience.store import note_event
 from digest.audience.suppressions import suppress
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk
@@ -211,3 +212,70 @@ def test_a_suppression_of_a_person_goes_with_them(filled: Desk) -> None:
     assert (
         "bo@example.org is suppressed (hard), bob@example.org is not and gets mail" in moved.stderr
     )
+
+
+def test_a_recipient_follows_a_phrase_and_stops(filled: Desk) -> None:
+    """By hand, for somebody who asks on the telephone; `show` says what is followed."""
+    filled.run("recipients", "add", "ann@example.org")
+    done = filled.run("recipients", "follow", "ann@example.org", "Customs union").stdout
+    assert done == (
+        "Recipient 1 follows Customs union. Next: digest recipients show ann@example.org.\n"
+    )
+    assert "follows   Customs union\n" in filled.run("recipients", "show", "ann@example.org").stdout
+    [one] = filled.json("recipients", "show", "ann@example.org")["follows"]
+    assert (one["phrase"], one["story"]) == ("Customs union", None)
+    missed = filled.run("recipients", "unfollow", "ann@example.org", "custom")
+    assert (missed.exit_code, "does not follow custom;" in missed.stderr) == (1, True)
+    stopped = filled.run("recipients", "unfollow", "ann@example.org", "customs-union").stdout
+    assert stopped.startswith("Recipient 1 no longer follows customs-union.")
+    assert filled.json("recipients", "show", "ann@example.org")["follows"] == []
+    filled.run("recipients", "end", "ann@example.org")
+    assert (
+        "has unsubscribed" in filled.run("recipients", "follow", "ann@example.org", "ferry").stderr
+    )
+
+
+def test_a_form_has_a_language_of_the_site(filled: Desk) -> None:
+    """Not English for another: the error says which there are."""
+    filled.edit_config("# public_url", "public_url")
+    assert 'lang="ru"' in filled.run("recipients", "form", "--language", "ru").stdout
+    wrong = filled.run("recipients", "form", "--language", "xx")
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    assert "language 'xx' is not in config.toml; allowed are en, ru" in wrong.stderr
+
+
+def test_acts_of_any_length_stand_apart_from_their_moment(filled: Desk) -> None:
+    """In what `show` lists."""
+    filled.run("recipients", "add", "ann@example.org")
+    with filled.open() as db, db.write():
+        note_event(db, 1, "made a feed", "link", INGESTED_AT)
+    assert "\nmade a feed 20" in filled.run("recipients", "show", "ann@example.org").stdout
+
+
+def test_what_cannot_be_followed_is_one_clear_error(filled: Desk) -> None:
+    """And the usage where neither or both are given."""
+    filled.run("recipients", "add", "ann@example.org")
+    for words, exit_code, said in (
+        (("of",), 1, "too short"),
+        (("--story", "99"), 1, "no story 99"),
+        ((), 2, "Give either a PHRASE or --story ID."),
+        (("ferry", "--story", "1"), 2, "Give either a PHRASE or --story ID."),
+    ):
+        result = filled.run("recipients", "follow", "ann@example.org", *words)
+        assert (result.exit_code, said in result.stderr) == (exit_code, True)
+
+
+def test_alerts_are_shown_then_sent_once(filled: Desk) -> None:
+    """`digest send` looks for what readers follow; the dry run only counts it."""
+    filled.run("recipients", "add", "ann@example.org")
+    filled.run("recipients", "follow", "ann@example.org", "desalination")
+    copy = "Plant opens\n\nA desalination plant opened on the coast of the region this week.\n"
+    (filled.seeds / "901.txt").write_text(copy, "utf-8")
+    filled.run("ingest")
+    before = filled.files()
+    assert "1 alert to readers" in filled.run("send", "--dry-run").stderr
+    assert filled.files() == before
+    for _ in range(2):
+        filled.run("send", "--yes")
+    mails = [path.read_text("utf-8") for path in (filled.folder / "outbox" / "new").iterdir()]
+    assert sum("alert.1." in mail for mail in mails) == 1

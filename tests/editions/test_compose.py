@@ -20,7 +20,7 @@ from digest.editions.compose import (
 )
 from digest.editions.store import delivery_counts, edition_by_id, segments_of
 from digest.errors import ExpectationError, NotFoundError
-from digest.model import Choice, Edition, EditionStatus, Segment
+from digest.model import Choice, Edition, EditionStatus, Segment, Window
 from digest.newsroom import Newsroom
 from digest.store.articles import all_article_ids, withdraw_article
 from digest.store.database import Database
@@ -225,7 +225,9 @@ def test_an_edition_that_is_not_expected_is_refused(room: Room) -> None:
     room.subscribe("a@example.org")
     expected = asked(room.dry_run())
     room.revise_seed(DRY_RUN_AT)
-    with pytest.raises(ExpectationError, match=r"changed: its articles\. Nothing was sent"):
+    with pytest.raises(
+        ExpectationError, match=r"changed: its articles or corrections\. Nothing was sent"
+    ):
         room.by_hand(DRY_RUN_AT, expected)
     assert room.db.value("SELECT count(*) FROM editions") == 0
 
@@ -277,7 +279,7 @@ def test_recipients_with_equal_choices_are_one_segment(room: Room) -> None:
     room.subscribe("a@example.org", ["en"], ["drugs", "youth"])
     room.subscribe("b@example.org", ["en"], ["youth", "drugs"])
     room.subscribe("c@example.org", ["ru", "en"])
-    seen = segments(room.at(MONDAY), room.weekly)
+    seen = segments(room.at(MONDAY), room.weekly, Window(MONDAY - WEEK, MONDAY))
     everything = ("drugs", "customs", "corruption", "youth", "other")
     assert seen == [
         Segment(Choice("en", ("en",), ("drugs", "youth")), 2),

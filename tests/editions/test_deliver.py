@@ -242,7 +242,7 @@ def test_a_crash_with_a_server_is_the_operators_to_settle(office: Office) -> Non
         assert office.counts() == {"sent": 1, "uncertain": 1}
         assert server.taken == ["b@reader.example"]
         with office.db.write():
-            settle_uncertain(office.db, delivery_id=1, edition_id=None, sent=False, now=office.now)
+            settle_uncertain(office.db, "id", 1, sent=False, now=office.now)
         office.deliver()
         assert server.taken == ["b@reader.example", "a@reader.example"]
     assert office.counts() == {"sent": 2}

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digest.audience.suppressions import end_recipient, suppress
+from digest.audience.store import end_recipient
+from digest.audience.suppressions import suppress
 from digest.editions.deliveries import (
     delivery_by_id,
     due_deliveries,
@@ -210,9 +211,9 @@ def test_the_operator_settles_uncertain_deliveries(ledger: Database) -> None:
     hand(ledger, 1, 2, 3)
     with ledger.write():
         outbox.recover(ledger, ["dead"], {}, NOW)
-        sent = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=True, now=NOW)
-        resent = settle_uncertain(ledger, delivery_id=None, edition_id=1, sent=False, now=NOW)
-        again = settle_uncertain(ledger, delivery_id=1, edition_id=None, sent=False, now=NOW)
+        sent = settle_uncertain(ledger, "id", 1, sent=True, now=NOW)
+        resent = settle_uncertain(ledger, "edition_id", 1, sent=False, now=NOW)
+        again = settle_uncertain(ledger, "id", 1, sent=False, now=NOW)
     assert (sent, resent, again) == (1, 2, 0)
     assert delivery_by_id(ledger, 1)["reason"] == "settled by the operator"
     assert due(ledger) == [2, 3, 4, 5]
@@ -232,7 +233,7 @@ def test_nothing_of_a_cancelled_edition_is_queued_again(ledger: Database) -> Non
     with ledger.write():
         assert skip_cancelled(ledger, 1, LATER) == 1
     with pytest.raises(NotReadyError, match=r"edition 1 was cancelled.*Use --sent"):
-        settle_uncertain(ledger, delivery_id=2, edition_id=None, sent=False, now=NOW)
+        settle_uncertain(ledger, "id", 2, sent=False, now=NOW)
     assert [delivery_by_id(ledger, n)["status"] for n in (1, 2)] == ["skipped", "uncertain"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from digest.feeds.files import MANIFEST
 from digest.store.backups import backup, export_lines
 from digest.store.database import open_database
-from digest.store.owner import set_way_out, token_key
+from digest.store.owner import add_token_key, set_way_out
 from tests.desks import Desk
 from tests.journeys.returns import make_maildir
 from tests.mailing import KEY, MONDAY, Office
@@ -26,7 +26,7 @@ def people(desk: Desk, count: int = 30) -> None:
     """Recipients, and a token key that is known."""
     with desk.open() as db:
         with db.write():
-            token_key(db, lambda: KEY)
+            add_token_key(db, KEY)
             set_way_out(db, f"maildir {desk.folder / 'outbox'}")
         addresses = [f"r{n}@reader.example" for n in range(count)]
         Office(desk, db, now=WEDNESDAY).add(*addresses, languages=("en", "ru"))

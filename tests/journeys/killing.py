@@ -67,6 +67,7 @@ WORK: dict[str, Callable[[Newsroom], object]] = {
     "import": _command("import", "FOLDER/in.jsonl"),
     "themes apply": _command("themes", "apply"),
     "send by hand": _command("send", "--yes"),
+    "notify": _command("articles", "notify", "37"),
     "serve": _command("serve"),
 }
 

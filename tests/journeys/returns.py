@@ -4,7 +4,7 @@ import email.utils
 from pathlib import Path
 
 from digest.mail.tokens import Purpose, return_path, token_for
-from digest.store.owner import token_key
+from digest.store.owner import token_keys
 from tests.desks import Desk
 
 ANNA, BORIS, CLARA, DORA = (f"{name}@reader.example" for name in ("anna", "boris", "clara", "dora"))
@@ -35,7 +35,7 @@ def token(
     desk: Desk, recipient_id: int, purpose: Purpose = Purpose.SERVER, *, edition: int = 1
 ) -> str:
     with desk.open() as db, db.write():
-        return token_for(token_key(db, lambda: b""), edition, recipient_id, purpose)
+        return token_for(token_keys(db)[0], edition, recipient_id, purpose)
 
 
 def bounce(

@@ -11,7 +11,7 @@ from email import message_from_bytes
 
 import pytest
 
-from digest.editions.preview import EXAMPLE_ADDRESS
+from digest.mail.tokens import EXAMPLE_ADDRESS
 from tests.desks import Desk
 from tests.hooks import Hook, running_hook
 from tests.journeys.returns import make_maildir

@@ -2,7 +2,6 @@
 
 import http.server
 import re
-import shutil
 import subprocess
 import threading
 from functools import partial
@@ -13,19 +12,15 @@ import pytest
 from digest.model import Choice, Recipient, RecipientStatus
 from digest.web.forms import leave_page
 from tests.desks import MADE_AT, PAGES, Desk
+from tests.journeys.browsing import CHROMIUM, QUIET
 from tests.journeys.serving import service
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.drill,
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--allow-file-access-from-files", "--virtual-time-budget=5000"),
-)
+FLAGS = (*QUIET, "--allow-file-access-from-files", "--virtual-time-budget=5000")
 LONG = Recipient(
     id=1,
     address=f"anna@{'long-name-' * 6}.reader.example",

@@ -18,8 +18,7 @@ import pytest
 from digest.cli.send import plan, send_editions
 from digest.editions.compose import compose_now
 from digest.editions.deliver import Portion
-from digest.editions.preview import EXAMPLE_TOKENS
-from digest.mail.tokens import Tokens
+from digest.mail.tokens import EXAMPLE_TOKENS, Tokens
 from digest.newsroom import Newsroom
 from tests.desks import LISTING, Desk, opened
 from tests.journeys.crashing import sender
@@ -68,7 +67,14 @@ def with_example_tokens(message: bytes, sender_address: str) -> bytes:
     reader = re.search(r"leave\+([a-z2-7]{32})@", message_from_bytes(message)["List-Unsubscribe"])
     assert server is not None, "the return path names the delivery"
     assert reader is not None
-    own = Tokens(server[1], reader[1]).octets()
+    text = b"".join(
+        part.get_payload(decode=True)
+        for part in message_from_bytes(message).walk()
+        if not part.is_multipart()
+    )
+    choice = re.search(rb"mailto:\S+%20([a-z2-7]{32})", text)
+    assert choice is not None
+    own = Tokens(server[1], reader[1], choice[1].decode()).octets()
     lines = message.split(b"\r\n")
     for token, example in zip(own, EXAMPLE_TOKENS.octets(), strict=True):
         for n, line in enumerate(lines):

@@ -27,7 +27,7 @@ from tests.factories import make_article, make_match, make_settings
 
 DATE = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WINDOW = Window(datetime(2026, 11, 16, 3, 0, tzinfo=UTC), DATE)
-TOKENS = Tokens("a2" * 16, "b3" * 16)
+TOKENS = Tokens("a2" * 16, "b3" * 16, "c4" * 16)
 EVERYTHING = Choice("en", ("en", "ru"), ("drugs", "youth", OTHER))
 EVERYTHING_RU = Choice("ru", ("ru", "en"), ("drugs", "youth", OTHER))
 

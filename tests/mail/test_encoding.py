@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from digest.mail.mime import Encoded, Slot, encode_text, filled, split_at_places
 from digest.mail.tokens import PLACEHOLDERS, Purpose, Tokens
 
-TOKENS = Tokens("a2" * 16, "b3" * 16)
+TOKENS = Tokens("a2" * 16, "b3" * 16, "c4" * 16)
 COPY = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=90)
 LINES = st.lists(
     COPY

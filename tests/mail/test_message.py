@@ -14,7 +14,7 @@ from digest.model import Choice
 from tests.factories import make_settings
 from tests.mail.sample import DATE, EVERYTHING, EVERYTHING_RU, TOKENS, make_sample, many_articles
 
-OTHER_TOKENS = Tokens("x7" * 16, "y6" * 16)
+OTHER_TOKENS = Tokens("x7" * 16, "y6" * 16, "z5" * 16)
 
 
 def parsed(message: bytes) -> EmailMessage:
@@ -34,10 +34,10 @@ def test_the_message_parses_without_a_defect(choice: Choice) -> None:
     kinds = [part.get_content_type() for part in parsed(message).walk()]
     assert kinds == ["multipart/alternative", "text/plain", "text/html"]
     assert not [defect for part in parsed(message).walk() for defect in part.defects]
-    assert parts(message) == (
-        sample.mail.text.replace(PLACEHOLDERS.reader, TOKENS.reader),
-        sample.mail.html.replace(PLACEHOLDERS.reader, TOKENS.reader),
-    )
+    shown = [sample.mail.text, sample.mail.html]
+    for place, token in zip(PLACEHOLDERS, TOKENS, strict=True):
+        shown = [part.replace(place, token) for part in shown]
+    assert parts(message) == tuple(shown)
 
 
 @pytest.mark.parametrize("choice", [EVERYTHING, EVERYTHING_RU], ids=["en", "ru"])
@@ -80,6 +80,10 @@ def test_the_fields_say_who_what_and_how_to_leave() -> None:
         "List-Unsubscribe": f"<mailto:leave+{TOKENS.reader}@news.example.org?subject=unsubscribe>",
         "List-Archive": "<https://news.example.org/feeds/all.html>",
         "List-Help": "<mailto:desk@news.example.org?subject=help>",
+        "List-Subscribe": "<mailto:desk@news.example.org?subject=subscribe>",
+        "List-Owner": "<mailto:desk@news.example.org>",
+        "List-Post": "NO",
+        "Feedback-ID": "weekly-12:weekly:edition:newsexampleorg",
         "Auto-Submitted": "auto-generated",
         "MIME-Version": "1.0",
         "Content-Language": "en",
@@ -123,7 +127,8 @@ def test_the_token_is_exactly_where_it_should_be(language: str) -> None:
     message = maker.make("anna@example.com", None, TOKENS)
     assert not any(placeholder.encode() in message for placeholder in PLACEHOLDERS)
     text, html = parts(message)
-    assert (text.count(TOKENS.reader), html.count(TOKENS.reader)) == (2, 2)
+    for token in (TOKENS.reader, TOKENS.choice):
+        assert (text.count(token), html.count(token)) == (1, 1)
     assert TOKENS.server not in text + html
 
 
@@ -150,10 +155,16 @@ def test_forty_articles_stay_under_the_size_that_gmail_clips(language: str, limi
     ("address", "name", "tokens"),
     [
         pytest.param(
-            "anna@example.com", None, Tokens("short", TOKENS.reader), id="token too short"
+            "anna@example.com",
+            None,
+            Tokens("short", TOKENS.reader, TOKENS.choice),
+            id="token too short",
         ),
         pytest.param(
-            "anna@example.com", None, Tokens(TOKENS.server, "A2" * 16), id="token in capitals"
+            "anna@example.com",
+            None,
+            Tokens(TOKENS.server, "A2" * 16, TOKENS.choice),
+            id="token in capitals",
         ),
         pytest.param("anna@example.com\r\nBcc: x@y.example", None, TOKENS, id="address injects"),
         pytest.param("anna@example.com", "Anna\r\nBcc: x@y.example", TOKENS, id="name injects"),

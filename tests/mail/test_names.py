@@ -9,13 +9,14 @@ import dns.resolver
 import dns.rrset
 import pytest
 
-from digest.mail.smtp.names import is_reserved, mail_providers, owner, published_text
+from digest.mail.smtp.names import is_reserved, mail_providers, owner, published_text, takes_mail
 
 ANSWERS = {
     ("firm.tm.", "MX"): ["10 alt.aspmx.l.google.com.", "1 aspmx.l.google.com."],
     ("null.tm.", "MX"): ["0 ."],
     ("one._domainkey.news.tm.", "TXT"): ['"v=DKIM1; " "p=abc"'],
     ("two.news.tm.", "TXT"): ['"a"', '"b"'],
+    ("host.tm.", "AAAA"): ["2001:db8::1"],
 }
 
 
@@ -36,7 +37,7 @@ def nameserver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 name, kind = str(question.name), dns.rdatatype.to_text(question.rdtype)
                 if texts := ANSWERS.get((name, kind)):
                     response.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *texts))
-                elif name != "empty.tm.":
+                elif name not in ("empty.tm.", "host.tm."):
                     response.set_rcode(dns.rcode.NXDOMAIN)
                 channel.sendto(response.to_wire(), peer)
 
@@ -62,6 +63,24 @@ def test_a_domain_is_of_the_owner_of_its_first_mx() -> None:
         "gone.tm": "gone.tm",
     }
     assert mail_providers(["firm.tm"], within=0.0) == {}
+
+
+@pytest.mark.usefixtures("nameserver")
+@pytest.mark.parametrize(
+    ("domain", "takes"),
+    [
+        pytest.param("firm.tm", True, id="by its MX"),
+        pytest.param("host.tm", True, id="by its address"),
+        pytest.param("null.tm", False, id="not by a null MX"),
+        pytest.param("empty.tm", False, id="not by a name alone"),
+        pytest.param("gone.tm", False, id="no such name"),
+        pytest.param("reader.example", None, id="not asked"),
+        pytest.param("a" * 70 + ".tm", None, id="no name"),
+    ],
+)
+def test_a_domain_takes_mail_by_an_mx_or_an_address(domain: str, takes: bool | None) -> None:
+    """RFC 5321 §5.1, RFC 7505."""
+    assert takes_mail(domain) is takes
 
 
 @pytest.mark.usefixtures("nameserver")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.audience.follows import follow
 from digest.config.load import load_settings
 from digest.config.settings import Settings
 from digest.errors import StoreError
@@ -28,6 +29,7 @@ from digest.service.troubles import Failing
 from digest.store.database import Database
 from digest.store.owner import leave_lease, take_lease
 from tests.desks import CONFIG, Desk, opened
+from tests.mailing import subscribe
 
 NOW = datetime(2026, 11, 22, 8, 0, 30, tzinfo=UTC)
 LENGTH = timedelta(seconds=30)
@@ -126,6 +128,19 @@ def test_what_each_verb_would_do_now(desk: Desk):
         assert (now[Verb.READ], now[Verb.COMPOSE]) == ("find nothing new", "find nothing due")
         later = outlook(newsroom, datetime(2026, 11, 23, 3, 0, tzinfo=UTC))
         assert later[Verb.COMPOSE] == "close weekly no. 1"
+
+
+def test_alerts_are_shown_before_they_are_sent(desk: Desk):
+    """`digest schedule` says what the next sending would find of what readers follow."""
+    with desk.open() as db:
+        newsroom = opened(db, desk.settings, clock=NOW)
+        with db.write():
+            follow(newsroom, subscribe(db, "anna@reader.example", NOW), "ООН")
+        assert outlook(newsroom, NOW)[Verb.SEND] == "find nothing due"
+        desk.ingest(NOW)
+        newsroom = opened(db, desk.settings, clock=NOW + timedelta(minutes=1))
+        said = outlook(newsroom, NOW)[Verb.SEND]
+        assert said == "send alerts of what readers follow: 1"
 
 
 class TestLease:

@@ -108,3 +108,36 @@ def test_a_digest_that_cannot_be_rendered_stops_no_other(filled: Desk) -> None:
         sql = "SELECT digest, deliveries.status FROM deliveries JOIN editions ON editions.id = edition_id"
         found = {row["digest"]: row["status"] for row in db.rows(sql)}
     assert found == {"daily": "sent"}
+
+
+def test_the_service_sends_alerts(filled: Desk) -> None:
+    """With its next sending, once."""
+    filled.run("recipients", "add", "anna@reader.example")
+    filled.run("recipients", "follow", "anna@reader.example", "desalination")
+    copy = "Plant opens\n\nA desalination plant opened on the coast of the region this week.\n"
+    (filled.seeds / "901.txt").write_text(copy, "utf-8")
+    filled.run("ingest")
+    worker = Worker(Newsroom.from_file(filled.config))
+    assert worker.run(Verb.SEND, lambda: False)["alerts"] == 1
+    assert worker.run(Verb.SEND, lambda: False) == {}
+    assert len(list((filled.folder / "outbox" / "new").iterdir())) == 1
+
+
+def test_a_verb_woken_while_it_runs_runs_once_more(desk: Desk, leading: Service) -> None:
+    """A form that comes while mail is under way does not wait for the next tick."""
+    desk.edit_config("# public_url", "public_url")
+    leading.reload()
+    tick = leading.ticks[Verb.LINKS]
+    tick.running = True
+    for _ in range(3):
+        leading.wake(Verb.LINKS)
+
+    def soon() -> list[Verb]:
+        now = leading.newsroom.now()
+        jobs = leading._scheduler.get_jobs()
+        return [job.args[0] for job in jobs if getattr(job, "next_run_time", now + DAYS) <= now]
+
+    assert soon() == []
+    tick.running = False
+    asyncio.run(leading._wake(Verb.LINKS))
+    assert (soon(), tick.runs) == ([Verb.LINKS], 1)

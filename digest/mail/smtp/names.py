@@ -50,6 +50,32 @@ def mail_providers(domains: Sequence[str], *, within: float = 5.0) -> dict[str, 
     return {domain: name for domain, one in asked.items() if (name := one.result()) is not None}
 
 
+def takes_mail(domain: str, *, within: float = 3.0) -> bool | None:
+    """Whether a domain takes mail: by an MX (RFC 5321 §5.1) that is not null (RFC 7505), or an address.
+    None where no name server answers `within` seconds."""
+    from dns.exception import DNSException
+    from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
+
+    if is_reserved(domain):
+        return None
+    until = monotonic() + within
+    try:
+        resolver = Resolver()
+        for kind in ("MX", "A", "AAAA"):
+            try:
+                answer = resolver.resolve(
+                    f"{domain}.", kind, lifetime=max(0.1, until - monotonic())
+                )
+            except NoAnswer:
+                continue
+            return kind != "MX" or any(str(one.exchange) != "." for one in answer)
+    except NXDOMAIN:
+        return False
+    except (NoResolverConfiguration, DNSException, OSError, UnicodeError):
+        return None
+    return False
+
+
 def owner(host: str) -> str:
     """The domain that a host is in: google.com for aspmx.l.google.com; "" for a null MX (RFC 7505)."""
     labels = host.lower().strip(".").split(".")
