@@ -27,6 +27,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "bounces discard": ("--waiting",),
     "bounces read": ("letter.eml",),
     "suppressions add": ("x@reader.example",),
+    "recipients follow": ("x@reader.example", "customs union"),
+    "recipients unfollow": ("x@reader.example", "customs union"),
     "suppressions import": ("list.csv",),
     "suppressions remove": ("x@reader.example",),
     "sources check": ("http://127.0.0.1:9/",),
@@ -36,7 +38,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "export": ("out.jsonl",),
 }
 """The arguments of a command; the others get a number for each that they require."""
-WITHOUT_THE_STORE = {"serve", "config", "init", "restore", "import"}
+WITHOUT_THE_STORE = {"serve", "config", "init", "restore", "import", "recipients form"}
 """The service, and commands that read another file or none."""
 
 
