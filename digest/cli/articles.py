@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import ID, by_option, current_newsroom, limit_option
+from digest.cli.options import ID, by_option, current_newsroom, limit_option, out_option
 from digest.cli.output import (
     counted,
     counted_to,
@@ -357,14 +357,7 @@ def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None
 @articles.command()
 @click.argument("article_id", type=ID, metavar="ID")
 @click.option("--dry-run", is_flag=True, default=False, help="Show the mail and how many get it.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("preview"),
-    show_default=True,
-    metavar="DIR",
-    help="Where --dry-run writes it.",
-)
+@out_option
 @json_option
 def notify(article_id: int, dry_run: bool, out: Path, as_json: bool) -> None:
     """Mail a correction at once to those who got the article.

@@ -66,6 +66,18 @@ def by_option(command: C) -> C:
     return click.option("--by", metavar="NAME", help="Your name. Default: your login.")(command)
 
 
+def out_option(command: C) -> C:
+    """`--out`, on every command whose dry run writes the mail."""
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("preview"),
+        show_default=True,
+        metavar="DIR",
+        help="Where --dry-run writes it.",
+    )(command)
+
+
 class Since(click.ParamType[timedelta | date]):
     """A `timedelta` back from now, or a `date`."""
 

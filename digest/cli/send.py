@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import COUNT, current_newsroom
+from digest.cli.options import COUNT, current_newsroom, out_option
 from digest.cli.output import (
     counted,
     counter,
@@ -425,14 +425,7 @@ def _planned_data(
 @click.option(
     "--dry-run", is_flag=True, default=False, help="Show and write the mail, send nothing."
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("preview"),
-    show_default=True,
-    metavar="DIR",
-    help="Where --dry-run writes it.",
-)
+@out_option
 @click.option("--yes", is_flag=True, default=False, help="Send without asking.")
 @click.option("--expect", metavar="HASH", help="Send the edition with this hash, or refuse.")
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.options import Number, current_newsroom, limit_option
+from digest.cli.options import Number, current_newsroom, limit_option, out_option
 from digest.cli.output import counted, json_option, local, show
 
 if TYPE_CHECKING:
@@ -338,14 +338,7 @@ def _report(newsroom: "Newsroom") -> "tuple[Window, RenderedMail, bool, str]":
 
 @report_group.command("send")
 @click.option("--dry-run", is_flag=True, default=False, help="Write the mail, send nothing.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("preview"),
-    show_default=True,
-    metavar="DIR",
-    help="Where --dry-run writes it.",
-)
+@out_option
 @json_option
 @click.pass_context
 def send_report_now(ctx: click.Context, dry_run: bool, out: Path, as_json: bool) -> None:
