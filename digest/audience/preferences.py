@@ -44,12 +44,12 @@ def forget(
     newsroom: Newsroom, recipient_id: int, *, dry_run: bool = False, cleans: bool = True
 ) -> Forgotten:
     """Delete whatever names a recipient; of their addresses the suppression list keeps hashes, so that no
-    list brings them back, and the counts of editions stay. Then the file is written anew (`cleans`), as
+    list brings them back, and the counts of editions stay right. Then the file is rewritten (`cleans`), as
     deleted rows leave bytes; without it, or while others read it, `digest prune` does so.
 
     Raises:
         NotReadyError: a mail to them is under way, and its answer will name them.
-        StoreError: the file cannot be written anew; what names them is deleted.
+        StoreError: the file cannot be rewritten; what names them is deleted.
     """
     db, now, gone = newsroom.db, newsroom.now(), dict[str, int]()
     mark_unclean(db)

@@ -362,7 +362,7 @@ def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None
 def notify(article_id: int, dry_run: bool, out: Path, as_json: bool) -> None:
     """Mail a correction at once to those who got the article.
 
-    For what is grave: without this they are told in the first block of their next edition. Nobody is
+    For grave errors: without it they are told at the top of their next edition. Nobody is
     told twice.
     """
     from digest.editions.corrections import notify as run

@@ -47,7 +47,7 @@ def own_file(
     from digest.feeds.formats import atom_bytes, json_bytes, rss_bytes
 
     db, settings = newsroom.db, newsroom.settings
-    feeds = settings.feeds.model_copy(update={"hub": None})  # which is told of public feeds alone
+    feeds = settings.feeds.model_copy(update={"hub": None})  # a hub knows only public feeds
     settings = settings.model_copy(update={"feeds": feeds})
     wording = wording_for(choice.language, settings.site.languages)
     title = wording.choosing["feed_title"].format(site=settings.site.title)

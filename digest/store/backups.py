@@ -478,13 +478,13 @@ def is_unclean(db: Database) -> bool:
 
 
 def is_small(db: Database) -> bool:
-    """Whether the file is written anew in about a second."""
+    """Whether the file is rewritten in about a second."""
     size = int(db.value("PRAGMA page_count")) * int(db.value("PRAGMA page_size"))
     return size < QUICK_BYTES
 
 
 def clean(db: Database) -> bool:
-    """Write the file anew, so that nothing of what was deleted is in it or beside it; False if another
+    """Rewrite the file, so that nothing of what was deleted is in it or beside it; False if another
     process reads it: then the next `prune` tries again.
 
     Raises:

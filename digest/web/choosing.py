@@ -242,7 +242,7 @@ def _pause(settings: Settings, now: datetime, pause: str, fields: Fields) -> dat
 
 
 def _forget(newsroom: Newsroom, recipient_id: int) -> None:
-    """A large file is written anew by `prune` instead, as nobody else can write meanwhile."""
+    """`prune` rewrites a large file instead, as nobody else can write during that."""
     try:
         forget(newsroom, recipient_id, cleans=is_small(newsroom.db))
     except StoreError as e:
