@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from digest.audience.evidence import IS_BRAKED
-from digest.editions.store import IS_DUE, WITHDRAWN, due_times, extras_from_text
+from digest.editions.store import IS_DUE, NOW, WITHDRAWN, due_times, extras_from_text
 from digest.errors import NotFoundError, NotReadyError
 from digest.mail.outgoing import DeliveryStatus, Due, Kind
 from digest.mail.store import DELIVERIES, NOTICES
@@ -254,7 +254,6 @@ def trace_of(db: Database, recipient_id: int, *, edition_id: int | None, limit: 
 NUMBERS = f"""(CASE kind WHEN '{NAMED}'
   THEN '[' || replace(substr(name, {len(NAMED) + 2}), '.', ',') || ']' END)"""
 """Those in the name of a notice of a correction, as JSON."""
-NOW = "CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END"
 
 OWED = f"""
 WITH which AS (SELECT articles.id, {NOW} AS now FROM articles WHERE {{which}}),

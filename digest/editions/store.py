@@ -490,15 +490,19 @@ def stopped_by_withdrawal(db: Database, edition_id: int) -> bool:
     return bool(db.value(f"SELECT EXISTS {WITHDRAWN.format(edition='?')}", (edition_id,)))
 
 
+NOW = "CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END"
+"""The version of an article as `Corrected` has it."""
+
+
 def has_outdated(db: Database, edition_id: int) -> bool:
     """Whether queued mail tells of a correction what is not so any more."""
-    sql = """SELECT EXISTS (
+    sql = f"""SELECT EXISTS (
         SELECT 1 FROM segments JOIN segment_articles AS told ON told.segment_id = segments.id
           JOIN articles ON articles.id = told.article_id
-         WHERE edition_id = :edition AND extras != '{}'
-           AND told.version != CASE WHEN withdrawn_at IS NULL THEN articles.version ELSE 0 END
+         WHERE edition_id = :edition AND extras != '{{}}'
+           AND told.version != {NOW}
            AND article_id NOT IN (SELECT article_id FROM placements WHERE edition_id = :edition)
-           AND EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id AND status = 'queued'))"""
+           AND EXISTS (SELECT 1 FROM deliveries WHERE segment_id = segments.id AND status = 'queued'))"""  # noqa: S608 - ours
     return bool(db.value(sql, {"edition": edition_id}))
 
 
