@@ -109,22 +109,25 @@ def read_entries(name: str, document: Sequence[Line], zone: ZoneInfo = _UTC) -> 
 
 
 def item_bytes(item: FoundItem) -> bytes:
-    """The item as the bytes of a document; the same item gives the same bytes."""
+    """The item as the bytes of a document; the same item gives the same bytes. `updated` and `categories` are
+    left out: no reader sees them, and what many feeds change at each answer is no news."""
 
     def plain(value: Any) -> object:  # asdict takes three times as long
         if is_dataclass(value):
             return {one.name: getattr(value, one.name) for one in fields(value)}
         return str(value)
 
-    return json.dumps(item, ensure_ascii=False, default=plain, sort_keys=True).encode()
+    kept = (one.name for one in fields(item) if one.name not in ("updated", "categories"))
+    values = {name: getattr(item, name) for name in kept}
+    return json.dumps(values, ensure_ascii=False, default=plain, sort_keys=True).encode()
 
 
 def item_from(data: bytes) -> FoundItem:
     """The item of item_bytes."""
     values = json.loads(data)
-    known, picture, updated = values.pop("published"), values.pop("picture"), values.pop("updated")
+    known, picture = values.pop("published"), values.pop("picture")
     return FoundItem(
-        **values | {"categories": tuple(values["categories"])},
+        **values,
         published=KnownDate(
             known["day"] and date.fromisoformat(known["day"]),
             DateSource(known["source"]),
@@ -132,7 +135,6 @@ def item_from(data: bytes) -> FoundItem:
             known["time"] and datetime.fromisoformat(known["time"]),
         ),
         picture=picture and Picture(**picture),
-        updated=updated and datetime.fromisoformat(updated),
     )
 
 

@@ -522,10 +522,11 @@ async def _ask_mailbox(newsroom: Newsroom, asked: Asked, row: Mapping[str, objec
 
 
 def _bring(asked: Asked, items: Sequence[FoundItem], archived: bool | None = None) -> None:
-    # What no reader sees and many feeds change at each answer is no news, and is not kept.
-    kept = [item for item in items if item.title or item.html]
-    seen = [replace(item, updated=None, categories=()) for item in kept]
-    asked.brought += [Brought(item.key, "item", item_bytes(item), item, archived) for item in seen]
+    asked.brought += [
+        Brought(item.key, "item", item_bytes(item), item, archived)
+        for item in items
+        if item.title or item.html
+    ]
 
 
 def _keep(newsroom: Newsroom, answered: Sequence[tuple[Asked, Row]], report: PollReport) -> None:
