@@ -19,6 +19,7 @@ from digest.feeds.pages import (
     feed_page_bytes,
     style_bytes,
 )
+from digest.language.text import Stroke
 from digest.language.wording import Wording, wording_for
 from digest.mail.letters import Letter
 from digest.newsroom import make_environment, packaged
@@ -45,7 +46,7 @@ DIGEST_VIEWS: dict[str, type] = {
     "part": mail.Part,
     "item": mail.Item,
     "told": mail.Told,
-    "one": mail.Stroke,
+    "one": Stroke,
     "link": mail.Link,
 }
 REPORT_VIEWS: dict[str, type] = {"mail": ReportMail, "part": ReportPart, "item": ReportItem}

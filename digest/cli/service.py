@@ -101,16 +101,18 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     from digest.service.plan import Verb
     from digest.service.service import Service, log_event, notify, watchdog_seconds
     from digest.web import choosing, joining
+    from digest.web.about import PLACES
     from digest.web.app import FeedApp, GuardedProtocol, connection_limit
     from digest.web.app import serve as answer
     from digest.web.files import FileCache
     from digest.web.forms import ReaderForms
+    from digest.web.site import Site
 
     def files(of: "Newsroom") -> FileCache:
         web = of.settings.web
         return FileCache(
             of.settings.feeds.path,
-            limit=int(web.memory_mib * 1024 * 1024),
+            limit=int(web.memory_mib * 1024 * 1024 / 2),
             cache_seconds=web.cache_seconds,
             seconds=time.monotonic,
             hub=of.settings.feeds.hub,
@@ -122,7 +124,19 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
         forms = ReaderForms(
             new, parts=[joining.routes, choosing.routes], wake=lambda: service.wake(Verb.LINKS)
         )
-        app.serve(files(new), settings.feeds_url, forms.mounts, settings.site.base_url)
+        site = Site(
+            new,
+            PLACES,
+            limit=int(settings.web.memory_mib * 1024 * 1024 / 2),
+            seconds=time.monotonic,
+        )
+        app.serve(
+            files(new),
+            settings.feeds_url,
+            forms.mounts,
+            settings.site.base_url,
+            site if settings.web.site else None,
+        )
         try:
             app.token = secret(env=None, file=settings.web.monitor_token_file)
         except NotReadyError as e:

@@ -38,6 +38,7 @@ from digest.config.values import (
     secret,
 )
 from digest.language.text import cut
+from digest.language.wording import LANGUAGES as WORDED
 from digest.model import OTHER, Article, ThemeName
 
 PALETTE = {
@@ -184,10 +185,19 @@ class ReaderSettings(Section):
     refused_domains: tuple[OneLine, ...] = ()
 
 
+class DeskSettings(Section):
+    """[desk]: the page where editors work; there is none without `editors`."""
+
+    editors: tuple[PlainAddress, ...] = ()
+    link_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    session_hours: Annotated[float, Field(ge=0.1, le=720)] = 12.0
+
+
 class WebSettings(Section):
     """[web]"""
 
     public_url: PublicUrl | None = None
+    site: bool = True
     feeds_url: WebUrl | None = None
     preferences_url: LinkUrl | None = None
     templates: Place | None = None
@@ -447,6 +457,7 @@ class Settings(Section):
     mail: MailSettings
     web: WebSettings = WebSettings()
     readers: ReaderSettings = ReaderSettings()
+    desk: DeskSettings = DeskSettings()
     service: ServiceSettings = ServiceSettings()
     prune: PruneSettings = PruneSettings()
     alarms: AlarmSettings = AlarmSettings()
@@ -479,6 +490,16 @@ class Settings(Section):
     def feeds_url(self) -> str:
         """The URL of the folder feeds/, without a slash at the end."""
         return self.web.feeds_url or f"{self.site.base_url}/feeds"
+
+    @property
+    def pages_url(self) -> str | None:
+        """Where others find the site's pages, without a slash at the end; None without a site for them."""
+        return self.web.public_url if self.web.site else None
+
+    @property
+    def page_languages(self) -> tuple[str, ...]:
+        """The languages of the site's pages: those of [site] that have a wording."""
+        return tuple(one for one in self.site.languages if one in WORDED) or WORDED[:1]
 
     @cached_property
     def sources_by_name(self) -> dict[str, SourceSettings]:

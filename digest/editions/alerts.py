@@ -13,8 +13,8 @@ from digest.audience.follows import phrase_words
 from digest.audience.store import Follow, follows_of, last_look, not_looked_for, note_look
 from digest.config import urls
 from digest.config.settings import Settings
-from digest.editions.mail import Footer, Item, Link, Mail, Part, mark
-from digest.language.text import ELLIPSIS, cut, cut_at_word, sentence_spans
+from digest.editions.mail import Footer, Item, Link, Mail, Part
+from digest.language.text import ELLIPSIS, cut, cut_at_word, name_mark, sentence_spans
 from digest.language.wording import wording_for
 from digest.language.words import is_cyrillic, other_forms
 from digest.mail.letters import render_parts
@@ -280,7 +280,7 @@ def view_alert(
         subject=wording.headline_and_more(subject, len(named) - 1),
         preheader=items[0].lead or items[0].notes[0],
         newsroom=site.title,
-        mark=mark(site.title),
+        mark=name_mark(site.title),
         title=texts["title"],
         number=texts["title"],
         window=wording.day(now.astimezone(ZoneInfo(site.time_zone)).date()),

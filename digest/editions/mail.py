@@ -1,7 +1,6 @@
 """A segment's edition as mail: the values for the templates, then subject, text and HTML."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
 from digest.editions.selection import MANY_THEMES
 from digest.errors import ConfigError
-from digest.language.text import ELLIPSIS, NO_BREAK, cut, cut_at_word, word_lists
+from digest.language.text import ELLIPSIS, NO_BREAK, Stroke, cut, cut_at_word, name_mark, word_lists
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.letters import render_parts
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
@@ -130,18 +129,6 @@ class Told:
     language: str | None
     says: str
     lead: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stroke:
-    """One letter of the mark: a bar `width` by `height` pixels, `below` more under the line, with a
-    square of `dot` pixels above it.
-    """
-
-    width: int
-    height: int
-    below: int = 0
-    dot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +299,7 @@ def view_mail(
         preheader=SEPARATOR.join(f"{part.title} {part.count}" for part in parts)
         or (told[0].says if told else wording.nothing_new),
         newsroom=site.title,
-        mark=mark(site.title),
+        mark=name_mark(site.title),
         title=title,
         number=wording.edition.format(number=wording.number(edition.number)),
         window=wording.days(first_day, last_day),
@@ -366,7 +353,7 @@ def _told(
             says.append(wording.told["now"] if lead else "")
     return Told(
         title=_shorten(title, TITLE_LIMIT),
-        url=urls.article_page(settings, article.id),
+        url=urls.article_page(settings, article),
         language=None if article.language == wording.language else article.language,
         says=" ".join(filter(None, says)),
         lead=_shorten(lead, TEXT_LIMITS[2]),
@@ -522,28 +509,6 @@ def _note(markdown: str) -> tuple[str, str]:
         address = str(token.attrs.get("href", address))
         plain += f" ({address})" if token.type == "link_close" else token.content
     return plain, reader.renderInline(text)
-
-
-_TALL, _WIDE = "bdfhklþбф", "mwжшщюыфм"
-_BELOW = {**dict.fromkeys("gjpqyруф", 4), **dict.fromkeys("цщд", 2)}
-
-
-def mark(name: str) -> tuple[Stroke, ...]:
-    """The newsroom's mark: a bar for each letter of the first word, at most 8; of the whole name if that
-    has fewer than 4. A bar is as tall as its letter, in steps of 3 pixels.
-    """
-    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", name)) or ["?"]
-    strokes = []
-    for letter in (words[0] if len(words[0]) >= 4 else "".join(words))[:8]:
-        parts = unicodedata.normalize("NFD", letter)
-        height, below = ((6, 0), (8, 0), (10, 0), (6, 4))[ord(letter) % 4]
-        if unicodedata.name(parts[0], "").startswith(("LATIN", "CYRILLIC")):
-            height = 10 if letter.isupper() or letter in _TALL else 8 if letter == "t" else 6
-            below = _BELOW.get(letter, 0)
-        above = letter in "ij" or any(unicodedata.combining(sign) == 230 for sign in parts)
-        width = 8 if letter.isupper() or letter in _WIDE else 5
-        strokes.append(Stroke(width, 3 * height, 3 * below, 5 if above and height == 6 else 0))
-    return tuple(strokes)
 
 
 def _headline_and_lead(article: Article, *, whole: bool = False) -> tuple[str, str]:

@@ -151,7 +151,7 @@ def _cut_for_feeds(article: Article, settings: Settings) -> Article:
         html = html[:end] if end > 0 else html.rpartition(" ")[0] or html
         if (tag := html.rfind("<")) > html.rfind(">"):  # it is cut inside a tag
             html = html[:tag]
-        page = escape(article_page(settings, article.id))
+        page = escape(article_page(settings, article))
         says = escape(wording_for(article.language, settings.site.languages).continued)
         html = f'{safe_html(html)}\n<p><a href="{page}">{says}</a></p>'
     return replace(
@@ -177,7 +177,7 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         title = wording.withdrawn.format(title=title)
         summary = wording.withdrawn_on.format(day=day)
         body, author = f"<p>{summary}</p>", ""
-        url = article_page(settings, article.id)
+        url = article_page(settings, article)
     elif article.complete:
         lead = article.lead or next(iter(paragraphs(article.text)), "")
         summary = cut(lead, SUMMARY_CHARACTERS)
@@ -289,7 +289,7 @@ def _reader_url(article: Article | Sibling, settings: Settings) -> str:
     """As urls.article_url, but an address that is not a web page never becomes a link."""
     if (url := article.url or "") and urlsplit(url).scheme in {"http", "https"}:
         return url
-    return article_page(settings, article.id)
+    return article_page(settings, article)
 
 
 def _whole_seconds(moment: datetime) -> datetime:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from digest.config import urls
 from digest.config.settings import Settings
-from digest.config.urls import article_page, feed_slug
+from digest.config.urls import article_page, feed_slug, site_pages
 from digest.errors import ConfigError, template_fault
 from digest.feeds.channels import (
     ATOM,
@@ -24,6 +25,7 @@ from digest.feeds.channels import (
     Channel,
 )
 from digest.feeds.items import FeedView, Item
+from digest.language.text import Stroke, name_mark
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 @dataclass(frozen=True, slots=True)
 class Link:
     """A link on a page. `language` is that of its text, "" where it is the page's own; `theme` gives
-    it a colour; `target` is the language it leads to; `current` marks the page itself."""
+    it a colour; `target` is the language it leads to; `current` marks the page itself; `count` is how much
+    is behind it."""
 
     text: str
     href: str
@@ -45,6 +48,7 @@ class Link:
     theme: str = ""
     target: str = ""
     current: bool = False
+    count: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,10 @@ class Headline:
 @dataclass(frozen=True, slots=True)
 class Navigation:
     """The themes and languages that a page leads to, and the feeds behind it; `join` is the form to get
-    them by mail, "" where there is none."""
+    them by mail, "" where there is none. A page of the site also has its `day` ("2026-11-30", "Monday
+    30 November 2026"), the address of its `search`, and links to further `pages` and in its `foot`."""
 
+    mark: tuple[Stroke, ...]
     home: Link
     themes: tuple[Link, ...]
     languages: tuple[Link, ...]
@@ -82,6 +88,10 @@ class Navigation:
     opml: str
     corrections: str
     join: str
+    day: tuple[str, str] | None = None
+    search: str = ""
+    pages: tuple[Link, ...] = ()
+    foot: tuple[Link, ...] = ()
 
 
 def article_name(article_id: int) -> str:
@@ -131,7 +141,7 @@ def article_page_bytes(environment: "Environment", item: Item, settings: Setting
     article = item.article
     wording = wording_for(article.language, settings.site.languages)
     language = article.language if article.language in settings.site.languages else None
-    own = article_page(settings, article.id)
+    own = article_page(settings, article)
     return rendered(
         environment,
         "web/article.html",
@@ -175,7 +185,7 @@ def _headline(
 ) -> Headline:
     """`channel` is the list that contains it, None on the article's own page."""
     article, site, within = item.article, settings.site, f"{settings.feeds_url}/"
-    own = item.url == article_page(settings, article.id)
+    own = item.url == article_page(settings, article)
     source = settings.source_title(article.source)
     if channel is not None:
         root, language = "", channel.language
@@ -226,6 +236,7 @@ def navigation(
     home = Link(settings.site.title, _page(None, language, root))
     slug = feed_slug(theme, language)
     return Navigation(
+        mark=name_mark(settings.site.title),
         home=home,
         themes=(
             Link(wording.all_news, home.href, current=inside and theme is None),
@@ -251,6 +262,51 @@ def navigation(
         opml=root + OPML_NAME,
         corrections=_page(CORRECTIONS, language, root),
         join=urls.join_url(settings, wording.language),
+    )
+
+
+def site_navigation(
+    settings: Settings,
+    wording: Wording,
+    *,
+    theme: str = "",
+    current: str = "",
+    languages: tuple[Link, ...] = (),
+    feed: str = "",
+    day: date | None = None,
+) -> Navigation:
+    """What is around a page of the site; see site.Asked.page."""
+    to, names, slug = (
+        site_pages(settings, wording.language),
+        wording.frame,
+        feed or wording.language,
+    )
+    feeds = urlsplit(settings.feeds_url).path
+    pages = [
+        Link(names[one], to.page(one), current=one == current) for one in ("editions/", "feeds")
+    ]
+    foot = [Link(names[one], to.page(one)) for one in ("about", "corrections", "feeds", "privacy")]
+    if join := urls.join_url(settings, wording.language):
+        foot.insert(3, Link(names["join"], join))
+    return Navigation(
+        mark=name_mark(settings.site.title),
+        home=Link(settings.site.title, to.front),
+        themes=tuple(
+            Link(one.title(wording.language), to.theme(key), theme=key, current=key == theme)
+            for key, one in settings.theme_names.items()
+        ),
+        languages=languages,
+        formats=tuple(
+            Link(name, f"{feeds}/{slug}.{form}", target=MEDIA_TYPES[form])
+            for form, name in _FORMAT_NAMES.items()
+        ),
+        opml=f"{feeds}/{OPML_NAME}",
+        corrections=to.page("corrections"),
+        join=join,
+        day=None if day is None else (day.isoformat(), wording.day(day, "EEEE d MMMM y")),
+        search=to.search(),
+        pages=tuple(pages),
+        foot=tuple(foot),
     )
 
 

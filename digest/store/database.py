@@ -23,7 +23,7 @@ else:
 
 Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
-SCHEMA_VERSION = 20261212
+SCHEMA_VERSION = 20261213
 """The day of the newest change of schema.sql, kept as `PRAGMA user_version`."""
 FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
 """The ids of the articles that a full-text query finds."""

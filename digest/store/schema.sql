@@ -730,3 +730,52 @@ CREATE TRIGGER story_removed AFTER DELETE ON stories BEGIN
     change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id IN
     (SELECT id FROM articles WHERE story_id = old.id);
 END;
+
+-- Our resized copies of articles' pictures, by a hash of the picture's address; without them what went wrong,
+-- and when it is asked for again.
+
+CREATE TABLE pictures (
+  name TEXT PRIMARY KEY,
+  url TEXT NOT NULL UNIQUE,
+  width INTEGER,  -- of the large copy, in pixels
+  height INTEGER,
+  asked_at TEXT NOT NULL,
+  next_at TEXT,  -- when it is asked for again
+  failures INTEGER NOT NULL DEFAULT 0,
+  error TEXT
+) WITHOUT ROWID;
+CREATE INDEX pictures_due ON pictures (next_at) WHERE next_at IS NOT NULL;
+
+CREATE TABLE picture_copies (
+  name TEXT NOT NULL REFERENCES pictures(name),
+  width INTEGER NOT NULL,
+  form TEXT NOT NULL CHECK (form IN ('avif', 'webp')),
+  data BLOB NOT NULL,
+  PRIMARY KEY (name, width, form)
+);
+
+-- The desk: links that editors asked for, sessions (each by a hash of its secret), and what editors did there.
+
+CREATE TABLE desk_links (
+  hash TEXT PRIMARY KEY,
+  editor TEXT NOT NULL,
+  asked_at TEXT NOT NULL,
+  browser TEXT NOT NULL,  -- a hash of the secret of the browser that asked
+  used_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE desk_sessions (
+  hash TEXT PRIMARY KEY,
+  editor TEXT NOT NULL,
+  began_at TEXT NOT NULL,
+  used_at TEXT NOT NULL,
+  ended_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE desk_log (
+  id INTEGER PRIMARY KEY,
+  made_at TEXT NOT NULL,
+  editor TEXT NOT NULL,
+  act TEXT NOT NULL,
+  what TEXT NOT NULL
+);

@@ -1,4 +1,4 @@
-"""The web server: feeds and pages from memory by a plain ASGI application, /healthz, /robots.txt, and
+"""The web server: feeds and the site from memory by a plain ASGI application, /healthz, /robots.txt, and
 reports for monitoring (/readyz, /metrics) for who has the token. These never change anything; pages with
 forms are a Starlette application (forms.py), so that feeds stay fast.
 
@@ -30,6 +30,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from digest.errors import NotReadyError
 from digest.feeds.channels import HTML
 from digest.web.files import ANYBODY, SECURITY, FileCache, Head, Header, Headers, dated
+from digest.web.site import Site
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -79,8 +80,9 @@ def misdirected(fields: Headers, version: str | None) -> bool:
 
 
 class FeedApp:
-    """Serves `files` under the path of `feeds_url`, each of `reports` at its own path, and each of
-    `forms` below its own, which ends with a slash. `/` and the path of `base_url` lead to the front page.
+    """Serves `files` under the path of `feeds_url`, the pages of the `site`, each of `reports` at its own
+    path, and each of `forms` below its own, which ends with a slash. `/` and the path of `base_url` lead
+    to the front page.
     Reports are for who has the `token`; to others, and to all if there is none, they do not exist.
 
     `seen` counts answers by (route, status); the number of routes is small and fixed.
@@ -99,12 +101,18 @@ class FeedApp:
         self.serve(files, feeds_url, forms)
 
     def serve(
-        self, files: FileCache, feeds_url: str, forms: Mapping[str, App], base_url: str = ""
+        self,
+        files: FileCache,
+        feeds_url: str,
+        forms: Mapping[str, App],
+        base_url: str = "",
+        site: Site | None = None,
     ) -> None:
         """Replace all but the reports and the token."""
-        self.files, self.forms = files, forms
+        self.files, self.forms, self.site = files, forms, site
         self.root = urlsplit(feeds_url).path.rstrip("/") + "/"
         self.fronts = {one.rstrip("/") for one in ("", self.root, urlsplit(base_url).path)}
+        self.fronts |= set() if site is None else {site.prefix}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method, fields = scope["path"], scope["method"], scope["headers"]
@@ -115,7 +123,10 @@ class FeedApp:
                 return
         name = path.removeprefix(self.root)
         reads = method in ("GET", "HEAD")
-        front = f"{self.root}all.html".encode()
+        site, query = self.site if reads else None, scope["query_string"]
+        front = f"{self.root}all.html"
+        if site is not None:
+            front = site.front(dict(fields).get(b"accept-language", b""))
         headers: tuple[Header, ...] = (NO_STORE,)
         max_age = 0
         if faulty:
@@ -130,6 +141,10 @@ class FeedApp:
             route, max_age = file.ending, file.max_age if reads else 0
             head, body = file.choose(fields, method == "GET") if reads else (PREFLIGHT, b"")
             (status, headers), kind = head, b""
+        elif site is not None and (kept := site.fresh(path, query) or await site.find(path, query)):
+            route, max_age = "site", kept.max_age
+            head, body = kept.choose(fields, method == "GET")
+            (status, headers), kind = head, b""
         elif not reads:
             route, status, kind, body = "other", 405, PLAIN, b"405 Method Not Allowed\n"
             shared = name != path and not path.endswith(HTML)
@@ -140,7 +155,7 @@ class FeedApp:
             route, status, kind, body = path.strip("/"), *await self.reports[path]()
         elif path.rstrip("/") in self.fronts:
             route, status, kind, body = "front", 302, PLAIN, b"302 Found\n"
-            headers = (NO_STORE, (b"location", front))
+            headers = (NO_STORE, (b"location", front.encode()))
         elif path == "/robots.txt":  # RFC 9309
             rules = "\n".join(f"Disallow: {place}" for place in self.forms or ("",))
             text = f"User-agent: *\n{rules}\n".encode()
@@ -149,7 +164,7 @@ class FeedApp:
             page = (
                 b'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Not found</title>'
                 b'</head><body><h1>Not found</h1><p>There is nothing at this address. <a href="'
-                + front
+                + front.encode()
                 + b'">All news</a></p></body></html>\n'
             )
             route, status, kind, body = "missing", 404, b"text/html; charset=utf-8", page

@@ -83,16 +83,19 @@ def _since(if_modified_since: bytes) -> datetime | None:
 
 
 def is_unchanged(
-    etag: bytes, modified: datetime, if_none_match: bytes | None, if_modified_since: bytes | None
+    etag: bytes,
+    modified: datetime | None,
+    if_none_match: bytes | None,
+    if_modified_since: bytes | None,
 ) -> bool:
     """Whether the answer is 304. If-None-Match, compared weakly, beats If-Modified-Since (RFC 9110
     §13.1.2, §13.2.2).
 
-    `modified` has whole seconds.
+    `modified` has whole seconds; None is not known.
     """
     if if_none_match is not None:
         return if_none_match in (etag, b"*") or etag in _ENTITY_TAG.findall(if_none_match)
-    if if_modified_since is None:
+    if if_modified_since is None or modified is None:
         return False
     moment = _since(if_modified_since)
     return moment is not None and modified <= moment
@@ -103,23 +106,16 @@ class Answer:
     """One form of a file: the heads of a 200 and of a 304, and the body."""
 
     etag: bytes
-    modified: datetime
+    modified: datetime | None
     whole: Head
     unchanged: Head
     body: bytes
 
 
 @dataclass(slots=True)
-class CachedFile:
-    """A file in memory, plain and in each coding that makes it smaller. `state` shows whether the file
-    on disk is still the same; readers need not ask again for `max_age` seconds.
-    """
+class Forms:
+    """An answer plain and in each coding that makes it smaller."""
 
-    state: tuple[int, int, int]
-    checked_at: float
-    ending: str
-    max_age: int
-    size: int
     plain: Answer
     packed: Mapping[bytes, Answer]
 
@@ -142,6 +138,66 @@ class CachedFile:
         if (tags or date) and is_unchanged(answer.etag, answer.modified, tags, date):
             return answer.unchanged, b""
         return answer.whole, answer.body if whole else b""
+
+
+@dataclass(slots=True)
+class CachedFile(Forms):
+    """A file in memory. `state` shows whether the file on disk is still the same; readers need not ask
+    again for `max_age` seconds.
+    """
+
+    state: tuple[int, int, int]
+    checked_at: float
+    ending: str
+    max_age: int
+    size: int
+
+
+def pack(
+    data: bytes,
+    content_type: str,
+    modified: datetime | None,
+    lasting: Iterable[Header],
+    further: Iterable[Header] = (),
+    *,
+    status: int = 200,
+    quality: int = 5,
+) -> tuple[Answer, dict[bytes, Answer]]:
+    """The answer with these bytes, and those in each coding that makes them smaller; `lasting` headers are
+    in a 304 too, `further` ones are not. `quality` is Brotli's, up to 11.
+
+    Another coding is another representation with a strong tag of its own (RFC 9110 §8.8.3.3).
+    """
+    import brotli
+
+    tag = hashlib.sha256(data).hexdigest()[:32]
+
+    def answer(body: bytes, coding: bytes = b"") -> Answer:
+        etag = f'"{tag}-{coding.decode()}"' if coding else f'"{tag}"'
+        kept = [(b"etag", etag.encode()), (b"vary", b"Accept-Encoding"), *lasting]
+        whole = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            *kept,
+            (b"x-content-type-options", b"nosniff"),
+            *further,
+            *([(b"content-encoding", coding)] if coding else []),
+        ]
+        if modified is not None:
+            last = format_datetime(modified, usegmt=True).encode()
+            whole.append((b"last-modified", last))
+        return Answer(etag.encode(), modified, (status, tuple(whole)), (304, tuple(kept)), body)
+
+    codings = {
+        b"br": brotli.compress(data, mode=brotli.MODE_TEXT, quality=quality),
+        b"gzip": gzip.compress(data, compresslevel=min(9, quality), mtime=0),
+    }
+    smaller = {
+        coding: answer(body, coding)
+        for coding, body in codings.items()
+        if len(body) < len(data) * LEAST_SAVING
+    }
+    return answer(data), smaller
 
 
 class FileCache:
@@ -220,12 +276,8 @@ class FileCache:
         # publish replaces a file only if its bytes changed, so its time is that of the change; the
         # newest article's time does not move when a feed's title changes or an article is removed.
         modified = datetime.fromtimestamp(int(on_disk.st_mtime), UTC)
-        tag = hashlib.sha256(data).hexdigest()[:32]
         ending = name.rpartition(".")[2]
-        lasting = [
-            (b"cache-control", f"public, max-age={max_age}".encode()),
-            (b"vary", b"Accept-Encoding"),
-        ]
+        lasting = [(b"cache-control", f"public, max-age={max_age}".encode())]
         links = []
         if self.hub is not None and "/" not in name and ending in (ATOM, RSS, JSON):
             link = f'<{self.hub}>; rel="hub", <{self.url}/{name}>; rel="self"'
@@ -233,40 +285,18 @@ class FileCache:
         if ending != HTML:
             exposed = b"ETag, Last-Modified" + b", Link" * len(links)
             lasting += [ANYBODY, (b"access-control-expose-headers", exposed)]
-
-        def answer(body: bytes, coding: bytes = b"") -> Answer:
-            etag = f'"{tag}-{coding.decode()}"' if coding else f'"{tag}"'
-            kept = [(b"etag", etag.encode()), *lasting]
-            whole = [
-                (b"content-type", CONTENT_TYPES[ending].encode()),
-                (b"content-length", str(len(body)).encode()),
-                *kept,
-                (b"last-modified", format_datetime(modified, usegmt=True).encode()),
-                (b"x-content-type-options", b"nosniff"),
-                *(SECURITY if ending == HTML else links),
-                *([(b"content-encoding", coding)] if coding else []),
-            ]
-            return Answer(etag.encode(), modified, (200, tuple(whole)), (304, tuple(kept)), body)
-
-        import brotli
-
-        # As small as possible, since it is done once for each version of a file. Another coding is
-        # another representation with a strong tag of its own (§8.8.3.3).
-        codings = {
-            b"br": brotli.compress(data, mode=brotli.MODE_TEXT),
-            b"gzip": gzip.compress(data, compresslevel=9, mtime=0),
-        }
-        plain, packed = (
-            answer(data),
-            {
-                coding: answer(body, coding)
-                for coding, body in codings.items()
-                if len(body) < len(data) * LEAST_SAVING
-            },
+        # As small as possible, since it is done once for each version of a file.
+        plain, packed = pack(
+            data,
+            CONTENT_TYPES[ending],
+            modified,
+            lasting,
+            [*links, *(SECURITY if ending == HTML else ())],
+            quality=11,
         )
         size = sum(len(one.body) for one in (plain, *packed.values()))
         seconds = self._seconds()
-        return CachedFile(_state(on_disk), seconds, ending, max_age, size, plain, packed)
+        return CachedFile(plain, packed, _state(on_disk), seconds, ending, max_age, size)
 
     def _drop(self, name: str) -> None:
         file = self._files.pop(name, None)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from digest.editions.mail import Item, Mail, make_segment, mark, view_mail
+from digest.editions.mail import Item, Mail, make_segment, view_mail
 from digest.editions.selection import lay_out, order_placements
 from digest.errors import ConfigError
+from digest.language.text import name_mark
 from digest.mail.tokens import PLACEHOLDERS
 from digest.model import OTHER, UNDATED, Article, Choice, Entry, Hand, KnownDate
 from digest.newsroom import make_environment
@@ -263,7 +264,7 @@ def test_the_mark_is_drawn_from_the_name(name: str, bars: str) -> None:
     """One bar for each letter, as tall as the letter."""
     drawn = [
         f"{one.height}{'-' * bool(one.below)}{one.below or ''}{'.' * bool(one.dot)}"
-        for one in mark(name)
+        for one in name_mark(name)
     ]
     assert " ".join(drawn) == bars
 
