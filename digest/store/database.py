@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -100,6 +100,10 @@ class Database:
         marks = ", ".join("?" * len(row))
         sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - names are ours
         return int(self._execute(sql, list(row.values())).lastrowid)
+
+    def give_up_when(self, over: Callable[[], bool]) -> None:
+        """Stop each statement with a StoreError while it is `over`, which is asked again and again."""
+        self.connection.set_progress_handler(over, 100_000)
 
     def index_text(self, article_id: int, title: str, text: str) -> None:
         """Replace the text by which FOUND_BY_WORDS finds an article."""
@@ -270,6 +274,7 @@ _DISK_FAULTS = {
     "full, over a quota or failing, and try again.",
     "CORRUPT": "is damaged ({fault}); nothing was written. Keep the file, run `digest doctor`, and "
     "restore the last backup with `digest restore`.",
+    "INTERRUPT": "the answer took too long.",
     "FULL": "the disk is full; nothing was written. Make room and try again.",
     "CANTOPEN": "cannot be opened. Check the permissions of the file and of its folder, where SQLite "
     "makes files too. For more, run `digest doctor`.",

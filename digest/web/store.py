@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from digest.errors import NotFoundError
 from digest.store.articles import content_mark
-from digest.store.database import Database
+from digest.store.database import Database, text_from_moment
 
 
 def site_mark(db: Database, now: datetime) -> str:
@@ -11,5 +12,18 @@ def site_mark(db: Database, now: datetime) -> str:
     our copies of pictures."""
     editions = """SELECT count(*) || ' ' || count(dated_at) || ' ' || coalesce(max(edited_at), '') || ' '
                          || coalesce(max(approved_at), '') || ' ' || sum(status = 'cancelled') FROM editions"""
-    pictures = "SELECT count(*) || ' ' || coalesce(max(asked_at), '') FROM pictures"
+    pictures = "SELECT coalesce(max(asked_at), '') FROM pictures"
     return f"{content_mark(db, now)} {db.value(editions)} {db.value(pictures)}"
+
+
+def language_of(db: Database, article_id: int, now: datetime) -> str:
+    """The language of an article that is not embargoed.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    sql = "SELECT language FROM articles WHERE id = ? AND coalesce(opens_at, '') <= ?"
+    language = db.value(sql, (article_id, text_from_moment(now)))
+    if language is None:
+        raise NotFoundError(f"there is no article {article_id}")
+    return str(language)
