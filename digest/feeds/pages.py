@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-_SAFE = " :/='(),;@"
+_SAFE = ":/='(),;@"
 STYLE_NAME = "style.css"
 _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
