@@ -370,9 +370,6 @@ class Site:
         size = sum(len(one.body) for one in (plain, *packed.values()))
         return Kept(plain, packed, mark, size + ENTRY_BYTES, page.max_age, page.status)
 
-<<<<<<< HEAD
-    def _keep(self, key: Key, done: "asyncio.Future[Kept | None]") -> None:
-=======
     def _counts(self, newsroom: Newsroom, mark: str) -> Mapping[str, int]:
         """How many stories each theme had in a week, counted once for each state of the database."""
         if self._counted[0] != mark:
@@ -381,8 +378,7 @@ class Site:
             self._counted = mark, {key: sum(week.values()) for key, (week,) in weeks.items()}
         return self._counted[1]
 
-    def _keep(self, key: Key, done: "asyncio.Future[Kept]") -> None:
->>>>>>> frame
+    def _keep(self, key: Key, done: "asyncio.Future[Kept | None]") -> None:
         self._making.pop(key, None)
         if done.cancelled() or done.exception() is not None or (kept := done.result()) is None:
             return
