@@ -3,10 +3,11 @@
 Their articles are laid out, ranked and cut as in a mail, so that both agree.
 """
 
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -14,7 +15,8 @@ from markupsafe import Markup
 from digest.config.urls import article_page, feed_slug, feed_url, join_url, site_pages
 from digest.editions.mail import FEWEST_WEEKS, Mail, Part, tally, view_mail
 from digest.editions.mail import Item as Line
-from digest.editions.selection import lay_out, order_placements
+from digest.editions.schedule import last_weeks
+from digest.editions.selection import NO_HAND, lay_out, order_placements
 from digest.editions.store import newest_sent, stories_by_week
 from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM, JSON, RSS
@@ -75,20 +77,7 @@ def bars(
         high = max(2, round(count * height / top)) if count else 1
         x = f"{at * step:.1f}".removesuffix(".0")
         paths[kind] += f"M{x} {height - high}h{width:g}v{high}h-{width:g}z"
-    return Chart(said, **paths)
-
-
-def _weeks(asked: Asked, count: int) -> list[Window]:
-    """The last seven days, up to now, and the weeks before them, the oldest first."""
-    zone = ZoneInfo(asked.settings.site.time_zone)
-    today = asked.now.astimezone(zone).date()
-
-    def midnight(days: int) -> datetime:
-        return datetime.combine(today - timedelta(days=days), time(), zone).astimezone(UTC)
-
-    ends = [midnight(6 + 7 * n) for n in range(count - 2, -1, -1)]
-    moments = [midnight(6 + 7 * (count - 1)), *ends, asked.now + timedelta.resolution]
-    return [Window(*both) for both in zip(moments, moments[1:], strict=False)]
+    return Chart(said, paths["past"], paths["now"], paths["nil"])
 
 
 def _counted(
@@ -108,7 +97,7 @@ def _listed(
     *,
     themes: Sequence[str] = (),
     per_theme: int = A_PAGE,
-    hand: Hand = Hand(),
+    hand: Hand = NO_HAND,
 ) -> Mail:
     """These articles as a mail would show them, in the language of the page first."""
     settings, language = asked.settings, asked.language
@@ -132,7 +121,7 @@ def _listed(
 
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
-    weeks = _weeks(asked, WEEKS)
+    weeks = last_weeks(now, settings.site.time_zone, WEEKS)
     since = weeks[-1].starts_at
     articles = articles_by_id(db, latest_ids(db, since=since, until=now, limit=MOST))
     articles = [one for one in articles if not one.archived]
@@ -141,7 +130,7 @@ def front(asked: Asked) -> Page:
     themes = (*settings.theme_keys, OTHER)
     sent = newest_sent(db)
     recent = sent is not None and now - sent["dated_at"] <= NOTE_LASTS
-    hand = sent["hand"] if sent is not None and recent else Hand()
+    hand = sent["hand"] if sent is not None and recent else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
@@ -205,7 +194,7 @@ def theme(asked: Asked) -> Page:
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    weeks = _weeks(asked, YEAR_HALF)
+    weeks = last_weeks(asked.now, settings.site.time_zone, YEAR_HALF)
     articles = articles_by_id(db, ids[:A_PAGE])
     mail = _listed(asked, articles, weeks[-1], themes=(key,))
     recent = [one for one in articles if one.first_seen_at >= weeks[-1].starts_at]
@@ -461,7 +450,9 @@ def _next_under(asked: Asked, full: Article, key: str) -> list[Line]:
         for one in articles_by_id(asked.db, ids)
         if one.withdrawn_at is None and (one.story_id is None or one.story_id != full.story_id)
     ]
-    mail = _listed(asked, articles[:3], _weeks(asked, 1)[0], themes=(key,))
+    mail = _listed(
+        asked, articles[:3], Window(asked.now, asked.now + timedelta.resolution), themes=(key,)
+    )
     return [item for part in mail.parts for item in part.items]
 
 
@@ -470,7 +461,7 @@ def _history(
 ) -> list[str]:
     """What each later version changed, and when."""
     said = []
-    for before, after in zip(versions, versions[1:], strict=False):
+    for before, after in itertools.pairwise(versions):
         if parts := changed_parts(before, after):
             day = moment_from_text(str(after["made_at"])).astimezone(zone).date()
             names = ", ".join(wording.parts[one] for one in parts if one in wording.parts)
