@@ -1,5 +1,7 @@
 """The SQL of the site and the desk."""
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 
 from digest.errors import NotFoundError
@@ -27,3 +29,11 @@ def language_of(db: Database, article_id: int, now: datetime) -> str:
     if language is None:
         raise NotFoundError(f"there is no article {article_id}")
     return str(language)
+
+
+def themes_beside(db: Database, theme: str, article_ids: Collection[int]) -> dict[str, int]:
+    """How many of these articles are under each other theme, the most frequent one first."""
+    sql = """SELECT theme, count(*) AS n FROM matches
+              WHERE article_id IN (SELECT value FROM json_each(?)) AND theme != ?
+              GROUP BY theme ORDER BY n DESC, theme"""
+    return {row["theme"]: row["n"] for row in db.rows(sql, (json.dumps(list(article_ids)), theme))}
