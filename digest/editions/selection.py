@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from html import escape
 
@@ -132,6 +133,22 @@ def section_of(article: Article, themes: Sequence[str]) -> str | None:
     if not article.themes:
         return OTHER if OTHER in themes else None
     return next((theme for theme in article.themes if theme in themes), None)
+
+
+def left_of(edition: Edition, gone: Collection[int] = ()) -> Edition:
+    """The edition without its articles that were withdrawn, and without any that are `gone`."""
+    articles = (placement.article for placement in edition.placements)
+    gone = {*gone, *(one.id for one in articles if one.withdrawn_at is not None)}
+    left = [one for one in edition.placements if one.article.id not in gone]
+    placements = tuple(
+        replace(
+            placement,
+            position=position,
+            siblings=tuple(one for one in placement.siblings if one.id not in gone),
+        )
+        for position, placement in enumerate(left, 1)
+    )
+    return replace(edition, placements=placements)
 
 
 def edition_hash(edition: Edition, zone: str) -> str:
