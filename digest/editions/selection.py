@@ -17,7 +17,7 @@ MANY_THEMES = 8
 ROOM = 66_000
 """Bytes of HTML for themes and articles: with the rest of a mail it is under 80 kB, which Gmail shows
 whole."""
-THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_500
+THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_700
 """At most so many of these bytes our templates print around the words of each."""
 
 

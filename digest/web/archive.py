@@ -34,6 +34,13 @@ MAIL_HEADERS = tuple(
 _TOKEN = "|".join(PLACEHOLDERS)
 _WITH_TOKEN = re.compile(rf'<a\b[^>]*href="[^"]*(?:{_TOKEN})[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 
+_INK = 'style="color:#59616a"'
+_BAR = (
+    "max-width:552px;margin:0 auto;padding:12px 24px 0;color:#59616a;"
+    "font:13px/20px -apple-system,Segoe UI,Roboto,Arial,sans-serif"
+)
+"""Of the line above a mail, by whose class "m" it is light in the dark."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -199,17 +206,13 @@ def _around(asked: Asked, digest: DigestConfig, frozen: Edition, subject: str) -
         if one != asked.language
     ]
     line = " · ".join(
-        f'<a style="color:inherit" href="{escape(one.href)}"'
+        f'<a {_INK} href="{escape(one.href)}"'
         + (f' lang="{one.language}" hreflang="{one.language}"' if one.language else "")
         + f">{escape(one.text)}</a>"
         for one in links
     )
     bar = f'<nav aria-label="{escape(names["back"])}">{line}</nav>{_since(asked, frozen)}'
-    style = (
-        "max-width:552px;margin:0 auto;padding:12px 24px;color:GrayText;"
-        "font:14px/20px -apple-system,Segoe UI,Roboto,Arial,sans-serif"
-    )
-    return "".join(head), f'<div style="{style}">{bar}</div>'
+    return "".join(head), f'<div class="m" style="{_BAR}">{bar}</div>'
 
 
 def _since(asked: Asked, frozen: Edition) -> str:
@@ -231,7 +234,7 @@ def _since(asked: Asked, frozen: Edition) -> str:
     }
     place = escape(asked.to.page("corrections"))
     return "".join(
-        f'<p style="margin:6px 0 0"><a style="color:inherit" href="{place}">{escape(names[key])}</a> '
+        f'<p style="margin:6px 0 0"><a {_INK} href="{place}">{escape(names[key])}</a> '
         + "; ".join(f'<span lang="{one.language}">{escape(one.title)}</span>' for one in articles)
         + "</p>"
         for key, articles in said.items()

@@ -32,7 +32,7 @@ _GERMAN = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})")
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A found article as the page shows it. `day` is ("2023-04-04", "4 April 2023"), None where it is
-    unknown; `excerpt` are the parts of a text with whether each is what was searched for; `others` lead to
+    unknown; `source` is "" where all have the same one; `excerpt` are the parts of a text with whether each is what was searched for; `others` lead to
     the story, one for each other language, which it is labelled in."""
 
     article: Article
@@ -93,6 +93,7 @@ def search_page(asked: Asked) -> Page:
     number = min(pages, max(1, int(given))) if re.fullmatch(r"[0-9]{1,6}", given) else 1
     shown = articles_by_id(asked.db, found.ids[(number - 1) * A_PAGE : number * A_PAGE])
     siblings = siblings_of(asked.db, [one.id for one in shown], asked.now)
+    several = len({one.source for one in shown}) > 1
     many = found.bounded or len(found.ids) > MOST_COUNTED
     names = wording.searching
     return asked.page(
@@ -106,7 +107,7 @@ def search_page(asked: Asked) -> Page:
         indexed=False,
         query=query,
         asked=fields,
-        hits=[_hit(asked, query, one, siblings.get(one.id, [])) for one in shown],
+        hits=[_hit(asked, query, one, siblings.get(one.id, []), several=several) for one in shown],
         count=names["many"].format(n=wording.number(MOST_COUNTED))
         if many
         else wording.count(wording.articles, len(found.ids)),
@@ -114,7 +115,7 @@ def search_page(asked: Asked) -> Page:
         before=to.search(**fields, page=str(number - 1)) if number > 1 else "",
         after=to.search(**fields, page=str(number + 1)) if number < pages else "",
         where=names["where"].format(page=number, pages=pages) if pages > 1 else "",
-        feed=_feed_of(asked, query) if query.wanted and not query.faults else "",
+        follow=_feed_of(asked, query) if query.wanted and not query.faults else "",
         elsewhere=_elsewhere(asked, query.text),
         themes=[(one.key, one.title(asked.language)) for one in settings.theme_names.values()],
         sources=[(one.name, settings.source_title(one.name)) for one in settings.sources],
@@ -200,7 +201,9 @@ def _day(text: str, *, last: bool) -> date | None:
         return None
 
 
-def _hit(asked: Asked, query: Query, article: Article, siblings: list[Sibling]) -> Hit:
+def _hit(
+    asked: Asked, query: Query, article: Article, siblings: list[Sibling], *, several: bool
+) -> Hit:
     settings, wording, to = asked.settings, asked.wording, asked.to
     article = settings.as_shown(article)
     day = article.published.day
@@ -216,7 +219,7 @@ def _hit(asked: Asked, query: Query, article: Article, siblings: list[Sibling]) 
         theme=theme,
         theme_name=settings.theme_name(theme).title(asked.language) if theme else "",
         day=None if day is None else (day.isoformat(), wording.day(day)),
-        source=settings.source_title(article.source),
+        source=settings.source_title(article.source) if several else "",
         excerpt=tuple(excerpt(article.text or article.lead, article.language, query.wanted)),
         others=tuple(others.values()),
     )
