@@ -92,8 +92,7 @@ def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
     heads = [_read(title, one) for title, one in zip(titles, tellings, strict=True)]
     chosen = _chosen(found)
     order = sorted(
-        chosen,
-        key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one),
+        chosen, key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one)
     )
     places = [plain_places(one.text[:READ]) for one in tellings]
     shared = []
@@ -147,9 +146,7 @@ def _only(
     """The first sentences with a day, number, name or organisation that no other telling may have."""
     words = {_sound(word)[:2] for other in others for word in re.findall(r"[^\W\d_]+", other)}
     amounts = {
-        amount
-        for other in others
-        for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
+        amount for other in others for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
     }
 
     def is_own(one: _Found) -> bool:
@@ -386,7 +383,12 @@ def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
     words = [read.tokens[at].group() for at in run]
     usual = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
     listed = fold(words[-1]) in word_lists(LISTS)["demonyms"]["words"]
-    if sum(len(word) > 2 for word in words) > 1 and not listed and any(usual) and not any(read.taken[at] for at in run):
+    if (
+        sum(len(word) > 2 for word in words) > 1
+        and not listed
+        and any(usual)
+        and not any(read.taken[at] for at in run)
+    ):
         span = read.tokens[run[0]].start(), read.tokens[run[-1]].end()
         yield _Found("name", " ".join(read.stems[at] for at in run), *span, (*words, "")), False
     part: list[int] = []
@@ -410,7 +412,7 @@ def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
 def _opens(read: _Text, at: int) -> bool:
     """Whether a word is the first of its sentence, or a quotation's."""
     before = read.text[: read.tokens[at].start()].rstrip()[-1:]
-    return not before or before in ".!?:…«“\"„"
+    return not before or before in '.!?:…«“"„'
 
 
 @lru_cache(maxsize=1 << 12)
@@ -482,15 +484,13 @@ def _same_word(one: str, other: str) -> bool:
     first, second = (key_of_word(fold(word), name=True) for word in (one, other))
     if not first or first != second or len(first) < 4:
         return False
-    if not is_cyrillic(one) and not is_cyrillic(other) and "a" in (
-        latin(one).removeprefix(latin(other)),
-        latin(other).removeprefix(latin(one)),
+    if (
+        not is_cyrillic(one)
+        and not is_cyrillic(other)
+        and "a" in (latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one)))
     ):
         return False  # Saidov and Saidova
-    vowels = [
-        _VOWELS.findall(latin(fold(word)).replace("y", "i"))
-        for word in (one, other)
-    ]
+    vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
     vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
     return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
 
@@ -516,14 +516,16 @@ def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
 
 def _held(text: str, found: Sequence[_Found]) -> list[_Found]:
     """With the person beside it in the key of each post; a post of nobody is left out."""
-    people = sorted((one for one in found if one.words and one.words[-1]), key=lambda one: one.start)
+    people = sorted(
+        (one for one in found if one.words and one.words[-1]), key=lambda one: one.start
+    )
     roles = [one for one in found if one.kind == "role"]
     kept = [one for one in found if one.kind != "role"]
     for role in roles:
-        inner = [
-            other for other in roles if other.start <= role.start and role.end <= other.end
-        ]
-        if len(inner) > 1 and any(other.end - other.start > role.end - role.start for other in inner):
+        inner = [other for other in roles if other.start <= role.start and role.end <= other.end]
+        if len(inner) > 1 and any(
+            other.end - other.start > role.end - role.start for other in inner
+        ):
             continue
         before = [one for one in people if one.end <= role.start]
         after = [one for one in people if one.start >= role.end]
