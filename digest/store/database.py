@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,8 @@ class Database:
         self._explained = _Explained(path)
         self._real = path.resolve()  # beside it SQLite has its own files
         self._files: list[tuple[int, int]] = []
+        self.along: Callable[[], object] | None = None
+        """Is called once, within the next write that changes something."""
 
     @cached_property
     def tables(self) -> "Tables":
@@ -126,8 +128,12 @@ class Database:
                 is full, read-only or damaged; nothing was written.
         """
         self._execute("BEGIN IMMEDIATE")
+        before = self.connection.total_changes
         try:
             yield
+            if self.along is not None and self.connection.total_changes != before:
+                self.along()
+                self.along = None
             self._execute("COMMIT")
         except BaseException:
             self._roll_back()
