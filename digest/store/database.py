@@ -42,6 +42,8 @@ class Database:
         self._explained = _Explained(path)
         self._real = path.resolve()  # beside it SQLite has its own files
         self._files: list[tuple[int, int]] = []
+        self.along: Callable[[], object] | None = None
+        """Is called once, within the next write that changes something."""
 
     @cached_property
     def tables(self) -> "Tables":
@@ -136,8 +138,12 @@ class Database:
                 is full, read-only or damaged; nothing was written.
         """
         self._execute("BEGIN IMMEDIATE")
+        before = self.connection.total_changes
         try:
             yield
+            if self.along is not None and self.connection.total_changes != before:
+                self.along()
+                self.along = None
             self._execute("COMMIT")
         except BaseException:
             self._roll_back()
