@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
@@ -20,12 +20,12 @@ from starlette.routing import Match, Route
 
 from digest.config.settings import Settings
 from digest.config.urls import SitePages, site_pages
+from digest.editions.schedule import last_weeks
 from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.pages import Link, Navigation, rendered, site_navigation, style_bytes
 from digest.language.text import foreign
 from digest.language.wording import Wording, wording_for
-from digest.model import Window
 from digest.newsroom import Newsroom, make_environment
 from digest.store.database import Database
 from digest.web.files import FRESH_FOR, SECURITY, Forms, Header, pack
@@ -333,7 +333,8 @@ class Site:
         """How many stories each theme had in a week, counted once for each state of the database."""
         if self._counted[0] != mark:
             now, themes = newsroom.now(), self.settings.theme_names
-            weeks = stories_by_week(newsroom.db, [Window(now - timedelta(weeks=1), now)], themes)
+            zone = self.settings.site.time_zone
+            weeks = stories_by_week(newsroom.db, last_weeks(now, zone, 1), themes)
             self._counted = mark, {key: sum(week.values()) for key, (week,) in weeks.items()}
         return self._counted[1]
 
