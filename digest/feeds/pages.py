@@ -276,7 +276,7 @@ def navigation(
     """Links to the other themes in this language and to this theme in the other languages."""
     shown: Sequence[str | None] = (None, *settings.site.languages)
     home = Link(settings.site.title, _page(None, language, root))
-    formats = _formats(f"{root}{feed_slug(theme, language)}")
+    formats = formats_of(f"{root}{feed_slug(theme, language)}")
     corrections = _page(CORRECTIONS, language, root)
     join, opml = urls.join_url(settings, wording.language), root + OPML_NAME
     foot = [
@@ -349,7 +349,7 @@ def site_navigation(
             for key, one in settings.theme_names.items()
         ),
         languages=languages,
-        formats=_formats(f"{feeds}/{feed or wording.language}"),
+        formats=formats_of(f"{feeds}/{feed or wording.language}"),
         opml=f"{feeds}/{OPML_NAME}",
         corrections=to.page("corrections"),
         join=join,
@@ -360,7 +360,8 @@ def site_navigation(
     )
 
 
-def _formats(feed: str) -> tuple[Link, ...]:
+def formats_of(feed: str) -> tuple[Link, ...]:
+    """A feed in each of its forms; `feed` is its address without the ending."""
     return tuple(
         Link(name, f"{feed}.{form}", target=MEDIA_TYPES[form])
         for form, name in _FORMAT_NAMES.items()

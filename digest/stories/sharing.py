@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
 from digest.language.text import either, fold, plain, plain_places, sentence_spans, word_lists
-from digest.language.words import is_common, is_cyrillic, latin, russian_tags, skeleton
+from digest.language.words import is_common, is_cyrillic, latin, russian_tags
 from digest.stories.fingerprints import (
     LISTS,
     READ,
@@ -34,11 +34,12 @@ _YEARS = re.compile(
     r"(?![\d/]|[.,]\d)(?:\s(?:годах|годов|года|году|годы|год|гг?\.)(?!\w))?"
 )
 _NUMBERED = re.compile(r"(?:№|\bNo\.?)\s?(?P<number>\d+)|(?<![\d./])(?P<slashed>\d+/\d+)(?![\d/])")
+_THOUSAND = re.compile("thousand|тыс(?:яч[аиу]?)?", re.IGNORECASE)
 _JOINS = re.compile(r"\s|-|\.\s?")
 _VOWELS = re.compile("[aeiouy]+")
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
-_SHORT = 8  # letters of an acronym at most
+_SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
 _HONORIFICS = frozenset("mr mrs ms miss dr prof г госпожа господин жа жой жу жи".split())
@@ -153,20 +154,23 @@ def _only(
         if one.key in known:
             return False
         if one.kind == "name":
-            return len(one.words) > 1 and _sound(one.words[-1] or one.words[0])[:2] not in words
+            last = one.words[-1]
+            return len(one.words) > 1 and _is_own(last or "the") and _sound(last)[:2] not in words
         if one.kind == "number":
             return not amounts & {*one.key.split()[1].split("/")}
         if one.kind == "day":
             first, last = one.key.split()[-2:]
             spans = (key.split()[-2:] for key in known if key.startswith("day "))
             return not any(other[0] <= last and first <= other[1] for other in spans)
-        # An organisation of a country goes by many names.
-        return one.kind == "body" and one.key.partition(" ")[0][1:] not in _NATIONAL
+        # An organisation of a country goes by many names, and the UN by those of its parts.
+        return one.kind == "body" and one.key.partition(" ")[0][1:] not in {*_NATIONAL, "UN"}
 
     telling = [one for one in found if is_own(one)]
     count = 0
     for start, end in sentence_spans(text):
-        if count < ONLY and any(start <= one.start and one.end <= end for one in telling):
+        if count == ONLY or text[start] == "/":  # the mark of an agency
+            continue
+        if any(start <= one.start and one.end <= end for one in telling):
             count += 1
             yield text[start:end]
 
@@ -227,7 +231,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
                 continue
             length, short = name
             start, end = token.start(), read.tokens[at + length - 1].end()
-            if _APART.search(read.text, start, end):
+            around = read.text[start - 1 : start] + read.text[end : end + 1]
+            if _APART.search(read.text, start, end) or re.search(r"\w", around):
                 continue
             read.taken[at : at + length] = [True] * length
             if kind == "body":
@@ -313,6 +318,8 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
             one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
             if len(one) == 1 and one.isdigit():
                 amount, last = amount[0] + one, at + 1
+        if last + 1 < len(tokens) and _THOUSAND.fullmatch(tokens[last + 1].group()):
+            amount, last = f"{float(amount) * 1000:.0f}", last + 1
         yield amount, at, last
 
 
@@ -331,6 +338,9 @@ def _counted(read: _Text) -> Iterator[_Found]:
     for amount, first, last in _amounts(read.text, read.tokens):
         start, end = read.tokens[first].start(), read.tokens[last].end()
         if start and read.text[start - 1] in "-–/№":
+            continue
+        if percent := re.match(r"\s?%", read.text[end : end + 2]):
+            yield _Found("number", f"number {amount} percent", start, end + len(percent[0]))
             continue
         unit, after = "", last + 1
         for at in range(last + 1, min(last + 6, len(read.tokens))):
@@ -440,15 +450,12 @@ def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[
     for at, n in places:
         all_of = [found[i][j].words for i, j in group[at, n]]
         # Two people of one surname: nobody knows which of them the surname alone is.
-        given = {_first(words[0]) for words in all_of if len(words) > 1 and words[-1]}
-        clear = len(given) < 2
+        given = {_sound(words[0])[:1] for words in all_of if len(words) > 1 and words[-1]}
         key = min(latin(fold(" ".join(words))) for words in all_of)
-        named[at][n] = found[at][n]._replace(key=f"name {key}{'' if clear else f' {at} {n}'}")
+        if len(given) > 1 or len({i for i, _ in group[at, n]}) < 2:
+            key += f" {at} {n}"
+        named[at][n] = found[at][n]._replace(key=f"name {key}")
     return named
-
-
-def _first(word: str) -> str:
-    return skeleton(fold(word))[:1] if len(word) > 1 else latin(word)[:1]
 
 
 def _same_name(a: _Found, b: _Found, same_language: bool) -> bool:
@@ -464,8 +471,8 @@ def _same_name(a: _Found, b: _Found, same_language: bool) -> bool:
         if not _same_word(first, second) and (not alike or (same_language and letters > 1)):
             return False
         return any(map(_is_own, (*a.words, *b.words)))
-    own = [_is_own(word) for word in (one, other) if is_cyrillic(word) or same_language]
-    return bool(own) and all(own)
+    # A word in Latin letters tells nothing beside one in Cyrillic ones, and is a name amid them.
+    return all(_is_own(word) for word in (one, other) if is_cyrillic(word) or same_language)
 
 
 def _sound(word: str) -> str:
@@ -481,6 +488,10 @@ def _same_word(one: str, other: str) -> bool:
         return True
     if (one.isupper() or other.isupper()) and min(len(one), len(other)) <= _SHORT:
         return latin(one) == latin(other) and len(one) > 2
+    if is_cyrillic(one) != is_cyrillic(other) and len(one) > _LONG:
+        silent = [latin(fold(word)).replace("h", "") for word in (one, other)]
+        if silent[0] == silent[1]:  # Sahakyan, Саакян
+            return True
     first, second = (key_of_word(fold(word), name=True) for word in (one, other))
     if not first or first != second or len(first) < 4:
         return False

@@ -68,8 +68,11 @@ class Page:
 
 def in_own(language: str) -> str:
     """In this language, in its own words: На русском."""
-    words = wording_for(language).in_language[language]
-    return words[:1].upper() + words[1:]
+    return capital(wording_for(language).in_language[language])
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def moved(address: str, *, status: int = 302) -> Page:
