@@ -94,14 +94,14 @@ class Part:
 
 
 class Line(NamedTuple):
-    """An article in a draft; `rank` is 1, 2 or 3."""
+    """An article in a draft; `rank` is 1, 2 or 3; whether it can be moved `up`."""
 
     id: int
     title: str
     language: str
     ours: bool
     rank: int
-    first: bool
+    up: bool
 
 
 class Version(NamedTuple):
@@ -338,7 +338,7 @@ def _up(done: Done) -> None:
         ids = [line.id for line in lines]
         if (at := [str(one) for one in ids].index(number) if number in map(str, ids) else -1) < 0:
             continue
-        if lines[at].first:
+        if at == 0:
             edit = Edit(lead=ids[at])
         else:
             others = tuple(one for one in draft.hand.order if one not in ids)
@@ -411,8 +411,11 @@ def _sections(draft: Edition, layout: Layout) -> list[tuple[str, list[Line]]]:
         foreign_one = article.language != layout.choice.language
         if not sections or sections[-1][0] != key:
             sections.append((key, []))
-        first = not leads and not foreign_one and not sections[-1][1]
-        line = Line(number, article.title, article.language, article.title_made, ranked.rank, first)
+        before = sections[-1][1]
+        up = not leads and (
+            not foreign_one or bool(before and before[-1].language == article.language)
+        )
+        line = Line(number, article.title, article.language, article.title_made, ranked.rank, up)
         sections[-1][1].append(line)
     return sections
 
