@@ -24,7 +24,7 @@ from digest.editions.schedule import last_weeks
 from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.pages import Link, Navigation, rendered, site_navigation, style_bytes
-from digest.language.text import foreign
+from digest.language.text import capital, foreign
 from digest.language.wording import Wording, wording_for
 from digest.newsroom import Newsroom, make_environment
 from digest.store.database import Database
@@ -60,10 +60,6 @@ class Page:
 def in_own(language: str) -> str:
     """In this language, in its own words: На русском."""
     return capital(wording_for(language).in_language[language])
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def moved(address: str, *, status: int = 302) -> Page:
