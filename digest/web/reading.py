@@ -360,7 +360,7 @@ def article(asked: Asked) -> Page:
         day=day and (day.isoformat(), wording.day(day)),
         kind="" if gone else wording.full_text if shown.complete else wording.teaser,
         minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
-        link=item.url if item.url != article_page(settings, full) else "",
+        away=item.url if item.url != article_page(settings, full) else "",
         why=[]
         if gone
         else [_why(asked, one, shown) for one in full.matches if one.theme in settings.theme_keys],
@@ -390,7 +390,7 @@ def _minutes(wording: Wording, text: str) -> str:
 
 def _quoted(asked: Asked, texts: Sequence[str], language: str) -> Markup:
     """Words of the copy, in its language."""
-    span = Markup("<span lang={}>{}</span>") if language != asked.language else Markup("{1}")
+    span = Markup('<span lang="{}">{}</span>') if language != asked.language else Markup("{1}")
     form = Markup(asked.wording.reading["quoted"])  # noqa: S704 - our wording
     return Markup(", ").join(form.format(text=span.format(language, one)) for one in texts)
 
