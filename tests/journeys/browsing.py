@@ -63,7 +63,7 @@ class Browser:
 
     def open(self, url: str) -> str:
         """The page of an address, as `page`."""
-        with self._loading():
+        with self.loading():
             assert "errorText" not in self.call("Page.navigate", url=url)
         return self.page
 
@@ -89,7 +89,7 @@ class Browser:
 
     def follow(self, path: str) -> str:
         """The page behind this link or button."""
-        with self._loading():
+        with self.loading():
             self.click(path)
         return self.page
 
@@ -111,7 +111,7 @@ class Browser:
         return self.call("DOM.getSearchResults", **at)["nodeIds"][0]
 
     @contextlib.contextmanager
-    def _loading(self) -> Iterator[None]:
+    def loading(self) -> Iterator[None]:
         """Until another page is loaded."""
         self.events.clear()
         yield
