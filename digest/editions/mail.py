@@ -76,7 +76,8 @@ class Item:
     `rank` 1 is the lead, 2 has text, 3 is a line. `language` is None if it is that of the mail. `made`
     says that the title is ours. `first` marks the first article of the mail. `notes` are source, day and
     so on, in order, as far as they differ from most; `under` are those that name a theme of this mail,
-    with its key. `also` links to the other articles of the story. `pair` has the event in both languages
+    with its key; the one that is `day[1]` is the day, `day[0]` the same in ISO 8601. `also` links to the
+    other articles of the story. `pair` has the event in both languages
     of the reader, or nothing; `both` names them. `group` is the heading of the articles in another
     language, for the first of them.
     """
@@ -94,6 +95,8 @@ class Item:
     pair: tuple[Link, ...] = ()
     both: str = ""
     group: str = ""
+    id: int = 0
+    day: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +261,7 @@ def view_mail(
                 anchor=f"theme-{section.theme}",
                 title=theme_title,
                 count=wording.number(section.total),
-                tally=_tally(wording, counts),
+                tally=tally(wording, counts),
                 bars=tuple(max(2, round(n * scale)) if n else 1 for n in counts)
                 if len(counts) > 1 and view.wide
                 else (),
@@ -390,14 +393,16 @@ def _weeks(edition: Edition, layout: Layout, section: Section) -> tuple[int, ...
     return (*map(sum, counts), section.total)
 
 
-def _tally(wording: Wording, counts: Sequence[int]) -> str:
+def tally(wording: Wording, counts: Sequence[int]) -> str:
+    """How many came in this week, and in the earlier ones, as far as there are any."""
     *earlier, now = counts
     if not earlier:
-        return wording.count(wording.articles, now)
+        return wording.count(wording.articles, now) if now else ""
     low, high = min(earlier), max(earlier)
     spread = wording.spread.format(low=low, high=high) if low < high else str(high)
     before = [wording.earlier_weeks.format(spread=spread)] if high else []
-    return SEPARATOR.join([wording.this_week.format(n=wording.number(now)), *before])
+    said = [wording.this_week.format(n=wording.number(now))] if now else []
+    return SEPARATOR.join([*said, *before])
 
 
 def _item(
@@ -410,8 +415,11 @@ def _item(
         notes.append(settings.source_title(article.source))
     if article.byline and (number < 3 or view.small):
         notes.append(wording.by.format(name=article.byline))
+    dated = ("", "")
     if (day := article.published.day) is not None:
-        notes.append(wording.day(day, "long" if day.year != view.year else "d MMMM"))
+        words = wording.day(day, "long" if day.year != view.year else "d MMMM")
+        dated = (day.isoformat(), words)
+        notes.append(words)
     if article.complete is not view.full:
         notes.append(wording.full_text if article.complete else wording.teaser)
     names = settings.theme_names
@@ -451,6 +459,8 @@ def _item(
         pair=pair,
         both=both,
         group=group,
+        id=article.id,
+        day=dated,
     )
 
 

@@ -124,7 +124,7 @@ class Wording:
         start = self.day(first, "long" if first.year != last.year else "d MMMM")
         return f"{start}{NO_BREAK}– {self.day(last, 'long')}"
 
-    def number(self, number: int) -> str:
+    def number(self, number: float) -> str:
         from babel.numbers import format_decimal
 
         return _no_break(format_decimal(number, locale=self.locale))

@@ -10,8 +10,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
@@ -20,10 +20,12 @@ from starlette.routing import Match, Route
 
 from digest.config.settings import Settings
 from digest.config.urls import SitePages, site_pages
+from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.pages import Link, Navigation, rendered, site_navigation, style_bytes
 from digest.language.text import foreign
-from digest.language.wording import OWN_NAMES, Wording, wording_for
+from digest.language.wording import Wording, wording_for
+from digest.model import Window
 from digest.newsroom import Newsroom, make_environment
 from digest.store.database import Database
 from digest.web.files import FRESH_FOR, SECURITY, Forms, Header, pack
@@ -55,6 +57,12 @@ class Page:
     headers: tuple[Header, ...] = HEADERS
 
 
+def in_own(language: str) -> str:
+    """In this language, in its own words: На русском."""
+    words = wording_for(language).in_language[language]
+    return words[:1].upper() + words[1:]
+
+
 def moved(address: str, *, status: int = 302) -> Page:
     """The answer that leads elsewhere within the site."""
     return Page(b"", status=status, headers=((b"location", address.encode()),))
@@ -69,6 +77,8 @@ class Asked:
     names: Mapping[str, str]
     query: Mapping[str, str]
     now: datetime
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many stories each theme had in the last seven days."""
 
     @property
     def db(self) -> Database:
@@ -113,7 +123,7 @@ class Asked:
         }
         if languages is None:
             languages = [
-                Link(OWN_NAMES[one], address(site_pages(settings, one)), one, target=one)
+                Link(in_own(one), address(site_pages(settings, one)), one, target=one)
                 for one in spoken
             ]
             values.setdefault("alternates", whole)
@@ -126,8 +136,8 @@ class Asked:
             languages=tuple(languages),
             feed=feed,
             day=today,
+            counts=self.counts,
         )
-        values = {"alternates": {}, "card": "", "picture": None} | values
         body = rendered(
             self.newsroom.templates,
             template,
@@ -199,6 +209,7 @@ class Site:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._making: dict[Key, asyncio.Future[Kept]] = {}
         self._mark, self._looked = "", float("-inf")
+        self._counted: tuple[str, Mapping[str, int]] = ("", {})
         self._look: asyncio.Future[None] | None = None
 
     def front(self, accept_language: bytes) -> str:
@@ -294,7 +305,14 @@ class Site:
     def _make(self, place: Place, names: Mapping[str, str], query: Mapping[str, str]) -> Kept:
         with self.newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
             mark = self._mark_of(newsroom)
-            asked = Asked(newsroom, names["language"], names, query, newsroom.now())
+            asked = Asked(
+                newsroom,
+                names["language"],
+                names,
+                query,
+                newsroom.now(),
+                self._counts(newsroom, mark),
+            )
             try:
                 page = _page(place, asked)
             except (ConfigError, NotReadyError) as e:  # of an operator's templates
@@ -307,6 +325,14 @@ class Site:
         )
         size = sum(len(one.body) for one in (plain, *packed.values()))
         return Kept(plain, packed, mark, size, page.max_age, page.status)
+
+    def _counts(self, newsroom: Newsroom, mark: str) -> Mapping[str, int]:
+        """How many stories each theme had in a week, counted once for each state of the database."""
+        if self._counted[0] != mark:
+            now, themes = newsroom.now(), self.settings.theme_names
+            weeks = stories_by_week(newsroom.db, [Window(now - timedelta(weeks=1), now)], themes)
+            self._counted = mark, {key: sum(week.values()) for key, (week,) in weeks.items()}
+        return self._counted[1]
 
     def _keep(self, key: Key, done: "asyncio.Future[Kept]") -> None:
         self._making.pop(key, None)
