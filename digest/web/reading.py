@@ -78,7 +78,7 @@ def bars(
     return Chart(said, **paths)
 
 
-def _weeks(asked: Asked, count: int) -> list[Window]:
+def last_weeks(asked: Asked, count: int) -> list[Window]:
     """The last seven days, up to now, and the weeks before them, the oldest first."""
     zone = ZoneInfo(asked.settings.site.time_zone)
     today = asked.now.astimezone(zone).date()
@@ -91,7 +91,7 @@ def _weeks(asked: Asked, count: int) -> list[Window]:
     return [Window(*both) for both in zip(moments, moments[1:], strict=False)]
 
 
-def _counted(
+def counted(
     asked: Asked, weeks: Sequence[Window], themes: Collection[str]
 ) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
     """The weeks in which the database was filled, and what came in under each theme in each of them."""
@@ -132,7 +132,7 @@ def _listed(
 
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
-    weeks = _weeks(asked, WEEKS)
+    weeks = last_weeks(asked, WEEKS)
     since = weeks[-1].starts_at
     articles = articles_by_id(db, latest_ids(db, since=since, until=now, limit=MOST))
     articles = [one for one in articles if not one.archived]
@@ -145,7 +145,7 @@ def front(asked: Asked) -> Page:
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
-    _, found = _counted(asked, weeks, themes)
+    _, found = counted(asked, weeks, themes)
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
@@ -205,13 +205,13 @@ def theme(asked: Asked) -> Page:
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    weeks = _weeks(asked, YEAR_HALF)
+    weeks = last_weeks(asked, YEAR_HALF)
     articles = articles_by_id(db, ids[:A_PAGE])
     mail = _listed(asked, articles, weeks[-1], themes=(key,))
     recent = [one for one in articles if one.first_seen_at >= weeks[-1].starts_at]
     chart, table = None, []
     if before is None:
-        known, found = _counted(asked, weeks, (key,))
+        known, found = counted(asked, weeks, (key,))
         if len(known) > FEWEST_WEEKS and any(map(bool, found[key])):
             chart = _chart(
                 wording,
@@ -461,7 +461,7 @@ def _next_under(asked: Asked, full: Article, key: str) -> list[Line]:
         for one in articles_by_id(asked.db, ids)
         if one.withdrawn_at is None and (one.story_id is None or one.story_id != full.story_id)
     ]
-    mail = _listed(asked, articles[:3], _weeks(asked, 1)[0], themes=(key,))
+    mail = _listed(asked, articles[:3], last_weeks(asked, 1)[0], themes=(key,))
     return [item for part in mail.parts for item in part.items]
 
 
