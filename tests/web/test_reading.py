@@ -1,5 +1,6 @@
 """The front, a theme and an article as pages: what they hold, and what they keep to themselves."""
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,6 @@ from tests.conftest import INGESTED_AT
 from tests.desks import Desk
 
 NOW = INGESTED_AT + timedelta(hours=6)
-PUBLIC = ("[store]", '[web]\npublic_url = "https://news.example.org/site"\n\n[store]')
 
 
 def made(
@@ -80,7 +80,7 @@ def test_weeks_end_with_today_and_begin_at_midnight():
         "2026-10-26",
     ]
     assert [one.starts_at.hour for one in weeks] == [22, 22, 23]
-    assert all(one.ends_at == other.starts_at for one, other in zip(weeks, weeks[1:], strict=False))
+    assert all(one.ends_at == other.starts_at for one, other in itertools.pairwise(weeks))
 
 
 def test_the_front_shows_each_article_once(filled: Desk):
@@ -110,13 +110,15 @@ def test_bars_need_four_earlier_weeks(filled: Desk):
     assert all(one.get("aria-label").count(",") >= 5 for one in drawn)
     with filled.open() as db:
         spread(db, 3)
-        db.run("UPDATE articles SET first_seen_at = ? WHERE id < 7", (text_from_moment(INGESTED_AT),))
+        db.run(
+            "UPDATE articles SET first_seen_at = ? WHERE id < 7", (text_from_moment(INGESTED_AT),)
+        )
     assert not tree(made(filled, front)).xpath("//main//svg")
 
 
 def test_the_front_has_the_newest_edition_and_its_note(filled: Desk):
     """As long as it is news: eight days."""
-    filled.edit_config(*PUBLIC)
+    filled.configure(public_url="'https://news.example.org/site'")
     hand = Hand(introduction={"en": "Read *this* first. <b>"})
     window = Window(NOW - timedelta(weeks=1), NOW)
     with filled.open() as db, db.write():
