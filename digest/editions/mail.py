@@ -14,7 +14,16 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
 from digest.editions.selection import MANY_THEMES
 from digest.errors import ConfigError
-from digest.language.text import ELLIPSIS, NO_BREAK, Stroke, cut, cut_at_word, name_mark, word_lists
+from digest.language.text import (
+    ELLIPSIS,
+    NO_BREAK,
+    Stroke,
+    capital,
+    cut,
+    cut_at_word,
+    name_mark,
+    word_lists,
+)
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.letters import render_parts
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
@@ -252,7 +261,7 @@ def view_mail(
             number, language = ranks[placed.article.id], placed.article.language
             label = ""
             if number == 3 and language not in (group, choice.language):
-                group, label = language, _capital(wording.in_language.get(language, language))
+                group, label = language, capital(wording.in_language.get(language, language))
             first = placed.article.id == order[0]
             items.append(_item(view, placed, section.theme, number, first=first, group=label))
         parts.append(
@@ -438,7 +447,7 @@ def _item(
         if not pair and other.language != article.language and other.language in view.languages:
             pair = _column(settings, article), _column(settings, other)
             spoken = (wording.in_language.get(one.language, "") for one in (article, other))
-            both = _capital(f" {wording.and_} ".join(spoken))
+            both = capital(f" {wording.and_} ".join(spoken))
     if number == 3:
         title = shorten(title, TITLE_LIMIT)
     lead = shorten(lead, limit) if limit else ""
@@ -484,7 +493,7 @@ def _also(view: _View, placement: Placement) -> Iterator[Link]:
         seen.add(code)
         name = " ".join(sibling.title.split()) or wording.untitled
         outlet = settings.source_title(sibling.source)
-        note, label = note.format(source=outlet), _capital(label.format(source=outlet))
+        note, label = note.format(source=outlet), capital(label.format(source=outlet))
         yield Link(name, urls.article_url(settings, sibling), code, note, label)
 
 
@@ -500,10 +509,6 @@ def shorten(text: str, limit: int) -> str:
     within "29 March", "п. 9", "Mr. Khan".
     """
     return _BOUND_TO_NEXT_WORD.sub(rf"\g<1>{NO_BREAK}", _DANGLING.sub(ELLIPSIS, cut(text, limit)))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _note(markdown: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from digest.editions.schedule import last_weeks
 from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.pages import Link, Navigation, rendered, site_navigation, style_bytes
-from digest.language.text import foreign
+from digest.language.text import capital, foreign
 from digest.language.wording import Wording, wording_for
 from digest.newsroom import Newsroom, make_environment
 from digest.store.database import Database
@@ -59,8 +59,7 @@ class Page:
 
 def in_own(language: str) -> str:
     """In this language, in its own words: На русском."""
-    words = wording_for(language).in_language[language]
-    return words[:1].upper() + words[1:]
+    return capital(wording_for(language).in_language[language])
 
 
 def moved(address: str, *, status: int = 302) -> Page:
