@@ -137,6 +137,8 @@ class Asked:
             day=today,
             counts=self.counts,
         )
+        if indexed:
+            values.setdefault("card", site_pages(settings, self.language, whole=True).card())
         body = rendered(
             self.newsroom.templates,
             template,
