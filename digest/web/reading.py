@@ -148,8 +148,8 @@ def front(asked: Asked) -> Page:
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
     lead = next(((part, one) for part in mail.parts for one in part.items if one.rank == 1), None)
-    pair = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
-    apart = {one.id for _, one in filter(None, (lead, pair))}
+    both = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
+    apart = {one.id for _, one in filter(None, (lead, both))}
     columns = []
     for part in mail.parts:
         rest = tuple(item for item in part.items if item.id not in apart)
@@ -161,7 +161,7 @@ def front(asked: Asked) -> Page:
         lambda to: to.front,
         mail=mail,
         lead=lead,
-        pair=pair,
+        both=both,
         empty=not items,
         columns=columns,
         charts={
@@ -218,10 +218,9 @@ def theme(asked: Asked) -> Page:
         theme=key,
         feed="" if key == OTHER else feed_slug(key),
         indexed=before is None,
-        title=title,
+        name=title,
         key=key,
-        mail=mail,
-        items=[item for part in mail.parts for item in part.items],
+        listed=[item for part in mail.parts for item in part.items],
         heading=wording.reading[
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
         ],
