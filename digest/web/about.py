@@ -1,6 +1,6 @@
 """The pages about the site itself: feeds, corrections, about, privacy, sitemaps; and the list of all kinds of
 pages."""
 
-from digest.web import reading
+from digest.web import reading, sitemaps
 
-PLACES = (*reading.PLACES,)
+PLACES = (*reading.PLACES, *sitemaps.PLACES)
