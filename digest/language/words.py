@@ -289,18 +289,24 @@ def _latin_form(word: str, language: str) -> str:
     if stemmer not in ("english", "russian"):
         return stem_by(stemmer, word)
     word = word.removesuffix("'s")
-    irregular, spellings = _english()
+    irregular, spellings, apart = _english()
+    if word in apart:
+        return apart[word]
     for british, american in spellings if word not in irregular else ():
         word = british.sub(american, word)
     return stem_by("english", irregular.get(word, word))
 
 
 @cache
-def _english() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
-    """The first form of each irregular word by its other forms, and how spelling becomes American."""
-    irregular, spellings = ([row.split() for row in rows] for rows in _LISTS["english"].values())
-    first = {form: row[0] for row in irregular for form in row}
-    return first, [(re.compile(british), american) for british, american in spellings]
+def _english() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]], dict[str, str]]:
+    """The first form of each irregular word by its other forms, how spelling becomes American, and the
+    first form of each word that is not stemmed."""
+    lists = _LISTS["english"]
+    irregular, spellings, apart = (
+        [row.split() for row in lists[name]] for name in ("irregular", "spellings", "apart")
+    )
+    first, own = ({form: row[0] for row in rows for form in row} for rows in (irregular, apart))
+    return first, [(re.compile(british), american) for british, american in spellings], own
 
 
 @lru_cache(maxsize=20_000)

@@ -744,6 +744,7 @@ CREATE TABLE pictures (
   failures INTEGER NOT NULL DEFAULT 0,
   error TEXT
 ) WITHOUT ROWID;
+CREATE INDEX pictures_by_asking ON pictures (asked_at);
 CREATE INDEX pictures_due ON pictures (next_at) WHERE next_at IS NOT NULL;
 
 CREATE TABLE picture_copies (
@@ -758,7 +759,9 @@ CREATE TABLE picture_copies (
 
 CREATE TABLE desk_links (
   hash TEXT PRIMARY KEY,
-  editor TEXT NOT NULL,
+  editor TEXT NOT NULL,  -- '' where the address is no editor's: it opens nothing
+  address TEXT NOT NULL,  -- a hash of the address
+  network TEXT NOT NULL,
   asked_at TEXT NOT NULL,
   browser TEXT NOT NULL,  -- a hash of the secret of the browser that asked
   used_at TEXT
@@ -777,5 +780,6 @@ CREATE TABLE desk_log (
   made_at TEXT NOT NULL,
   editor TEXT NOT NULL,
   act TEXT NOT NULL,
-  what TEXT NOT NULL
+  what TEXT NOT NULL,
+  about INTEGER  -- the id of the article, edition, letter or bounce
 );

@@ -3,11 +3,11 @@ and numbers. A thing counts only where it is certain: what is merely similar is 
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
@@ -28,7 +28,7 @@ from digest.stories.fingerprints import (
 
 ONLY = 5
 """Sentences quoted of one telling at most."""
-_MONTH = rf"{MONTH}|(?i:{either(word_lists('language/languages.toml')['months']['ru_stems'])})[а-я]{{0,3}}"
+_MONTH = rf"{MONTH}|(?i:мае|(?:{either(word_lists('language/languages.toml')['months']['ru_stems'])})[а-я]{{0,5}}[еь]"
 _YEARS = re.compile(
     rf"(?<![\w.,/№-])(?:(?P<month>{_MONTH})\s)?(?P<first>(?:19|20)\d\d)(?:\s?[-–—]\s?(?P<last>(?:19|20)\d\d))?"
     r"(?![\d/]|[.,]\d)(?:\s(?:годах|годов|года|году|годы|год|гг?\.)(?!\w))?"
@@ -42,7 +42,9 @@ _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
-_HONORIFICS = frozenset("mr mrs ms miss dr prof г госпожа господин жа жой жу жи".split())
+_HONORIFICS = frozenset(
+    ["mr", "mrs", "ms", "miss", "dr", "prof", "г", "госпожа", "господин", "жа", "жой", "жу", "жи"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,7 @@ def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
     heads = [_read(title, one) for title, one in zip(titles, tellings, strict=True)]
     chosen = _chosen(found)
     order = sorted(
-        chosen,
-        key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one),
+        chosen, key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one)
     )
     places = [plain_places(one.text[:READ]) for one in tellings]
     shared = []
@@ -148,9 +149,7 @@ def _only(
     """The first sentences with a day, number, name or organisation that no other telling may have."""
     words = {_sound(word)[:2] for other in others for word in re.findall(r"[^\W\d_]+", other)}
     amounts = {
-        amount
-        for other in others
-        for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
+        amount for other in others for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
     }
 
     def is_own(one: _Found) -> bool:
@@ -289,8 +288,7 @@ def _is_place(word: str) -> bool:
 
 def _country(read: _Text, first: int, end: int) -> str:
     """The country whose organisation the words from `first` to `end` name; "" if it is not said beside it."""
-    after = [at for at in range(end, min(end + 3, len(read.tokens)))]
-    for at in after:
+    for at in range(end, min(end + 3, len(read.tokens))):
         if place := _place(read, at):
             return place
         if fold(read.tokens[at].group()) not in ("of", "the", "republic", "республики"):
@@ -394,9 +392,14 @@ def _runs(read: _Text) -> Iterator[_Found]:
 def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
     """The names in a run of words in capitals, and whether one is the first word of its sentence."""
     words = [read.tokens[at].group() for at in run]
-    usual = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
+    plain_words = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
     listed = fold(words[-1]) in word_lists(LISTS)["demonyms"]["words"]
-    if sum(len(word) > 2 for word in words) > 1 and not listed and any(usual) and not any(read.taken[at] for at in run):
+    if (
+        sum(len(word) > 2 for word in words) > 1
+        and not listed
+        and any(plain_words)
+        and not any(read.taken[at] for at in run)
+    ):
         span = read.tokens[run[0]].start(), read.tokens[run[-1]].end()
         yield _Found("name", " ".join(read.stems[at] for at in run), *span, (*words, "")), False
     part: list[int] = []
@@ -420,7 +423,7 @@ def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
 def _opens(read: _Text, at: int) -> bool:
     """Whether a word is the first of its sentence, or a quotation's."""
     before = read.text[: read.tokens[at].start()].rstrip()[-1:]
-    return not before or before in ".!?:…«“\"„"
+    return not before or before in '.!?:…«“"„'
 
 
 @lru_cache(maxsize=1 << 12)
@@ -493,15 +496,13 @@ def _same_word(one: str, other: str) -> bool:
     first, second = (key_of_word(fold(word), name=True) for word in (one, other))
     if not first or first != second or len(first) < 4:
         return False
-    if not is_cyrillic(one) and not is_cyrillic(other) and "a" in (
-        latin(one).removeprefix(latin(other)),
-        latin(other).removeprefix(latin(one)),
+    if (
+        not is_cyrillic(one)
+        and not is_cyrillic(other)
+        and "a" in (latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one)))
     ):
         return False  # Saidov and Saidova
-    vowels = [
-        _VOWELS.findall(latin(fold(word)).replace("y", "i"))
-        for word in (one, other)
-    ]
+    vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
     vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
     return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
 
@@ -527,14 +528,16 @@ def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
 
 def _held(text: str, found: Sequence[_Found]) -> list[_Found]:
     """With the person beside it in the key of each post; a post of nobody is left out."""
-    people = sorted((one for one in found if one.words and one.words[-1]), key=lambda one: one.start)
+    people = sorted(
+        (one for one in found if one.words and one.words[-1]), key=lambda one: one.start
+    )
     roles = [one for one in found if one.kind == "role"]
     kept = [one for one in found if one.kind != "role"]
     for role in roles:
-        inner = [
-            other for other in roles if other.start <= role.start and role.end <= other.end
-        ]
-        if len(inner) > 1 and any(other.end - other.start > role.end - role.start for other in inner):
+        inner = [other for other in roles if other.start <= role.start and role.end <= other.end]
+        if len(inner) > 1 and any(
+            other.end - other.start > role.end - role.start for other in inner
+        ):
             continue
         before = [one for one in people if one.end <= role.start]
         after = [one for one in people if one.start >= role.end]

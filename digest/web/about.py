@@ -15,7 +15,7 @@ from digest.language.wording import Wording
 from digest.model import OTHER
 from digest.newsroom import EPOCH
 from digest.store.articles import articles_by_id
-from digest.web import reading
+from digest.web import archive, reading, searching, story
 from digest.web.site import Asked, Page, Place, capital
 
 CORRECTIONS = "corrections"
@@ -187,6 +187,9 @@ def privacy(asked: Asked) -> Page:
 
 PLACES = (
     *reading.PLACES,
+    *story.PLACES,
+    *searching.PLACES,
+    *archive.PLACES,
     Place("/{language}/feeds", feeds),
     Place("/{language}/corrections", corrections),
     Place("/{language}/about", about),
