@@ -25,8 +25,6 @@ Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
 SCHEMA_VERSION = 20261213
 """The day of the newest change of schema.sql, kept as `PRAGMA user_version`."""
-FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
-"""The ids of the articles that a full-text query finds."""
 
 
 class Database:
@@ -44,6 +42,8 @@ class Database:
         self._explained = _Explained(path)
         self._real = path.resolve()  # beside it SQLite has its own files
         self._files: list[tuple[int, int]] = []
+        self.along: Callable[[], object] | None = None
+        """Is called once, within the next write that changes something."""
 
     @cached_property
     def tables(self) -> "Tables":
@@ -106,10 +106,18 @@ class Database:
         self.connection.set_progress_handler(over, 100_000)
 
     def index_text(self, article_id: int, title: str, text: str) -> None:
-        """Replace the text by which FOUND_BY_WORDS finds an article."""
+        """Replace the text by which `find_words` finds an article."""
         self.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
         sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
         self.run(sql, (article_id, title, text))
+
+    def find_words(self, query: str, limit: int, *, ranked: bool) -> list[tuple[int, float]]:
+        """The newest articles that a full-text query finds, each with a number that is the smaller the
+        better it fits: a word in a title weighs ten times one in a text. 0 unless they are `ranked`."""
+        score = "bm25(article_search, 10.0, 1.0)" if ranked else "0"
+        sql = f"""SELECT rowid AS id, {score} AS score FROM article_search
+                   WHERE article_search MATCH ? ORDER BY rowid DESC LIMIT ?"""  # noqa: S608 - ours
+        return [(row["id"], row["score"]) for row in self.each(sql, (query, limit))]
 
     def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> int:
         """Run one statement for each set of parameters; how many rows they touched."""
@@ -130,8 +138,12 @@ class Database:
                 is full, read-only or damaged; nothing was written.
         """
         self._execute("BEGIN IMMEDIATE")
+        before = self.connection.total_changes
         try:
             yield
+            if self.along is not None and self.connection.total_changes != before:
+                self.along()
+                self.along = None
             self._execute("COMMIT")
         except BaseException:
             self._roll_back()

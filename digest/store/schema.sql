@@ -760,7 +760,9 @@ CREATE TABLE picture_copies (
 
 CREATE TABLE desk_links (
   hash TEXT PRIMARY KEY,
-  editor TEXT NOT NULL,
+  editor TEXT NOT NULL,  -- '' where the address is no editor's: it opens nothing
+  address TEXT NOT NULL,  -- a hash of the address
+  network TEXT NOT NULL,
   asked_at TEXT NOT NULL,
   browser TEXT NOT NULL,  -- a hash of the secret of the browser that asked
   used_at TEXT
@@ -779,5 +781,6 @@ CREATE TABLE desk_log (
   made_at TEXT NOT NULL,
   editor TEXT NOT NULL,
   act TEXT NOT NULL,
-  what TEXT NOT NULL
+  what TEXT NOT NULL,
+  about INTEGER  -- the id of the article, edition, letter or bounce
 );

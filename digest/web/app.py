@@ -126,7 +126,7 @@ class FeedApp:
         path, method, fields = scope["path"], scope["method"], scope["headers"]
         faulty = misdirected(fields, scope.get("http_version"))
         for place, form in self.forms.items():
-            if path.startswith(place) and not faulty:
+            if (path.startswith(place) or f"{path}/" == place) and not faulty:
                 await form(scope, receive, self._counted(place.split("/")[-2], send))
                 return
         name = path.removeprefix(self.root)

@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
@@ -21,12 +21,14 @@ from starlette.routing import compile_path
 
 from digest.config.settings import Settings
 from digest.config.urls import SitePages, site_pages
+from digest.editions.schedule import last_weeks
+from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.channels import HTML as ENDING
 from digest.feeds.channels import channels
 from digest.feeds.pages import Link, Navigation, article_of, rendered, site_navigation, style_bytes
 from digest.language.text import foreign
-from digest.language.wording import OWN_NAMES, Wording, wording_for
+from digest.language.wording import Wording, wording_for
 from digest.newsroom import Newsroom, our_environment
 from digest.store.database import Database
 from digest.web.files import FRESH_FOR, SECURITY, Forms, Header, pack
@@ -64,6 +66,15 @@ class Page:
     headers: tuple[Header, ...] = HEADERS
 
 
+def in_own(language: str) -> str:
+    """In this language, in its own words: На русском."""
+    return capital(wording_for(language).in_language[language])
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def moved(address: str, *, status: int = 302) -> Page:
     """The answer that leads elsewhere within the site."""
     return Page(b"", status=status, headers=((b"location", address.encode()),))
@@ -78,6 +89,8 @@ class Asked:
     names: Mapping[str, str]
     query: Mapping[str, str]
     now: datetime
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many stories each theme had in the last seven days."""
 
     @property
     def db(self) -> Database:
@@ -122,7 +135,7 @@ class Asked:
         }
         if languages is None:
             languages = [
-                Link(OWN_NAMES[one], address(site_pages(settings, one)), one, target=one)
+                Link(in_own(one), address(site_pages(settings, one)), one, target=one)
                 for one in spoken
             ]
             values.setdefault("alternates", whole)
@@ -135,8 +148,8 @@ class Asked:
             languages=tuple(languages),
             feed=feed,
             day=today,
+            counts=self.counts,
         )
-        values = {"alternates": {}, "card": "", "picture": None} | values
         body = rendered(
             self.newsroom.templates,
             template,
@@ -220,6 +233,7 @@ class Site:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._making: dict[Key, asyncio.Future[Kept | None]] = {}
         self._mark, self._looked = "", float("-inf")
+        self._counted: tuple[str, Mapping[str, int]] = ("", {})
         self._look: asyncio.Future[None] | None = None
 
     @property
@@ -340,8 +354,10 @@ class Site:
         ends = self._seconds() + MOST_SECONDS
         with self.newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
             newsroom.db.give_up_when(lambda: self._seconds() > ends)
-            asked = Asked(newsroom, names["language"], names, query, newsroom.now())
-            mark = self._mark_of(newsroom, asked.now)
+            now = newsroom.now()
+            mark = self._mark_of(newsroom, now)
+            counts = self._counts(newsroom, mark)
+            asked = Asked(newsroom, names["language"], names, query, now, counts)
             try:
                 page = place.make(asked)
             except NotFoundError:
@@ -356,6 +372,15 @@ class Site:
         )
         size = sum(len(one.body) for one in (plain, *packed.values()))
         return Kept(plain, packed, mark, size + ENTRY_BYTES, page.max_age, page.status)
+
+    def _counts(self, newsroom: Newsroom, mark: str) -> Mapping[str, int]:
+        """How many stories each theme had in a week, counted once for each state of the database."""
+        if self._counted[0] != mark:
+            now, themes = newsroom.now(), self.settings.theme_names
+            zone = self.settings.site.time_zone
+            weeks = stories_by_week(newsroom.db, last_weeks(now, zone, 1), themes)
+            self._counted = mark, {key: sum(week.values()) for key, (week,) in weeks.items()}
+        return self._counted[1]
 
     def _keep(self, key: Key, done: "asyncio.Future[Kept | None]") -> None:
         self._making.pop(key, None)
