@@ -65,8 +65,10 @@ def new_secret(newsroom: Newsroom) -> str:
     return urlsafe_b64encode(newsroom.random_bytes()).decode().rstrip("=")
 
 
-def is_editor(settings: Settings, address: str) -> bool:
-    return address_key(address) in {address_key(one) for one in settings.desk.editors}
+def editor_of(settings: Settings, address: str) -> str:
+    """The address as config.toml has it; "" if it is no editor's."""
+    editors = {address_key(one): one for one in settings.desk.editors}
+    return editors.get(address_key(address), "")
 
 
 def secret_of(settings: Settings, request: Request, name: str) -> str:
@@ -114,7 +116,7 @@ def _session_of(newsroom: Newsroom, secret: str) -> Session | None:
     settings, hashed = newsroom.settings, hash_of(secret)
     since = newsroom.now() - timedelta(hours=settings.desk.session_hours)
     row = store.open_session(newsroom.db, hashed, since)
-    if row is None or not is_editor(settings, row["editor"]):
+    if row is None or not editor_of(settings, row["editor"]):
         return None
     form = hmac.digest(secret.encode(), b"a form of the desk", "sha256").hex()
     return Session(row["editor"], hashed, form)
@@ -166,11 +168,11 @@ def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
     asked = store.links_asked(db, key, network, now - HOUR)
     if asked["of_network"] >= settings.readers.forms_per_network:
         raise LimitError("Too many forms came from this network within an hour.")
-    known = is_editor(settings, address)
-    if not known and asked["in_all"] >= IN_ALL:
+    editor = editor_of(settings, address)
+    if not editor and asked["in_all"] >= IN_ALL:
         return
     many = asked["of_both"] >= OF_BOTH or asked["of_address"] >= OF_ADDRESS
-    silent = "too many for one address" if many else "" if known else "no editor's address"
+    silent = "too many for one address" if many else "" if editor else "no editor's address"
     token = new_secret(newsroom)
     hashed, language = hash_of(token), settings.page_languages[0]
     url = f"{settings.web.public_url}{DESK}enter/{token}"
@@ -178,7 +180,7 @@ def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
     notice = letter_notice(
         newsroom, "desk", f"enter.{hashed[:16]}", address, language, url, **facts
     )
-    row = {"hash": hashed, "editor": address if known else "", "address": key, "network": network}
+    row = {"hash": hashed, "editor": editor, "address": key, "network": network}
     row |= {"asked_at": text_from_moment(now), "browser": hash_of(browser)}
     with db.write():
         db.insert("desk_links", row)
@@ -214,7 +216,7 @@ def _state_of(newsroom: Newsroom, token: str, browser: str) -> tuple[str, Any]:
     """ "enter", "elsewhere" or "lapsed", and the link."""
     since = newsroom.now() - timedelta(minutes=newsroom.settings.desk.link_minutes)
     link = store.link_asked(newsroom.db, hash_of(token), since)
-    if link is None or not is_editor(newsroom.settings, link["editor"]):
+    if link is None or not editor_of(newsroom.settings, link["editor"]):
         return "lapsed", None
     ours = hmac.compare_digest(link["browser"], hash_of(browser))
     return ("enter" if ours else "elsewhere"), link

@@ -225,8 +225,9 @@ def fresh_links(db: Database, since: datetime, sure: float) -> list[Row]:
 
 
 def recent_ids(db: Database, since: datetime, limit: int) -> list[int]:
-    """The newest articles that came in since then."""
-    sql = """SELECT id FROM articles WHERE first_seen_at >= ? AND withdrawn_at IS NULL AND archived = 0
+    """The newest articles that came in since then and can be compared."""
+    sql = """SELECT id FROM articles JOIN fingerprints ON article_id = id
+              WHERE first_seen_at >= ? AND withdrawn_at IS NULL AND archived = 0
               ORDER BY first_seen_at DESC, id DESC LIMIT ?"""
     return [row["id"] for row in db.rows(sql, (text_from_moment(since), limit))]
 
