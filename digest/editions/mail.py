@@ -14,7 +14,16 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
 from digest.editions.selection import MANY_THEMES
 from digest.errors import ConfigError
-from digest.language.text import ELLIPSIS, NO_BREAK, Stroke, cut, cut_at_word, name_mark, word_lists
+from digest.language.text import (
+    ELLIPSIS,
+    NO_BREAK,
+    Stroke,
+    capital,
+    cut,
+    cut_at_word,
+    name_mark,
+    word_lists,
+)
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.letters import render_parts
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
@@ -255,7 +264,7 @@ def view_mail(
             number, language = ranks[placed.article.id], placed.article.language
             label = ""
             if number == 3 and language not in (group, choice.language):
-                group, label = language, _capital(wording.in_language.get(language, language))
+                group, label = language, capital(wording.in_language.get(language, language))
             first = placed.article.id == order[0]
             items.append(_item(view, placed, section.theme, number, first=first, group=label))
         parts.append(
@@ -363,11 +372,11 @@ def _told(
             _, lead = _headline_and_lead(settings.as_shown(article))
             says.append(wording.told["now"] if lead else "")
     return Told(
-        title=_shorten(title, TITLE_LIMIT),
+        title=shorten(title, TITLE_LIMIT),
         url=urls.article_page(settings, article),
         language=None if article.language == wording.language else article.language,
         says=" ".join(filter(None, says)),
-        lead=_shorten(lead, TEXT_LIMITS[2]),
+        lead=shorten(lead, TEXT_LIMITS[2]),
     )
 
 
@@ -446,13 +455,13 @@ def _item(
         if not pair and other.language != article.language and other.language in view.languages:
             pair = _column(settings, article), _column(settings, other)
             spoken = (wording.in_language.get(one.language, "") for one in (article, other))
-            both = _capital(f" {wording.and_} ".join(spoken))
+            both = capital(f" {wording.and_} ".join(spoken))
     compare = None
     if pair and settings.pages_url is not None:
         compare = Link(wording.archive["compare"], _pages(view).story(article.id))
     if number == 3:
-        title = _shorten(title, TITLE_LIMIT)
-    lead = _shorten(lead, limit) if limit else ""
+        title = shorten(title, TITLE_LIMIT)
+    lead = shorten(lead, limit) if limit else ""
     lead = wording_for(article.language, settings.site.languages).with_correction(
         article.correction, lead
     )
@@ -500,7 +509,7 @@ def _also(view: _View, placement: Placement) -> Iterator[Link]:
         seen.add(code)
         name = " ".join(sibling.title.split()) or wording.untitled
         outlet = settings.source_title(sibling.source)
-        note, label = note.format(source=outlet), _capital(label.format(source=outlet))
+        note, label = note.format(source=outlet), capital(label.format(source=outlet))
         yield Link(name, urls.article_url(settings, sibling), code, note, label)
 
 
@@ -508,18 +517,14 @@ def _column(settings: Settings, article: Article) -> Link:
     title, lead = _headline_and_lead(article)
     name = OWN_NAMES.get(article.language, article.language)
     url = urls.article_url(settings, article)
-    return Link(title, url, article.language, _shorten(lead, COLUMN_LIMIT), name)
+    return Link(title, url, article.language, shorten(lead, COLUMN_LIMIT), name)
 
 
-def _shorten(text: str, limit: int) -> str:
+def shorten(text: str, limit: int) -> str:
     """Cut after a sentence, else after a word that is not an article or a preposition; no line break
     within "29 March", "п. 9", "Mr. Khan".
     """
     return _BOUND_TO_NEXT_WORD.sub(rf"\g<1>{NO_BREAK}", _DANGLING.sub(ELLIPSIS, cut(text, limit)))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _note(markdown: str) -> tuple[str, str]:

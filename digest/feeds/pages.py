@@ -27,7 +27,7 @@ from digest.feeds.channels import (
     Channel,
 )
 from digest.feeds.items import FeedView, Item
-from digest.language.text import Stroke, name_mark
+from digest.language.text import Stroke, capital, name_mark
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 if TYPE_CHECKING:
@@ -353,7 +353,9 @@ def site_navigation(
         opml=f"{feeds}/{OPML_NAME}",
         corrections=to.page("corrections"),
         join=join,
-        day=None if day is None else (day.isoformat(), wording.day(day, "EEEE d MMMM y")),
+        day=None
+        if day is None
+        else (day.isoformat(), capital(wording.day(day, names["day_pattern"]))),
         search=to.search(),
         pages=tuple(links("editions/", "feeds")),
         foot=tuple(foot),

@@ -11,12 +11,13 @@ from digest.feeds.archives import held_ids
 from digest.feeds.channels import ATOM, OPML_NAME, Channel, channels
 from digest.feeds.items import item_of
 from digest.feeds.pages import Link, formats_of
+from digest.language.text import capital
 from digest.language.wording import Wording
 from digest.model import OTHER
 from digest.newsroom import EPOCH
 from digest.store.articles import articles_by_id
-from digest.web import archive, reading, searching, story
-from digest.web.site import Asked, Page, Place, capital
+from digest.web import archive, cards, reading, searching, story
+from digest.web.site import Asked, Page, Place
 
 CORRECTIONS = "corrections"
 
@@ -190,6 +191,7 @@ PLACES = (
     *story.PLACES,
     *searching.PLACES,
     *archive.PLACES,
+    *cards.PLACES,
     Place("/{language}/feeds", feeds),
     Place("/{language}/corrections", corrections),
     Place("/{language}/about", about),

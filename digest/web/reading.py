@@ -37,6 +37,7 @@ from digest.store.articles import (
     siblings_of,
 )
 from digest.store.database import moment_from_text
+from digest.store.pictures import picture_of
 from digest.web.choosing import next_edition
 from digest.web.site import Asked, Page, Place, in_own
 from digest.web.store import themes_beside
@@ -81,14 +82,15 @@ def bars(
     return Chart(said, paths["past"], paths["now"], paths["nil"])
 
 
-def _counted(
-    asked: Asked, weeks: Sequence[Window], themes: Collection[str]
+def counted(
+    asked: Asked, count: int, themes: Collection[str]
 ) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
-    """The weeks in which the database was filled, and what came in under each theme in each of them."""
+    """The last weeks in which the database was filled, and what came in under each theme in each of them."""
     since = first_seen(asked.db, asked.now) or asked.now
-    known = [week for week in weeks[:-1] if week.starts_at >= since] + [weeks[-1]]
+    *earlier, week = last_weeks(asked.now, asked.settings.site.time_zone, count)
+    known = [*(one for one in earlier if one.starts_at >= since), week]
     found = stories_by_week(asked.db, known, themes)
-    return known, {theme: list(counted) for theme, counted in found.items()}
+    return known, {theme: list(counts) for theme, counts in found.items()}
 
 
 def _listed(
@@ -130,20 +132,18 @@ def _page(asked: Asked, template: str, address: Callable[[SitePages], str], **va
 
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
-    weeks = last_weeks(now, settings.site.time_zone, WEEKS)
-    since = weeks[-1].starts_at
-    articles = articles_by_id(db, latest_ids(db, since=since, until=now, limit=MOST))
+    themes = (*settings.theme_keys, OTHER)
+    weeks, found = counted(asked, WEEKS, themes)
+    recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=MOST)
+    articles = articles_by_id(db, recent)
     articles = [one for one in articles if not one.archived]
     if len(articles) < FEWEST:
         articles = articles_by_id(db, latest_ids(db, until=now, limit=FILL))
-    themes = (*settings.theme_keys, OTHER)
     sent = newest_sent(db)
-    recent = sent is not None and now - sent["dated_at"] <= NOTE_LASTS
-    hand = sent["hand"] if sent is not None and recent else NO_HAND
+    hand = sent["hand"] if sent and now - sent["dated_at"] <= NOTE_LASTS else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
-    _, found = _counted(asked, weeks, themes)
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
@@ -204,22 +204,13 @@ def theme(asked: Asked) -> Page:
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    weeks = last_weeks(asked.now, settings.site.time_zone, YEAR_HALF)
+    known, found = counted(asked, YEAR_HALF if before is None else 1, (key,))
     articles = articles_by_id(db, ids[:A_PAGE])
-    mail = _listed(asked, articles, weeks[-1], themes=(key,))
-    recent = [one for one in articles if one.first_seen_at >= weeks[-1].starts_at]
-    chart, table = None, []
-    if before is None:
-        known, found = _counted(asked, weeks, (key,))
-        if len(known) > FEWEST_WEEKS and any(map(bool, found[key])):
-            chart = _chart(
-                wording,
-                title,
-                known,
-                [sum(one.values()) for one in found[key]],
-                settings.site.time_zone,
-            )
-            table = _table(asked, known, found[key])
+    mail = _listed(asked, articles, known[-1], themes=(key,))
+    recent = [one for one in articles if one.first_seen_at >= known[-1].starts_at]
+    chart, counts = None, [sum(one.values()) for one in found[key]]
+    if len(counts) > FEWEST_WEEKS and any(counts):
+        chart = _chart(wording, title, known, counts, settings.site.time_zone)
     return _page(
         asked,
         "web/theme.html",
@@ -235,7 +226,7 @@ def theme(asked: Asked) -> Page:
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
         ],
         chart=chart,
-        table=table,
+        table=_table(asked, known, found[key]) if chart else [],
         columns=[wording.reading["also_" + one] for one in _others(asked)],
         older=f"{asked.to.theme(key)}?before={ids[A_PAGE - 1]}" if len(ids) > A_PAGE else "",
         only="" if key == OTHER else feed_url(settings, ATOM, key, asked.language),
@@ -287,10 +278,10 @@ def _table(
 ) -> list[tuple[str, list[str]]]:
     """Each week, the newest first: its days, how many stories, and how many in each other language."""
     rows = []
-    for week, counted in reversed(list(zip(weeks, found, strict=True))):
-        numbers = [sum(counted.values())]
+    for week, counts in reversed(list(zip(weeks, found, strict=True))):
+        numbers = [sum(counts.values())]
         numbers += [
-            sum(n for spoken, n in counted.items() if one in spoken.split())
+            sum(n for spoken, n in counts.items() if one in spoken.split())
             for one in _others(asked)
         ]
         days = asked.wording.days(*week.days(asked.settings.site.time_zone))
@@ -351,6 +342,7 @@ def article(asked: Asked) -> Page:
         status=410 if gone else 200,
         card="" if gone else at_home.card(number),
         item=item,
+        shown=None if gone else picture_of(db, settings, [full]).get(number),
         article=shown,
         gone=gone,
         key=best,
@@ -360,7 +352,7 @@ def article(asked: Asked) -> Page:
         day=day and (day.isoformat(), wording.day(day)),
         kind="" if gone else wording.full_text if shown.complete else wording.teaser,
         minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
-        link=item.url if item.url != article_page(settings, full) else "",
+        away=item.url if item.url != article_page(settings, full) else "",
         why=[]
         if gone
         else [_why(asked, one, shown) for one in full.matches if one.theme in settings.theme_keys],
@@ -390,7 +382,7 @@ def _minutes(wording: Wording, text: str) -> str:
 
 def _quoted(asked: Asked, texts: Sequence[str], language: str) -> Markup:
     """Words of the copy, in its language."""
-    span = Markup("<span lang={}>{}</span>") if language != asked.language else Markup("{1}")
+    span = Markup('<span lang="{}">{}</span>') if language != asked.language else Markup("{1}")
     form = Markup(asked.wording.reading["quoted"])  # noqa: S704 - our wording
     return Markup(", ").join(form.format(text=span.format(language, one)) for one in texts)
 

@@ -27,7 +27,7 @@ from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.channels import HTML as ENDING
 from digest.feeds.channels import channels
 from digest.feeds.pages import Link, Navigation, article_of, rendered, site_navigation, style_bytes
-from digest.language.text import foreign
+from digest.language.text import capital, foreign
 from digest.language.wording import Wording, wording_for
 from digest.newsroom import Newsroom, our_environment
 from digest.store.database import Database
@@ -69,10 +69,6 @@ class Page:
 def in_own(language: str) -> str:
     """In this language, in its own words: На русском."""
     return capital(wording_for(language).in_language[language])
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def moved(address: str, *, status: int = 302) -> Page:
@@ -150,6 +146,8 @@ class Asked:
             day=today,
             counts=self.counts,
         )
+        if indexed:
+            values.setdefault("card", site_pages(settings, self.language, whole=True).card())
         body = rendered(
             self.newsroom.templates,
             template,
