@@ -200,7 +200,7 @@ def theme(asked: Asked) -> Page:
     name = settings.theme_names.get(key)
     if name is None:
         raise NotFoundError(f"there is no theme {key}")
-    title, before = name.title(asked.language), _id(asked.query.get("before"))
+    title, before = name.title(asked.language), id_in(asked.query.get("before"))
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
@@ -238,7 +238,7 @@ def _others(asked: Asked) -> list[str]:
     return [one for one in asked.settings.page_languages if one != asked.language]
 
 
-def _id(text: str | None) -> int | None:
+def id_in(text: str | None) -> int | None:
     """The id that an address names.
 
     Raises:
@@ -303,7 +303,7 @@ def _beside(asked: Asked, key: str, ids: Sequence[int]) -> list[tuple[Link, str]
 
 def article(asked: Asked) -> Page:
     db, settings, wording = asked.db, asked.settings, asked.wording
-    number = _id(asked.names["article"])
+    number = id_in(asked.names["article"])
     assert number is not None, "the path has one"  # noqa: S101
     full = find_article(db, number)
     if full.opens_at is not None and full.opens_at > asked.now:
