@@ -27,14 +27,14 @@ from digest.feeds.channels import (
     Channel,
 )
 from digest.feeds.items import FeedView, Item
-from digest.language.text import Stroke, name_mark
+from digest.language.text import Stroke, capital, name_mark
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-_SAFE = " :/='(),;@"
+_SAFE = ":/='(),;@"
 STYLE_NAME = "style.css"
 _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
@@ -276,7 +276,7 @@ def navigation(
     """Links to the other themes in this language and to this theme in the other languages."""
     shown: Sequence[str | None] = (None, *settings.site.languages)
     home = Link(settings.site.title, _page(None, language, root))
-    formats = _formats(f"{root}{feed_slug(theme, language)}")
+    formats = formats_of(f"{root}{feed_slug(theme, language)}")
     corrections = _page(CORRECTIONS, language, root)
     join, opml = urls.join_url(settings, wording.language), root + OPML_NAME
     foot = [
@@ -349,18 +349,21 @@ def site_navigation(
             for key, one in settings.theme_names.items()
         ),
         languages=languages,
-        formats=_formats(f"{feeds}/{feed or wording.language}"),
+        formats=formats_of(f"{feeds}/{feed or wording.language}"),
         opml=f"{feeds}/{OPML_NAME}",
         corrections=to.page("corrections"),
         join=join,
-        day=None if day is None else (day.isoformat(), wording.day(day, "EEEE d MMMM y")),
+        day=None
+        if day is None
+        else (day.isoformat(), capital(wording.day(day, names["day_pattern"]))),
         search=to.search(),
         pages=tuple(links("editions/", "feeds")),
         foot=tuple(foot),
     )
 
 
-def _formats(feed: str) -> tuple[Link, ...]:
+def formats_of(feed: str) -> tuple[Link, ...]:
+    """A feed in each of its forms; `feed` is its address without the ending."""
     return tuple(
         Link(name, f"{feed}.{form}", target=MEDIA_TYPES[form])
         for form, name in _FORMAT_NAMES.items()

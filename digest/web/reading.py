@@ -3,26 +3,29 @@
 Their articles are laid out, ranked and cut as in a mail, so that both agree.
 """
 
+import itertools
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from digest.config.urls import article_page, feed_slug, feed_url, join_url, site_pages
+from digest.config.urls import SitePages, article_page, feed_slug, feed_url, join_url, site_pages
 from digest.editions.mail import FEWEST_WEEKS, Mail, Part, tally, view_mail
 from digest.editions.mail import Item as Line
-from digest.editions.selection import lay_out, order_placements
+from digest.editions.schedule import last_weeks
+from digest.editions.selection import NO_HAND, lay_out, order_placements
 from digest.editions.store import newest_sent, stories_by_week
 from digest.errors import NotFoundError
-from digest.feeds.channels import ATOM, JSON, RSS
+from digest.feeds.channels import ATOM
 from digest.feeds.items import Item, item_of
 from digest.feeds.pages import Link
 from digest.language.text import words
 from digest.language.wording import OWN_NAMES, Wording
-from digest.model import OTHER, Article, Choice, DateSource, Edition, Hand, Match, Placement, Window
+from digest.model import OTHER, Article, Choice, Edition, Hand, Match, Placement, Window
 from digest.model import Place as Spot
 from digest.store.articles import (
     article_versions,
@@ -34,8 +37,9 @@ from digest.store.articles import (
     siblings_of,
 )
 from digest.store.database import moment_from_text
+from digest.store.pictures import picture_of
 from digest.web.choosing import next_edition
-from digest.web.site import Asked, Page, Place
+from digest.web.site import Asked, Page, Place, in_own
 from digest.web.store import themes_beside
 
 MOST = 300
@@ -75,30 +79,18 @@ def bars(
         high = max(2, round(count * height / top)) if count else 1
         x = f"{at * step:.1f}".removesuffix(".0")
         paths[kind] += f"M{x} {height - high}h{width:g}v{high}h-{width:g}z"
-    return Chart(said, **paths)
-
-
-def last_weeks(asked: Asked, count: int) -> list[Window]:
-    """The last seven days, up to now, and the weeks before them, the oldest first."""
-    zone = ZoneInfo(asked.settings.site.time_zone)
-    today = asked.now.astimezone(zone).date()
-
-    def midnight(days: int) -> datetime:
-        return datetime.combine(today - timedelta(days=days), time(), zone).astimezone(UTC)
-
-    ends = [midnight(6 + 7 * n) for n in range(count - 2, -1, -1)]
-    moments = [midnight(6 + 7 * (count - 1)), *ends, asked.now + timedelta.resolution]
-    return [Window(*both) for both in zip(moments, moments[1:], strict=False)]
+    return Chart(said, paths["past"], paths["now"], paths["nil"])
 
 
 def counted(
-    asked: Asked, weeks: Sequence[Window], themes: Collection[str]
+    asked: Asked, count: int, themes: Collection[str]
 ) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
-    """The weeks in which the database was filled, and what came in under each theme in each of them."""
+    """The last weeks in which the database was filled, and what came in under each theme in each of them."""
     since = first_seen(asked.db, asked.now) or asked.now
-    known = [week for week in weeks[:-1] if week.starts_at >= since] + [weeks[-1]]
+    *earlier, week = last_weeks(asked.now, asked.settings.site.time_zone, count)
+    known = [*(one for one in earlier if one.starts_at >= since), week]
     found = stories_by_week(asked.db, known, themes)
-    return known, {theme: list(counted) for theme, counted in found.items()}
+    return known, {theme: list(counts) for theme, counts in found.items()}
 
 
 def _listed(
@@ -108,7 +100,7 @@ def _listed(
     *,
     themes: Sequence[str] = (),
     per_theme: int = A_PAGE,
-    hand: Hand = Hand(),
+    hand: Hand = NO_HAND,
 ) -> Mail:
     """These articles as a mail would show them, in the language of the page first."""
     settings, language = asked.settings, asked.language
@@ -130,22 +122,28 @@ def _listed(
     return view_mail(settings, settings.digests[0], edition, layout)
 
 
+def _page(asked: Asked, template: str, address: Callable[[SitePages], str], **values: Any) -> Page:
+    """With what `web/items.html` needs: the themes by the words that name one beside an article."""
+    names, language = asked.settings.theme_names, asked.language
+    also = asked.wording.also_theme
+    under = {also.format(theme=one.title(language)): key for key, one in names.items()}
+    return asked.page(template, address, under=under, **values)
+
+
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
-    weeks = last_weeks(asked, WEEKS)
-    since = weeks[-1].starts_at
-    articles = articles_by_id(db, latest_ids(db, since=since, until=now, limit=MOST))
+    themes = (*settings.theme_keys, OTHER)
+    weeks, found = counted(asked, WEEKS, themes)
+    recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=MOST)
+    articles = articles_by_id(db, recent)
     articles = [one for one in articles if not one.archived]
     if len(articles) < FEWEST:
         articles = articles_by_id(db, latest_ids(db, until=now, limit=FILL))
-    themes = (*settings.theme_keys, OTHER)
     sent = newest_sent(db)
-    recent = sent is not None and now - sent["dated_at"] <= NOTE_LASTS
-    hand = sent["hand"] if sent is not None and recent else Hand()
+    hand = sent["hand"] if sent and now - sent["dated_at"] <= NOTE_LASTS else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
-    _, found = counted(asked, weeks, themes)
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
@@ -157,7 +155,8 @@ def front(asked: Asked) -> Page:
         rest = tuple(item for item in part.items if item.id not in apart)
         if rest or part.more:
             columns.append(replace(part, items=rest, tally=tally(wording, counts[part.key])))
-    return asked.page(
+    return _page(
+        asked,
         "web/front.html",
         lambda to: to.front,
         mail=mail,
@@ -201,32 +200,23 @@ def theme(asked: Asked) -> Page:
     name = settings.theme_names.get(key)
     if name is None:
         raise NotFoundError(f"there is no theme {key}")
-    title, before = name.title(asked.language), _id(asked.query.get("before"))
+    title, before = name.title(asked.language), id_in(asked.query.get("before"))
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    weeks = last_weeks(asked, YEAR_HALF)
+    known, found = counted(asked, YEAR_HALF if before is None else 1, (key,))
     articles = articles_by_id(db, ids[:A_PAGE])
-    mail = _listed(asked, articles, weeks[-1], themes=(key,))
-    recent = [one for one in articles if one.first_seen_at >= weeks[-1].starts_at]
-    chart, table = None, []
-    if before is None:
-        known, found = counted(asked, weeks, (key,))
-        if len(known) > FEWEST_WEEKS and any(map(bool, found[key])):
-            chart = _chart(
-                wording,
-                title,
-                known,
-                [sum(one.values()) for one in found[key]],
-                settings.site.time_zone,
-            )
-            table = _table(asked, known, found[key])
-    slug = feed_slug(None if key == OTHER else key, asked.language)
-    return asked.page(
+    mail = _listed(asked, articles, known[-1], themes=(key,))
+    recent = [one for one in articles if one.first_seen_at >= known[-1].starts_at]
+    chart, counts = None, [sum(one.values()) for one in found[key]]
+    if len(counts) > FEWEST_WEEKS and any(counts):
+        chart = _chart(wording, title, known, counts, settings.site.time_zone)
+    return _page(
+        asked,
         "web/theme.html",
         lambda to: to.theme(key) + (f"?before={before}" if before is not None else ""),
         theme=key,
-        feed=slug,
+        feed="" if key == OTHER else feed_slug(key),
         indexed=before is None,
         title=title,
         key=key,
@@ -236,10 +226,10 @@ def theme(asked: Asked) -> Page:
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
         ],
         chart=chart,
-        table=table,
+        table=_table(asked, known, found[key]) if chart else [],
         columns=[wording.reading["also_" + one] for one in _others(asked)],
         older=f"{asked.to.theme(key)}?before={ids[A_PAGE - 1]}" if len(ids) > A_PAGE else "",
-        follow=[] if key == OTHER else _follow(asked, key),
+        only="" if key == OTHER else feed_url(settings, ATOM, key, asked.language),
         beside=_beside(asked, key, ids) if before is None and key != OTHER else [],
         among=wording.reading["among"].format(n=MOST) if len(ids) == MOST else "",
     )
@@ -249,7 +239,7 @@ def _others(asked: Asked) -> list[str]:
     return [one for one in asked.settings.page_languages if one != asked.language]
 
 
-def _id(text: str | None) -> int | None:
+def id_in(text: str | None) -> int | None:
     """The id that an address names.
 
     Raises:
@@ -288,26 +278,15 @@ def _table(
 ) -> list[tuple[str, list[str]]]:
     """Each week, the newest first: its days, how many stories, and how many in each other language."""
     rows = []
-    for week, counted in reversed(list(zip(weeks, found, strict=True))):
-        numbers = [sum(counted.values())]
+    for week, counts in reversed(list(zip(weeks, found, strict=True))):
+        numbers = [sum(counts.values())]
         numbers += [
-            sum(n for spoken, n in counted.items() if one in spoken.split())
+            sum(n for spoken, n in counts.items() if one in spoken.split())
             for one in _others(asked)
         ]
         days = asked.wording.days(*week.days(asked.settings.site.time_zone))
         rows.append((days, [asked.wording.number(n) for n in numbers]))
     return rows
-
-
-def _follow(asked: Asked, key: str) -> list[Link]:
-    settings, wording = asked.settings, asked.wording
-    names = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
-    links = [Link(name, feed_url(settings, form, key)) for form, name in names.items()]
-    only = wording.reading["only"].format(language=wording.in_language[asked.language])
-    links.append(Link(only, feed_url(settings, ATOM, key, asked.language)))
-    if join := join_url(settings, asked.language):
-        links.append(Link(wording.joining["footer"], join))
-    return links
 
 
 def _beside(asked: Asked, key: str, ids: Sequence[int]) -> list[tuple[Link, str]]:
@@ -325,38 +304,37 @@ def _beside(asked: Asked, key: str, ids: Sequence[int]) -> list[tuple[Link, str]
 
 def article(asked: Asked) -> Page:
     db, settings, wording = asked.db, asked.settings, asked.wording
-    number = _id(asked.names["article"])
+    number = id_in(asked.names["article"])
     assert number is not None, "the path has one"  # noqa: S101
     full = find_article(db, number)
-    if full.withdrawn_at is None and full.opens_at is not None and full.opens_at > asked.now:
+    if full.opens_at is not None and full.opens_at > asked.now:
         raise NotFoundError(f"article {number} is embargoed")
     siblings = siblings_of(db, [number], asked.now).get(number, [])
     item, shown = item_of(full, siblings, settings), settings.as_shown(full)
     gone = full.withdrawn_at is not None
     translated = {one.language: one.id for one in reversed(siblings)}
-    spoken = [one for one in settings.page_languages if one != asked.language]
     at_home = site_pages(settings, full.language, whole=True)
     best = next((one for one in full.themes if one in settings.theme_keys), OTHER)
-    zone = ZoneInfo(settings.site.time_zone)
+    zone, day = ZoneInfo(settings.site.time_zone), full.published.day
     versions = [] if gone else article_versions(db, number)
     alternates = {full.language: at_home.article(number)} | {
         one: site_pages(settings, one, whole=True).article(translated[one])
         for one in settings.page_languages
         if one in translated and one != full.language
     }
-    changes = [] if gone else _next_under(asked, full, best)
-    return asked.page(
+    return _page(
+        asked,
         "web/reading.html",
         lambda _: at_home.article(number),
         theme=best,
         languages=[
             Link(
-                OWN_NAMES[one],
+                in_own(one),
                 site_pages(settings, one).article(translated.get(one, number)),
                 one,
-                target=(translated and one in translated and one) or full.language,
+                target=one if one in translated else full.language,
             )
-            for one in spoken
+            for one in _others(asked)
         ],
         alternates={} if gone else alternates,
         feed=feed_slug(None if best == OTHER else best, asked.language),
@@ -364,18 +342,21 @@ def article(asked: Asked) -> Page:
         status=410 if gone else 200,
         card="" if gone else at_home.card(number),
         item=item,
+        shown=None if gone else picture_of(db, settings, [full]).get(number),
         article=shown,
         gone=gone,
         key=best,
         label=Link(settings.theme_name(best).title(asked.language), asked.to.theme(best)),
         language=full.language,
         source=settings.source_title(full.source),
-        day=_day(wording, full),
+        day=day and (day.isoformat(), wording.day(day)),
         kind="" if gone else wording.full_text if shown.complete else wording.teaser,
-        minutes=_minutes(wording, shown) if shown.complete and not gone else "",
-        link=item.url if item.url != article_page(settings, full) else "",
-        why=[] if gone else [one for match in full.matches if (one := _why(asked, match, shown))],
-        dated="" if gone else _dated(wording, full, shown),
+        minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
+        away=item.url if item.url != article_page(settings, full) else "",
+        why=[]
+        if gone
+        else [_why(asked, one, shown) for one in full.matches if one.theme in settings.theme_keys],
+        dated="" if gone else _dated(asked, full, shown),
         came=wording.reading["came"].format(
             day=wording.day((full.received_at or full.first_seen_at).astimezone(zone).date())
         ),
@@ -387,68 +368,52 @@ def article(asked: Asked) -> Page:
             )
             for one in siblings
         ],
-        next_under=changes,
+        next_under=[] if gone else _next_under(asked, full, best),
         history=_history(wording, versions, zone),
         report=f"mailto:{settings.site.contact}?subject={number}",
         data=None if gone else _data(asked, item, shown, at_home.article(number)),
     )
 
 
-def _day(wording: Wording, full: Article) -> tuple[str, str] | None:
-    day = full.published.day
-    return None if day is None else (day.isoformat(), wording.day(day))
+def _minutes(wording: Wording, text: str) -> str:
+    forms = {key[8:]: one for key, one in wording.reading.items() if key.startswith("minutes_")}
+    return wording.count(forms, max(1, round(len(words(text)) / WORDS_A_MINUTE)))
 
 
-def _minutes(wording: Wording, shown: Article) -> str:
-    return wording.count(
-        {
-            key.removeprefix("minutes_"): text
-            for key, text in wording.reading.items()
-            if key.startswith("minutes_")
-        },
-        max(1, round(len(words(shown.text)) / WORDS_A_MINUTE)),
-    )
+def _quoted(asked: Asked, texts: Sequence[str], language: str) -> Markup:
+    """Words of the copy, in its language."""
+    span = Markup('<span lang="{}">{}</span>') if language != asked.language else Markup("{1}")
+    form = Markup(asked.wording.reading["quoted"])  # noqa: S704 - our wording
+    return Markup(", ").join(form.format(text=span.format(language, one)) for one in texts)
 
 
-def _why(asked: Asked, match: Match, shown: Article) -> tuple[Link, str] | None:
+def _why(asked: Asked, match: Match, shown: Article) -> tuple[str, Markup]:
     """Why it is under a theme, in words that readers can see."""
-    names, wording = asked.settings.theme_names, asked.wording
-    if match.theme not in names:
-        return None
-    title = names[match.theme].title(asked.language)
-    heading = Link(
-        wording.reading["why"].format(theme=title), asked.to.theme(match.theme), theme=match.theme
-    )
+    names, wording = asked.settings.theme_names, asked.wording.reading
+    heading = wording["why"].format(theme=names[match.theme].title(asked.language))
     if match.by == "editor":
-        return heading, wording.reading["by_editor"]
-    said, seen = [], set[str]()
-    for spot in (Spot.TITLE, Spot.LEAD, Spot.BODY):
-        text = (shown.title if spot is Spot.TITLE else shown.text).casefold()
-        forms = [hit.form for hit in match.hits if hit.place is spot and hit.weight > 0]
-        new = [
-            one
-            for one in dict.fromkeys(forms)
-            if one.casefold() not in seen and one.casefold() in text
-        ]
-        seen.update(one.casefold() for one in new)
-        if new:
-            quoted = ", ".join(wording.reading["quoted"].format(text=one) for one in new[:6])
-            said.append(wording.reading[f"in_{spot.value}"].format(words=quoted))
-    score = wording.reading["score"].format(
-        score=wording.number(round(match.score, 2)),
-        threshold=wording.number(round(match.threshold, 2)),
-    )
-    return heading, " ".join([*said, score])
+        return heading, Markup(wording["by_editor"])  # noqa: S704 - our wording
+    said: list[Markup] = []
+    seen = set[str]()
+    for spot, text in ((Spot.TITLE, shown.title), (Spot.LEAD, shown.text), (Spot.BODY, shown.text)):
+        forms = {
+            one.form.casefold(): one.form for one in match.hits if one.place is spot and one.weight
+        }
+        new = [form for key, form in forms.items() if key not in seen and key in text.casefold()]
+        seen.update(forms)
+        if new and not (said and spot is Spot.BODY):
+            form = Markup(wording[f"in_{spot}"])  # noqa: S704 - our wording
+            said.append(form.format(words=_quoted(asked, new[:6], shown.language)))
+    score, least = (asked.wording.number(round(n, 2)) for n in (match.score, match.threshold))
+    return heading, Markup(" ").join([*said, wording["score"].format(score=score, threshold=least)])
 
 
-def _dated(wording: Wording, full: Article, shown: Article) -> str:
-    """From which words the date is, as far as readers see them."""
-    known = full.published
-    said = wording.reading[f"date_{known.source.value}"]
-    words_ = known.evidence.replace("[", "").replace("]", "")
-    seen = " ".join([shown.title, *shown.text.split(), *shown.lead.split(), full.dateline or ""])
-    if known.source is not DateSource.UNKNOWN and words_ and words_ in seen:
-        return f"{said.removesuffix('.')}: {wording.reading['quoted'].format(text=words_)}."
+def _dated(asked: Asked, full: Article, shown: Article) -> Markup:
+    """Where the date is from, with the words that state it, as far as readers see them."""
+    said = Markup(asked.wording.reading[f"date_{full.published.source}"])  # noqa: S704 - our wording
+    stated = full.published.evidence.translate({91: None, 93: None}).rstrip(".")
+    if stated and stated in " ".join([shown.title, *shown.text.split(), full.dateline or ""]):
+        said = said[:-1] + ": " + _quoted(asked, [stated], full.language) + "."
     return said
 
 
@@ -461,7 +426,9 @@ def _next_under(asked: Asked, full: Article, key: str) -> list[Line]:
         for one in articles_by_id(asked.db, ids)
         if one.withdrawn_at is None and (one.story_id is None or one.story_id != full.story_id)
     ]
-    mail = _listed(asked, articles[:3], last_weeks(asked, 1)[0], themes=(key,))
+    mail = _listed(
+        asked, articles[:3], Window(asked.now, asked.now + timedelta.resolution), themes=(key,)
+    )
     return [item for part in mail.parts for item in part.items]
 
 
@@ -470,7 +437,7 @@ def _history(
 ) -> list[str]:
     """What each later version changed, and when."""
     said = []
-    for before, after in zip(versions, versions[1:], strict=False):
+    for before, after in itertools.pairwise(versions):
         if parts := changed_parts(before, after):
             day = moment_from_text(str(after["made_at"])).astimezone(zone).date()
             names = ", ".join(wording.parts[one] for one in parts if one in wording.parts)
