@@ -394,6 +394,10 @@ class Stroke:
     dot: int = 0
 
 
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 _TALL, _WIDE = "bdfhklþбф", "mwжшщюыфм"
 _BELOW = {**dict.fromkeys("gjpqyруф", 4), **dict.fromkeys("цщд", 2)}
 

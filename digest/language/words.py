@@ -137,6 +137,11 @@ def _familiarity(word: str, language: str) -> float:
     return -_NAME if word[0].isupper() else -1.0
 
 
+def is_common(word: str) -> bool:
+    """Whether a word is in the vocabulary of English or, by its letters, Russian."""
+    return _familiarity(word.casefold(), "ru" if is_cyrillic(word) else "en") == 1
+
+
 @cache
 def _vocabulary(language: str) -> frozenset[str]:
     """The stems of English words, and of Russian ones that the morphology lacks."""

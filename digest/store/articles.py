@@ -164,6 +164,10 @@ CORRECTED = {
 
 NEWEST_FIRST = " ORDER BY articles.first_seen_at DESC, articles.published_at DESC, articles.id"
 
+_AFTER = """articles.first_seen_at <= (SELECT first_seen_at FROM articles WHERE id = ?)
+  AND (articles.first_seen_at, coalesce(articles.published_at, ''), -articles.id)
+    < (SELECT first_seen_at, coalesce(published_at, ''), -id FROM articles WHERE id = ?)"""
+
 LAST_CORRECTED = " ORDER BY articles.corrected_at DESC, articles.updated_at DESC"
 
 LEADS = """
@@ -220,9 +224,10 @@ def latest_ids(
     corrected: bool = False,
     named: bool = False,
     among: Collection[int] | None = None,
+    before: int | None = None,
 ) -> list[int]:
     """The ids of the newest articles by `first_seen_at`, then by their own date, undated ones last; only
-    those first seen `since` then, and those `among` some. With `corrected`, both by when they were last
+    those first seen `since` then, those `among` some, and those after the article `before`. With `corrected`, both by when they were last
     corrected, withdrawn or published again; `named` leaves those of which nobody can say what changed.
 
     Withdrawn ones are included: feeds show their tombstones. `until` leaves out what is embargoed then;
@@ -257,6 +262,9 @@ def latest_ids(
     if since is not None:
         conditions.append(f"articles.{'corrected_at' if corrected else 'first_seen_at'} >= ?")
         values.append(text_from_moment(since))
+    if before is not None:
+        conditions.append(_AFTER)
+        values += [before, before]
     if named:
         conditions.append(
             "(articles.corrected != '' OR correction IS NOT NULL OR withdrawn_at IS NOT NULL)"
