@@ -372,11 +372,11 @@ def _told(
             _, lead = _headline_and_lead(settings.as_shown(article))
             says.append(wording.told["now"] if lead else "")
     return Told(
-        title=_shorten(title, TITLE_LIMIT),
+        title=shorten(title, TITLE_LIMIT),
         url=urls.article_page(settings, article),
         language=None if article.language == wording.language else article.language,
         says=" ".join(filter(None, says)),
-        lead=_shorten(lead, TEXT_LIMITS[2]),
+        lead=shorten(lead, TEXT_LIMITS[2]),
     )
 
 
@@ -460,8 +460,8 @@ def _item(
     if pair and settings.pages_url is not None:
         compare = Link(wording.archive["compare"], _pages(view).story(article.id))
     if number == 3:
-        title = _shorten(title, TITLE_LIMIT)
-    lead = _shorten(lead, limit) if limit else ""
+        title = shorten(title, TITLE_LIMIT)
+    lead = shorten(lead, limit) if limit else ""
     lead = wording_for(article.language, settings.site.languages).with_correction(
         article.correction, lead
     )
@@ -517,10 +517,10 @@ def _column(settings: Settings, article: Article) -> Link:
     title, lead = _headline_and_lead(article)
     name = OWN_NAMES.get(article.language, article.language)
     url = urls.article_url(settings, article)
-    return Link(title, url, article.language, _shorten(lead, COLUMN_LIMIT), name)
+    return Link(title, url, article.language, shorten(lead, COLUMN_LIMIT), name)
 
 
-def _shorten(text: str, limit: int) -> str:
+def shorten(text: str, limit: int) -> str:
     """Cut after a sentence, else after a word that is not an article or a preposition; no line break
     within "29 March", "п. 9", "Mr. Khan".
     """

@@ -313,6 +313,16 @@ def edition_sent(db: Database, digest: str, number: int) -> int | None:
     return None if found is None else int(found)
 
 
+def editions_with(db: Database, article_ids: Collection[int]) -> list[Row]:
+    """The editions that went out with one of these articles, the first one first: digest, number and when."""
+    sql = f"""SELECT DISTINCT digest, number, dated_at FROM placements
+                JOIN editions ON editions.id = edition_id
+               WHERE article_id IN (SELECT value FROM json_each(?)) AND {SENT}
+               ORDER BY dated_at, number"""  # noqa: S608 - ours
+    rows = db.rows(sql, (json.dumps(list(article_ids)),))
+    return [row | {"dated_at": moment_from_text(row["dated_at"])} for row in rows]
+
+
 def gone_among(db: Database, article_ids: Collection[int], now: datetime) -> set[int]:
     """Those of these articles that are withdrawn, or embargoed now."""
     sql = """SELECT id FROM articles WHERE id IN (SELECT value FROM json_each(?))

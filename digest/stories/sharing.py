@@ -3,11 +3,11 @@ and numbers. A thing counts only where it is certain: what is merely similar is 
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
@@ -28,7 +28,8 @@ from digest.stories.fingerprints import (
 
 ONLY = 5
 """Sentences quoted of one telling at most."""
-_MONTH = rf"{MONTH}|(?i:{either(word_lists('language/languages.toml')['months']['ru_stems'])})[а-я]{{0,3}}"
+_MONTHS = either(word_lists("language/languages.toml")["months"]["ru_stems"])
+_MONTH = rf"{MONTH}|(?i:мае|{_MONTHS}[а-я]{{0,5}}[еь])"  # also as after "in": в декабре
 _YEARS = re.compile(
     rf"(?<![\w.,/№-])(?:(?P<month>{_MONTH})\s)?(?P<first>(?:19|20)\d\d)(?:\s?[-–—]\s?(?P<last>(?:19|20)\d\d))?"
     r"(?![\d/]|[.,]\d)(?:\s(?:годах|годов|года|году|годы|год|гг?\.)(?!\w))?"
@@ -42,7 +43,9 @@ _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
-_HONORIFICS = frozenset("mr mrs ms miss dr prof г госпожа господин жа жой жу жи".split())
+_HONORIFICS = frozenset(
+    ["mr", "mrs", "ms", "miss", "dr", "prof", "г", "госпожа", "господин", "жа", "жой", "жу", "жи"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +289,7 @@ def _is_place(word: str) -> bool:
 
 def _country(read: _Text, first: int, end: int) -> str:
     """The country whose organisation the words from `first` to `end` name; "" if it is not said beside it."""
-    after = [at for at in range(end, min(end + 3, len(read.tokens)))]
-    for at in after:
+    for at in range(end, min(end + 3, len(read.tokens))):
         if place := _place(read, at):
             return place
         if fold(read.tokens[at].group()) not in ("of", "the", "republic", "республики"):
@@ -391,12 +393,12 @@ def _runs(read: _Text) -> Iterator[_Found]:
 def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
     """The names in a run of words in capitals, and whether one is the first word of its sentence."""
     words = [read.tokens[at].group() for at in run]
-    usual = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
+    plain_words = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
     listed = fold(words[-1]) in word_lists(LISTS)["demonyms"]["words"]
     if (
         sum(len(word) > 2 for word in words) > 1
         and not listed
-        and any(usual)
+        and any(plain_words)
         and not any(read.taken[at] for at in run)
     ):
         span = read.tokens[run[0]].start(), read.tokens[run[-1]].end()

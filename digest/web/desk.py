@@ -29,7 +29,7 @@ from digest.editions.store import draft_row, drafts
 from digest.errors import DigestError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.pages import framed
 from digest.language.text import foreign
-from digest.language.wording import OWN_NAMES, Wording
+from digest.language.wording import Wording
 from digest.mail import messages
 from digest.mail.tokens import DESK
 from digest.model import NEVER, UNSURE, Article, Edition, Hit, Layout, Verdict
@@ -68,7 +68,7 @@ Fields = Mapping[str, str]
 @dataclass(frozen=True, slots=True)
 class Case:
     """What an editor may decide. `buttons` are acts with their texts; `ask` is our question, `why` what the
-    copy has for it, in English where `foreign`. Where `adds`, a theme can be chosen."""
+    copy has for it, in English where `foreign`; `other` is another headline with its language. Where `adds`, a theme can be chosen."""
 
     title: str
     ask: str = ""
@@ -78,6 +78,7 @@ class Case:
     href: str = ""
     theme: str = ""
     foreign: bool = False
+    other: tuple[str, str] = ("", "")
     about: int = 0
     buttons: tuple[tuple[str, str], ...] = ()
     adds: bool = False
@@ -460,6 +461,9 @@ class View:
     def title(self, theme: str) -> str:
         return self.settings.theme_name(theme).title(self.wording.language)
 
+    def quoted(self, article: Article) -> tuple[str, str]:
+        return self.say("quoted", text=article.title), article.language
+
     def terms(self, hits: Iterable[Hit]) -> str:
         """The words of the copy that counted, the heaviest first."""
         heaviest = sorted(hits, key=lambda hit: -hit.weight)
@@ -514,7 +518,8 @@ class View:
         cases = [
             self.case(
                 known[one["other_id"]],
-                ask=self.say("same", title=known[one["article_id"]].title),
+                ask=self.words["same"],
+                other=self.quoted(known[one["article_id"]]),
                 why=self._reasons(one["score"], one["reasons"]),
                 foreign=True,
                 buttons=((f"join:{one['article_id']}", self.words["together"]), ("split", self.words["split"])),
@@ -526,7 +531,8 @@ class View:
         cases += [
             self.case(
                 known[pair.article_id],
-                ask=self.say("perhaps", title=known[pair.other_id].title),
+                ask=self.words["perhaps"],
+                other=self.quoted(known[pair.other_id]),
                 why=self._reasons(pair.comparison.score, pair.comparison.reasons),
                 foreign=True,
                 buttons=((f"join:{pair.other_id}", self.words["join"]),),
@@ -616,23 +622,25 @@ class View:
         total = range(waiting(self.db)[0] + len(brakes))
         return self.part("bounces", "digest bounces list --state waits", total, cases)
 
-    def sources(self) -> list[tuple[str, str, str, int]]:
-        """Title, last answer, fault and new documents of each source; those with a fault first."""
+    def sources(self) -> list[tuple[str, str, str, str, int]]:
+        """Title, last answer, what is wrong, the error, and new documents of each source; those with
+        something wrong first."""
         polls, rows = poll_rows(self.db), []
         for source in self.settings.sources:
             row = polls.get(source.name) or {}
-            fault, failing = row.get("error") or "", row.get("failing_since")
+            said, failing = "", row.get("failing_since")
             quiet = quiet_since(self.db, source.name, self.now) if source.is_online else None
             if row.get("ended_at"):
-                fault = self.words["ended_source"]
+                said = self.words["ended_source"]
             elif failing:
-                fault = f"{self.say('failing', at=self.at(failing))} {fault}"
+                said = self.say("failing", at=self.at(failing))
             elif quiet:
-                fault = self.say("quiet", at=self.at(quiet))
+                said = self.say("quiet", at=self.at(quiet))
             read = self.at(row["answered_at"]) if row.get("answered_at") else ""
             new = news_since(self.db, source.name, self.now - WEEK)
-            rows.append((source.title or source.name, read, fault, new))
-        return sorted(rows, key=lambda one: not one[2])
+            error = row.get("error") or ""
+            rows.append((source.title or source.name, read, said, error, new))
+        return sorted(rows, key=lambda one: not (one[2] or one[3]))
 
     def draft(self, row: Mapping[str, Any], fields: Fields) -> Draft:
         newsroom, settings = self.newsroom, self.settings
@@ -646,7 +654,7 @@ class View:
             versions.append(
                 Version(
                     code,
-                    OWN_NAMES[code],
+                    self.wording.in_language[code],
                     typed.get(f"introduction-{code}", hand.introduction.get(code, "")),
                     typed.get(f"subject-{code}", hand.subject.get(code, "")),
                     tuple(
@@ -677,7 +685,7 @@ class View:
                 for one in articles_by_id(self.db, hand.left_out)
             ),
             tuple(
-                f"{', '.join(OWN_NAMES[code] for code in one.choice.languages)}: "
+                f"{', '.join(self.wording.in_language[code] for code in one.choice.languages)}: "
                 f"{', '.join(map(self.title, one.choice.themes)) or self.words['everything']} ({one.recipients})"
                 for one in wanted[:SHOWN]
             )

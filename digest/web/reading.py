@@ -5,7 +5,7 @@ Their articles are laid out, ranked and cut as in a mail, so that both agree.
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -16,9 +16,8 @@ from markupsafe import Markup
 from digest.config.urls import SitePages, article_page, feed_slug, feed_url, join_url, site_pages
 from digest.editions.mail import FEWEST_WEEKS, Mail, Part, tally, view_mail
 from digest.editions.mail import Item as Line
-from digest.editions.schedule import last_weeks
 from digest.editions.selection import NO_HAND, lay_out, order_placements
-from digest.editions.store import newest_sent, stories_by_week
+from digest.editions.store import newest_sent
 from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM
 from digest.feeds.items import Item, item_of
@@ -32,11 +31,11 @@ from digest.store.articles import (
     articles_by_id,
     changed_parts,
     find_article,
-    first_seen,
     latest_ids,
     siblings_of,
 )
 from digest.store.database import moment_from_text
+from digest.store.pictures import picture_of
 from digest.web.choosing import next_edition
 from digest.web.site import Asked, Page, Place, in_own
 from digest.web.store import themes_beside
@@ -81,16 +80,6 @@ def bars(
     return Chart(said, paths["past"], paths["now"], paths["nil"])
 
 
-def _counted(
-    asked: Asked, weeks: Sequence[Window], themes: Collection[str]
-) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
-    """The weeks in which the database was filled, and what came in under each theme in each of them."""
-    since = first_seen(asked.db, asked.now) or asked.now
-    known = [week for week in weeks[:-1] if week.starts_at >= since] + [weeks[-1]]
-    found = stories_by_week(asked.db, known, themes)
-    return known, {theme: list(counted) for theme, counted in found.items()}
-
-
 def _listed(
     asked: Asked,
     articles: Sequence[Article],
@@ -130,26 +119,24 @@ def _page(asked: Asked, template: str, address: Callable[[SitePages], str], **va
 
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
-    weeks = last_weeks(now, settings.site.time_zone, WEEKS)
-    since = weeks[-1].starts_at
-    articles = articles_by_id(db, latest_ids(db, since=since, until=now, limit=MOST))
+    themes = (*settings.theme_keys, OTHER)
+    weeks, found = asked.by_week(WEEKS)
+    recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=MOST)
+    articles = articles_by_id(db, recent)
     articles = [one for one in articles if not one.archived]
     if len(articles) < FEWEST:
         articles = articles_by_id(db, latest_ids(db, until=now, limit=FILL))
-    themes = (*settings.theme_keys, OTHER)
     sent = newest_sent(db)
-    recent = sent is not None and now - sent["dated_at"] <= NOTE_LASTS
-    hand = sent["hand"] if sent is not None and recent else NO_HAND
+    hand = sent["hand"] if sent and now - sent["dated_at"] <= NOTE_LASTS else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
-    _, found = _counted(asked, weeks, themes)
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
     lead = next(((part, one) for part in mail.parts for one in part.items if one.rank == 1), None)
-    pair = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
-    apart = {one.id for _, one in filter(None, (lead, pair))}
+    both = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
+    apart = {one.id for _, one in filter(None, (lead, both))}
     columns = []
     for part in mail.parts:
         rest = tuple(item for item in part.items if item.id not in apart)
@@ -161,7 +148,7 @@ def front(asked: Asked) -> Page:
         lambda to: to.front,
         mail=mail,
         lead=lead,
-        pair=pair,
+        both=both,
         empty=not items,
         columns=columns,
         charts={
@@ -200,26 +187,17 @@ def theme(asked: Asked) -> Page:
     name = settings.theme_names.get(key)
     if name is None:
         raise NotFoundError(f"there is no theme {key}")
-    title, before = name.title(asked.language), _id(asked.query.get("before"))
+    title, before = name.title(asked.language), id_in(asked.query.get("before"))
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    weeks = last_weeks(asked.now, settings.site.time_zone, YEAR_HALF)
+    known, found = asked.by_week(YEAR_HALF if before is None else 1)
     articles = articles_by_id(db, ids[:A_PAGE])
-    mail = _listed(asked, articles, weeks[-1], themes=(key,))
-    recent = [one for one in articles if one.first_seen_at >= weeks[-1].starts_at]
-    chart, table = None, []
-    if before is None:
-        known, found = _counted(asked, weeks, (key,))
-        if len(known) > FEWEST_WEEKS and any(map(bool, found[key])):
-            chart = _chart(
-                wording,
-                title,
-                known,
-                [sum(one.values()) for one in found[key]],
-                settings.site.time_zone,
-            )
-            table = _table(asked, known, found[key])
+    mail = _listed(asked, articles, known[-1], themes=(key,))
+    recent = [one for one in articles if one.first_seen_at >= known[-1].starts_at]
+    chart, counts = None, [sum(one.values()) for one in found[key]]
+    if len(counts) > FEWEST_WEEKS and any(counts):
+        chart = _chart(wording, title, known, counts, settings.site.time_zone)
     return _page(
         asked,
         "web/theme.html",
@@ -227,15 +205,14 @@ def theme(asked: Asked) -> Page:
         theme=key,
         feed="" if key == OTHER else feed_slug(key),
         indexed=before is None,
-        title=title,
+        name=title,
         key=key,
-        mail=mail,
-        items=[item for part in mail.parts for item in part.items],
+        listed=[item for part in mail.parts for item in part.items],
         heading=wording.reading[
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
         ],
         chart=chart,
-        table=table,
+        table=_table(asked, known, found[key]) if chart else [],
         columns=[wording.reading["also_" + one] for one in _others(asked)],
         older=f"{asked.to.theme(key)}?before={ids[A_PAGE - 1]}" if len(ids) > A_PAGE else "",
         only="" if key == OTHER else feed_url(settings, ATOM, key, asked.language),
@@ -248,7 +225,7 @@ def _others(asked: Asked) -> list[str]:
     return [one for one in asked.settings.page_languages if one != asked.language]
 
 
-def _id(text: str | None) -> int | None:
+def id_in(text: str | None) -> int | None:
     """The id that an address names.
 
     Raises:
@@ -287,10 +264,10 @@ def _table(
 ) -> list[tuple[str, list[str]]]:
     """Each week, the newest first: its days, how many stories, and how many in each other language."""
     rows = []
-    for week, counted in reversed(list(zip(weeks, found, strict=True))):
-        numbers = [sum(counted.values())]
+    for week, counts in reversed(list(zip(weeks, found, strict=True))):
+        numbers = [sum(counts.values())]
         numbers += [
-            sum(n for spoken, n in counted.items() if one in spoken.split())
+            sum(n for spoken, n in counts.items() if one in spoken.split())
             for one in _others(asked)
         ]
         days = asked.wording.days(*week.days(asked.settings.site.time_zone))
@@ -313,7 +290,7 @@ def _beside(asked: Asked, key: str, ids: Sequence[int]) -> list[tuple[Link, str]
 
 def article(asked: Asked) -> Page:
     db, settings, wording = asked.db, asked.settings, asked.wording
-    number = _id(asked.names["article"])
+    number = id_in(asked.names["article"])
     assert number is not None, "the path has one"  # noqa: S101
     full = find_article(db, number)
     if full.opens_at is not None and full.opens_at > asked.now:
@@ -351,6 +328,7 @@ def article(asked: Asked) -> Page:
         status=410 if gone else 200,
         card="" if gone else at_home.card(number),
         item=item,
+        shown=None if gone else picture_of(db, settings, [full]).get(number),
         article=shown,
         gone=gone,
         key=best,
