@@ -28,7 +28,8 @@ from digest.stories.fingerprints import (
 
 ONLY = 5
 """Sentences quoted of one telling at most."""
-_MONTH = rf"{MONTH}|(?i:мае|(?:{either(word_lists('language/languages.toml')['months']['ru_stems'])})[а-я]{{0,5}}[еь]"
+_MONTHS = either(word_lists("language/languages.toml")["months"]["ru_stems"])
+_MONTH = rf"{MONTH}|(?i:мае|{_MONTHS}[а-я]{{0,5}}[еь])"  # also as after "in": в декабре
 _YEARS = re.compile(
     rf"(?<![\w.,/№-])(?:(?P<month>{_MONTH})\s)?(?P<first>(?:19|20)\d\d)(?:\s?[-–—]\s?(?P<last>(?:19|20)\d\d))?"
     r"(?![\d/]|[.,]\d)(?:\s(?:годах|годов|года|году|годы|год|гг?\.)(?!\w))?"
