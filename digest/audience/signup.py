@@ -164,15 +164,24 @@ def _answering(
         letter = "back" if kind == "link" else kind
         url = f"{public}{ANSWER}{token_for(key, request_id, recipient_id, Purpose.REQUEST)}"
     to = known["address"] or address
-    return _letter(newsroom, letter, f"link.{request_id}", to, known["language"] or language, url)
+    return letter_notice(
+        newsroom, letter, f"link.{request_id}", to, known["language"] or language, url
+    )
 
 
-def _letter(
-    newsroom: Newsroom, letter: str, name: str, to: str, language: str, url: str | None = None
+def letter_notice(
+    newsroom: Newsroom,
+    letter: str,
+    name: str,
+    to: str,
+    language: str,
+    url: str | None = None,
+    **more: object,
 ) -> Notice:
+    """A letter (see letters.letter_mail) to this address, to be queued."""
     settings, now = newsroom.settings, newsroom.now()
     wording = wording_for(language, settings.site.languages)
-    mail = letter_mail(settings, newsroom.templates, wording, letter, now, url)
+    mail = letter_mail(settings, newsroom.templates, wording, letter, now, url, **more)
     return notice_mail(
         settings, Kind.LINK, name, now, mail, to, crash=RATHER_TWICE, language=wording.language
     )
@@ -189,7 +198,7 @@ def answer(newsroom: Newsroom, request_id: int, network: str) -> Row | None:
     if row["kind"] == "move":  # the address is gone from the row once this is done
         for mover in store.list_recipients(db, recipient_id=row["recipient_id"]):
             name, language = f"moved.{request_id}", mover.choice.language
-            old = _letter(newsroom, "moved", name, mover.address, language)
+            old = letter_notice(newsroom, "moved", name, mover.address, language)
     try:
         with db.write():
             if (fresh := store.request_by_id(db, request_id, now - LAPSES)) is None:

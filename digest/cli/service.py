@@ -104,6 +104,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
     from digest.web.about import PLACES
     from digest.web.app import FeedApp, GuardedProtocol, connection_limit
     from digest.web.app import serve as answer
+    from digest.web.desk import desk_forms
     from digest.web.files import FileCache
     from digest.web.forms import ReaderForms
     from digest.web.site import Site
@@ -121,9 +122,13 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
 
     def reloaded(new: "Newsroom") -> None:
         settings, app.token = new.settings, None
-        forms = ReaderForms(
-            new, parts=[joining.routes, choosing.routes], wake=lambda: service.wake(Verb.LINKS)
-        )
+
+        def wake(verb: str = Verb.LINKS) -> None:
+            service.wake(Verb(verb))
+
+        mounts = ReaderForms(new, parts=[joining.routes, choosing.routes], wake=wake).mounts
+        if settings.desk.editors:
+            mounts |= desk_forms(new, wake).mounts
         site = Site(
             new,
             PLACES,
@@ -133,7 +138,7 @@ async def _serve(newsroom: "Newsroom", listener: "socket.socket") -> bool:
         app.serve(
             files(new),
             settings.feeds_url,
-            forms.mounts,
+            mounts,
             settings.site.base_url,
             site if settings.web.site else None,
         )

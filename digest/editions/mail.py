@@ -86,9 +86,9 @@ class Item:
     says that the title is ours. `first` marks the first article of the mail. `notes` are source, day and
     so on, in order, as far as they differ from most; `under` are those that name a theme of this mail,
     with its key; the one that is `day[1]` is the day, `day[0]` the same in ISO 8601. `also` links to the
-    other articles of the story. `pair` has the event in both languages
-    of the reader, or nothing; `both` names them. `group` is the heading of the articles in another
-    language, for the first of them.
+    other articles of the story. `pair` has the event in both languages of the reader, or nothing; `both`
+    names them, and `compare` leads to both side by side, None where no site has that page. `group` is the
+    heading of the articles in another language, for the first of them.
     """
 
     title: str
@@ -106,6 +106,7 @@ class Item:
     group: str = ""
     id: int = 0
     day: tuple[str, str] = ("", "")
+    compare: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """Why the reader gets this, how to change it, how to unsubscribe, and who we are."""
+    """Why the reader gets this, how to change it, how to unsubscribe, and who we are. `browser` is the
+    edition as a page of the site, None without a site."""
 
     why: str
     change: Link
@@ -153,6 +155,7 @@ class Footer:
     newsroom: str
     postal_address: str
     contact: Link
+    browser: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +284,7 @@ def view_mail(
             )
         )
 
-    zone = ZoneInfo(settings.digest_zone(digest))
+    zone, pages = ZoneInfo(settings.digest_zone(digest)), _pages(view)
     told = [_told(settings, wording, change, zone, last_day) for change in changes]
     if changes:
         subject = _told_subject(wording, changes[0])
@@ -334,6 +337,11 @@ def view_mail(
             newsroom=site.title,
             postal_address=site.postal_address,
             contact=Link(site.contact, f"mailto:{site.contact}"),
+            browser=Link(wording.archive["browser"], pages.edition(digest.name, edition.number))
+            if parts
+            and settings.pages_url is not None
+            and wording.language in settings.digest_languages(digest)
+            else None,
         ),
     )
 
@@ -448,6 +456,9 @@ def _item(
             pair = _column(settings, article), _column(settings, other)
             spoken = (wording.in_language.get(one.language, "") for one in (article, other))
             both = capital(f" {wording.and_} ".join(spoken))
+    compare = None
+    if pair and settings.pages_url is not None:
+        compare = Link(wording.archive["compare"], _pages(view).story(article.id))
     if number == 3:
         title = shorten(title, TITLE_LIMIT)
     lead = shorten(lead, limit) if limit else ""
@@ -470,7 +481,12 @@ def _item(
         group=group,
         id=article.id,
         day=dated,
+        compare=compare,
     )
+
+
+def _pages(view: _View) -> urls.SitePages:
+    return urls.site_pages(view.settings, view.wording.language, whole=True)
 
 
 def _also(view: _View, placement: Placement) -> Iterator[Link]:

@@ -45,11 +45,13 @@ def letter_mail(
     kind: str,
     moment: datetime,
     url: str | None = None,
+    **more: object,
 ) -> RenderedMail:
     """The letter of a kind, which is the key of its texts in [letters] of the wording: KIND_title, KIND,
-    KIND_link for the words of the link to `url`, if it has one, and KIND_why if it comes for another reason."""
+    KIND_link for the words of the link to `url`, if it has one, and KIND_why if it comes for another reason;
+    `more` is filled in, too."""
     words = wording.letters
-    facts = {"site": settings.site.title, "contact": settings.site.contact}
+    facts = {"site": settings.site.title, "contact": settings.site.contact, **more}
     title = words[f"{kind}_title"].format(**facts)
     text = words[kind].format(**facts)
     letter = Letter(

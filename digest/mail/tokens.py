@@ -52,8 +52,9 @@ EXAMPLE_TOKENS = Tokens("e" * TOKEN_LENGTH, "f" * TOKEN_LENGTH, "g" * TOKEN_LENG
 BOUNCES = "bounces"
 """Local part of the envelope sender."""
 LEAVE, CHOOSE, JOIN, ANSWER, MINE = "/leave/", "/choose/", "/join/", "/answer/", "/mine/"
+DESK = "/desk/"
 """Where the pages for readers are, below web.public_url: for leaving, for a choice, for joining and asking
-for one's link, for the link in the mail that answers, and each reader's own feeds."""
+for one's link, for the link in the mail that answers, and each reader's own feeds; and where editors work."""
 
 _EDITION_BYTES = 4
 _RECIPIENT_BYTES = 5

@@ -227,6 +227,7 @@ class Worker:
         from digest.audience.signup import lapse_requests
         from digest.store.backups import backup, backup_is_due, prune
         from digest.store.pictures import prune_pictures
+        from digest.web.store import prune_desk
 
         settings, now = self.newsroom.settings, self.newsroom.now()
         folder, days = settings.store.backups, settings.prune
@@ -247,6 +248,7 @@ class Worker:
                 )
                 lapsed = lapse_requests(newsroom)
                 prune_pictures(newsroom.db)
+                prune_desk(newsroom.db, now, days.answer_days)
         return facts | {"letters": pruned.bounces, "answers": pruned.answers, "requests": lapsed}
 
     def _alarms(self, stop: Stop) -> Facts:

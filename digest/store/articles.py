@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from digest.errors import NotFoundError
-from digest.language.words import query_forms
 from digest.model import (
     NEVER,
     OTHER,
@@ -30,7 +29,7 @@ from digest.model import (
     Verdict,
     Window,
 )
-from digest.store.database import FOUND_BY_WORDS, Database, Row, moment_from_text, text_from_moment
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 AnyRow = Mapping[str, Any]
 _AROUND = ("byline", "dateline", "wire_tag", "urgency", "number", "correction")
@@ -477,26 +476,6 @@ def siblings_of(
         for row in db.rows(sql, (*chunk, text_from_moment(until))):
             siblings[row.pop("of_id")].append(Sibling(**row))
     return dict(siblings)
-
-
-def search_articles(
-    db: Database, query: str, *, language: str | None = None, limit: int = 20
-) -> list[Article]:
-    """Articles that hold every word of the query in any of its forms, newest first."""
-    wanted = query_forms(query)
-    if not wanted:
-        return []
-    # Quoted, so that nothing in the query is search syntax.
-    expression = " AND ".join(
-        "(" + " OR ".join('"' + form.replace('"', '""') + '"' for form in forms) + ")"
-        for forms in wanted
-    )
-    values: list[object] = [expression]
-    sql = f"SELECT id FROM articles WHERE id IN ({FOUND_BY_WORDS})"  # noqa: S608 - ours
-    if language is not None:
-        sql += " AND language = ?"
-        values.append(language)
-    return articles_by_id(db, _ids(db, sql + NEWEST_FIRST + " LIMIT ?", [*values, limit]))
 
 
 def _ids(db: Database, sql: str, values: Sequence[object]) -> list[int]:

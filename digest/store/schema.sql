@@ -156,6 +156,7 @@ CREATE INDEX articles_with_embargo ON articles (coalesce(embargo_until, '9'))
   WHERE embargo_words IS NOT NULL AND released_by IS NULL;
 CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
 CREATE INDEX articles_by_update ON articles (updated_at);
+CREATE INDEX articles_for_sitemaps ON articles (id / 2500, updated_at);  -- web.store.RANGE
 CREATE INDEX articles_corrected ON articles (corrected_at) WHERE corrected_at IS NOT NULL;
 
 CREATE TABLE article_versions (
@@ -744,6 +745,7 @@ CREATE TABLE pictures (
   failures INTEGER NOT NULL DEFAULT 0,
   error TEXT
 ) WITHOUT ROWID;
+CREATE INDEX pictures_by_asking ON pictures (asked_at);
 CREATE INDEX pictures_due ON pictures (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX pictures_by_asking ON pictures (asked_at) WHERE asked_at IS NOT NULL;
 
@@ -777,7 +779,9 @@ END;
 
 CREATE TABLE desk_links (
   hash TEXT PRIMARY KEY,
-  editor TEXT NOT NULL,
+  editor TEXT NOT NULL,  -- '' where the address is no editor's: it opens nothing
+  address TEXT NOT NULL,  -- a hash of the address
+  network TEXT NOT NULL,
   asked_at TEXT NOT NULL,
   browser TEXT NOT NULL,  -- a hash of the secret of the browser that asked
   used_at TEXT
@@ -796,5 +800,6 @@ CREATE TABLE desk_log (
   made_at TEXT NOT NULL,
   editor TEXT NOT NULL,
   act TEXT NOT NULL,
-  what TEXT NOT NULL
+  what TEXT NOT NULL,
+  about INTEGER  -- the id of the article, edition, letter or bounce
 );

@@ -16,7 +16,7 @@ from digest.language.wording import Wording
 from digest.model import OTHER
 from digest.newsroom import EPOCH
 from digest.store.articles import articles_by_id
-from digest.web import cards, reading
+from digest.web import archive, cards, reading, searching, sitemaps, story
 from digest.web.site import Asked, Page, Place
 
 CORRECTIONS = "corrections"
@@ -188,6 +188,10 @@ def privacy(asked: Asked) -> Page:
 
 PLACES = (
     *reading.PLACES,
+    *story.PLACES,
+    *searching.PLACES,
+    *archive.PLACES,
+    *sitemaps.PLACES,
     *cards.PLACES,
     Place("/{language}/feeds", feeds),
     Place("/{language}/corrections", corrections),

@@ -57,7 +57,8 @@ SHORTENED = {4: 24, 6: 48}
 
 class ReaderForms:
     """The forms of one newsroom; `mounts` has the application of each path, below that of
-    web.public_url. `parts` have their own pages; `wake` is called where mail waits that a form asked for.
+    web.public_url. `parts` have their own pages; `wake` is called where mail waits that a form asked for, or
+    with the name of the verb that is to run.
 
     `look` and `act` read and write the database, each in a thread of its own, so that waiting for a lock
     stops neither the feeds, nor the service, nor the other pages.
@@ -68,12 +69,14 @@ class ReaderForms:
         newsroom: Newsroom,
         form_seconds: float = FORM_SECONDS,
         parts: Sequence[Callable[["ReaderForms"], Sequence[Route]]] = (),
-        wake: Callable[[], None] = lambda: None,
+        wake: Callable[..., None] = lambda *_: None,
+        *,
+        places: Sequence[str] = (LEAVE, CHOOSE, JOIN, ANSWER, MINE),
+        largest: int = LARGEST_FORM,
     ) -> None:
         self.newsroom, self.wake = newsroom, wake
         self.form_seconds = form_seconds
         self.prefix = urlsplit(newsroom.settings.web.public_url or "").path
-        places = LEAVE, CHOOSE, JOIN, ANSWER, MINE
         self.mounts: dict[str, App] = {f"{self.prefix}{one}": self for one in places}
         self._reader, self._writer = ThreadPoolExecutor(1, "forms"), ThreadPoolExecutor(1, "left")
         # It logs what strangers post.
@@ -88,7 +91,7 @@ class ReaderForms:
                 HTTPException: self._refuse,  # type: ignore[dict-item] # gets only this kind
                 StoreError: self._busy,
             },
-            max_body_size=LARGEST_FORM,
+            max_body_size=largest,
         )
         self._app.router.redirect_slashes = False
 

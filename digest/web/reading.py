@@ -148,8 +148,8 @@ def front(asked: Asked) -> Page:
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
     lead = next(((part, one) for part in mail.parts for one in part.items if one.rank == 1), None)
-    pair = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
-    apart = {one.id for _, one in filter(None, (lead, pair))}
+    both = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
+    apart = {one.id for _, one in filter(None, (lead, both))}
     columns = []
     for part in mail.parts:
         rest = tuple(item for item in part.items if item.id not in apart)
@@ -161,7 +161,7 @@ def front(asked: Asked) -> Page:
         lambda to: to.front,
         mail=mail,
         lead=lead,
-        pair=pair,
+        both=both,
         empty=not items,
         columns=columns,
         charts={
@@ -200,7 +200,7 @@ def theme(asked: Asked) -> Page:
     name = settings.theme_names.get(key)
     if name is None:
         raise NotFoundError(f"there is no theme {key}")
-    title, before = name.title(asked.language), _id(asked.query.get("before"))
+    title, before = name.title(asked.language), id_in(asked.query.get("before"))
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
@@ -218,10 +218,9 @@ def theme(asked: Asked) -> Page:
         theme=key,
         feed="" if key == OTHER else feed_slug(key),
         indexed=before is None,
-        title=title,
+        name=title,
         key=key,
-        mail=mail,
-        items=[item for part in mail.parts for item in part.items],
+        listed=[item for part in mail.parts for item in part.items],
         heading=wording.reading[
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
         ],
@@ -239,7 +238,7 @@ def _others(asked: Asked) -> list[str]:
     return [one for one in asked.settings.page_languages if one != asked.language]
 
 
-def _id(text: str | None) -> int | None:
+def id_in(text: str | None) -> int | None:
     """The id that an address names.
 
     Raises:
@@ -304,7 +303,7 @@ def _beside(asked: Asked, key: str, ids: Sequence[int]) -> list[tuple[Link, str]
 
 def article(asked: Asked) -> Page:
     db, settings, wording = asked.db, asked.settings, asked.wording
-    number = _id(asked.names["article"])
+    number = id_in(asked.names["article"])
     assert number is not None, "the path has one"  # noqa: S101
     full = find_article(db, number)
     if full.opens_at is not None and full.opens_at > asked.now:

@@ -22,6 +22,7 @@ from digest.newsroom import Newsroom
 from digest.store.backups import prune
 from digest.web import choosing, joining
 from digest.web.app import FeedApp, listen, serve
+from digest.web.desk import desk_forms
 from digest.web.files import FileCache
 from digest.web.forms import ReaderForms
 from tests.desks import Desk
@@ -41,6 +42,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: list[str]
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Site:
             connection.request(method, path, body or None, names)
             answer = connection.getresponse()
             fields = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, fields, answer.read())
+            given = answer.headers.get_all("set-cookie", [])
+            return Answer(answer.status, fields, answer.read(), given)
 
     def press(self, path: str = f"/leave/{TOKEN}") -> Answer:
         return self.ask(path, "POST", PAIR, Content_Type=FORM)
@@ -92,7 +95,10 @@ def answering(
     newsroom = Newsroom(settings, lambda: office.now, {"token_key": key} if key else {})  # type: ignore[arg-type] # the test's clock
     files = FileCache(settings.feeds.path, limit=1_000_000, cache_seconds=0, seconds=lambda: 0.0)
     forms = ReaderForms(newsroom, form_seconds, [joining.routes, choosing.routes])
-    app = FeedApp(files, settings.feeds_url, {}, forms.mounts)
+    mounts = forms.mounts
+    if settings.desk.editors:
+        mounts |= desk_forms(newsroom, lambda *_: None).mounts
+    app = FeedApp(files, settings.feeds_url, {}, mounts)
     listener, stopping, loop = listen("127.0.0.1", 0), asyncio.Event(), asyncio.new_event_loop()
     thread = threading.Thread(
         target=loop.run_until_complete, args=(serve(app, listener, stopping),), daemon=True
