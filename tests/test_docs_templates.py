@@ -26,7 +26,7 @@ from digest.language.wording import Wording, wording_for
 from digest.mail.letters import Letter
 from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
-from digest.web import about
+from digest.web import about, archive, searching
 from digest.web.forms import leave_page
 from digest.web.joining import Option, answer_page, join_page
 from tests.desks import MADE_AT
@@ -76,6 +76,9 @@ SITE_VIEWS: dict[str, type] = {
     "subject": about.Subject,
     "feed": about.Followed,
     "told": about.Told,
+    "query": searching.Query,
+    "hit": searching.Hit,
+    "row": archive.Row,
 }
 METHODS = {
     *(f"wording.{key}" for key, made in vars(Wording).items() if key[0] != "_" and callable(made)),
