@@ -81,7 +81,7 @@ def test_a_reader_and_an_editor_find_their_way(
         assert '<html lang="ru"' in other
         assert 'class="same"' in other
         look(browser, running.port)
-        browser.type("//header//input[@name='q']", "таможенники")
+        browser.type("//header//input[@name='q']", "таможенные службы")
         with browser.loading():
             browser.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", text="\r")
         assert "<mark>" in browser.page
