@@ -325,11 +325,11 @@ def test_copy_is_withdrawn_released_and_accepted(editor: Browser) -> None:
         embargo=Embargo(office.now + timedelta(days=1), "EMBARGOED UNTIL TOMORROW"),
     )
     evidence = Evidence(key=b"1", kind="hard", proven=False, found_by="recipient", recipient_id=1)
-    title = find_article(db, 3).title
+    title = find_article(db, 5).title
     with db.write():
         number = add_article(db, 1, "wire", 1, held, archived=False, moment=office.now)
         save_entry(db, 1, number, held, keys={}, entry_id=None)
-        other = db.value(OTHER_DOCUMENT, (3,))
+        other = db.value(OTHER_DOCUMENT, (5,))
         propose(db, other, office.now, Kill("KILL this", title, None))
         save_arrivals(db, 1, [("letter", "waits", b"Subject: A note\n\nx", False)], office.now)
         take_evidence(db, evidence, office.now)
@@ -346,10 +346,10 @@ def test_copy_is_withdrawn_released_and_accepted(editor: Browser) -> None:
         assert said in page.replace("\xa0", " "), said
     assert editor.acts("release", number).status == 303
     assert find_article(db, number).released_by == EDITOR
-    assert editor.acts("withdraw", 3).status == 303
-    assert find_article(db, 3).withdrawn_at == office.now
+    assert editor.acts("withdraw", 5).status == 303
+    assert find_article(db, 5).withdrawn_at == office.now
     assert db.value("SELECT settled_by FROM proposals") == EDITOR
-    assert editor.acts("readmit", 3).status == 303
+    assert editor.acts("readmit", 5).status == 303
     assert editor.acts("accept", 1).status == 303
     assert db.value("SELECT kind FROM arrivals") == "file"
     assert editor.acts("accept", 1).status == 409
