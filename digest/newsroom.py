@@ -95,7 +95,7 @@ def make_environment(operator: Path | None = None) -> "Environment":
 
 
 @functools.cache
-def _our_environment() -> "Environment":
+def our_environment() -> "Environment":
     """Without an operator's folder: one for the process, so that a template is compiled once."""
     return make_environment()
 
@@ -230,7 +230,7 @@ class Newsroom:
     def templates(self) -> "Environment":
         folder = self.settings.web.templates
         return self._part(
-            "templates", _our_environment if folder is None else lambda: make_environment(folder)
+            "templates", our_environment if folder is None else lambda: make_environment(folder)
         )
 
     @property

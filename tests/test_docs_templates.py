@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from jinja2 import meta, nodes
 
+from digest.config.urls import SitePages
 from digest.editions import mail
 from digest.feeds.channels import Channel
 from digest.feeds.items import Item, Version, item_of
 from digest.feeds.pages import (
     Headline,
     Link,
+    Mark,
     Navigation,
     article_page_bytes,
     feed_page_bytes,
@@ -24,6 +26,8 @@ from digest.language.wording import Wording, wording_for
 from digest.mail.letters import Letter
 from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
+from digest.store.pictures import Copies
+from digest.web import about, reading
 from digest.web.forms import leave_page
 from digest.web.joining import Option, answer_page, join_page
 from tests.desks import MADE_AT
@@ -31,7 +35,8 @@ from tests.factories import make_article, make_settings
 from tests.feeds.views import make_view
 
 DOCS = (Path(__file__).parents[1] / "docs" / "templates.md").read_text(encoding="utf-8")
-MAILS, _, PAGES = DOCS.partition("\n## The pages\n")
+MAILS, _, WEB = DOCS.partition("\n## The pages\n")
+PAGES, _, SITE = WEB.partition("\n## The site\n")
 DIGEST, _, OTHERS = MAILS.partition("\n## The mail to the editors\n")
 REPORT, _, LETTERS = OTHERS.partition("\n## The mails that answer forms\n")
 TEMPLATES = sorted(
@@ -40,6 +45,11 @@ TEMPLATES = sorted(
     for path in packaged("templates").joinpath(folder).iterdir()
     if path.suffix in {".html", ".txt", ".css"}
 )
+SITE_TEMPLATES = [
+    one
+    for one in re.findall(r"^\| `(web/\w+\.html)` \| \S", SITE, re.MULTILINE)
+    if '{% extends "web/base.html" %}' in packaged("templates").joinpath(one).read_text("utf-8")
+]
 DIGEST_VIEWS: dict[str, type] = {
     "mail": mail.Mail,
     "mail.footer": mail.Footer,
@@ -53,6 +63,7 @@ REPORT_VIEWS: dict[str, type] = {"mail": ReportMail, "part": ReportPart, "item":
 LETTER_VIEWS: dict[str, type] = {"mail": Letter}
 PAGE_VIEWS: dict[str, type] = {
     "navigation": Navigation,
+    "mark": Mark,
     "channel": Channel,
     "headline": Headline,
     "item": Item,
@@ -61,11 +72,26 @@ PAGE_VIEWS: dict[str, type] = {
     "option": Option,
     "wording": Wording,
 }
+SITE_VIEWS: dict[str, type] = {
+    "to": SitePages,
+    "subject": about.Subject,
+    "feed": about.Followed,
+    "told": about.Told,
+    "chart": reading.Chart,
+    "shown": Copies,
+}
 METHODS = {
     *(f"wording.{key}" for key, made in vars(Wording).items() if key[0] != "_" and callable(made)),
     "headline.withdrawn",
 }
 """What templates of pages may call or ask besides fields."""
+ADDRESSES = {f"to.{key}" for key in vars(SitePages) if key[0] != "_"} - {
+    "to.root",
+    "to.language",
+} | {"shown.file"}
+BUILT_IN = {"format", "items", "partition"}
+WORDS = {field.name for field in dataclasses.fields(Wording) if field.type is not str}
+"""The tables of the wording: their keys are not documented one by one."""
 
 
 def first_cells(text: str) -> set[str]:
@@ -95,15 +121,26 @@ def names_made(template: nodes.Template) -> set[str]:
     return made | {target.name for target in targets if isinstance(target, nodes.Name)}
 
 
+def names_used(template: str) -> set[str]:
+    """What a template needs, with all that it extends and imports."""
+    waiting, seen = {template}, dict[str, nodes.Template]()
+    while waiting:
+        name = waiting.pop()
+        seen[name] = tree(name)
+        waiting |= {one for one in meta.find_referenced_templates(seen[name]) if one} - seen.keys()
+    used = {name for one in seen.values() for name in meta.find_undeclared_variables(one)}
+    return used - {name for one in seen.values() for name in names_made(one)}
+
+
 def chains(node: nodes.Node) -> Iterator[str]:
-    """Every a.b.c in a template, as it is written, but not those of a loop."""
+    """Every a.b.c in a template, as it is written, but not those of a loop or of blocks."""
     for attribute in node.find_all(nodes.Getattr):
         names, inner = [attribute.attr], attribute.node
         while isinstance(inner, nodes.Getattr):
             names.append(inner.attr)
             inner = inner.node
         start = inner.name if isinstance(inner, nodes.Name) else ""
-        if start != "loop":
+        if start not in ("loop", "self"):
             yield ".".join([start, *reversed(names)])
 
 
@@ -119,6 +156,7 @@ def test_every_template_is_named() -> None:
         pytest.param(REPORT, REPORT_VIEWS, set(), id="the mail to the editors"),
         pytest.param(LETTERS, LETTER_VIEWS, set(), id="the mails that answer forms"),
         pytest.param(PAGES, PAGE_VIEWS, METHODS, id="the pages"),
+        pytest.param(SITE, SITE_VIEWS, ADDRESSES, id="the site"),
     ],
 )
 def test_every_variable_is_documented(text: str, views: dict[str, type], others: set[str]) -> None:
@@ -146,31 +184,36 @@ def test_a_template_of_mail_prints_only_what_is_documented(template: str) -> Non
 
 @pytest.mark.parametrize("template", [one for one in TEMPLATES if one.startswith("web/")])
 def test_a_template_of_pages_reads_only_documented_fields(template: str) -> None:
-    """No template of ours knows more than an operator's can."""
-    named = re.findall(r"`(\w+\.[\w.]+)(?:\([\w, ]+\))?`", PAGES)
-    known = {name.rpartition(".")[2] for name in named}
-    assert {chain.rpartition(".")[2] for chain in chains(tree(template))} <= known
+    """No template of ours knows more than an operator's can, and no text is missing."""
+    text = DOCS if f"`{template}`" in SITE else PAGES
+    named = re.findall(r"`(\w+\.[\w.]+)(?:\([\w, ]+\))?`", text)
+    known = {name.rpartition(".")[2] for name in named} | BUILT_IN
+    for chain in chains(tree(template)):
+        first, *names = chain.split(".")
+        if first == "wording" and names[0] in WORDS and len(names) > 1:
+            assert names[1] in getattr(wording_for("en"), names[0]), chain
+        else:
+            assert names[-1] in known, chain
 
 
-@pytest.mark.parametrize(
-    ("kind", "templates"),
-    [
-        pytest.param("feed", ["web/feed.html", "web/base.html"], id="a feed's page"),
-        pytest.param("article", ["web/article.html", "web/base.html"], id="an article's page"),
-        pytest.param("leave", ["web/leave.html", "web/base.html"], id="the page for unsubscribing"),
-        pytest.param("join", ["web/join.html", "web/base.html"], id="the form to join"),
-        pytest.param("answer", ["web/answer.html"], id="the page behind a link"),
-        pytest.param("style", ["web/style.css"], id="the style sheet"),
-    ],
-)
-def test_a_template_of_pages_uses_only_documented_variables(
-    kind: str, templates: list[str]
-) -> None:
+@pytest.mark.parametrize("kind", ["feed", "article", "leave", "join", "answer", "style"])
+def test_a_template_of_pages_uses_only_documented_variables(kind: str) -> None:
     """Our pages use only what the docs promise to an operator's."""
-    trees = [tree(template) for template in templates]
-    used = {name for one in trees for name in meta.find_undeclared_variables(one)}
-    made = {name for one in trees for name in names_made(one)}
-    assert used - made <= page_variables()[kind]
+    assert (
+        names_used(f"web/{kind}.{'css' if kind == 'style' else 'html'}") <= page_variables()[kind]
+    )
+
+
+def test_the_pages_of_the_site_use_what_is_documented_and_nothing_else() -> None:
+    """For each page of the site: what its template and those that it is made of use, and no more."""
+    rows = re.findall(r"^\| `(\w+)` \| ([a-z_, ]+) \| \S", SITE, re.MULTILINE)
+    everywhere = {name for name, pages in rows if pages == "all"}
+    pages = {one.partition("web/")[2].partition(".")[0] for one in SITE_TEMPLATES}
+    documented = {page: {one for one, where in rows if page in where.split(", ")} for page in pages}
+    used = {page: names_used(f"web/{page}.html") - everywhere for page in pages}
+    assert names_used("web/base.html") <= everywhere
+    assert used == documented
+    assert {page for _, where in rows for page in where.split(", ")} <= {"all", *pages}
 
 
 def test_a_page_gets_every_documented_variable(tmp_path: Path) -> None:

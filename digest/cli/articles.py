@@ -129,7 +129,7 @@ def search(query: tuple[str, ...], language: str | None, limit: int, as_json: bo
 
     A word matches in any English or Russian form.
     """
-    from digest.store.articles import search_articles
+    from digest.store.search import search_articles
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:

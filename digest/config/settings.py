@@ -39,7 +39,7 @@ from digest.config.values import (
 )
 from digest.language.text import cut
 from digest.language.wording import LANGUAGES as WORDED
-from digest.model import OTHER, Article, ThemeName
+from digest.model import OTHER, Article, Picture, ThemeName
 
 PALETTE = {
     "drugs": ("#9a2f2f", "#f2a7a1"),
@@ -389,6 +389,10 @@ class SourceSettings(Section):
         """What readers get of its articles: "full", "summary" or "link". Others' copy is a summary."""
         return self.publish or ("summary" if self.kind in ("feed", "pages") else "full")
 
+    @property
+    def shows_pictures(self) -> bool:
+        return self.pictures and self.shows != "link"
+
 
 class FeedSettings(Section):
     """[feeds]"""
@@ -526,6 +530,12 @@ class Settings(Section):
         lead = cut(" ".join(article.lead.split()), SUMMARY) if shows == "summary" else ""
         html = f"<p>{escape(lead)}</p>" if lead else ""
         return replace(article, lead=lead, text=lead, content_html=html, complete=False)
+
+    def picture(self, article: Article) -> Picture | None:
+        """The picture of an article, where its source lets readers see it."""
+        source = self.sources_by_name.get(article.source)
+        may_show = source is not None and source.shows_pictures and article.withdrawn_at is None
+        return article.picture if may_show else None
 
     def credit(self, article: Article) -> str:
         """The line that its source wants below an article; "" for none."""

@@ -41,8 +41,9 @@ class SitePages:
         """One of "editions/", "feeds", "about", "privacy" and "corrections"."""
         return f"{self.front}{name}"
 
-    def card(self, article_id: int) -> str:
-        return f"{self.root}/cards/{article_id}.png"
+    def card(self, article_id: int | None = None) -> str:
+        """The picture of a link to an article, else to any other page of this language."""
+        return f"{self.root}/cards/{article_id or self.language}.png"
 
     def picture(self, name: str) -> str:
         return f"{self.root}/pictures/{name}"

@@ -22,7 +22,7 @@ from digest.editions.corrections import newest, owed_corrections
 from digest.editions.deliveries import queue_deliveries, skip_unwanted
 from digest.editions.mail import make_segment
 from digest.editions.schedule import is_late, window_to_close
-from digest.editions.selection import edition_hash, lay_out, order_placements, section_of
+from digest.editions.selection import edition_hash, lay_out, left_of, order_placements, section_of
 from digest.editions.store import FrozenSegment
 from digest.errors import ExpectationError, NotFoundError
 from digest.mail.mime import SegmentMail, segment_mail
@@ -127,7 +127,7 @@ PART = 8
 MADE_WITH: Any = {
     "site": True,
     "mail": {"from_name", "from_address", "reply_to", "unsubscribe_address", "dkim"},
-    "web": {"feeds_url", "preferences_url", "public_url"},
+    "web": {"feeds_url", "preferences_url", "public_url", "site"},
     "themes": {"__all__": {"name", "title", "colour", "colour_dark"}},
     "sources": {"__all__": {"name", "title", "kind", "publish", "credit"}},
 }
@@ -418,19 +418,9 @@ def withdrawn_articles(edition: Edition) -> list[int]:
 def without_withdrawn(newsroom: Newsroom, digest: DigestConfig, edition: Edition) -> Edition:
     """The edition without the articles that were withdrawn, and with corrections as they are now, under the
     hash of that."""
-    gone = set(withdrawn_articles(edition))
-    left = [one for one in edition.placements if one.article.id not in gone]
-    placements = tuple(
-        replace(
-            placement,
-            position=position,
-            siblings=tuple(one for one in placement.siblings if one.id not in gone),
-        )
-        for position, placement in enumerate(left, 1)
-    )
     segments = edition_store.segments_of(newsroom.db, edition.id or 0)
     told = (newest(newsroom.db, one.choice).extras.corrected for _, one in segments)
-    return hashed(newsroom, digest, replace(edition, placements=placements), told)
+    return hashed(newsroom, digest, left_of(edition), told)
 
 
 def freeze_again(newsroom: Newsroom, edition_id: int) -> None:

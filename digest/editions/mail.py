@@ -14,7 +14,16 @@ from digest.config.settings import DigestConfig, Settings
 from digest.editions.ranks import FEW, rank
 from digest.editions.selection import MANY_THEMES
 from digest.errors import ConfigError
-from digest.language.text import ELLIPSIS, NO_BREAK, Stroke, cut, cut_at_word, name_mark, word_lists
+from digest.language.text import (
+    ELLIPSIS,
+    NO_BREAK,
+    Stroke,
+    capital,
+    cut,
+    cut_at_word,
+    name_mark,
+    word_lists,
+)
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 from digest.mail.letters import render_parts
 from digest.mail.tokens import PLACEHOLDERS, change_url, leave_urls
@@ -76,9 +85,10 @@ class Item:
     `rank` 1 is the lead, 2 has text, 3 is a line. `language` is None if it is that of the mail. `made`
     says that the title is ours. `first` marks the first article of the mail. `notes` are source, day and
     so on, in order, as far as they differ from most; `under` are those that name a theme of this mail,
-    with its key. `also` links to the other articles of the story. `pair` has the event in both languages
-    of the reader, or nothing; `both` names them. `group` is the heading of the articles in another
-    language, for the first of them.
+    with its key; the one that is `day[1]` is the day, `day[0]` the same in ISO 8601. `also` links to the
+    other articles of the story. `pair` has the event in both languages of the reader, or nothing; `both`
+    names them, and `compare` leads to both side by side, None where no site has that page. `group` is the
+    heading of the articles in another language, for the first of them.
     """
 
     title: str
@@ -94,6 +104,9 @@ class Item:
     pair: tuple[Link, ...] = ()
     both: str = ""
     group: str = ""
+    id: int = 0
+    day: tuple[str, str] = ("", "")
+    compare: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +146,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """Why the reader gets this, how to change it, how to unsubscribe, and who we are."""
+    """Why the reader gets this, how to change it, how to unsubscribe, and who we are. `browser` is the
+    edition as a page of the site, None without a site."""
 
     why: str
     change: Link
@@ -141,6 +155,7 @@ class Footer:
     newsroom: str
     postal_address: str
     contact: Link
+    browser: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +264,7 @@ def view_mail(
             number, language = ranks[placed.article.id], placed.article.language
             label = ""
             if number == 3 and language not in (group, choice.language):
-                group, label = language, _capital(wording.in_language.get(language, language))
+                group, label = language, capital(wording.in_language.get(language, language))
             first = placed.article.id == order[0]
             items.append(_item(view, placed, section.theme, number, first=first, group=label))
         parts.append(
@@ -258,7 +273,7 @@ def view_mail(
                 anchor=f"theme-{section.theme}",
                 title=theme_title,
                 count=wording.number(section.total),
-                tally=_tally(wording, counts),
+                tally=tally(wording, counts),
                 bars=tuple(max(2, round(n * scale)) if n else 1 for n in counts)
                 if len(counts) > 1 and view.wide
                 else (),
@@ -269,7 +284,7 @@ def view_mail(
             )
         )
 
-    zone = ZoneInfo(settings.digest_zone(digest))
+    zone, pages = ZoneInfo(settings.digest_zone(digest)), _pages(view)
     told = [_told(settings, wording, change, zone, last_day) for change in changes]
     if changes:
         subject = _told_subject(wording, changes[0])
@@ -322,6 +337,11 @@ def view_mail(
             newsroom=site.title,
             postal_address=site.postal_address,
             contact=Link(site.contact, f"mailto:{site.contact}"),
+            browser=Link(wording.archive["browser"], pages.edition(digest.name, edition.number))
+            if parts
+            and settings.pages_url is not None
+            and wording.language in settings.digest_languages(digest)
+            else None,
         ),
     )
 
@@ -352,11 +372,11 @@ def _told(
             _, lead = _headline_and_lead(settings.as_shown(article))
             says.append(wording.told["now"] if lead else "")
     return Told(
-        title=_shorten(title, TITLE_LIMIT),
+        title=shorten(title, TITLE_LIMIT),
         url=urls.article_page(settings, article),
         language=None if article.language == wording.language else article.language,
         says=" ".join(filter(None, says)),
-        lead=_shorten(lead, TEXT_LIMITS[2]),
+        lead=shorten(lead, TEXT_LIMITS[2]),
     )
 
 
@@ -390,14 +410,16 @@ def _weeks(edition: Edition, layout: Layout, section: Section) -> tuple[int, ...
     return (*map(sum, counts), section.total)
 
 
-def _tally(wording: Wording, counts: Sequence[int]) -> str:
+def tally(wording: Wording, counts: Sequence[int]) -> str:
+    """How many came in this week, and in the earlier ones, as far as there are any."""
     *earlier, now = counts
     if not earlier:
-        return wording.count(wording.articles, now)
+        return wording.count(wording.articles, now) if now else ""
     low, high = min(earlier), max(earlier)
     spread = wording.spread.format(low=low, high=high) if low < high else str(high)
     before = [wording.earlier_weeks.format(spread=spread)] if high else []
-    return SEPARATOR.join([wording.this_week.format(n=wording.number(now)), *before])
+    said = [wording.this_week.format(n=wording.number(now))] if now else []
+    return SEPARATOR.join([*said, *before])
 
 
 def _item(
@@ -410,8 +432,11 @@ def _item(
         notes.append(settings.source_title(article.source))
     if article.byline and (number < 3 or view.small):
         notes.append(wording.by.format(name=article.byline))
+    dated = ("", "")
     if (day := article.published.day) is not None:
-        notes.append(wording.day(day, "long" if day.year != view.year else "d MMMM"))
+        words = wording.day(day, "long" if day.year != view.year else "d MMMM")
+        dated = (day.isoformat(), words)
+        notes.append(words)
     if article.complete is not view.full:
         notes.append(wording.full_text if article.complete else wording.teaser)
     names = settings.theme_names
@@ -430,10 +455,13 @@ def _item(
         if not pair and other.language != article.language and other.language in view.languages:
             pair = _column(settings, article), _column(settings, other)
             spoken = (wording.in_language.get(one.language, "") for one in (article, other))
-            both = _capital(f" {wording.and_} ".join(spoken))
+            both = capital(f" {wording.and_} ".join(spoken))
+    compare = None
+    if pair and settings.pages_url is not None:
+        compare = Link(wording.archive["compare"], _pages(view).story(article.id))
     if number == 3:
-        title = _shorten(title, TITLE_LIMIT)
-    lead = _shorten(lead, limit) if limit else ""
+        title = shorten(title, TITLE_LIMIT)
+    lead = shorten(lead, limit) if limit else ""
     lead = wording_for(article.language, settings.site.languages).with_correction(
         article.correction, lead
     )
@@ -451,7 +479,14 @@ def _item(
         pair=pair,
         both=both,
         group=group,
+        id=article.id,
+        day=dated,
+        compare=compare,
     )
+
+
+def _pages(view: _View) -> urls.SitePages:
+    return urls.site_pages(view.settings, view.wording.language, whole=True)
 
 
 def _also(view: _View, placement: Placement) -> Iterator[Link]:
@@ -474,7 +509,7 @@ def _also(view: _View, placement: Placement) -> Iterator[Link]:
         seen.add(code)
         name = " ".join(sibling.title.split()) or wording.untitled
         outlet = settings.source_title(sibling.source)
-        note, label = note.format(source=outlet), _capital(label.format(source=outlet))
+        note, label = note.format(source=outlet), capital(label.format(source=outlet))
         yield Link(name, urls.article_url(settings, sibling), code, note, label)
 
 
@@ -482,18 +517,14 @@ def _column(settings: Settings, article: Article) -> Link:
     title, lead = _headline_and_lead(article)
     name = OWN_NAMES.get(article.language, article.language)
     url = urls.article_url(settings, article)
-    return Link(title, url, article.language, _shorten(lead, COLUMN_LIMIT), name)
+    return Link(title, url, article.language, shorten(lead, COLUMN_LIMIT), name)
 
 
-def _shorten(text: str, limit: int) -> str:
+def shorten(text: str, limit: int) -> str:
     """Cut after a sentence, else after a word that is not an article or a preposition; no line break
     within "29 March", "п. 9", "Mr. Khan".
     """
     return _BOUND_TO_NEXT_WORD.sub(rf"\g<1>{NO_BREAK}", _DANGLING.sub(ELLIPSIS, cut(text, limit)))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _note(markdown: str) -> tuple[str, str]:

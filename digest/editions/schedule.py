@@ -11,7 +11,8 @@ that stores one does this, within one write transaction (there is one writer at 
 - an edition is composed from all articles of its window in the transaction that writes its row.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from digest.config.values import Rule
@@ -72,6 +73,16 @@ def window_to_close(
     if starts_at is None or ends_at <= starts_at:
         return None
     return Window(starts_at.astimezone(UTC), ends_at)
+
+
+def last_weeks(now: datetime, zone: str, count: int) -> list[Window]:
+    """The last seven days, up to and at `now`, after the weeks before them, each of whole days."""
+    midnight = datetime.combine(now.astimezone(ZoneInfo(zone)).date(), time())
+    starts = [
+        _instant(midnight - timedelta(days=6, weeks=n), ZoneInfo(zone))
+        for n in reversed(range(count))
+    ]
+    return [Window(*ends) for ends in pairwise([*starts, now + timedelta.resolution])]
 
 
 def is_late(window: Window, now: datetime, max_lateness_hours: float) -> bool:

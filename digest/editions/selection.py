@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from html import escape
 
@@ -16,7 +17,7 @@ MANY_THEMES = 8
 ROOM = 66_000
 """Bytes of HTML for themes and articles: with the rest of a mail it is under 80 kB, which Gmail shows
 whole."""
-THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_500
+THEME, BARS, LINE, LINK, TEXT, PAIR = 1_400, 1_600, 400, 200, 1_300, 2_700
 """At most so many of these bytes our templates print around the words of each."""
 
 
@@ -132,6 +133,22 @@ def section_of(article: Article, themes: Sequence[str]) -> str | None:
     if not article.themes:
         return OTHER if OTHER in themes else None
     return next((theme for theme in article.themes if theme in themes), None)
+
+
+def left_of(edition: Edition, gone: Collection[int] = ()) -> Edition:
+    """The edition without its articles that were withdrawn, and without any that are `gone`."""
+    articles = (placement.article for placement in edition.placements)
+    gone = {*gone, *(one.id for one in articles if one.withdrawn_at is not None)}
+    left = [one for one in edition.placements if one.article.id not in gone]
+    placements = tuple(
+        replace(
+            placement,
+            position=position,
+            siblings=tuple(one for one in placement.siblings if one.id not in gone),
+        )
+        for position, placement in enumerate(left, 1)
+    )
+    return replace(edition, placements=placements)
 
 
 def edition_hash(edition: Edition, zone: str) -> str:

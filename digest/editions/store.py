@@ -80,6 +80,18 @@ def stories_by_week(
     return {theme: tuple(counted) for theme, counted in found.items()}
 
 
+def newest_sent(db: Database) -> Row | None:
+    """The edition that began to go out last: digest, number, dated_at, its editor's `hand`, and how many
+    `articles` it holds."""
+    sql = """SELECT digest, number, dated_at, hand,
+                    (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
+               FROM editions WHERE dated_at IS NOT NULL AND status = 'composed'
+              ORDER BY dated_at DESC, id DESC LIMIT 1"""
+    if row := db.row(sql):
+        row |= {"hand": _hand(row["hand"]), "dated_at": moment_from_text(row["dated_at"])}
+    return row
+
+
 def save_edition(db: Database, edition: Edition, moment: datetime, note: str | None = None) -> int:
     """Freeze an edition, its row and its placements; returns its id. All but a draft counts as approved.
 
@@ -275,6 +287,48 @@ def list_editions(db: Database, *, digest: str | None = None, limit: int = 50) -
     for row in rows:
         row["deliveries"] = delivery_counts(db, row["id"])
     return rows
+
+
+SENT = "dated_at IS NOT NULL AND status != 'cancelled'"
+"""Of an edition that went out."""
+
+
+def editions_sent(
+    db: Database, digests: Collection[str], *, before: int | None, limit: int
+) -> list[int]:
+    """The ids of the newest editions of these digests that went out; only those older than `before`."""
+    sql = f"""SELECT id FROM editions
+               WHERE {SENT} AND digest IN (SELECT value FROM json_each(:digests))
+                 AND (:before IS NULL
+                      OR (ends_at, id) < (SELECT ends_at, id FROM editions WHERE id = :before))
+               ORDER BY ends_at DESC, id DESC LIMIT :limit"""  # noqa: S608 - ours
+    values = {"digests": json.dumps(list(digests)), "before": before, "limit": limit}
+    return [int(row["id"]) for row in db.rows(sql, values)]
+
+
+def edition_sent(db: Database, digest: str, number: int) -> int | None:
+    """The id of an edition that went out; None if it did not, or there is none."""
+    sql = f"SELECT id FROM editions WHERE {SENT} AND digest = ? AND number = ?"  # noqa: S608 - ours
+    found = db.value(sql, (digest, number))
+    return None if found is None else int(found)
+
+
+def editions_with(db: Database, article_ids: Collection[int]) -> list[Row]:
+    """The editions that went out with one of these articles, the first one first: digest, number and when."""
+    sql = f"""SELECT DISTINCT digest, number, dated_at FROM placements
+                JOIN editions ON editions.id = edition_id
+               WHERE article_id IN (SELECT value FROM json_each(?)) AND {SENT}
+               ORDER BY dated_at, number"""  # noqa: S608 - ours
+    rows = db.rows(sql, (json.dumps(list(article_ids)),))
+    return [row | {"dated_at": moment_from_text(row["dated_at"])} for row in rows]
+
+
+def gone_among(db: Database, article_ids: Collection[int], now: datetime) -> set[int]:
+    """Those of these articles that are withdrawn, or embargoed now."""
+    sql = """SELECT id FROM articles WHERE id IN (SELECT value FROM json_each(?))
+                AND (withdrawn_at IS NOT NULL OR opens_at > ?)"""
+    values = (json.dumps(list(article_ids)), text_from_moment(now))
+    return {int(row["id"]) for row in db.rows(sql, values)}
 
 
 def delivery_counts(db: Database, edition_id: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from itertools import product
 
 from digest.config.settings import Settings
-from digest.config.urls import feed_slug
+from digest.config.urls import feed_slug, site_pages
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 ATOM, RSS, JSON, HTML = "atom", "rss", "json", "html"
@@ -47,6 +47,12 @@ class Channel:
         return self.language or self.wording.language
 
     def url(self, settings: Settings, ending: str) -> str:
+        """Where a form of it is; its page is that of the site, where others find one."""
+        if ending == HTML and settings.pages_url is not None:
+            to = site_pages(settings, self.text_language, whole=True)
+            if self.corrections:
+                return to.page(CORRECTIONS)
+            return to.front if self.theme is None else to.theme(self.theme)
         return f"{settings.feeds_url}/{self.slug}.{ending}"
 
 

@@ -22,7 +22,6 @@ from feedgen.feed import FeedGenerator
 from digest.config.settings import Settings
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, archive_name
 from digest.feeds.items import FeedView, Item, Version
-from digest.model import Picture
 
 ATOM_SPACE = "http://www.w3.org/2005/Atom"
 FEED_HISTORY = "http://purl.org/syndication/history/1.0"
@@ -109,7 +108,7 @@ def atom_bytes(view: FeedView, settings: Settings) -> bytes:
     feed.language(view.channel.text_language)
     for item in view.items:
         entry = _entry(item, settings)
-        if (picture := _picture(item, settings)) is not None:
+        if (picture := settings.picture(item.article)) is not None:
             kind = mimetypes.guess_type(urlsplit(picture.url).path)[0] or "image/jpeg"
             entry.link(href=picture.url, rel="enclosure", type=kind)
         entry.author(name=settings.site.author if "<" in item.author else item.author)
@@ -143,7 +142,7 @@ def rss_bytes(view: FeedView, settings: Settings) -> bytes:
         entry = _entry(replace(item, title=title, summary=summary), settings)
         feed.add_entry(entry, order="append")
         entry.dc.dc_creator(item.author)
-        if (picture := _picture(item, settings)) is not None:
+        if (picture := settings.picture(item.article)) is not None:
             entry.load_extension("media", atom=False)
             size = {"width": picture.width, "height": picture.height}
             known = {name: str(value) for name, value in size.items() if value}
@@ -226,13 +225,6 @@ def _entry(item: Item, settings: Settings) -> Entry:
     return entry
 
 
-def _picture(item: Item, settings: Settings) -> Picture | None:
-    """The picture of the article, where its source lets it be shown."""
-    source = settings.sources_by_name.get(item.article.source)
-    may_show = source is not None and source.pictures and item.article.withdrawn_at is None
-    return item.article.picture if may_show else None
-
-
 def json_bytes(view: FeedView, settings: Settings) -> bytes:
     """The channel as a JSON feed in UTF-8 (jsonfeed.org/version/1.1).
 
@@ -256,7 +248,7 @@ def json_bytes(view: FeedView, settings: Settings) -> bytes:
 
 def _json_item(item: Item, settings: Settings) -> dict[str, Any]:
     article = item.article
-    picture = _picture(item, settings)
+    picture = settings.picture(item.article)
     # An item must have content_html or content_text; a teaser's only text is its summary.
     content = (
         {"content_html": item.body_html + item.also_html}

@@ -3,11 +3,13 @@
 Links within the folder are relative, so that the pages also work from a disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from digest.config import urls
@@ -25,13 +27,14 @@ from digest.feeds.channels import (
     Channel,
 )
 from digest.feeds.items import FeedView, Item
-from digest.language.text import Stroke, name_mark
+from digest.language.text import Stroke, capital, name_mark
 from digest.language.wording import OWN_NAMES, Wording, wording_for
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+_SAFE = ":/='(),;@"
 STYLE_NAME = "style.css"
 _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
@@ -75,12 +78,21 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The newsroom's mark as an SVG path, `width` by 14 units."""
+
+    path: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Navigation:
     """The themes and languages that a page leads to, and the feeds behind it; `join` is the form to get
     them by mail, "" where there is none. A page of the site also has its `day` ("2026-11-30", "Monday
-    30 November 2026"), the address of its `search`, and links to further `pages` and in its `foot`."""
+    30 November 2026"), the address of its `search`, and links to further `pages`."""
 
-    mark: tuple[Stroke, ...]
+    mark: Mark
+    icon: str
     home: Link
     themes: tuple[Link, ...]
     languages: tuple[Link, ...]
@@ -88,10 +100,10 @@ class Navigation:
     opml: str
     corrections: str
     join: str
+    foot: tuple[Link, ...]
     day: tuple[str, str] | None = None
     search: str = ""
     pages: tuple[Link, ...] = ()
-    foot: tuple[Link, ...] = ()
 
 
 def article_name(article_id: int) -> str:
@@ -103,6 +115,32 @@ def article_of(name: str) -> int | None:
     """The id of the article whose page this file is; None if it is not an article's page."""
     number = name.removeprefix("articles/").removesuffix(".html")
     return int(number) if name.startswith("articles/") and number.isdecimal() else None
+
+
+def drawn(strokes: Sequence[Stroke]) -> Mark:
+    """The bars side by side, a unit apart; a unit is 3 pixels."""
+    path, x = "", 0
+    for one in strokes:
+        width, height, below, dot = (
+            -(-n // 3) for n in (one.width, one.height, one.below, one.dot)
+        )
+        path += f"M{x} {10 - height}h{width}v{height + below}h-{width}z"
+        path += f"M{x} {9 - height - dot}h{dot}v{dot}h-{dot}z" if dot else ""
+        x += width + 1
+    return Mark(path, x - 1)
+
+
+@cache
+def icon(name: str) -> str:
+    """Five letters of the mark as a picture of its own, light or dark as the reader's screen is."""
+    mark = drawn(name_mark(name)[:5])
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><style>g{fill:#faf8f4}@media'
+        "(prefers-color-scheme:dark){svg>path{fill:#faf8f4}g{fill:#1c2126}}</style>"
+        f'<path fill="#1c2126" d="M0 0h32v32H0z"/><g transform="translate(3 6) scale({26 / mark.width:.3f} '
+        f'1.429)"><path d="{mark.path}"/></g></svg>'
+    )
+    return f"data:image/svg+xml,{quote(svg, safe=_SAFE)}"
 
 
 def style_bytes(environment: "Environment", settings: Settings) -> bytes:
@@ -162,17 +200,21 @@ def framed(
     template: str,
     **values: object,
 ) -> bytes:
-    """A page with a form: its template with the values, and the links around it."""
+    """A page with a form: its template with the values, in the frame of the site, if there is one."""
     root, site = f"{settings.feeds_url}/", settings.site
-    language = wording.language if wording.language in site.languages else None
-    around = navigation(None, language, wording, settings, root=root, inside=False)
+    if settings.pages_url is not None:
+        around = site_navigation(settings, wording)
+    else:
+        language = wording.language if wording.language in site.languages else None
+        around = navigation(None, language, wording, settings, root=root, inside=False)
     values |= {"site": site, "wording": wording, "root": root, "navigation": around}
-    return rendered(environment, template, address=around.home.href, **values)
+    return rendered(environment, template, address=around.home.href, indexed=False, **values)
 
 
 def rendered(environment: "Environment", template: str, **context: object) -> bytes:
+    usual: dict[str, object] = {"alternates": {}, "card": "", "indexed": True}
     try:
-        return environment.get_template(template).render(**context).encode()
+        return environment.get_template(template).render(**usual | context).encode()
     except Exception as e:
         fault = template_fault(e)
         if fault is None:
@@ -234,9 +276,17 @@ def navigation(
     """Links to the other themes in this language and to this theme in the other languages."""
     shown: Sequence[str | None] = (None, *settings.site.languages)
     home = Link(settings.site.title, _page(None, language, root))
-    slug = feed_slug(theme, language)
+    formats = formats_of(f"{root}{feed_slug(theme, language)}")
+    corrections = _page(CORRECTIONS, language, root)
+    join, opml = urls.join_url(settings, wording.language), root + OPML_NAME
+    foot = [
+        *formats,
+        Link(wording.all_feeds, opml),
+        Link(wording.corrections, corrections, current=theme == CORRECTIONS),
+    ]
     return Navigation(
-        mark=name_mark(settings.site.title),
+        mark=drawn(name_mark(settings.site.title)),
+        icon=icon(settings.site.title),
         home=home,
         themes=(
             Link(wording.all_news, home.href, current=inside and theme is None),
@@ -255,13 +305,11 @@ def navigation(
             )
             for one in shown
         ),
-        formats=tuple(
-            Link(name, f"{root}{slug}.{form}", target=MEDIA_TYPES[form])
-            for form, name in _FORMAT_NAMES.items()
-        ),
-        opml=root + OPML_NAME,
-        corrections=_page(CORRECTIONS, language, root),
-        join=urls.join_url(settings, wording.language),
+        formats=formats,
+        opml=opml,
+        corrections=corrections,
+        join=join,
+        foot=(*foot, *([Link(wording.joining["footer"], join)] if join else ())),
     )
 
 
@@ -274,39 +322,51 @@ def site_navigation(
     languages: tuple[Link, ...] = (),
     feed: str = "",
     day: date | None = None,
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> Navigation:
-    """What is around a page of the site; see site.Asked.page."""
-    to, names, slug = (
-        site_pages(settings, wording.language),
-        wording.frame,
-        feed or wording.language,
-    )
+    """What is around a page of the site; see site.Asked.page. `counts` has the week's stories by theme."""
+    to, names = site_pages(settings, wording.language), wording.frame
     feeds = urlsplit(settings.feeds_url).path
-    pages = [
-        Link(names[one], to.page(one), current=one == current) for one in ("editions/", "feeds")
-    ]
-    foot = [Link(names[one], to.page(one)) for one in ("about", "corrections", "feeds", "privacy")]
+
+    def links(*pages: str) -> list[Link]:
+        return [Link(names[one], to.page(one), current=one == current) for one in pages]
+
+    foot = links("about", "corrections", "feeds", "privacy")
     if join := urls.join_url(settings, wording.language):
         foot.insert(3, Link(names["join"], join))
     return Navigation(
-        mark=name_mark(settings.site.title),
+        mark=drawn(name_mark(settings.site.title)),
+        icon=icon(settings.site.title),
         home=Link(settings.site.title, to.front),
         themes=tuple(
-            Link(one.title(wording.language), to.theme(key), theme=key, current=key == theme)
+            Link(
+                one.title(wording.language),
+                to.theme(key),
+                theme=key,
+                current=key == theme,
+                count=wording.number(counts[key]) if counts.get(key) else "",
+            )
             for key, one in settings.theme_names.items()
         ),
         languages=languages,
-        formats=tuple(
-            Link(name, f"{feeds}/{slug}.{form}", target=MEDIA_TYPES[form])
-            for form, name in _FORMAT_NAMES.items()
-        ),
+        formats=formats_of(f"{feeds}/{feed or wording.language}"),
         opml=f"{feeds}/{OPML_NAME}",
         corrections=to.page("corrections"),
         join=join,
-        day=None if day is None else (day.isoformat(), wording.day(day, "EEEE d MMMM y")),
+        day=None
+        if day is None
+        else (day.isoformat(), capital(wording.day(day, names["day_pattern"]))),
         search=to.search(),
-        pages=tuple(pages),
+        pages=tuple(links("editions/", "feeds")),
         foot=tuple(foot),
+    )
+
+
+def formats_of(feed: str) -> tuple[Link, ...]:
+    """A feed in each of its forms; `feed` is its address without the ending."""
+    return tuple(
+        Link(name, f"{feed}.{form}", target=MEDIA_TYPES[form])
+        for form, name in _FORMAT_NAMES.items()
     )
 
 

@@ -29,7 +29,7 @@ _ENGLISH, _SHORT = (
 _ENGLISH = rf"(?:{_ENGLISH}|{_SHORT}\.?)(?![^\W_])"
 _RUSSIAN = rf"(?i:{either((*_MONTHS['ru'], *_MONTHS['ru_nominative']))}|{either(_MONTHS['ru_short'])}\.?)(?![^\W_])"
 _TURKMEN = rf"(?i:{either(_MONTHS['tk'])})[a-zäňşžýöüç]{{0,8}}(?![^\W_])"
-_MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
+MONTH = rf"(?:{_ENGLISH}|{_RUSSIAN}|{_TURKMEN})"
 
 _NUMBER = (
     r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
@@ -52,7 +52,7 @@ _YEAR_FIRST = r"(?:(?P<year_first>(?:19|20)\d\d)-nj[iy]\s{1,2}ýyl\w{0,4}\s{1,2}
 
 _DAY_MONTH = re.compile(
     rf"(?<![\d/]){_YEAR_FIRST}(?P<days>{_NUMBER}(?:{_JOIN}{_NUMBER}){{0,6}})"
-    rf"(?:\s{{1,2}}(?:day\s)?(?:of\s{{1,2}})?|-)(?P<month>{_MONTH})"
+    rf"(?:\s{{1,2}}(?:day\s)?(?:of\s{{1,2}})?|-)(?P<month>{MONTH})"
     rf"(?:,?\s{{0,2}}{_DASH}?(?P<year>{_YEAR})|\s{{1,2}}с\.\s?г\.)?"
 )
 

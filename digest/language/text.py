@@ -160,7 +160,7 @@ def _reads_as_text(text: str) -> bool:
 def _reads_as_western(text: str) -> bool:
     """Whether one language has nearly all of the letters, and some of the words if there are many."""
     folded = text.casefold()
-    found = set(_WORD.findall(folded))
+    found = set(WORD.findall(folded))
     beyond = [
         sign
         for sign in folded
@@ -205,7 +205,7 @@ def _not_text(name: str, why: str) -> DocumentError:
 
 ELLIPSIS = "…"
 NO_BREAK = "\u00a0"
-_WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:[’'ʼ-][^\W_]+)*")
 
 # It begins with a set of characters, so that the search for it is quick; (?<=\n) tells which it was.
 _SENTENCE_END = re.compile(
@@ -313,7 +313,7 @@ def _folded(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The folded words of a text, in order, without punctuation."""
-    return _WORD.findall(fold(text))
+    return WORD.findall(fold(text))
 
 
 def paragraphs(text: str) -> list[str]:
@@ -392,6 +392,10 @@ class Stroke:
     height: int
     below: int = 0
     dot: int = 0
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 _TALL, _WIDE = "bdfhklþбф", "mwжшщюыфм"

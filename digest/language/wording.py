@@ -32,7 +32,7 @@ class Wording:
     `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
     `leaving`, `joining` and `choosing` for the pages of forms, `letters` for the mails that answer them,
-    `frame`, `reading`, `story`, `searching`, `archive` and `desk` for those of the site and the desk,
+    `frame`, `about`, `reading`, `story`, `searching`, `archive` and `desk` for those of the site and the desk,
     `following` for what readers follow, `told` for each sentence of what was changed since it was sent.
     """
 
@@ -97,6 +97,7 @@ class Wording:
     leave: str
     told: Mapping[str, str]
     frame: Mapping[str, str]
+    about: Mapping[str, str]
     reading: Mapping[str, str]
     story: Mapping[str, str]
     searching: Mapping[str, str]
@@ -124,7 +125,7 @@ class Wording:
         start = self.day(first, "long" if first.year != last.year else "d MMMM")
         return f"{start}{NO_BREAK}– {self.day(last, 'long')}"
 
-    def number(self, number: int) -> str:
+    def number(self, number: float) -> str:
         from babel.numbers import format_decimal
 
         return _no_break(format_decimal(number, locale=self.locale))

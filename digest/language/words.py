@@ -137,6 +137,11 @@ def _familiarity(word: str, language: str) -> float:
     return -_NAME if word[0].isupper() else -1.0
 
 
+def is_common(word: str) -> bool:
+    """Whether a word is in the vocabulary of English or, by its letters, Russian."""
+    return _familiarity(word.casefold(), "ru" if is_cyrillic(word) else "en") == 1
+
+
 @cache
 def _vocabulary(language: str) -> frozenset[str]:
     """The stems of English words, and of Russian ones that the morphology lacks."""
@@ -284,18 +289,24 @@ def _latin_form(word: str, language: str) -> str:
     if stemmer not in ("english", "russian"):
         return stem_by(stemmer, word)
     word = word.removesuffix("'s")
-    irregular, spellings = _english()
+    irregular, spellings, apart = _english()
+    if word in apart:
+        return apart[word]
     for british, american in spellings if word not in irregular else ():
         word = british.sub(american, word)
     return stem_by("english", irregular.get(word, word))
 
 
 @cache
-def _english() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
-    """The first form of each irregular word by its other forms, and how spelling becomes American."""
-    irregular, spellings = ([row.split() for row in rows] for rows in _LISTS["english"].values())
-    first = {form: row[0] for row in irregular for form in row}
-    return first, [(re.compile(british), american) for british, american in spellings]
+def _english() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]], dict[str, str]]:
+    """The first form of each irregular word by its other forms, how spelling becomes American, and the
+    first form of each word that is not stemmed."""
+    lists = _LISTS["english"]
+    irregular, spellings, apart = (
+        [row.split() for row in lists[name]] for name in ("irregular", "spellings", "apart")
+    )
+    first, own = ({form: row[0] for row in rows for form in row} for rows in (irregular, apart))
+    return first, [(re.compile(british), american) for british, american in spellings], own
 
 
 @lru_cache(maxsize=20_000)

@@ -3,6 +3,7 @@
 Each returns the facts of its run for the log: counts and names, never an address.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from digest.newsroom import Newsroom
 
 
+log = logging.getLogger(__name__)
 Facts = dict[str, Any]
 Stop = Callable[[], bool]
 PUBLISH_ANYWAY = timedelta(hours=1)
@@ -113,14 +115,31 @@ class Worker:
         with self.newsroom.open() as newsroom:
             mark = content_mark(newsroom.db, now)
             if before == mark and not whole:
-                return facts | tell_hub(newsroom, stop=stop)
+                facts |= tell_hub(newsroom, stop=stop)
+                return facts | self._pictures(newsroom, stop)
             published = publish(newsroom, whole=whole)
             done = newsroom.now()
             arrived = first_seen_of(newsroom.db, published.appeared)
             self.counters.count_published(done - seen for seen in arrived)
             told = tell_hub(newsroom, stop=stop)
+            told |= self._pictures(newsroom, stop)
         self._published = mark, now if whole else at
         return facts | {"written": len(published.written), "removed": len(published.removed)} | told
+
+    def _pictures(self, newsroom: "Newsroom", stop: Stop) -> Facts:
+        """Last, so that no article waits for them; none of their faults is one of the verb."""
+        from digest.sources.pictures import fetch_pictures  # slow to load
+
+        try:
+            report = fetch_pictures(newsroom, stop=stop)
+        except Exception:
+            log.exception("pictures were not fetched")
+            return {}
+        return {
+            name: count
+            for name, count in (("pictures", report.made), ("no_pictures", report.failed))
+            if count
+        }
 
     def _compose(self, stop: Stop) -> Facts:
         from digest.editions.compose import compose_due
@@ -207,6 +226,7 @@ class Worker:
     def _prune(self, stop: Stop) -> Facts:
         from digest.audience.signup import lapse_requests
         from digest.store.backups import backup, backup_is_due, prune
+        from digest.store.pictures import prune_pictures
         from digest.web.store import prune_desk
 
         settings, now = self.newsroom.settings, self.newsroom.now()
@@ -227,6 +247,7 @@ class Worker:
                     stop=stop,
                 )
                 lapsed = lapse_requests(newsroom)
+                prune_pictures(newsroom.db)
                 prune_desk(newsroom.db, now, days.answer_days)
         return facts | {"letters": pruned.bounces, "answers": pruned.answers, "requests": lapsed}
 

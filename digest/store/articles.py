@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from digest.errors import NotFoundError
-from digest.language.words import query_forms
 from digest.model import (
     NEVER,
     OTHER,
@@ -30,7 +29,7 @@ from digest.model import (
     Verdict,
     Window,
 )
-from digest.store.database import FOUND_BY_WORDS, Database, Row, moment_from_text, text_from_moment
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 AnyRow = Mapping[str, Any]
 _AROUND = ("byline", "dateline", "wire_tag", "urgency", "number", "correction")
@@ -165,6 +164,10 @@ CORRECTED = {
 
 NEWEST_FIRST = " ORDER BY articles.first_seen_at DESC, articles.published_at DESC, articles.id"
 
+_AFTER = """articles.first_seen_at <= (SELECT first_seen_at FROM articles WHERE id = ?)
+  AND (articles.first_seen_at, coalesce(articles.published_at, ''), -articles.id)
+    < (SELECT first_seen_at, coalesce(published_at, ''), -id FROM articles WHERE id = ?)"""
+
 LAST_CORRECTED = " ORDER BY articles.corrected_at DESC, articles.updated_at DESC"
 
 LEADS = """
@@ -221,9 +224,10 @@ def latest_ids(
     corrected: bool = False,
     named: bool = False,
     among: Collection[int] | None = None,
+    before: int | None = None,
 ) -> list[int]:
     """The ids of the newest articles by `first_seen_at`, then by their own date, undated ones last; only
-    those first seen `since` then, and those `among` some. With `corrected`, both by when they were last
+    those first seen `since` then, those `among` some, and those after the article `before`. With `corrected`, both by when they were last
     corrected, withdrawn or published again; `named` leaves those of which nobody can say what changed.
 
     Withdrawn ones are included: feeds show their tombstones. `until` leaves out what is embargoed then;
@@ -258,6 +262,9 @@ def latest_ids(
     if since is not None:
         conditions.append(f"articles.{'corrected_at' if corrected else 'first_seen_at'} >= ?")
         values.append(text_from_moment(since))
+    if before is not None:
+        conditions.append(_AFTER)
+        values += [before, before]
     if named:
         conditions.append(
             "(articles.corrected != '' OR correction IS NOT NULL OR withdrawn_at IS NOT NULL)"
@@ -469,26 +476,6 @@ def siblings_of(
         for row in db.rows(sql, (*chunk, text_from_moment(until))):
             siblings[row.pop("of_id")].append(Sibling(**row))
     return dict(siblings)
-
-
-def search_articles(
-    db: Database, query: str, *, language: str | None = None, limit: int = 20
-) -> list[Article]:
-    """Articles that hold every word of the query in any of its forms, newest first."""
-    wanted = query_forms(query)
-    if not wanted:
-        return []
-    # Quoted, so that nothing in the query is search syntax.
-    expression = " AND ".join(
-        "(" + " OR ".join('"' + form.replace('"', '""') + '"' for form in forms) + ")"
-        for forms in wanted
-    )
-    values: list[object] = [expression]
-    sql = f"SELECT id FROM articles WHERE id IN ({FOUND_BY_WORDS})"  # noqa: S608 - ours
-    if language is not None:
-        sql += " AND language = ?"
-        values.append(language)
-    return articles_by_id(db, _ids(db, sql + NEWEST_FIRST + " LIMIT ?", [*values, limit]))
 
 
 def _ids(db: Database, sql: str, values: Sequence[object]) -> list[int]:

@@ -25,8 +25,6 @@ Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
 SCHEMA_VERSION = 20261213
 """The day of the newest change of schema.sql, kept as `PRAGMA user_version`."""
-FOUND_BY_WORDS = "SELECT rowid FROM article_search WHERE article_search MATCH ?"
-"""The ids of the articles that a full-text query finds."""
 
 
 class Database:
@@ -103,11 +101,23 @@ class Database:
         sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - names are ours
         return int(self._execute(sql, list(row.values())).lastrowid)
 
+    def give_up_when(self, over: Callable[[], bool]) -> None:
+        """Stop each statement with a StoreError while it is `over`, which is asked again and again."""
+        self.connection.set_progress_handler(over, 100_000)
+
     def index_text(self, article_id: int, title: str, text: str) -> None:
-        """Replace the text by which FOUND_BY_WORDS finds an article."""
+        """Replace the text by which `find_words` finds an article."""
         self.run("DELETE FROM article_search WHERE rowid = ?", (article_id,))
         sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
         self.run(sql, (article_id, title, text))
+
+    def find_words(self, query: str, limit: int, *, ranked: bool) -> list[tuple[int, float]]:
+        """The newest articles that a full-text query finds, each with a number that is the smaller the
+        better it fits: a word in a title weighs ten times one in a text. 0 unless they are `ranked`."""
+        score = "bm25(article_search, 10.0, 1.0)" if ranked else "0"
+        sql = f"""SELECT rowid AS id, {score} AS score FROM article_search
+                   WHERE article_search MATCH ? ORDER BY rowid DESC LIMIT ?"""  # noqa: S608 - ours
+        return [(row["id"], row["score"]) for row in self.each(sql, (query, limit))]
 
     def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> int:
         """Run one statement for each set of parameters; how many rows they touched."""
@@ -276,6 +286,7 @@ _DISK_FAULTS = {
     "full, over a quota or failing, and try again.",
     "CORRUPT": "is damaged ({fault}); nothing was written. Keep the file, run `digest doctor`, and "
     "restore the last backup with `digest restore`.",
+    "INTERRUPT": "the answer took too long.",
     "FULL": "the disk is full; nothing was written. Make room and try again.",
     "CANTOPEN": "cannot be opened. Check the permissions of the file and of its folder, where SQLite "
     "makes files too. For more, run `digest doctor`.",

@@ -156,6 +156,7 @@ CREATE INDEX articles_with_embargo ON articles (coalesce(embargo_until, '9'))
   WHERE embargo_words IS NOT NULL AND released_by IS NULL;
 CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
 CREATE INDEX articles_by_update ON articles (updated_at);
+CREATE INDEX articles_for_sitemaps ON articles (id / 2500, updated_at);  -- web.store.RANGE
 CREATE INDEX articles_corrected ON articles (corrected_at) WHERE corrected_at IS NOT NULL;
 
 CREATE TABLE article_versions (
@@ -731,20 +732,22 @@ CREATE TRIGGER story_removed AFTER DELETE ON stories BEGIN
     (SELECT id FROM articles WHERE story_id = old.id);
 END;
 
--- Our resized copies of articles' pictures, by a hash of the picture's address; without them what went wrong,
--- and when it is asked for again.
+-- Our resized copies of articles' pictures, by the picture's address; where there are none, what went wrong. It is
+-- asked for at next_at.
 
 CREATE TABLE pictures (
-  name TEXT PRIMARY KEY,
-  url TEXT NOT NULL UNIQUE,
+  url TEXT PRIMARY KEY,
+  name TEXT UNIQUE,  -- of its copies
   width INTEGER,  -- of the large copy, in pixels
   height INTEGER,
-  asked_at TEXT NOT NULL,
-  next_at TEXT,  -- when it is asked for again
+  asked_at TEXT,
+  next_at TEXT,
   failures INTEGER NOT NULL DEFAULT 0,
   error TEXT
 ) WITHOUT ROWID;
+CREATE INDEX pictures_by_asking ON pictures (asked_at);
 CREATE INDEX pictures_due ON pictures (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX pictures_by_asking ON pictures (asked_at) WHERE asked_at IS NOT NULL;
 
 CREATE TABLE picture_copies (
   name TEXT NOT NULL REFERENCES pictures(name),
@@ -753,6 +756,24 @@ CREATE TABLE picture_copies (
   data BLOB NOT NULL,
   PRIMARY KEY (name, width, form)
 );
+
+CREATE INDEX articles_by_picture ON articles (json_extract(picture, '$.url')) WHERE picture IS NOT NULL;
+
+CREATE TRIGGER picture_added AFTER INSERT ON articles
+  WHEN new.picture IS NOT NULL AND new.withdrawn_at IS NULL BEGIN
+  INSERT INTO pictures (url, next_at)
+    VALUES (json_extract(new.picture, '$.url'), coalesce(new.opens_at, new.first_seen_at))
+    ON CONFLICT (url) DO UPDATE SET next_at = excluded.next_at, failures = 0 WHERE name IS NULL;
+END;
+
+CREATE TRIGGER picture_changed AFTER UPDATE OF picture, opens_at, withdrawn_at ON articles
+  WHEN new.picture IS NOT NULL AND new.withdrawn_at IS NULL
+    AND (new.picture, new.opens_at, new.withdrawn_at)
+      IS NOT (old.picture, old.opens_at, old.withdrawn_at) BEGIN
+  INSERT INTO pictures (url, next_at)
+    VALUES (json_extract(new.picture, '$.url'), coalesce(new.opens_at, new.updated_at))
+    ON CONFLICT (url) DO UPDATE SET next_at = excluded.next_at, failures = 0 WHERE name IS NULL;
+END;
 
 -- The desk: links that editors asked for, sessions (each by a hash of its secret), and what editors did there.
 

@@ -98,13 +98,13 @@ def numbers() -> dict[str, str]:
 
 
 @cache
-def bodies() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
+def bodies(table: str = "bodies") -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
     """Organisations under the stem of their first word: each name in stems, and the short name.
 
-    Of names with the same first word the longest comes first.
+    Of names with the same first word the longest comes first. `table` may be "roles" or "regions".
     """
     names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for short, others in word_lists(LISTS)["bodies"].items():
+    for short, others in word_lists(LISTS)[table].items():
         for name in (short.casefold(), *others):
             stems = tuple(stem(word) for word in re.findall(r"[^\W\d_]+", name))
             names.setdefault(stems[0], []).append((stems, short))
@@ -149,7 +149,7 @@ _DAYS = 6
 _SHORT = 8  # letters of an acronym at most
 _LONG = 4  # letters of an acronym as a rule
 _TITLE, _TEXT, _QUOTED, _FILED_AT = 1.5, 1.0, 0.3, 0.3
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"(?<![^\W\d_])\d{1,15}(?:[ \u00a0]\d{3}\b){0,3}(?:[.,]\d{1,15}){0,3}|[^\W\d_]{1,40}"
 )
 _GROUPED = re.compile(r"[ \u00a0]|[.,](?=\d{3}(?:[.,]|$))")
@@ -282,8 +282,8 @@ def _telling(term: Term) -> float:
 
 def _terms(text: str, weight: float) -> Iterator[Term]:
     """The terms of a title or a text, in order and perhaps twice."""
-    tokens = list(_TOKEN.finditer(text))
-    stems = [_stemmed(token.group()) for token in tokens]
+    tokens = list(TOKEN.finditer(text))
+    stems = [stemmed(token.group()) for token in tokens]
     shouted = len(tokens) > 2 and text.isupper()  # a headline in capitals has no acronyms to see
     title = weight == _TITLE  # A Headline in Which Each Word Has a Capital says no names
     long = [each for token in tokens if len(each := token.group()) >= _LONG] if title else []
@@ -297,7 +297,7 @@ def _terms(text: str, weight: float) -> Iterator[Term]:
             quotes.pop(0)
         here = _QUOTED if quotes and quotes[0][0] < token.start() else weight
         word = token.group()
-        if stems[at] in starts and (name := _body(stems, at, word)):
+        if stems[at] in starts and (name := body_at(stems, at, word)):
             length, short = name
             skip = at + length
             yield Term(f"@{short}", short, here)
@@ -324,7 +324,7 @@ def _joined(number: str, after: str) -> str:
     return number[0] + after[1] if re.fullmatch("[2-9]0 #[2-9]", f"{number} {after}") else ""
 
 
-def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
+def body_at(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
     """How many words the organisation's name that starts here has, and its short name."""
     for name, short in bodies().get(stems[at], ()):
         if len(name) == 1 and sum(sign.isupper() for sign in word) < 2 and len(word) < _SHORT:
@@ -335,7 +335,7 @@ def _body(stems: list[str], at: int, word: str) -> tuple[int, str] | None:
 
 
 @lru_cache(maxsize=1 << 13)
-def _stemmed(word: str) -> str:
+def stemmed(word: str) -> str:
     return stem(fold(word))
 
 

@@ -39,6 +39,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PLAIN = b"text/plain; charset=utf-8"
 NO_STORE: Header = (b"cache-control", b"no-store")
+MOVED: Header = (b"cache-control", b"public, max-age=3600")
+VARIES: Header = (b"vary", b"Accept-Language")
 METHODS = b"GET, HEAD, OPTIONS"
 PREFLIGHT: Head = (
     204,
@@ -71,6 +73,10 @@ class Report(NamedTuple):
     status: int
     media_type: bytes
     body: bytes
+
+
+def _accepted(fields: Headers) -> bytes:
+    return dict(fields).get(b"accept-language", b"")
 
 
 def misdirected(fields: Headers, version: str | None) -> bool:
@@ -113,6 +119,8 @@ class FeedApp:
         self.root = urlsplit(feeds_url).path.rstrip("/") + "/"
         self.fronts = {one.rstrip("/") for one in ("", self.root, urlsplit(base_url).path)}
         self.fronts |= set() if site is None else {site.prefix}
+        rules = [f"Disallow: {place}" for place in forms] + ([] if site is None else site.crawlers)
+        self.robots = "\n".join(["User-agent: *", *(rules or ["Disallow:"]), ""]).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method, fields = scope["path"], scope["method"], scope["headers"]
@@ -124,14 +132,14 @@ class FeedApp:
         name = path.removeprefix(self.root)
         reads = method in ("GET", "HEAD")
         site, query = self.site if reads else None, scope["query_string"]
-        front = f"{self.root}all.html"
-        if site is not None:
-            front = site.front(dict(fields).get(b"accept-language", b""))
         headers: tuple[Header, ...] = (NO_STORE,)
         max_age = 0
         if faulty:
             route, status, kind, body = "other", 400, PLAIN, b"400 Bad Request\n"
             headers = (NO_STORE, (b"connection", b"close"))
+        elif site is not None and name != path and (to := site.moved_to(name)):
+            route, status, kind, body = "moved", 301, PLAIN, b"301 Moved Permanently\n"
+            headers = (MOVED, (b"location", to.encode()))
         elif (
             (reads or method == "OPTIONS")
             and name != path
@@ -154,25 +162,27 @@ class FeedApp:
         elif path in self.reports and self._may_watch(fields):
             route, status, kind, body = path.strip("/"), *await self.reports[path]()
         elif path.rstrip("/") in self.fronts:
+            front = f"{self.root}all.html" if site is None else site.front(_accepted(fields))
             route, status, kind, body = "front", 302, PLAIN, b"302 Found\n"
             headers = (NO_STORE, (b"location", front.encode()))
         elif path == "/robots.txt":  # RFC 9309
-            rules = "\n".join(f"Disallow: {place}" for place in self.forms or ("",))
-            text = f"User-agent: *\n{rules}\n".encode()
-            route, status, kind, body = "robots", 200, PLAIN, text
+            route, status, kind, body = "robots", 200, PLAIN, self.robots
+        elif site is not None:
+            route, kept = "missing", await site.missing(path, _accepted(fields))
+            (status, headers), body = kept.choose(fields, method == "GET")
+            headers, kind, max_age = (*headers, VARIES), b"", kept.max_age
         else:
             page = (
                 b'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Not found</title>'
                 b'</head><body><h1>Not found</h1><p>There is nothing at this address. <a href="'
-                + front.encode()
+                + f"{self.root}all.html".encode()
                 + b'">All news</a></p></body></html>\n'
             )
             route, status, kind, body = "missing", 404, b"text/html; charset=utf-8", page
-            headers = (NO_STORE, *SECURITY)
         if kind:
             length = str(len(body)).encode()
             headers += ((b"content-type", kind), (b"content-length", length))
-            headers += ((b"x-content-type-options", b"nosniff"),)
+            headers += ((b"x-content-type-options", b"nosniff"), *SECURITY)
             body = b"" if method == "HEAD" else body
         self.seen[route, status] += 1
         headers += dated(int(time.time()), max_age)
@@ -382,3 +392,5 @@ async def serve(
     cutting = loop.call_later(drain, protocol.cut_off)
     await answering
     cutting.cancel()
+    if app.site is not None:
+        app.site.close()

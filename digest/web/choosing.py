@@ -5,7 +5,7 @@ address, one's data and to be forgotten need a link that was mailed within 48 ho
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
@@ -301,7 +301,7 @@ def values_of(
     intro = words["intro_left" if left else "intro"].format(**facts)
     if not left:
         then = words["paused_now"].format(day=day(paused)) if paused else None
-        intro = f"{intro} {then or _next(settings, reader, wording, now)}".rstrip()
+        intro = f"{intro} {then or next_edition(settings, reader.digests, wording, now)}".rstrip()
     event: Mapping[str, Any] = {"made_at": reader.added_at, "made_by": "", "words": None}
     for one in events_of(db, reader.id):
         event = one if one["act"] in ("joined", "returned") else event
@@ -369,15 +369,17 @@ def _tally(wording: Wording, weeks: Sequence[int]) -> str:
     return " · ".join(said)
 
 
-def _next(settings: Settings, reader: Recipient, wording: Wording, now: datetime) -> str:
-    """When the next edition closes of a digest that the reader gets, in the newsroom's zone."""
+def next_edition(
+    settings: Settings, digests: Collection[str], wording: Wording, now: datetime
+) -> str:
+    """When the next edition of one of these digests closes, in the newsroom's zone."""
     from babel.dates import get_timezone_location
 
     name = settings.site.time_zone
     moments = [
         boundary_after(settings.digest_rule(one), settings.digest_zone(one), now)
         for one in settings.digests
-        if one.name in reader.digests
+        if one.name in digests
     ]
     if not moments:
         return ""

@@ -32,7 +32,7 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
-"""For pages: ours have no script, no form and nothing from other sites."""
+"""Of every answer: pages have no script, no form and nothing from other sites."""
 _PACE = re.compile(rb"<ttl>(\d{1,5})</ttl>")
 FRESH_FOR = 1.0
 """Seconds before the disk is checked again for a changed file."""
@@ -135,7 +135,11 @@ class Forms:
                 date = value
         best = None if coding is None else best_coding(coding)
         answer = self.plain if best is None else self.packed.get(best, self.plain)
-        if (tags or date) and is_unchanged(answer.etag, answer.modified, tags, date):
+        if (
+            (tags or date)
+            and answer.etag
+            and is_unchanged(answer.etag, answer.modified, tags, date)
+        ):
             return answer.unchanged, b""
         return answer.whole, answer.body if whole else b""
 
@@ -172,28 +176,32 @@ def pack(
 
     tag = hashlib.sha256(data).hexdigest()[:32]
 
-    def answer(body: bytes, coding: bytes = b"") -> Answer:
-        etag = f'"{tag}-{coding.decode()}"' if coding else f'"{tag}"'
-        kept = [(b"etag", etag.encode()), (b"vary", b"Accept-Encoding"), *lasting]
+    def answer(body: bytes, coding: str = "") -> Answer:
+        # Of a status other than 2xx nobody asks whether it is unchanged (RFC 9110 §13.2.1).
+        etag = f'"{tag}{coding and "-"}{coding}"' if status == 200 else ""
+        kept = [(b"vary", b"Accept-Encoding"), *lasting]
+        kept += [(b"etag", etag.encode())] if etag else []
         whole = [
             (b"content-type", content_type.encode()),
             (b"content-length", str(len(body)).encode()),
             *kept,
             (b"x-content-type-options", b"nosniff"),
             *further,
-            *([(b"content-encoding", coding)] if coding else []),
+            *([(b"content-encoding", coding.encode())] if coding else []),
         ]
         if modified is not None:
             last = format_datetime(modified, usegmt=True).encode()
             whole.append((b"last-modified", last))
         return Answer(etag.encode(), modified, (status, tuple(whole)), (304, tuple(kept)), body)
 
+    if content_type.startswith("image/"):
+        return answer(data), {}
     codings = {
         b"br": brotli.compress(data, mode=brotli.MODE_TEXT, quality=quality),
         b"gzip": gzip.compress(data, compresslevel=min(9, quality), mtime=0),
     }
     smaller = {
-        coding: answer(body, coding)
+        coding: answer(body, coding.decode())
         for coding, body in codings.items()
         if len(body) < len(data) * LEAST_SAVING
     }
@@ -287,12 +295,7 @@ class FileCache:
             lasting += [ANYBODY, (b"access-control-expose-headers", exposed)]
         # As small as possible, since it is done once for each version of a file.
         plain, packed = pack(
-            data,
-            CONTENT_TYPES[ending],
-            modified,
-            lasting,
-            [*links, *(SECURITY if ending == HTML else ())],
-            quality=11,
+            data, CONTENT_TYPES[ending], modified, lasting, [*links, *SECURITY], quality=11
         )
         size = sum(len(one.body) for one in (plain, *packed.values()))
         seconds = self._seconds()

@@ -7,27 +7,32 @@ names in its path and the fields of the query that it declares, so a page is kep
 
 import asyncio
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-from starlette.routing import Match, Route
+from starlette.routing import compile_path
 
 from digest.config.settings import Settings
 from digest.config.urls import SitePages, site_pages
+from digest.editions.schedule import last_weeks
+from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
-from digest.feeds.pages import Link, Navigation, rendered, site_navigation, style_bytes
-from digest.language.text import foreign
-from digest.language.wording import OWN_NAMES, Wording, wording_for
-from digest.newsroom import Newsroom, make_environment
+from digest.feeds.channels import HTML as ENDING
+from digest.feeds.channels import channels
+from digest.feeds.pages import Link, Navigation, article_of, rendered, site_navigation, style_bytes
+from digest.language.text import capital, foreign
+from digest.language.wording import Wording, wording_for
+from digest.newsroom import Newsroom, our_environment
 from digest.store.database import Database
 from digest.web.files import FRESH_FOR, SECURITY, Forms, Header, pack
-from digest.web.store import site_mark
+from digest.web.store import language_of, site_mark
 
 log = logging.getLogger(__name__)
 HTML = "text/html; charset=utf-8"
@@ -38,9 +43,15 @@ HEADERS = tuple(
 )
 """Of every page: the only form is the search."""
 READERS = 2
-"""How many pages are made at once."""
+"""How many pages are made at once; beside them one with fields, such as a search."""
 MOST_WAITING = 64
+"""How many pages are made or wait for it; so many others with fields."""
+MOST_SECONDS = 5.0
+"""How long the database may work for a page."""
 LONGEST_FIELD = 300
+MOST_FIELDS = 50
+ENTRY_BYTES = 4000
+"""What an answer in memory takes beside its bodies: its key and its heads."""
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -53,6 +64,11 @@ class Page:
     status: int = 200
     max_age: int = MAX_AGE
     headers: tuple[Header, ...] = HEADERS
+
+
+def in_own(language: str) -> str:
+    """In this language, in its own words: На русском."""
+    return capital(wording_for(language).in_language[language])
 
 
 def moved(address: str, *, status: int = 302) -> Page:
@@ -69,6 +85,8 @@ class Asked:
     names: Mapping[str, str]
     query: Mapping[str, str]
     now: datetime
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many stories each theme had in the last seven days."""
 
     @property
     def db(self) -> Database:
@@ -113,7 +131,7 @@ class Asked:
         }
         if languages is None:
             languages = [
-                Link(OWN_NAMES[one], address(site_pages(settings, one)), one, target=one)
+                Link(in_own(one), address(site_pages(settings, one)), one, target=one)
                 for one in spoken
             ]
             values.setdefault("alternates", whole)
@@ -126,8 +144,10 @@ class Asked:
             languages=tuple(languages),
             feed=feed,
             day=today,
+            counts=self.counts,
         )
-        values = {"alternates": {}, "card": "", "picture": None} | values
+        if indexed:
+            values.setdefault("card", site_pages(settings, self.language, whole=True).card())
         body = rendered(
             self.newsroom.templates,
             template,
@@ -178,7 +198,10 @@ BUSY, BROKEN = _failed(HTTPStatus.SERVICE_UNAVAILABLE), _failed(HTTPStatus.INTER
 
 
 class Site:
-    """The pages of one newsroom, at most `limit` bytes of them in memory; `seconds` is a monotonic clock."""
+    """The pages of one newsroom, at most `limit` bytes of them in memory; `seconds` is a monotonic clock.
+
+    Its threads end when it is dropped and its last page is made.
+    """
 
     def __init__(
         self,
@@ -189,24 +212,51 @@ class Site:
         seconds: Callable[[], float],
     ) -> None:
         self.newsroom, self.limit, self.held = newsroom, limit, 0
-        self.settings = newsroom.settings
-        self.prefix = site_pages(self.settings, "").root
-        self._routes = [
-            (Route(self.prefix + one.path, _nothing), one) for one in (*places, *_PLACES)
+        self.settings = settings = newsroom.settings
+        self.prefix = site_pages(settings, "").root
+        self._spoken = settings.page_languages
+        self._places = [
+            (compile_path(self.prefix + one.path)[0], one) for one in (*places, *_PLACES)
         ]
+        pages, origin = settings.pages_url, "://".join(urlsplit(settings.feeds_url)[:2])
+        self._root = pages and pages.removeprefix(origin)
+        """Where pages of feeds lead: within the same origin by a path; None if others find no site."""
+        self._moved = {
+            f"{one.slug}.{ENDING}": one.url(settings, ENDING).removeprefix(origin)
+            for one in channels(settings)
+        }
         self._seconds = seconds
-        self._pool = ThreadPoolExecutor(READERS, "site")
+        self._pages, self._searches = ThreadPoolExecutor(READERS), ThreadPoolExecutor(1)
+        self._watch = ThreadPoolExecutor(1)
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._making: dict[Key, asyncio.Future[Kept]] = {}
+        self._making: dict[Key, asyncio.Future[Kept | None]] = {}
         self._mark, self._looked = "", float("-inf")
+        self._counted: tuple[str, Mapping[str, int]] = ("", {})
         self._look: asyncio.Future[None] | None = None
 
+    @property
+    def crawlers(self) -> list[str]:
+        """Lines of robots.txt (RFC 9309)."""
+        lines = [f"Disallow: {site_pages(self.settings, one).search()}" for one in self._spoken]
+        if (url := self.settings.pages_url) is not None:
+            lines += [f"Sitemap: {url}/{name}sitemap.xml" for name in ("", "news-")]
+        return lines
+
+    def spoken(self, accept_language: bytes) -> str:
+        """The first language of ours that is accepted (RFC 9110 §12.5.4, without weights)."""
+        asked = [part.strip()[:2].lower() for part in accept_language.decode("latin-1").split(",")]
+        return next((one for one in asked if one in self._spoken), self._spoken[0])
+
     def front(self, accept_language: bytes) -> str:
-        """Where somebody begins who accepts these languages (RFC 9110 §12.5.4, without weights)."""
-        spoken = self.settings.page_languages
-        asked = [part[:2].lower() for part in accept_language.decode("latin-1").split(",")]
-        language = next((one.strip() for one in asked if one.strip() in spoken), spoken[0])
-        return site_pages(self.settings, language).front
+        """Where somebody begins who accepts these languages."""
+        return site_pages(self.settings, self.spoken(accept_language)).front
+
+    def moved_to(self, name: str) -> str | None:
+        """The page that has taken the place of this file of the feeds, None for another file."""
+        if self._root is None or not name.endswith(ENDING):
+            return None
+        number = article_of(name)
+        return self._moved.get(name) if number is None else f"{self._root}/articles/{number}"
 
     def fresh(self, path: str, query: bytes) -> Kept | None:
         """The answer that is in memory and was true within FRESH_FOR."""
@@ -221,113 +271,142 @@ class Site:
         if match is None:
             return None
         place, names = match
-        fields: tuple[tuple[str, str], ...] = ()
-        if place.query and query:
-            given = dict(parse_qsl(query.decode("latin-1"), max_num_fields=50))
-            fields = tuple(
-                (name, foreign(given[name], limit=LONGEST_FIELD))
-                for name in place.query
-                if given.get(name, "").strip()
-            )
-        # All unknown addresses of a language share an answer.
-        key = (path if place.path else f" {names['language']}", fields)
+        return await self._answer((path, _fields(place, query)), place, names)
+
+    async def missing(self, path: str, accept_language: bytes) -> Kept:
+        """The answer where nothing is, in the language of the path or one that is accepted."""
+        language = path.removeprefix(self.prefix)[1:].partition("/")[0]
+        if language not in self._spoken:
+            language = self.spoken(accept_language)
+        return await self._answer((f" {language}", ()), _MISSING, {"language": language})
+
+    def close(self) -> None:
+        """Make no page that waits."""
+        for pool in (self._pages, self._searches, self._watch):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _answer(self, key: Key, place: Place, names: Mapping[str, str]) -> Kept:
         try:
-            return await self._found(key, place, names, dict(fields))
+            kept = await self._found(key, place, names)
+            if kept is None:  # all unknown addresses of a language share an answer
+                language = names["language"]
+                kept = await self._found((f" {language}", ()), _MISSING, names)
         except StoreError as e:
             log.error("a page was not made: %s", e)
             return BUSY
         except Exception:
             log.exception("a page was not made")
             return BROKEN
+        return kept or BROKEN
 
-    async def _found(
-        self, key: Key, place: Place, names: Mapping[str, str], query: Mapping[str, str]
-    ) -> Kept:
+    async def _found(self, key: Key, place: Place, names: Mapping[str, str]) -> Kept | None:
         await self._see()
         kept = self._kept.get(key)
         if kept is not None and kept.mark == self._mark:
             self._kept.move_to_end(key)
             return kept
         if (making := self._making.get(key)) is None:
-            if len(self._making) >= MOST_WAITING:
+            searches = bool(key[1])
+            if sum(bool(one[1]) is searches for one in self._making) >= MOST_WAITING:
                 return BUSY
-            loop = asyncio.get_running_loop()
-            making = loop.run_in_executor(self._pool, self._make, place, names, query)
+            loop, pool = asyncio.get_running_loop(), self._searches if searches else self._pages
+            making = loop.run_in_executor(pool, self._make, place, names, dict(key[1]))
             self._making[key] = making
             making.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(making)
 
     def _match(self, path: str) -> tuple[Place, Mapping[str, str]] | None:
-        """The kind of page of a path and the names in it; below a language always one."""
-        spoken = self.settings.page_languages
-        for route, place in self._routes:
-            how, scope = route.matches({"type": "http", "method": "GET", "path": path})
-            if how is Match.FULL:
-                names: dict[str, str] = scope["path_params"]
-                if names.setdefault("language", spoken[0]) in spoken:
+        """The kind of page of a path and the names in it."""
+        for pattern, place in self._places:
+            if (match := pattern.fullmatch(path)) is not None:
+                names = {"language": self._spoken[0], **match.groupdict()}
+                if names["language"] in self._spoken and not any(
+                    map(_ODD.fullmatch, names.values())
+                ):
                     return place, names
-        language = path.removeprefix(self.prefix)[1:].partition("/")[0]
-        return (_MISSING, {"language": language}) if language in spoken else None
+        return None
 
     async def _see(self) -> None:
         """Look whether the database has changed, once for all who wait."""
         if self._seconds() - self._looked <= FRESH_FOR:
             return
-        if self._look is None:
+        if self._look is None or self._look.done():
             loop = asyncio.get_running_loop()
-            self._look = loop.run_in_executor(self._pool, self._look_now)
-        try:
-            await asyncio.shield(self._look)
-        finally:
-            self._look = None
+            self._look = loop.run_in_executor(self._watch, self._look_now)
+        await asyncio.shield(self._look)
 
     def _look_now(self) -> None:
+        began = self._seconds()
         with self.newsroom.open(read_only=True) as newsroom:
-            self._mark = self._mark_of(newsroom)
-        self._looked = self._seconds()
+            self._mark = self._mark_of(newsroom, newsroom.now())
+        self._looked = began
 
-    def _mark_of(self, newsroom: Newsroom) -> str:
-        now = newsroom.now()
+    def _mark_of(self, newsroom: Newsroom, now: datetime) -> str:
         day = now.astimezone(ZoneInfo(self.settings.site.time_zone)).date()
         return f"{day} {site_mark(newsroom.db, now)}"
 
-    def _make(self, place: Place, names: Mapping[str, str], query: Mapping[str, str]) -> Kept:
+    def _make(
+        self, place: Place, names: Mapping[str, str], query: Mapping[str, str]
+    ) -> Kept | None:
+        """None where nothing is at this address."""
+        ends = self._seconds() + MOST_SECONDS
         with self.newsroom.open(read_only=True) as newsroom, newsroom.db.snapshot():
-            mark = self._mark_of(newsroom)
-            asked = Asked(newsroom, names["language"], names, query, newsroom.now())
+            newsroom.db.give_up_when(lambda: self._seconds() > ends)
+            now = newsroom.now()
+            mark = self._mark_of(newsroom, now)
+            counts = self._counts(newsroom, mark)
+            asked = Asked(newsroom, names["language"], names, query, now, counts)
             try:
-                page = _page(place, asked)
+                page = place.make(asked)
+            except NotFoundError:
+                return None
             except (ConfigError, NotReadyError) as e:  # of an operator's templates
                 log.error("a page is shown without web.templates: %s", e)
-                ours = replace(newsroom, parts={**newsroom.parts, "templates": make_environment()})
-                page = _page(place, replace(asked, newsroom=ours))
+                ours = replace(newsroom, parts={**newsroom.parts, "templates": our_environment()})
+                page = place.make(replace(asked, newsroom=ours))
         lasting = [(b"cache-control", f"public, max-age={page.max_age}".encode())]
         plain, packed = pack(
             page.body, page.media_type, None, lasting, page.headers, status=page.status
         )
         size = sum(len(one.body) for one in (plain, *packed.values()))
-        return Kept(plain, packed, mark, size, page.max_age, page.status)
+        return Kept(plain, packed, mark, size + ENTRY_BYTES, page.max_age, page.status)
 
-    def _keep(self, key: Key, done: "asyncio.Future[Kept]") -> None:
+    def _counts(self, newsroom: Newsroom, mark: str) -> Mapping[str, int]:
+        """How many stories each theme had in a week, counted once for each state of the database."""
+        if self._counted[0] != mark:
+            now, themes = newsroom.now(), self.settings.theme_names
+            zone = self.settings.site.time_zone
+            weeks = stories_by_week(newsroom.db, last_weeks(now, zone, 1), themes)
+            self._counted = mark, {key: sum(week.values()) for key, (week,) in weeks.items()}
+        return self._counted[1]
+
+    def _keep(self, key: Key, done: "asyncio.Future[Kept | None]") -> None:
         self._making.pop(key, None)
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled() or done.exception() is not None or (kept := done.result()) is None:
             return
-        before, kept = self._kept.pop(key, None), done.result()
+        before = self._kept.pop(key, None)
         self._kept[key] = kept
         self.held += kept.size - (before.size if before else 0)
         while self.held > self.limit and len(self._kept) > 1:
             self.held -= self._kept.popitem(last=False)[1].size
 
 
-async def _nothing() -> None:
-    """Stands in a route: only its path is used."""
+_ODD = re.compile(r"0\d+|\d{16,}")
+"""Numbers that nobody links to: another spelling of one, or one that no row can have."""
 
 
-def _page(place: Place, asked: Asked) -> Page:
+def _fields(place: Place, query: bytes) -> tuple[tuple[str, str], ...]:
+    """The declared fields of a query; none of one that no reader sends."""
+    if not place.query or not query:
+        return ()
     try:
-        return place.make(asked)
-    except NotFoundError:
-        return _MISSING.make(asked)
+        given = dict(parse_qsl(query.decode("latin-1"), max_num_fields=MOST_FIELDS))
+    except ValueError:
+        return ()
+    shown = {
+        name: foreign(given.get(name, ""), limit=LONGEST_FIELD).strip() for name in place.query
+    }
+    return tuple((name, value) for name, value in shown.items() if value)
 
 
 def _missing(asked: Asked) -> Page:
@@ -341,5 +420,12 @@ def _style(asked: Asked) -> Page:
     return Page(body, "text/css; charset=utf-8", headers=())
 
 
+def _article(asked: Asked) -> Page:
+    """To an article whose language is not known."""
+    number = int(asked.names["article"])
+    language = language_of(asked.db, number, asked.now)
+    return moved(site_pages(asked.settings, language).article(number), status=301)
+
+
 _MISSING = Place("", _missing)
-_PLACES = (Place("/style.css", _style),)
+_PLACES = (Place("/style.css", _style), Place("/articles/{article:int}", _article))

@@ -16,8 +16,9 @@ from digest.sources.store import (
     save_document,
     save_source,
 )
-from digest.store.articles import articles_by_id, latest_articles, search_articles
+from digest.store.articles import articles_by_id, latest_articles
 from digest.store.database import Database, open_database
+from digest.store.search import search_articles
 from digest.themes.store import save_matches
 from tests.conftest import INGESTED_AT
 from tests.desks import MADE_AT, Desk

@@ -104,7 +104,7 @@ def asked(app: FeedApp, path: str, method: str = "GET", **headers: str) -> tuple
         return {"type": "http.request"}
 
     sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "headers": sent}
+    scope = {"type": "http", "method": method, "path": path, "headers": sent, "query_string": b""}
     asyncio.run(app(scope, receive, send))
     start, *bodies = messages
     return (

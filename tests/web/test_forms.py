@@ -199,7 +199,7 @@ def test_the_button_is_a_form_of_the_same_address(site: Site) -> None:
         r'<form method="post">\s*<input type="hidden" name="List-Unsubscribe" value="One-Click">',
         page,
     )
-    assert page.count("<button") == 1
+    assert page.count("<button") == 2  # with that of the search
     assert "a•••@reader.example" in page
     assert ANNA not in page
     assert TOKEN not in page
@@ -207,7 +207,7 @@ def test_the_button_is_a_form_of_the_same_address(site: Site) -> None:
     assert '<html lang="ru">' in other
     assert "Отписаться" in other
     assert (site.press().status, "You are unsubscribed" in site.ask().body.decode()) == (200, True)
-    assert b"<form" not in site.ask().body
+    assert b'method="post"' not in site.ask().body
 
 
 def test_a_page_stays_between_reader_and_newsroom(site: Site) -> None:

@@ -1,0 +1,82 @@
+"""Articles by their words, in any form."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from digest.language.queries import Wanted, wanted_of
+from digest.model import OTHER, Article
+from digest.store.articles import NEWEST_FIRST, articles_by_id
+from digest.store.database import Database, text_from_moment
+
+MOST_RANKED = 20_000
+"""Among so many of the newest articles with the words the best are chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ids that a search finds; `bounded` says that older articles have the words too and were not
+    looked at."""
+
+    ids: tuple[int, ...] = ()
+    bounded: bool = False
+
+
+def search(
+    db: Database,
+    wanted: Sequence[Wanted],
+    *,
+    theme: str | None = None,
+    language: str | None = None,
+    source: str | None = None,
+    since: date | None = None,
+    to: date | None = None,
+    shown_at: datetime | None = None,
+    best_first: bool = False,
+) -> Found:
+    """The articles that have all that is wanted, newest first or `best_first`.
+
+    Those from `since` `to` a day, by their own date, else by when they came in. With `shown_at` none that is
+    withdrawn, or embargoed then. OTHER selects articles without a theme.
+    """
+    if not wanted:
+        return Found()
+    # Quoted, so that nothing in the query is search syntax.
+    expression = " AND ".join(
+        "(" + " OR ".join(f'"{" ".join(way)}"' for way in ways) + ")" for ways in wanted
+    )
+    hits = db.find_words(expression, MOST_RANKED + 1, ranked=best_first)
+    conditions = ["articles.id IN (SELECT value FROM json_each(?))"]
+    values: list[object] = [json.dumps([one for one, _ in hits[:MOST_RANKED]])]
+    if shown_at is not None:
+        conditions.append("withdrawn_at IS NULL AND coalesce(opens_at, '') <= ?")
+        values.append(text_from_moment(shown_at))
+    day = "coalesce(published_at, first_seen_at)"
+    filed = "EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id"
+    for condition, value in (
+        ("articles.language = ?", language),
+        ("sources.name = ?", source),
+        (f"{day} >= ?", since and since.isoformat()),
+        (f"{day} < ?", to and (min(to, date.max - timedelta(1)) + timedelta(1)).isoformat()),
+        (f"{filed} AND theme = ?)", None if theme == OTHER else theme),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    if theme == OTHER:
+        conditions.append(f"NOT {filed})")
+    sql = f"""SELECT articles.id FROM articles JOIN sources ON sources.id = articles.source_id
+               WHERE {" AND ".join(conditions)} {NEWEST_FIRST}"""  # noqa: S608 - ours
+    ids = [int(row["id"]) for row in db.each(sql, values)]
+    if best_first:  # of equals the newest
+        ids.sort(key=dict(hits).__getitem__)
+    return Found(tuple(ids), len(hits) > MOST_RANKED)
+
+
+def search_articles(
+    db: Database, query: str, *, language: str | None = None, limit: int = 20
+) -> list[Article]:
+    """Articles that hold every word of the query in any of its forms, newest first, as editors see them."""
+    found = search(db, wanted_of(query), language=language)
+    return articles_by_id(db, found.ids[:limit])

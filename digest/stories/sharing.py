@@ -1,0 +1,555 @@
+"""What the tellings of one event share, and where it is in each: days, names, organisations, places, posts
+and numbers. A thing counts only where it is certain: what is merely similar is left out."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, lru_cache
+from itertools import combinations
+from typing import NamedTuple
+
+from digest.language.days import MONTH, WEEKDAY, mentions, month_number
+from digest.language.text import either, fold, plain, plain_places, sentence_spans, word_lists
+from digest.language.words import is_common, is_cyrillic, latin, russian_tags
+from digest.stories.fingerprints import (
+    LISTS,
+    READ,
+    TOKEN,
+    bodies,
+    body_at,
+    key_of_word,
+    notions,
+    numbers,
+    stemmed,
+    word_set,
+)
+
+ONLY = 5
+"""Sentences quoted of one telling at most."""
+_MONTHS = either(word_lists("language/languages.toml")["months"]["ru_stems"])
+_MONTH = rf"{MONTH}|(?i:мае|{_MONTHS}[а-я]{{0,5}}[еь])"  # also as after "in": в декабре
+_YEARS = re.compile(
+    rf"(?<![\w.,/№-])(?:(?P<month>{_MONTH})\s)?(?P<first>(?:19|20)\d\d)(?:\s?[-–—]\s?(?P<last>(?:19|20)\d\d))?"
+    r"(?![\d/]|[.,]\d)(?:\s(?:годах|годов|года|году|годы|год|гг?\.)(?!\w))?"
+)
+_NUMBERED = re.compile(r"(?:№|\bNo\.?)\s?(?P<number>\d+)|(?<![\d./])(?P<slashed>\d+/\d+)(?![\d/])")
+_THOUSAND = re.compile("thousand|тыс(?:яч[аиу]?)?", re.IGNORECASE)
+_JOINS = re.compile(r"\s|-|\.\s?")
+_VOWELS = re.compile("[aeiouy]+")
+_APART = re.compile(r"[\n;:]|[.!?]\s")
+_NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
+_SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
+_REACH = 160  # characters between a post and the name of who holds it
+_OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
+_HONORIFICS = frozenset(
+    ["mr", "mrs", "ms", "miss", "dr", "prof", "г", "госпожа", "господин", "жа", "жой", "жу", "жи"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One article as it is compared. `day` is the one it is filed under, or came on."""
+
+    title: str
+    text: str
+    language: str
+    day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """One thing that two tellings or more have: what kind, and its place and form in the text of each,
+    None and "" where it is not there. `kind` is "day", "period", "name", "body", "place", "role" or
+    "number"."""
+
+    letter: str
+    kind: str
+    spans: tuple[tuple[int, int] | None, ...]
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What tellings share, in the order of the first; and sentences of each with what only that one has."""
+
+    shared: tuple[Shared, ...]
+    only: tuple[tuple[str, ...], ...]
+
+
+class _Found(NamedTuple):
+    kind: str
+    key: str
+    start: int
+    end: int
+    words: tuple[str, ...] = ()  # of a name
+
+
+def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
+    """What they share. Only the first 12,000 characters of a text are read."""
+    texts = [plain(one.text[:READ]) for one in tellings]
+    found = [_read(text, one) for text, one in zip(texts, tellings, strict=True)]
+    found = _same_country(_named(found, [one.language for one in tellings]))
+    found = [_held(text, each) for text, each in zip(texts, found, strict=True)]
+    titles = [plain(one.title) for one in tellings]
+    heads = [_read(title, one) for title, one in zip(titles, tellings, strict=True)]
+    chosen = _chosen(found)
+    order = sorted(
+        chosen, key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one)
+    )
+    places = [plain_places(one.text[:READ]) for one in tellings]
+    shared = []
+    for number, key in enumerate(order):
+        spans = tuple(
+            one and (at[one.start], at[one.end - 1] + 1)
+            for one, at in zip(chosen[key], places, strict=True)
+        )
+        forms = tuple(
+            each.text[slice(*span)] if span else ""
+            for each, span in zip(tellings, spans, strict=True)
+        )
+        kind = next(one.kind for one in chosen[key] if one)
+        shared.append(Shared(_letter(number), kind, spans, forms))
+    whole = [f"{title}\n{text}" for title, text in zip(titles, texts, strict=True)]
+    only = []
+    for at, text in enumerate(texts):
+        others = [n for n in range(len(texts)) if n != at]
+        known = {one.key for n in others for one in (*found[n], *heads[n])}
+        only.append(tuple(_only(text, found[at], known, [whole[n] for n in others])))
+    return Sharing(tuple(shared), tuple(only))
+
+
+def _letter(number: int) -> str:
+    return (chr(96 + number // 26) if number >= 26 else "") + chr(97 + number % 26)
+
+
+def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]:
+    """Under each thing that two have, where it is first in each; of what overlaps the longest."""
+    keys = {one.key for each in found for one in each}
+    while True:
+        first: dict[str, list[_Found | None]] = {}
+        for at, each in enumerate(found):
+            free: list[_Found] = []
+            wanted = (one for one in each if one.key in keys)
+            for one in sorted(wanted, key=lambda one: (one.start - one.end, one.start, one.key)):
+                if all(one.end <= other.start or other.end <= one.start for other in free):
+                    free.append(one)
+            for one in sorted(free, key=lambda one: one.start):
+                row = first.setdefault(one.key, [None] * len(found))
+                row[at] = row[at] or one
+        shared = {key for key, row in first.items() if sum(one is not None for one in row) > 1}
+        if shared == keys:
+            return first
+        keys = shared
+
+
+def _only(
+    text: str, found: Sequence[_Found], known: set[str], others: Sequence[str]
+) -> Iterator[str]:
+    """The first sentences with a day, number, name or organisation that no other telling may have."""
+    words = {_sound(word)[:2] for other in others for word in re.findall(r"[^\W\d_]+", other)}
+    amounts = {
+        amount for other in others for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
+    }
+
+    def is_own(one: _Found) -> bool:
+        if one.key in known:
+            return False
+        if one.kind == "name":
+            last = one.words[-1]
+            return len(one.words) > 1 and _is_own(last or "the") and _sound(last)[:2] not in words
+        if one.kind == "number":
+            return not amounts & {*one.key.split()[1].split("/")}
+        if one.kind == "day":
+            first, last = one.key.split()[-2:]
+            spans = (key.split()[-2:] for key in known if key.startswith("day "))
+            return not any(other[0] <= last and first <= other[1] for other in spans)
+        # An organisation of a country goes by many names, and the UN by those of its parts.
+        return one.kind == "body" and one.key.partition(" ")[0][1:] not in {*_NATIONAL, "UN"}
+
+    telling = [one for one in found if is_own(one)]
+    count = 0
+    for start, end in sentence_spans(text):
+        if count == ONLY or text[start] == "/":  # the mark of an agency
+            continue
+        if any(start <= one.start and one.end <= end for one in telling):
+            count += 1
+            yield text[start:end]
+
+
+class _Text(NamedTuple):
+    text: str
+    tokens: list[re.Match[str]]
+    stems: list[str]
+    taken: list[bool]  # by what is no person's name
+
+
+def _read(text: str, telling: Telling) -> list[_Found]:
+    """What a text names, in no order and perhaps overlapping."""
+    dated = list(_days(text, telling.day))
+    for match in _YEARS.finditer(text):
+        if not any(one.start < match.end() and match.start() < one.end for one in dated):
+            if text[: match.start()].endswith(("-", "–", "No. ", "№ ")):
+                continue
+            month = month_number(match["month"]) if match["month"] else ""
+            key = f"period {month} {match['first']} {match['last'] or ''}"
+            dated.append(_Found("period", key, *match.span()))
+    tokens = [
+        token
+        for token in TOKEN.finditer(text)
+        if not any(one.start <= token.start() < one.end for one in dated)
+    ]
+    read = _Text(text, tokens, [stemmed(one.group()) for one in tokens], [False] * len(tokens))
+    return [*dated, *_listed(read), *_counted(read), *_runs(read)]
+
+
+def _days(text: str, near: date | None) -> Iterator[_Found]:
+    for one in mentions(text):
+        year = one.year
+        if year is None and near and f"{one.month:02}-{one.day:02}" not in word_set("world_days"):
+            years = (near.year - 1, near.year, near.year + 1)
+            year = min(years, key=lambda y: abs((one.on(y) or date.max) - near))
+        days = one.days(year or 2024)
+        if not days:
+            continue
+        key = f"day {year or ''} {one.first[0]:02}-{one.first[1]:02} {one.month:02}-{one.day:02}"
+        start = one.start
+        weekday = re.search(rf"(?<![^\W\d_]){WEEKDAY},?\s$", text[max(0, start - 20) : start])
+        if weekday and not (year and one.is_contradicted(text, days)):
+            start -= len(weekday[0])
+        yield _Found("day", key, start, one.end)
+
+
+def _listed(read: _Text) -> Iterator[_Found]:
+    """Organisations, regions, countries, towns and posts, by the lists of stories/vocabulary.toml."""
+    for at, token in enumerate(read.tokens):
+        word = token.group()
+        for kind, table in (("body", "bodies"), ("place", "regions"), ("role", "roles")):
+            if kind == "body":
+                name = body_at(read.stems, at, word) if read.stems[at] in bodies() else None
+            else:
+                name = _phrase(table, read.stems, at)
+            if name is None:
+                continue
+            length, short = name
+            start, end = token.start(), read.tokens[at + length - 1].end()
+            around = read.text[start - 1 : start] + read.text[end : end + 1]
+            if _APART.search(read.text, start, end) or re.search(r"\w", around):
+                continue
+            read.taken[at : at + length] = [True] * length
+            if kind == "body":
+                if short in _NATIONAL:
+                    short += f" {_country(read, at, at + length)}"
+                elif short == "UN" and _is_part(read, at, at + length):
+                    continue
+                yield _Found("body", f"@{short}", start, end)
+            else:
+                yield _Found(kind, f"{kind} {short}", start, end)
+        if (place := _place(read, at)) and _is_place(word):
+            read.taken[at] = True
+            yield _Found("place", f"place {place}", *token.span())
+
+
+def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None:
+    for name, short in bodies(table).get(stems[at], ()):
+        if tuple(stems[at : at + len(name)]) == name:
+            return len(name), short
+    return None
+
+
+def _is_part(read: _Text, first: int, end: int) -> bool:
+    """Whether the words from `first` are part of a longer name."""
+    before = read.tokens[first - 1] if first else None
+    after = read.tokens[end] if end < len(read.tokens) else None
+    text, here = read.text, read.tokens[first]
+    return bool(
+        (before and before.group()[0].isupper() and text[before.end() : here.start()] == " ")
+        or (
+            after
+            and after.group()[0].isupper()
+            and text[read.tokens[end - 1].end() : after.start()] == " "
+        )
+    )
+
+
+def _place(read: _Text, at: int) -> str:
+    """The country or town that a word names or belongs to; "" for none."""
+    name = notions().get(read.stems[at], "")
+    return name if name in word_set("places") and read.tokens[at].group()[0].isupper() else ""
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_place(word: str) -> bool:
+    folded = fold(word)
+    if folded in word_lists(LISTS)["demonyms"]["words"]:
+        return False
+    return not is_cyrillic(word) or any("NOUN" in tag for tag, _ in russian_tags(folded)[:1])
+
+
+def _country(read: _Text, first: int, end: int) -> str:
+    """The country whose organisation the words from `first` to `end` name; "" if it is not said beside it."""
+    for at in range(end, min(end + 3, len(read.tokens))):
+        if place := _place(read, at):
+            return place
+        if fold(read.tokens[at].group()) not in ("of", "the", "republic", "республики"):
+            break
+    for at in range(first - 1, max(-1, first - 2), -1):
+        stem = notions().get(read.stems[at], "")
+        if stem in word_set("places"):
+            return stem
+    return ""
+
+
+@cache
+def _units() -> dict[str, str]:
+    listed = word_lists(LISTS)["counted"]
+    return {stemmed(word): name for name, words in listed.items() for word in (name, *words)}
+
+
+def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, int, int]]:
+    """Each number in digits or words, with the places of its first and last token."""
+    last = -1
+    for at, token in enumerate(tokens):
+        amount, word = _amount(token.group()), token.group()
+        if not amount or at <= last:
+            continue
+        last = at
+        if not word[0].isdigit() and len(amount) == 2 and amount[1] == "0" and at + 1 < len(tokens):
+            gap = text[token.end() : tokens[at + 1].start()]
+            one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
+            if len(one) == 1 and one.isdigit():
+                amount, last = amount[0] + one, at + 1
+        if last + 1 < len(tokens) and _THOUSAND.fullmatch(tokens[last + 1].group()):
+            amount, last = f"{float(amount) * 1000:.0f}", last + 1
+        yield amount, at, last
+
+
+def _amount(word: str) -> str:
+    """The number that a word or digits name; "" for none."""
+    if word[0].isdigit():
+        return re.sub(r"[ \u00a0]|,(?=\d{3}\b)", "", word).replace(",", ".")
+    folded = fold(word)
+    return "100" if folded in ("сто", "ста") else numbers().get(folded, "").removeprefix("#")
+
+
+def _counted(read: _Text) -> Iterator[_Found]:
+    """Numbers with what they count, and numbers of documents."""
+    for match in _NUMBERED.finditer(read.text):
+        yield _Found("number", f"number {match['number'] or match['slashed']}", *match.span())
+    for amount, first, last in _amounts(read.text, read.tokens):
+        start, end = read.tokens[first].start(), read.tokens[last].end()
+        if start and read.text[start - 1] in "-–/№":
+            continue
+        if percent := re.match(r"\s?%", read.text[end : end + 2]):
+            yield _Found("number", f"number {amount} percent", start, end + len(percent[0]))
+            continue
+        unit, after = "", last + 1
+        for at in range(last + 1, min(last + 6, len(read.tokens))):
+            word = read.tokens[at]
+            if _APART.search(read.text, end, word.start()) or word.group()[0].isdigit():
+                break
+            if "," in read.text[read.tokens[at - 1].end() : word.start()]:
+                break
+            if name := _units().get(read.stems[at]):
+                unit, after = name, at
+            if name and not (at + 1 < len(read.tokens) and read.stems[at + 1] in _units()):
+                break
+        if unit == "persons" and len(amount.partition(".")[0]) < 2:
+            unit = notions().get(read.stems[after], read.stems[after])
+        if unit:
+            key = f"number {amount} {unit}"
+            yield _Found("number", key, start, read.tokens[after].end())
+
+
+def _runs(read: _Text) -> Iterator[_Found]:
+    """Words in capitals beside each other that may be a name: each run, and the parts of it without
+    words that any article has."""
+    run: list[int] = []
+    seen: set[str] = set()
+    found: list[tuple[_Found, bool]] = []
+    for at in [*range(len(read.tokens)), -1]:
+        token = read.tokens[at] if at >= 0 else None
+        capital = token is not None and token.group()[0].isupper()
+        if run and capital and token:
+            before = read.tokens[run[-1]]
+            gap = read.text[before.end() : token.start()]
+            joined = _JOINS.fullmatch(gap) and ("." not in gap or len(before.group()) == 1)
+        else:
+            joined = None
+        if run and not (capital and joined and at == run[-1] + 1):
+            found += _names(read, run)
+            run = []
+        if capital:
+            run.append(at)
+    for one, opens in found:
+        if not opens:
+            seen.add(fold(one.words[-1]))
+    for one, opens in found:
+        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen:
+            yield one
+
+
+def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
+    """The names in a run of words in capitals, and whether one is the first word of its sentence."""
+    words = [read.tokens[at].group() for at in run]
+    plain_words = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
+    listed = fold(words[-1]) in word_lists(LISTS)["demonyms"]["words"]
+    if (
+        sum(len(word) > 2 for word in words) > 1
+        and not listed
+        and any(plain_words)
+        and not any(read.taken[at] for at in run)
+    ):
+        span = read.tokens[run[0]].start(), read.tokens[run[-1]].end()
+        yield _Found("name", " ".join(read.stems[at] for at in run), *span, (*words, "")), False
+    part: list[int] = []
+    for at in [*run, -1]:
+        word = read.tokens[at].group() if at >= 0 else ""
+        usual = not word or read.taken[at] or fold(word) in _HONORIFICS
+        if len(word) > 1 and not usual:
+            usual = (key_of_word(fold(word), name=True) or "#")[0] != "~"
+        if not usual:
+            part.append(at)
+            continue
+        if len(part) > 2 and _opens(read, part[0]) and is_common(read.tokens[part[0]].group()):
+            part = part[1:]
+        if part and len(read.tokens[part[-1]].group()) > 2:
+            own = tuple(read.tokens[each].group() for each in part)
+            span = read.tokens[part[0]].start(), read.tokens[part[-1]].end()
+            yield _Found("name", "", *span, own), _opens(read, part[0])
+        part = []
+
+
+def _opens(read: _Text, at: int) -> bool:
+    """Whether a word is the first of its sentence, or a quotation's."""
+    before = read.text[: read.tokens[at].start()].rstrip()[-1:]
+    return not before or before in '.!?:…«“"„'
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_own(word: str) -> bool:
+    """Whether a word is a name by itself, and no word of the language that starts with a capital."""
+    if word.isupper() or not is_common(word):
+        return True
+    tags = russian_tags(fold(word))[:1] if is_cyrillic(word) else ()
+    return any(own in tag for tag, _ in tags for own in _OWN)
+
+
+def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[list[_Found]]:
+    """With a key for each name that is the same for all its spellings."""
+    places = [
+        (at, n) for at, each in enumerate(found) for n, one in enumerate(each) if one.kind == "name"
+    ]
+    group = {place: {place} for place in places}
+    for one, other in combinations(places, 2):
+        a, b = found[one[0]][one[1]], found[other[0]][other[1]]
+        same = languages[one[0]] == languages[other[0]]
+        if group[one] is not group[other] and _same_name(a, b, same):
+            group[one] |= group[other]
+            group.update(dict.fromkeys(group[other], group[one]))
+    named = [list(each) for each in found]
+    for at, n in places:
+        all_of = [found[i][j].words for i, j in group[at, n]]
+        # Two people of one surname: nobody knows which of them the surname alone is.
+        given = {_sound(words[0])[:1] for words in all_of if len(words) > 1 and words[-1]}
+        key = min(latin(fold(" ".join(words))) for words in all_of)
+        if len(given) > 1 or len({i for i, _ in group[at, n]}) < 2:
+            key += f" {at} {n}"
+        named[at][n] = found[at][n]._replace(key=f"name {key}")
+    return named
+
+
+def _same_name(a: _Found, b: _Found, same_language: bool) -> bool:
+    if not a.words[-1] or not b.words[-1]:  # a whole run
+        return same_language and a.key == b.key
+    one, other = a.words[-1], b.words[-1]
+    if not _same_word(one, other):
+        return False
+    if len(a.words) > 1 and len(b.words) > 1:
+        first, second = a.words[0], b.words[0]
+        letters = min(2, len(first), len(second))
+        alike = _sound(first)[:letters] == _sound(second)[:letters]
+        if not _same_word(first, second) and (not alike or (same_language and letters > 1)):
+            return False
+        return any(map(_is_own, (*a.words, *b.words)))
+    # A word in Latin letters tells nothing beside one in Cyrillic ones, and is a name amid them.
+    return all(_is_own(word) for word in (one, other) if is_cyrillic(word) or same_language)
+
+
+def _sound(word: str) -> str:
+    """How a name begins, the same for most spellings."""
+    plain = re.sub("^d(?:j|zh)", "j", latin(fold(word)))
+    return re.sub("^[hx]|^kh", "h", plain).replace("w", "v").replace("y", "i")
+
+
+@lru_cache(maxsize=1 << 13)
+def _same_word(one: str, other: str) -> bool:
+    """Whether two words are spellings or forms of one name."""
+    if fold(one) == fold(other):
+        return True
+    if (one.isupper() or other.isupper()) and min(len(one), len(other)) <= _SHORT:
+        return latin(one) == latin(other) and len(one) > 2
+    if is_cyrillic(one) != is_cyrillic(other) and len(one) > _LONG:
+        silent = [latin(fold(word)).replace("h", "") for word in (one, other)]
+        if silent[0] == silent[1]:  # Sahakyan, Саакян
+            return True
+    first, second = (key_of_word(fold(word), name=True) for word in (one, other))
+    if not first or first != second or len(first) < 4:
+        return False
+    if (
+        not is_cyrillic(one)
+        and not is_cyrillic(other)
+        and "a" in (latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one)))
+    ):
+        return False  # Saidov and Saidova
+    vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
+    vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
+    return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
+
+
+def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
+    """With the country of an organisation that every country has, where only one can be meant."""
+    countries: defaultdict[str, set[str]] = defaultdict(set)
+    for each in found:
+        for one in each:
+            if one.kind == "body" and " " in one.key:
+                body, _, country = one.key.partition(" ")
+                countries[body] |= {country} - {""}
+    return [
+        [
+            one._replace(key=one.key + min(countries[one.key.strip()]))
+            if one.key.endswith(" ") and len(countries[one.key.strip()]) == 1
+            else one
+            for one in each
+        ]
+        for each in found
+    ]
+
+
+def _held(text: str, found: Sequence[_Found]) -> list[_Found]:
+    """With the person beside it in the key of each post; a post of nobody is left out."""
+    people = sorted(
+        (one for one in found if one.words and one.words[-1]), key=lambda one: one.start
+    )
+    roles = [one for one in found if one.kind == "role"]
+    kept = [one for one in found if one.kind != "role"]
+    for role in roles:
+        inner = [other for other in roles if other.start <= role.start and role.end <= other.end]
+        if len(inner) > 1 and any(
+            other.end - other.start > role.end - role.start for other in inner
+        ):
+            continue
+        before = [one for one in people if one.end <= role.start]
+        after = [one for one in people if one.start >= role.end]
+        who = None
+        if before and re.fullmatch(r",\s(?:the\s)?", text[before[-1].end : role.start]):
+            who = before[-1]
+        elif after and after[0].start - role.end <= _REACH:
+            between = text[role.end : after[0].start]
+            others = any(role.end <= one.start < after[0].start for one in roles)
+            if not _APART.search(between.replace("Ms. ", "").replace("Mr. ", "")) and not others:
+                who = after[0]
+        if who:
+            kept.append(role._replace(key=f"{role.key} {who.key}"))
+    return kept
