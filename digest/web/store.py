@@ -19,7 +19,7 @@ def site_mark(db: Database, now: datetime) -> str:
     our copies of pictures."""
     editions = """SELECT count(*) || ' ' || count(dated_at) || ' ' || coalesce(max(edited_at), '') || ' '
                          || coalesce(max(approved_at), '') || ' ' || sum(status = 'cancelled') FROM editions"""
-    pictures = "SELECT coalesce(max(asked_at), '') FROM pictures"
+    pictures = "SELECT coalesce(max(asked_at), '') FROM pictures WHERE asked_at IS NOT NULL"
     return f"{content_mark(db, now)} {db.value(editions)} {db.value(pictures)}"
 
 
