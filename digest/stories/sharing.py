@@ -548,7 +548,7 @@ def _is_title(between: str) -> bool:
     for word in re.findall(r"[^\W\d_]+", between):
         if is_cyrillic(word):
             tag = russian_tags(fold(word))[0][0]
-            if tag.POS not in ("NOUN", "ADJF", "PREP") and tag.POS != "CONJ" or word == "а":
+            if tag.POS not in ("NOUN", "ADJF", "PREP") and word != "и":
                 return False
         elif word[0].islower() and word not in ("of", "the", "for", "in", "to", "and", "on", "at"):
             return False
