@@ -237,6 +237,7 @@ def prune(dry_run: bool, as_json: bool) -> None:
     from digest.audience.signup import lapse_requests
     from digest.store.backups import prune as run
     from digest.store.backups import would_prune
+    from digest.web.store import prune_desk
 
     newsroom = current_newsroom()
     limits = newsroom.settings.prune
@@ -245,6 +246,7 @@ def prune(dry_run: bool, as_json: bool) -> None:
         pruned = (would_prune if dry_run else run)(newsroom.db, newsroom.now(), **days)
         if not dry_run:
             lapse_requests(newsroom)
+            prune_desk(newsroom.db, newsroom.now(), limits.answer_days)
     show(
         as_json,
         {

@@ -14,6 +14,7 @@ from digest import __version__
 from digest.cli.articles import articles
 from digest.cli.backups import activate_database, backup, export_store, import_store, prune, restore
 from digest.cli.bounces import bounces, suppressions
+from digest.cli.desk import desk
 from digest.cli.editions import deliveries, editions
 from digest.cli.init import init
 from digest.cli.options import NewsroomOfCommand
@@ -39,6 +40,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "More": (
         show_config,
         compose,
+        desk,
         report_group,
         export_store,
         import_store,

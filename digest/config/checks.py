@@ -227,6 +227,13 @@ def combined_faults(config: Mapping[str, Any], path: Path) -> Iterator[str]:
                     f"digests[{i}].languages: {language!r} is not a language of the site; those are "
                     f"{', '.join(languages)}"
                 )
+    if _list(_table(config.get("desk")).get("editors")) and "public_url" not in _table(
+        config.get("web")
+    ):
+        yield (
+            "desk.editors: needs web.public_url, which the link to sign in begins with; set it, or leave "
+            "desk.editors empty"
+        )
     yield from misplaced(config, path)
 
 

@@ -131,15 +131,10 @@ class Worker:
         from digest.sources.pictures import fetch_pictures  # slow to load
 
         try:
-            report = fetch_pictures(newsroom, stop=stop)
+            return dict(fetch_pictures(newsroom, stop=stop))
         except Exception:
             log.exception("pictures were not fetched")
             return {}
-        return {
-            name: count
-            for name, count in (("pictures", report.made), ("no_pictures", report.failed))
-            if count
-        }
 
     def _compose(self, stop: Stop) -> Facts:
         from digest.editions.compose import compose_due
@@ -227,6 +222,7 @@ class Worker:
         from digest.audience.signup import lapse_requests
         from digest.store.backups import backup, backup_is_due, prune
         from digest.store.pictures import prune_pictures
+        from digest.web.store import prune_desk
 
         settings, now = self.newsroom.settings, self.newsroom.now()
         folder, days = settings.store.backups, settings.prune
@@ -247,6 +243,7 @@ class Worker:
                 )
                 lapsed = lapse_requests(newsroom)
                 prune_pictures(newsroom.db)
+                prune_desk(newsroom.db, now, days.answer_days)
         return facts | {"letters": pruned.bounces, "answers": pruned.answers, "requests": lapsed}
 
     def _alarms(self, stop: Stop) -> Facts:

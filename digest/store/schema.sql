@@ -156,6 +156,7 @@ CREATE INDEX articles_with_embargo ON articles (coalesce(embargo_until, '9'))
   WHERE embargo_words IS NOT NULL AND released_by IS NULL;
 CREATE INDEX articles_by_story ON articles (story_id) WHERE story_id IS NOT NULL;
 CREATE INDEX articles_by_update ON articles (updated_at);
+CREATE INDEX articles_for_sitemaps ON articles (id / 2500, updated_at);  -- web.store.RANGE
 CREATE INDEX articles_corrected ON articles (corrected_at) WHERE corrected_at IS NOT NULL;
 
 CREATE TABLE article_versions (
@@ -744,7 +745,6 @@ CREATE TABLE pictures (
   failures INTEGER NOT NULL DEFAULT 0,
   error TEXT
 ) WITHOUT ROWID;
-CREATE INDEX pictures_by_asking ON pictures (asked_at);
 CREATE INDEX pictures_due ON pictures (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX pictures_by_asking ON pictures (asked_at) WHERE asked_at IS NOT NULL;
 

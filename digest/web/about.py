@@ -16,7 +16,7 @@ from digest.language.wording import Wording
 from digest.model import OTHER
 from digest.newsroom import EPOCH
 from digest.store.articles import articles_by_id
-from digest.web import archive, cards, reading, searching, story
+from digest.web import archive, cards, reading, searching, sitemaps, story
 from digest.web.site import Asked, Page, Place
 
 CORRECTIONS = "corrections"
@@ -191,6 +191,7 @@ PLACES = (
     *story.PLACES,
     *searching.PLACES,
     *archive.PLACES,
+    *sitemaps.PLACES,
     *cards.PLACES,
     Place("/{language}/feeds", feeds),
     Place("/{language}/corrections", corrections),

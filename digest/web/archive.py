@@ -32,7 +32,9 @@ MAIL_HEADERS = tuple(
 )
 """A mail has its styles in itself."""
 _TOKEN = "|".join(PLACEHOLDERS)
-_WITH_TOKEN = re.compile(rf'<a\b[^>]*href="[^"]*(?:{_TOKEN})[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
+_LINK = rf'<a\b[^>]*?href="[^"]*(?:{_TOKEN})[^"]*"[^>]*>(.*?)</a>'
+_WITH_TOKEN = re.compile(_LINK, re.DOTALL)
+_LINE_WITH_TOKEN = re.compile(rf"<p\b[^>]*>(?:(?!</p>).)*?{_LINK}.*?</p>", re.DOTALL)
 
 _INK = 'style="color:#59616a"'
 _BAR = (
@@ -67,7 +69,7 @@ def editions_page(asked: Asked) -> Page:
     older = int(before) if re.fullmatch(r"[0-9]{1,12}", before) else None
     names = [one.name for one in digests]
     ids = editions_sent(asked.db, names, before=older, limit=A_PAGE + 1)
-    shown = [_shown(asked, edition_id) for edition_id in ids[:A_PAGE]]
+    shown = [one for i in ids[:A_PAGE] if (one := _shown(asked, i)) is not None]
     most = max((one.total for _, _, layout in shown for one in layout.sections), default=1)
     rows = [_row(asked, *one, most, several=len(digests) > 1) for one in shown]
     keys = dict.fromkeys(key for one in digests for key in settings.digest_themes(one))
@@ -96,12 +98,15 @@ def edition_page(asked: Asked) -> Page:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", number):
         raise NotFoundError("no such edition")
     edition_id = edition_sent(asked.db, digest.name, int(number))
-    if edition_id is None:
+    shown = None if edition_id is None else _shown(asked, edition_id)
+    if edition_id is None or shown is None:
         raise NotFoundError("no such edition")
-    _, edition, layout = _shown(asked, edition_id)
+    _, edition, layout = shown
     mail = make_segment(settings, digest, edition, layout, asked.newsroom.templates)
-    join = join_url(settings, asked.language)
-    html = _WITH_TOKEN.sub(rf'<a href="{escape(join)}">\1</a>' if join else r"\1", mail.html)
+    if join := join_url(settings, asked.language):
+        html = _WITH_TOKEN.sub(rf'<a style="color:inherit" href="{escape(join)}">\1</a>', mail.html)
+    else:
+        html = _LINE_WITH_TOKEN.sub("", mail.html)
     for token in PLACEHOLDERS:
         html = html.replace(token, "")
     head, bar = _around(asked, digest, edition_by_id(asked.db, edition_id), mail.subject)
@@ -116,17 +121,23 @@ PLACES = (
 )
 
 
-def _shown(asked: Asked, edition_id: int) -> tuple[DigestConfig, Edition, Layout]:
-    """An edition as it went out to who chose everything in this language, without what was withdrawn since."""
-    frozen = edition_by_id(asked.db, edition_id)
-    digest = asked.settings.digest(frozen.digest)
+def _shown(asked: Asked, edition_id: int) -> tuple[DigestConfig, Edition, Layout] | None:
+    """An edition as it went out to who chose everything in this language, without what was withdrawn since;
+    None if nothing of it was in this language."""
+    frozen, settings = edition_by_id(asked.db, edition_id), asked.settings
+    digest = settings.digest(frozen.digest)
     assert digest is not None, "only editions of digests that there are"  # noqa: S101
+    choice = Choice(asked.language, (asked.language,), settings.digest_themes(digest))
+
+    def lay(edition: Edition) -> Layout:
+        return lay_out(edition.placements, choice, per_theme=digest.per_theme, hand=edition.hand)
+
+    if frozen.placements and not lay(frozen).total:
+        return None
     named = {placed.article.id for placed in frozen.placements}
     named |= {one.id for placed in frozen.placements for one in placed.siblings}
     edition = left_of(frozen, gone_among(asked.db, named, asked.now))
-    choice = Choice(asked.language, (asked.language,), asked.settings.digest_themes(digest))
-    layout = lay_out(edition.placements, choice, per_theme=digest.per_theme, hand=edition.hand)
-    return digest, edition, layout
+    return digest, edition, lay(edition)
 
 
 def _row(

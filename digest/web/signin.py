@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,6 @@ from digest.config.settings import Settings
 from digest.errors import LimitError
 from digest.feeds.pages import framed
 from digest.language.addresses import address_key
-from digest.language.text import foreign
 from digest.language.wording import Wording
 from digest.mail.outgoing import Kind
 from digest.mail.store import give_up, queue
@@ -65,8 +64,10 @@ def new_secret(newsroom: Newsroom) -> str:
     return urlsafe_b64encode(newsroom.random_bytes()).decode().rstrip("=")
 
 
-def is_editor(settings: Settings, address: str) -> bool:
-    return address_key(address) in {address_key(one) for one in settings.desk.editors}
+def editor_of(settings: Settings, address: str) -> str:
+    """The address as config.toml has it; "" if it is no editor's."""
+    editors = {address_key(one): one for one in settings.desk.editors}
+    return editors.get(address_key(address), "")
 
 
 def secret_of(settings: Settings, request: Request, name: str) -> str:
@@ -114,43 +115,44 @@ def _session_of(newsroom: Newsroom, secret: str) -> Session | None:
     settings, hashed = newsroom.settings, hash_of(secret)
     since = newsroom.now() - timedelta(hours=settings.desk.session_hours)
     row = store.open_session(newsroom.db, hashed, since)
-    if row is None or not is_editor(settings, row["editor"]):
+    if row is None or not editor_of(settings, row["editor"]):
         return None
     form = hmac.digest(secret.encode(), b"a form of the desk", "sha256").hex()
     return Session(row["editor"], hashed, form)
 
 
 async def sign_in(
-    forms: ReaderForms, request: Request, form: Any = None, said: str = "", status: int = 200
+    forms: ReaderForms, request: Request, form: Mapping[str, str] | None, *, ended: bool
 ) -> Response:
-    """The form for an address, and what becomes of one that is sent."""
-    settings, headers = forms.newsroom.settings, None
+    """The form for an address, and what becomes of one that is sent; or, of a form of the desk, that the
+    session has ended."""
+    settings, said, status, headers = forms.newsroom.settings, "", HTTPStatus.OK, None
     wording, browser = spoken(request, settings), secret_of(settings, request, BROWSER)
     show = partial(forms.page, framed, template="web/desk_in.html", **_words(wording))
     words = {**wording.joining, **wording.desk}
-    typed = foreign(str((form or {}).get("address", "")), limit=LONGEST_ADDRESS)
-    if form is not None and not said:
-        said, status = "check", HTTPStatus.OK
-        if await forms.look(is_timely, str(form.get("form", ""))):
-            browser = browser or new_secret(forms.newsroom)
-            try:
-                await forms.act(ask, typed, forms.network_of(request), browser)
-            except FormError as e:
-                said, status = e.key, HTTPStatus.UNPROCESSABLE_ENTITY
-            except LimitError:
-                said, status, headers = "many", HTTPStatus.TOO_MANY_REQUESTS, LATER
-            else:
-                forms.wake()
-                answer = await show(state="sent", text=words["sent"])
-                # Lax, as the link may be opened from a mail that is read in this browser.
-                keep(forms, answer, BROWSER, browser, "lax")
-                return answer
+    typed = (form or {}).get("address", "")[:LONGEST_ADDRESS]
+    if ended:
+        said, status = "ended", HTTPStatus.FORBIDDEN
+    elif form is not None and not await forms.look(is_timely, form.get("form", "")):
+        said = "check"
+    elif form is not None:
+        browser = browser or new_secret(forms.newsroom)
+        try:
+            await forms.act(ask, typed, forms.network_of(request), browser)
+        except FormError as e:
+            said, status = e.key, HTTPStatus.UNPROCESSABLE_ENTITY
+        except LimitError:
+            said, status, headers = "many", HTTPStatus.TOO_MANY_REQUESTS, LATER
+        else:
+            forms.wake()
+            answer = await show(state="sent", text=words["sent"])
+            # Lax, as the link may be opened from a mail that is read in this browser.
+            keep(forms, answer, BROWSER, browser, "lax")
+            return answer
     said = said and words[said].format(address=typed, contact=settings.site.contact)
     text = words["in"].format(minutes=settings.desk.link_minutes)
-    stamp = await forms.look(stamp_of)
-    return await show(
-        status=status, headers=headers, state="in", text=text, said=said, typed=typed, stamp=stamp
-    )
+    values = {"said": said, "typed": typed, "stamp": await forms.look(stamp_of)}
+    return await show(status=status, headers=headers, state="in", text=text, **values)
 
 
 def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
@@ -166,11 +168,11 @@ def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
     asked = store.links_asked(db, key, network, now - HOUR)
     if asked["of_network"] >= settings.readers.forms_per_network:
         raise LimitError("Too many forms came from this network within an hour.")
-    known = is_editor(settings, address)
-    if not known and asked["in_all"] >= IN_ALL:
+    editor = editor_of(settings, address)
+    if not editor and asked["in_all"] >= IN_ALL:
         return
     many = asked["of_both"] >= OF_BOTH or asked["of_address"] >= OF_ADDRESS
-    silent = "too many for one address" if many else "" if known else "no editor's address"
+    silent = "too many for one address" if many else "" if editor else "no editor's address"
     token = new_secret(newsroom)
     hashed, language = hash_of(token), settings.page_languages[0]
     url = f"{settings.web.public_url}{DESK}enter/{token}"
@@ -178,7 +180,7 @@ def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
     notice = letter_notice(
         newsroom, "desk", f"enter.{hashed[:16]}", address, language, url, **facts
     )
-    row = {"hash": hashed, "editor": address if known else "", "address": key, "network": network}
+    row = {"hash": hashed, "editor": editor, "address": key, "network": network}
     row |= {"asked_at": text_from_moment(now), "browser": hash_of(browser)}
     with db.write():
         db.insert("desk_links", row)
@@ -214,7 +216,7 @@ def _state_of(newsroom: Newsroom, token: str, browser: str) -> tuple[str, Any]:
     """ "enter", "elsewhere" or "lapsed", and the link."""
     since = newsroom.now() - timedelta(minutes=newsroom.settings.desk.link_minutes)
     link = store.link_asked(newsroom.db, hash_of(token), since)
-    if link is None or not is_editor(newsroom.settings, link["editor"]):
+    if link is None or not editor_of(newsroom.settings, link["editor"]):
         return "lapsed", None
     ours = hmac.compare_digest(link["browser"], hash_of(browser))
     return ("enter" if ours else "elsewhere"), link
@@ -227,3 +229,10 @@ def _begin(newsroom: Newsroom, link: Any, secret: str) -> bool:
         if begun:
             store.note_act(db, now, editor, "in", "signed in")
     return begun
+
+
+def sign_out(newsroom: Newsroom, session: Session) -> None:
+    db, now = newsroom.db, newsroom.now()
+    with db.write():
+        if store.end_sessions(db, now, hashed=session.hashed):
+            store.note_act(db, now, session.editor, "out", "signed out")
