@@ -26,7 +26,8 @@ from digest.language.wording import Wording, wording_for
 from digest.mail.letters import Letter
 from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
-from digest.web import about
+from digest.store.pictures import Copies
+from digest.web import about, archive, reading, searching
 from digest.web.forms import leave_page
 from digest.web.joining import Option, answer_page, join_page
 from tests.desks import MADE_AT
@@ -76,13 +77,21 @@ SITE_VIEWS: dict[str, type] = {
     "subject": about.Subject,
     "feed": about.Followed,
     "told": about.Told,
+    "chart": reading.Chart,
+    "shown": Copies,
+    "query": searching.Query,
+    "hit": searching.Hit,
+    "row": archive.Row,
 }
 METHODS = {
     *(f"wording.{key}" for key, made in vars(Wording).items() if key[0] != "_" and callable(made)),
     "headline.withdrawn",
 }
 """What templates of pages may call or ask besides fields."""
-ADDRESSES = {f"to.{key}" for key in vars(SitePages) if key[0] != "_"} - {"to.root", "to.language"}
+ADDRESSES = {f"to.{key}" for key in vars(SitePages) if key[0] != "_"} - {
+    "to.root",
+    "to.language",
+} | {"shown.file"}
 BUILT_IN = {"format", "items", "partition"}
 WORDS = {field.name for field in dataclasses.fields(Wording) if field.type is not str}
 """The tables of the wording: their keys are not documented one by one."""
