@@ -745,7 +745,6 @@ CREATE TABLE pictures (
   failures INTEGER NOT NULL DEFAULT 0,
   error TEXT
 ) WITHOUT ROWID;
-CREATE INDEX pictures_by_asking ON pictures (asked_at);
 CREATE INDEX pictures_due ON pictures (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX pictures_by_asking ON pictures (asked_at) WHERE asked_at IS NOT NULL;
 

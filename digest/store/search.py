@@ -34,11 +34,13 @@ def search(
     to: date | None = None,
     shown_at: datetime | None = None,
     best_first: bool = False,
+    among: int = MOST_RANKED,
 ) -> Found:
     """The articles that have all that is wanted, newest first or `best_first`.
 
     Those from `since` `to` a day, by their own date, else by when they came in. With `shown_at` none that is
-    withdrawn, or embargoed then. OTHER selects articles without a theme.
+    withdrawn, or embargoed then. OTHER selects articles without a theme. Only that many of the newest with
+    the words are looked at.
     """
     if not wanted:
         return Found()
@@ -46,9 +48,9 @@ def search(
     expression = " AND ".join(
         "(" + " OR ".join(f'"{" ".join(way)}"' for way in ways) + ")" for ways in wanted
     )
-    hits = db.find_words(expression, MOST_RANKED + 1, ranked=best_first)
+    hits = db.find_words(expression, among + 1, ranked=best_first)
     conditions = ["articles.id IN (SELECT value FROM json_each(?))"]
-    values: list[object] = [json.dumps([one for one, _ in hits[:MOST_RANKED]])]
+    values: list[object] = [json.dumps([one for one, _ in hits[:among]])]
     if shown_at is not None:
         conditions.append("withdrawn_at IS NULL AND coalesce(opens_at, '') <= ?")
         values.append(text_from_moment(shown_at))
@@ -71,7 +73,7 @@ def search(
     ids = [int(row["id"]) for row in db.each(sql, values)]
     if best_first:  # of equals the newest
         ids.sort(key=dict(hits).__getitem__)
-    return Found(tuple(ids), len(hits) > MOST_RANKED)
+    return Found(tuple(ids), len(hits) > among)
 
 
 def search_articles(
