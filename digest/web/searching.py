@@ -94,7 +94,6 @@ def search_page(asked: Asked) -> Page:
     shown = articles_by_id(asked.db, found.ids[(number - 1) * A_PAGE : number * A_PAGE])
     siblings = siblings_of(asked.db, [one.id for one in shown], asked.now)
     several = len({one.source for one in shown}) > 1
-    many = found.bounded or len(found.ids) > MOST_COUNTED
     names = wording.searching
     return asked.page(
         "web/search.html",
@@ -109,7 +108,7 @@ def search_page(asked: Asked) -> Page:
         asked=dict.fromkeys(FIELDS, "") | fields,
         hits=[_hit(asked, query, one, siblings.get(one.id, []), several=several) for one in shown],
         count=names["many"].format(n=wording.number(MOST_COUNTED))
-        if many
+        if len(found.ids) > MOST_COUNTED
         else wording.count(wording.articles, len(found.ids)),
         bound=names["bound"].format(n=wording.number(MOST_RANKED)) if found.bounded else "",
         before=to.search(**fields, page=str(number - 1)) if number > 1 else "",
