@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.editions.store import SENT
 from digest.errors import NotFoundError
 from digest.store.articles import content_mark
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
@@ -19,7 +20,7 @@ def site_mark(db: Database, now: datetime) -> str:
     our copies of pictures."""
     editions = """SELECT count(*) || ' ' || count(dated_at) || ' ' || coalesce(max(edited_at), '') || ' '
                          || coalesce(max(approved_at), '') || ' ' || sum(status = 'cancelled') FROM editions"""
-    pictures = "SELECT coalesce(max(asked_at), '') FROM pictures"
+    pictures = "SELECT coalesce(max(asked_at), '') FROM pictures WHERE asked_at IS NOT NULL"
     return f"{content_mark(db, now)} {db.value(editions)} {db.value(pictures)}"
 
 
@@ -94,11 +95,12 @@ def listed_articles(db: Database, number: int, now: datetime) -> list[Listed]:
 
 
 def listed_editions(db: Database) -> list[Row]:
-    """The editions that went out, the newest first."""
+    """The editions that went out, the newest first: digest, number, date, and in which languages."""
     return db.rows(
-        """SELECT digest, number, dated_at FROM editions
-            WHERE status = 'composed' AND dated_at IS NOT NULL ORDER BY dated_at DESC, id DESC
-            LIMIT 4000"""
+        f"""SELECT digest, sent.number, dated_at, group_concat(DISTINCT language) AS languages
+             FROM (SELECT * FROM editions WHERE {SENT} ORDER BY dated_at DESC, id DESC LIMIT 4000) AS sent
+             JOIN placements ON edition_id = sent.id JOIN article_versions USING (article_id, version)
+            GROUP BY sent.id ORDER BY dated_at DESC, sent.id DESC"""  # noqa: S608 - ours
     )
 
 
