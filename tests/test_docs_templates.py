@@ -92,7 +92,7 @@ ADDRESSES = {f"to.{key}" for key in vars(SitePages) if key[0] != "_"} - {
     "to.root",
     "to.language",
 } | {"shown.file"}
-BUILT_IN = {"format", "items", "partition"}
+BUILT_IN = {"format", "get", "items", "partition"}
 WORDS = {field.name for field in dataclasses.fields(Wording) if field.type is not str}
 """The tables of the wording: their keys are not documented one by one."""
 
