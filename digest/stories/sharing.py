@@ -2,7 +2,7 @@
 and numbers. A thing counts only where it is certain: what is merely similar is left out."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -41,6 +41,7 @@ _VOWELS = re.compile("[aeiouy]+")
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
+_MANY = 20  # people: the same number is hardly of two groups from here on
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
 _HONORIFICS = frozenset(
@@ -126,7 +127,8 @@ def _letter(number: int) -> str:
 
 def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]:
     """Under each thing that two have, where it is first in each; of what overlaps the longest."""
-    keys = {one.key for each in found for one in each}
+    named = Counter(key for each in found for key in {one.key for one in each})
+    keys = {key for key, count in named.items() if count > 1}
     while True:
         first: dict[str, list[_Found | None]] = {}
         for at, each in enumerate(found):
@@ -239,6 +241,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
                 continue
             read.taken[at : at + length] = [True] * length
             if kind == "body":
+                if short in _NATIONAL and _is_many(word, read.tokens[at + length - 1].group()):
+                    continue
                 if short in _NATIONAL:
                     short += f" {_country(read, at, at + length)}"
                 elif short == "UN" and _is_part(read, at, at + length):
@@ -249,6 +253,13 @@ def _listed(read: _Text) -> Iterator[_Found]:
         if (place := _place(read, at)) and _is_place(word):
             read.taken[at] = True
             yield _Found("place", f"place {place}", *token.span())
+
+
+def _is_many(first: str, last: str) -> bool:
+    """Whether a name from its first to its last word is in the plural: of several countries."""
+    if is_cyrillic(first):
+        return any("plur" in tag for tag, _ in russian_tags(fold(first))[:1])
+    return fold(last).endswith("s") and fold(last) != "affairs"
 
 
 def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None:
@@ -355,7 +366,7 @@ def _counted(read: _Text) -> Iterator[_Found]:
                 unit, after = name, at
             if name and not (at + 1 < len(read.tokens) and read.stems[at + 1] in _units()):
                 break
-        if unit == "persons" and len(amount.partition(".")[0]) < 2:
+        if unit == "persons" and float(amount) < _MANY:
             unit = notions().get(read.stems[after], read.stems[after])
         if unit:
             key = f"number {amount} {unit}"
@@ -527,6 +538,23 @@ def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
     ]
 
 
+def _is_title(between: str) -> bool:
+    """Whether only the rest of a post, and no verb, is between its first words and a name."""
+    between = re.sub(
+        r"\s\([^()]*\)|,?\s(?:M[rs]s?|Dr|г-[нж]\w{0,3}|господ\w+|госпо\w+)(?:\.|\b)", "", between
+    )
+    if re.search(r"[^\w\s’'-]", between):
+        return False
+    for word in re.findall(r"[^\W\d_]+", between):
+        if is_cyrillic(word):
+            tag = russian_tags(fold(word))[0][0]
+            if tag.POS not in ("NOUN", "ADJF", "PREP") and word != "и":
+                return False
+        elif word[0].islower() and word not in ("of", "the", "for", "in", "to", "and", "on", "at"):
+            return False
+    return True
+
+
 def _held(text: str, found: Sequence[_Found]) -> list[_Found]:
     """With the person beside it in the key of each post; a post of nobody is left out."""
     people = sorted(
@@ -548,7 +576,10 @@ def _held(text: str, found: Sequence[_Found]) -> list[_Found]:
         elif after and after[0].start - role.end <= _REACH:
             between = text[role.end : after[0].start]
             others = any(role.end <= one.start < after[0].start for one in roles)
-            if not _APART.search(between.replace("Ms. ", "").replace("Mr. ", "")) and not others:
+            for one in found:  # what it is the post of
+                if role.end <= one.start and one.end <= after[0].start and one.kind != "name":
+                    between = between.replace(text[one.start : one.end], "")
+            if not others and _is_title(between):
                 who = after[0]
         if who:
             kept.append(role._replace(key=f"{role.key} {who.key}"))

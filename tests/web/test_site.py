@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from digest.errors import NotFoundError, StoreError
+from digest.mail.maildir import MaildirTransport
 from digest.newsroom import Newsroom, make_environment
 from digest.store.articles import withdraw_article
 from digest.store.database import Database
@@ -19,6 +20,7 @@ from digest.web.app import FeedApp
 from digest.web.files import FileCache
 from digest.web.site import ENTRY_BYTES, MOST_WAITING, Asked, Page, Place, Site, moved
 from tests.desks import Desk
+from tests.mailing import Office
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 SAFE = {
@@ -459,3 +461,23 @@ def test_threads_end_with_their_site(filled: Desk):
         if thread.name.startswith("ThreadPoolExecutor"):
             thread.join(20)
             assert not thread.is_alive()
+
+
+def test_what_sitemaps_list_is_there(filled: Desk):
+    """Each page answers, may be indexed, and names itself as the one address of its content."""
+    visited = public(filled)
+    with filled.open() as db:
+        office = Office(filled, db, transport=MaildirTransport(filled.folder / "outbox"))
+        office.add("anna@reader.example", languages=("en",))
+        office.compose()
+        office.deliver()
+        visited.now = office.now
+    urls = [
+        url for name in ("pages", "0") for url in texts(visited.ask(f"/sitemap-{name}.xml"), "loc")
+    ]
+    assert "https://news.example.org/en/editions/weekly/1" in urls
+    for url in urls:
+        page = visited.ask(url.removeprefix("https://news.example.org"))
+        assert page.status == 200, url
+        assert b"noindex" not in page.body
+        assert f'<link rel="canonical" href="{url}">'.encode() in page.body
