@@ -27,7 +27,8 @@ from digest.mail.letters import Letter
 from digest.newsroom import make_environment, packaged
 from digest.service.report import ReportItem, ReportMail, ReportPart
 from digest.store.pictures import Copies
-from digest.web import about, archive, reading, searching
+from digest.stories.sharing import Shared
+from digest.web import about, archive, reading, searching, story
 from digest.web.forms import leave_page
 from digest.web.joining import Option, answer_page, join_page
 from tests.desks import MADE_AT
@@ -82,6 +83,8 @@ SITE_VIEWS: dict[str, type] = {
     "query": searching.Query,
     "hit": searching.Hit,
     "row": archive.Row,
+    "column": story.Column,
+    "same": Shared,
 }
 METHODS = {
     *(f"wording.{key}" for key, made in vars(Wording).items() if key[0] != "_" and callable(made)),
