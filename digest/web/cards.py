@@ -18,7 +18,7 @@ from digest.language.text import name_mark
 from digest.model import OTHER, Article
 from digest.store.articles import find_article
 from digest.store.pictures import picture_copy
-from digest.web.reading import WEEKS, counted
+from digest.web.reading import WEEKS
 from digest.web.site import Asked, Page, Place
 
 DAY = 86_400
@@ -189,7 +189,7 @@ def article_card(asked: Asked, article: Article) -> Page:
         card.text(LEFT, first + step * at, line, font, size, INK)
     if article.published.day is not None:
         card.text(LEFT, FOOT, wording.day(article.published.day), SANS, 26, META)
-    _, found = counted(asked, WEEKS, (key,))
+    _, found = asked.by_week(WEEKS)
     counts = [sum(week.values()) for week in found[key]]
     if len(counts) > FEWEST_WEEKS and any(counts):
         reach = [LEFT + _width(line, font, size) > BARS - 24 for line in lines]

@@ -5,7 +5,7 @@ Their articles are laid out, ranked and cut as in a mail, so that both agree.
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -16,9 +16,8 @@ from markupsafe import Markup
 from digest.config.urls import SitePages, article_page, feed_slug, feed_url, join_url, site_pages
 from digest.editions.mail import FEWEST_WEEKS, Mail, Part, tally, view_mail
 from digest.editions.mail import Item as Line
-from digest.editions.schedule import last_weeks
 from digest.editions.selection import NO_HAND, lay_out, order_placements
-from digest.editions.store import newest_sent, stories_by_week
+from digest.editions.store import newest_sent
 from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM
 from digest.feeds.items import Item, item_of
@@ -32,7 +31,6 @@ from digest.store.articles import (
     articles_by_id,
     changed_parts,
     find_article,
-    first_seen,
     latest_ids,
     siblings_of,
 )
@@ -82,17 +80,6 @@ def bars(
     return Chart(said, paths["past"], paths["now"], paths["nil"])
 
 
-def counted(
-    asked: Asked, count: int, themes: Collection[str]
-) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
-    """The last weeks in which the database was filled, and what came in under each theme in each of them."""
-    since = first_seen(asked.db, asked.now) or asked.now
-    *earlier, week = last_weeks(asked.now, asked.settings.site.time_zone, count)
-    known = [*(one for one in earlier if one.starts_at >= since), week]
-    found = stories_by_week(asked.db, known, themes)
-    return known, {theme: list(counts) for theme, counts in found.items()}
-
-
 def _listed(
     asked: Asked,
     articles: Sequence[Article],
@@ -133,7 +120,7 @@ def _page(asked: Asked, template: str, address: Callable[[SitePages], str], **va
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
     themes = (*settings.theme_keys, OTHER)
-    weeks, found = counted(asked, WEEKS, themes)
+    weeks, found = asked.by_week(WEEKS)
     recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=MOST)
     articles = articles_by_id(db, recent)
     articles = [one for one in articles if not one.archived]
@@ -144,12 +131,14 @@ def front(asked: Asked) -> Page:
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
+    number = wording.edition.format(number=wording.number(sent["number"])) if sent else ""
+    size = wording.count(wording.articles, sent["articles"]) if sent else ""
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
     lead = next(((part, one) for part in mail.parts for one in part.items if one.rank == 1), None)
-    pair = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
-    apart = {one.id for _, one in filter(None, (lead, pair))}
+    both = next(((part, one) for part in mail.parts for one in part.items if one.pair), None)
+    apart = {one.id for _, one in filter(None, (lead, both))}
     columns = []
     for part in mail.parts:
         rest = tuple(item for item in part.items if item.id not in apart)
@@ -161,37 +150,24 @@ def front(asked: Asked) -> Page:
         lambda to: to.front,
         mail=mail,
         lead=lead,
-        pair=pair,
+        both=both,
         empty=not items,
         columns=columns,
         charts={
-            part.key: bars(
-                counts[part.key],
-                top,
-                _said(wording, part, counts[part.key]),
-                step=12,
-                width=9,
-                height=38,
-            )
+            part.key: bars(counts[part.key], top, said, step=12, width=9, height=38)
             for part in columns
             if len(counts[part.key]) > FEWEST_WEEKS and top
+            for said in [_said(wording, part, counts[part.key])]
         },
         join=join_url(settings, asked.language),
         next_edition=next_edition(settings, [one.name for one in settings.digests], wording, now),
-        last=sent and _last(asked, sent["digest"], sent["number"], sent["articles"]),
+        last=sent and Link(f"{number}, {size}", asked.to.edition(sent["digest"], sent["number"])),
     )
 
 
 def _said(wording: Wording, part: Part, counts: Sequence[int]) -> str:
     numbers = ", ".join(map(wording.number, counts))
     return wording.reading["by_week"].format(theme=part.title, counts=numbers)
-
-
-def _last(asked: Asked, digest: str, number: int, articles: int) -> Link:
-    wording = asked.wording
-    name = wording.edition.format(number=wording.number(number))
-    text = f"{name}, {wording.count(wording.articles, articles)}"
-    return Link(text, asked.to.edition(digest, number))
 
 
 def theme(asked: Asked) -> Page:
@@ -204,7 +180,7 @@ def theme(asked: Asked) -> Page:
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    known, found = counted(asked, YEAR_HALF if before is None else 1, (key,))
+    known, found = asked.by_week(YEAR_HALF if before is None else 1)
     articles = articles_by_id(db, ids[:A_PAGE])
     mail = _listed(asked, articles, known[-1], themes=(key,))
     recent = [one for one in articles if one.first_seen_at >= known[-1].starts_at]
@@ -218,10 +194,9 @@ def theme(asked: Asked) -> Page:
         theme=key,
         feed="" if key == OTHER else feed_slug(key),
         indexed=before is None,
-        title=title,
+        name=title,
         key=key,
-        mail=mail,
-        items=[item for part in mail.parts for item in part.items],
+        listed=[item for part in mail.parts for item in part.items],
         heading=wording.reading[
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
         ],
@@ -317,6 +292,7 @@ def article(asked: Asked) -> Page:
     best = next((one for one in full.themes if one in settings.theme_keys), OTHER)
     zone, day = ZoneInfo(settings.site.time_zone), full.published.day
     versions = [] if gone else article_versions(db, number)
+    kind = wording.full_text if shown.complete else wording.teaser
     alternates = {full.language: at_home.article(number)} | {
         one: site_pages(settings, one, whole=True).article(translated[one])
         for one in settings.page_languages
@@ -350,7 +326,7 @@ def article(asked: Asked) -> Page:
         language=full.language,
         source=settings.source_title(full.source),
         day=day and (day.isoformat(), wording.day(day)),
-        kind="" if gone else wording.full_text if shown.complete else wording.teaser,
+        kind=kind if shown.text and not gone else "",
         minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
         away=item.url if item.url != article_page(settings, full) else "",
         why=[]

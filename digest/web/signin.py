@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,6 @@ from digest.config.settings import Settings
 from digest.errors import LimitError
 from digest.feeds.pages import framed
 from digest.language.addresses import address_key
-from digest.language.text import foreign
 from digest.language.wording import Wording
 from digest.mail.outgoing import Kind
 from digest.mail.store import give_up, queue
@@ -123,36 +122,37 @@ def _session_of(newsroom: Newsroom, secret: str) -> Session | None:
 
 
 async def sign_in(
-    forms: ReaderForms, request: Request, form: Any = None, said: str = "", status: int = 200
+    forms: ReaderForms, request: Request, form: Mapping[str, str] | None, *, ended: bool
 ) -> Response:
-    """The form for an address, and what becomes of one that is sent."""
-    settings, headers = forms.newsroom.settings, None
+    """The form for an address, and what becomes of one that is sent; or, of a form of the desk, that the
+    session has ended."""
+    settings, said, status, headers = forms.newsroom.settings, "", HTTPStatus.OK, None
     wording, browser = spoken(request, settings), secret_of(settings, request, BROWSER)
     show = partial(forms.page, framed, template="web/desk_in.html", **_words(wording))
     words = {**wording.joining, **wording.desk}
-    typed = foreign(str((form or {}).get("address", "")), limit=LONGEST_ADDRESS)
-    if form is not None and not said:
-        said, status = "check", HTTPStatus.OK
-        if await forms.look(is_timely, str(form.get("form", ""))):
-            browser = browser or new_secret(forms.newsroom)
-            try:
-                await forms.act(ask, typed, forms.network_of(request), browser)
-            except FormError as e:
-                said, status = e.key, HTTPStatus.UNPROCESSABLE_ENTITY
-            except LimitError:
-                said, status, headers = "many", HTTPStatus.TOO_MANY_REQUESTS, LATER
-            else:
-                forms.wake()
-                answer = await show(state="sent", text=words["sent"])
-                # Lax, as the link may be opened from a mail that is read in this browser.
-                keep(forms, answer, BROWSER, browser, "lax")
-                return answer
+    typed = (form or {}).get("address", "")[:LONGEST_ADDRESS]
+    if ended:
+        said, status = "ended", HTTPStatus.FORBIDDEN
+    elif form is not None and not await forms.look(is_timely, form.get("form", "")):
+        said = "check"
+    elif form is not None:
+        browser = browser or new_secret(forms.newsroom)
+        try:
+            await forms.act(ask, typed, forms.network_of(request), browser)
+        except FormError as e:
+            said, status = e.key, HTTPStatus.UNPROCESSABLE_ENTITY
+        except LimitError:
+            said, status, headers = "many", HTTPStatus.TOO_MANY_REQUESTS, LATER
+        else:
+            forms.wake()
+            answer = await show(state="sent", text=words["sent"])
+            # Lax, as the link may be opened from a mail that is read in this browser.
+            keep(forms, answer, BROWSER, browser, "lax")
+            return answer
     said = said and words[said].format(address=typed, contact=settings.site.contact)
     text = words["in"].format(minutes=settings.desk.link_minutes)
-    stamp = await forms.look(stamp_of)
-    return await show(
-        status=status, headers=headers, state="in", text=text, said=said, typed=typed, stamp=stamp
-    )
+    values = {"said": said, "typed": typed, "stamp": await forms.look(stamp_of)}
+    return await show(status=status, headers=headers, state="in", text=text, **values)
 
 
 def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
@@ -229,3 +229,10 @@ def _begin(newsroom: Newsroom, link: Any, secret: str) -> bool:
         if begun:
             store.note_act(db, now, editor, "in", "signed in")
     return begun
+
+
+def sign_out(newsroom: Newsroom, session: Session) -> None:
+    db, now = newsroom.db, newsroom.now()
+    with db.write():
+        if store.end_sessions(db, now, hashed=session.hashed):
+            store.note_act(db, now, session.editor, "out", "signed out")

@@ -69,7 +69,14 @@ def pages(asked: Asked) -> Page:
     for name in ("editions/", "feeds", "about", "privacy", "corrections"):
         add({one.language: one.page(name) for one in spoken}, {})
     for row in listed_editions(asked.db):
-        others = {one.language: one.edition(row["digest"], row["number"]) for one in spoken}
+        if (digest := asked.settings.digest(row["digest"])) is None:
+            continue
+        went = {*row["languages"].split(",")} & {*asked.settings.digest_languages(digest)}
+        others = {
+            one.language: one.edition(digest.name, row["number"])
+            for one in spoken
+            if one.language in went
+        }
         add(others, dict.fromkeys(others, row["dated_at"]))
     return _answer("urlset", entries)
 

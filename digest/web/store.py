@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.editions.store import SENT
 from digest.errors import NotFoundError
 from digest.store.articles import content_mark
-from digest.store.database import Database, Row, text_from_moment
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 RANGE = 2500
 """How many ids a sitemap has: few enough that with two pages of each story it has at most 10,000
@@ -94,12 +95,28 @@ def listed_articles(db: Database, number: int, now: datetime) -> list[Listed]:
 
 
 def listed_editions(db: Database) -> list[Row]:
-    """The editions that went out, the newest first."""
+    """The editions that went out, the newest first: digest, number, date, and in which languages."""
     return db.rows(
-        """SELECT digest, number, dated_at FROM editions
-            WHERE status = 'composed' AND dated_at IS NOT NULL ORDER BY dated_at DESC, id DESC
-            LIMIT 4000"""
+        f"""SELECT digest, sent.number, dated_at, group_concat(DISTINCT language) AS languages
+             FROM (SELECT * FROM editions WHERE {SENT} ORDER BY dated_at DESC, id DESC LIMIT 4000) AS sent
+             JOIN placements ON edition_id = sent.id JOIN article_versions USING (article_id, version)
+            GROUP BY sent.id ORDER BY dated_at DESC, sent.id DESC"""  # noqa: S608 - ours
     )
+
+
+def newest_change(db: Database) -> int:
+    """The number of the last change of an article."""
+    return int(db.value("SELECT max(change) FROM article_marks") or 0)
+
+
+def changed_between(db: Database, change: int, until: datetime) -> list[datetime]:
+    """When the articles came in that came in before `until` and changed after the change of that number."""
+    sql = """SELECT DISTINCT first_seen_at FROM article_marks CROSS JOIN articles ON id = article_id
+              WHERE change > ? AND first_seen_at < ?"""
+    return [
+        moment_from_text(row["first_seen_at"])
+        for row in db.rows(sql, (change, text_from_moment(until)))
+    ]
 
 
 def themes_beside(db: Database, theme: str, article_ids: Collection[int]) -> dict[str, int]:

@@ -29,6 +29,9 @@ from tests.web.test_forms import FORM, Answer, Site, answering, sent_mails
 
 EDITOR, OTHER = "editor@news.example.org", "second@news.example.org"
 HERE = "https://news.example.org"
+OTHER_DOCUMENT = (
+    "SELECT max(id) FROM documents WHERE id != (SELECT document_id FROM articles WHERE id = ?)"
+)
 
 
 @dataclass
@@ -287,13 +290,13 @@ def test_themes_are_decided_as_by_the_command(editor: Browser) -> None:
     assert f"article {number} is not under customs" in editor.ask("/desk/?said").body.decode()
     assert editor.acts("clear", number).status == 303
     assert theme_corrections(editor.db, number) == {}
-    assert editor.acts("add", number, theme="youth").status == 303
+    assert editor.acts("keep", number, theme="youth").status == 303
     assert "youth" in find_article(editor.db, number).themes
-    assert editor.acts("add", number, theme="other").status == 409
+    assert editor.acts("keep", number, theme="other").status == 409
     assert editor.acts("keep:nonsense", number).status == 409
     assert [what for _, what in done(editor)] == [
         f"article {number} is under youth",
-        f"the themes of article {number} are the classifier’s again",
+        f"themes of article {number} are the classifier’s",
         f"article {number} is not under customs",
     ]
     rows = editor.site.office.desk.json("desk", "log")
@@ -322,11 +325,12 @@ def test_copy_is_withdrawn_released_and_accepted(editor: Browser) -> None:
         embargo=Embargo(office.now + timedelta(days=1), "EMBARGOED UNTIL TOMORROW"),
     )
     evidence = Evidence(key=b"1", kind="hard", proven=False, found_by="recipient", recipient_id=1)
-    title = find_article(db, 3).title
+    title = find_article(db, 5).title
     with db.write():
         number = add_article(db, 1, "wire", 1, held, archived=False, moment=office.now)
         save_entry(db, 1, number, held, keys={}, entry_id=None)
-        propose(db, 1, office.now, Kill("KILL this", title, None))
+        other = db.value(OTHER_DOCUMENT, (5,))
+        propose(db, other, office.now, Kill("KILL this", title, None))
         save_arrivals(db, 1, [("letter", "waits", b"Subject: A note\n\nx", False)], office.now)
         take_evidence(db, evidence, office.now)
     page = editor.ask().body.decode()
@@ -342,10 +346,10 @@ def test_copy_is_withdrawn_released_and_accepted(editor: Browser) -> None:
         assert said in page.replace("\xa0", " "), said
     assert editor.acts("release", number).status == 303
     assert find_article(db, number).released_by == EDITOR
-    assert editor.acts("withdraw", 3).status == 303
-    assert find_article(db, 3).withdrawn_at == office.now
+    assert editor.acts("withdraw", 5).status == 303
+    assert find_article(db, 5).withdrawn_at == office.now
     assert db.value("SELECT settled_by FROM proposals") == EDITOR
-    assert editor.acts("readmit", 3).status == 303
+    assert editor.acts("readmit", 5).status == 303
     assert editor.acts("accept", 1).status == 303
     assert db.value("SELECT kind FROM arrivals") == "file"
     assert editor.acts("accept", 1).status == 409

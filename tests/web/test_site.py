@@ -1,6 +1,7 @@
 """The site: what is kept in memory and for how long, where addresses lead, and what crawlers read."""
 
 import asyncio
+import html
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import pytest
 from lxml import etree
 
 from digest.errors import NotFoundError, StoreError
+from digest.mail.maildir import MaildirTransport
 from digest.newsroom import Newsroom, make_environment
 from digest.store.articles import withdraw_article
 from digest.store.database import Database
@@ -19,6 +21,7 @@ from digest.web.app import FeedApp
 from digest.web.files import FileCache
 from digest.web.site import ENTRY_BYTES, MOST_WAITING, Asked, Page, Place, Site, moved
 from tests.desks import Desk
+from tests.mailing import Office
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 SAFE = {
@@ -367,6 +370,23 @@ def test_without_an_address_for_others_pages_of_feeds_stay(filled: Desk):
     assert Visited(filled).ask("/feeds/all.html").status == 200
 
 
+def test_a_withdrawn_article_is_gone(filled: Desk):
+    """410 within a second, with our words and without its text; a 304 is never the answer."""
+    visited = Visited(filled)
+    page = visited.ask("/articles/3").headers["location"]
+    with filled.open() as db:
+        text = db.value("SELECT text FROM articles WHERE id = 3")[-60:]
+        assert text in html.unescape(visited.ask(page).body.decode())
+        with db.write():
+            withdraw_article(db, 3, NOW)
+    visited.seconds = 2
+    gone = visited.ask(page)
+    assert gone.status == visited.ask(page, "HEAD").status == 410
+    assert text not in html.unescape(gone.body.decode())
+    assert gone.headers.items() >= SAFE.items()
+    assert visited.ask(page, if_none_match="*").status == 410
+
+
 def test_robots_keep_to_what_is_worth_reading(filled: Desk):
     assert Visited(filled).ask("/robots.txt").body.decode().splitlines() == [
         "User-agent: *",
@@ -459,3 +479,23 @@ def test_threads_end_with_their_site(filled: Desk):
         if thread.name.startswith("ThreadPoolExecutor"):
             thread.join(20)
             assert not thread.is_alive()
+
+
+def test_what_sitemaps_list_is_there(filled: Desk):
+    """Each page answers, may be indexed, and names itself as the one address of its content."""
+    visited = public(filled)
+    with filled.open() as db:
+        office = Office(filled, db, transport=MaildirTransport(filled.folder / "outbox"))
+        office.add("anna@reader.example", languages=("en",))
+        office.compose()
+        office.deliver()
+        visited.now = office.now
+    urls = [
+        url for name in ("pages", "0") for url in texts(visited.ask(f"/sitemap-{name}.xml"), "loc")
+    ]
+    assert "https://news.example.org/en/editions/weekly/1" in urls
+    for url in urls:
+        page = visited.ask(url.removeprefix("https://news.example.org"))
+        assert page.status == 200, url
+        assert b"noindex" not in page.body
+        assert f'<link rel="canonical" href="{url}">'.encode() in page.body
