@@ -102,8 +102,10 @@ def _listed(
         Placement(one.position, one.article, tuple(siblings.get(one.article.id, ())))
         for one in order_placements(shown)
     )
-    others = (one for one in settings.site.languages if one != language)
-    choice = Choice(language, (language, *others), tuple(themes) or (*settings.theme_keys, OTHER))
+    spoken = (language, *settings.site.languages, *(one.language for one in shown))
+    choice = Choice(
+        language, tuple(dict.fromkeys(spoken)), tuple(themes) or (*settings.theme_keys, OTHER)
+    )
     edition = Edition(None, "", 1, window, "", placements, hand=hand)
     layout = lay_out(placements, choice, per_theme=per_theme, hand=hand)
     return view_mail(settings, settings.digests[0], edition, layout)
@@ -126,7 +128,9 @@ def front(asked: Asked) -> Page:
     articles = [one for one in articles if not one.archived]
     if len(articles) < FEWEST:
         articles = articles_by_id(db, latest_ids(db, until=now, limit=FILL))
-    sent = newest_sent(db)
+    spoken = [one for one in settings.digests if asked.language in settings.digest_languages(one)]
+    digests = [one.name for one in spoken]
+    sent = newest_sent(db, digests)
     hand = sent["hand"] if sent and now - sent["dated_at"] <= NOTE_LASTS else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
@@ -160,7 +164,7 @@ def front(asked: Asked) -> Page:
             for said in [_said(wording, part, counts[part.key])]
         },
         join=join_url(settings, asked.language),
-        next_edition=next_edition(settings, [one.name for one in settings.digests], wording, now),
+        next_edition=next_edition(settings, digests, wording, now),
         last=sent and Link(f"{number}, {size}", asked.to.edition(sent["digest"], sent["number"])),
     )
 
