@@ -78,7 +78,7 @@ def test_nothing_of_an_embargoed_or_withdrawn_telling_is_shown(filled: Desk) -> 
 
 
 def test_a_source_that_allows_only_its_headline_gives_no_more(filled: Desk) -> None:
-    filled.edit_config('path = "seeds" ', 'shows = "link"\ncredit = "© The wire"\npath = "seeds" ')
+    filled.edit_config('path = "seeds" ', 'publish = "link"\ncredit = "© The wire"\npath = "seeds" ')
     with filled.open() as db:
         html = text(filled, db, PAIR)
     assert "Customs Service of Turkmenistan held a meeting" in html
@@ -104,7 +104,7 @@ def test_a_long_text_ends_with_a_sentence_and_hostile_copy_stays_copy(filled: De
     long = "<script>alert(1)</script> & Ashita Mittal came. " + "This is a sentence of it. " * 90
     with filled.open() as db:
         with db.write():
-            sql = "UPDATE article_versions SET text = ?, complete = 1 WHERE article_id = ?"
+            sql = "UPDATE articles SET text = ?, complete = 1 WHERE id = ?"
             db.run(sql, (long.strip(), ENGLISH))
         html = text(filled, db, PAIR)
     [telling] = re.findall(r'<section class="telling">.*?</section>', html, re.DOTALL)
