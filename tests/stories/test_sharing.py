@@ -131,10 +131,7 @@ def test_only_in_one_says_nothing_that_the_other_may_say_in_other_words() -> Non
 def test_three_tellings_share_what_two_of_them_have() -> None:
     texts = ("On 4 May 2026 in Vienna.", "Это было 4 мая 2026 года.", "Так сказали в Вене.")
     found = {one.kind: one.forms for one in compared(*texts).shared}
-    assert found == {
-        "day": ("4 May 2026", "4 мая 2026 года", ""),
-        "place": ("Vienna", "", "Вене"),
-    }
+    assert found == {"day": ("4 May 2026", "4 мая 2026 года", ""), "place": ("Vienna", "", "Вене")}
 
 
 def test_unseen_signs_do_not_move_the_places() -> None:
@@ -144,7 +141,17 @@ def test_unseen_signs_do_not_move_the_places() -> None:
 
 
 WORDS = st.sampled_from(
-    [*ENGLISH.split(), *RUSSIAN.split(), "27", "people", "сто", "участников", "\n\n", "2022-2025", "%"]
+    [
+        *ENGLISH.split(),
+        *RUSSIAN.split(),
+        "27",
+        "people",
+        "сто",
+        "участников",
+        "\n\n",
+        "2022-2025",
+        "%",
+    ]
 )
 TEXTS = st.one_of(st.lists(WORDS, max_size=40).map(" ".join), st.text(max_size=60))
 
