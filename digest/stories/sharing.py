@@ -48,6 +48,7 @@ _NEAR = 40  # characters around a day in which its weekday is
 _MANY = 20  # people: the same number is hardly of two groups from here on
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
+_TABLES = (("body", "bodies"), ("body", "offices"), ("place", "regions"), ("role", "roles"))
 _HONORIFICS = frozenset(
     ["mr", "mrs", "ms", "miss", "dr", "prof", "г", "госпожа", "господин", "жа", "жой", "жу", "жи"]
 )
@@ -173,8 +174,9 @@ def _only(
             first, last = one.key.split()[-2:]
             spans = (key.split()[-2:] for key in known if key.startswith("day "))
             return not any(other[0] <= last and first <= other[1] for other in spans)
-        # An organisation of a country goes by many names, and the UN by those of its parts.
-        return one.kind == "body" and one.key.partition(" ")[0][1:] not in {*_NATIONAL, "UN"}
+        # An office of a country goes by many names, and the UN by those of its parts.
+        name = one.key[1:].partition(" ")[0]
+        return one.kind == "body" and name.isupper() and name not in {*_NATIONAL, "UN"}
 
     telling = [one for one in found if is_own(one)]
     count = 0
@@ -237,8 +239,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
     """Organisations, regions, countries, towns and posts, by the lists of stories/vocabulary.toml."""
     for at, token in enumerate(read.tokens):
         word = token.group()
-        for kind, table in (("body", "bodies"), ("place", "regions"), ("role", "roles")):
-            if kind == "body":
+        for kind, table in _TABLES:
+            if table == "bodies":
                 name = body_at(read.stems, at, word) if read.stems[at] in bodies() else None
             else:
                 name = _phrase(table, read.stems, at)
@@ -251,10 +253,12 @@ def _listed(read: _Text) -> Iterator[_Found]:
                 continue
             read.taken[at : at + length] = [True] * length
             if kind == "body":
-                if short in _NATIONAL and _is_many(word, read.tokens[at + length - 1].group()):
+                national = short in _NATIONAL or table == "offices"
+                if national and _is_many(word, read.tokens[at + length - 1].group()):
                     continue
-                if short in _NATIONAL:
-                    short += f" {_country(read, at, at + length)}"
+                if national:
+                    office = short.replace(" ", "-")
+                    short = f"{office} {_country(read, at, at + length)}"
                 elif short == "UN" and _is_part(read, at, at + length):
                     continue
                 yield _Found("body", f"@{short}", start, end)
@@ -446,9 +450,9 @@ def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
 
 
 def _opens(read: _Text, at: int) -> bool:
-    """Whether a word is the first of its sentence, or a quotation's."""
+    """Whether a word is the first of its sentence."""
     before = read.text[: read.tokens[at].start()].rstrip()[-1:]
-    return not before or before in '.!?:…«“"„'
+    return not before or before in ".!?:…"
 
 
 @lru_cache(maxsize=1 << 12)
