@@ -343,7 +343,6 @@ def values_of(
         last = view.last()
         return {
             "wording": wording,
-            "words": wording.desk,
             "title": wording.desk["title"],
             "signed_in": view.say("signed_in", editor=session.editor),
             "others": ", ".join(sorted(others - {session.editor})),

@@ -102,8 +102,10 @@ def _listed(
         Placement(one.position, one.article, tuple(siblings.get(one.article.id, ())))
         for one in order_placements(shown)
     )
-    others = (one for one in settings.site.languages if one != language)
-    choice = Choice(language, (language, *others), tuple(themes) or (*settings.theme_keys, OTHER))
+    spoken = (language, *settings.site.languages, *(one.language for one in shown))
+    choice = Choice(
+        language, tuple(dict.fromkeys(spoken)), tuple(themes) or (*settings.theme_keys, OTHER)
+    )
     edition = Edition(None, "", 1, window, "", placements, hand=hand)
     layout = lay_out(placements, choice, per_theme=per_theme, hand=hand)
     return view_mail(settings, settings.digests[0], edition, layout)
@@ -126,11 +128,15 @@ def front(asked: Asked) -> Page:
     articles = [one for one in articles if not one.archived]
     if len(articles) < FEWEST:
         articles = articles_by_id(db, latest_ids(db, until=now, limit=FILL))
-    sent = newest_sent(db)
+    spoken = [one for one in settings.digests if asked.language in settings.digest_languages(one)]
+    digests = [one.name for one in spoken]
+    sent = newest_sent(db, digests)
     hand = sent["hand"] if sent and now - sent["dated_at"] <= NOTE_LASTS else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
+    number = wording.edition.format(number=wording.number(sent["number"])) if sent else ""
+    size = wording.count(wording.articles, sent["articles"]) if sent else ""
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
@@ -152,33 +158,20 @@ def front(asked: Asked) -> Page:
         empty=not items,
         columns=columns,
         charts={
-            part.key: bars(
-                counts[part.key],
-                top,
-                _said(wording, part, counts[part.key]),
-                step=12,
-                width=9,
-                height=38,
-            )
+            part.key: bars(counts[part.key], top, said, step=12, width=9, height=38)
             for part in columns
             if len(counts[part.key]) > FEWEST_WEEKS and top
+            for said in [_said(wording, part, counts[part.key])]
         },
         join=join_url(settings, asked.language),
-        next_edition=next_edition(settings, [one.name for one in settings.digests], wording, now),
-        last=sent and _last(asked, sent["digest"], sent["number"], sent["articles"]),
+        next_edition=next_edition(settings, digests, wording, now),
+        last=sent and Link(f"{number}, {size}", asked.to.edition(sent["digest"], sent["number"])),
     )
 
 
 def _said(wording: Wording, part: Part, counts: Sequence[int]) -> str:
     numbers = ", ".join(map(wording.number, counts))
     return wording.reading["by_week"].format(theme=part.title, counts=numbers)
-
-
-def _last(asked: Asked, digest: str, number: int, articles: int) -> Link:
-    wording = asked.wording
-    name = wording.edition.format(number=wording.number(number))
-    text = f"{name}, {wording.count(wording.articles, articles)}"
-    return Link(text, asked.to.edition(digest, number))
 
 
 def theme(asked: Asked) -> Page:
@@ -303,6 +296,7 @@ def article(asked: Asked) -> Page:
     best = next((one for one in full.themes if one in settings.theme_keys), OTHER)
     zone, day = ZoneInfo(settings.site.time_zone), full.published.day
     versions = [] if gone else article_versions(db, number)
+    kind = wording.full_text if shown.complete else wording.teaser
     alternates = {full.language: at_home.article(number)} | {
         one: site_pages(settings, one, whole=True).article(translated[one])
         for one in settings.page_languages
@@ -336,7 +330,7 @@ def article(asked: Asked) -> Page:
         language=full.language,
         source=settings.source_title(full.source),
         day=day and (day.isoformat(), wording.day(day)),
-        kind="" if gone else wording.full_text if shown.complete else wording.teaser,
+        kind=kind if shown.text and not gone else "",
         minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
         away=item.url if item.url != article_page(settings, full) else "",
         why=[]

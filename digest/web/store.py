@@ -111,7 +111,7 @@ def newest_change(db: Database) -> int:
 
 def changed_between(db: Database, change: int, until: datetime) -> list[datetime]:
     """When the articles came in that came in before `until` and changed after the change of that number."""
-    sql = """SELECT DISTINCT first_seen_at FROM article_marks JOIN articles ON id = article_id
+    sql = """SELECT DISTINCT first_seen_at FROM article_marks CROSS JOIN articles ON id = article_id
               WHERE change > ? AND first_seen_at < ?"""
     return [
         moment_from_text(row["first_seen_at"])

@@ -187,7 +187,11 @@ def _verdict(
     """Why they are one story."""
     wording, words = asked.wording, asked.wording.story
     kinds = Counter(one.kind for one in shared)
-    what = ", ".join(words[kind].format(n=kinds[kind]) for kind in KINDS if kinds[kind])
+    what = ", ".join(
+        words[kind].format(n=kinds[kind]) if kinds[kind] > 1 else words[f"kind_{kind}"].lower()
+        for kind in KINDS
+        if kinds[kind]
+    )
     said = [words["in_common"].format(what=what)] if what else []
     if joined:
         zone = ZoneInfo(asked.settings.site.time_zone)
