@@ -119,7 +119,7 @@ class Room:
             before = time.perf_counter()
             place, names = self.site._match(path) or sys.exit(path)
             page = self.site._make(place, names, {})
-            assert page is not None and page.status in (200, 302), path  # noqa: S101, PT018 - what is timed was done
+            assert page is not None and page.status == 200, path  # noqa: S101, PT018 - what is timed was done
             self.shown.setdefault(kind, []).append(time.perf_counter() - before)
         return time.perf_counter() - began
 
@@ -148,7 +148,9 @@ class Room:
             began = time.perf_counter()
             report = publish(newsroom)
             seconds = time.perf_counter() - began
-            story = int(db.value("SELECT max(id) FROM articles WHERE story_id IS NOT NULL"))
+            newest = """SELECT min(id) FROM articles WHERE story_id IS NOT NULL GROUP BY story_id
+                         HAVING count(*) > 1 ORDER BY 1 DESC LIMIT 1"""
+            story = int(db.value(newest))
         self.shown.setdefault("publish", []).append(seconds)
         seconds += self.show(number, story)
         assert article_name(number) in report.written, report  # noqa: S101 - what is timed was done
