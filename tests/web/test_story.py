@@ -78,7 +78,9 @@ def test_nothing_of_an_embargoed_or_withdrawn_telling_is_shown(filled: Desk) -> 
 
 
 def test_a_source_that_allows_only_its_headline_gives_no_more(filled: Desk) -> None:
-    filled.edit_config('path = "seeds" ', 'publish = "link"\ncredit = "© The wire"\npath = "seeds" ')
+    filled.edit_config(
+        'path = "seeds" ', 'publish = "link"\ncredit = "© The wire"\npath = "seeds" '
+    )
     with filled.open() as db:
         html = text(filled, db, PAIR)
     assert "Customs Service of Turkmenistan held a meeting" in html
