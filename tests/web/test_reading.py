@@ -104,6 +104,18 @@ def test_the_front_shows_each_article_once(filled: Desk):
     assert russian.xpath("//main//h3/a[@lang='ru']") == []
 
 
+def test_a_theme_counts_what_it_does_not_show(filled: Desk, monkeypatch: pytest.MonkeyPatch):
+    """Also where more came in than are ranked: shown and named are what came in."""
+    monkeypatch.setattr("digest.web.reading.RANKED", 20)
+    shown = tree(made(filled, front))
+    said = shown.xpath("//section[contains(@class, 'section')]/header//p[@class='meta']/text()")
+    more = shown.xpath("//a[@class='more']/text()")
+    came = sum(int(one.partition("\xa0")[0]) for one in said)
+    pairs = shown.xpath("//div[contains(@class, 'pair')]")
+    links = shown.xpath("//main//a[contains(@href, '/articles/')]/@href")
+    assert len(links) + len(pairs) + sum(int(one.split()[0]) for one in more) == came
+
+
 def test_bars_need_four_earlier_weeks(filled: Desk):
     """Themes share a scale, so that one bar is as high as the drawing; the numbers are said too."""
     with filled.open() as db:
