@@ -6,7 +6,7 @@ Newsrooms of 1,000, 10,000 and 100,000 articles (with --huge also of 1,000,000) 
 real schema, and published whole. Then articles arrive one by one, each stored by the functions of
 ingest and published alone, in turns over the newsrooms, so that a busy machine slows all alike. The
 rebuild is feedgen as its manual shows it: each of our feeds, with all its articles of 10,000, as Atom
-and RSS, written to a folder. With --huge the pages of the two largest are not rendered: the manifest says that
+and RSS, written to a folder. With --huge only the pages of the smallest are rendered: the manifest says that
 they are there, as after a publish, and files of one letter stand for them. After each publish the pages of the site on which the article is are made: front, theme, article,
 a story, its part of the sitemap and the list of parts. Articles are spread over ten years. With FOLDER the
 newsrooms stay, and are built only once.
@@ -197,7 +197,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         sizes = (*SIZES, HUGE) if given.huge else SIZES
         rooms = [
-            Room((given.folder or Path(name)) / str(size), size, given.huge and size > 10_000)
+            Room((given.folder or Path(name)) / str(size), size, given.huge and size > 1_000)
             for size in sizes
         ]
         for one in range(given.rounds + 1):
