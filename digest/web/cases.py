@@ -34,9 +34,9 @@ from digest.web.signin import Session
 SHOWN = 20
 """Of each kind at most; the others are counted."""
 LATELY, WEEK = timedelta(days=14), timedelta(days=7)
-COMPARED, NEAR, SURE = 20, 0.4, 0.65
-"""How many of the newest articles are compared with what is near them; from which score two of them may be about
-one event; and below which a link that was made is shown."""
+COMPARED, NEAR = 20, 0.4
+"""How many of the newest articles are compared with what is near them, and from which score two of them may be
+about one event."""
 UNDONE_BY = {
     **dict.fromkeys(("keep", "not", "other"), "clear"),
     **dict.fromkeys(("join", "split"), "unlink"),
@@ -171,10 +171,10 @@ class View:
                 yield self.case(article, ask=ask, why=why, buttons=(leave,), adds=True)
 
     def stories(self) -> tuple[int, list[Case]]:
-        """Links that are thin and new, and the newest articles with what is nearly alike enough."""
+        """The links of new articles, and the newest articles with what is nearly alike enough."""
         rows = [
             (one["other_id"], one["article_id"], one["score"], one["reasons"], "same")
-            for one in store.fresh_links(self.db, self.since, SURE)
+            for one in store.fresh_links(self.db, self.since)
         ]
         near: dict[frozenset[int], Any] = {}
         for number in store.cases(self.db, "stories", self.since, COMPARED):

@@ -212,17 +212,17 @@ def cases(db: Database, kind: str, at: datetime, limit: int = -1) -> list[int]:
     return [row["id"] for row in db.rows(sql, {"at": text_from_moment(at), "limit": limit})]
 
 
-def fresh_links(db: Database, since: datetime, sure: float) -> list[Row]:
-    """The links of stories that likeness made with a score below `sure`, on which no editor ruled, of
-    articles that came in since then; the thinnest first."""
+def fresh_links(db: Database, since: datetime) -> list[Row]:
+    """The links of stories that likeness made of articles that came in since then, and on which no editor
+    ruled; the thinnest first."""
     sql = """SELECT link.article_id, link.other_id, score, reasons FROM articles AS other
                CROSS JOIN story_links AS link ON link.other_id = other.id
                JOIN articles AS one ON one.id = link.article_id AND one.story_id = other.story_id
-              WHERE other.first_seen_at >= ? AND decided_by = 'likeness' AND score < ? AND NOT EXISTS (
+              WHERE other.first_seen_at >= ? AND decided_by = 'likeness' AND NOT EXISTS (
                 SELECT 1 FROM story_corrections AS ruled
                  WHERE ruled.article_id = link.article_id AND ruled.other_id = link.other_id)
               ORDER BY score, link.article_id, link.other_id"""
-    rows = db.rows(sql, (text_from_moment(since), sure))
+    rows = db.rows(sql, (text_from_moment(since),))
     return [row | {"reasons": json.loads(row["reasons"])} for row in rows]
 
 
