@@ -125,10 +125,11 @@ class Wording:
         start = self.day(first, "long" if first.year != last.year else "d MMMM")
         return f"{start}{NO_BREAK}– {self.day(last, 'long')}"
 
-    def number(self, number: float) -> str:
+    def number(self, number: float, pattern: str | None = None) -> str:
+        """1,414, or in a pattern of Babel: "0.00"."""
         from babel.numbers import format_decimal
 
-        return _no_break(format_decimal(number, locale=self.locale))
+        return _no_break(format_decimal(number, pattern, locale=self.locale))
 
     def count(self, plural: Mapping[str, str], number: int, **values: str) -> str:
         """The plural for this number, filled in: 36 articles, 3 статьи."""

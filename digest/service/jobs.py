@@ -131,15 +131,10 @@ class Worker:
         from digest.sources.pictures import fetch_pictures  # slow to load
 
         try:
-            report = fetch_pictures(newsroom, stop=stop)
+            return dict(fetch_pictures(newsroom, stop=stop))
         except Exception:
             log.exception("pictures were not fetched")
             return {}
-        return {
-            name: count
-            for name, count in (("pictures", report.made), ("no_pictures", report.failed))
-            if count
-        }
 
     def _compose(self, stop: Stop) -> Facts:
         from digest.editions.compose import compose_due

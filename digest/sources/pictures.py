@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 import io
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,16 +24,7 @@ from digest.newsroom import Newsroom
 from digest.sources.fetch import MIB, Fetcher
 from digest.sources.polling import make_fetcher
 from digest.store.owner import sole_poller
-from digest.store.pictures import (
-    LARGE,
-    SMALL,
-    Due,
-    Made,
-    drop_pictures,
-    due_pictures,
-    save_failure,
-    save_picture,
-)
+from digest.store.pictures import LARGE, SMALL, Due, Made, due_pictures, save_failure, save_picture
 
 A_ROUND, AT_ONCE, SECONDS = 20, 5, 30.0
 """Pictures of one round, of those at the same time, and how long the round may take."""
@@ -55,36 +46,26 @@ class NotUsedError(Exception):
     """A picture that readers do not get to see, and why."""
 
 
-@dataclass(slots=True)
-class PictureReport:
-    """How many pictures were made, and how many could not be."""
-
-    made: int = 0
-    failed: int = 0
-
-
 def fetch_pictures(
     newsroom: Newsroom, *, stop: Callable[[], bool] = lambda: False, seconds: float = SECONDS
-) -> PictureReport:
-    """Fetch the pictures that are due, unless another process is asking the sources."""
-    report = PictureReport()
+) -> Counter[str]:
+    """Fetch the pictures that are due, unless another process is asking the sources: how many "pictures"
+    were made, and of how many there are "no_pictures"."""
+    counts = Counter[str]()
     if not newsroom.settings.web.site:
-        return report
+        return counts
     with sole_poller(newsroom.db.path) as is_alone:
-        if is_alone:
-            due, unseen = due_pictures(newsroom.db, newsroom.settings, newsroom.now(), A_ROUND)
-            if unseen:
-                with newsroom.db.write():
-                    drop_pictures(newsroom.db, unseen)
-            if due:
-                asyncio.run(_round(newsroom, due, report, stop, seconds))
-    return report
+        if is_alone and (
+            due := due_pictures(newsroom.db, newsroom.settings, newsroom.now(), A_ROUND)
+        ):
+            asyncio.run(_round(newsroom, due, counts, stop, seconds))
+    return counts
 
 
 async def _round(
     newsroom: Newsroom,
-    due: list[Due],
-    report: PictureReport,
+    due: Sequence[Due],
+    counts: Counter[str],
     stop: Callable[[], bool],
     seconds: float,
 ) -> None:
@@ -100,6 +81,16 @@ async def _round(
             async with decoding:
                 return await asyncio.to_thread(make_copies, body, one.url)
 
+    def keep(one: Due, found: Made | str) -> None:
+        now = newsroom.now()
+        with newsroom.db.write():
+            if isinstance(found, Made):
+                save_picture(newsroom.db, one.url, found, now)
+            else:
+                again = now + AGAIN[one.failures] if one.failures < len(AGAIN) else None
+                save_failure(newsroom.db, one.url, found, now, again, one.failures + 1)
+        counts["pictures" if isinstance(found, Made) else "no_pictures"] += 1
+
     async with make_fetcher(newsroom) as fetcher:
         tasks = {asyncio.create_task(made(one)): one for one in due}
         waiting = set(tasks)
@@ -108,29 +99,15 @@ async def _round(
                 waiting, timeout=min(left, 1.0), return_when=asyncio.FIRST_COMPLETED
             )
             for task in done:
-                _keep(newsroom, tasks[task], task.result(), report)
+                keep(tasks[task], task.result())
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     if waiting and not stop():
-        now = newsroom.now()
+        now, why = newsroom.now(), "Its turn did not come in time"
         with newsroom.db.write():
-            for task in waiting:
-                one, why = tasks[task], "Its turn did not come in time"
+            for one in (tasks[task] for task in waiting):
                 save_failure(newsroom.db, one.url, why, now, now + LATER, one.failures)
-
-
-def _keep(newsroom: Newsroom, one: Due, found: Made | str, report: PictureReport) -> None:
-    now = newsroom.now()
-    with newsroom.db.write():
-        if isinstance(found, Made):
-            save_picture(newsroom.db, one.url, found, now)
-            report.made += 1
-        else:
-            pauses = AGAIN[one.failures : one.failures + 1]
-            again = now + pauses[0] if pauses else None
-            save_failure(newsroom.db, one.url, found, now, again, one.failures + 1)
-            report.failed += 1
 
 
 async def fetched(source: SourceSettings, fetcher: Fetcher, url: str) -> bytes | str:
@@ -196,17 +173,17 @@ def _made(body: bytes, url: str) -> Made:
 def _plain(image: Image.Image) -> Image.Image:
     """The pixels alone: upright, opaque on white, in sRGB, without any metadata."""
     profile = image.info.get("icc_profile")
+    if image.mode[0] in "IF":
+        raise NotUsedError("It has more than 8 bits a colour")
+    if image.mode not in ("RGB", "RGBA", "L", "LA", "CMYK"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((3 * LARGE, 3 * LARGE), Image.Resampling.BOX)
     image = ImageOps.exif_transpose(image)
-    if image.width > 2 * LARGE:
-        image.thumbnail((2 * LARGE, 6 * LARGE), Image.Resampling.BOX)
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
-            given, ours = (
-                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-                ImageCms.createProfile("sRGB"),
-            )
-            converted = ImageCms.profileToProfile(image, given, ours, outputMode="RGB")
-            image = converted or image
+            given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            ours = ImageCms.createProfile("sRGB")
+            image = ImageCms.profileToProfile(image, given, ours, outputMode="RGB") or image
         except (ImageCms.PyCMSError, OSError):
             pass  # a profile that is damaged or of another kind
     plain = Image.new("RGB", image.size, "white")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.config.settings import Settings
+from digest.errors import NotFoundError
 from digest.model import Article
 from digest.store.database import Database, text_from_moment
 
@@ -63,20 +64,18 @@ def _asked(settings: Settings, now: datetime) -> dict[str, object]:
     return {"now": text_from_moment(now), "allowed": json.dumps(allowed)}
 
 
-def due_pictures(
-    db: Database, settings: Settings, now: datetime, limit: int
-) -> tuple[list[Due], list[str]]:
-    """The newest pictures that are to be fetched, and addresses of some that no article may show."""
+def due_pictures(db: Database, settings: Settings, now: datetime, limit: int) -> list[Due]:
+    """The newest pictures that are to be fetched. Those that no article may show are dropped until an article
+    of theirs changes."""
     sql = f"""SELECT url, failures, {_SOURCE} AS source FROM pictures
                WHERE next_at <= :now ORDER BY next_at DESC, url LIMIT {LOOKED_AT}"""  # noqa: S608 - ours
     rows = db.rows(sql, _asked(settings, now))
-    due = [Due(row["url"], row["source"], row["failures"]) for row in rows if row["source"]]
-    return due[:limit], [row["url"] for row in rows if not row["source"]]
-
-
-def drop_pictures(db: Database, urls: Iterable[str]) -> None:
-    """Ask for these no more, until an article changes that shows them."""
-    db.run_many("UPDATE pictures SET next_at = NULL WHERE url = ?", [(url,) for url in urls])
+    if unseen := [(row["url"],) for row in rows if not row["source"]]:
+        with db.write():
+            db.run_many("UPDATE pictures SET next_at = NULL WHERE url = ?", unseen)
+    return [Due(row["url"], row["source"], row["failures"]) for row in rows if row["source"]][
+        :limit
+    ]
 
 
 def save_picture(db: Database, url: str, made: Made, now: datetime) -> None:
@@ -96,11 +95,8 @@ def save_failure(
     db: Database, url: str, error: str, now: datetime, again: datetime | None, failures: int
 ) -> None:
     """That a picture could not be had, and when it is asked for again, if it is. Call inside a write."""
-    values = text_from_moment(now), again and text_from_moment(again), failures, error, url
-    db.run(
-        "UPDATE pictures SET asked_at = ?, next_at = ?, failures = ?, error = ? WHERE url = ?",
-        values,
-    )
+    sql = "UPDATE pictures SET asked_at = ?, next_at = ?, failures = ?, error = ? WHERE url = ?"
+    db.run(sql, (text_from_moment(now), again and text_from_moment(again), failures, error, url))
 
 
 def picture_of(db: Database, settings: Settings, articles: Iterable[Article]) -> dict[int, Copies]:
@@ -123,14 +119,20 @@ def picture_of(db: Database, settings: Settings, articles: Iterable[Article]) ->
 
 def picture_copy(
     db: Database, settings: Settings, now: datetime, name: str, width: int, form: str
-) -> tuple[bytes, bool] | None:
-    """The bytes of a copy, and whether an article shows it now; None if there is none."""
+) -> tuple[bytes, bool]:
+    """The bytes of a copy, and whether an article shows it now.
+
+    Raises:
+        NotFoundError: there is no such copy.
+    """
     sql = f"""SELECT data, {_SOURCE} IS NOT NULL AS shown FROM picture_copies
                 JOIN pictures USING (name)
                WHERE name = :name AND picture_copies.width = :width AND form = :form"""  # noqa: S608 - ours
     which = {"name": name, "width": width, "form": form}
     row = db.row(sql, _asked(settings, now) | which)
-    return None if row is None else (row["data"], bool(row["shown"]))
+    if row is None:
+        raise NotFoundError(f"There is no picture {name}")
+    return row["data"], bool(row["shown"])
 
 
 def prune_pictures(db: Database) -> int:

@@ -2,9 +2,10 @@
 and numbers. A thing counts only where it is certain: what is merely similar is left out."""
 
 import re
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
 from itertools import combinations
@@ -15,7 +16,6 @@ from digest.language.text import either, fold, plain, plain_places, sentence_spa
 from digest.language.words import is_common, is_cyrillic, latin, russian_tags
 from digest.stories.fingerprints import (
     LISTS,
-    READ,
     TOKEN,
     bodies,
     body_at,
@@ -26,8 +26,11 @@ from digest.stories.fingerprints import (
     word_set,
 )
 
+READ = 6_000
+"""Characters of a text that are compared."""
 ONLY = 5
 """Sentences quoted of one telling at most."""
+_NAMES = 60  # different names of a text that are compared
 _MONTHS = either(word_lists("language/languages.toml")["months"]["ru_stems"])
 _MONTH = rf"{MONTH}|(?i:мае|{_MONTHS}[а-я]{{0,5}}[еь])"  # also as after "in": в декабре
 _YEARS = re.compile(
@@ -41,6 +44,8 @@ _VOWELS = re.compile("[aeiouy]+")
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
+_NEAR = 40  # characters around a day in which its weekday is
+_MANY = 20  # people: the same number is hardly of two groups from here on
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
 _HONORIFICS = frozenset(
@@ -87,7 +92,7 @@ class _Found(NamedTuple):
 
 
 def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
-    """What they share. Only the first 12,000 characters of a text are read."""
+    """What they share. Only the first READ characters of a text count."""
     texts = [plain(one.text[:READ]) for one in tellings]
     found = [_read(text, one) for text, one in zip(texts, tellings, strict=True)]
     found = _same_country(_named(found, [one.language for one in tellings]))
@@ -126,14 +131,17 @@ def _letter(number: int) -> str:
 
 def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]:
     """Under each thing that two have, where it is first in each; of what overlaps the longest."""
-    keys = {one.key for each in found for one in each}
+    named = Counter(key for each in found for key in {one.key for one in each})
+    keys = {key for key, count in named.items() if count > 1}
     while True:
         first: dict[str, list[_Found | None]] = {}
         for at, each in enumerate(found):
             free: list[_Found] = []
+            taken = bytearray(max((one.end for one in each), default=0))
             wanted = (one for one in each if one.key in keys)
             for one in sorted(wanted, key=lambda one: (one.start - one.end, one.start, one.key)):
-                if all(one.end <= other.start or other.end <= one.start for other in free):
+                if not any(taken[one.start : one.end]):
+                    taken[one.start : one.end] = b"x" * (one.end - one.start)
                     free.append(one)
             for one in sorted(free, key=lambda one: one.start):
                 row = first.setdefault(one.key, [None] * len(found))
@@ -188,18 +196,20 @@ class _Text(NamedTuple):
 def _read(text: str, telling: Telling) -> list[_Found]:
     """What a text names, in no order and perhaps overlapping."""
     dated = list(_days(text, telling.day))
+    taken = bytearray(len(text))
+    for one in dated:
+        taken[one.start : one.end] = b"x" * (one.end - one.start)
     for match in _YEARS.finditer(text):
-        if not any(one.start < match.end() and match.start() < one.end for one in dated):
-            if text[: match.start()].endswith(("-", "–", "No. ", "№ ")):
-                continue
-            month = month_number(match["month"]) if match["month"] else ""
-            key = f"period {month} {match['first']} {match['last'] or ''}"
-            dated.append(_Found("period", key, *match.span()))
-    tokens = [
-        token
-        for token in TOKEN.finditer(text)
-        if not any(one.start <= token.start() < one.end for one in dated)
-    ]
+        start, end = match.span()
+        if any(taken[start:end]) or text[max(0, start - 4) : start].endswith(
+            ("-", "–", "No. ", "№ ")
+        ):
+            continue
+        month = month_number(match["month"]) if match["month"] else ""
+        key = f"period {month} {match['first']} {match['last'] or ''}"
+        dated.append(_Found("period", key, start, end))
+        taken[start:end] = b"x" * (end - start)
+    tokens = [token for token in TOKEN.finditer(text) if not taken[token.start()]]
     read = _Text(text, tokens, [stemmed(one.group()) for one in tokens], [False] * len(tokens))
     return [*dated, *_listed(read), *_counted(read), *_runs(read)]
 
@@ -214,9 +224,11 @@ def _days(text: str, near: date | None) -> Iterator[_Found]:
         if not days:
             continue
         key = f"day {year or ''} {one.first[0]:02}-{one.first[1]:02} {one.month:02}-{one.day:02}"
-        start = one.start
+        start, before = one.start, max(0, one.start - _NEAR)
+        near_it = replace(one, start=start - before, end=one.end - before)
         weekday = re.search(rf"(?<![^\W\d_]){WEEKDAY},?\s$", text[max(0, start - 20) : start])
-        if weekday and not (year and one.is_contradicted(text, days)):
+        around = text[before : one.end + _NEAR]
+        if weekday and not (year and near_it.is_contradicted(around, days)):
             start -= len(weekday[0])
         yield _Found("day", key, start, one.end)
 
@@ -239,6 +251,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
                 continue
             read.taken[at : at + length] = [True] * length
             if kind == "body":
+                if short in _NATIONAL and _is_many(word, read.tokens[at + length - 1].group()):
+                    continue
                 if short in _NATIONAL:
                     short += f" {_country(read, at, at + length)}"
                 elif short == "UN" and _is_part(read, at, at + length):
@@ -249,6 +263,13 @@ def _listed(read: _Text) -> Iterator[_Found]:
         if (place := _place(read, at)) and _is_place(word):
             read.taken[at] = True
             yield _Found("place", f"place {place}", *token.span())
+
+
+def _is_many(first: str, last: str) -> bool:
+    """Whether a name from its first to its last word is in the plural: of several countries."""
+    if is_cyrillic(first):
+        return any("plur" in tag for tag, _ in russian_tags(fold(first))[:1])
+    return fold(last).endswith("s") and fold(last) != "affairs"
 
 
 def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None:
@@ -355,7 +376,7 @@ def _counted(read: _Text) -> Iterator[_Found]:
                 unit, after = name, at
             if name and not (at + 1 < len(read.tokens) and read.stems[at + 1] in _units()):
                 break
-        if unit == "persons" and len(amount.partition(".")[0]) < 2:
+        if unit == "persons" and float(amount) < _MANY:
             unit = notions().get(read.stems[after], read.stems[after])
         if unit:
             key = f"number {amount} {unit}"
@@ -385,9 +406,12 @@ def _runs(read: _Text) -> Iterator[_Found]:
     for one, opens in found:
         if not opens:
             seen.add(fold(one.words[-1]))
+    kept: set[tuple[str, ...]] = set()
     for one, opens in found:
         if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen:
-            yield one
+            kept.add(one.words)
+            if len(kept) <= _NAMES:
+                yield one
 
 
 def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
@@ -442,12 +466,28 @@ def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[
         (at, n) for at, each in enumerate(found) for n, one in enumerate(each) if one.kind == "name"
     ]
     group = {place: {place} for place in places}
-    for one, other in combinations(places, 2):
-        a, b = found[one[0]][one[1]], found[other[0]][other[1]]
-        same = languages[one[0]] == languages[other[0]]
-        if group[one] is not group[other] and _same_name(a, b, same):
+    alike: defaultdict[str, dict[tuple[int, tuple[str, ...]], tuple[int, int]]]
+    alike = defaultdict(dict)  # names that may be one, each spelling of a text once
+
+    def merge(one: tuple[int, int], other: tuple[int, int]) -> None:
+        if group[one] is not group[other]:
             group[one] |= group[other]
             group.update(dict.fromkeys(group[other], group[one]))
+
+    for at, n in places:
+        one = found[at][n]
+        last = fold(one.words[-1])
+        signs = {last, key_of_word(last, name=True), latin(last).replace("h", "")}
+        for sign in signs if last else {one.key}:
+            first = alike[sign].setdefault((at, one.words), (at, n))
+            if first != (at, n):
+                merge(first, (at, n))
+    for spellings in alike.values():
+        for first, second in combinations(spellings.values(), 2):
+            a, b = (found[at][n] for at, n in (first, second))
+            same = languages[first[0]] == languages[second[0]]
+            if group[first] is not group[second] and _same_name(a, b, same):
+                merge(first, second)
     named = [list(each) for each in found]
     for at, n in places:
         all_of = [found[i][j].words for i, j in group[at, n]]
@@ -527,29 +567,45 @@ def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
     ]
 
 
+def _is_title(between: str) -> bool:
+    """Whether only the rest of a post, and no verb, is between its first words and a name."""
+    between = re.sub(
+        r"\s\([^()]*\)|,?\s(?:M[rs]s?|Dr|г-[нж]\w{0,3}|господ\w+|госпо\w+)(?:\.|\b)", "", between
+    )
+    if re.search(r"[^\w\s’'-]", between):
+        return False
+    for word in re.findall(r"[^\W\d_]+", between):
+        if is_cyrillic(word):
+            tag = russian_tags(fold(word))[0][0]
+            if tag.POS not in ("NOUN", "ADJF", "PREP") and word != "и":
+                return False
+        elif word[0].islower() and word not in ("of", "the", "for", "in", "to", "and", "on", "at"):
+            return False
+    return True
+
+
 def _held(text: str, found: Sequence[_Found]) -> list[_Found]:
     """With the person beside it in the key of each post; a post of nobody is left out."""
-    people = sorted(
-        (one for one in found if one.words and one.words[-1]), key=lambda one: one.start
-    )
-    roles = [one for one in found if one.kind == "role"]
     kept = [one for one in found if one.kind != "role"]
-    for role in roles:
-        inner = [other for other in roles if other.start <= role.start and role.end <= other.end]
-        if len(inner) > 1 and any(
-            other.end - other.start > role.end - role.start for other in inner
-        ):
+    others = sorted((one for one in kept if one.kind != "name"), key=lambda one: one.start)
+    line: list[_Found] = []  # people and posts in order; not a post within another
+    for one in sorted(found, key=lambda one: (one.start, -one.end)):
+        is_person = one.kind == "name" and one.words[-1]
+        if is_person or (one.kind == "role" and not (line and one.end <= line[-1].end)):
+            line.append(one)
+    for before, role, after in zip([None, *line], line, [*line[1:], None], strict=False):
+        if role.kind != "role":
             continue
-        before = [one for one in people if one.end <= role.start]
-        after = [one for one in people if one.start >= role.end]
         who = None
-        if before and re.fullmatch(r",\s(?:the\s)?", text[before[-1].end : role.start]):
-            who = before[-1]
-        elif after and after[0].start - role.end <= _REACH:
-            between = text[role.end : after[0].start]
-            others = any(role.end <= one.start < after[0].start for one in roles)
-            if not _APART.search(between.replace("Ms. ", "").replace("Mr. ", "")) and not others:
-                who = after[0]
-        if who:
+        if before and re.fullmatch(r",\s(?:the\s)?", text[before.end : role.start]):
+            who = before
+        elif after and after.start - role.end <= _REACH:
+            between = text[role.end : after.start]
+            for one in others[bisect_left(others, role.end, key=lambda one: one.start) :]:
+                if one.end > after.start:
+                    break
+                between = between.replace(text[one.start : one.end], "")  # of what it is the post
+            who = after if _is_title(between) else None
+        if who and who.kind == "name":
             kept.append(role._replace(key=f"{role.key} {who.key}"))
     return kept

@@ -18,7 +18,7 @@ from digest.language.text import name_mark
 from digest.model import OTHER, Article
 from digest.store.articles import find_article
 from digest.store.pictures import picture_copy
-from digest.web.reading import WEEKS, counted
+from digest.web.reading import WEEKS
 from digest.web.site import Asked, Page, Place
 
 DAY = 86_400
@@ -46,10 +46,7 @@ def picture(asked: Asked) -> Page:
     if named is None:
         raise NotFoundError("There is no such picture")
     name, width, form = named.groups()
-    found = picture_copy(asked.db, asked.settings, asked.now, name, int(width), form)
-    if found is None:
-        raise NotFoundError("There is no such picture")
-    data, is_shown = found
+    data, is_shown = picture_copy(asked.db, asked.settings, asked.now, name, int(width), form)
     return Page(data, f"image/{form}", max_age=DAY, headers=()) if is_shown else GONE
 
 
@@ -192,19 +189,15 @@ def article_card(asked: Asked, article: Article) -> Page:
         card.text(LEFT, first + step * at, line, font, size, INK)
     if article.published.day is not None:
         card.text(LEFT, FOOT, wording.day(article.published.day), SANS, 26, META)
-    _, found = counted(asked, WEEKS, (key,))
+    _, found = asked.by_week(WEEKS)
     counts = [sum(week.values()) for week in found[key]]
     if len(counts) > FEWEST_WEEKS and any(counts):
-        beside = [first + step * at for at, one in enumerate(lines) if _reaches(one, font, size)]
+        reach = [LEFT + _width(line, font, size) > BARS - 24 for line in lines]
+        beside = [first + step * at for at, over in enumerate(reach) if over]
         card.bars(counts, theme.colour, min(HIGH, GROUND - 24 - max(beside, default=0)))
         said = wording.reading["card_weeks"].format(theme=title, n=len(counts))
         card.text(min(BARS, RIGHT - _width(said, SANS, 22)), FOOT, said, SANS, 22, META)
     return card.page()
-
-
-def _reaches(line: str, font: str, size: int) -> bool:
-    """Whether a line ends over the bars."""
-    return LEFT + _width(line, font, size) > BARS - 24
 
 
 def language_card(asked: Asked) -> Page:

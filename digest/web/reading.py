@@ -5,7 +5,7 @@ Their articles are laid out, ranked and cut as in a mail, so that both agree.
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -16,9 +16,8 @@ from markupsafe import Markup
 from digest.config.urls import SitePages, article_page, feed_slug, feed_url, join_url, site_pages
 from digest.editions.mail import FEWEST_WEEKS, Mail, Part, tally, view_mail
 from digest.editions.mail import Item as Line
-from digest.editions.schedule import last_weeks
 from digest.editions.selection import NO_HAND, lay_out, order_placements
-from digest.editions.store import newest_sent, stories_by_week
+from digest.editions.store import newest_sent
 from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM
 from digest.feeds.items import Item, item_of
@@ -32,7 +31,6 @@ from digest.store.articles import (
     articles_by_id,
     changed_parts,
     find_article,
-    first_seen,
     latest_ids,
     siblings_of,
 )
@@ -82,17 +80,6 @@ def bars(
     return Chart(said, paths["past"], paths["now"], paths["nil"])
 
 
-def counted(
-    asked: Asked, count: int, themes: Collection[str]
-) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
-    """The last weeks in which the database was filled, and what came in under each theme in each of them."""
-    since = first_seen(asked.db, asked.now) or asked.now
-    *earlier, week = last_weeks(asked.now, asked.settings.site.time_zone, count)
-    known = [*(one for one in earlier if one.starts_at >= since), week]
-    found = stories_by_week(asked.db, known, themes)
-    return known, {theme: list(counts) for theme, counts in found.items()}
-
-
 def _listed(
     asked: Asked,
     articles: Sequence[Article],
@@ -133,7 +120,7 @@ def _page(asked: Asked, template: str, address: Callable[[SitePages], str], **va
 def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
     themes = (*settings.theme_keys, OTHER)
-    weeks, found = counted(asked, WEEKS, themes)
+    weeks, found = asked.by_week(WEEKS)
     recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=MOST)
     articles = articles_by_id(db, recent)
     articles = [one for one in articles if not one.archived]
@@ -204,7 +191,7 @@ def theme(asked: Asked) -> Page:
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
-    known, found = counted(asked, YEAR_HALF if before is None else 1, (key,))
+    known, found = asked.by_week(YEAR_HALF if before is None else 1)
     articles = articles_by_id(db, ids[:A_PAGE])
     mail = _listed(asked, articles, known[-1], themes=(key,))
     recent = [one for one in articles if one.first_seen_at >= known[-1].starts_at]

@@ -13,7 +13,7 @@ from digest.feeds.formats import atom_bytes, json_bytes, rss_bytes
 from digest.feeds.items import feed_view, items_of, minutes_fresh
 from digest.feeds.pages import Link
 from digest.language.queries import Piece, Wanted, excerpt, wanted_of
-from digest.language.text import cut, words
+from digest.language.text import capital, cut, words
 from digest.language.wording import LANGUAGES, OWN_NAMES, wording_for
 from digest.model import Article, Sibling
 from digest.store.articles import articles_by_id, each_article, siblings_of
@@ -26,7 +26,7 @@ FIELDS = ("q", "theme", "source", "lang", "from", "to")
 A_PAGE = 20
 MOST_COUNTED = 1_000
 _DAY = re.compile(r"(\d{4})(?:-(\d\d?)(?:-(\d\d?))?)?")
-_GERMAN = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})")
+_WRITTEN = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,6 @@ def search_page(asked: Asked) -> Page:
     shown = articles_by_id(asked.db, found.ids[(number - 1) * A_PAGE : number * A_PAGE])
     siblings = siblings_of(asked.db, [one.id for one in shown], asked.now)
     several = len({one.source for one in shown}) > 1
-    many = found.bounded or len(found.ids) > MOST_COUNTED
     names = wording.searching
     return asked.page(
         "web/search.html",
@@ -106,10 +105,10 @@ def search_page(asked: Asked) -> Page:
         ],
         indexed=False,
         query=query,
-        asked=fields,
+        asked=dict.fromkeys(FIELDS, "") | fields,
         hits=[_hit(asked, query, one, siblings.get(one.id, []), several=several) for one in shown],
         count=names["many"].format(n=wording.number(MOST_COUNTED))
-        if many
+        if len(found.ids) > MOST_COUNTED
         else wording.count(wording.articles, len(found.ids)),
         bound=names["bound"].format(n=wording.number(MOST_RANKED)) if found.bounded else "",
         before=to.search(**fields, page=str(number - 1)) if number > 1 else "",
@@ -187,8 +186,8 @@ def _query(asked: Asked) -> Query:
 
 def _day(text: str, *, last: bool) -> date | None:
     """The day of 2023-04-01, 01.04.2023, or the first or last one of 2023-04 or 2023; None for others."""
-    if german := _GERMAN.fullmatch(text):
-        text = "-".join(reversed(german.groups()))
+    if written := _WRITTEN.fullmatch(text):
+        text = "-".join(reversed(written.groups()))
     if not (found := _DAY.fullmatch(text)):
         return None
     year, month, day = (part and int(part) for part in found.groups())
@@ -213,7 +212,7 @@ def _hit(
         if one.language != article.language and one.language in LANGUAGES:
             label = wording_for(one.language).in_language[one.language]
             link = Link(one.title or wording.untitled, to.story(article.id), one.language)
-            others.setdefault(one.language, (label[:1].upper() + label[1:], link))
+            others.setdefault(one.language, (capital(label), link))
     return Hit(
         article=replace(article, title=article.title or cut(article.lead, 80) or wording.untitled),
         theme=theme,

@@ -21,18 +21,18 @@ from starlette.routing import compile_path
 
 from digest.config.settings import Settings
 from digest.config.urls import SitePages, site_pages
-from digest.editions.schedule import last_weeks
-from digest.editions.store import stories_by_week
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.channels import HTML as ENDING
 from digest.feeds.channels import channels
 from digest.feeds.pages import Link, Navigation, article_of, rendered, site_navigation, style_bytes
 from digest.language.text import capital, foreign
 from digest.language.wording import Wording, wording_for
+from digest.model import Window
 from digest.newsroom import Newsroom, our_environment
 from digest.store.database import Database
 from digest.web.files import FRESH_FOR, SECURITY, Forms, Header, pack
 from digest.web.store import language_of, site_mark
+from digest.web.weeks import Weeks
 
 log = logging.getLogger(__name__)
 HTML = "text/html; charset=utf-8"
@@ -85,8 +85,13 @@ class Asked:
     names: Mapping[str, str]
     query: Mapping[str, str]
     now: datetime
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """How many stories each theme had in the last seven days."""
+    weeks: Weeks = field(default_factory=Weeks)
+    mark: str = ""
+    """Of the state of the database; "" if it is not known."""
+
+    def by_week(self, count: int) -> tuple[list[Window], dict[str, list[Mapping[str, int]]]]:
+        """As Weeks.counted."""
+        return self.weeks.counted(self.db, self.settings, self.now, count, self.mark)
 
     @property
     def db(self) -> Database:
@@ -144,7 +149,7 @@ class Asked:
             languages=tuple(languages),
             feed=feed,
             day=today,
-            counts=self.counts,
+            counts={key: sum(week.values()) for key, (week,) in self.by_week(1)[1].items()},
         )
         if indexed:
             values.setdefault("card", site_pages(settings, self.language, whole=True).card())
@@ -231,7 +236,7 @@ class Site:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._making: dict[Key, asyncio.Future[Kept | None]] = {}
         self._mark, self._looked = "", float("-inf")
-        self._counted: tuple[str, Mapping[str, int]] = ("", {})
+        self._weeks = Weeks()
         self._look: asyncio.Future[None] | None = None
 
     @property
@@ -354,8 +359,7 @@ class Site:
             newsroom.db.give_up_when(lambda: self._seconds() > ends)
             now = newsroom.now()
             mark = self._mark_of(newsroom, now)
-            counts = self._counts(newsroom, mark)
-            asked = Asked(newsroom, names["language"], names, query, now, counts)
+            asked = Asked(newsroom, names["language"], names, query, now, self._weeks, mark)
             try:
                 page = place.make(asked)
             except NotFoundError:
@@ -370,15 +374,6 @@ class Site:
         )
         size = sum(len(one.body) for one in (plain, *packed.values()))
         return Kept(plain, packed, mark, size + ENTRY_BYTES, page.max_age, page.status)
-
-    def _counts(self, newsroom: Newsroom, mark: str) -> Mapping[str, int]:
-        """How many stories each theme had in a week, counted once for each state of the database."""
-        if self._counted[0] != mark:
-            now, themes = newsroom.now(), self.settings.theme_names
-            zone = self.settings.site.time_zone
-            weeks = stories_by_week(newsroom.db, last_weeks(now, zone, 1), themes)
-            self._counted = mark, {key: sum(week.values()) for key, (week,) in weeks.items()}
-        return self._counted[1]
 
     def _keep(self, key: Key, done: "asyncio.Future[Kept | None]") -> None:
         self._making.pop(key, None)

@@ -9,7 +9,7 @@ from digest.editions.store import SENT
 from digest.errors import NotFoundError
 from digest.model import UNSURE
 from digest.store.articles import content_mark
-from digest.store.database import Database, Row, text_from_moment
+from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
 RANGE = 2500
 """How many ids a sitemap has: few enough that with two pages of each story it has at most 10,000
@@ -103,6 +103,21 @@ def listed_editions(db: Database) -> list[Row]:
              JOIN placements ON edition_id = sent.id JOIN article_versions USING (article_id, version)
             GROUP BY sent.id ORDER BY dated_at DESC, sent.id DESC"""  # noqa: S608 - ours
     )
+
+
+def newest_change(db: Database) -> int:
+    """The number of the last change of an article."""
+    return int(db.value("SELECT max(change) FROM article_marks") or 0)
+
+
+def changed_between(db: Database, change: int, until: datetime) -> list[datetime]:
+    """When the articles came in that came in before `until` and changed after the change of that number."""
+    sql = """SELECT DISTINCT first_seen_at FROM article_marks CROSS JOIN articles ON id = article_id
+              WHERE change > ? AND first_seen_at < ?"""
+    return [
+        moment_from_text(row["first_seen_at"])
+        for row in db.rows(sql, (change, text_from_moment(until)))
+    ]
 
 
 def themes_beside(db: Database, theme: str, article_ids: Collection[int]) -> dict[str, int]:

@@ -3,7 +3,7 @@ has, how it grew, and what is close but another event."""
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -14,7 +14,7 @@ from markupsafe import Markup
 from digest.editions.store import editions_with
 from digest.errors import NotFoundError
 from digest.feeds.pages import Link
-from digest.language.text import ELLIPSIS, NO_BREAK, cut_at_word, sentence_spans
+from digest.language.text import ELLIPSIS, cut_at_word, sentence_spans
 from digest.language.wording import LANGUAGES, OWN_NAMES, Wording, wording_for
 from digest.model import OTHER, Article, Verdict
 from digest.store.articles import (
@@ -24,7 +24,7 @@ from digest.store.articles import (
     find_article,
     siblings_of,
 )
-from digest.store.database import moment_from_text
+from digest.store.database import Row, moment_from_text
 from digest.stories import store as stories
 from digest.stories.likeness import LINKED
 from digest.stories.linking import Pair, explain_article
@@ -37,6 +37,7 @@ COLUMNS = 4
 SHOWN = 1_200
 """Characters of a text that are shown, up to the end of a sentence."""
 CLOSE = 2
+KINDS = ("day", "name", "body", "role", "place", "number", "period")
 _LISTED = 50
 _COPIED = re.compile(r"(\d+)% word for word")
 
@@ -67,52 +68,62 @@ def story(asked: Asked) -> Page:
     siblings = siblings_of(db, [number], asked.now).get(number, [])
     if own.withdrawn_at is not None or own.story_id is None or not siblings:
         return moved(asked.to.article(number))
+    others = [one.id for one in siblings]
     lead = stories.lead_article(db, own.story_id)
-    if lead != number and siblings[0].id == lead:
-        return moved(asked.to.story(lead))
-    ids = [number, *(one.id for one in siblings)]
-    if lead != number and min(ids) != number:  # the lead is withdrawn or embargoed
-        return moved(asked.to.story(min(ids)))
-    # The second column is in another language where there is one.
-    siblings.sort(key=lambda one: one.language == own.language)
-    ids = [number, *(one.id for one in siblings[:_LISTED])]
-    beside = len(ids) if len(ids) <= COLUMNS else 2
-    full = articles_by_id(db, ids)
-    shown = [settings.as_shown(one) for one in full]
-    tellings = [_telling(one) for one in shown[:beside]]
-    sharing = compare_tellings(tellings)
-    links = [row for row in stories.links_within(db, ids) if number in row.values()]
-    best = next((one for one in own.themes if one in settings.theme_keys), OTHER)
-    spoken = dict.fromkeys(one.language for one in full)
-    columns = [_column(asked, one, at, sharing.shared) for at, one in enumerate(shown[:beside])]
+    if lead != number and (lead in others or min(others) < number):
+        # Where the lead is withdrawn or embargoed, the first article stands in.
+        return moved(asked.to.story(lead if lead in others else min(others)))
+    ids = [number, *others][:_LISTED]
+    spoken = {number: own.language} | {one.id: one.language for one in siblings}
+    # The reader's language comes first, another one beside it.
+    ids.sort(key=lambda one: spoken[one] != asked.language)
+    second = next((one for one in ids if spoken[one] != spoken[ids[0]]), ids[1])
+    ids = list(dict.fromkeys((ids[0], second, *ids)))
+    articles = articles_by_id(db, ids)
+    shown = [settings.as_shown(one) for one in articles]
+    beside = shown if len(ids) <= COLUMNS else shown[:2]
+    sharing = compare_tellings([_telling(one) for one in beside])
+    languages = dict.fromkeys(spoken[one] for one in ids)
+    columns = [_column(asked, one, at, sharing.shared) for at, one in enumerate(beside)]
     names = [
-        Link(one.spoken if len(spoken) > 1 else one.source, "", one.link.language)
+        Link(one.spoken if len(languages) > 1 else one.source, "", one.link.language)
         for one in columns
     ]
+    rulings = stories.story_corrections(db, number).values()
+    joined = {one.at for one in rulings if one.verdict is Verdict.JOIN}
+    links = [row for row in stories.links_within(db, ids) if number in row.values()]
+    best = next((one for one in own.themes if one in settings.theme_keys), OTHER)
+    told = wording.story.get(f"languages_{len(languages)}", wording.story["told"])
     return asked.page(
         "web/story.html",
         lambda to: to.story(number),
         theme=best,
-        key=best,
-        label=Link(settings.theme_name(best).title(asked.language), asked.to.theme(best)),
+        label=Link(
+            settings.theme_name(best).title(asked.language), asked.to.theme(best), theme=best
+        ),
         title=own.title,
-        heading=wording.story[f"languages_{len(spoken)}"]
-        if f"languages_{len(spoken)}" in wording.story
-        else _counted(wording, "told", len(ids)),
+        heading=told.format(n=wording.number(len(ids))),
         day=_day(wording, own),
         count=wording.count(wording.articles, len(ids)),
-        languages_of=", ".join(wording.language_name(one) for one in spoken),
+        languages_of=", ".join(wording.language_name(one) for one in languages),
         columns=columns,
-        rest=[_column(asked, one, -1, ()) for one in shown[beside:]],
-        verdict=_verdict(asked, sharing.shared, links),
+        rest=[_column(asked, one, -1, ()) for one in shown[len(beside) :]],
+        verdict=_verdict(asked, sharing.shared, joined, links),
         shared=sharing.shared,
         names=names,
         only=[
-            (name, quotes, not all(one.complete for one in shown[:beside] if one is not shown[at]))
-            for at, (name, quotes) in enumerate(zip(names, sharing.only, strict=True))
-            if quotes
+            (
+                names[at],
+                [
+                    quote + (_known_end(one) if one.text.endswith(quote) else "")
+                    for quote in sharing.only[at]
+                ],
+                not all(other.complete for other in beside if other is not one),
+            )
+            for at, one in enumerate(beside)
+            if sharing.only[at]
         ],
-        history=_history(asked, full, links),
+        history=_history(asked, articles, joined),
         close=_close(asked, number, ids),
     )
 
@@ -145,13 +156,18 @@ def _column(asked: Asked, article: Article, at: int, shared: Sequence[Shared]) -
     )
 
 
+def _known_end(article: Article) -> str:
+    """What marks the end of a text that ends within a sentence."""
+    return "" if article.complete or article.text[-1:] in ".!?…" else ELLIPSIS
+
+
 def _paragraphs(article: Article, at: int, shared: Sequence[Shared]) -> list[Markup]:
     """The beginning of a text, in which each thing that is shared is marked with its letter."""
     text = article.text
     ends = [end for _, end in sentence_spans(text[: SHOWN + 1]) if end <= SHOWN]
     end = len(text) if len(text) <= SHOWN else ends[-1] if ends else 0
-    after = "" if article.complete or text[-1:] in ".!?…" else ELLIPSIS
-    if not end:
+    after = _known_end(article) if end == len(text) else ""
+    if not end and text:
         end, after = len(cut_at_word(text, SHOWN)) - 1, ELLIPSIS
     spans = sorted((*span, one.letter) for one in shared if (span := one.spans[at]))
     marked, start = Markup(""), 0
@@ -161,54 +177,41 @@ def _paragraphs(article: Article, at: int, shared: Sequence[Shared]) -> list[Mar
                 text[first:last], letter
             )
             marked, start = marked + text[start:first] + same, last
-    marked += text[start:end] + (after if end == len(text) or not ends else "")
+    marked += text[start:end] + after
     return [one for one in marked.split("\n\n") if one.strip()]
 
 
-def _counted(wording: Wording, kind: str, number: int) -> str:
-    start = f"{kind}_"
-    forms = {
-        key.removeprefix(start): one for key, one in wording.story.items() if key.startswith(start)
-    }
-    return wording.count(forms, number)
-
-
 def _verdict(
-    asked: Asked, shared: Sequence[Shared], links: Sequence[Mapping[str, object]]
-) -> list[str]:
-    """Why they are one story, a sentence each."""
+    asked: Asked, shared: Sequence[Shared], joined: Collection[datetime], links: Sequence[Row]
+) -> str:
+    """Why they are one story."""
     wording, words = asked.wording, asked.wording.story
     kinds = Counter(one.kind for one in shared)
-    said = []
-    if kinds:
-        what = ", ".join(_counted(wording, kind, n) for kind, n in kinds.items())
-        said.append(words["in_common"].format(what=what))
-    if any(row["kind"] == "translation" for row in links):
+    what = ", ".join(
+        words[kind].format(n=kinds[kind]) if kinds[kind] > 1 else words[f"kind_{kind}"].lower()
+        for kind in KINDS
+        if kinds[kind]
+    )
+    said = [words["in_common"].format(what=what)] if what else []
+    if joined:
+        zone = ZoneInfo(asked.settings.site.time_zone)
+        day = wording.day(min(joined).astimezone(zone).date())
+        said.append(words["by_editor"].format(day=day))
+    elif any(row["kind"] == "translation" for row in links):
         said.append(words["so_translation"])
-    copied = [
-        int(found[1])
-        for row in links
-        for reason in _texts(row["reasons"])
-        if (found := _COPIED.fullmatch(reason))
-    ]
-    if copied:
-        said.append(words["word_for_word"].format(n=max(copied)).replace(" %", f"{NO_BREAK}%"))
-    scores = sorted(float(str(row["score"])) for row in links if row["decided_by"] != "editor")
-    if scores:
-        low, score, least = (
-            wording.number(round(one, 2)) for one in (scores[0], scores[-1], LINKED)
-        )
-        key = "likeness" if low == score else "likenesses"
-        said.append(words[key].format(low=low, score=score, least=least))
-    return said
-
-
-def _texts(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    reasons = (_COPIED.fullmatch(reason) for row in links for reason in row["reasons"])
+    if copied := [int(found[1]) for found in reasons if found]:
+        said.append(words["word_for_word"].format(n=max(copied)))
+    if scores := {
+        wording.number(row["score"], "0.00") for row in links if row["decided_by"] != stories.EDITOR
+    }:
+        least = wording.number(LINKED, "0.00")
+        said.append(words["likeness"].format(score=", ".join(sorted(scores)), least=least))
+    return " ".join(said)
 
 
 def _history(
-    asked: Asked, articles: Sequence[Article], links: Sequence[Mapping[str, object]]
+    asked: Asked, articles: Sequence[Article], joined: Collection[datetime]
 ) -> list[tuple[str, str, str, Link | None]]:
     """What happened to the story, in order: when (twice), what, and the edition that it led to."""
     wording, words, settings = asked.wording, asked.wording.story, asked.settings
@@ -225,12 +228,7 @@ def _history(
             if names:
                 changed = words["changed"].format(language=language, parts=names)
                 events.append((moment_from_text(str(after["made_at"])), changed, None))
-    rulings = [
-        ruling
-        for ruling in stories.story_corrections(asked.db, articles[0].id).values()
-        if ruling.verdict is Verdict.JOIN
-    ]
-    events += ((moment, words["joined"], None) for moment in {ruling.at for ruling in rulings})
+    events += ((moment, words["joined"], None) for moment in joined)
     for row in editions_with(asked.db, [one.id for one in articles]):
         digest = settings.digest(row["digest"])
         if digest is not None and asked.language in settings.digest_languages(digest):

@@ -23,12 +23,15 @@ LONGEST = 60.0
 
 
 class Browser:
-    """One tab. Elements are named by XPath."""
+    """One tab. Elements are named by XPath. `said` are the messages of its console, `asked` the addresses
+    that it asked for, after `watch`."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.numbers, self.session = itertools.count(1), {}
         self.events: list[str] = []
+        self.said: list[str] = []
+        self.asked: set[str] = set()
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = {"sessionId": attached["sessionId"]}
@@ -45,9 +48,22 @@ class Browser:
         assert "error" not in answer, (method, params, answer["error"])
         return answer["result"]
 
+    def watch(self) -> None:
+        """Note messages and requests from now on."""
+        for domain in ("Log", "Runtime", "Network", "Security", "Audits"):
+            self.call(f"{domain}.enable")
+
+    def wear(self, width: int, *, dark: bool) -> int:
+        """Look at the page in a window of so many pixels; how wide the page is then."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        return int(self.call("Page.getLayoutMetrics")["cssContentSize"]["width"])
+
     def open(self, url: str) -> str:
         """The page of an address, as `page`."""
-        with self._loading():
+        with self.loading():
             assert "errorText" not in self.call("Page.navigate", url=url)
         return self.page
 
@@ -69,8 +85,12 @@ class Browser:
 
     def press(self, text: str) -> str:
         """The page after the button with this text."""
-        with self._loading():
-            self.click(f"//button[normalize-space()='{text}']")
+        return self.follow(f"//button[normalize-space()='{text}']")
+
+    def follow(self, path: str) -> str:
+        """The page behind this link or button."""
+        with self.loading():
+            self.click(path)
         return self.page
 
     @property
@@ -91,7 +111,7 @@ class Browser:
         return self.call("DOM.getSearchResults", **at)["nodeIds"][0]
 
     @contextlib.contextmanager
-    def _loading(self) -> Iterator[None]:
+    def loading(self) -> Iterator[None]:
         """Until another page is loaded."""
         self.events.clear()
         yield
@@ -104,7 +124,12 @@ class Browser:
             assert byte, "the browser has ended"
             text += byte
         message = json.loads(text)
-        self.events.append(message.get("method", ""))
+        event, told = message.get("method", ""), message.get("params", {})
+        self.events.append(event)
+        if event == "Network.requestWillBeSent":
+            self.asked.add(told["request"]["url"])
+        elif event in ("Log.entryAdded", "Runtime.consoleAPICalled", "Audits.issueAdded"):
+            self.said.append(json.dumps(told))
         return message
 
 
