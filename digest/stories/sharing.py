@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
@@ -391,62 +391,56 @@ def _runs(read: _Text) -> Iterator[_Found]:
     """Words in capitals beside each other that may be a name: each run, and the parts of it without
     words that any article has."""
     run: list[int] = []
-    seen: set[str] = set()
     found: list[tuple[_Found, bool]] = []
-    for at in [*range(len(read.tokens)), -1]:
-        token = read.tokens[at] if at >= 0 else None
-        capital = token is not None and token.group()[0].isupper()
-        if run and capital and token:
-            before = read.tokens[run[-1]]
-            gap = read.text[before.end() : token.start()]
-            joined = _JOINS.fullmatch(gap) and ("." not in gap or len(before.group()) == 1)
-        else:
-            joined = None
-        if run and not (capital and joined and at == run[-1] + 1):
-            found += _names(read, run)
-            run = []
-        if capital:
-            run.append(at)
-    for one, opens in found:
-        if not opens:
-            seen.add(fold(one.words[-1]))
-    kept: set[tuple[str, ...]] = set()
-    for one, opens in found:
-        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen:
-            kept.add(one.words)
-            if len(kept) <= _NAMES:
-                yield one
+    for at, token in enumerate(read.tokens):
+        if not token.group()[0].isupper():
+            continue
+        if run:
+            last = read.tokens[run[-1]]
+            gap = read.text[last.end() : token.start()]
+            joined = _JOINS.fullmatch(gap) and ("." not in gap or len(last.group()) == 1)
+            if not joined or at != run[-1] + 1:
+                found += _names(read, run)
+                run = []
+        run.append(at)
+    found += _names(read, run)
+    # The first word of a sentence is a name only if it has its capital elsewhere too.
+    seen = {fold(one.words[-1]) for one, opens in found if not opens}
+    names = [
+        one
+        for one, opens in found
+        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen
+    ]
+    known = {*list(dict.fromkeys(one.words for one in names))[:_NAMES]}
+    return (one for one in names if one.words in known)
 
 
-def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
+def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
     """The names in a run of words in capitals, and whether one is the first word of its sentence."""
+
+    def name(part: Sequence[int], key: str, *more: str) -> _Found:
+        words = (*(read.tokens[at].group() for at in part), *more)
+        return _Found("name", key, read.tokens[part[0]].start(), read.tokens[part[-1]].end(), words)
+
     words = [read.tokens[at].group() for at in run]
-    plain_words = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
-    listed = fold(words[-1]) in word_lists(LISTS)["demonyms"]["words"]
-    if (
-        sum(len(word) > 2 for word in words) > 1
-        and not listed
-        and any(plain_words)
-        and not any(read.taken[at] for at in run)
-    ):
-        span = read.tokens[run[0]].start(), read.tokens[run[-1]].end()
-        yield _Found("name", " ".join(read.stems[at] for at in run), *span, (*words, "")), False
-    part: list[int] = []
-    for at in [*run, -1]:
-        word = read.tokens[at].group() if at >= 0 else ""
-        usual = not word or read.taken[at] or fold(word) in _HONORIFICS
-        if len(word) > 1 and not usual:
-            usual = (key_of_word(fold(word), name=True) or "#")[0] != "~"
-        if not usual:
-            part.append(at)
+    usual = [
+        read.taken[at]
+        or fold(word) in _HONORIFICS
+        or (len(word) > 1 and (key_of_word(fold(word), name=True) or "#")[0] != "~")
+        for at, word in zip(run, words, strict=True)
+    ]
+    if any(usual) and sum(len(word) > 2 for word in words) > 1:
+        free = not any(read.taken[at] for at in run)
+        if free and fold(words[-1]) not in word_lists(LISTS)["demonyms"]["words"]:
+            yield name(run, " ".join(read.stems[at] for at in run), ""), False
+    for is_usual, places in groupby(zip(run, usual, strict=True), key=lambda one: one[1]):
+        part = [at for at, _ in places]
+        if is_usual:
             continue
         if len(part) > 2 and _opens(read, part[0]) and is_common(read.tokens[part[0]].group()):
             part = part[1:]
-        if part and len(read.tokens[part[-1]].group()) > 2:
-            own = tuple(read.tokens[each].group() for each in part)
-            span = read.tokens[part[0]].start(), read.tokens[part[-1]].end()
-            yield _Found("name", "", *span, own), _opens(read, part[0])
-        part = []
+        if len(read.tokens[part[-1]].group()) > 2:
+            yield name(part, ""), _opens(read, part[0])
 
 
 def _opens(read: _Text, at: int) -> bool:
