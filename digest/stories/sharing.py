@@ -49,9 +49,7 @@ _MANY = 20  # people: the same number is hardly of two groups from here on
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
 _TABLES = (("body", "bodies"), ("body", "offices"), ("place", "regions"), ("role", "roles"))
-_HONORIFICS = frozenset(
-    ["mr", "mrs", "ms", "miss", "dr", "prof", "г", "госпожа", "господин", "жа", "жой", "жу", "жи"]
-)
+_HONORIFICS = ("mr", "mrs", "ms", "miss", "dr", "prof", "госпожа", "господин")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +201,8 @@ def _read(text: str, telling: Telling) -> list[_Found]:
         taken[one.start : one.end] = b"x" * (one.end - one.start)
     for match in _YEARS.finditer(text):
         start, end = match.span()
-        if any(taken[start:end]) or text[max(0, start - 4) : start].endswith(
-            ("-", "–", "No. ", "№ ")
-        ):
+        before = text[max(0, start - 4) : start]
+        if any(taken[start:end]) or before.endswith(("-", "–", "No. ", "№ ")):
             continue
         month = month_number(match["month"]) if match["month"] else ""
         key = f"period {month} {match['first']} {match['last'] or ''}"
@@ -252,18 +249,16 @@ def _listed(read: _Text) -> Iterator[_Found]:
             if _APART.search(read.text, start, end) or re.search(r"\w", around):
                 continue
             read.taken[at : at + length] = [True] * length
-            if kind == "body":
-                national = short in _NATIONAL or table == "offices"
-                if national and _is_many(word, read.tokens[at + length - 1].group()):
+            key = f"{kind} {short}"
+            if short in _NATIONAL or table == "offices":
+                if _is_many(word, read.tokens[at + length - 1].group()):
                     continue
-                if national:
-                    office = short.replace(" ", "-")
-                    short = f"{office} {_country(read, at, at + length)}"
-                elif short == "UN" and _is_part(read, at, at + length):
+                key = f"@{short.replace(' ', '-')} {_country(read, at, at + length)}"
+            elif table == "bodies":
+                if short == "UN" and _is_part(read, at, at + length):
                     continue
-                yield _Found("body", f"@{short}", start, end)
-            else:
-                yield _Found(kind, f"{kind} {short}", start, end)
+                key = f"@{short}"
+            yield _Found(kind, key, start, end)
         if (place := _place(read, at)) and _is_place(word):
             read.taken[at] = True
             yield _Found("place", f"place {place}", *token.span())
@@ -285,17 +280,14 @@ def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None
 
 def _is_part(read: _Text, first: int, end: int) -> bool:
     """Whether the words from `first` are part of a longer name."""
-    before = read.tokens[first - 1] if first else None
-    after = read.tokens[end] if end < len(read.tokens) else None
-    text, here = read.text, read.tokens[first]
-    return bool(
-        (before and before.group()[0].isupper() and text[before.end() : here.start()] == " ")
-        or (
-            after
-            and after.group()[0].isupper()
-            and text[read.tokens[end - 1].end() : after.start()] == " "
-        )
-    )
+    for one, other in ((first - 1, first), (end - 1, end)):
+        if one >= 0 and other < len(read.tokens):
+            before, after = read.tokens[one], read.tokens[other]
+            word = before.group() if other == first else after.group()
+            usual = fold(word) in word_set("nothing") or not word[0].isupper()
+            if not usual and read.text[before.end() : after.start()] == " ":
+                return True
+    return False
 
 
 def _place(read: _Text, at: int) -> str:
@@ -319,11 +311,8 @@ def _country(read: _Text, first: int, end: int) -> str:
             return place
         if fold(read.tokens[at].group()) not in ("of", "the", "republic", "республики"):
             break
-    for at in range(first - 1, max(-1, first - 2), -1):
-        stem = notions().get(read.stems[at], "")
-        if stem in word_set("places"):
-            return stem
-    return ""
+    before = notions().get(read.stems[first - 1], "") if first else ""
+    return before if before in word_set("places") else ""
 
 
 @cache
@@ -340,7 +329,12 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
         if not amount or at <= last:
             continue
         last = at
-        if not word[0].isdigit() and len(amount) == 2 and amount[1] == "0" and at + 1 < len(tokens):
+        if (
+            not word[0].isdecimal()
+            and len(amount) == 2
+            and amount[1] == "0"
+            and at + 1 < len(tokens)
+        ):
             gap = text[token.end() : tokens[at + 1].start()]
             one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
             if len(one) == 1 and one.isdigit():
@@ -352,8 +346,9 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
 
 def _amount(word: str) -> str:
     """The number that a word or digits name; "" for none."""
-    if word[0].isdigit():
-        return re.sub(r"[ \u00a0]|,(?=\d{3}\b)", "", word).replace(",", ".")
+    if word[0].isdecimal():
+        plain_number = re.sub(r"[ \u00a0]|,(?=\d{3}\b)", "", word).replace(",", ".")
+        return plain_number if plain_number.count(".") < 2 else ""
     folded = fold(word)
     return "100" if folded in ("сто", "ста") else numbers().get(folded, "").removeprefix("#")
 
@@ -487,14 +482,15 @@ def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[
             if group[first] is not group[second] and _same_name(a, b, same):
                 merge(first, second)
     named = [list(each) for each in found]
-    for at, n in places:
-        all_of = [found[i][j].words for i, j in group[at, n]]
+    for members in {id(one): one for one in group.values()}.values():
+        spelt = {found[at][n].words for at, n in members}
         # Two people of one surname: nobody knows which of them the surname alone is.
-        given = {_sound(words[0])[:1] for words in all_of if len(words) > 1 and words[-1]}
-        key = min(latin(fold(" ".join(words))) for words in all_of)
-        if len(given) > 1 or len({i for i, _ in group[at, n]}) < 2:
-            key += f" {at} {n}"
-        named[at][n] = found[at][n]._replace(key=f"name {key}")
+        given = {_sound(words[0])[:1] for words in spelt if len(words) > 1 and words[-1]}
+        clear = len(given) < 2 and len({at for at, _ in members}) > 1
+        key = min(latin(fold(" ".join(words))) for words in spelt)
+        for at, n in members:
+            own = f"name {key}" if clear else f"name {key} {at} {n}"
+            named[at][n] = found[at][n]._replace(key=own)
     return named
 
 
