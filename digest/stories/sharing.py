@@ -524,19 +524,17 @@ def _same_word(one: str, other: str) -> bool:
         return True
     if (one.isupper() or other.isupper()) and min(len(one), len(other)) <= _SHORT:
         return latin(one) == latin(other) and len(one) > 2
-    if is_cyrillic(one) != is_cyrillic(other) and len(one) > _LONG:
+    scripts = {is_cyrillic(one), is_cyrillic(other)}
+    if len(scripts) == 2 and len(one) > _LONG:
         silent = [latin(fold(word)).replace("h", "") for word in (one, other)]
         if silent[0] == silent[1]:  # Sahakyan, Саакян
             return True
     first, second = (key_of_word(fold(word), name=True) for word in (one, other))
     if not first or first != second or len(first) < 4:
         return False
-    if (
-        not is_cyrillic(one)
-        and not is_cyrillic(other)
-        and "a" in (latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one)))
-    ):
-        return False  # Saidov and Saidova
+    longer = latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one))
+    if scripts == {False} and "a" in longer:  # Saidov and Saidova
+        return False
     vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
     vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
     return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
@@ -550,15 +548,12 @@ def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
             if one.kind == "body" and " " in one.key:
                 body, _, country = one.key.partition(" ")
                 countries[body] |= {country} - {""}
-    return [
-        [
-            one._replace(key=one.key + min(countries[one.key.strip()]))
-            if one.key.endswith(" ") and len(countries[one.key.strip()]) == 1
-            else one
-            for one in each
-        ]
-        for each in found
-    ]
+
+    def meant(one: _Found) -> _Found:
+        known = countries[one.key.strip()] if one.key.endswith(" ") else set[str]()
+        return one._replace(key=one.key + min(known)) if len(known) == 1 else one
+
+    return [[meant(one) for one in each] for each in found]
 
 
 def _is_title(between: str) -> bool:
