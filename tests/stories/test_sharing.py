@@ -76,6 +76,8 @@ def test_the_pair_of_the_seeds_shares_its_day_people_posts_bodies_and_places() -
         ("It was Narine Sahakyan.", "Там была Нарине Саакян.", "Narine Sahakyan"),
         ("The decision No. 1048 says so.", "Так решено в № 1048.", "No. 1048"),
         ("The post of Farap was opened.", "Был открыт пост Фарап.", "Farap"),
+        ("The UN came.", "Пришли от имени ООН.", "UN"),
+        ("In 1.2.3 officers and ² people, Vienna.", "В 1.2.3 офицеров и ² людей, Вена.", "Vienna"),
     ],
 )
 def test_one_thing_in_two_languages(english: str, russian: str, shared: str) -> None:
@@ -145,6 +147,10 @@ WORDS = st.sampled_from(
         *ENGLISH.split(),
         *RUSSIAN.split(),
         "27",
+        "1.2.3",
+        "²",
+        "№",
+        "thousand",
         "people",
         "сто",
         "участников",
