@@ -24,10 +24,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 EDITOR = "maria@news.example"
-COPY = {
-    "unsure": "Border posts improve\n\nThe two services spoke of illicit trafficking in Farap.\n",
-    "sure": "Customs find pills\n\nCustoms officers at Farap found heroin in a lorry.\n",
-}
+COPY = "Customs find pills\n\nCustoms officers at Farap found heroin in a lorry.\n"
 
 
 @pytest.fixture
@@ -62,8 +59,7 @@ def test_a_reader_and_an_editor_find_their_way(
     filled.configure(lease_seconds="3.0", send_every_minutes="1440.0", editors=f'["{EDITOR}"]')
     assert filled.run("recipients", "add", BORIS).exit_code == 0
     assert filled.run("send", "weekly", "--yes").exit_code == 0
-    for name, copy in COPY.items():
-        (filled.seeds / f"{name}.txt").write_text(copy, "utf-8")
+    (filled.seeds / "new.txt").write_text(COPY, "utf-8")
     filled.configure(approval="true")
     for words in (["ingest"], ["publish"], ["send", "weekly", "--yes"]):
         assert filled.run(*words).exit_code == 0
@@ -107,10 +103,11 @@ def test_a_reader_and_an_editor_find_their_way(
         browser.open(home + link_in(server, EDITOR))
         assert "Draft: The week" in browser.press("Sign in")
         look(browser, running.port)
-        assert "Not Customs" in browser.page
-        browser.follow("//button[starts-with(@aria-label, 'Not Customs: Border posts improve')]")
-        themes = filled.json("articles", "list", "--limit", "2")
-        assert [one["themes"] for one in themes if one["title"].startswith("Border")] == [[]]
+        button = "(//button[starts-with(@aria-label, 'Not Customs: ')])[1]"
+        title = browser.attribute(button, "aria-label").removeprefix("Not Customs: ")
+        browser.follow(button)
+        [article] = [one for one in filled.json("articles", "list") if one["title"] == title]
+        assert "customs" not in article["themes"]
         assert "No draft waits" in browser.follow("//button[starts-with(., 'Approve ')]")
         assert filled.json("editions", "show", "2")["status"] == "composed"
         look(browser, running.port)
