@@ -88,7 +88,8 @@ def save_picture(db: Database, url: str, made: Made, now: datetime) -> None:
         (made.name, made.width, made.height, text_from_moment(now), url),
     )
     db.run_many(
-        "INSERT OR REPLACE INTO picture_copies (name, width, form, data) VALUES (?, ?, ?, ?)",
+        """INSERT INTO picture_copies (name, width, form, data) VALUES (?, ?, ?, ?)
+           ON CONFLICT (name, width, form) DO UPDATE SET data = excluded.data""",
         [(made.name, *key, data) for key, data in made.files.items()],
     )
 
