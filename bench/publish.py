@@ -37,8 +37,10 @@ from digest.feeds.pages import article_name
 from digest.feeds.publish import basis_of, page_mark, publish
 from digest.feeds.store import Progress, save_progress
 from digest.newsroom import Newsroom
-from digest.store.articles import article_marks, latest_articles
+from digest.store.articles import article_marks, articles_by_id, latest_articles
 from digest.store.database import text_from_moment
+from digest.stories.fingerprints import fingerprint
+from digest.stories.store import save_fingerprint
 from digest.web.about import PLACES
 from digest.web.site import Site
 from digest.web.store import RANGE
@@ -151,6 +153,15 @@ class Room:
             newest = """SELECT min(id) FROM articles WHERE story_id IS NOT NULL GROUP BY story_id
                          HAVING count(*) > 1 ORDER BY 1 DESC LIMIT 1"""
             story = int(db.value(newest))
+            with db.write():
+                for article in articles_by_id(db, [story, story + 1]):
+                    made = fingerprint(
+                        title=article.title,
+                        text=article.text,
+                        language=article.language,
+                        day=article.published.day,
+                    )
+                    save_fingerprint(db, article.id, made)
         self.shown.setdefault("publish", []).append(seconds)
         seconds += self.show(number, story)
         assert article_name(number) in report.written, report  # noqa: S101 - what is timed was done
