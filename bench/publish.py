@@ -1,13 +1,15 @@
 """What one new article costs to publish, beside a rebuild of all feeds with feedgen.
 
-    python bench/publish.py [--huge] [--rounds 5]
+    python bench/publish.py [--huge] [--rounds 7] [--folder FOLDER]
 
 Newsrooms of 1,000, 10,000 and 100,000 articles (with --huge also of 1,000,000) are built by SQL in the
 real schema, and published whole. Then articles arrive one by one, each stored by the functions of
 ingest and published alone, in turns over the newsrooms, so that a busy machine slows all alike. The
 rebuild is feedgen as its manual shows it: each of our feeds, with all its articles of 10,000, as Atom
-and RSS, written to a folder. Pages of the 1,000,000 are not rendered: the manifest says that they are there, as after a publish, and files of one
-letter stand for them.
+and RSS, written to a folder. With --huge only the pages of the smallest are rendered: the manifest says that
+they are there, as after a publish, and files of one letter stand for them. After each publish the pages of the site on which the article is are made: front, theme, article,
+a story, its part of the sitemap and the list of parts. Articles are spread over ten years. With FOLDER the
+newsrooms stay, and are built only once.
 
 Target: growth of at most 2 from the smallest to the largest; 100 times as fast as the rebuild of all
 articles; a full publish of 100,000 under 250 MB.
@@ -37,7 +39,11 @@ from digest.feeds.store import Progress, save_progress
 from digest.newsroom import Newsroom
 from digest.store.articles import article_marks, latest_articles
 from digest.store.database import text_from_moment
+from digest.web.about import PLACES
+from digest.web.site import Site
+from digest.web.store import RANGE
 
+large.WEEKS = 520
 SIZES = (1_000, 10_000, 100_000)
 HUGE = 1_000_000
 FULL = """
@@ -58,14 +64,17 @@ print(json.dumps([seconds, peak, len(report.written)]))
 class Room:
     """A newsroom of that many articles, published."""
 
-    def __init__(self, folder: Path, articles: int) -> None:
-        folder.mkdir()
-        large.furnish(folder, 10.0)
-        large.build(folder, articles, 0, 1, 400 if articles == HUGE else 1000)
+    def __init__(self, folder: Path, articles: int, pretend: bool) -> None:
+        if built := not folder.exists():
+            folder.mkdir(parents=True)
+            large.furnish(folder, 10.0)
+            large.build(folder, articles, 0, 1, 400 if articles == HUGE else 1000)
         self.articles = articles
         self.newsroom = Newsroom.from_file(folder / "config.toml")
         self.took: list[float] = []
-        if articles == HUGE:
+        self.shown: dict[str, list[float]] = {}
+        self.site = Site(self.newsroom, PLACES, limit=1, seconds=time.monotonic)
+        if built and pretend:
             self.pretend()
         words = [sys.executable, "-c", FULL, str(folder / "config.toml")]
         output = subprocess.run(words, check=True, capture_output=True, text=True).stdout
@@ -96,8 +105,26 @@ class Room:
                 run = Progress(self.articles, now, "pretended")
                 save_progress(newsroom.db, place.name, run)
 
+    def show(self, number: int, story: int) -> float:
+        """Seconds to make the pages on which an article is."""
+        began = time.perf_counter()
+        for kind, path in (
+            ("front", "/en/"),
+            ("theme", "/en/themes/drugs"),
+            ("article", f"/en/articles/{number}"),
+            ("story", f"/en/stories/{story}"),
+            ("sitemap part", f"/sitemap-{number // RANGE}.xml"),
+            ("sitemap", "/sitemap.xml"),
+        ):
+            before = time.perf_counter()
+            place, names = self.site._match(path) or sys.exit(path)
+            page = self.site._make(place, names, {})
+            assert page is not None and page.status == 200, path  # noqa: S101, PT018 - what is timed was done
+            self.shown.setdefault(kind, []).append(time.perf_counter() - before)
+        return time.perf_counter() - began
+
     def publish_one(self) -> float:
-        """Seconds to publish an article that has just arrived, under a theme."""
+        """Seconds to publish an article that has just arrived, under a theme, and to make its pages."""
         with self.newsroom.open() as newsroom:
             db = newsroom.db
             number = int(db.value("SELECT max(id) FROM articles")) + 1
@@ -121,6 +148,11 @@ class Room:
             began = time.perf_counter()
             report = publish(newsroom)
             seconds = time.perf_counter() - began
+            newest = """SELECT min(id) FROM articles WHERE story_id IS NOT NULL GROUP BY story_id
+                         HAVING count(*) > 1 ORDER BY 1 DESC LIMIT 1"""
+            story = int(db.value(newest))
+        self.shown.setdefault("publish", []).append(seconds)
+        seconds += self.show(number, story)
         assert article_name(number) in report.written, report  # noqa: S101 - what is timed was done
         assert len(report.written) < 40, report  # noqa: S101
         return seconds
@@ -159,11 +191,15 @@ def main() -> None:
     )
     asked.add_argument("--huge", action="store_true")
     asked.add_argument("--rounds", type=int, default=7)
+    asked.add_argument("--folder", type=Path)
     given = asked.parse_args()
     compileall.compile_dir(large.ROOT / "digest", quiet=1)
     with tempfile.TemporaryDirectory() as name:
         sizes = (*SIZES, HUGE) if given.huge else SIZES
-        rooms = [Room(Path(name) / str(size), size) for size in sizes]
+        rooms = [
+            Room((given.folder or Path(name)) / str(size), size, given.huge and size > 1_000)
+            for size in sizes
+        ]
         for one in range(given.rounds + 1):
             for room in random.sample(rooms, len(rooms)):
                 seconds = room.publish_one()
@@ -171,7 +207,10 @@ def main() -> None:
                     room.took.append(seconds)
         ours = {room.articles: statistics.median(room.took) for room in rooms}
         for size, seconds in ours.items():
-            print(f"one new article into {size:>9,}: {seconds * 1000:7.1f} ms")
+            print(f"one new article into {size:>9,}, with its pages: {seconds * 1000:7.1f} ms")
+        for kind in rooms[0].shown:
+            took = (statistics.median(room.shown[kind][1:]) * 1000 for room in rooms)
+            print(f"  {kind:<12} {' '.join(f'{one:8.1f}' for one in took)} ms")
         with rooms[1].newsroom.open() as newsroom:
             (folder := Path(name) / "rebuilt").mkdir()
             seconds, entries = rebuild(newsroom, folder)

@@ -5,7 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from digest.language.text import ELLIPSIS, WORD, cut, fold_keep, plain, plain_places
+from digest.language.text import ELLIPSIS, WORD, cut, fold_keep, plain, plain_places, words
 from digest.language.words import index_forms, is_cyrillic, query_forms
 
 Way = tuple[str, ...]
@@ -19,6 +19,7 @@ _TOKEN = re.compile(r"[^\W_]+")
 _MOST_WAYS = 64
 """Forms of a phrase; beyond them each further word counts in its likeliest form."""
 _MOST_WORDS = 200
+_LONGEST_PHRASE = 12
 _LONGEST = 20_000
 """Characters of a text in which an excerpt is looked for."""
 _BEFORE = 60
@@ -30,9 +31,15 @@ def wanted_of(query: str) -> list[Wanted]:
     wanted: dict[Wanted, None] = {}
     for quoted, loose in _QUOTED.findall(query):
         forms = query_forms(quoted or loose)[:_MOST_WORDS]
-        for one in [forms] if quoted and forms else [[word] for word in forms]:
+        for one in [forms] if quoted and _is_phrase(quoted) else [[word] for word in forms]:
             wanted[tuple(dict.fromkeys(_ways(one)))] = None
     return list(wanted)[:_MOST_WORDS]
+
+
+def _is_phrase(quoted: str) -> bool:
+    """Not where it repeats a word: to look for "the the the" takes seconds in a million articles."""
+    listed = words(quoted)
+    return len(set(listed)) == len(listed) <= _LONGEST_PHRASE
 
 
 def _ways(forms: Sequence[Sequence[str]]) -> list[Way]:

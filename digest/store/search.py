@@ -10,7 +10,7 @@ from digest.model import OTHER, Article
 from digest.store.articles import NEWEST_FIRST, articles_by_id
 from digest.store.database import Database, text_from_moment
 
-MOST_RANKED = 20_000
+MOST_RANKED = 10_000
 """Among so many of the newest articles with the words the best are chosen."""
 
 

@@ -1,6 +1,5 @@
 """The pages about the site itself: feeds, corrections, about, privacy; and the list of all kinds of pages."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -157,32 +156,20 @@ def _source(source: SourceSettings, wording: Wording) -> tuple[Link, str]:
 def privacy(asked: Asked) -> Page:
     from babel.units import format_unit
 
-    settings, wording = asked.settings, asked.wording
-    facts = {"site": settings.site.title, "contact": settings.site.contact}
-    for name, count in (
-        ("bounces", settings.prune.bounce_days),
-        ("answers", settings.prune.answer_days),
-    ):
-        facts[name] = format_unit(count, "duration-day", "long", locale=wording.locale)
-    words, own = wording.about, wording.choosing
-    forget = own["forget_about"].format(backups=settings.store.keep_backups)
-    parts: Sequence[tuple[str, Sequence[str]]] = [
-        (words["reading_title"], [words["reading"]]),
-        *(
-            [(words["joining_title"], [words["joining"]])]
-            if join_url(settings, asked.language)
-            else []
-        ),
-        (words["mail_title"], [words["mail"], words["unseen"], words["kept"]]),
-        (own["leave"], [own["leave_about"]]),
-        (own["forget"], [forget]),
-        (own["data"], [words["by_link"]] if settings.web.public_url else [words["by_mail"]]),
-    ]
+    settings, locale = asked.settings, asked.wording.locale
+    bounces, answers = (
+        format_unit(days, "duration-day", "long", locale=locale)
+        for days in (settings.prune.bounce_days, settings.prune.answer_days)
+    )
     return asked.page(
         "web/privacy.html",
         lambda to: to.page("privacy"),
         current="privacy",
-        parts=[(title, [text.format(**facts) for text in texts]) for title, texts in parts],
+        bounces=bounces,
+        answers=answers,
+        backups=settings.store.keep_backups,
+        join=join_url(settings, asked.language),
+        chosen=settings.web.public_url is not None,
     )
 
 

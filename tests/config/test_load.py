@@ -139,7 +139,7 @@ def test_five_faults_are_reported_at_once(tmp_path: Path):
         pytest.param(('name = "weekly"', 'name = "weekly"\nlanguages = ["tk"]'), "digests[1].languages: 'tk' is not a language of the site; those are en, ru", id="language that the site lacks"),
         pytest.param(('name = "weekly"', 'name = "weekly"\ntime_zone = "Asia/Ashgabad"'), "digests[1].time_zone: found 'Asia/Ashgabad'; must be a name of the IANA time zone database, such as Asia/Ashgabat; did you mean Asia/Ashgabat?", id="zone"),
         pytest.param(("[[digests]]", '[[themes]]\nname = "drugs"\ntitle = { en = "D" }\n[[digests]]'), "themes[2].name: 'drugs' is also the name of themes[1]", id="name twice"),
-        pytest.param(("[site]", 'path = "here"\n[site]'), "path: unknown key; known keys are alarms, digests, feeds", id="a key that is ours"),
+        pytest.param(("[site]", 'path = "here"\n[site]'), "path: unknown key; known keys are alarms, desk, digests, feeds", id="a key that is ours"),
         pytest.param(("[[themes]]", '[themes]'), "themes: must be a list", id="a table for a list of tables"),
         pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "../*"'), "sources[1].pattern: found '../*'; must be a pattern of names within the folder", id="a pattern that climbs out"),
         pytest.param(('path = "seeds"', 'path = "seeds"\npattern = "a/../../*"'), "sources[1].pattern: found 'a/../../*'; must be", id="by a detour"),

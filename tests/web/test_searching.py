@@ -261,6 +261,12 @@ def test_hostile_queries_find_nothing_and_break_nothing(hostile: Database, query
     assert page(hostile, q=query)
 
 
+def test_a_phrase_that_repeats_a_word_counts_as_words() -> None:
+    """To look for each place of "the the the" would take seconds in a large store."""
+    assert wanted_of('"the of the"') == wanted_of("the of")
+    assert wanted_of('"the officer"') != wanted_of("the officer")
+
+
 @given(text=st.text(max_size=200), query=st.text(max_size=20))
 def test_an_excerpt_is_of_the_text(text: str, query: str) -> None:
     """Its pieces are in the text one after the other, and every place is within it."""

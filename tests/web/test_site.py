@@ -1,6 +1,7 @@
 """The site: what is kept in memory and for how long, where addresses lead, and what crawlers read."""
 
 import asyncio
+import html
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -367,6 +368,23 @@ def test_pages_of_feeds_lead_to_the_site(filled: Desk, path: str):
 def test_without_an_address_for_others_pages_of_feeds_stay(filled: Desk):
     filled.publish()
     assert Visited(filled).ask("/feeds/all.html").status == 200
+
+
+def test_a_withdrawn_article_is_gone(filled: Desk):
+    """410 within a second, with our words and without its text; a 304 is never the answer."""
+    visited = Visited(filled)
+    page = visited.ask("/articles/3").headers["location"]
+    with filled.open() as db:
+        text = db.value("SELECT text FROM articles WHERE id = 3")[-60:]
+        assert text in html.unescape(visited.ask(page).body.decode())
+        with db.write():
+            withdraw_article(db, 3, NOW)
+    visited.seconds = 2
+    gone = visited.ask(page)
+    assert gone.status == visited.ask(page, "HEAD").status == 410
+    assert text not in html.unescape(gone.body.decode())
+    assert gone.headers.items() >= SAFE.items()
+    assert visited.ask(page, if_none_match="*").status == 410
 
 
 def test_robots_keep_to_what_is_worth_reading(filled: Desk):
