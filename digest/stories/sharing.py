@@ -418,10 +418,9 @@ def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
         return _Found("name", key, read.tokens[part[0]].start(), read.tokens[part[-1]].end(), words)
 
     words = [read.tokens[at].group() for at in run]
+    titles = [at for at in run if read.taken[at] or fold(read.tokens[at].group()) in _HONORIFICS]
     usual = [
-        read.taken[at]
-        or fold(word) in _HONORIFICS
-        or (len(word) > 1 and (key_of_word(fold(word), name=True) or "#")[0] != "~")
+        at in titles or (len(word) > 1 and key_of_word(fold(word), name=True)[:1] != "~")
         for at, word in zip(run, words, strict=True)
     ]
     if any(usual) and sum(len(word) > 2 for word in words) > 1:
@@ -434,7 +433,9 @@ def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
             continue
         if len(part) > 2 and _opens(read, part[0]) and is_common(read.tokens[part[0]].group()):
             part = part[1:]
-        if len(read.tokens[part[-1]].group()) > 2:
+        # "York" is not all of "New York".
+        whole = len(part) > 1 or part[0] == run[0] or part[0] - 1 in titles
+        if whole and len(read.tokens[part[-1]].group()) > 2:
             yield name(part, ""), _opens(read, part[0])
 
 

@@ -102,6 +102,8 @@ def test_one_thing_in_two_languages(english: str, russian: str, shared: str) -> 
         ("A Conference was held, a Forum too.", "Прошла Конференция, а потом Форум."),
         ("He ran the UN80 Marathon.", "Он бежал ради ООН."),
         ("He led the UN Staff College.", "Так сказали в ООН."),
+        ("Work for health and justice.", "Так сказали Минздрав и Минюст."),
+        ("Later in New York too.", "Потом и в Нью-Йорке."),
         ("The chairman met Dina Dominitz.", "Председатель ушёл, но была Дина Доминиц. Так."),
     ],
 )
