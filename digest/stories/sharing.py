@@ -433,8 +433,7 @@ def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
             continue
         if len(part) > 2 and _opens(read, part[0]) and is_common(read.tokens[part[0]].group()):
             part = part[1:]
-        # "York" is not all of "New York".
-        whole = len(part) > 1 or part[0] == run[0] or part[0] - 1 in titles
+        whole = len(part) > 1 or part[0] == run[0] or part[0] - 1 in titles  # not York of New York
         if whole and len(read.tokens[part[-1]].group()) > 2:
             yield name(part, ""), _opens(read, part[0])
 
