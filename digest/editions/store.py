@@ -80,18 +80,6 @@ def stories_by_week(
     return {theme: tuple(counted) for theme, counted in found.items()}
 
 
-def newest_sent(db: Database) -> Row | None:
-    """The edition that began to go out last: digest, number, dated_at, its editor's `hand`, and how many
-    `articles` it holds."""
-    sql = """SELECT digest, number, dated_at, hand,
-                    (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
-               FROM editions WHERE dated_at IS NOT NULL AND status = 'composed'
-              ORDER BY dated_at DESC, id DESC LIMIT 1"""
-    if row := db.row(sql):
-        row |= {"hand": _hand(row["hand"]), "dated_at": moment_from_text(row["dated_at"])}
-    return row
-
-
 def save_edition(db: Database, edition: Edition, moment: datetime, note: str | None = None) -> int:
     """Freeze an edition, its row and its placements; returns its id. All but a draft counts as approved.
 
@@ -291,6 +279,18 @@ def list_editions(db: Database, *, digest: str | None = None, limit: int = 50) -
 
 SENT = "dated_at IS NOT NULL AND status != 'cancelled'"
 """Of an edition that went out."""
+
+
+def newest_sent(db: Database, digests: Collection[str]) -> Row | None:
+    """The edition of these digests that began to go out last: digest, number, dated_at, its editor's `hand`,
+    and how many `articles` it holds."""
+    sql = f"""SELECT digest, number, dated_at, hand,
+                    (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
+               FROM editions WHERE {SENT} AND digest IN (SELECT value FROM json_each(?))
+              ORDER BY dated_at DESC, id DESC LIMIT 1"""  # noqa: S608 - ours
+    if row := db.row(sql, (json.dumps(list(digests)),)):
+        row |= {"hand": _hand(row["hand"]), "dated_at": moment_from_text(row["dated_at"])}
+    return row
 
 
 def editions_sent(

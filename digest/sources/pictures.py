@@ -23,7 +23,6 @@ from digest.language.text import foreign
 from digest.newsroom import Newsroom
 from digest.sources.fetch import MIB, Fetcher
 from digest.sources.polling import make_fetcher
-from digest.store.owner import sole_poller
 from digest.store.pictures import LARGE, SMALL, Due, Made, due_pictures, save_failure, save_picture
 
 A_ROUND, AT_ONCE, SECONDS = 20, 5, 30.0
@@ -49,15 +48,12 @@ class NotUsedError(Exception):
 def fetch_pictures(
     newsroom: Newsroom, *, stop: Callable[[], bool] = lambda: False, seconds: float = SECONDS
 ) -> Counter[str]:
-    """Fetch the pictures that are due, unless another process is asking the sources: how many "pictures"
-    were made, and of how many there are "no_pictures"."""
+    """Fetch the pictures that are due: how many "pictures" were made, and of how many there are
+    "no_pictures". Only the service does it, so nobody does it twice at a time."""
     counts = Counter[str]()
-    if not newsroom.settings.web.site:
-        return counts
-    with sole_poller(newsroom.db.path) as is_alone:
-        if is_alone and (
-            due := due_pictures(newsroom.db, newsroom.settings, newsroom.now(), A_ROUND)
-        ):
+    if newsroom.settings.web.site:
+        due = due_pictures(newsroom.db, newsroom.settings, newsroom.now(), A_ROUND)
+        if due:
             asyncio.run(_round(newsroom, due, counts, stop, seconds))
     return counts
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
@@ -48,9 +48,8 @@ _NEAR = 40  # characters around a day in which its weekday is
 _MANY = 20  # people: the same number is hardly of two groups from here on
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
-_HONORIFICS = frozenset(
-    ["mr", "mrs", "ms", "miss", "dr", "prof", "г", "госпожа", "господин", "жа", "жой", "жу", "жи"]
-)
+_TABLES = (("body", "bodies"), ("body", "offices"), ("place", "regions"), ("role", "roles"))
+_HONORIFICS = ("mr", "mrs", "ms", "miss", "dr", "prof", "госпожа", "господин")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +172,9 @@ def _only(
             first, last = one.key.split()[-2:]
             spans = (key.split()[-2:] for key in known if key.startswith("day "))
             return not any(other[0] <= last and first <= other[1] for other in spans)
-        # An organisation of a country goes by many names, and the UN by those of its parts.
-        return one.kind == "body" and one.key.partition(" ")[0][1:] not in {*_NATIONAL, "UN"}
+        # An office of a country goes by many names, and the UN by those of its parts.
+        name = one.key[1:].partition(" ")[0]
+        return one.kind == "body" and name.isupper() and name not in {*_NATIONAL, "UN"}
 
     telling = [one for one in found if is_own(one)]
     count = 0
@@ -201,9 +201,8 @@ def _read(text: str, telling: Telling) -> list[_Found]:
         taken[one.start : one.end] = b"x" * (one.end - one.start)
     for match in _YEARS.finditer(text):
         start, end = match.span()
-        if any(taken[start:end]) or text[max(0, start - 4) : start].endswith(
-            ("-", "–", "No. ", "№ ")
-        ):
+        before = text[max(0, start - 4) : start]
+        if any(taken[start:end]) or before.endswith(("-", "–", "No. ", "№ ")):
             continue
         month = month_number(match["month"]) if match["month"] else ""
         key = f"period {month} {match['first']} {match['last'] or ''}"
@@ -237,8 +236,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
     """Organisations, regions, countries, towns and posts, by the lists of stories/vocabulary.toml."""
     for at, token in enumerate(read.tokens):
         word = token.group()
-        for kind, table in (("body", "bodies"), ("place", "regions"), ("role", "roles")):
-            if kind == "body":
+        for kind, table in _TABLES:
+            if table == "bodies":
                 name = body_at(read.stems, at, word) if read.stems[at] in bodies() else None
             else:
                 name = _phrase(table, read.stems, at)
@@ -250,16 +249,16 @@ def _listed(read: _Text) -> Iterator[_Found]:
             if _APART.search(read.text, start, end) or re.search(r"\w", around):
                 continue
             read.taken[at : at + length] = [True] * length
-            if kind == "body":
-                if short in _NATIONAL and _is_many(word, read.tokens[at + length - 1].group()):
+            key = f"{kind} {short}"
+            if short in _NATIONAL or table == "offices":
+                if _is_many(word, read.tokens[at + length - 1].group()):
                     continue
-                if short in _NATIONAL:
-                    short += f" {_country(read, at, at + length)}"
-                elif short == "UN" and _is_part(read, at, at + length):
+                key = f"@{short.replace(' ', '-')} {_country(read, at, at + length)}"
+            elif table == "bodies":
+                if short == "UN" and _is_part(read, at, at + length):
                     continue
-                yield _Found("body", f"@{short}", start, end)
-            else:
-                yield _Found(kind, f"{kind} {short}", start, end)
+                key = f"@{short}"
+            yield _Found(kind, key, start, end)
         if (place := _place(read, at)) and _is_place(word):
             read.taken[at] = True
             yield _Found("place", f"place {place}", *token.span())
@@ -281,17 +280,14 @@ def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None
 
 def _is_part(read: _Text, first: int, end: int) -> bool:
     """Whether the words from `first` are part of a longer name."""
-    before = read.tokens[first - 1] if first else None
-    after = read.tokens[end] if end < len(read.tokens) else None
-    text, here = read.text, read.tokens[first]
-    return bool(
-        (before and before.group()[0].isupper() and text[before.end() : here.start()] == " ")
-        or (
-            after
-            and after.group()[0].isupper()
-            and text[read.tokens[end - 1].end() : after.start()] == " "
-        )
-    )
+    for one, other in ((first - 1, first), (end - 1, end)):
+        if one >= 0 and other < len(read.tokens):
+            before, after = read.tokens[one], read.tokens[other]
+            word = before.group() if other == first else after.group()
+            usual = fold(word) in word_set("nothing") or not word[0].isupper()
+            if not usual and read.text[before.end() : after.start()] == " ":
+                return True
+    return False
 
 
 def _place(read: _Text, at: int) -> str:
@@ -315,11 +311,8 @@ def _country(read: _Text, first: int, end: int) -> str:
             return place
         if fold(read.tokens[at].group()) not in ("of", "the", "republic", "республики"):
             break
-    for at in range(first - 1, max(-1, first - 2), -1):
-        stem = notions().get(read.stems[at], "")
-        if stem in word_set("places"):
-            return stem
-    return ""
+    before = notions().get(read.stems[first - 1], "") if first else ""
+    return before if before in word_set("places") else ""
 
 
 @cache
@@ -336,7 +329,12 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
         if not amount or at <= last:
             continue
         last = at
-        if not word[0].isdigit() and len(amount) == 2 and amount[1] == "0" and at + 1 < len(tokens):
+        if (
+            not word[0].isdecimal()
+            and len(amount) == 2
+            and amount[1] == "0"
+            and at + 1 < len(tokens)
+        ):
             gap = text[token.end() : tokens[at + 1].start()]
             one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
             if len(one) == 1 and one.isdigit():
@@ -348,8 +346,9 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
 
 def _amount(word: str) -> str:
     """The number that a word or digits name; "" for none."""
-    if word[0].isdigit():
-        return re.sub(r"[ \u00a0]|,(?=\d{3}\b)", "", word).replace(",", ".")
+    if word[0].isdecimal():
+        plain_number = re.sub(r"[ \u00a0]|,(?=\d{3}\b)", "", word).replace(",", ".")
+        return plain_number if plain_number.count(".") < 2 else ""
     folded = fold(word)
     return "100" if folded in ("сто", "ста") else numbers().get(folded, "").removeprefix("#")
 
@@ -387,68 +386,62 @@ def _runs(read: _Text) -> Iterator[_Found]:
     """Words in capitals beside each other that may be a name: each run, and the parts of it without
     words that any article has."""
     run: list[int] = []
-    seen: set[str] = set()
     found: list[tuple[_Found, bool]] = []
-    for at in [*range(len(read.tokens)), -1]:
-        token = read.tokens[at] if at >= 0 else None
-        capital = token is not None and token.group()[0].isupper()
-        if run and capital and token:
-            before = read.tokens[run[-1]]
-            gap = read.text[before.end() : token.start()]
-            joined = _JOINS.fullmatch(gap) and ("." not in gap or len(before.group()) == 1)
-        else:
-            joined = None
-        if run and not (capital and joined and at == run[-1] + 1):
-            found += _names(read, run)
-            run = []
-        if capital:
-            run.append(at)
-    for one, opens in found:
-        if not opens:
-            seen.add(fold(one.words[-1]))
-    kept: set[tuple[str, ...]] = set()
-    for one, opens in found:
-        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen:
-            kept.add(one.words)
-            if len(kept) <= _NAMES:
-                yield one
+    for at, token in enumerate(read.tokens):
+        if not token.group()[0].isupper():
+            continue
+        if run:
+            last = read.tokens[run[-1]]
+            gap = read.text[last.end() : token.start()]
+            joined = _JOINS.fullmatch(gap) and ("." not in gap or len(last.group()) == 1)
+            if not joined or at != run[-1] + 1:
+                found += _names(read, run)
+                run = []
+        run.append(at)
+    found += _names(read, run)
+    # The first word of a sentence is a name only if it has its capital elsewhere too.
+    seen = {fold(one.words[-1]) for one, opens in found if not opens}
+    names = [
+        one
+        for one, opens in found
+        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen
+    ]
+    known = {*list(dict.fromkeys(one.words for one in names))[:_NAMES]}
+    return (one for one in names if one.words in known)
 
 
-def _names(read: _Text, run: list[int]) -> Iterator[tuple[_Found, bool]]:
+def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
     """The names in a run of words in capitals, and whether one is the first word of its sentence."""
+
+    def name(part: Sequence[int], key: str, *more: str) -> _Found:
+        words = (*(read.tokens[at].group() for at in part), *more)
+        return _Found("name", key, read.tokens[part[0]].start(), read.tokens[part[-1]].end(), words)
+
     words = [read.tokens[at].group() for at in run]
-    plain_words = [(key_of_word(fold(word), name=True) or "#")[0] != "~" for word in words]
-    listed = fold(words[-1]) in word_lists(LISTS)["demonyms"]["words"]
-    if (
-        sum(len(word) > 2 for word in words) > 1
-        and not listed
-        and any(plain_words)
-        and not any(read.taken[at] for at in run)
-    ):
-        span = read.tokens[run[0]].start(), read.tokens[run[-1]].end()
-        yield _Found("name", " ".join(read.stems[at] for at in run), *span, (*words, "")), False
-    part: list[int] = []
-    for at in [*run, -1]:
-        word = read.tokens[at].group() if at >= 0 else ""
-        usual = not word or read.taken[at] or fold(word) in _HONORIFICS
-        if len(word) > 1 and not usual:
-            usual = (key_of_word(fold(word), name=True) or "#")[0] != "~"
-        if not usual:
-            part.append(at)
+    titles = [at for at in run if read.taken[at] or fold(read.tokens[at].group()) in _HONORIFICS]
+    usual = [
+        at in titles or (len(word) > 1 and key_of_word(fold(word), name=True)[:1] != "~")
+        for at, word in zip(run, words, strict=True)
+    ]
+    if any(usual) and sum(len(word) > 2 for word in words) > 1:
+        free = not any(read.taken[at] for at in run)
+        if free and fold(words[-1]) not in word_lists(LISTS)["demonyms"]["words"]:
+            yield name(run, " ".join(read.stems[at] for at in run), ""), False
+    for is_usual, places in groupby(zip(run, usual, strict=True), key=lambda one: one[1]):
+        part = [at for at, _ in places]
+        if is_usual:
             continue
         if len(part) > 2 and _opens(read, part[0]) and is_common(read.tokens[part[0]].group()):
             part = part[1:]
-        if part and len(read.tokens[part[-1]].group()) > 2:
-            own = tuple(read.tokens[each].group() for each in part)
-            span = read.tokens[part[0]].start(), read.tokens[part[-1]].end()
-            yield _Found("name", "", *span, own), _opens(read, part[0])
-        part = []
+        whole = len(part) > 1 or part[0] == run[0] or part[0] - 1 in titles  # not York of New York
+        if whole and len(read.tokens[part[-1]].group()) > 2:
+            yield name(part, ""), _opens(read, part[0])
 
 
 def _opens(read: _Text, at: int) -> bool:
-    """Whether a word is the first of its sentence, or a quotation's."""
+    """Whether a word is the first of its sentence."""
     before = read.text[: read.tokens[at].start()].rstrip()[-1:]
-    return not before or before in '.!?:…«“"„'
+    return not before or before in ".!?:…"
 
 
 @lru_cache(maxsize=1 << 12)
@@ -489,14 +482,15 @@ def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[
             if group[first] is not group[second] and _same_name(a, b, same):
                 merge(first, second)
     named = [list(each) for each in found]
-    for at, n in places:
-        all_of = [found[i][j].words for i, j in group[at, n]]
+    for members in {id(one): one for one in group.values()}.values():
+        spelt = {found[at][n].words for at, n in members}
         # Two people of one surname: nobody knows which of them the surname alone is.
-        given = {_sound(words[0])[:1] for words in all_of if len(words) > 1 and words[-1]}
-        key = min(latin(fold(" ".join(words))) for words in all_of)
-        if len(given) > 1 or len({i for i, _ in group[at, n]}) < 2:
-            key += f" {at} {n}"
-        named[at][n] = found[at][n]._replace(key=f"name {key}")
+        given = {_sound(words[0])[:1] for words in spelt if len(words) > 1 and words[-1]}
+        clear = len(given) < 2 and len({at for at, _ in members}) > 1
+        key = min(latin(fold(" ".join(words))) for words in spelt)
+        for at, n in members:
+            own = f"name {key}" if clear else f"name {key} {at} {n}"
+            named[at][n] = found[at][n]._replace(key=own)
     return named
 
 
@@ -530,19 +524,17 @@ def _same_word(one: str, other: str) -> bool:
         return True
     if (one.isupper() or other.isupper()) and min(len(one), len(other)) <= _SHORT:
         return latin(one) == latin(other) and len(one) > 2
-    if is_cyrillic(one) != is_cyrillic(other) and len(one) > _LONG:
+    scripts = {is_cyrillic(one), is_cyrillic(other)}
+    if len(scripts) == 2 and len(one) > _LONG:
         silent = [latin(fold(word)).replace("h", "") for word in (one, other)]
         if silent[0] == silent[1]:  # Sahakyan, Саакян
             return True
     first, second = (key_of_word(fold(word), name=True) for word in (one, other))
     if not first or first != second or len(first) < 4:
         return False
-    if (
-        not is_cyrillic(one)
-        and not is_cyrillic(other)
-        and "a" in (latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one)))
-    ):
-        return False  # Saidov and Saidova
+    longer = latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one))
+    if scripts == {False} and "a" in longer:  # Saidov and Saidova
+        return False
     vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
     vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
     return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
@@ -556,15 +548,12 @@ def _same_country(found: Sequence[Sequence[_Found]]) -> list[list[_Found]]:
             if one.kind == "body" and " " in one.key:
                 body, _, country = one.key.partition(" ")
                 countries[body] |= {country} - {""}
-    return [
-        [
-            one._replace(key=one.key + min(countries[one.key.strip()]))
-            if one.key.endswith(" ") and len(countries[one.key.strip()]) == 1
-            else one
-            for one in each
-        ]
-        for each in found
-    ]
+
+    def meant(one: _Found) -> _Found:
+        known = countries[one.key.strip()] if one.key.endswith(" ") else set[str]()
+        return one._replace(key=one.key + min(known)) if len(known) == 1 else one
+
+    return [[meant(one) for one in each] for each in found]
 
 
 def _is_title(between: str) -> bool:

@@ -15,11 +15,10 @@ from digest.editions.store import edition_by_id, edition_sent, editions_sent, go
 from digest.errors import NotFoundError
 from digest.feeds.pages import Link
 from digest.language.text import cut_at_word
-from digest.language.wording import OWN_NAMES
 from digest.mail.tokens import PLACEHOLDERS
 from digest.model import Choice, Edition, Layout
 from digest.store.articles import each_article
-from digest.web.site import HEADERS, Asked, Page, Place
+from digest.web.site import HEADERS, Asked, Page, Place, in_own
 
 A_PAGE = 25
 BAR_HEIGHT = 30
@@ -212,7 +211,7 @@ def _around(asked: Asked, digest: DigestConfig, frozen: Edition, subject: str) -
     head.append(f'<meta name="description" content="{escape(f"{subject} · {name}")}">')
     links = [Link(names["back"], asked.to.page("editions/"))]
     links += [
-        Link(OWN_NAMES[one], site_pages(settings, one).edition(digest.name, frozen.number), one)
+        Link(in_own(one), site_pages(settings, one).edition(digest.name, frozen.number), one)
         for one in whole
         if one != asked.language
     ]
@@ -223,7 +222,7 @@ def _around(asked: Asked, digest: DigestConfig, frozen: Edition, subject: str) -
         for one in links
     )
     bar = f'<nav aria-label="{escape(names["back"])}">{line}</nav>{_since(asked, frozen)}'
-    return "".join(head), f'<div class="m" style="{_BAR}">{bar}</div>'
+    return "".join(head), f'<header class="m" style="{_BAR}">{bar}</header>'
 
 
 def _since(asked: Asked, frozen: Edition) -> str:

@@ -34,9 +34,9 @@ from digest.web.signin import Session
 SHOWN = 20
 """Of each kind at most; the others are counted."""
 LATELY, WEEK = timedelta(days=14), timedelta(days=7)
-COMPARED, NEAR, SURE = 20, 0.4, 0.65
-"""How many of the newest articles are compared with what is near them; from which score two of them may be about
-one event; and below which a link that was made is shown."""
+COMPARED, NEAR = 20, 0.4
+"""How many of the newest articles are compared with what is near them, and from which score two of them may be
+about one event."""
 UNDONE_BY = {
     **dict.fromkeys(("keep", "not", "other"), "clear"),
     **dict.fromkeys(("join", "split"), "unlink"),
@@ -171,13 +171,13 @@ class View:
                 yield self.case(article, ask=ask, why=why, buttons=(leave,), adds=True)
 
     def stories(self) -> tuple[int, list[Case]]:
-        """Links that are thin and new, and the newest articles with what is nearly alike enough."""
+        """The links of new articles, and the newest articles with what is nearly alike enough."""
         rows = [
             (one["other_id"], one["article_id"], one["score"], one["reasons"], "same")
-            for one in store.fresh_links(self.db, self.since, SURE)
+            for one in store.fresh_links(self.db, self.since)
         ]
         near: dict[frozenset[int], Any] = {}
-        for number in store.recent_ids(self.db, self.since, COMPARED):
+        for number in store.cases(self.db, "stories", self.since, COMPARED):
             for pair in explain_article(self.db, number):
                 alike = pair.comparison
                 if NEAR <= alike.score < LINKED and not pair.same_story and not pair.correction:
@@ -234,7 +234,7 @@ class View:
 
     def parts(self) -> Iterable[tuple[str, list[Case], int, str]]:
         db, since = self.db, self.since
-        ids, made = store.to_decide(db, since, UNSURE), store.made_titles(db, since)
+        ids, made = store.cases(db, "themes", since), store.cases(db, "made", since)
         yield self.part("decide", "digest articles list", ids, self.themes(ids[:SHOWN]))
         total, cases = self.stories()
         yield self.part("stories", "digest stories list", range(total), cases)
@@ -243,7 +243,7 @@ class View:
         yield self.part("letters", "digest sources letters", letters, self.letters(letters[:SHOWN]))
         cases = [self.case(one) for one in articles_by_id(db, made[:SHOWN])]
         yield self.part("made", "digest articles list", made, cases)
-        ids, stopped = store.held_back(db, self.now), store.held_editions(db)
+        ids, stopped = store.cases(db, "held", self.now), store.held_editions(db)
         cases = [*self.held(ids[:SHOWN]), *self.told(stopped, "digest editions release {id}")]
         yield self.part("held", "digest status", [*ids, *stopped], cases)
         brakes, total = open_brakes(db), waiting(db)[0]
@@ -285,39 +285,31 @@ class View:
             f"{', '.join(map(self.theme, one.choice.themes))} ({one.recipients})"
             for one in wanted[:SHOWN]
         ]
+        versions = [
+            {"code": code, "language": names[code]}
+            | {key: typed.get(f"{key}-{code}", text.get(code, "")) for key, text in words.items()}
+            | {"sections": [(key, key and self.theme(key), lines) for key, lines in sections]}
+            for code in settings.digest_languages(digest)
+            for sections in [lines_of(settings, digest, edition, code)]
+        ]
+        facts = {
+            "title": title_of(digest, self.wording.language),
+            "number": edition.number,
+            "state": self.say(state, at=late),
+            "articles": self.wording.count(self.wording.articles, len(edition.placements)),
+            "recipients": sum(one.recipients for one in wanted),
+            "versions": len(wanted),
+        }
+        left_out = articles_by_id(self.db, hand.left_out)
         return {
             "id": row["id"],
-            "title": self.say(
-                "draft", title=title_of(digest, self.wording.language), number=edition.number
-            ),
-            "about": self.say(
-                "about",
-                state=self.say(state, at=late),
-                articles=self.wording.count(self.wording.articles, len(edition.placements)),
-                recipients=sum(one.recipients for one in wanted),
-                versions=len(wanted),
-            ),
+            "title": self.say("draft", **facts),
+            "about": self.say("about", **facts),
             "hash": edition.hash,
             "seen": words_mark(hand),
             "lead": hand.lead,
-            "versions": [
-                {
-                    "code": code,
-                    "language": names[code],
-                    **{
-                        key: typed.get(f"{key}-{code}", text.get(code, ""))
-                        for key, text in words.items()
-                    },
-                    "sections": [
-                        (theme, theme and self.theme(theme), lines)
-                        for theme, lines in lines_of(settings, digest, edition, code)
-                    ],
-                }
-                for code in settings.digest_languages(digest)
-            ],
-            "left_out": [
-                (one, one.id in hand.carried) for one in articles_by_id(self.db, hand.left_out)
-            ],
+            "versions": versions,
+            "left_out": [(one, one.id in hand.carried) for one in left_out],
             "mails": mails or [self.words["everything"]],
         }
 
@@ -343,7 +335,6 @@ def values_of(
         last = view.last()
         return {
             "wording": wording,
-            "words": wording.desk,
             "title": wording.desk["title"],
             "signed_in": view.say("signed_in", editor=session.editor),
             "others": ", ".join(sorted(others - {session.editor})),

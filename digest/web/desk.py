@@ -69,23 +69,22 @@ async def page(forms: ReaderForms, request: Request) -> Response:
     if session is None:
         sent = None if form is None else fields
         return await signin.sign_in(forms, request, sent, ended="act" in fields)
-    error, status = "", HTTPStatus.OK
+    error, status, wording = "", HTTPStatus.OK, spoken(request, forms.newsroom.settings)
     if form is not None:
         if not hmac.compare_digest(fields.get("form", "").encode(), session.form.encode()):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         try:
-            return await _answer(forms, session, fields)
+            return await _answer(forms, session, fields, wording.language)
         except StoreError:
             raise
         except DigestError as e:  # what the command would say
             error, status = str(e), HTTPStatus.CONFLICT
-    wording = spoken(request, forms.newsroom.settings)
     said = "said" in request.query_params
     values = await forms.look(values_of, session, wording, said, fields)
     return await forms.page(framed, status, template="web/desk.html", error=error, **values)
 
 
-async def _answer(forms: ReaderForms, session: Session, fields: Fields) -> Response:
+async def _answer(forms: ReaderForms, session: Session, fields: Fields, language: str) -> Response:
     name, _, value = fields.get("act", "").partition(":")
     if name == "out":
         await forms.act(signin.sign_out, session)
@@ -96,17 +95,17 @@ async def _answer(forms: ReaderForms, session: Session, fields: Fields) -> Respo
         raise HTTPException(HTTPStatus.BAD_REQUEST)
     await forms.act(_do, session, name, value or fields.get("theme", ""), fields)
     forms.wake("send" if name in ("approve", "discard") else "read")
-    return RedirectResponse("?said", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"?said&lang={language}", HTTPStatus.SEE_OTHER)
 
 
 async def mail(forms: ReaderForms, request: Request) -> Response:
-    """A mail of a draft as it would be sent, as a page that may do nothing."""
+    """A mail of a draft as it would be sent, as a page that may do nothing; without either, the desk."""
     try:
         if await signin.session_for(forms, request) is None:
             raise NotFoundError("nobody is signed in")
         body = await forms.look(_mail, *request.path_params.values())
     except (NotFoundError, NotReadyError, IndexError):
-        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+        return RedirectResponse(f"{forms.prefix}{DESK}", HTTPStatus.SEE_OTHER)
     return HTMLResponse(body, headers={"content-security-policy": MAIL_POLICY})
 
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from digest.config.urls import SitePages, article_page, feed_slug, feed_url, join_url, site_pages
 from digest.editions.mail import FEWEST_WEEKS, Mail, Part, tally, view_mail
 from digest.editions.mail import Item as Line
+from digest.editions.mail import Link as Onward
 from digest.editions.selection import NO_HAND, lay_out, order_placements
 from digest.editions.store import newest_sent
 from digest.errors import NotFoundError
@@ -30,6 +31,7 @@ from digest.store.articles import (
     article_versions,
     articles_by_id,
     changed_parts,
+    each_article,
     find_article,
     latest_ids,
     siblings_of,
@@ -40,8 +42,10 @@ from digest.web.choosing import next_edition
 from digest.web.site import Asked, Page, Place, in_own
 from digest.web.store import themes_beside
 
+RANKED = 150
+"""How many articles of a week are ranked, the newest."""
 MOST = 300
-"""How many articles of a week are ranked."""
+"""How many articles of a theme are looked at for others beside it."""
 FEWEST, FILL = 12, 40
 """A week of fewer articles is filled up to so many with earlier ones."""
 LINES = 48
@@ -102,8 +106,10 @@ def _listed(
         Placement(one.position, one.article, tuple(siblings.get(one.article.id, ())))
         for one in order_placements(shown)
     )
-    others = (one for one in settings.site.languages if one != language)
-    choice = Choice(language, (language, *others), tuple(themes) or (*settings.theme_keys, OTHER))
+    spoken = (language, *settings.site.languages, *(one.language for one in shown))
+    choice = Choice(
+        language, tuple(dict.fromkeys(spoken)), tuple(themes) or (*settings.theme_keys, OTHER)
+    )
     edition = Edition(None, "", 1, window, "", placements, hand=hand)
     layout = lay_out(placements, choice, per_theme=per_theme, hand=hand)
     return view_mail(settings, settings.digests[0], edition, layout)
@@ -121,12 +127,14 @@ def front(asked: Asked) -> Page:
     db, settings, wording, now = asked.db, asked.settings, asked.wording, asked.now
     themes = (*settings.theme_keys, OTHER)
     weeks, found = asked.by_week(WEEKS)
-    recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=MOST)
-    articles = articles_by_id(db, recent)
-    articles = [one for one in articles if not one.archived]
-    if len(articles) < FEWEST:
-        articles = articles_by_id(db, latest_ids(db, until=now, limit=FILL))
-    sent = newest_sent(db)
+    recent = latest_ids(db, since=weeks[-1].starts_at, until=now, limit=RANKED)
+    articles = [one for one in each_article(db, recent) if not one.archived]
+    whole = len(articles) >= FEWEST
+    if not whole:
+        articles = list(each_article(db, latest_ids(db, until=now, limit=FILL)))
+    spoken = [one for one in settings.digests if asked.language in settings.digest_languages(one)]
+    digests = [one.name for one in spoken]
+    sent = newest_sent(db, digests)
     hand = sent["hand"] if sent and now - sent["dated_at"] <= NOTE_LASTS else NO_HAND
     mail = _listed(
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
@@ -141,9 +149,13 @@ def front(asked: Asked) -> Page:
     apart = {one.id for _, one in filter(None, (lead, both))}
     columns = []
     for part in mail.parts:
-        rest = tuple(item for item in part.items if item.id not in apart)
-        if rest or part.more:
-            columns.append(replace(part, items=rest, tally=tally(wording, counts[part.key])))
+        rest, more = tuple(item for item in part.items if item.id not in apart), part.more
+        if whole and (n := counts[part.key][-1] - len(part.items)) > 0:
+            text = wording.count(wording.more_theme, n, theme=part.title)
+            more = Onward(text, asked.to.theme(part.key))
+        if rest or more:
+            said = tally(wording, counts[part.key])
+            columns.append(replace(part, items=rest, tally=said, more=more))
     return _page(
         asked,
         "web/front.html",
@@ -160,7 +172,7 @@ def front(asked: Asked) -> Page:
             for said in [_said(wording, part, counts[part.key])]
         },
         join=join_url(settings, asked.language),
-        next_edition=next_edition(settings, [one.name for one in settings.digests], wording, now),
+        next_edition=next_edition(settings, digests, wording, now),
         last=sent and Link(f"{number}, {size}", asked.to.edition(sent["digest"], sent["number"])),
     )
 
@@ -181,7 +193,7 @@ def theme(asked: Asked) -> Page:
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
     known, found = asked.by_week(YEAR_HALF if before is None else 1)
-    articles = articles_by_id(db, ids[:A_PAGE])
+    articles = list(each_article(db, ids[:A_PAGE]))
     mail = _listed(asked, articles, known[-1], themes=(key,))
     recent = [one for one in articles if one.first_seen_at >= known[-1].starts_at]
     chart, counts = None, [sum(one.values()) for one in found[key]]

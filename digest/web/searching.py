@@ -13,14 +13,14 @@ from digest.feeds.formats import atom_bytes, json_bytes, rss_bytes
 from digest.feeds.items import feed_view, items_of, minutes_fresh
 from digest.feeds.pages import Link
 from digest.language.queries import Piece, Wanted, excerpt, wanted_of
-from digest.language.text import capital, cut, words
+from digest.language.text import cut, words
 from digest.language.wording import LANGUAGES, OWN_NAMES, wording_for
 from digest.model import Article, Sibling
 from digest.store.articles import articles_by_id, each_article, siblings_of
 from digest.store.database import created_at
 from digest.store.search import MOST_RANKED, Found, search
 from digest.web.files import ANYBODY
-from digest.web.site import Asked, Page, Place
+from digest.web.site import Asked, Page, Place, in_own
 
 FIELDS = ("q", "theme", "source", "lang", "from", "to")
 A_PAGE = 20
@@ -99,7 +99,7 @@ def search_page(asked: Asked) -> Page:
         "web/search.html",
         lambda pages: pages.search(),
         languages=[
-            Link(OWN_NAMES[one], site_pages(settings, one).search(**fields), one, target=one)
+            Link(in_own(one), site_pages(settings, one).search(**fields), one, target=one)
             for one in settings.page_languages
             if one != asked.language
         ],
@@ -210,9 +210,8 @@ def _hit(
     others: dict[str, tuple[str, Link]] = {}
     for one in siblings:
         if one.language != article.language and one.language in LANGUAGES:
-            label = wording_for(one.language).in_language[one.language]
             link = Link(one.title or wording.untitled, to.story(article.id), one.language)
-            others.setdefault(one.language, (capital(label), link))
+            others.setdefault(one.language, (in_own(one.language), link))
     return Hit(
         article=replace(article, title=article.title or cut(article.lead, 80) or wording.untitled),
         theme=theme,

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from starlette.routing import compile_path
@@ -24,7 +24,15 @@ from digest.config.urls import SitePages, site_pages
 from digest.errors import ConfigError, NotFoundError, NotReadyError, StoreError
 from digest.feeds.channels import HTML as ENDING
 from digest.feeds.channels import channels
-from digest.feeds.pages import Link, Navigation, article_of, rendered, site_navigation, style_bytes
+from digest.feeds.pages import (
+    Link,
+    Navigation,
+    article_of,
+    icon,
+    rendered,
+    site_navigation,
+    style_bytes,
+)
 from digest.language.text import capital, foreign
 from digest.language.wording import Wording, wording_for
 from digest.model import Window
@@ -425,4 +433,16 @@ def _article(asked: Asked) -> Page:
 
 
 _MISSING = Place("", _missing)
-_PLACES = (Place("/style.css", _style), Place("/articles/{article:int}", _article))
+
+
+def _icon(asked: Asked) -> Page:
+    """For pages that name no icon of their own, such as a mail, and for programs that show sites."""
+    svg = unquote(icon(asked.settings.site.title).partition(",")[2]).encode()
+    return Page(svg, "image/svg+xml", max_age=86_400, headers=())
+
+
+_PLACES = (
+    Place("/style.css", _style),
+    Place("/favicon.ico", _icon),
+    Place("/articles/{article:int}", _article),
+)

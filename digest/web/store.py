@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from digest.editions.store import SENT
 from digest.errors import NotFoundError
+from digest.model import UNSURE
 from digest.store.articles import content_mark
 from digest.store.database import Database, Row, moment_from_text, text_from_moment
 
@@ -191,12 +192,9 @@ def note_act(
     db.insert("desk_log", row | {"about": about})
 
 
-def acts(db: Database, limit: int, *, of: Collection[str] = ()) -> list[Row]:
-    """What was done at the desk, the newest first; `of` some acts."""
-    sql = """SELECT * FROM desk_log WHERE ? = '[]' OR act IN (SELECT value FROM json_each(?))
-              ORDER BY id DESC LIMIT ?"""
-    wanted = json.dumps(sorted(of))
-    return db.rows(sql, (wanted, wanted, limit))
+def acts(db: Database, limit: int) -> list[Row]:
+    """What was done at the desk, the newest first."""
+    return db.rows("SELECT * FROM desk_log ORDER BY id DESC LIMIT ?", (limit,))
 
 
 def prune_desk(db: Database, now: datetime, log_days: int) -> None:
@@ -208,53 +206,39 @@ def prune_desk(db: Database, now: datetime, log_days: int) -> None:
         db.run("DELETE FROM desk_log WHERE made_at < ?", (text_from_moment(log),))
 
 
-def to_decide(db: Database, since: datetime, unsure: float) -> list[int]:
-    """The articles that came in since then without a theme, or with one whose score is below `unsure` times
-    its threshold, on which no editor ruled; the newest first."""
-    sql = """SELECT id FROM articles WHERE first_seen_at >= ? AND withdrawn_at IS NULL AND archived = 0
-                AND (NOT EXISTS (SELECT 1 FROM theme_corrections WHERE article_id = articles.id)
-                     AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)
-                  OR EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id
-                              AND decided_by = 'lexicon' AND score < threshold * ?))
-              ORDER BY first_seen_at DESC, id DESC"""
-    return [row["id"] for row in db.rows(sql, (text_from_moment(since), unsure))]
+_FRESH = "first_seen_at >= :at AND withdrawn_at IS NULL AND archived = 0"
+_NEWEST = "ORDER BY first_seen_at DESC, id DESC"
+CASES = {
+    "themes": f"""{_FRESH} AND (NOT EXISTS (SELECT 1 FROM theme_corrections WHERE article_id = articles.id)
+                  AND NOT EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id)
+              OR EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id AND decided_by = 'lexicon'
+                         AND score < threshold * {UNSURE})) {_NEWEST}""",  # noqa: S608 - ours
+    "made": f"{_FRESH} AND title_made = 1 {_NEWEST}",
+    "stories": f"{_FRESH} AND id IN (SELECT article_id FROM fingerprints) {_NEWEST}",  # noqa: S608 - ours
+    "held": "opens_at > :at AND withdrawn_at IS NULL ORDER BY opens_at, id",
+}
 
 
-def made_titles(db: Database, since: datetime) -> list[int]:
-    """The articles that came in since then without a headline of their own; the newest first."""
-    sql = """SELECT id FROM articles WHERE first_seen_at >= ? AND title_made = 1
-                AND withdrawn_at IS NULL AND archived = 0 ORDER BY first_seen_at DESC, id DESC"""
-    return [row["id"] for row in db.rows(sql, (text_from_moment(since),))]
+def cases(db: Database, kind: str, at: datetime, limit: int = -1) -> list[int]:
+    """Articles for an editor: without a theme or with an unsure one, and not ruled on ("themes"), without
+    a headline of their own ("made"), or that can be compared ("stories"), of those that came in since
+    then, the newest first; or "held" at that moment by an embargo, the next to open first."""
+    sql = f"SELECT id FROM articles WHERE {CASES[kind]} LIMIT :limit"  # noqa: S608 - ours
+    return [row["id"] for row in db.rows(sql, {"at": text_from_moment(at), "limit": limit})]
 
 
-def fresh_links(db: Database, since: datetime, sure: float) -> list[Row]:
-    """The links of stories that likeness made since then, with a score below `sure`, on which no editor
+def fresh_links(db: Database, since: datetime) -> list[Row]:
+    """The links of stories that likeness made of articles that came in since then, and on which no editor
     ruled; the thinnest first."""
-    sql = """SELECT link.article_id, link.other_id, score, reasons FROM story_links AS link
-               JOIN articles AS one ON one.id = link.article_id
-               JOIN articles AS other ON other.id = link.other_id AND other.story_id = one.story_id
-              WHERE made_at >= ? AND decided_by = 'likeness' AND score < ? AND NOT EXISTS (
+    sql = """SELECT link.article_id, link.other_id, score, reasons FROM articles AS other
+               CROSS JOIN story_links AS link ON link.other_id = other.id
+               JOIN articles AS one ON one.id = link.article_id AND one.story_id = other.story_id
+              WHERE other.first_seen_at >= ? AND decided_by = 'likeness' AND NOT EXISTS (
                 SELECT 1 FROM story_corrections AS ruled
                  WHERE ruled.article_id = link.article_id AND ruled.other_id = link.other_id)
               ORDER BY score, link.article_id, link.other_id"""
-    rows = db.rows(sql, (text_from_moment(since), sure))
+    rows = db.rows(sql, (text_from_moment(since),))
     return [row | {"reasons": json.loads(row["reasons"])} for row in rows]
-
-
-def recent_ids(db: Database, since: datetime, limit: int) -> list[int]:
-    """The newest articles that came in since then and can be compared."""
-    sql = """SELECT id FROM articles JOIN fingerprints ON article_id = id
-              WHERE first_seen_at >= ? AND withdrawn_at IS NULL AND archived = 0
-              ORDER BY first_seen_at DESC, id DESC LIMIT ?"""
-    return [row["id"] for row in db.rows(sql, (text_from_moment(since), limit))]
-
-
-def held_back(db: Database, now: datetime) -> list[int]:
-    """The articles that are embargoed, the next to open first."""
-    sql = (
-        "SELECT id FROM articles WHERE opens_at > ? AND withdrawn_at IS NULL ORDER BY opens_at, id"
-    )
-    return [row["id"] for row in db.rows(sql, (text_from_moment(now),))]
 
 
 def held_editions(db: Database) -> list[Row]:

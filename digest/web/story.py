@@ -39,6 +39,7 @@ SHOWN = 1_200
 CLOSE = 2
 KINDS = ("day", "name", "body", "role", "place", "number", "period")
 _LISTED = 50
+_SHORT = 40  # characters of a headline that stands for its text
 _COPIED = re.compile(r"(\d+)% word for word")
 
 
@@ -85,10 +86,10 @@ def story(asked: Asked) -> Page:
     sharing = compare_tellings([_telling(one) for one in beside])
     languages = dict.fromkeys(spoken[one] for one in ids)
     columns = [_column(asked, one, at, sharing.shared) for at, one in enumerate(beside)]
-    names = [
-        Link(one.spoken if len(languages) > 1 else one.source, "", one.link.language)
-        for one in columns
-    ]
+    known_as = [one.spoken if len(languages) > 1 else one.source for one in columns]
+    if len({*known_as}) < len(columns):
+        known_as = [cut_at_word(one.link.text, _SHORT) for one in columns]
+    names = [Link(text, "", one.link.language) for text, one in zip(known_as, columns, strict=True)]
     rulings = stories.story_corrections(db, number).values()
     joined = {one.at for one in rulings if one.verdict is Verdict.JOIN}
     links = [row for row in stories.links_within(db, ids) if number in row.values()]
@@ -186,7 +187,7 @@ def _verdict(
 ) -> str:
     """Why they are one story."""
     wording, words = asked.wording, asked.wording.story
-    kinds = Counter(one.kind for one in shared)
+    kinds = Counter(one.kind for one in shared if all(one.spans))
     what = ", ".join(
         words[kind].format(n=kinds[kind]) if kinds[kind] > 1 else words[f"kind_{kind}"].lower()
         for kind in KINDS

@@ -68,11 +68,11 @@ class Browser:
         return self.page
 
     def click(self, *paths: str) -> None:
-        """Press the mouse on the middle of each."""
+        """Press the mouse on the middle of each, of a link of several lines on the first one."""
         for path in paths:
             node = {"nodeId": self._find(path)}
             self.call("DOM.scrollIntoViewIfNeeded", **node)
-            corners = self.call("DOM.getBoxModel", **node)["model"]["border"]
+            corners = self.call("DOM.getContentQuads", **node)["quads"][0]
             where = {"x": sum(corners[::2]) / 4, "y": sum(corners[1::2]) / 4}
             for kind in ("mousePressed", "mouseReleased"):
                 self.call(

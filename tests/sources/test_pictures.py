@@ -15,6 +15,9 @@ from PIL import Image
 
 from digest.config.settings import SourceSettings
 from digest.errors import NotFoundError
+from digest.newsroom import Newsroom
+from digest.service.jobs import Worker
+from digest.service.plan import Verb
 from digest.sources.fetch import Fetcher
 from digest.sources.pictures import AGAIN, LATER, fetch_pictures, fetched, make_copies
 from digest.store.articles import find_article, withdraw_article
@@ -293,3 +296,18 @@ def test_a_round_has_its_time(filled: Desk) -> None:
             "next_at": text_from_moment(NOW + LATER),
             "failures": 0,
         }
+
+
+def test_a_fault_of_pictures_is_none_of_the_reading(
+    filled: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The service reads and publishes first; its log says what became of the pictures."""
+    with filled.open() as db:
+        add_picture(db, 1, "http://127.0.0.2:9/a.jpg")
+    worker = Worker(Newsroom(filled.settings, lambda: NOW, {}))
+    facts = worker.run(Verb.READ, lambda: False)
+    assert (facts["faults"], facts["no_pictures"]) == ([], 1)
+    with filled.open() as db:
+        db.run("DROP TABLE pictures")
+    assert worker.run(Verb.READ, lambda: False)["faults"] == []
+    assert "pictures were not fetched" in caplog.text

@@ -11,10 +11,12 @@ from lxml import html
 
 from digest.feeds.pages import drawn, icon
 from digest.language.text import name_mark
-from digest.newsroom import Newsroom
+from digest.language.wording import wording_for
+from digest.newsroom import Newsroom, make_environment
 from digest.store.articles import withdraw_article
 from digest.store.database import text_from_moment
 from digest.web.about import PLACES
+from digest.web.joining import join_page
 from digest.web.site import Asked, Page
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk
@@ -165,3 +167,22 @@ def test_the_mark_is_drawn_from_the_name() -> None:
     assert mark.path.startswith("M0 0h3v10h-3zM4 4h2v10h-2zM4 1h2v2h-2z")
     assert "<" not in icon("Ashgabat Desk")
     assert " " not in icon("Ashgabat Desk")
+
+
+@pytest.mark.parametrize(
+    ("site", "home", "foot"),
+    [
+        pytest.param("true", "/site/ru/", "Личные данные", id="with the site"),
+        pytest.param("false", "https://news.example.org/feeds/ru.html", "Atom", id="feeds only"),
+    ],
+)
+def test_forms_stand_in_the_frame_of_what_is_served(
+    public: Desk, site: str, home: str, foot: str
+) -> None:
+    """Without the site nothing leads to its pages."""
+    public.configure(site=site)
+    words = wording_for("ru")
+    page = html.fromstring(join_page(make_environment(), public.settings, words, "join", NOW))
+    assert page.xpath("//p[@class='name']/a/@href") == [home]
+    assert foot in texts(page, "//footer/a")
+    assert bool(page.xpath("//form[@role='search']")) is (site == "true")

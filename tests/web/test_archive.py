@@ -20,18 +20,19 @@ from digest.web.site import Asked, Page
 from tests.desks import Desk, opened
 from tests.mailing import Office
 
-ANNA = "anna@reader.example"
+ANNA, CARL = "anna@reader.example", "carl@reader.example"
 LINK = re.compile(r'<a [^>]*href="https://news\.example\.org/(?:leave|choose|join)/[^>]*>')
 
 
 @pytest.fixture
 def office(filled: Desk) -> Iterator[Office]:
-    """One edition, sent to a reader of each language."""
+    """One edition, sent to a reader of each language and one of both."""
     filled.edit_config("# public_url", "public_url")
     with filled.open() as db:
         made = Office(filled, db, transport=MaildirTransport(filled.folder / "outbox"))
         made.add(ANNA, languages=("en",))
         made.add("boris@reader.example", languages=("ru",))
+        made.add(CARL, languages=("en", "ru"))
         made.compose()
         made.deliver()
         yield made
@@ -66,19 +67,23 @@ def test_the_page_is_the_mail_that_was_sent(office: Office) -> None:
     text = page.body.decode()
     assert not any(token in text for token in PLACEHOLDERS)
     bare = re.sub(r'<link rel="canonical".*?(?=</head>)', "", text, count=1)
-    bare = re.sub(r'<div class="m" style="max-width.*?</nav></div>', "", bare, count=1)
+    bare = re.sub(r'<header class="m".*?</header>', "", bare, count=1)
     assert LINK.sub("<a>", bare).strip() == LINK.sub("<a>", sent_html(office, ANNA)).strip()
     assert text.count('href="https://news.example.org/join/?lang=en"') == 2
     assert '<a style="color:#59616a" href="/en/editions/">All editions</a>' in text
-    assert 'hreflang="ru">Русский</a>' in text
+    assert 'hreflang="ru">На русском</a>' in text
     assert '<link rel="canonical" href="https://news.example.org/en/editions/weekly/1">' in text
     policy = dict(page.headers)[b"content-security-policy"]
     assert b"style-src 'unsafe-inline'" in policy
     assert b"default-src 'none'" in policy
 
 
-def test_the_mail_leads_to_its_page(office: Office) -> None:
-    """In the reader's language, in both parts."""
+def test_mails_lead_to_the_site(office: Office) -> None:
+    """To their page in the reader's language, and from a pair to both side by side."""
+    assert re.search(
+        r'<a href="https://news\.example\.org/en/stories/\d+"[^>]*>Compare the two</a>',
+        sent_html(office, CARL),
+    )
     assert 'href="https://news.example.org/en/editions/weekly/1"' in sent_html(office, ANNA)
     russian = sent_html(office, "boris@reader.example")
     assert "/ru/editions/weekly/1" in russian

@@ -16,6 +16,7 @@ from digest.model import Edition, Hand, Window
 from digest.newsroom import Newsroom
 from digest.store.articles import all_article_ids, latest_ids, withdraw_article
 from digest.store.database import Database, text_from_moment
+from digest.store.pictures import Made, save_picture
 from digest.web.reading import article, bars, front, theme
 from digest.web.site import Asked, Page
 from digest.web.weeks import Weeks
@@ -101,6 +102,18 @@ def test_the_front_shows_each_article_once(filled: Desk):
     russian = tree(made(filled, front, "ru"))
     assert len(russian.xpath("//li[p='На английском']")) >= 1
     assert russian.xpath("//main//h3/a[@lang='ru']") == []
+
+
+def test_a_theme_counts_what_it_does_not_show(filled: Desk, monkeypatch: pytest.MonkeyPatch):
+    """Also where more came in than are ranked: shown and named are what came in."""
+    monkeypatch.setattr("digest.web.reading.RANKED", 20)
+    shown = tree(made(filled, front))
+    said = shown.xpath("//section[contains(@class, 'section')]/header//p[@class='meta']/text()")
+    more = shown.xpath("//a[@class='more']/text()")
+    came = sum(int(one.partition("\xa0")[0]) for one in said)
+    pairs = shown.xpath("//div[contains(@class, 'pair')]")
+    links = shown.xpath("//main//a[contains(@href, '/articles/')]/@href")
+    assert len(links) + len(pairs) + sum(int(one.split()[0]) for one in more) == came
 
 
 def test_bars_need_four_earlier_weeks(filled: Desk):
@@ -254,7 +267,25 @@ def test_an_article_of_which_little_may_be_shown(filled: Desk):
     text = made(filled, article, article="36").body.decode()
     assert "OSCE-organized regional" not in text
     assert "illicit trafficking" in text  # of the headline
-    assert "summary" not in text  # there is none
+    assert "<span>summary</span>" not in text  # there is none
+
+
+def test_a_picture_is_shown_in_our_copies(filled: Desk):
+    """With the size that keeps its room, its words and its credit."""
+    url, words = "https://press.example/a.jpg", {"alt": "Two trucks", "credit": "UNODC/A. <B>"}
+    set_copy(filled, 36, picture=json.dumps({"url": url} | words))
+    assert not tree(made(filled, article, article="36")).xpath("//picture")
+    with filled.open() as db, db.write():
+        save_picture(db, url, Made("a" * 24, 640, 360, {}), NOW)
+    shown = tree(made(filled, article, article="36"))
+    (image,) = shown.xpath("//figure//img")
+    assert (image.get("width"), image.get("height"), image.get("alt")) == (
+        "640",
+        "360",
+        "Two trucks",
+    )
+    assert image.get("src") == f"/pictures/{'a' * 24}-480.webp"
+    assert shown.xpath("string(//figcaption)") == "UNODC/A. <B>"
 
 
 def test_withdrawn_is_gone_and_embargoed_was_never_there(filled: Desk):
