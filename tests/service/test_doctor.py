@@ -176,7 +176,7 @@ def test_a_folder_of_templates_that_is_gone_is_found(filled: Desk) -> None:
     (mine / "mail").mkdir(parents=True)
     (mine / "mail" / "edition.txt").write_text("{{ mail.footer.leave.url }}\n", "utf-8")
     filled.edit_config('# templates = "my-templates"', 'templates = "mine"')
-    assert findings(filled)["templates"] == ("green", f"21 can be read, 1 of them in {mine} ")
+    assert findings(filled)["templates"] == ("green", f"37 can be read, 1 of them in {mine} ")
     mine.rename(filled.folder / "moved")
     mark, said = findings(filled)["templates"]
     assert mark == "red"
