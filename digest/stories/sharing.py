@@ -65,7 +65,7 @@ class Telling:
 @dataclass(frozen=True, slots=True)
 class Shared:
     """One thing that two tellings or more have: what kind, and its place and form in the text of each,
-    None and "" where it is not there. `kind` is "day", "period", "name", "body", "place", "role" or
+    None and "" where it is not there. `kind` is "day", "period", "name", "body", "term", "place", "role" or
     "number"."""
 
     letter: str
@@ -244,6 +244,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
             if name is None:
                 continue
             length, short = name
+            if short in word_set("posts"):
+                continue
             start, end = token.start(), read.tokens[at + length - 1].end()
             around = read.text[start - 1 : start] + read.text[end : end + 1]
             if _APART.search(read.text, start, end) or re.search(r"\w", around):
@@ -257,7 +259,7 @@ def _listed(read: _Text) -> Iterator[_Found]:
             elif table == "bodies":
                 if short == "UN" and _is_part(read, at, at + length):
                     continue
-                key = f"@{short}"
+                key, kind = f"@{short}", "term" if short in word_set("terms") else kind
             yield _Found(kind, key, start, end)
         if (place := _place(read, at)) and _is_place(word):
             read.taken[at] = True

@@ -37,7 +37,7 @@ COLUMNS = 4
 SHOWN = 1_200
 """Characters of a text that are shown, up to the end of a sentence."""
 CLOSE = 2
-KINDS = ("day", "name", "body", "role", "place", "number", "period")
+KINDS = ("day", "name", "body", "term", "role", "place", "number", "period")
 _LISTED = 50
 _SHORT = 40  # characters of a headline that stands for its text
 _COPIED = re.compile(r"(\d+)% word for word")
