@@ -22,7 +22,7 @@ from digest.editions.store import newest_sent
 from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM
 from digest.feeds.items import Item, item_of
-from digest.feeds.pages import Link
+from digest.feeds.pages import Link, stated_day
 from digest.language.text import words
 from digest.language.wording import OWN_NAMES, Wording
 from digest.model import OTHER, Article, Choice, Edition, Hand, Match, Placement, Window
@@ -310,7 +310,7 @@ def article(asked: Asked) -> Page:
     translated = {one.language: one.id for one in reversed(siblings)}
     at_home = site_pages(settings, full.language, whole=True)
     best = next((one for one in full.themes if one in settings.theme_keys), OTHER)
-    zone, day = ZoneInfo(settings.site.time_zone), full.published.day
+    zone = ZoneInfo(settings.site.time_zone)
     versions = [] if gone else article_versions(db, number)
     kind = wording.full_text if shown.complete else wording.teaser
     alternates = {full.language: at_home.article(number)} | {
@@ -345,7 +345,7 @@ def article(asked: Asked) -> Page:
         label=Link(settings.theme_name(best).title(asked.language), asked.to.theme(best)),
         language=full.language,
         source=settings.source_title(full.source),
-        day=day and (day.isoformat(), wording.day(day)),
+        day=stated_day(full.published.day, wording),
         kind=kind if shown.text and not gone else "",
         minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
         away=item.url if item.url != article_page(settings, full) else "",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from digest.editions.store import editions_with
-from digest.feeds.pages import Link
+from digest.feeds.pages import Link, stated_day
 from digest.language.text import ELLIPSIS, cut_at_word, sentence_spans
 from digest.language.wording import LANGUAGES, OWN_NAMES, Wording, wording_for
 from digest.model import OTHER, Article, Verdict
@@ -94,7 +94,7 @@ def story(asked: Asked) -> Page:
         ),
         title=own.title,
         heading=told.format(n=wording.number(len(ids))),
-        day=_day(wording, own),
+        day=stated_day(own.published.day, wording),
         count=wording.count(wording.articles, len(ids)),
         languages_of=", ".join(wording.language_name(one) for one in languages),
         columns=columns,
@@ -125,11 +125,6 @@ def _telling(article: Article) -> Telling:
     return Telling(article.title, article.text, article.language, day)
 
 
-def _day(wording: Wording, article: Article) -> tuple[str, str] | None:
-    day = article.published.day
-    return None if day is None else (day.isoformat(), wording.day(day))
-
-
 def _column(asked: Asked, article: Article, at: int, shared: Sequence[Shared]) -> Column:
     """The telling number `at` of those compared, described in its own language if it has a wording."""
     settings, language = asked.settings, article.language
@@ -139,7 +134,7 @@ def _column(asked: Asked, article: Article, at: int, shared: Sequence[Shared]) -
         article.title_made,
         OWN_NAMES.get(language, language),
         settings.source_title(article.source),
-        _day(words, article),
+        stated_day(article.published.day, words),
         words.full_text if article.complete else words.teaser,
         settings.credit(article),
         words.story["article"],
