@@ -159,9 +159,8 @@ def _paragraphs(article: Article, at: int, shared: Sequence[Shared]) -> list[Mar
     marked, start = Markup(""), 0
     for first, last, letter in spans:
         if last <= end:
-            same = Markup('<span class="same">{}<sup>{}</sup></span>').format(
-                text[first:last], letter
-            )
+            form = Markup('<span class="same">{}<sup>{}</sup></span>')
+            same = form.format(text[first:last], letter)
             marked, start = marked + text[start:first] + same, last
     marked += text[start:end] + after
     return [one for one in marked.split("\n\n") if one.strip()]
@@ -241,14 +240,9 @@ def _close(asked: Asked, number: int, ids: Sequence[int]) -> list[tuple[Link, Ar
         for one in articles_by_id(asked.db, list(pairs))
         if one.withdrawn_at is None and (one.opens_at is None or one.opens_at <= asked.now)
     ]
-    return [
-        (
-            Link(one.title, asked.to.article(one.id), one.language),
-            one,
-            _why_not(asked.wording, pairs[one.id]),
-        )
-        for one in found[:CLOSE]
-    ]
+    links = [Link(one.title, asked.to.article(one.id), one.language) for one in found[:CLOSE]]
+    why = [_why_not(asked.wording, pairs[one.id]) for one in found[:CLOSE]]
+    return list(zip(links, found, why, strict=False))
 
 
 def _why_not(wording: Wording, pair: Pair) -> str:
