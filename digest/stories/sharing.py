@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
-from itertools import combinations, groupby
+from itertools import combinations, groupby, islice
 from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
@@ -41,11 +41,13 @@ _NUMBERED = re.compile(r"(?:№|\bNo\.?)\s?(?P<number>\d+)|(?<![\d./])(?P<slashe
 _THOUSAND = re.compile("thousand|тыс(?:яч[аиу]?)?", re.IGNORECASE)
 _JOINS = re.compile(r"\s|-|\.\s?")
 _VOWELS = re.compile("[aeiouy]+")
+_SURNAME = re.compile("[eo]v(?:a|u|ym|oy|oi|e)?$")
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
 _NEAR = 40  # characters around a day in which its weekday is
 _MANY = 20  # people: the same number is hardly of two groups from here on
+_TIMES = ("day", "week", "month", "year", "century", stemmed("hour"), stemmed("час"))
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
 _TABLES = (("body", "bodies"), ("body", "offices"), ("place", "regions"), ("role", "roles"))
@@ -99,28 +101,26 @@ def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
     titles = [plain(one.title) for one in tellings]
     heads = [_read(title, one) for title, one in zip(titles, tellings, strict=True)]
     chosen = _chosen(found)
-    order = sorted(
-        chosen, key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one)
-    )
     places = [plain_places(one.text[:READ]) for one in tellings]
     shared = []
-    for number, key in enumerate(order):
+    for number, row in enumerate(chosen.values()):
         spans = tuple(
             one and (at[one.start], at[one.end - 1] + 1)
-            for one, at in zip(chosen[key], places, strict=True)
+            for one, at in zip(row, places, strict=True)
         )
         forms = tuple(
             each.text[slice(*span)] if span else ""
             for each, span in zip(tellings, spans, strict=True)
         )
-        kind = next(one.kind for one in chosen[key] if one)
+        kind = next(one.kind for one in row if one)
         shared.append(Shared(_letter(number), kind, spans, forms))
     whole = [f"{title}\n{text}" for title, text in zip(titles, texts, strict=True)]
     only = []
     for at, text in enumerate(texts):
         others = [n for n in range(len(texts)) if n != at]
         known = {one.key for n in others for one in (*found[n], *heads[n])}
-        only.append(tuple(_only(text, found[at], known, [whole[n] for n in others])))
+        own = _only(text, found[at], known, [whole[n] for n in others])
+        only.append(tuple(islice(own, ONLY)))
     return Sharing(tuple(shared), tuple(only))
 
 
@@ -129,7 +129,8 @@ def _letter(number: int) -> str:
 
 
 def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]:
-    """Under each thing that two have, where it is first in each; of what overlaps the longest."""
+    """Under each thing that two have, in the order of the first, where it is first in each; of what
+    overlaps the longest."""
     named = Counter(key for each in found for key in {one.key for one in each})
     keys = {key for key, count in named.items() if count > 1}
     while True:
@@ -154,8 +155,13 @@ def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]
 def _only(
     text: str, found: Sequence[_Found], known: set[str], others: Sequence[str]
 ) -> Iterator[str]:
-    """The first sentences with a day, number, name or organisation that no other telling may have."""
-    words = {_sound(word)[:2] for other in others for word in re.findall(r"[^\W\d_]+", other)}
+    """The sentences with a day, number, name or organisation that no other telling may have."""
+    words = {
+        _sound(word)[:2]
+        for other in others
+        for word in re.findall(r"[^\W\d_]+", other)
+        if word[0].isupper()
+    }
     amounts = {
         amount for other in others for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
     }
@@ -177,12 +183,9 @@ def _only(
         return one.kind == "body" and name.isupper() and name not in {*_NATIONAL, "UN"}
 
     telling = [one for one in found if is_own(one)]
-    count = 0
     for start, end in sentence_spans(text):
-        if count == ONLY or text[start] == "/":  # the mark of an agency
-            continue
-        if any(start <= one.start and one.end <= end for one in telling):
-            count += 1
+        is_mark = text[start] == "/"  # of an agency
+        if not is_mark and any(start <= one.start and one.end <= end for one in telling):
             yield text[start:end]
 
 
@@ -244,7 +247,7 @@ def _listed(read: _Text) -> Iterator[_Found]:
             if name is None:
                 continue
             length, short = name
-            if short in word_set("posts"):
+            if short in word_set("posts") or (short == "mary" and not _is_town(read, at)):
                 continue
             start, end = token.start(), read.tokens[at + length - 1].end()
             around = read.text[start - 1 : start] + read.text[end : end + 1]
@@ -261,7 +264,7 @@ def _listed(read: _Text) -> Iterator[_Found]:
                     continue
                 key, kind = f"@{short}", "term" if short in word_set("terms") else kind
             yield _Found(kind, key, start, end)
-        if (place := _place(read, at)) and _is_place(word):
+        if (place := _place(read, at)) and _is_noun(word):
             read.taken[at] = True
             yield _Found("place", f"place {place}", *token.span())
 
@@ -292,6 +295,12 @@ def _is_part(read: _Text, first: int, end: int) -> bool:
     return False
 
 
+def _is_town(read: _Text, at: int) -> bool:
+    """Whether a word is a town and not the person of that name: Mary."""
+    said = re.search(rf"\b(?:in|from|near|в|из)\s{read.tokens[at].group()}\b", read.text)
+    return said is not None and not _is_part(read, at, at + 1)
+
+
 def _place(read: _Text, at: int) -> str:
     """The country or town that a word names or belongs to; "" for none."""
     name = notions().get(read.stems[at], "")
@@ -299,7 +308,7 @@ def _place(read: _Text, at: int) -> str:
 
 
 @lru_cache(maxsize=1 << 12)
-def _is_place(word: str) -> bool:
+def _is_noun(word: str) -> bool:
     folded = fold(word)
     if folded in word_lists(LISTS)["demonyms"]["words"]:
         return False
@@ -331,12 +340,7 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
         if not amount or at <= last:
             continue
         last = at
-        if (
-            not word[0].isdecimal()
-            and len(amount) == 2
-            and amount[1] == "0"
-            and at + 1 < len(tokens)
-        ):
+        if word[0].isalpha() and re.fullmatch(".0", amount) and at + 1 < len(tokens):
             gap = text[token.end() : tokens[at + 1].start()]
             one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
             if len(one) == 1 and one.isdigit():
@@ -366,8 +370,8 @@ def _counted(read: _Text) -> Iterator[_Found]:
         if percent := re.match(r"\s?%", read.text[end : end + 2]):
             yield _Found("number", f"number {amount} percent", start, end + len(percent[0]))
             continue
-        unit, after = "", last + 1
-        for at in range(last + 1, min(last + 6, len(read.tokens))):
+        unit, after = _thing(read, first, last), last + 1
+        for at in range(after, after if unit else min(last + 6, len(read.tokens))):
             word = read.tokens[at]
             if _APART.search(read.text, end, word.start()) or word.group()[0].isdigit():
                 break
@@ -382,6 +386,17 @@ def _counted(read: _Text) -> Iterator[_Found]:
         if unit:
             key = f"number {amount} {unit}"
             yield _Found("number", key, start, read.tokens[after].end())
+
+
+def _thing(read: _Text, first: int, last: int) -> str:
+    """What digits count if that is the word after them and of no list: beds. Only its language has it."""
+    for token, stem in zip(read.tokens[last + 1 : last + 2], read.stems[last + 1 :], strict=False):
+        word, gap = token.group(), read.text[read.tokens[last].end() : token.start()]
+        known = stem in _units() or notions().get(stem, stem) in _TIMES
+        if gap == " " and read.tokens[first].group().isdecimal() and word.islower() and not known:
+            is_plural = is_cyrillic(word) or re.search("[^aious]s$", word)
+            return stem if is_plural and _is_noun(word) and _is_many(word, word) else ""
+    return ""
 
 
 def _runs(read: _Text) -> Iterator[_Found]:
@@ -417,6 +432,13 @@ def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
 
     def name(part: Sequence[int], key: str, *more: str) -> _Found:
         words = (*(read.tokens[at].group() for at in part), *more)
+        first, last = words[0], words[-1]
+        if (
+            not _SURNAME.search(latin(last))
+            and _SURNAME.search(latin(first))
+            and _is_own(last or "The")
+        ):
+            words = (*words[1:], first)  # Orazov Meret
         return _Found("name", key, read.tokens[part[0]].start(), read.tokens[part[-1]].end(), words)
 
     words = [read.tokens[at].group() for at in run]
