@@ -40,8 +40,8 @@ _YEARS = re.compile(
 _NUMBERED = re.compile(r"(?:№|\bNo\.?)\s?(?P<number>\d+)|(?<![\d./])(?P<slashed>\d+/\d+)(?![\d/])")
 _THOUSAND = re.compile("thousand|тыс(?:яч[аиу]?)?", re.IGNORECASE)
 _JOINS = re.compile(r"\s|-|\.\s?")
-_VOWELS = re.compile("[aeiouy]+")
-_SURNAME = re.compile("[eo]v(?:a|u|ym|oy|oi|e)?$")
+_VOWELS = re.compile("[aeiou]+")
+_SURNAME = re.compile("[eo]va?$|[еоё]в(?:а|у|ым|ой|е)?$", re.IGNORECASE)
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
@@ -119,7 +119,7 @@ def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
     for at, text in enumerate(texts):
         others = [n for n in range(len(texts)) if n != at]
         known = {one.key for n in others for one in (*found[n], *heads[n])}
-        own = _only(text, found[at], known, [whole[n] for n in others])
+        own = _only(text, found[at], known, "\n".join(whole[n] for n in others))
         only.append(tuple(islice(own, ONLY)))
     return Sharing(tuple(shared), tuple(only))
 
@@ -129,8 +129,7 @@ def _letter(number: int) -> str:
 
 
 def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]:
-    """Under each thing that two have, in the order of the first, where it is first in each; of what
-    overlaps the longest."""
+    """In order, each thing that two have and where it is first in each; of what overlaps the longest."""
     named = Counter(key for each in found for key in {one.key for one in each})
     keys = {key for key, count in named.items() if count > 1}
     while True:
@@ -152,19 +151,10 @@ def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]
         keys = shared
 
 
-def _only(
-    text: str, found: Sequence[_Found], known: set[str], others: Sequence[str]
-) -> Iterator[str]:
+def _only(text: str, found: Sequence[_Found], known: set[str], others: str) -> Iterator[str]:
     """The sentences with a day, number, name or organisation that no other telling may have."""
-    words = {
-        _sound(word)[:2]
-        for other in others
-        for word in re.findall(r"[^\W\d_]+", other)
-        if word[0].isupper()
-    }
-    amounts = {
-        amount for other in others for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
-    }
+    words = {_sound(word)[:2] for word in re.findall(r"[^\W\d_]+", others) if word[0].isupper()}
+    amounts = {amount for amount, _, _ in _amounts(others, list(TOKEN.finditer(others)))}
 
     def is_own(one: _Found) -> bool:
         if one.key in known:
@@ -184,9 +174,8 @@ def _only(
 
     telling = [one for one in found if is_own(one)]
     for start, end in sentence_spans(text):
-        is_mark = text[start] == "/"  # of an agency
-        if not is_mark and any(start <= one.start and one.end <= end for one in telling):
-            yield text[start:end]
+        if any(start <= one.start and one.end <= end for one in telling) and text[start] != "/":
+            yield text[start:end]  # no mark of an agency
 
 
 class _Text(NamedTuple):
@@ -244,10 +233,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
                 name = body_at(read.stems, at, word) if read.stems[at] in bodies() else None
             else:
                 name = _phrase(table, read.stems, at)
-            if name is None:
-                continue
-            length, short = name
-            if short in word_set("posts") or (short == "mary" and not _is_town(read, at)):
+            length, short = name or (0, "")
+            if not length or short in word_set("posts") or _is_woman(read, at, short):
                 continue
             start, end = token.start(), read.tokens[at + length - 1].end()
             around = read.text[start - 1 : start] + read.text[end : end + 1]
@@ -273,7 +260,7 @@ def _is_many(first: str, last: str) -> bool:
     """Whether a name from its first to its last word is in the plural: of several countries."""
     if is_cyrillic(first):
         return any("plur" in tag for tag, _ in russian_tags(fold(first))[:1])
-    return fold(last).endswith("s") and fold(last) != "affairs"
+    return re.search("[^aious]s$", fold(last)) is not None and fold(last) != "affairs"
 
 
 def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None:
@@ -295,10 +282,10 @@ def _is_part(read: _Text, first: int, end: int) -> bool:
     return False
 
 
-def _is_town(read: _Text, at: int) -> bool:
-    """Whether a word is a town and not the person of that name: Mary."""
-    said = re.search(rf"\b(?:in|from|near|в|из)\s{read.tokens[at].group()}\b", read.text)
-    return said is not None and not _is_part(read, at, at + 1)
+def _is_woman(read: _Text, at: int, name: str) -> bool:
+    """Whether the name of a town may be a person's: Mary."""
+    said = rf"\b(?:in|from|near|в|из)\s{read.tokens[at].group()}\b"
+    return name == "mary" and (_is_part(read, at, at + 1) or not re.search(said, read.text, re.I))
 
 
 def _place(read: _Text, at: int) -> str:
@@ -394,8 +381,7 @@ def _thing(read: _Text, first: int, last: int) -> str:
         word, gap = token.group(), read.text[read.tokens[last].end() : token.start()]
         known = stem in _units() or notions().get(stem, stem) in _TIMES
         if gap == " " and read.tokens[first].group().isdecimal() and word.islower() and not known:
-            is_plural = is_cyrillic(word) or re.search("[^aious]s$", word)
-            return stem if is_plural and _is_noun(word) and _is_many(word, word) else ""
+            return stem if _is_noun(word) and _is_many(word, word) else ""
     return ""
 
 
@@ -418,11 +404,7 @@ def _runs(read: _Text) -> Iterator[_Found]:
     found += _names(read, run)
     # The first word of a sentence is a name only if it has its capital elsewhere too.
     seen = {fold(one.words[-1]) for one, opens in found if not opens}
-    names = [
-        one
-        for one, opens in found
-        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen
-    ]
+    names = [one for one, new in found if not new or one.words[1:] or fold(one.words[-1]) in seen]
     known = {*list(dict.fromkeys(one.words for one in names))[:_NAMES]}
     return (one for one in names if one.words in known)
 
@@ -433,11 +415,7 @@ def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
     def name(part: Sequence[int], key: str, *more: str) -> _Found:
         words = (*(read.tokens[at].group() for at in part), *more)
         first, last = words[0], words[-1]
-        if (
-            not _SURNAME.search(latin(last))
-            and _SURNAME.search(latin(first))
-            and _is_own(last or "The")
-        ):
+        if _SURNAME.search(first) and not _SURNAME.search(last) and _is_own(last or "The"):
             words = (*words[1:], first)  # Orazov Meret
         return _Found("name", key, read.tokens[part[0]].start(), read.tokens[part[-1]].end(), words)
 
@@ -479,9 +457,7 @@ def _is_own(word: str) -> bool:
 
 def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[list[_Found]]:
     """With a key for each name that is the same for all its spellings."""
-    places = [
-        (at, n) for at, each in enumerate(found) for n, one in enumerate(each) if one.kind == "name"
-    ]
+    places = [(at, n) for at, each in enumerate(found) for n, one in enumerate(each) if one.words]
     group = {place: {place} for place in places}
     alike: defaultdict[str, dict[tuple[int, tuple[str, ...]], tuple[int, int]]]
     alike = defaultdict(dict)  # names that may be one, each spelling of a text once
@@ -559,8 +535,7 @@ def _same_word(one: str, other: str) -> bool:
     longer = latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one))
     if scripts == {False} and "a" in longer:  # Saidov and Saidova
         return False
-    vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
-    vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
+    vowels = [_VOWELS.findall(re.sub("[iy]+", "i", latin(fold(each)))) for each in (one, other)]
     return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
 
 
