@@ -41,7 +41,7 @@ _NUMBERED = re.compile(r"(?:№|\bNo\.?)\s?(?P<number>\d+)|(?<![\d./])(?P<slashe
 _THOUSAND = re.compile("thousand|тыс(?:яч[аиу]?)?", re.IGNORECASE)
 _JOINS = re.compile(r"\s|-|\.\s?")
 _VOWELS = re.compile("[aeiou]+")
-_SURNAME = re.compile("[eo]va?$|[еоё]в(?:а|у|ым|ой|е)?$", re.IGNORECASE)
+_SURNAME = re.compile("^oblast$|[eo]va?$|[еоё]в(?:а|у|ым|ой|е)?$", re.IGNORECASE)
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
@@ -284,8 +284,9 @@ def _is_part(read: _Text, first: int, end: int) -> bool:
 
 def _is_woman(read: _Text, at: int, name: str) -> bool:
     """Whether the name of a town may be a person's: Mary."""
-    said = rf"\b(?:in|from|near|в|из)\s{read.tokens[at].group()}\b"
-    return name == "mary" and (_is_part(read, at, at + 1) or not re.search(said, read.text, re.I))
+    word = read.tokens[at].group()
+    said = rf"(?i:\b(?:in|from|near|в|из)\s{word})\b|^{word.upper()}\b"
+    return name == "mary" and (_is_part(read, at, at + 1) or not re.search(said, read.text))
 
 
 def _place(read: _Text, at: int) -> str:
