@@ -111,7 +111,10 @@ def story(asked: Asked) -> Page:
         columns=columns,
         rest=[_column(asked, one, -1, ()) for one in shown[len(beside) :]],
         verdict=" ".join(
-            (*_common(wording, sharing.shared, columns), *_reasons(asked, joined, ids, known_as))
+            (
+                *_common(wording, sharing.shared, columns, len(ids)),
+                *_reasons(asked, joined, ids, known_as),
+            )
         ),
         shared=sharing.shared,
         names=names,
@@ -185,9 +188,12 @@ def _paragraphs(article: Article, at: int, shared: Sequence[Shared]) -> list[Mar
     return [one for one in marked.split("\n\n") if one.strip()]
 
 
-def _common(wording: Wording, shared: Sequence[Shared], columns: Sequence[Column]) -> Iterator[str]:
-    """What all that show a text have in common, or else what at least two of them have."""
+def _common(
+    wording: Wording, shared: Sequence[Shared], columns: Sequence[Column], count: int
+) -> Iterator[str]:
+    """What all that show a text have in common, or else what at least two of `count` have."""
     words, read = wording.story, sum(bool(one.paragraphs) for one in columns)
+    whole = "in_common" if count == len(columns) else "common_to_some"
     common = [one for one in shared if sum(map(bool, one.spans)) == read]
     kinds = Counter(one.kind for one in common or shared)
     what = ", ".join(
@@ -196,7 +202,7 @@ def _common(wording: Wording, shared: Sequence[Shared], columns: Sequence[Column
         if kinds[kind]
     )
     if what:
-        yield words["in_common" if common else "common_to_some"].format(what=what)
+        yield words[whole if common else "common_to_some"].format(what=what)
 
 
 def _reasons(

@@ -166,6 +166,9 @@ def test_of_more_than_two_outlets_the_pair_is_named_and_a_link_alone_has_no_word
         other = text(desk, db, lead + 3)
         desk.edit_config('path = "o3"', 'path = "o3"\npublish = "link"')
         linked = text(desk, db, lead)
+        with db.write():
+            db.run("DELETE FROM fingerprints WHERE article_id = ?", (lead,))
+        assert ">Outlet 4:" in text(desk, db, lead)  # by what the others are like
     assert "Outlet 1 and Outlet 2: 88\u00a0% is word for word the same." in html
     assert "Likeness of each linked pair at least 1.00;" in html
     assert '<span class="whose">Outlet 3</span>40 beds' in html
