@@ -284,9 +284,8 @@ def _is_part(read: _Text, first: int, end: int) -> bool:
 
 def _is_woman(read: _Text, at: int, name: str) -> bool:
     """Whether the name of a town may be a person's: Mary."""
-    word = read.tokens[at].group()
-    said = rf"(?i:\b(?:in|from|near|в|из)\s{word})\b|^{word.upper()}\b"
-    return name == "mary" and (_is_part(read, at, at + 1) or not re.search(said, read.text))
+    said = r"\b(?:in|from|near|в|из)\s(?:mary|мары)\b(?!\s(?-i:[A-ZА-Я]))|^(?-i:MARY|Мары|МАРЫ)\b"
+    return name == "mary" and (_is_part(read, at, at + 1) or not re.search(said, read.text, re.I))
 
 
 def _place(read: _Text, at: int) -> str:

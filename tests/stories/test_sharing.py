@@ -78,7 +78,7 @@ def test_the_pair_of_the_seeds_shares_its_day_people_posts_bodies_and_places() -
         ("The post of Farap was opened.", "Был открыт пост Фарап.", "Farap"),
         ("The UN came.", "Пришли от имени ООН.", "UN"),
         ("Then Orazov Meret spoke.", "Потом выступил Мерет Оразов.", "Orazov Meret"),
-        ("Officers in Mary met.", "Так решили в Мары.", "Mary"),
+        ("Officers in Mary met.", "Мары, 4 мая. Так решили.", "Mary"),
         ("In 1.2.3 officers and ² people, Vienna.", "В 1.2.3 офицеров и ² людей, Вена.", "Vienna"),
     ],
 )
@@ -107,6 +107,7 @@ def test_one_thing_in_two_languages(english: str, russian: str, shared: str) -> 
         ("Work for health and justice.", "Так сказали Минздрав и Минюст."),
         ("Later in New York too.", "Потом и в Нью-Йорке."),
         ("Later Mary spoke too.", "Потом и в Мары."),
+        ("Later in Mary it was.", "Потом и в Мари."),
         ("Mary Smith spoke in Mary Hall.", "Потом и в Мары."),
         ("Kirov Oblast voted.", "Там выступил Киров."),
         ("It has 40 new beds.", "It has 40 new cars."),
