@@ -212,12 +212,13 @@ def _judge(one: _Weighed, other: _Weighed, *, quick: bool = False) -> _Judgement
         # 5 kg of opium here and 8 kg there.
         odds += _OTHER_NUMBERS * max(0.05, alike - 0.15)
         conflict = True
-        about.append("other numbers")
     if quick and copied < _COPIED and odds + likely + 2 * _SAME_RARE < 0:
         return _Judgement(0.0, alike, copied, about)
     # What both have of their own tells less in long copy, which says more of everything.
     brief = (_LONG / max(_LONG, min(len(a.terms), len(b.terms)))) ** 2
     amounts, own = brief * min(len(x.numbers - y.numbers) for x, y in pairs), 0.0
+    if amounts:
+        about.append("other numbers")
     # Organisations, places and round numbers come again with each event of a beat.
     telling = (k for k in names | same if k[0] != "@" and k not in word_set("places"))
     rare = math.fsum(each for k in telling if (each := rarity_of(k)) > _RARE)

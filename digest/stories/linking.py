@@ -252,7 +252,9 @@ def explain_article(db: Database, article_id: int) -> list[Pair]:
 def _explain(db: Database, article_id: int, others: set[int]) -> list[Pair]:
     """The article beside these others, or beside all that there is a reason for."""
     counts = stories.counts(db)
-    own = from_json(stories.fingerprints_of(db, [article_id])[article_id])
+    if not (print_ := stories.fingerprints_of(db, [article_id])):
+        return []
+    own = from_json(print_[article_id])
     nearby = dict(stories.candidates(db, article_id, own))
     corrections = story_corrections(db, article_id)
     others = others or {*nearby, *corrections, *stories.links_of(db, article_id)}

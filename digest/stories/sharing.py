@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
-from itertools import combinations, groupby
+from itertools import combinations, groupby, islice
 from typing import NamedTuple
 
 from digest.language.days import MONTH, WEEKDAY, mentions, month_number
@@ -40,12 +40,14 @@ _YEARS = re.compile(
 _NUMBERED = re.compile(r"(?:№|\bNo\.?)\s?(?P<number>\d+)|(?<![\d./])(?P<slashed>\d+/\d+)(?![\d/])")
 _THOUSAND = re.compile("thousand|тыс(?:яч[аиу]?)?", re.IGNORECASE)
 _JOINS = re.compile(r"\s|-|\.\s?")
-_VOWELS = re.compile("[aeiouy]+")
+_VOWELS = re.compile("[aeiou]+")
+_SURNAME = re.compile("^oblast$|[eo]va?$|[еоё]в(?:а|у|ым|ой|е)?$", re.IGNORECASE)
 _APART = re.compile(r"[\n;:]|[.!?]\s")
 _NATIONAL = frozenset({"MFA", "MIA", "SCS", "CB", "FIU", "PCU", "GDP", "CPI"})
 _SHORT, _LONG = 8, 5  # letters of an acronym, and of a name that a lost sound leaves clear
 _NEAR = 40  # characters around a day in which its weekday is
 _MANY = 20  # people: the same number is hardly of two groups from here on
+_TIMES = ("day", "week", "month", "year", "century", stemmed("hour"), stemmed("час"))
 _REACH = 160  # characters between a post and the name of who holds it
 _OWN = frozenset({"Surn", "Name", "Patr", "Geox", "Orgn"})
 _TABLES = (("body", "bodies"), ("body", "offices"), ("place", "regions"), ("role", "roles"))
@@ -99,28 +101,26 @@ def compare_tellings(tellings: Sequence[Telling]) -> Sharing:
     titles = [plain(one.title) for one in tellings]
     heads = [_read(title, one) for title, one in zip(titles, tellings, strict=True)]
     chosen = _chosen(found)
-    order = sorted(
-        chosen, key=lambda key: next((at, one.start) for at, one in enumerate(chosen[key]) if one)
-    )
     places = [plain_places(one.text[:READ]) for one in tellings]
     shared = []
-    for number, key in enumerate(order):
+    for number, row in enumerate(chosen.values()):
         spans = tuple(
             one and (at[one.start], at[one.end - 1] + 1)
-            for one, at in zip(chosen[key], places, strict=True)
+            for one, at in zip(row, places, strict=True)
         )
         forms = tuple(
             each.text[slice(*span)] if span else ""
             for each, span in zip(tellings, spans, strict=True)
         )
-        kind = next(one.kind for one in chosen[key] if one)
+        kind = next(one.kind for one in row if one)
         shared.append(Shared(_letter(number), kind, spans, forms))
     whole = [f"{title}\n{text}" for title, text in zip(titles, texts, strict=True)]
     only = []
     for at, text in enumerate(texts):
         others = [n for n in range(len(texts)) if n != at]
         known = {one.key for n in others for one in (*found[n], *heads[n])}
-        only.append(tuple(_only(text, found[at], known, [whole[n] for n in others])))
+        own = _only(text, found[at], known, "\n".join(whole[n] for n in others))
+        only.append(tuple(islice(own, ONLY)))
     return Sharing(tuple(shared), tuple(only))
 
 
@@ -129,7 +129,7 @@ def _letter(number: int) -> str:
 
 
 def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]:
-    """Under each thing that two have, where it is first in each; of what overlaps the longest."""
+    """In order, each thing that two have and where it is first in each; of what overlaps the longest."""
     named = Counter(key for each in found for key in {one.key for one in each})
     keys = {key for key, count in named.items() if count > 1}
     while True:
@@ -151,14 +151,10 @@ def _chosen(found: Sequence[Sequence[_Found]]) -> dict[str, list[_Found | None]]
         keys = shared
 
 
-def _only(
-    text: str, found: Sequence[_Found], known: set[str], others: Sequence[str]
-) -> Iterator[str]:
-    """The first sentences with a day, number, name or organisation that no other telling may have."""
-    words = {_sound(word)[:2] for other in others for word in re.findall(r"[^\W\d_]+", other)}
-    amounts = {
-        amount for other in others for amount, _, _ in _amounts(other, list(TOKEN.finditer(other)))
-    }
+def _only(text: str, found: Sequence[_Found], known: set[str], others: str) -> Iterator[str]:
+    """The sentences with a day, number, name or organisation that no other telling may have."""
+    words = {_sound(word)[:2] for word in re.findall(r"[^\W\d_]+", others) if word[0].isupper()}
+    amounts = {amount for amount, _, _ in _amounts(others, list(TOKEN.finditer(others)))}
 
     def is_own(one: _Found) -> bool:
         if one.key in known:
@@ -177,13 +173,9 @@ def _only(
         return one.kind == "body" and name.isupper() and name not in {*_NATIONAL, "UN"}
 
     telling = [one for one in found if is_own(one)]
-    count = 0
     for start, end in sentence_spans(text):
-        if count == ONLY or text[start] == "/":  # the mark of an agency
-            continue
-        if any(start <= one.start and one.end <= end for one in telling):
-            count += 1
-            yield text[start:end]
+        if any(start <= one.start and one.end <= end for one in telling) and text[start] != "/":
+            yield text[start:end]  # no mark of an agency
 
 
 class _Text(NamedTuple):
@@ -241,10 +233,8 @@ def _listed(read: _Text) -> Iterator[_Found]:
                 name = body_at(read.stems, at, word) if read.stems[at] in bodies() else None
             else:
                 name = _phrase(table, read.stems, at)
-            if name is None:
-                continue
-            length, short = name
-            if short in word_set("posts"):
+            length, short = name or (0, "")
+            if not length or short in word_set("posts") or _is_woman(read, at, short):
                 continue
             start, end = token.start(), read.tokens[at + length - 1].end()
             around = read.text[start - 1 : start] + read.text[end : end + 1]
@@ -261,7 +251,7 @@ def _listed(read: _Text) -> Iterator[_Found]:
                     continue
                 key, kind = f"@{short}", "term" if short in word_set("terms") else kind
             yield _Found(kind, key, start, end)
-        if (place := _place(read, at)) and _is_place(word):
+        if (place := _place(read, at)) and _is_noun(word):
             read.taken[at] = True
             yield _Found("place", f"place {place}", *token.span())
 
@@ -270,7 +260,7 @@ def _is_many(first: str, last: str) -> bool:
     """Whether a name from its first to its last word is in the plural: of several countries."""
     if is_cyrillic(first):
         return any("plur" in tag for tag, _ in russian_tags(fold(first))[:1])
-    return fold(last).endswith("s") and fold(last) != "affairs"
+    return re.search("[^aious]s$", fold(last)) is not None and fold(last) != "affairs"
 
 
 def _phrase(table: str, stems: Sequence[str], at: int) -> tuple[int, str] | None:
@@ -292,6 +282,12 @@ def _is_part(read: _Text, first: int, end: int) -> bool:
     return False
 
 
+def _is_woman(read: _Text, at: int, name: str) -> bool:
+    """Whether the name of a town may be a person's: Mary."""
+    said = r"\b(?:in|from|near|в|из)\s(?:mary|мары)\b(?!\s(?-i:[A-ZА-Я]))|^(?-i:MARY|Мары|МАРЫ)\b"
+    return name == "mary" and (_is_part(read, at, at + 1) or not re.search(said, read.text, re.I))
+
+
 def _place(read: _Text, at: int) -> str:
     """The country or town that a word names or belongs to; "" for none."""
     name = notions().get(read.stems[at], "")
@@ -299,7 +295,7 @@ def _place(read: _Text, at: int) -> str:
 
 
 @lru_cache(maxsize=1 << 12)
-def _is_place(word: str) -> bool:
+def _is_noun(word: str) -> bool:
     folded = fold(word)
     if folded in word_lists(LISTS)["demonyms"]["words"]:
         return False
@@ -331,8 +327,7 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
         if not amount or at <= last:
             continue
         last = at
-        is_tens = not word[0].isdecimal() and len(amount) == 2 and amount[1] == "0"
-        if is_tens and at + 1 < len(tokens):
+        if word[0].isalpha() and re.fullmatch(".0", amount) and at + 1 < len(tokens):
             gap = text[token.end() : tokens[at + 1].start()]
             one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
             if len(one) == 1 and one.isdigit():
@@ -362,8 +357,8 @@ def _counted(read: _Text) -> Iterator[_Found]:
         if percent := re.match(r"\s?%", read.text[end : end + 2]):
             yield _Found("number", f"number {amount} percent", start, end + len(percent[0]))
             continue
-        unit, after = "", last + 1
-        for at in range(last + 1, min(last + 6, len(read.tokens))):
+        unit, after = _thing(read, first, last), last + 1
+        for at in range(after, after if unit else min(last + 6, len(read.tokens))):
             word = read.tokens[at]
             if _APART.search(read.text, end, word.start()) or word.group()[0].isdigit():
                 break
@@ -378,6 +373,16 @@ def _counted(read: _Text) -> Iterator[_Found]:
         if unit:
             key = f"number {amount} {unit}"
             yield _Found("number", key, start, read.tokens[after].end())
+
+
+def _thing(read: _Text, first: int, last: int) -> str:
+    """What digits count if that is the word after them and of no list: beds. Only its language has it."""
+    for token, stem in zip(read.tokens[last + 1 : last + 2], read.stems[last + 1 :], strict=False):
+        word, gap = token.group(), read.text[read.tokens[last].end() : token.start()]
+        known = stem in _units() or notions().get(stem, stem) in _TIMES
+        if gap == " " and read.tokens[first].group().isdecimal() and word.islower() and not known:
+            return stem if _is_noun(word) and _is_many(word, word) else ""
+    return ""
 
 
 def _runs(read: _Text) -> Iterator[_Found]:
@@ -399,11 +404,7 @@ def _runs(read: _Text) -> Iterator[_Found]:
     found += _names(read, run)
     # The first word of a sentence is a name only if it has its capital elsewhere too.
     seen = {fold(one.words[-1]) for one, opens in found if not opens}
-    names = [
-        one
-        for one, opens in found
-        if not opens or len(one.words) > 1 or fold(one.words[-1]) in seen
-    ]
+    names = [one for one, new in found if not new or one.words[1:] or fold(one.words[-1]) in seen]
     known = {*list(dict.fromkeys(one.words for one in names))[:_NAMES]}
     return (one for one in names if one.words in known)
 
@@ -413,6 +414,9 @@ def _names(read: _Text, run: Sequence[int]) -> Iterator[tuple[_Found, bool]]:
 
     def name(part: Sequence[int], key: str, *more: str) -> _Found:
         words = (*(read.tokens[at].group() for at in part), *more)
+        first, last = words[0], words[-1]
+        if _SURNAME.search(first) and not _SURNAME.search(last) and _is_own(last or "The"):
+            words = (*words[1:], first)  # Orazov Meret
         return _Found("name", key, read.tokens[part[0]].start(), read.tokens[part[-1]].end(), words)
 
     words = [read.tokens[at].group() for at in run]
@@ -453,9 +457,7 @@ def _is_own(word: str) -> bool:
 
 def _named(found: Sequence[Sequence[_Found]], languages: Sequence[str]) -> list[list[_Found]]:
     """With a key for each name that is the same for all its spellings."""
-    places = [
-        (at, n) for at, each in enumerate(found) for n, one in enumerate(each) if one.kind == "name"
-    ]
+    places = [(at, n) for at, each in enumerate(found) for n, one in enumerate(each) if one.words]
     group = {place: {place} for place in places}
     alike: defaultdict[str, dict[tuple[int, tuple[str, ...]], tuple[int, int]]]
     alike = defaultdict(dict)  # names that may be one, each spelling of a text once
@@ -533,8 +535,7 @@ def _same_word(one: str, other: str) -> bool:
     longer = latin(one).removeprefix(latin(other)), latin(other).removeprefix(latin(one))
     if scripts == {False} and "a" in longer:  # Saidov and Saidova
         return False
-    vowels = [_VOWELS.findall(latin(fold(word)).replace("y", "i")) for word in (one, other)]
-    vowels = [[re.sub("i+", "i", each) for each in row] for row in vowels]
+    vowels = [_VOWELS.findall(re.sub("[iy]+", "i", latin(fold(each)))) for each in (one, other)]
     return sum(map(str.__ne__, *vowels)) <= 1 and abs(len(vowels[0]) - len(vowels[1])) <= 1
 
 

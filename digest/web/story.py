@@ -3,10 +3,10 @@ has, how it grew, and what is close but another event."""
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -17,7 +17,7 @@ from digest.language.text import ELLIPSIS, cut_at_word, sentence_spans
 from digest.language.wording import LANGUAGES, OWN_NAMES, Wording, wording_for
 from digest.model import OTHER, Article, Verdict
 from digest.store.articles import article_versions, articles_by_id, changed_parts, siblings_of
-from digest.store.database import Row, moment_from_text
+from digest.store.database import moment_from_text
 from digest.stories import store as stories
 from digest.stories.likeness import LINKED
 from digest.stories.linking import Pair, explain_article
@@ -78,11 +78,12 @@ def story(asked: Asked) -> Page:
     columns = [_column(asked, one, at, sharing.shared) for at, one in enumerate(beside)]
     known_as = [one.spoken if len(languages) > 1 else one.source for one in columns]
     if len({*known_as}) < len(columns):
+        known_as = [f"{one.source} · {one.spoken}" for one in columns]
+    if len({*known_as}) < len(columns):
         known_as = [cut_at_word(one.link.text, _SHORT) for one in columns]
     names = [Link(text, "", one.link.language) for text, one in zip(known_as, columns, strict=True)]
     rulings = stories.story_corrections(db, number).values()
     joined = {one.at for one in rulings if one.verdict is Verdict.JOIN}
-    links = [row for row in stories.links_within(db, ids) if number in row.values()]
     best = next((one for one in own.themes if one in settings.theme_keys), OTHER)
     told = wording.story.get(f"languages_{len(languages)}", wording.story["told"])
     return asked.page(
@@ -99,7 +100,12 @@ def story(asked: Asked) -> Page:
         languages_of=", ".join(wording.language_name(one) for one in languages),
         columns=columns,
         rest=[_column(asked, one, -1, ()) for one in shown[len(beside) :]],
-        verdict=_verdict(asked, sharing.shared, joined, links),
+        verdict=" ".join(
+            (
+                *_common(wording, sharing.shared, columns, len(ids)),
+                *_reasons(asked, joined, ids, known_as),
+            )
+        ),
         shared=sharing.shared,
         names=names,
         only=[
@@ -109,13 +115,13 @@ def story(asked: Asked) -> Page:
                     quote + (_known_end(one) if one.text.endswith(quote) else "")
                     for quote in sharing.only[at]
                 ],
-                not all(other.complete for other in beside if other is not one),
+                not all(other.complete for other in beside if other is not one and other.text),
             )
             for at, one in enumerate(beside)
-            if sharing.only[at]
+            if sharing.only[at] and any(other.text for other in beside if other is not one)
         ],
         history=_history(asked, articles, joined),
-        close=_close(asked, number, ids),
+        close=_close(asked, ids),
     )
 
 
@@ -135,7 +141,7 @@ def _column(asked: Asked, article: Article, at: int, shared: Sequence[Shared]) -
         OWN_NAMES.get(language, language),
         settings.source_title(article.source),
         stated_day(article.published.day, words),
-        words.full_text if article.complete else words.teaser,
+        words.full_text if article.complete else article.text and words.teaser,
         settings.credit(article),
         words.story["article"],
         tuple(_paragraphs(article, at, shared)) if at >= 0 else (),
@@ -166,33 +172,48 @@ def _paragraphs(article: Article, at: int, shared: Sequence[Shared]) -> list[Mar
     return [one for one in marked.split("\n\n") if one.strip()]
 
 
-def _verdict(
-    asked: Asked, shared: Sequence[Shared], joined: Collection[datetime], links: Sequence[Row]
-) -> str:
-    """Why they are one story."""
-    wording, words = asked.wording, asked.wording.story
-    kinds = Counter(one.kind for one in shared if all(one.spans))
+def _common(
+    wording: Wording, shared: Sequence[Shared], columns: Sequence[Column], count: int
+) -> Iterator[str]:
+    """What all that show a text have in common, or else what at least two of `count` have."""
+    words, read = wording.story, sum(bool(one.paragraphs) for one in columns)
+    whole = "in_common" if count == len(columns) else "common_to_some"
+    common = [one for one in shared if sum(map(bool, one.spans)) == read]
+    kinds = Counter(one.kind for one in common or shared)
     what = ", ".join(
         words[kind].format(n=kinds[kind]) if kinds[kind] > 1 else words[f"kind_{kind}"].lower()
         for kind in KINDS
         if kinds[kind]
     )
-    said = [words["in_common"].format(what=what)] if what else []
+    if what:
+        yield words[whole if common else "common_to_some"].format(what=what)
+
+
+def _reasons(
+    asked: Asked, joined: Collection[datetime], ids: Sequence[int], names: Sequence[str]
+) -> Iterator[str]:
+    """Why they are one story; `names` are those of the first articles."""
+    wording, words = asked.wording, asked.wording.story
+    links, named = stories.links_within(asked.db, ids), dict(zip(ids, names, strict=False))
+    which = "" if len(ids) == 2 else "_of_pair"
     if joined:
         zone = ZoneInfo(asked.settings.site.time_zone)
-        day = wording.day(min(joined).astimezone(zone).date())
-        said.append(words["by_editor"].format(day=day))
+        yield words["by_editor"].format(day=wording.day(min(joined).astimezone(zone).date()))
     elif any(row["kind"] == "translation" for row in links):
-        said.append(words["so_translation"])
-    reasons = (_COPIED.fullmatch(reason) for row in links for reason in row["reasons"])
-    if copied := [int(found[1]) for found in reasons if found]:
-        said.append(words["word_for_word"].format(n=max(copied)))
-    if scores := {
-        wording.number(row["score"], "0.00") for row in links if row["decided_by"] != stories.EDITOR
-    }:
-        least = wording.number(LINKED, "0.00")
-        said.append(words["likeness"].format(score=", ".join(sorted(scores)), least=least))
-    return " ".join(said)
+        yield words["so_translation"]
+    copied = {
+        (named[row["article_id"]], named[row["other_id"]]): int(found[1])
+        for row in links
+        for reason in row["reasons"]
+        if (found := _COPIED.fullmatch(reason))
+        and named.keys() >= {row["article_id"], row["other_id"]}
+    }
+    if copied:
+        one, other = pair = max(copied, key=copied.__getitem__)
+        yield words[f"word_for_word{which}"].format(n=copied[pair], one=one, other=other)
+    if scores := [row["score"] for row in links if row["decided_by"] != stories.EDITOR]:
+        score, least = (wording.number(each, "0.00") for each in (min(scores), LINKED))
+        yield words[f"likeness{which}"].format(score=score, least=least)
 
 
 def _history(
@@ -228,21 +249,28 @@ def _history(
     ]
 
 
-def _close(asked: Asked, number: int, ids: Sequence[int]) -> list[tuple[Link, Article, str]]:
-    """The articles most like this one that are about another event, and why they are."""
+def _close(asked: Asked, ids: Sequence[int]) -> list[tuple[Link, Article, str]]:
+    """The articles most like these that are about another event, one of each story, and why they are."""
+    near = [pair for one in ids[:COLUMNS] for pair in explain_article(asked.db, one)]
+    near.sort(key=lambda pair: pair.comparison.score)
     pairs = {
         pair.other_id: pair
-        for pair in explain_article(asked.db, number)
+        for pair in near
         if pair.other_id not in ids and not pair.same_story and pair.comparison.score > 0
     }
-    found = [
-        one
-        for one in articles_by_id(asked.db, list(pairs))
-        if one.withdrawn_at is None and (one.opens_at is None or one.opens_at <= asked.now)
+    found: dict[int, Article] = {}
+    nearest = sorted(pairs, key=lambda one: (-pairs[one].comparison.score, one))
+    for one in articles_by_id(asked.db, nearest):
+        if one.withdrawn_at is None and (one.opens_at is None or one.opens_at <= asked.now):
+            found.setdefault(one.story_id or -one.id, one)
+    return [
+        (
+            Link(one.title, asked.to.article(one.id), one.language),
+            one,
+            _why_not(asked.wording, pairs[one.id]),
+        )
+        for one in islice(found.values(), CLOSE)
     ]
-    links = [Link(one.title, asked.to.article(one.id), one.language) for one in found[:CLOSE]]
-    why = [_why_not(asked.wording, pairs[one.id]) for one in found[:CLOSE]]
-    return list(zip(links, found, why, strict=False))
 
 
 def _why_not(wording: Wording, pair: Pair) -> str:

@@ -77,6 +77,8 @@ def test_the_pair_of_the_seeds_shares_its_day_people_posts_bodies_and_places() -
         ("The decision No. 1048 says so.", "Так решено в № 1048.", "No. 1048"),
         ("The post of Farap was opened.", "Был открыт пост Фарап.", "Farap"),
         ("The UN came.", "Пришли от имени ООН.", "UN"),
+        ("Then Orazov Meret spoke.", "Потом выступил Мерет Оразов.", "Orazov Meret"),
+        ("Officers in Mary met.", "Мары, 4 мая. Так решили.", "Mary"),
         ("In 1.2.3 officers and ² people, Vienna.", "В 1.2.3 офицеров и ² людей, Вена.", "Vienna"),
     ],
 )
@@ -104,6 +106,12 @@ def test_one_thing_in_two_languages(english: str, russian: str, shared: str) -> 
         ("He led the UN Staff College.", "Так сказали в ООН."),
         ("Work for health and justice.", "Так сказали Минздрав и Минюст."),
         ("Later in New York too.", "Потом и в Нью-Йорке."),
+        ("Later Mary spoke too.", "Потом и в Мары."),
+        ("Later in Mary it was.", "Потом и в Мари."),
+        ("Mary Smith spoke in Mary Hall.", "Потом и в Мары."),
+        ("Kirov Oblast voted.", "Там выступил Киров."),
+        ("It has 40 new beds.", "It has 40 new cars."),
+        ("It was open for 5 days.", "It begins in 5 days."),
         ("The chairman met Dina Dominitz.", "Председатель ушёл, но была Дина Доминиц. Так."),
     ],
 )
@@ -121,6 +129,17 @@ def test_a_post_is_shared_only_if_the_same_person_holds_it() -> None:
     }
 
 
+def test_what_is_counted_is_shared_in_one_language_whatever_it_is() -> None:
+    assert pairs("It has 40 beds and 12 doctors.", "There, 12 doctors have 40 beds.") == {
+        ("40 beds", "40 beds"),
+        ("12 doctors", "12 doctors"),
+    }
+    found = compared(
+        "The deputy chairman Orazov Meret came.", "Заместитель председателя М. Оразов."
+    )
+    assert [one.kind for one in found.shared] == ["role", "name"]
+
+
 def test_two_people_of_one_surname_are_not_mixed_up() -> None:
     english = "Vepa Hajiyev met Batyr Hajiyev. Hajiyev spoke."
     assert pairs(english, "Там выступил Хаджиев.") == set()
@@ -130,6 +149,11 @@ def test_only_in_one_says_nothing_that_the_other_may_say_in_other_words() -> Non
     english = "He met John MacGregor. Two people came from Astana on 4 May 2026. It cost 60 euros."
     russian = "Он встретил Джона МакГрегора. Они были там 3–5 мая 2026 года, двое."
     assert compared(english, russian).only == (("It cost 60 euros.",), ())
+
+
+def test_only_in_one_is_found_beside_any_number_of_others() -> None:
+    others = ["The macaws of the old town make a great noise.", "Nobody saw it."]
+    assert compared("He met John MacGregor.", *others).only[0] == ("He met John MacGregor.",)
 
 
 def test_three_tellings_share_what_two_of_them_have() -> None:

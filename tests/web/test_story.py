@@ -130,3 +130,50 @@ def test_only_editions_that_went_out_are_in_the_history(filled: Desk) -> None:
         html = text(filled, db, PAIR)
     assert '<a href="/en/editions/weekly/1">' in html
     assert "editions/weekly/2" not in html
+
+
+OUTLETS = 6
+
+
+def clinics(desk: Desk) -> None:
+    """Two stories, each of three outlets: a clinic of one day and one of the next."""
+    config = desk.config.read_text("utf-8")
+    for n in range(1, OUTLETS + 1):
+        day, beds = (20, 40) if n <= OUTLETS / 2 else (21, 45)
+        config += f'\n[[sources]]\nname = "o{n}"\ntitle = "Outlet {n}"\npath = "o{n}"\n'
+        (desk.folder / f"o{n}").mkdir()
+        copy = f"""---
+title: Outlet {n}: Ministry of Health opens clinic in Mary
+date: 2026-11-{20 + n}
+---
+
+The Ministry of Health opened a clinic for drug treatment in Mary on {day} November 2026, Minister Ahmet Geldiyev said. It has {beds} beds and 12 doctors, and UNODC supported it.
+
+Outlet number {n} adds that the cost was {n} million manat and the builder was Company{n} Ltd.
+"""
+        (desk.folder / f"o{n}" / "a.md").write_text(copy, "utf-8")
+    desk.config.write_text(config, "utf-8")
+    desk.ingest(datetime(2026, 11, 30, 8, 0, tzinfo=UTC))
+
+
+def test_of_more_than_two_outlets_the_pair_is_named_and_a_link_alone_has_no_words(
+    desk: Desk,
+) -> None:
+    clinics(desk)
+    with desk.open() as db:
+        lead = int(db.value("SELECT min(id) FROM articles WHERE title LIKE 'Outlet%'"))
+        html = text(desk, db, lead)
+        other = text(desk, db, lead + 3)
+        desk.edit_config('path = "o3"', 'path = "o3"\npublish = "link"')
+        linked = text(desk, db, lead)
+        with db.write():
+            db.run("DELETE FROM fingerprints WHERE article_id = ?", (lead,))
+        assert ">Outlet 4:" in text(desk, db, lead)  # by what the others are like
+    assert "Outlet 1 and Outlet 2: 88\u00a0% is word for word the same." in html
+    assert "Likeness of each linked pair at least 1.00;" in html
+    assert '<span class="whose">Outlet 3</span>40 beds' in html
+    close = [one.partition("Close, but another event")[2] for one in (html, other)]
+    for said in close:
+        assert said.count("the day, the numbers.") == said.count(">Outlet ") == 1
+    assert 'belong together</h2>\n<p class="verdict">They have in common: the day' in linked
+    assert "<span>summary</span>" not in linked
