@@ -49,6 +49,8 @@ COLUMN_LIMIT = 110
 TITLE_LIMIT = 120
 """Characters of a headline of rank 3."""
 BAR_HEIGHT = 38
+ALSO = 3
+"""Other themes that are named beside an article."""
 FEWEST_WEEKS = 4
 """Earlier weeks that a theme needs for its bars."""
 SENTENCE_ENDS = '.!?…"”»'
@@ -255,8 +257,10 @@ def view_mail(
             # The page with the rest: in one language only if the reader reads no other.
             theme = None if section.theme == OTHER else section.theme
             language = choice.languages[0] if len(choice.languages) == 1 else None
-            form = wording.more_theme if section.shown else wording.articles
-            text = wording.count(form, section.more, theme=theme_title)
+            text = wording.count(wording.stories, section.more)
+            if section.shown:
+                count = wording.number(section.more)
+                text = wording.more_theme.format(n=count, theme=theme_title)
             more = Link(text, urls.feed_url(settings, "html", theme, language))
         group = choice.language
         items: list[Item] = []
@@ -307,7 +311,7 @@ def view_mail(
     if is_old(edition.window, shown) and (edition.number == 1 or not note):
         years = sorted({one.published.day.year for one in shown if one.published.day})
         span = "–".join(map(str, dict.fromkeys((years[0], years[-1]))))
-        holds = f"{wording.count(wording.articles, layout.total)}, {span}"
+        holds = f"{wording.count(wording.stories, layout.total)}, {span}"
     return Mail(
         language=wording.language,
         subject=edition.hand.subject.get(choice.language) or subject,
@@ -352,7 +356,7 @@ def _told(
     article, parts, withdrawn = change.article, change.parts, change.of.version == 0
 
     def on(day: date) -> str:
-        return wording.day(day, "long" if day.year != today.year else "d MMMM")
+        return wording.day(day, "d MMMM y" if day.year != today.year else "d MMMM")
 
     title = change.title if withdrawn else article.title
     other = title != change.title and not article.title_made
@@ -414,7 +418,7 @@ def tally(wording: Wording, counts: Sequence[int]) -> str:
     """How many came in this week, and in the earlier ones, as far as there are any."""
     *earlier, now = counts
     if not earlier:
-        return wording.count(wording.articles, now) if now else ""
+        return wording.count(wording.stories, now) if now else ""
     low, high = min(earlier), max(earlier)
     spread = wording.spread.format(low=low, high=high) if low < high else str(high)
     before = [wording.earlier_weeks.format(spread=spread)] if high else []
@@ -434,10 +438,10 @@ def _item(
         notes.append(wording.by.format(name=article.byline))
     dated = ("", "")
     if (day := article.published.day) is not None:
-        words = wording.day(day, "long" if day.year != view.year else "d MMMM")
+        words = wording.day(day, "d MMMM y" if day.year != view.year else "d MMMM")
         dated = (day.isoformat(), words)
         notes.append(words)
-    if article.complete is not view.full:
+    if article.complete is not view.full and article.text:
         notes.append(wording.full_text if article.complete else wording.teaser)
     names = settings.theme_names
     under = {
@@ -445,7 +449,9 @@ def _item(
         for key in article.themes
         if key != theme and key in names
     }
-    notes += under
+    notes += [*under][:ALSO]
+    if len(under) > ALSO:
+        notes.append(wording.and_more.format(n=len(under) - ALSO))
 
     limit = TEXT_LIMITS[1 if view.small else number]
     title, lead = _headline_and_lead(article, whole=limit == TEXT_LIMITS[1])
@@ -495,7 +501,7 @@ def _also(view: _View, placement: Placement) -> Iterator[Link]:
     """
     settings, wording = view.settings, view.wording
     article = settings.as_shown(placement.article)
-    seen = {article.language}
+    seen, named = {article.language}, False
     for sibling in placement.siblings:
         code = sibling.language
         note = label = wording.also_source
@@ -506,10 +512,14 @@ def _also(view: _View, placement: Placement) -> Iterator[Link]:
             label = own.in_language[code] if own.language == code else OWN_NAMES.get(code, code)
         elif sibling.source == article.source:
             note = label = wording.more_on_this
+        elif named:
+            label = "{source}"
+        else:
+            named = True
         seen.add(code)
         name = " ".join(sibling.title.split()) or wording.untitled
         outlet = settings.source_title(sibling.source)
-        note, label = note.format(source=outlet), capital(label.format(source=outlet))
+        note, label = note.format(source=outlet), capital(label).format(source=outlet)
         yield Link(name, urls.article_url(settings, sibling), code, note, label)
 
 

@@ -52,25 +52,25 @@ def last_edition(db: Database, digest: str) -> tuple[int, datetime] | None:
 
 
 def stories_by_week(
-    db: Database, weeks: Iterable[Window], themes: Iterable[str]
+    db: Database, weeks: Iterable[Window], themes: Iterable[str], *, best: bool = True
 ) -> dict[str, tuple[dict[str, int], ...]]:
     """For each of these themes, how many stories came in in each week, by their languages, such as
-    "en" or "en ru". An article counts under its best theme, under OTHER if it has none.
+    "en" or "en ru". An article counts under its `best` theme, else under each; under OTHER if it has none.
     """
     listed = list(weeks)
     found: dict[str, list[dict[str, int]]] = {theme: [{} for _ in listed] for theme in themes}
-    sql = """
+    sql = f"""
     SELECT week, theme, languages, count(*) AS stories FROM (
       SELECT week, theme, group_concat(language, ' ') AS languages FROM (
         SELECT DISTINCT weeks.key AS week, coalesce(matches.theme, :other) AS theme,
                coalesce(story_id, -articles.id) AS story, articles.language
           FROM json_each(:weeks) AS weeks
           JOIN articles ON first_seen_at >= weeks.value ->> 0 AND first_seen_at < weeks.value ->> 1
-          LEFT JOIN matches ON matches.article_id = articles.id AND rank = 1
+          LEFT JOIN matches ON matches.article_id = articles.id {"AND rank = 1" if best else ""}
          WHERE archived = 0 AND withdrawn_at IS NULL)
        GROUP BY week, theme, story)
      GROUP BY week, theme, languages ORDER BY week, theme, languages
-    """
+    """  # noqa: S608 - ours
     values = {"weeks": json.dumps([within(week) for week in listed]), "other": OTHER}
     for row in db.rows(sql, values):
         if row["theme"] in found:
@@ -282,11 +282,8 @@ SENT = "dated_at IS NOT NULL AND status != 'cancelled'"
 
 
 def newest_sent(db: Database, digests: Collection[str]) -> Row | None:
-    """The edition of these digests that began to go out last: digest, number, dated_at, its editor's `hand`,
-    and how many `articles` it holds."""
-    sql = f"""SELECT digest, number, dated_at, hand,
-                    (SELECT count(*) FROM placements WHERE edition_id = editions.id) AS articles
-               FROM editions WHERE {SENT} AND digest IN (SELECT value FROM json_each(?))
+    """The edition of these digests that began to go out last: digest, number, dated_at and its editor's `hand`."""
+    sql = f"""SELECT digest, number, dated_at, hand FROM editions WHERE {SENT} AND digest IN (SELECT value FROM json_each(?))
               ORDER BY dated_at DESC, id DESC LIMIT 1"""  # noqa: S608 - ours
     if row := db.row(sql, (json.dumps(list(digests)),)):
         row |= {"hand": _hand(row["hand"]), "dated_at": moment_from_text(row["dated_at"])}

@@ -190,7 +190,8 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
 
     if withdrawn_at is None:
         if credit := settings.credit(article):
-            summary, body = f"{summary} {credit}".strip(), f"{body}\n<p>{escape(credit)}</p>"
+            summary = f"{summary} {credit}".strip()
+            body = f"{body}\n<p><small>{escape(credit)}</small></p>"
         corrected_on = article.corrected_at and article.corrected_at.astimezone(zone).date()
         line = wording.correction_line(article.correction, article.corrected, corrected_on)
     if line:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _SAFE = ":/='(),;@"
 STYLE_NAME = "style.css"
+MOST_THEMES = 12
+"""In the navigation of the site, those with most news."""
 _FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON: "JSON Feed"}
 
 
@@ -234,7 +236,7 @@ def _headline(
     else:
         root, language = "../", article.language if article.language in site.languages else None
     shown = article.withdrawn_at is None
-    notes = [wording.summary] if shown and not article.complete else []
+    notes = [wording.summary] if shown and article.text and not article.complete else []
     if shown and article.title_made:
         notes.append(wording.made_title)
     versions: list[Link] = []
@@ -332,6 +334,7 @@ def site_navigation(
         return [Link(names[one], to.page(one), current=one == current) for one in pages]
 
     foot = links("about", "corrections", "feeds", "privacy")
+    busy = sorted(settings.theme_names, key=lambda key: -counts.get(key, 0))[:MOST_THEMES]
     if join := urls.join_url(settings, wording.language):
         foot.insert(3, Link(names["join"], join))
     return Navigation(
@@ -347,6 +350,7 @@ def site_navigation(
                 count=wording.number(counts[key]) if counts.get(key) else "",
             )
             for key, one in settings.theme_names.items()
+            if key in busy or key == theme
         ),
         languages=languages,
         formats=formats_of(f"{feeds}/{feed or wording.language}"),

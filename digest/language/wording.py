@@ -29,7 +29,7 @@ STOPS = (ELLIPSIS, ".", "!", "?", ":", ";", ",", "–", "—")
 class Wording:
     """The texts of one language, a field for each key of its file; placeholders are in braces.
 
-    `articles`, `more_subject`, `more_theme` and `looked_at` have a text for each CLDR plural category,
+    `articles`, `stories`, `more_subject` and `looked_at` have a text for each CLDR plural category,
     `in_language` and `also_in` for each language, `parts` for each part of an article that can change,
     `leaving`, `joining` and `choosing` for the pages of forms, `letters` for the mails that answer them,
     `frame`, `about`, `reading`, `story`, `searching`, `archive` and `desk` for those of the site and the desk,
@@ -40,6 +40,7 @@ class Wording:
     locale: str
     in_language: Mapping[str, str]
     articles: Mapping[str, str]
+    stories: Mapping[str, str]
     all_news: str
     all_languages: str
     themes: str
@@ -71,7 +72,8 @@ class Wording:
     edition: str
     subject: str
     more_subject: Mapping[str, str]
-    more_theme: Mapping[str, str]
+    more_theme: str
+    and_more: str
     nothing_new: str
     nothing_new_subject: str
     full_text: str
@@ -119,11 +121,11 @@ class Wording:
     def days(self, first: date, last: date) -> str:
         """16–23 November 2026, 30 November – 7 December 2026; a line may break only after a dash."""
         if first == last:
-            return self.day(last, "long")
+            return self.day(last)
         if (first.year, first.month) == (last.year, last.month):
-            return f"{first.day}–{self.day(last, 'long')}"
-        start = self.day(first, "long" if first.year != last.year else "d MMMM")
-        return f"{start}{NO_BREAK}– {self.day(last, 'long')}"
+            return f"{first.day}–{self.day(last)}"
+        start = self.day(first, "d MMMM y" if first.year != last.year else "d MMMM")
+        return f"{start}{NO_BREAK}– {self.day(last)}"
 
     def number(self, number: float, pattern: str | None = None) -> str:
         """1,414, or in a pattern of Babel: "0.00"."""

@@ -33,7 +33,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b\u2060]")
 show these signs. Stress marks stay, because a reader needs them.
 """
 _FRONT_MATTER = re.compile(r"---\n((?:[^\n]{0,1000}\n){1,60}?)---\n")
-_QUOTED = re.compile(r"(?<=: )([\"'])(.{0,500})\1$", re.MULTILINE)
+_QUOTED = re.compile(r"(?<=: )([\"'])(.{0,1000})\1[ \t]*$", re.MULTILINE)
 _CHARSET = re.compile(rb"<meta[^>]{0,100}charset\s?=\s?[\"']?([\w-]{3,30})", re.IGNORECASE)
 _SAVED_MAIL = re.compile(rb"[A-Za-z-]{2,40}:[^\n]*\n(?s:.{0,4000}?)^mime-version:", re.I | re.M)
 _COVERING = re.compile(either(word_lists("sources/copy.toml")["covering"]["patterns"]), re.I)
@@ -110,7 +110,13 @@ def _read_markdown(name: str, text: str) -> list[Line]:
 
     front = _FRONT_MATTER.match(text)
     html = MarkdownIt("commonmark").enable("table").render(text[front.end() if front else 0 :])
-    return read_markup(name, html, _QUOTED.sub(r"\2", front[1]).splitlines() if front else ())
+    return read_markup(name, html, _QUOTED.sub(_unquoted, front[1]).splitlines() if front else ())
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    """What stands between the quotation marks of YAML, with its own as they are meant."""
+    quote, text = found.groups()
+    return re.sub(r'\\(["\\])', r"\1", text) if quote == '"' else text.replace("''", "'")
 
 
 def only_covers(mail: Message) -> bool:

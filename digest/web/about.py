@@ -1,6 +1,6 @@
 """The pages about the site itself: feeds, corrections, about, privacy; and the list of all kinds of pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -91,7 +91,7 @@ def _page_of(asked: Asked, channel: Channel, language: str = "") -> Link:
 
 
 def corrections(asked: Asked) -> Page:
-    """What the feed of corrections in this language has."""
+    """In all languages, as the front is."""
     settings, wording, zone = asked.settings, asked.wording, asked.settings.site.time_zone
     language = asked.language if asked.language in settings.site.languages else None
     channel = next(
@@ -99,7 +99,7 @@ def corrections(asked: Asked) -> Page:
     )
     ids = held_ids(
         asked.db,
-        channel,
+        replace(channel, language=None),
         asked.now,
         since=EPOCH,
         corrected=True,

@@ -140,7 +140,6 @@ def front(asked: Asked) -> Page:
         asked, articles, weeks[-1], per_theme=max(2, min(6, LINES // len(themes))), hand=hand
     )
     number = wording.edition.format(number=wording.number(sent["number"])) if sent else ""
-    size = wording.count(wording.articles, sent["articles"]) if sent else ""
     counts = {key: [sum(week.values()) for week in found[key]] for key in themes}
     top = max(max(one) for one in counts.values())
     items = [item for part in mail.parts for item in part.items]
@@ -151,7 +150,7 @@ def front(asked: Asked) -> Page:
     for part in mail.parts:
         rest, more = tuple(item for item in part.items if item.id not in apart), part.more
         if whole and (n := counts[part.key][-1] - len(part.items)) > 0:
-            text = wording.count(wording.more_theme, n, theme=part.title)
+            text = wording.more_theme.format(n=wording.number(n), theme=part.title)
             more = Onward(text, asked.to.theme(part.key))
         if rest or more:
             said = tally(wording, counts[part.key])
@@ -173,7 +172,7 @@ def front(asked: Asked) -> Page:
         },
         join=join_url(settings, asked.language),
         next_edition=next_edition(settings, digests, wording, now),
-        last=sent and Link(f"{number}, {size}", asked.to.edition(sent["digest"], sent["number"])),
+        last=sent and Link(number, asked.to.edition(sent["digest"], sent["number"])),
     )
 
 
@@ -209,6 +208,7 @@ def theme(asked: Asked) -> Page:
         indexed=before is None,
         name=title,
         key=key,
+        came=tally(wording, counts[-WEEKS:]) if before is None else "",
         listed=[item for part in mail.parts for item in part.items],
         heading=wording.reading[
             "older" if before is not None else "this_week" if len(recent) == len(ids) else "newest"
@@ -307,7 +307,8 @@ def article(asked: Asked) -> Page:
     siblings = siblings_of(db, [number], asked.now).get(number, [])
     item, shown = item_of(full, siblings, settings), settings.as_shown(full)
     gone = full.withdrawn_at is not None
-    translated = {one.language: one.id for one in reversed(siblings)}
+    others = sorted(siblings, key=lambda one: one.source != full.source)
+    translated = {one.language: one.id for one in reversed(others)} | {full.language: number}
     at_home = site_pages(settings, full.language, whole=True)
     best = next((one for one in full.themes if one in settings.theme_keys), OTHER)
     zone = ZoneInfo(settings.site.time_zone)
@@ -316,7 +317,7 @@ def article(asked: Asked) -> Page:
     alternates = {full.language: at_home.article(number)} | {
         one: site_pages(settings, one, whole=True).article(translated[one])
         for one in settings.page_languages
-        if one in translated and one != full.language
+        if one in translated
     }
     return _page(
         asked,
@@ -364,6 +365,7 @@ def article(asked: Asked) -> Page:
             )
             for one in siblings
         ],
+        compare=asked.to.story(siblings[0].id if gone else number) if len(siblings) > gone else "",
         next_under=[] if gone else _next_under(asked, full, best),
         history=_history(wording, versions, zone),
         report=f"mailto:{settings.site.contact}?subject={number}",

@@ -142,7 +142,7 @@ class Weeks:
 def _stories_of(db: Database, settings: Settings, weeks: list[Window]) -> list[Counts]:
     if not weeks:
         return []
-    found = stories_by_week(db, weeks, settings.theme_names)
+    found = stories_by_week(db, weeks, settings.theme_names, best=False)
     return [{key: counts[n] for key, counts in found.items()} for n in range(len(weeks))]
 
 

@@ -16,7 +16,7 @@ from digest.language.text import name_mark
 from digest.mail.tokens import PLACEHOLDERS
 from digest.model import OTHER, UNDATED, Article, Choice, Entry, Hand, KnownDate
 from digest.newsroom import make_environment
-from tests.factories import make_article
+from tests.factories import make_article, make_match
 from tests.mail.sample import (
     EVERYTHING,
     EVERYTHING_RU,
@@ -204,7 +204,7 @@ def weeks(*counts: int) -> tuple[dict[str, int], ...]:
     [
         pytest.param(weeks(1, 2, 4, 0), (10, 19, 38, 1, 19), "2 this week · earlier weeks 0\u00a0to\u00a04", id="four"),
         pytest.param(weeks(2, 2, 2, 2), (38,) * 5, "2 this week · earlier weeks 2", id="all alike"),
-        pytest.param(weeks(1, 2, 3), (), "2\u00a0articles", id="three are too few"),
+        pytest.param(weeks(1, 2, 3), (), "2\u00a0stories", id="three are too few"),
     ],
 )  # fmt: skip
 def test_bars_show_the_earlier_weeks_in_the_readers_languages(
@@ -435,6 +435,21 @@ def test_a_press_contact_cannot_get_into_a_mail() -> None:
         for view in (Entry, Article, Item)
     ]
     assert has_cuts == [True, False, False]
+
+
+def test_a_meta_line_stays_short() -> None:
+    """Other outlets follow one "also", and of many themes three are named."""
+    names = ["radio", "nCa"]
+    articles = [
+        make_article(id=n, story_id=7, source=one) for n, one in enumerate(["a", *names], 1)
+    ]
+    themes = [f"theme{n}" for n in range(6)]
+    articles[0] = dataclasses.replace(articles[0], matches=tuple(map(make_match, themes)))
+    named = [{"name": one, "title": {"en": one}} for one in themes]
+    choice = Choice("en", ("en",), tuple(themes))
+    [part] = edited(make_sample(articles, choice, themes=named)).parts
+    assert [one.label for one in part.items[0].also] == ["Also: radio", "nCa"]
+    assert part.items[0].notes[-4:] == ("also theme1", "also theme2", "also theme3", "and 2 more")
 
 
 def test_a_story_is_shown_once_and_names_its_other_articles() -> None:

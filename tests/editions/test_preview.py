@@ -114,7 +114,7 @@ def test_a_first_edition_of_old_copy_says_so(filled: Desk) -> None:
     assert any("`since`" in one and "`archive = true`" in one for one in only.warnings)
     body = message_from_bytes(only.message, policy=policy.default).get_body(("plain",))
     issue = body.get_content().splitlines()[2].replace("\u00a0", " ")
-    assert issue == "No. 1 · 33 articles, 2021–2024 · 16–18 November 2026"
+    assert issue == "No. 1 · 33 stories, 2021–2024 · 16–18 November 2026"
 
 
 def test_a_preview_is_three_files(filled: Desk, tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def html_of(name: str, data: bytes) -> str:
         pytest.param("a.html", b"<p>Home</p><div><h1>Port</h1><div itemprop='articleBody'><p>It opened.</p></div></div><p>Terms</p>", [("title", "Port"), ("", "It opened."), ("beside", "Home"), ("beside", "Terms")], id="a body with its title"),
         pytest.param("a.txt", b"&lt;p&gt;Port&lt;/p&gt;&lt;p&gt;It opened.&lt;/p&gt;", [("", "Port"), ("", "It opened.")], id="tags as entities"),
         pytest.param("a.html", b"<p>The port took in a long line of<br>lorries.<br>It is open.<br><br>ok</p>", [("", "The port took in a long line of lorries."), ("", "It is open."), ("", "ok")], id="line breaks"),
+        pytest.param("a.md", f'---\ntitle: "a \\"b\\" " \n---\n# {TITLE}\n\n{COPY}'.encode(), [("", 'title: a "b"'), *PAIR], id="Markdown with quotes"),
         pytest.param("a.md", f"---\ndate: '2026-11-22'\n---\n# {TITLE}\n\n{COPY}\n\n1. Один\n2. Два".encode(), [("", "date: 2026-11-22"), *PAIR, *LIST], id="Markdown"),
         pytest.param("a.docx", DOCX, [*PAIR, *LIST], id="Word"),
         pytest.param("a.txt", ODT, [("title", TITLE), ("", "ОСТАН, 22 ноября 2026 года."), ("", "Сканер для контейнеров заработал в порту."), *LIST], id="LibreOffice, by its content"),

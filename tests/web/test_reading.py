@@ -174,7 +174,7 @@ def test_the_front_has_the_newest_edition_and_its_note(filled: Desk):
     )
     (link,) = shown.xpath("//*[@class='join']//p/a")
     assert link.get("href") == "/en/editions/weekly/12"
-    assert link.text == "No.\xa012, 0\xa0articles"
+    assert link.text == "No.\xa012"
     assert not tree(made(filled, front, "ru")).xpath("//*[@class='note']")
     assert not tree(made(filled, front, now=NOW + timedelta(days=9))).xpath("//*[@class='note']")
 
@@ -223,7 +223,7 @@ def test_the_weeks_of_a_theme_are_a_drawing_and_a_table(filled: Desk):
     counts = [int(row.xpath("td")[0].text) for row in rows]
     paths = "".join(shown.xpath("//svg[@class='weeks']/path[not(@class='nil')]/@d"))
     assert paths.count("M") == sum(count > 0 for count in counts)
-    assert shown.xpath("//ul[@class='follow']//a/@href")[:1] == []
+    assert shown.xpath("//ul[@class='follow']//a/@href")[:1] == ["/feeds/en.atom"]
 
 
 def test_an_article_says_why_when_and_from_whom(filled: Desk):
@@ -252,6 +252,38 @@ def test_a_translation_is_the_page_in_the_other_language(filled: Desk):
     assert shown.xpath("//aside//a[contains(@href, '/stories/32')]")
 
 
+def test_an_article_is_its_own_page_in_its_language(filled: Desk):
+    """However many of its story are in that language; the head and the link agree."""
+    with filled.open() as db, db.write():
+        db.run(
+            "UPDATE articles SET story_id = (SELECT story_id FROM articles WHERE id = 32) WHERE id = 33"
+        )
+    shown = tree(made(filled, article, "ru", article="32"))
+    assert shown.xpath("//header//a[@hreflang='en']/@href") == ["/en/articles/32"]
+    assert shown.xpath("//link[@hreflang='en']/@href")[0].endswith("/en/articles/32")
+    assert shown.xpath("//meta[@property='og:locale']/@content") == ["en"]
+
+
+def test_only_two_that_are_left_are_compared(filled: Desk):
+    with filled.open() as db, db.write():
+        withdraw_article(db, 31, NOW)
+    for number in ("31", "32"):
+        shown = tree(made(filled, article, article=number))
+        assert not shown.xpath("//main//a[contains(@href, '/stories/')]")
+
+
+def test_a_count_is_that_of_the_page_behind_it(filled: Desk):
+    """Also of articles that have another theme first."""
+    for key, count in {"drugs": "13", "other": "9"}.items():
+        shown = tree(made(filled, theme, theme=key))
+        assert shown.xpath(f"//nav//a[contains(@href, '/themes/{key}')]/b/text()") == [count]
+        assert shown.xpath("string(//h1/following-sibling::p)") == f"{count}\xa0stories"
+        listed = shown.xpath("//main//article | //main//ul[@class='index']/li")
+        assert len(listed) + len(shown.xpath("//main//*[starts-with(@class, 'pair')]")) == int(
+            count
+        )
+
+
 def test_copy_never_ends_the_data_of_an_article(filled: Desk):
     hostile = "A </script><script>alert(1)</script> & <!-- <b>"
     set_copy(filled, 3, title=hostile, title_made=0)
@@ -267,6 +299,7 @@ def test_an_article_of_which_little_may_be_shown(filled: Desk):
     assert "OSCE-organized regional" not in text
     assert "illicit trafficking" in text  # of the headline
     assert "<span>summary</span>" not in text  # there is none
+    assert tree(Page(text.encode())).xpath("//meta[@name='description']/@content") != [""]
 
 
 def test_a_picture_is_shown_in_our_copies(filled: Desk):
