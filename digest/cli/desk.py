@@ -48,6 +48,10 @@ def sessions(end: str | None, as_json: bool) -> None:
 
     newsroom = current_newsroom()
     settings, ended = newsroom.settings, 0
+
+    def at(moment: str) -> str:
+        return local(moment_from_text(moment), settings.site.time_zone)
+
     with newsroom.open(read_only=end is None) as newsroom:
         db, now = newsroom.db, newsroom.now()
         if end is not None:
@@ -61,14 +65,5 @@ def sessions(end: str | None, as_json: bool) -> None:
         rows,
         f"{what}{counted(len(rows), 'session')} open. Next: digest desk log.",
         ("editor", "since", "last action"),
-        (
-            (
-                row["editor"],
-                *(
-                    local(moment_from_text(row[key]), settings.site.time_zone)
-                    for key in ("began_at", "used_at")
-                ),
-            )
-            for row in rows
-        ),
+        ((row["editor"], at(row["began_at"]), at(row["used_at"])) for row in rows),
     )

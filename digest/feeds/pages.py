@@ -168,7 +168,7 @@ def feed_page_bytes(environment: "Environment", view: FeedView, settings: Settin
         heading=heading,
         address=channel.url(settings, HTML),
         count=wording.count(wording.articles, len(view.items)),
-        updated=_day(view.updated.astimezone(zone).date(), wording),
+        updated=stated_day(view.updated.astimezone(zone).date(), wording),
         navigation=navigation(subject, channel.language, wording, settings, root=""),
         headlines=[_headline(item, wording, settings, channel) for item in view.items],
     )
@@ -253,7 +253,7 @@ def _headline(
         language=_other(article.language, wording),
         source=source,
         byline=item.author if article.byline and shown else "",
-        day=_day(article.published.day, wording) if article.published.day else None,
+        day=stated_day(article.published.day, wording),
         notes=tuple(notes),
         versions=tuple(versions),
         themes=tuple(
@@ -386,8 +386,8 @@ def _page(theme: str | None, language: str | None, root: str) -> str:
     return f"{root}{feed_slug(theme, language)}.{HTML}"
 
 
-def _day(day: date, wording: Wording) -> tuple[str, str]:
-    return day.isoformat(), wording.day(day)
+def stated_day(day: date | None, wording: Wording) -> tuple[str, str] | None:
+    return None if day is None else (day.isoformat(), wording.day(day))
 
 
 def _other(language: str, wording: Wording) -> str:

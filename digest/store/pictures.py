@@ -75,9 +75,8 @@ def due_pictures(db: Database, settings: Settings, now: datetime, limit: int) ->
     if unseen := [(row["url"],) for row in rows if not row["source"]]:
         with db.write():
             db.run_many("UPDATE pictures SET next_at = NULL WHERE url = ?", unseen)
-    return [Due(row["url"], row["source"], row["failures"]) for row in rows if row["source"]][
-        :limit
-    ]
+    due = [Due(row["url"], row["source"], row["failures"]) for row in rows if row["source"]]
+    return due[:limit]
 
 
 def save_picture(db: Database, url: str, made: Made, now: datetime) -> None:
@@ -114,9 +113,8 @@ def picture_of(db: Database, settings: Settings, articles: Iterable[Article]) ->
         if (row := had.get(picture.url)) is not None:
             width, height = row["width"], row["height"]
             widths = (SMALL, width) if width > SMALL else (width,)
-            found[article_id] = Copies(
-                row["name"], widths, width, height, picture.alt, picture.credit
-            )
+            sizes = widths, width, height
+            found[article_id] = Copies(row["name"], *sizes, picture.alt, picture.credit)
     return found
 
 

@@ -331,12 +331,8 @@ def _amounts(text: str, tokens: Sequence[re.Match[str]]) -> Iterator[tuple[str, 
         if not amount or at <= last:
             continue
         last = at
-        if (
-            not word[0].isdecimal()
-            and len(amount) == 2
-            and amount[1] == "0"
-            and at + 1 < len(tokens)
-        ):
+        is_tens = not word[0].isdecimal() and len(amount) == 2 and amount[1] == "0"
+        if is_tens and at + 1 < len(tokens):
             gap = text[token.end() : tokens[at + 1].start()]
             one = _amount(tokens[at + 1].group()) if gap in ("-", " ") else ""
             if len(one) == 1 and one.isdigit():

@@ -18,6 +18,8 @@ from digest.language.text import cut_at_word
 from digest.mail.tokens import PLACEHOLDERS
 from digest.model import Choice, Edition, Layout
 from digest.store.articles import each_article
+from digest.web.forms import title_of
+from digest.web.reading import id_in
 from digest.web.site import HEADERS, Asked, Page, Place, in_own
 
 A_PAGE = 25
@@ -94,9 +96,7 @@ def edition_page(asked: Asked) -> Page:
     digest, number = settings.digest(names["digest"]), names["number"]
     if digest is None or asked.language not in settings.digest_languages(digest):
         raise NotFoundError("no such digest in this language")
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", number):
-        raise NotFoundError("no such edition")
-    edition_id = edition_sent(asked.db, digest.name, int(number))
+    edition_id = edition_sent(asked.db, digest.name, id_in(number))
     shown = None if edition_id is None else _shown(asked, edition_id)
     if edition_id is None or shown is None:
         raise NotFoundError("no such edition")
@@ -163,7 +163,7 @@ def _row(
         number=edition.number,
         days=_days(asked, first, last),
         year=last.year,
-        digest=_title(asked, digest) if several else "",
+        digest=title_of(digest, asked.language) if several else "",
         title=title,
         made=lead is not None and placed[lead].title_made,
         more=wording.count(wording.more_subject, layout.total - 1) if layout.total > 1 else "",
@@ -186,10 +186,6 @@ def _days(asked: Asked, first: date, last: date) -> str:
         return text
     year = asked.wording.day(last, "y")
     return re.sub(rf"[\s,]*{year}[\s\u00a0]*(?:г\.)?$", "", text)
-
-
-def _title(asked: Asked, digest: DigestConfig) -> str:
-    return digest.title.get(asked.language) or next(iter(digest.title.values()), digest.name)
 
 
 def _around(asked: Asked, digest: DigestConfig, frozen: Edition, subject: str) -> tuple[str, str]:

@@ -18,14 +18,13 @@ from digest.language.text import name_mark
 from digest.model import OTHER, Article
 from digest.store.articles import find_article
 from digest.store.pictures import picture_copy
-from digest.web.reading import WEEKS
+from digest.web.reading import WEEKS, id_in
 from digest.web.site import Asked, Page, Place
 
 DAY = 86_400
 """Seconds for which a picture is kept by readers: its name is of its bytes, but it may be withdrawn."""
 HOUR = 3_600
 _COPY = re.compile(r"([0-9a-f]{24})-(\d{3,4})\.(avif|webp)")
-_ID = re.compile(r"[1-9][0-9]{0,14}")
 _BAR = re.compile(r"M(\S+) (\S+?)h(\S+?)v(\S+?)h")
 GONE = Page(b"Gone\n", "text/plain; charset=utf-8", HTTPStatus.GONE, headers=())
 
@@ -164,9 +163,7 @@ def card(asked: Asked) -> Page:
     name, settings = asked.names["name"], asked.settings
     if name in settings.page_languages:
         return language_card(replace(asked, language=name))
-    if not _ID.fullmatch(name):
-        raise NotFoundError("There is no such card")
-    article = find_article(asked.db, int(name))
+    article = find_article(asked.db, id_in(name))
     if article.withdrawn_at is not None:
         return GONE
     if article.opens_at is not None and article.opens_at > asked.now:
@@ -203,10 +200,8 @@ def article_card(asked: Asked, article: Article) -> Page:
 def language_card(asked: Asked) -> Page:
     """The card of the pages of a language: the themes."""
     settings = asked.settings
-    card, names = (
-        Card(settings.site.title),
-        [settings.theme_name(one) for one in settings.theme_keys],
-    )
+    card = Card(settings.site.title)
+    names = [settings.theme_name(one) for one in settings.theme_keys]
     size = next((n for n in (60, 48, 36) if len(names) * n * 1.3 <= 380), 28)
     for at, theme in enumerate(names[: int(380 // (1.3 * size))]):
         title, y = theme.title(asked.language), 250 + round(1.3 * size * at)

@@ -143,10 +143,7 @@ class View:
         forms = dict.fromkeys(hit.form for hit in heaviest if hit.weight > 0)
         terms = ", ".join(self.say("quoted", text=one) for one in [*forms][:4])
         numbers = {"score": of.score, "least": of.threshold, "sure": of.threshold * UNSURE}
-        comma = self.wording.language == "ru"
-        said = {
-            key: f"{one:.2f}".replace(".", "," if comma else ".") for key, one in numbers.items()
-        }
+        said = {key: self.wording.number(float(one), "0.00") for key, one in numbers.items()}
         return self.say("evidence", terms=terms, **said)
 
     def themes(self, ids: Sequence[int]) -> Iterable[Case]:
@@ -154,12 +151,9 @@ class View:
         for article in articles_by_id(self.db, ids):
             for match in (one for one in article.matches if one.unsure):
                 key, title = match.theme, self.theme(match.theme)
-                keep = f"keep:{key}", self.words["keep"]
-                buttons, why = (
-                    (keep, (f"not:{key}", self.say("not", theme=title))),
-                    self.evidence(match),
-                )
-                yield self.case(article, ask=f"{title}?", why=why, theme=key, buttons=buttons)
+                keep, drop = (f"keep:{key}", self.words["keep"]), self.say("not", theme=title)
+                facts = {"why": self.evidence(match), "buttons": (keep, (f"not:{key}", drop))}
+                yield self.case(article, ask=f"{title}?", theme=key, **facts)
             if not article.matches:
                 scores = [one for one in scores_of(lexicon, article) if one.score > 0]
                 near = max(scores, key=lambda one: one.score / one.threshold, default=None)

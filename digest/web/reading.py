@@ -22,7 +22,7 @@ from digest.editions.store import newest_sent
 from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM
 from digest.feeds.items import Item, item_of
-from digest.feeds.pages import Link
+from digest.feeds.pages import Link, stated_day
 from digest.language.text import words
 from digest.language.wording import OWN_NAMES, Wording
 from digest.model import OTHER, Article, Choice, Edition, Hand, Match, Placement, Window
@@ -188,7 +188,8 @@ def theme(asked: Asked) -> Page:
     name = settings.theme_names.get(key)
     if name is None:
         raise NotFoundError(f"there is no theme {key}")
-    title, before = name.title(asked.language), id_in(asked.query.get("before"))
+    title, given = name.title(asked.language), asked.query.get("before")
+    before = id_in(given) if given is not None else None
     ids = latest_ids(db, theme=key, until=asked.now, limit=MOST, before=before)
     if before is not None and not ids:
         raise NotFoundError(f"nothing comes after {before}")
@@ -226,17 +227,27 @@ def _others(asked: Asked) -> list[str]:
     return [one for one in asked.settings.page_languages if one != asked.language]
 
 
-def id_in(text: str | None) -> int | None:
+def id_in(text: str) -> int:
     """The id that an address names.
 
     Raises:
         NotFoundError: it is no number that an id could be.
     """
-    if text is None:
-        return None
     if not (text.isascii() and text.isdecimal() and len(text) < 16 and text[0] != "0"):
         raise NotFoundError("not an id")
     return int(text)
+
+
+def article_asked(asked: Asked) -> Article:
+    """The article that the address names.
+
+    Raises:
+        NotFoundError: there is none, or it is embargoed.
+    """
+    found = find_article(asked.db, id_in(asked.names["article"]))
+    if found.opens_at is not None and found.opens_at > asked.now:
+        raise NotFoundError(f"article {found.id} is embargoed")
+    return found
 
 
 def _chart(
@@ -291,18 +302,15 @@ def _beside(asked: Asked, key: str, ids: Sequence[int]) -> list[tuple[Link, str]
 
 def article(asked: Asked) -> Page:
     db, settings, wording = asked.db, asked.settings, asked.wording
-    number = id_in(asked.names["article"])
-    assert number is not None, "the path has one"  # noqa: S101
-    full = find_article(db, number)
-    if full.opens_at is not None and full.opens_at > asked.now:
-        raise NotFoundError(f"article {number} is embargoed")
+    full = article_asked(asked)
+    number = full.id
     siblings = siblings_of(db, [number], asked.now).get(number, [])
     item, shown = item_of(full, siblings, settings), settings.as_shown(full)
     gone = full.withdrawn_at is not None
     translated = {one.language: one.id for one in reversed(siblings)}
     at_home = site_pages(settings, full.language, whole=True)
     best = next((one for one in full.themes if one in settings.theme_keys), OTHER)
-    zone, day = ZoneInfo(settings.site.time_zone), full.published.day
+    zone = ZoneInfo(settings.site.time_zone)
     versions = [] if gone else article_versions(db, number)
     kind = wording.full_text if shown.complete else wording.teaser
     alternates = {full.language: at_home.article(number)} | {
@@ -337,7 +345,7 @@ def article(asked: Asked) -> Page:
         label=Link(settings.theme_name(best).title(asked.language), asked.to.theme(best)),
         language=full.language,
         source=settings.source_title(full.source),
-        day=day and (day.isoformat(), wording.day(day)),
+        day=stated_day(full.published.day, wording),
         kind=kind if shown.text and not gone else "",
         minutes=_minutes(wording, shown.text) if shown.complete and not gone else "",
         away=item.url if item.url != article_page(settings, full) else "",

@@ -11,7 +11,7 @@ from digest.errors import NotFoundError
 from digest.feeds.channels import ATOM, HTML, JSON, MEDIA_TYPES, RSS, Channel
 from digest.feeds.formats import atom_bytes, json_bytes, rss_bytes
 from digest.feeds.items import feed_view, items_of, minutes_fresh
-from digest.feeds.pages import Link
+from digest.feeds.pages import Link, stated_day
 from digest.language.queries import Piece, Wanted, excerpt, wanted_of
 from digest.language.text import cut, words
 from digest.language.wording import LANGUAGES, OWN_NAMES, wording_for
@@ -114,7 +114,7 @@ def search_page(asked: Asked) -> Page:
         before=to.search(**fields, page=str(number - 1)) if number > 1 else "",
         after=to.search(**fields, page=str(number + 1)) if number < pages else "",
         where=names["where"].format(page=number, pages=pages) if pages > 1 else "",
-        follow=_feed_of(asked, query) if query.wanted and not query.faults else "",
+        follow=to.search(ATOM, **_normal(query)) if query.wanted and not query.faults else "",
         elsewhere=_elsewhere(asked, query.text),
         themes=[(one.key, one.title(asked.language)) for one in settings.theme_names.values()],
         sources=[(one.name, settings.source_title(one.name)) for one in settings.sources],
@@ -205,7 +205,6 @@ def _hit(
 ) -> Hit:
     settings, wording, to = asked.settings, asked.wording, asked.to
     article = settings.as_shown(article)
-    day = article.published.day
     theme = next((one for one in article.themes if one in settings.theme_keys), "")
     others: dict[str, tuple[str, Link]] = {}
     for one in siblings:
@@ -216,7 +215,7 @@ def _hit(
         article=replace(article, title=article.title or cut(article.lead, 80) or wording.untitled),
         theme=theme,
         theme_name=settings.theme_name(theme).title(asked.language) if theme else "",
-        day=None if day is None else (day.isoformat(), wording.day(day)),
+        day=stated_day(article.published.day, wording),
         source=settings.source_title(article.source) if several else "",
         excerpt=tuple(excerpt(article.text or article.lead, article.language, query.wanted)),
         others=tuple(others.values()),
@@ -229,10 +228,6 @@ def _normal(query: Query) -> dict[str, str]:
     days = {"from": since and since.isoformat(), "to": to and to.isoformat()}
     text = " ".join(query.text.casefold().split())
     return {"q": text, **query.filters, **{name: day for name, day in days.items() if day}}
-
-
-def _feed_of(asked: Asked, query: Query) -> str:
-    return asked.to.search(ATOM, **_normal(query))
 
 
 def _elsewhere(asked: Asked, text: str) -> Link | None:

@@ -97,9 +97,8 @@ def keep(
         _cookie(settings, name),
         value,
         max_age=None if value else 0,
-        path="/"
-        if _is_secure(settings)
-        else f"{forms.prefix}{DESK}",  # "/" is what __Host- asks for
+        # "/" is what __Host- asks for.
+        path="/" if _is_secure(settings) else f"{forms.prefix}{DESK}",
         secure=_is_secure(settings),
         httponly=True,
         samesite=same_site,
@@ -176,10 +175,8 @@ def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
     token = new_secret(newsroom)
     hashed, language = hash_of(token), settings.page_languages[0]
     url = f"{settings.web.public_url}{DESK}enter/{token}"
-    facts = {"minutes": settings.desk.link_minutes}
-    notice = letter_notice(
-        newsroom, "desk", f"enter.{hashed[:16]}", address, language, url, **facts
-    )
+    name, minutes = f"enter.{hashed[:16]}", settings.desk.link_minutes
+    notice = letter_notice(newsroom, "desk", name, address, language, url, minutes=minutes)
     row = {"hash": hashed, "editor": editor, "address": key, "network": network}
     row |= {"asked_at": text_from_moment(now), "browser": hash_of(browser)}
     with db.write():

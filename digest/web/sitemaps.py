@@ -62,10 +62,8 @@ def pages(asked: Asked) -> Page:
             ids = latest_ids(asked.db, theme=theme, language=one.language, limit=1, until=asked.now)
             for article in each_article(asked.db, ids):
                 newest[one.language] = article.first_seen_at.isoformat()
-        add(
-            {one.language: one.front if theme is None else one.theme(theme) for one in spoken},
-            newest,
-        )
+        at = {one.language: one.theme(theme) if theme else one.front for one in spoken}
+        add(at, newest)
     for name in ("editions/", "feeds", "about", "privacy", "corrections"):
         add({one.language: one.page(name) for one in spoken}, {})
     for row in listed_editions(asked.db):
@@ -108,9 +106,9 @@ def news(asked: Asked) -> Page:
     entries: list[str] = []
     for article in each_article(asked.db, ids):
         shown, date = asked.settings.as_shown(article), article.published
-        if article.withdrawn_at or article.archived or not shown.complete or date.day is None:
+        if article.withdrawn_at or article.archived or not shown.complete:
             continue
-        if date.day < since.date():
+        if date.day is None or date.day < since.date():
             continue
         address = _whole(asked, article.language).article(article.id)
         entries.append(

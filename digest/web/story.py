@@ -12,24 +12,17 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from digest.editions.store import editions_with
-from digest.errors import NotFoundError
-from digest.feeds.pages import Link
+from digest.feeds.pages import Link, stated_day
 from digest.language.text import ELLIPSIS, cut_at_word, sentence_spans
 from digest.language.wording import LANGUAGES, OWN_NAMES, Wording, wording_for
 from digest.model import OTHER, Article, Verdict
-from digest.store.articles import (
-    article_versions,
-    articles_by_id,
-    changed_parts,
-    find_article,
-    siblings_of,
-)
+from digest.store.articles import article_versions, articles_by_id, changed_parts, siblings_of
 from digest.store.database import Row, moment_from_text
 from digest.stories import store as stories
 from digest.stories.likeness import LINKED
 from digest.stories.linking import Pair, explain_article
 from digest.stories.sharing import Shared, Telling, compare_tellings
-from digest.web.reading import id_in
+from digest.web.reading import article_asked
 from digest.web.site import Asked, Page, Place, moved
 
 COLUMNS = 4
@@ -61,11 +54,8 @@ class Column:
 def story(asked: Asked) -> Page:
     """The story that an article is in; under its lead's id, so that each story has one address."""
     db, settings, wording = asked.db, asked.settings, asked.wording
-    number = id_in(asked.names["article"])
-    assert number is not None, "the path has one"  # noqa: S101
-    own = find_article(db, number)
-    if own.opens_at is not None and own.opens_at > asked.now:
-        raise NotFoundError(f"article {number} is embargoed")
+    own = article_asked(asked)
+    number = own.id
     siblings = siblings_of(db, [number], asked.now).get(number, [])
     if own.withdrawn_at is not None or own.story_id is None or not siblings:
         return moved(asked.to.article(number))
@@ -104,7 +94,7 @@ def story(asked: Asked) -> Page:
         ),
         title=own.title,
         heading=told.format(n=wording.number(len(ids))),
-        day=_day(wording, own),
+        day=stated_day(own.published.day, wording),
         count=wording.count(wording.articles, len(ids)),
         languages_of=", ".join(wording.language_name(one) for one in languages),
         columns=columns,
@@ -135,11 +125,6 @@ def _telling(article: Article) -> Telling:
     return Telling(article.title, article.text, article.language, day)
 
 
-def _day(wording: Wording, article: Article) -> tuple[str, str] | None:
-    day = article.published.day
-    return None if day is None else (day.isoformat(), wording.day(day))
-
-
 def _column(asked: Asked, article: Article, at: int, shared: Sequence[Shared]) -> Column:
     """The telling number `at` of those compared, described in its own language if it has a wording."""
     settings, language = asked.settings, article.language
@@ -149,7 +134,7 @@ def _column(asked: Asked, article: Article, at: int, shared: Sequence[Shared]) -
         article.title_made,
         OWN_NAMES.get(language, language),
         settings.source_title(article.source),
-        _day(words, article),
+        stated_day(article.published.day, words),
         words.full_text if article.complete else words.teaser,
         settings.credit(article),
         words.story["article"],
@@ -174,9 +159,8 @@ def _paragraphs(article: Article, at: int, shared: Sequence[Shared]) -> list[Mar
     marked, start = Markup(""), 0
     for first, last, letter in spans:
         if last <= end:
-            same = Markup('<span class="same">{}<sup>{}</sup></span>').format(
-                text[first:last], letter
-            )
+            form = Markup('<span class="same">{}<sup>{}</sup></span>')
+            same = form.format(text[first:last], letter)
             marked, start = marked + text[start:first] + same, last
     marked += text[start:end] + after
     return [one for one in marked.split("\n\n") if one.strip()]
@@ -256,14 +240,9 @@ def _close(asked: Asked, number: int, ids: Sequence[int]) -> list[tuple[Link, Ar
         for one in articles_by_id(asked.db, list(pairs))
         if one.withdrawn_at is None and (one.opens_at is None or one.opens_at <= asked.now)
     ]
-    return [
-        (
-            Link(one.title, asked.to.article(one.id), one.language),
-            one,
-            _why_not(asked.wording, pairs[one.id]),
-        )
-        for one in found[:CLOSE]
-    ]
+    links = [Link(one.title, asked.to.article(one.id), one.language) for one in found[:CLOSE]]
+    why = [_why_not(asked.wording, pairs[one.id]) for one in found[:CLOSE]]
+    return list(zip(links, found, why, strict=False))
 
 
 def _why_not(wording: Wording, pair: Pair) -> str:

@@ -18,8 +18,7 @@ from digest.store.articles import all_article_ids, latest_ids, withdraw_article
 from digest.store.database import Database, text_from_moment
 from digest.store.pictures import Made, save_picture
 from digest.web.reading import article, bars, front, theme
-from digest.web.site import Asked, Page
-from digest.web.weeks import Weeks
+from digest.web.site import Asked, Page, Weeks
 from tests.conftest import INGESTED_AT
 from tests.desks import Desk
 
