@@ -52,7 +52,7 @@ def test_an_editor_signs_in_corrects_a_theme_and_approves(desk: Desk, tmp_path: 
         assert "Press the button to sign in" in browser.open(here + link)
         assert f"Signed in as {EDITOR}" in browser.press("Sign in")
         page = browser.press("Not Youth")
-        assert "is not under youth" in page
+        assert "is not under Youth" in page
         browser.type("//textarea[@name='introduction-en']", "Read the first one first.")
         assert "edition 1 has other words: introduction (English)" in browser.press("Save the words")
         [name] = re.findall(r">(Approve [0-9a-f ]+)<", browser.page)
