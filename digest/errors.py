@@ -5,7 +5,12 @@ from collections.abc import Sequence
 
 
 class DigestError(Exception):
-    """What is wrong, where, and what to do next, in one text for the operator."""
+    """What is wrong, where, and what to do next, in one text for the operator; `key` and `facts` are for
+    pages that have words of their own for it."""
+
+    def __init__(self, text: str = "", key: str = "", **facts: object) -> None:
+        super().__init__(text)
+        self.key, self.facts = key, facts
 
 
 class ConfigError(DigestError):

@@ -299,6 +299,7 @@ class Article:
     corrected_at: datetime | None = None
     corrected: tuple[str, ...] = ()
     withdrawn_at: datetime | None = None
+    withdrawn_why: str = ""
     matches: tuple[Match, ...] = ()
 
     @property

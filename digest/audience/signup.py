@@ -46,8 +46,7 @@ class FormError(RecipientError):
     """A form cannot be taken; `key` names the text for the reader in [joining], `facts` fill it in."""
 
     def __init__(self, key: str, **facts: str) -> None:
-        super().__init__(key)
-        self.key, self.facts = key, facts
+        super().__init__(key, key, **facts)
 
 
 @lru_cache(maxsize=4096)

@@ -316,9 +316,10 @@ def release(article_id: int, by: str | None, as_json: bool) -> None:
 @click.option(
     "--undo", "--keep", "keep", is_flag=True, default=False, help="Publish it again, or still."
 )
+@click.option("--reason", default="", metavar="TEXT", help="What its page says of why.")
 @by_option
 @json_option
-def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None:
+def withdraw(article_id: int, keep: bool, reason: str, by: str | None, as_json: bool) -> None:
     """Withdraw an article from the feeds, pages and later editions.
 
     Its page and its feed entries say only that it was withdrawn, under its headline. It stays withdrawn when its
@@ -330,7 +331,7 @@ def withdraw(article_id: int, keep: bool, by: str | None, as_json: bool) -> None
 
     newsroom = current_newsroom()
     with newsroom.open() as newsroom:
-        changed = run(newsroom, article_id, by=by or newsroom.person, keep=keep)
+        changed = run(newsroom, article_id, by=by or newsroom.person, keep=keep, why=reason)
         article = find_article(newsroom.db, article_id)
         sending = unfinished_editions(newsroom.db, article_id=article_id)
     state = "is published again" if keep else "is withdrawn"

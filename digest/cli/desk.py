@@ -16,20 +16,27 @@ def desk() -> None:
 @json_option
 def log(limit: int, as_json: bool) -> None:
     """List what editors did at the desk, newest first."""
+    from digest.language.wording import wording_for
     from digest.store.database import moment_from_text
+    from digest.web.cases import sentence
     from digest.web.store import acts
 
     newsroom = current_newsroom()
     with newsroom.open(read_only=True) as newsroom:
         rows = acts(newsroom.db, limit + 1)
-    zone, shown = newsroom.settings.site.time_zone, rows[:limit]
+    settings, english = newsroom.settings, wording_for("en", ("en",))
+    shown = [row | {"what": sentence(settings, english, row)} for row in rows[:limit]]
     show(
         as_json,
         shown,
         f"{counted_to(limit, len(rows), 'action')}. Next: digest desk sessions.",
         ("at", "editor", "what"),
         (
-            (local(moment_from_text(row["made_at"]), zone), row["editor"], row["what"])
+            (
+                local(moment_from_text(row["made_at"]), settings.site.time_zone),
+                row["editor"],
+                row["what"],
+            )
             for row in shown
         ),
         wide="what",
@@ -57,7 +64,7 @@ def sessions(end: str | None, as_json: bool) -> None:
         if end is not None:
             with db.write():
                 if ended := end_sessions(db, now, editor=end):
-                    note_act(db, now, newsroom.person, "end", f"sessions of {end} were ended")
+                    note_act(db, now, newsroom.person, "end", end)
         rows = open_sessions(db, now - timedelta(hours=settings.desk.session_hours))
     what = "" if end is None else f"{counted(ended, 'session')} ended. "
     show(

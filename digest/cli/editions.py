@@ -84,6 +84,7 @@ def deliveries_line(counts: dict[str, int]) -> str:
 @json_option
 def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
     """Show the articles and deliveries of an edition or draft."""
+    from digest.editions.compose import segments as wanted
     from digest.editions.deliveries import list_deliveries
     from digest.editions.drafts import draft_of
     from digest.editions.store import (
@@ -110,8 +111,11 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
         segments = segments_of(newsroom.db, edition_id)
         note = edition_note(newsroom.db, edition_id)
         row = edition_row(newsroom.db, edition_id)
+        audience = f"{recipients:,} = {deliveries_line(counts)}"
         if draft_row(newsroom.db, edition_id) is not None:
-            _, edition = draft_of(newsroom, edition_id)
+            digest, edition = draft_of(newsroom, edition_id)
+            would = sum(one.recipients for one in wanted(newsroom, digest, edition.window))
+            audience = f"{would:,} if it is approved now"
     hand, left_out = asdict(edition.hand), edition.hand.left_out
     window, total = edition.window, sum(counts.values())
     if as_json:
@@ -171,7 +175,7 @@ def show_edition(edition_id: int, as_csv: bool, as_json: bool) -> None:
             ("edition", f"{edition.id}: {edition.digest} no. {edition.number}, {status}"),
             ("window", f"{local(window.starts_at, zone)} to {local(window.ends_at, zone)} {zone}"),
             ("hash", edition.hash),
-            ("recipients", f"{recipients:,} = {deliveries_line(counts)}"),
+            ("recipients", audience),
             *([("note", note)] if note else []),
             *((f"subject, {code}", text) for code, text in hand["subject"].items()),
             *((f"introduction, {code}", text) for code, text in hand["introduction"].items()),

@@ -60,7 +60,8 @@ def draft_of(newsroom: Newsroom, edition_id: int) -> tuple[DigestConfig, Edition
     stored = edition_store.edition_by_id(newsroom.db, edition_id)
     if edition_store.draft_row(newsroom.db, edition_id) is None:
         raise NotReadyError(
-            f"edition {edition_id} is no draft: it is {stored.status}. See digest editions list."
+            f"edition {edition_id} is no draft: it is {stored.status}. See digest editions list.",
+            key="over",
         )
     digest = find_digest(newsroom.settings, stored.digest)
     edition = edition_of(newsroom, digest, stored.window, draft=stored)
@@ -119,11 +120,19 @@ def _changed(newsroom: Newsroom, digest: DigestConfig, draft: Edition, edit: Edi
     subjects = [(code, foreign(text, limit=None)) for code, text in edit.subject]
     for option, texts, most in (("introduction", notes, LONGEST_NOTE), ("subject", subjects, 200)):
         for _, text in texts:
-            if len(text) > most or (option == "introduction" and _BLOCKS.search(text)):
-                raise NotReadyError(
-                    f"--{option}: must be one paragraph of at most {most:,} characters, without headings, "
-                    f"lists and pictures, not {len(text):,} characters. Nothing was changed."
-                )
+            what, key = f"has {len(text):,} characters", "long"
+            if option == "introduction" and (more := _BLOCKS.search(text)):
+                picture = more[0] == "!["
+                what = "has a picture" if picture else "has more than a paragraph"
+                key = "picture" if picture else "blocks"
+            elif len(text) <= most:
+                continue
+            raise NotReadyError(
+                f"--{option}: must be one paragraph of at most {most:,} characters, without headings, "
+                f"lists and pictures, and {what}. Nothing was changed.",
+                key=key,
+                most=most,
+            )
     out = [one for one in (*hand.left_out, *edit.drop, *edit.postpone) if one not in edit.restore]
     later = [
         one for one in (*hand.carried, *edit.postpone) if one not in (*edit.restore, *edit.drop)
@@ -152,13 +161,15 @@ def approve(newsroom: Newsroom, edition_id: int, expected: Expected, by: str) ->
         if not expected.means(draft):
             raise ExpectationError(
                 f"expected the edition {expected.hash}, but now it is {draft.hash}. What has changed: "
-                f"{expected.changed(draft)}. Nothing was approved. Next: digest send --dry-run."
+                f"{expected.changed(draft)}. Nothing was approved. Next: digest send --dry-run.",
+                key="stale",
             )
         editor = (row or {}).get("edited_by") or ""
         if digest.second_person and by.casefold() == editor.casefold():
             raise NotReadyError(
                 f"edition {edition_id} was edited last by {by}: {digest.name} needs a second person to "
-                "approve it (second_person in config.toml). Nothing was approved."
+                "approve it (second_person in config.toml). Nothing was approved.",
+                key="second",
             )
         edition = replace(draft, status=EditionStatus.COMPOSED)
         mark = mark_of(newsroom, digest, edition.window, edition.number)

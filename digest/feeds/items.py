@@ -176,7 +176,9 @@ def item_of(article: Article, siblings: Sequence[Sibling], settings: Settings) -
         day = wording.day(withdrawn_at.astimezone(zone).date())
         title = wording.withdrawn.format(title=title)
         summary = wording.withdrawn_on.format(day=day)
-        body, author = f"<p>{summary}</p>", ""
+        if article.withdrawn_why:
+            summary += " " + wording.withdrawn_why.format(reason=article.withdrawn_why)
+        body, author = f"<p>{escape(summary, quote=False)}</p>", ""
         url = article_page(settings, article)
     elif article.complete:
         lead = article.lead or next(iter(paragraphs(article.text)), "")

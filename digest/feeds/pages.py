@@ -200,12 +200,14 @@ def framed(
     settings: Settings,
     wording: Wording,
     template: str,
+    languages: Sequence[Link] = (),
+    day: date | None = None,
     **values: object,
 ) -> bytes:
     """A page with a form: its template with the values, in the frame of the site, if there is one."""
     root, site = f"{settings.feeds_url}/", settings.site
     if settings.pages_url is not None:
-        around = site_navigation(settings, wording)
+        around = site_navigation(settings, wording, languages=tuple(languages), day=day)
     else:
         language = wording.language if wording.language in site.languages else None
         around = navigation(None, language, wording, settings, root=root, inside=False)

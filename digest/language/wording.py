@@ -60,6 +60,7 @@ class Wording:
     continued: str
     withdrawn: str
     withdrawn_on: str
+    withdrawn_why: str
     correction: str
     corrected: str
     corrected_on: str

@@ -592,6 +592,12 @@ def settle(db: Database, article_id: int, by: str, moment: datetime) -> set[int]
     return {named for one in proposals for named in one["named"]}
 
 
+def ask_again(db: Database, settled_at: datetime) -> None:
+    """Let what was settled at that moment wait again. Call inside a write."""
+    sql = "UPDATE proposals SET settled_at = NULL, settled_by = NULL WHERE settled_at = ?"
+    db.run(sql, (text_from_moment(settled_at),))
+
+
 def hold_back_killed(db: Database, moment: datetime) -> None:
     """Keep what is embargoed so while a kill may mean it. Call inside a write."""
     for one in open_proposals(db):

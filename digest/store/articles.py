@@ -114,6 +114,7 @@ def article_from_row(row: AnyRow, matches: Sequence[Match] = ()) -> Article:
         corrected_at=row["corrected_at"] and moment_from_text(row["corrected_at"]),
         corrected=tuple(row["corrected"].split()),
         withdrawn_at=row["withdrawn_at"] and moment_from_text(row["withdrawn_at"]),
+        withdrawn_why=row["withdrawn_why"],
         matches=tuple(matches),
     )
 
@@ -149,8 +150,8 @@ SELECT articles.*, sources.name AS source, documents.name AS document
 
 FROZEN = """article_versions.*, articles.id, articles.atom_id, articles.guid, articles.received_at,
        articles.released_by, articles.opens_at, articles.first_seen_at, articles.archived,
-       articles.corrected_at, articles.corrected, articles.withdrawn_at, sources.name AS source,
-       documents.name AS document"""
+       articles.corrected_at, articles.corrected, articles.withdrawn_at, articles.withdrawn_why,
+       sources.name AS source, documents.name AS document"""
 """The columns of an article in one of its versions, but for its story and `updated_at`."""
 
 CORRECTED = {
@@ -332,15 +333,16 @@ def articles_in_window(
     return list(each_article(db, _ids(db, sql, values), evidence=True))
 
 
-def withdraw_article(db: Database, article_id: int, moment: datetime) -> bool:
-    """Leave only a tombstone, and of one that is embargoed nothing; False if it was withdrawn before.
+def withdraw_article(db: Database, article_id: int, moment: datetime, why: str = "") -> bool:
+    """Leave only a tombstone with the reason, and of one that is embargoed nothing; False if it was
+    withdrawn before.
 
     Call inside a write.
     """
     open_at(db, article_id, NEVER, moment)
-    sql = """UPDATE articles SET withdrawn_at = :at, corrected_at = :at, corrected = '',
-                    updated_at = :updated WHERE id = :id AND withdrawn_at IS NULL"""
-    return bool(db.run(sql, _at(db, article_id, moment)))
+    sql = """UPDATE articles SET withdrawn_at = :at, withdrawn_why = :why, corrected_at = :at,
+                    corrected = '', updated_at = :updated WHERE id = :id AND withdrawn_at IS NULL"""
+    return bool(db.run(sql, _at(db, article_id, moment) | {"why": why}))
 
 
 def open_at(db: Database, article_id: int, hour: datetime | None, moment: datetime) -> bool:
@@ -362,8 +364,8 @@ def readmit_article(db: Database, article_id: int, moment: datetime) -> bool:
 
     It counts as updated at `moment`, so that feed readers load it again.
     """
-    sql = """UPDATE articles SET withdrawn_at = NULL, corrected_at = :at, updated_at = :updated
-              WHERE id = :id AND withdrawn_at IS NOT NULL"""
+    sql = """UPDATE articles SET withdrawn_at = NULL, withdrawn_why = '', corrected_at = :at,
+                    updated_at = :updated WHERE id = :id AND withdrawn_at IS NOT NULL"""
     return bool(db.run(sql, _at(db, article_id, moment)))
 
 

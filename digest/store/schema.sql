@@ -140,7 +140,8 @@ CREATE TABLE articles (
   released_by TEXT,
   corrected_at TEXT,  -- when readers last learnt that what they had read was changed or withdrawn
   corrected TEXT NOT NULL DEFAULT '',  -- the parts that were changed then, such as "title text"
-  withdrawn_at TEXT
+  withdrawn_at TEXT,
+  withdrawn_why TEXT NOT NULL DEFAULT ''  -- the reason that readers see, in the article's language
 );
 CREATE INDEX articles_by_first_seen ON articles (first_seen_at DESC, published_at DESC, id);
 CREATE INDEX articles_by_language
@@ -690,7 +691,7 @@ CREATE TRIGGER article_changed AFTER UPDATE OF
   text, content_html, complete, byline, dateline, wire_tag, urgency, number, update_mark, correction,
   embargo_words, embargo_until, published_at, date_source, date_evidence, picture, story_id, archived,
   received_at, opens_at, first_seen_at, updated_at, released_by, corrected_at,
-  corrected, withdrawn_at
+  corrected, withdrawn_at, withdrawn_why
   ON articles BEGIN
   UPDATE article_marks SET mark = random(),
     change = (SELECT coalesce(max(change), 0) + 1 FROM article_marks) WHERE article_id = new.id;
@@ -799,6 +800,6 @@ CREATE TABLE desk_log (
   made_at TEXT NOT NULL,
   editor TEXT NOT NULL,
   act TEXT NOT NULL,
-  what TEXT NOT NULL,
-  about INTEGER  -- the id of the article, edition, letter or bounce
+  about INTEGER,  -- the id of the article, edition, letter or bounce
+  what TEXT NOT NULL  -- the value of its button: such as a theme, or another article
 );

@@ -16,6 +16,7 @@ from digest.editions.preview import everything
 from digest.editions.ranks import rank
 from digest.editions.selection import lay_out
 from digest.editions.store import drafts
+from digest.feeds.pages import Link
 from digest.language.wording import Wording
 from digest.mail import messages
 from digest.model import NEVER, OTHER, UNSURE, Article, Edition, Hand, Match, ThemeScore
@@ -30,6 +31,7 @@ from digest.themes.lexicon import lexicon_of
 from digest.web import store
 from digest.web.forms import masked, title_of
 from digest.web.signin import Session
+from digest.web.site import in_own
 
 SHOWN = 20
 """Of each kind at most; the others are counted."""
@@ -38,9 +40,9 @@ COMPARED, NEAR = 20, 0.4
 """How many of the newest articles are compared with what is near them, and from which score two of them may be
 about one event."""
 UNDONE_BY = {
-    **dict.fromkeys(("keep", "not", "other"), "clear"),
+    **dict.fromkeys(("keep", "add", "not", "other"), "clear"),
     **dict.fromkeys(("join", "split"), "unlink"),
-    "withdraw": "readmit",
+    "withdraw": "undo",
 }
 
 
@@ -100,6 +102,16 @@ def lines_of(
         made = article.title_made
         lines.append(Line(number, article.title, language, made, ranked.rank, up and theme != ""))
     return sections
+
+
+def sentence(settings: Settings, wording: Wording, row: Mapping[str, Any]) -> str:
+    """What was done, as a row of the log has it."""
+    words, value = wording.desk, row["what"]
+    theme = settings.theme_name(value).title(wording.language)
+    texts = [one.partition("-") for one in value.split() if row["act"] == "save"]
+    named = ", ".join(f"{words[key]} ({wording.language_name(code)})" for key, _, code in texts)
+    facts = {"about": row["about"], "value": value, "theme": theme, "texts": named}
+    return words[f"did_{row['act']}"].format(**facts)
 
 
 class View:
@@ -314,7 +326,8 @@ class View:
             undo, about = UNDONE_BY.get(row["act"], ""), row["about"]
             taken.add((row["act"], about))
             undo = "" if (undo, about) in taken else undo
-            lines.append((self.at(row["made_at"]), row["editor"], row["what"], undo, about))
+            what = sentence(self.settings, self.wording, row)
+            lines.append((self.at(row["made_at"]), row["editor"], what, undo, about))
         return lines
 
 
@@ -330,6 +343,12 @@ def values_of(
         return {
             "wording": wording,
             "title": wording.desk["title"],
+            "day": view.now.astimezone(ZoneInfo(view.settings.site.time_zone)).date(),
+            "languages": [
+                Link(in_own(one), f"?lang={one}", one, target=one)
+                for one in view.settings.page_languages
+                if one != wording.language
+            ],
             "signed_in": view.say("signed_in", editor=session.editor),
             "others": ", ".join(sorted(others - {session.editor})),
             "form": session.form,

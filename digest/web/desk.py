@@ -2,12 +2,12 @@
 logged in the same write.
 """
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email import message_from_bytes, policy
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,7 +26,8 @@ from digest.mail.tokens import DESK
 from digest.model import Verdict
 from digest.newsroom import Newsroom
 from digest.sources import decisions
-from digest.sources.store import accept_letter
+from digest.sources.store import accept_letter, open_proposals
+from digest.store.articles import find_article
 from digest.stories import linking
 from digest.themes.filing import rule, take_back
 from digest.web import signin, store
@@ -71,16 +72,17 @@ async def page(forms: ReaderForms, request: Request) -> Response:
         return await signin.sign_in(forms, request, sent, ended="act" in fields)
     error, status, wording = "", HTTPStatus.OK, spoken(request, forms.newsroom.settings)
     if form is not None:
-        if not hmac.compare_digest(fields.get("form", "").encode(), session.form.encode()):
+        if not signin.is_form_of(fields, session.form):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         try:
             return await _answer(forms, session, fields, wording.language)
         except StoreError:
             raise
-        except DigestError as e:  # what the command would say
-            error, status = str(e), HTTPStatus.CONFLICT
-    said = "said" in request.query_params
-    values = await forms.look(values_of, session, wording, said, fields)
+        except DigestError as e:
+            said = wording.desk.get(f"no_{e.key}", wording.desk["no"])
+            error, status = said.format(**e.facts), HTTPStatus.CONFLICT
+    done = "said" in request.query_params
+    values = await forms.look(values_of, session, wording, done, fields)
     return await forms.page(framed, status, template="web/desk.html", error=error, **values)
 
 
@@ -118,8 +120,11 @@ def _mail(newsroom: Newsroom, edition_id: int, nth: int) -> str:
     return "" if body is None else str(body.get_content())
 
 
-class Act(NamedTuple):
-    """What an editor does: about which article, edition, letter or bounce, with the value of the button."""
+@dataclass(slots=True)
+class Act:
+    """What an editor does: about which article, edition, letter or bounce, with the value of the button,
+    which is logged.
+    """
 
     newsroom: Newsroom
     editor: str
@@ -129,29 +134,32 @@ class Act(NamedTuple):
 
     @property
     def number(self) -> int:
-        digits = self.value.partition("-")[0][:18]
-        return int(digits) if digits.isdecimal() else 0
+        return _number(self.value)
+
+
+def _number(text: str) -> int:
+    """0 if it is none of ASCII digits."""
+    return int(text[:18]) if text.isascii() and text.isdecimal() else 0
 
 
 def _do(newsroom: Newsroom, session: Session, name: str, value: str, fields: Fields) -> None:
     """One of ACTS; it is logged within its write, if that changes anything.
 
     Raises:
-        DigestError: what its command would say.
+        DigestError: what its command would say; where it has a `key`, the page has words for it.
     """
     db, now = newsroom.db, newsroom.now()
-    about = Act(newsroom, session.editor, 0, fields.get("about", ""), fields).number
-    verb, what = ACTS[name]
-    text = what.format(about=about, value=foreign(value, limit=80))
+    about = _number(fields.get("about", ""))
+    act = Act(newsroom, session.editor, about, foreign(value, limit=80), fields)
 
     def note() -> None:
-        store.note_act(db, now, session.editor, name, text, about)
+        store.note_act(db, now, session.editor, name, act.value, about)
         store.use_session(db, session.hashed, now)
 
     db.along = note
-    verb(Act(newsroom, session.editor, about, value, fields))
+    ACTS[name](act)
     if db.along is not None:
-        raise NotReadyError("Nothing was changed: somebody has decided this already.")
+        raise NotReadyError("Nothing was changed.")
 
 
 def _file(act: Act, verdict: Verdict) -> None:
@@ -168,6 +176,21 @@ def _link(act: Act, verb: Callable[..., object]) -> None:
     with db.write():
         of = pair if verb is linking.join_articles else act.about
         verb(db, of, moment=act.newsroom.now(), ranks=ranks, **by)
+
+
+def _withdraw(act: Act, keep: bool = False, undo: bool = False) -> None:
+    """Only what somebody asks for, or to take back what was done."""
+    db = act.newsroom.db
+    asked = any(act.about in one["named"] for one in open_proposals(db, act.about))
+    gone = undo and find_article(db, act.about).withdrawn_at is not None
+    if gone or (asked and not undo):
+        facts = {"by": act.editor, "why": act.fields.get("reason", "")}
+        decisions.withdraw(act.newsroom, act.about, keep=keep or undo, undo=undo, **facts)
+
+
+def _release(act: Act) -> None:
+    if act.about in store.cases(act.newsroom.db, "held", act.newsroom.now()):
+        decisions.release(act.newsroom, act.about, by=act.editor)
 
 
 def _decide(act: Act, confirm: bool) -> None:
@@ -188,23 +211,26 @@ def _edit(act: Act, **change: Any) -> None:
 def _save(act: Act) -> None:
     """Store the words of a draft, if they are still those that the editor saw."""
     hand = draft_of(act.newsroom, act.about)[1].hand
+    before = {"introduction": hand.introduction, "subject": hand.subject}
     if act.fields.get("seen") != words_mark(hand):
-        stored = " / ".join([*hand.introduction.values(), *hand.subject.values()])
-        raise NotReadyError(
-            f"Somebody has changed these words meanwhile, to “{stored}”. Yours are still in the form, and "
-            "nothing was saved. Save again to replace theirs."
-        )
-    named = [(*name.partition("-"), text) for name, text in act.fields.items()]
-    words = ("introduction", "subject")
-    texts = {key: tuple((code, text) for of, _, code, text in named if of == key) for key in words}
-    _edit(act, **texts)
+        stored = " / ".join(text for texts in before.values() for text in texts.values())
+        raise NotReadyError("somebody has changed these words", "taken", stored=stored)
+    changed = [
+        (of, code, text)
+        for of, _, code, text in ((*name.partition("-"), text) for name, text in act.fields.items())
+        if of in before and text.strip() != before[of].get(code, "")
+    ]
+    if not changed:
+        raise NotReadyError("these words are stored already", "same")
+    act.value = " ".join(f"{of}-{code}" for of, code, _ in changed)
+    _edit(act, **{key: tuple(one[1:] for one in changed if one[0] == key) for key in before})
 
 
 def _up(act: Act) -> None:
     """Move an article before the one above it in its theme, as a mail in the language of the button has
     them; the first one opens the mail."""
     digest, draft = draft_of(act.newsroom, act.about)
-    code = act.value.partition("-")[2]
+    act.value, _, code = act.value.partition("-")
     for _, lines in lines_of(act.newsroom.settings, digest, draft, code):
         ids = [line.id for line in lines]
         if act.number in ids and (at := ids.index(act.number)):
@@ -216,30 +242,28 @@ def _up(act: Act) -> None:
 
 
 _ADD, _REMOVE = partial(_file, verdict=Verdict.ADD), partial(_file, verdict=Verdict.REMOVE)
-_WITHDRAW, _RELEASE = decisions.withdraw, decisions.release
-ACTS: dict[str, tuple[Callable[[Act], object], str]] = {
-    "keep": (_ADD, "article {about} is under {value}"),
-    "not": (_REMOVE, "article {about} is not under {value}"),
-    "other": (_REMOVE, "article {about} has no theme"),
-    "clear": (lambda act: take_back(act.newsroom, act.about), "themes of article {about} are the classifier’s"),
-    "join": (partial(_link, verb=linking.join_articles), "articles {about} and {value} are one story"),
-    "split": (partial(_link, verb=linking.split_article), "article {about} is a story of its own"),
-    "unlink": (partial(_link, verb=linking.take_back), "the story of article {about} is by likeness"),
-    "withdraw": (lambda act: _WITHDRAW(act.newsroom, act.about, by=act.editor), "article {about} is withdrawn"),
-    "readmit": (lambda act: _WITHDRAW(act.newsroom, act.about, by=act.editor, keep=True), "article {about} stays"),
-    "release": (lambda act: _RELEASE(act.newsroom, act.about, by=act.editor), "article {about} is released"),
-    "accept": (_accept, "letter {about} becomes an article"),
-    "confirm": (partial(_decide, confirm=True), "bounce {about} is confirmed"),
-    "discard": (partial(_decide, confirm=False), "bounce {about} is discarded"),
-    "save": (_save, "edition {about} has other words"),
-    "up": (_up, "edition {about}: article {value} was moved up"),
-    "lead": (lambda act: _edit(act, lead=0), "edition {about}: the lead is ours again"),
-    "drop": (lambda act: _edit(act, drop=(act.number,)), "edition {about}: article {value} is left out"),
-    "postpone": (lambda act: _edit(act, postpone=(act.number,)), "edition {about}: article {value} is postponed"),
-    "restore": (lambda act: _edit(act, restore=(act.number,)), "edition {about}: article {value} is back"),
-    "approve": (
-        lambda act: approve(act.newsroom, act.about, Expected.parse(act.value), act.editor),
-        "edition {about} is approved as {value}",
-    ),
-}  # fmt: skip
-"""Each act of the page: its verb, and what the log says of it."""
+ACTS: dict[str, Callable[[Act], object]] = {
+    "keep": _ADD,
+    "add": _ADD,
+    "not": _REMOVE,
+    "other": _REMOVE,
+    "clear": lambda act: take_back(act.newsroom, act.about),
+    "join": partial(_link, verb=linking.join_articles),
+    "split": partial(_link, verb=linking.split_article),
+    "unlink": partial(_link, verb=linking.take_back),
+    "withdraw": _withdraw,
+    "readmit": partial(_withdraw, keep=True),
+    "undo": partial(_withdraw, undo=True),
+    "release": _release,
+    "accept": _accept,
+    "confirm": partial(_decide, confirm=True),
+    "discard": partial(_decide, confirm=False),
+    "save": _save,
+    "up": _up,
+    "lead": lambda act: _edit(act, lead=0),
+    "drop": lambda act: _edit(act, drop=(act.number,)),
+    "postpone": lambda act: _edit(act, postpone=(act.number,)),
+    "restore": lambda act: _edit(act, restore=(act.number,)),
+    "approve": lambda act: approve(act.newsroom, act.about, Expected.parse(act.value), act.editor),
+}
+"""Each act of the page with its verb; `did_` and its name is the sentence of [desk] that says it was done."""

@@ -106,7 +106,7 @@ class Joining:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         show = partial(self.forms.page, join_page, wording=wording, kind=kind, now=newsroom.now())
         form, status, headers = FormData(), HTTPStatus.OK, None
-        said, facts = "", {"contact": settings.site.contact}
+        said, facts = "", dict[str, object](contact=settings.site.contact)
         if request.method == "POST":
             most = MOST_FIELDS + len(settings.theme_names) + len(settings.digests)
             form = await self.forms.form(request, most=most)

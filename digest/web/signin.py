@@ -32,7 +32,7 @@ from digest.newsroom import Newsroom
 from digest.store.database import text_from_moment
 from digest.web import store
 from digest.web.forms import ReaderForms
-from digest.web.joining import LATER, is_timely, spoken, stamp_of
+from digest.web.joining import LATER, spoken
 
 HOUR = timedelta(hours=1)
 OF_BOTH, OF_ADDRESS, IN_ALL = 3, 20, 500
@@ -116,8 +116,16 @@ def _session_of(newsroom: Newsroom, secret: str) -> Session | None:
     row = store.open_session(newsroom.db, hashed, since)
     if row is None or not editor_of(settings, row["editor"]):
         return None
-    form = hmac.digest(secret.encode(), b"a form of the desk", "sha256").hex()
-    return Session(row["editor"], hashed, form)
+    return Session(row["editor"], hashed, form_of(secret))
+
+
+def form_of(secret: str) -> str:
+    """What each form carries that only a browser with this secret gets."""
+    return hmac.digest(secret.encode(), b"a form of the desk", "sha256").hex()
+
+
+def is_form_of(form: Mapping[str, Any], value: str) -> bool:
+    return hmac.compare_digest(str(form.get("form", "")).encode(), value.encode())
 
 
 async def sign_in(
@@ -132,8 +140,6 @@ async def sign_in(
     typed = (form or {}).get("address", "")[:LONGEST_ADDRESS]
     if ended:
         said, status = "ended", HTTPStatus.FORBIDDEN
-    elif form is not None and not await forms.look(is_timely, form.get("form", "")):
-        said = "check"
     elif form is not None:
         browser = browser or new_secret(forms.newsroom)
         try:
@@ -150,8 +156,8 @@ async def sign_in(
             return answer
     said = said and words[said].format(address=typed, contact=settings.site.contact)
     text = words["in"].format(minutes=settings.desk.link_minutes)
-    values = {"said": said, "typed": typed, "stamp": await forms.look(stamp_of)}
-    return await show(status=status, headers=headers, state="in", text=text, **values)
+    facts = {"state": "in", "text": text, "said": said, "typed": typed}
+    return await show(status=status, headers=headers, **facts)
 
 
 def ask(newsroom: Newsroom, address: str, network: str, browser: str) -> None:
@@ -191,7 +197,8 @@ async def enter(forms: ReaderForms, request: Request) -> Response:
     token, browser = request.path_params["token"], secret_of(settings, request, BROWSER)
     state, link = await forms.look(_state_of, token, browser)
     if request.method == "POST":
-        await forms.form(request, own=True)
+        if not is_form_of(await forms.form(request, own=True), form_of(browser)):
+            state = "elsewhere" if state == "enter" else state
         secret = new_secret(forms.newsroom)
         if state == "enter" and await forms.act(_begin, link, secret):
             answer = RedirectResponse("../", HTTPStatus.SEE_OTHER)
@@ -202,6 +209,7 @@ async def enter(forms: ReaderForms, request: Request) -> Response:
     wording = spoken(request, settings)
     status = {"lapsed": HTTPStatus.NOT_FOUND, "elsewhere": HTTPStatus.FORBIDDEN}.get(state, 200)
     facts = {"template": "web/desk_in.html", "state": state, "text": wording.desk[state]}
+    facts["form"] = form_of(browser)
     return await forms.page(framed, status, **facts, **_words(wording))
 
 
@@ -224,7 +232,7 @@ def _begin(newsroom: Newsroom, link: Any, secret: str) -> bool:
     with db.write():
         begun = store.begin_session(db, link["hash"], hash_of(secret), editor, now)
         if begun:
-            store.note_act(db, now, editor, "in", "signed in")
+            store.note_act(db, now, editor, "in")
     return begun
 
 
@@ -232,4 +240,4 @@ def sign_out(newsroom: Newsroom, session: Session) -> None:
     db, now = newsroom.db, newsroom.now()
     with db.write():
         if store.end_sessions(db, now, hashed=session.hashed):
-            store.note_act(db, now, session.editor, "out", "signed out")
+            store.note_act(db, now, session.editor, "out")

@@ -185,7 +185,7 @@ def end_sessions(db: Database, now: datetime, *, hashed: str = "", editor: str =
 
 
 def note_act(
-    db: Database, now: datetime, editor: str, act: str, what: str, about: int | None = None
+    db: Database, now: datetime, editor: str, act: str, what: str = "", about: int | None = None
 ) -> None:
     """Call inside a write."""
     row = {"made_at": text_from_moment(now), "editor": editor, "act": act, "what": what}

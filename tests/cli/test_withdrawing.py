@@ -40,6 +40,18 @@ def test_a_withdrawn_article_is_published_nowhere(published: Desk) -> None:
     assert containing(published, text) == before
 
 
+def test_readers_are_told_why(published: Desk) -> None:
+    """On its page, among the corrections and in every feed; only while it is withdrawn."""
+    published.run("articles", "withdraw", "1", "--reason", "The load was flour.")
+    published.run("publish")
+    told = [one.name for one in containing(published, "The reason: The load was flour.")]
+    assert {"1.html", "corrections.html", "corrections.atom", "corrections.rss"} <= {*told}
+    published.run("articles", "withdraw", "1", "--undo")
+    published.run("articles", "withdraw", "1")
+    published.run("publish")
+    assert containing(published, "The reason") == containing(published, "flour") == []
+
+
 def test_no_later_edition_contains_it(published: Desk) -> None:
     """For the person who complained: nobody is mailed it."""
     published.run("articles", "withdraw", "1")

@@ -1,5 +1,6 @@
 """The desk: a real server and a real database, with the links of real mails."""
 
+import html
 import logging
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from digest.audience.evidence import Evidence, take_evidence
 from digest.audience.signup import send_links
 from digest.editions.compose import compose_due
+from digest.language.wording import wording_for
 from digest.mail.maildir import MaildirTransport
 from digest.model import Embargo, Kill, Verdict
 from digest.sources.store import add_article, propose, save_arrivals, save_entry
@@ -21,6 +23,8 @@ from digest.store.backups import export_lines
 from digest.store.database import Database
 from digest.stories.store import story_corrections, story_of
 from digest.themes.store import theme_corrections
+from digest.web.cases import sentence
+from digest.web.desk import ACTS
 from digest.web.store import acts, prune_desk
 from tests.desks import PAGES, Desk, opened
 from tests.factories import make_entry
@@ -28,6 +32,7 @@ from tests.mailing import KEY, Office
 from tests.web.test_forms import FORM, Answer, Site, answering, sent_mails
 
 EDITOR, OTHER = "editor@news.example.org", "second@news.example.org"
+ENGLISH = wording_for("en", ("en",))
 HERE = "https://news.example.org"
 OTHER_DOCUMENT = (
     "SELECT max(id) FROM documents WHERE id != (SELECT document_id FROM articles WHERE id = ?)"
@@ -63,9 +68,7 @@ class Browser:
         return re.findall(rb'name="form" value="([^"]+)"', page)[0].decode()
 
     def asks(self, address: str = EDITOR) -> Answer:
-        stamp = self.form_value()
-        self.site.office.later(seconds=3)
-        return self.ask(fields={"address": address, "form": stamp})
+        return self.ask(fields={"address": address})
 
     def link(self, address: str = EDITOR) -> str:
         """The path of the link that is mailed to an editor who asks."""
@@ -80,8 +83,13 @@ class Browser:
             path.unlink()
         return link
 
+    def presses(self, link: str) -> Answer:
+        """The button on the page of a link."""
+        page = self.ask(link).body
+        return self.ask(link, {"form": self.form_value(page)} if b'name="form"' in page else {})
+
     def signs_in(self, address: str = EDITOR) -> "Browser":
-        answer = self.ask(self.link(address), {})
+        answer = self.presses(self.link(address))
         assert (answer.status, answer.headers["location"]) == (303, "../")
         return self
 
@@ -96,6 +104,7 @@ def office(filled: Desk) -> Iterator[Office]:
         *("# public_url", "public_url", "approval = false", "approval = true"),
         *("editors = []", f'editors = ["{EDITOR}", "{OTHER}"]'),
     )
+    filled.configure(busy_timeout_seconds="0.2")
     with filled.open() as db:
         made = Office(filled, db, transport=MaildirTransport(filled.folder / "outbox"))
         made.add("anna@reader.example", languages=("en",))
@@ -119,7 +128,7 @@ def editor(site: Site) -> Browser:
 def done(browser: Browser) -> list[tuple[str, str]]:
     """Who did what, the newest first, without signing in and out."""
     return [
-        (one["editor"], one["what"])
+        (one["editor"], sentence(browser.site.office.desk.settings, ENGLISH, one))
         for one in acts(browser.db, 50)
         if one["act"] not in ("in", "out")
     ]
@@ -133,7 +142,7 @@ def test_an_editor_signs_in_by_a_mailed_link(site: Site, caplog: pytest.LogCaptu
     assert b"Mail me a link" in browser.ask().body
     link = browser.link()
     assert b"Press the button to sign in" in browser.ask(link).body
-    answer = browser.ask(link, {})
+    answer = browser.presses(link)
     assert (answer.status, answer.headers["location"]) == (303, "../")
     [kept] = [one for one in answer.cookies if one.startswith("__Host-desk=")]
     assert {"HttpOnly", "Path=/", "SameSite=strict", "Secure"} <= {*kept.split("; ")}
@@ -170,9 +179,7 @@ def test_links_are_limited_by_address_and_network(site: Site) -> None:
     db = site.office.db
     assert db.value("SELECT count(*) FROM notices WHERE status = 'queued'") == 3
     elsewhere = Browser(site)
-    stamp = elsewhere.form_value()
-    site.office.later(seconds=3)
-    fields = {"address": EDITOR, "form": stamp}
+    fields = {"address": EDITOR}
     assert elsewhere.ask(fields=fields, X_Forwarded_For="203.0.113.7").status == 200
     assert db.value("SELECT count(*) FROM notices WHERE status = 'queued'") == 4
     answers = [Browser(site).asks(f"x{i}@elsewhere.example").status for i in range(17)]
@@ -190,13 +197,16 @@ def test_a_link_works_once_in_time_and_in_its_browser(site: Site) -> None:
     assert not thief.cookies
     thief.asks()  # with a cookie of its own
     assert thief.ask(link, {}).status == 403
-    assert browser.ask(link, {}).status == 303
-    assert browser.ask(link, {}).status == thief.ask(link).status == 404
-    assert browser.ask("/desk/enter/" + "a" * 43, {}).status == 404
+    form = {"form": browser.form_value(browser.ask(link).body)}
+    assert browser.ask(link, {}).status == thief.ask(link, form).status == 403
+    assert browser.ask(link, form).status == 303
+    assert browser.presses(link).status == thief.ask(link).status == 404
+    assert browser.presses("/desk/enter/" + "a" * 43).status == 404
     late = Browser(site)
     link = late.link(OTHER)
+    form = {"form": late.form_value(late.ask(link).body)}
     site.office.later(minutes=16)
-    assert late.ask(link, {}).status == 404
+    assert late.ask(link).status == late.ask(link, form).status == 404
     assert "__Host-desk" not in late.cookies
 
 
@@ -288,20 +298,20 @@ def test_themes_are_decided_as_by_the_command(editor: Browser) -> None:
     ruled = theme_corrections(editor.db, number)
     assert (ruled[theme].verdict, ruled[theme].by) == (Verdict.REMOVE, EDITOR)
     assert theme not in find_article(editor.db, number).themes
-    assert f"article {number} is not under customs" in editor.ask("/desk/?said").body.decode()
+    assert f"article {number} is not under Customs" in editor.ask("/desk/?said").body.decode()
     assert editor.acts("clear", number).status == 303
     assert theme_corrections(editor.db, number) == {}
-    assert editor.acts("keep", number, theme="youth").status == 303
+    assert editor.acts("add", number, theme="youth").status == 303
     assert "youth" in find_article(editor.db, number).themes
-    assert editor.acts("keep", number, theme="other").status == 409
+    assert editor.acts("add", number, theme="other").status == 409
     assert editor.acts("keep:nonsense", number).status == 409
     assert [what for _, what in done(editor)] == [
-        f"article {number} is under youth",
-        f"themes of article {number} are the classifier’s",
-        f"article {number} is not under customs",
+        f"article {number} is under Youth",
+        f"taken back: the themes of article {number} are the classifier’s",
+        f"article {number} is not under Customs",
     ]
     rows = editor.site.office.desk.json("desk", "log")
-    assert rows[0]["what"] == f"article {number} is under youth"
+    assert rows[0]["what"] == f"article {number} is under Youth"
     assert editor.acts("other", number).status == 303
     assert find_article(editor.db, number).themes == ()
 
@@ -347,16 +357,28 @@ def test_copy_is_withdrawn_released_and_accepted(editor: Browser) -> None:
         assert said in page.replace("\xa0", " "), said
     assert editor.acts("release", number).status == 303
     assert find_article(db, number).released_by == EDITOR
-    assert editor.acts("withdraw", 5).status == 303
+    assert editor.acts("withdraw", 5, reason="The load was <b>flour</b>.").status == 303
     assert find_article(db, 5).withdrawn_at == office.now
     assert db.value("SELECT settled_by FROM proposals") == EDITOR
+    assert find_article(db, 5).withdrawn_why == "The load was <b>flour</b>."
+    assert b">Publish again, and let the request wait<" in editor.ask().body
+    assert editor.acts("undo", 5).status == 303
+    again = find_article(db, 5)
+    assert (again.withdrawn_at, again.withdrawn_why) == (None, "")
+    assert db.value("SELECT settled_by FROM proposals") is None
+    assert editor.acts("undo", 5).status == 409
     assert editor.acts("readmit", 5).status == 303
+    assert db.value("SELECT settled_by FROM proposals") == EDITOR
     assert editor.acts("accept", 1).status == 303
     assert db.value("SELECT kind FROM arrivals") == "file"
     assert editor.acts("accept", 1).status == 409
     assert editor.acts("discard", 1).status == 303
     assert db.value("SELECT state FROM bounces") == "discarded"
-    assert len(done(editor)) == 5
+    assert [what for _, what in done(editor)][3:5] == [
+        "taken back: article 5 is published again, and what was asked about it waits again",
+        "article 5 is withdrawn",
+    ]
+    assert len(done(editor)) == 6
 
 
 def hash_on(page: bytes) -> str:
@@ -397,7 +419,10 @@ def test_a_draft_is_edited_and_approved(editor: Browser) -> None:
     assert row == {"status": "composed", "approved_by": EDITOR}
     assert editor.db.value("SELECT count(*) FROM deliveries") == 3
     assert editor.acts(f"drop:{first}", 1).status == 409
-    assert done(editor)[0][1].startswith("edition 1 is approved as ")
+    said = [what for _, what in done(editor)]
+    assert said[0].startswith("edition 1 is approved as ")
+    assert f"edition 1: article {second} was moved up" in said
+    assert said[-1] == "edition 1 has other words: introduction (English), subject (English)"
 
 
 def test_two_editors_at_once(editor: Browser) -> None:
@@ -409,7 +434,7 @@ def test_two_editors_at_once(editor: Browser) -> None:
     assert editor.acts("save", 1, **words).status == 303
     stale = other.acts(f"approve:{hash_on(page)}", 1)
     assert stale.status == 409
-    assert b"Nothing was approved" in stale.body
+    assert b"The draft has changed since you saw it" in stale.body
     assert hash_on(stale.body) != hash_on(page)
     late = other.acts("save", 1, **words | {"introduction-en": "Theirs & mine."})
     assert late.status == 409
@@ -425,7 +450,7 @@ def test_a_second_person_approves(office: Office) -> None:
         assert one.acts("drop:1", 1).status == 303
         refused = one.acts(f"approve:{hash_on(one.ask().body)}", 1)
         assert refused.status == 409
-        assert b"needs a second person" in refused.body
+        assert b"somebody else must approve it" in refused.body
         assert other.acts(f"approve:{hash_on(other.ask().body)}", 1).status == 303
 
 
@@ -434,6 +459,85 @@ def test_the_page_is_russian_for_whom_prefers_it(editor: Browser) -> None:
     assert '<html lang="ru">' in page
     assert "Черновик: Неделя № 1" in page
     assert "вариантов: 2" in page
+
+
+@pytest.mark.parametrize(
+    ("act", "about"),
+    [
+        ("release", "1"),  # under no embargo
+        ("withdraw", "1"),  # nobody asked for it
+        ("readmit", "1"),
+        ("undo", "1"),
+        ("drop:1", "١"),
+        ("drop:١", "1"),
+        ("drop:2²", "1"),
+        ("join:1", "-1"),
+        ("keep:drugs", "9" * 40),
+        ("lead:0", "2"),
+    ],
+)
+def test_what_the_page_does_not_offer_is_refused(editor: Browser, act: str, about: str) -> None:
+    """Nothing is changed, and nothing is in the record that was not done."""
+    before = editor.site.content()
+    answer = editor.ask(fields={"form": editor.form_value(), "act": act, "about": about})
+    assert answer.status == 409
+    assert "nothing was changed" in answer.body.decode()
+    assert editor.site.content() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"introduction-en": "word " * 300}, "не больше 1000 знаков"),
+        ({"subject-ru": "word " * 300}, "не больше 200 знаков"),
+        ({"introduction-en": "One.\n\nTwo."}, "одним абзацем"),
+        ({"introduction-en": "![x](https://x.example/x.png)"}, "не должно быть картинки"),
+        ({"introduction-en": ""}, "уже сохранены"),
+        ({"introduction-en": "Mine.", "seen": "x"}, "Кто-то тем временем изменил"),
+    ],
+)
+def test_a_refusal_is_in_the_words_of_the_page(editor: Browser, words: dict, says: str) -> None:
+    """In the editor’s language, without the options of a command; what was typed stays in the form."""
+    page = editor.ask(Accept_Language="ru").body
+    [seen] = re.findall(rb'name="seen" value="(\w+)"', page)
+    fields = {"form": editor.form_value(page), "act": "save", "about": 1, "seen": seen.decode()}
+    answer = editor.ask(fields=fields | words, Accept_Language="ru")
+    [said] = re.findall(r'<p class="said" role="alert">([^<]+)</p>', answer.body.decode())
+    assert answer.status == 409
+    assert says in said
+    assert not re.search("--|digest|[a-z]{3}", said)
+    assert all(html.escape(text) in answer.body.decode() for name, text in words.items())
+
+
+def test_every_act_is_told_in_every_language(editor: Browser) -> None:
+    """The record, the notice and the refusal have no English half."""
+    for language in ("en", "ru"):
+        words = wording_for(language, ("en", "ru")).desk
+        assert {f"did_{one}" for one in (*ACTS, "in", "out", "end")} <= words.keys()
+    assert editor.acts("drop:1", 1).status == 303
+    page = editor.ask("/desk/?said", Accept_Language="ru").body.decode()
+    assert page.count("выпуск 1: материал 1 не войдёт") == 2  # said and listed
+
+
+def test_a_session_is_not_fixed_before_signing_in(site: Site) -> None:
+    """Whoever plants a cookie in a browser does not get its session."""
+    browser, planted = Browser(site), "x" * 43
+    link = browser.link()
+    browser.cookies["__Host-desk"] = planted
+    assert browser.presses(link).status == 303
+    assert browser.cookies["__Host-desk"] != planted
+    assert b"Mail me a link" in Browser(site, {"__Host-desk": planted}).ask().body
+
+
+def test_what_cannot_be_saved_is_not_in_the_record(editor: Browser) -> None:
+    """While another process writes, or the disk is full: try again, and nothing was done."""
+    fields = {"form": editor.form_value(), "act": "drop:1", "about": 1}
+    before = editor.site.content()
+    with editor.db.write():
+        busy = editor.ask(fields=fields)
+    assert (busy.status, busy.headers["retry-after"]) == (503, "60")
+    assert editor.site.content() == before
+    assert editor.ask(fields=fields).status == 303
 
 
 def test_what_is_over_is_deleted_and_secrets_stay_here(editor: Browser) -> None:

@@ -322,10 +322,11 @@ def test_a_picture_is_shown_in_our_copies(filled: Desk):
 
 def test_withdrawn_is_gone_and_embargoed_was_never_there(filled: Desk):
     with filled.open() as db, db.write():
-        withdraw_article(db, 36, NOW)
+        withdraw_article(db, 36, NOW, "The load was <b>flour</b>.")
     page = made(filled, article, article="36")
     assert page.status == 410
     assert "withdrawn on 18\xa0November\xa02026" in page.body.decode()
+    assert "The reason: The load was &lt;b&gt;flour&lt;/b&gt;.</p>" in page.body.decode()
     assert "MacGregor" not in page.body.decode()
     assert not tree(page).xpath("//script")
     assert "36" not in ids(made(filled, theme, theme="drugs"))
