@@ -65,7 +65,7 @@ def make_environment(operator: Path | None = None) -> "Environment":
     text. A misspelt name in a template is an error (StrictUndefined). While the operator's folder
     cannot be read, every template raises NotReadyError.
     """
-    import jinja2
+    import jinja2.sandbox
 
     class OperatorLoader(jinja2.FileSystemLoader):
         """A missing folder is an error, and not just a folder without that template."""
@@ -84,7 +84,7 @@ def make_environment(operator: Path | None = None) -> "Environment":
 
     ours = jinja2.FileSystemLoader(packaged("templates"))
     theirs = [OperatorLoader(operator)] if operator is not None else []
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([*theirs, ours, jinja2.PrefixLoader({BUILTIN: ours})]),
         autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default_for_string=False),
         undefined=jinja2.StrictUndefined,
@@ -92,6 +92,8 @@ def make_environment(operator: Path | None = None) -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["range"] = jinja2.sandbox.safe_range
+    return environment
 
 
 @functools.cache

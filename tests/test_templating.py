@@ -45,6 +45,13 @@ def test_a_misspelt_name_is_an_error(tmp_path: Path) -> None:
         make_environment(tmp_path).get_template("a.html").render(title="x")
 
 
+def test_a_loop_without_an_end_is_an_error(tmp_path: Path) -> None:
+    """Readers would wait for a page that never comes."""
+    write(tmp_path, "a.html", "{% for one in range(10 ** 9) %}{% endfor %}")
+    with pytest.raises(OverflowError, match="too big"):
+        make_environment(tmp_path).get_template("a.html").render()
+
+
 def test_a_template_outside_the_folders_is_not_found(tmp_path: Path) -> None:
     """A name cannot climb out of the operator's folder."""
     write(tmp_path, "secret.html", "x")

@@ -183,7 +183,7 @@ def _print_status(data: dict[str, Any], settings: Settings) -> None:
                 f"{row['documents']:,}",
                 f"{row['faulty']:,}",
                 f"{row['articles']:,}",
-                local(moment_from_text(row["last_changed_at"]), zone),
+                local(moment_from_text(at), zone) if (at := row["last_changed_at"]) else "never",
             )
             for row in data["sources"]
         ],

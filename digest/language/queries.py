@@ -82,7 +82,8 @@ def places_of(text: str, language: str, wanted: Sequence[Wanted]) -> list[tuple[
 
 def excerpt(text: str, language: str, wanted: Sequence[Wanted], limit: int = 240) -> list[Piece]:
     """About `limit` characters around most of the words wanted; the beginning where there are none."""
-    text = " ".join(text[:_LONGEST].split())
+    parts = (" ".join(part.split()) for part in text[:_LONGEST].split("\n\n"))
+    text = " · ".join(filter(None, parts))
     found = places_of(text, language, wanted)
     if not found:
         return [(cut(text, limit), False)] if text else []

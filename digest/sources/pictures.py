@@ -28,7 +28,8 @@ from digest.store.pictures import LARGE, SMALL, Due, Made, due_pictures, save_fa
 A_ROUND, AT_ONCE, SECONDS = 20, 5, 30.0
 """Pictures of one round, of those at the same time, and how long the round may take."""
 LARGEST: Final = 10 * MIB
-MOST_PIXELS: Final = 40_000_000
+MOST_PIXELS, MOST_OF_JPEG = 9_000_000, 24_000_000
+"""A decoder takes up to 16 bytes for each; that of JPEG can unpack it smaller."""
 LEAST_WIDTH: Final = 200
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF")
 ACCEPT: Final = "image/avif, image/webp, image/jpeg, image/png, image/gif"
@@ -136,7 +137,7 @@ def make_copies(body: bytes, url: str) -> Made | str:
     except NotUsedError as e:
         return str(e)
     except Image.DecompressionBombError:
-        return f"It has too many pixels to be unpacked, more than {MOST_PIXELS:,}"
+        return f"It has too many pixels, more than {MOST_PIXELS:,}, as JPEG {MOST_OF_JPEG:,}"
     except UnidentifiedImageError:
         return f"It is none of {', '.join(FORMATS)}"
     except Exception as e:  # noqa: BLE001 - a decoder of hostile bytes may raise anything
@@ -146,7 +147,7 @@ def make_copies(body: bytes, url: str) -> Made | str:
 def _made(body: bytes, url: str) -> Made:
     with Image.open(io.BytesIO(body), formats=FORMATS) as image:
         width, height = image.size
-        if width * height > MOST_PIXELS:
+        if width * height > (MOST_OF_JPEG if image.format == "JPEG" else MOST_PIXELS):
             raise Image.DecompressionBombError
         image.seek(0)
         image.draft("RGB", (2 * LARGE, 2 * LARGE))

@@ -347,6 +347,7 @@ def _fast_feed(body: bytes) -> tuple[_Values | None, list[_Values]] | None:
 def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, list[_Values]]:
     """The feed by feedparser; without a head if it is none."""
     import feedparser
+    from fastfeedparser import parse
 
     read = feedparser.parse(
         io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
@@ -354,12 +355,26 @@ def _any_feed(body: bytes, headers: dict[str, str]) -> tuple[_Values | None, lis
     # Its own lookup gives one field for another that is missing.
     version = dict.get(read, "version") or ""
     exact = {"exact": version.startswith("atom")}
-    entries: list[_Values] = [dict(entry) | exact for entry in read["entries"]]
+    entries: Any = [dict(entry) | exact for entry in read["entries"]]
     if version and not entries:  # lxml finds items whose names have a prefix that nothing declares
-        from fastfeedparser import parse
-
         with suppress(ValueError):
             entries = parse(body)["entries"]
+    elif re.search(
+        rb"<media:(?:description|credit)", body
+    ):  # taken for the item's, or for any picture's
+        with suppress(ValueError):
+            media = [
+                one for entry in parse(body)["entries"] for one in entry.get("media_content", ())
+            ]
+            told = {one["url"]: one for one in media if "url" in one}
+            captions = {one["description"] for one in media if "description" in one}
+            for entry in entries:
+                for one in entry.get("media_content", ()):
+                    one.update(told.get(one.get("url"), {}))
+                texts = [one for one in entry.get("content", ()) if one["value"] not in captions]
+                if texts and entry.get("summary") in captions:
+                    entry["summary"] = ""
+                entry["content"] = texts
     begun = max(body.rfind(b"<item"), body.rfind(b"<entry"))
     if begun >= 0 and not re.search(rb"(?i)</(?:item|entry|rss|feed|rdf)\b", body[begun:]):
         del entries[-1:]  # the feed was cut in it; it comes whole another time
@@ -515,14 +530,14 @@ def _picture(entry: _Values, base: str) -> Picture | None:
         for one in [*attached, *(entry.get("enclosures") or ())]
         if str(one.get("type") or one.get("mime_type") or "").startswith("image/")
     ]
-    credits = [str(one.get("content") or "") for one in entry.get("media_credit") or ()]
+    credits = [one.get("content") for one in entry.get("media_credit") or () if not media]
     for one in [*media, *(entry.get("media_thumbnail") or ())]:
         if address := _absolute(str(one.get("url") or one.get("href") or ""), base):
             return Picture(
                 address,
                 _pixels(one.get("width")),
                 _pixels(one.get("height")),
-                foreign(_text(str(one.get("description") or "")), limit=300),
+                foreign(_text(unescape(str(one.get("description") or ""))), limit=300),
                 foreign(_text(str(one.get("credit") or next(iter(credits), ""))), limit=200),
             )
     return None

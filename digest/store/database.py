@@ -111,13 +111,18 @@ class Database:
         sql = "INSERT INTO article_search (rowid, title, text) VALUES (?, ?, ?)"
         self.run(sql, (article_id, title, text))
 
-    def find_words(self, query: str, limit: int, *, ranked: bool) -> list[tuple[int, float]]:
+    def find_words(
+        self, query: str, limit: int, *, ranked: bool, within: str = "", values: Parameters = ()
+    ) -> list[tuple[int, float]]:
         """The newest articles that a full-text query finds, each with a number that is the smaller the
-        better it fits: a word in a title weighs ten times one in a text. 0 unless they are `ranked`."""
+        better it fits: a word in a title weighs ten times one in a text. 0 unless they are `ranked`.
+        `within` is SQL that selects the ids of those in question."""
         score = "bm25(article_search, 10.0, 1.0)" if ranked else "0"
+        # With the "+" it looks each hit up among them, and does not search for each of them.
+        more = within and f"AND +rowid IN ({within})"
         sql = f"""SELECT rowid AS id, {score} AS score FROM article_search
-                   WHERE article_search MATCH ? ORDER BY rowid DESC LIMIT ?"""  # noqa: S608 - ours
-        return [(row["id"], row["score"]) for row in self.each(sql, (query, limit))]
+                   WHERE article_search MATCH ? {more} ORDER BY rowid DESC LIMIT ?"""  # noqa: S608 - ours
+        return [(row["id"], row["score"]) for row in self.each(sql, (query, *values, limit))]
 
     def run_many(self, sql: str, parameters: Iterator[Any] | Sequence[Any]) -> int:
         """Run one statement for each set of parameters; how many rows they touched."""

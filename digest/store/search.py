@@ -39,8 +39,8 @@ def search(
     """The articles that have all that is wanted, newest first or `best_first`.
 
     Those from `since` `to` a day, by their own date, else by when they came in. With `shown_at` none that is
-    withdrawn, or embargoed then. OTHER selects articles without a theme. Only that many of the newest with
-    the words are looked at.
+    withdrawn, or embargoed then. OTHER selects articles without a theme. Only that many of the newest of
+    these are looked at.
     """
     if not wanted:
         return Found()
@@ -48,12 +48,8 @@ def search(
     expression = " AND ".join(
         "(" + " OR ".join(f'"{" ".join(way)}"' for way in ways) + ")" for ways in wanted
     )
-    hits = db.find_words(expression, among + 1, ranked=best_first)
-    conditions = ["articles.id IN (SELECT value FROM json_each(?))"]
-    values: list[object] = [json.dumps([one for one, _ in hits[:among]])]
-    if shown_at is not None:
-        conditions.append("withdrawn_at IS NULL AND coalesce(opens_at, '') <= ?")
-        values.append(text_from_moment(shown_at))
+    conditions: list[str] = []
+    values: list[object] = []
     day = "coalesce(published_at, first_seen_at)"
     filed = "EXISTS (SELECT 1 FROM matches WHERE article_id = articles.id"
     for condition, value in (
@@ -68,9 +64,19 @@ def search(
             values.append(value)
     if theme == OTHER:
         conditions.append(f"NOT {filed})")
-    sql = f"""SELECT articles.id FROM articles JOIN sources ON sources.id = articles.source_id
-               WHERE {" AND ".join(conditions)} {NEWEST_FIRST}"""  # noqa: S608 - ours
-    ids = [int(row["id"]) for row in db.each(sql, values)]
+    within = conditions and (
+        "SELECT articles.id FROM articles JOIN sources ON sources.id = articles.source_id "  # noqa: S608 - ours
+        f"WHERE {' AND '.join(conditions)}"
+    )
+    hits = db.find_words(
+        expression, among + 1, ranked=best_first, within=within or "", values=values
+    )
+    sql = f"""SELECT id FROM articles WHERE id IN (SELECT value FROM json_each(?1))
+                 AND (?2 IS NULL OR (withdrawn_at IS NULL AND coalesce(opens_at, '') <= ?2))
+               {NEWEST_FIRST}"""  # noqa: S608 - ours
+    shown = shown_at and text_from_moment(shown_at)
+    found = db.each(sql, (json.dumps([one for one, _ in hits[:among]]), shown))
+    ids = [int(row["id"]) for row in found]
     if best_first:  # of equals the newest
         ids.sort(key=dict(hits).__getitem__)
     return Found(tuple(ids), len(hits) > among)

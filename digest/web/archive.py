@@ -224,7 +224,11 @@ def _around(asked: Asked, digest: DigestConfig, frozen: Edition, subject: str) -
 def _since(asked: Asked, frozen: Edition) -> str:
     """What was withdrawn or corrected since the mail went out."""
     names, sent = asked.wording.archive, frozen.dated_at
-    versions = {one.article.id: one.article.version for one in frozen.placements}
+    versions = {
+        one.article.id: one.article.version
+        for one in frozen.placements
+        if one.article.language == asked.language
+    }
     now = list(each_article(asked.db, versions))
     said = {
         "withdrawn": [one for one in now if one.withdrawn_at is not None],

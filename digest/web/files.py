@@ -31,6 +31,7 @@ SECURITY = (
     ),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),  # browsers without frame-ancestors
 )
 """Of every answer: pages have no script, no form and nothing from other sites."""
 _PACE = re.compile(rb"<ttl>(\d{1,5})</ttl>")

@@ -1,5 +1,6 @@
 """`digest status`: the last editions as bars, the last weeks as lines, and what to do."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -67,6 +68,13 @@ def test_what_came_in_is_counted_in_its_week(filled: Desk) -> None:
     status = filled.json("status")
     for theme, weeks in status["weeks"]["themes"].items():
         assert weeks[-1] == sum(weeks) == sum(status["themes"][theme].values())
+
+
+def test_a_source_that_never_answered_is_shown(filled: Desk) -> None:
+    """It has only been asked so far."""
+    with filled.open() as db, db.write():
+        db.run("INSERT INTO sources (name, kind, title) VALUES ('wire', 'feed', 'Wire')")
+    assert re.search("wire .* never", filled.run("status").stdout)
 
 
 def test_what_is_wrong_is_shown_with_what_to_do(filled: Desk) -> None:

@@ -87,6 +87,23 @@ def test_both_parsers_read_the_same(before: str) -> None:
     )
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["text first", "text last"])
+def test_each_picture_has_its_own_words(order: int) -> None:
+    """What describes a picture is not the text of the item, nor who took another one its author."""
+    told = "&amp;lt;b&amp;gt;A field&amp;lt;/b&amp;gt; at dawn, long &amp;amp;amp; wide"
+    parts = [
+        "<description>Farmers met</description>",
+        '<media:content url="/a.jpg" medium="image" width="900">'
+        f"<media:description type='html'>{told}</media:description></media:content>",
+        '<media:content url="/b.jpg" medium="image"><media:credit>Ann</media:credit></media:content>',
+    ]
+    item = one(rss(f"<item><title>A</title>{''.join(parts[::order])}</item>"))
+    assert item.picture == Picture(
+        "https://press.example/a.jpg", 900, None, "A field at dawn, long & wide"
+    )
+    assert "Farmers met" in item.html
+
+
 ENTRY = (
     "<entry><title>Visit</title><id>tag:press.example,2026:7</id><link href='https://press.example/7'/>"
     "<published>2026-11-29T10:00:00Z</published><updated>2026-11-29T11:00:00Z</updated>"

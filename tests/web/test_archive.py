@@ -122,6 +122,7 @@ def test_what_was_withdrawn_or_corrected_since_is_named(office: Office) -> None:
     assert "Withdrawn since and left out here:" in above
     assert gone["title"] in above
     assert gone["title"] not in mail
+    assert gone["title"] not in html.unescape(mail_page(office, "ru").body.decode())
     assert 'Corrected since:</a> <span lang="en">Another</span>' in above
     assert corrected["title"] in mail
     assert gone["title"] not in html.unescape(editions_page(asked(office)).body.decode())

@@ -200,6 +200,8 @@ def test_a_search_looks_at_the_newest(filled: Database) -> None:
     bounded = search(filled, wanted_of("customs"), best_first=True, among=2)
     assert (set(bounded.ids), bounded.bounded) == ({2, 4}, True)
     assert not search(filled, wanted_of("customs"), among=3).bounded
+    filtered = search(filled, wanted_of("customs"), to=date.fromisoformat(COPY[0][3]), among=1)
+    assert filtered.ids == (1,)
 
 
 def test_each_search_has_a_feed(filled: Database) -> None:
@@ -272,19 +274,22 @@ def test_an_excerpt_is_of_the_text(text: str, query: str) -> None:
     """Its pieces are in the text one after the other, and every place is within it."""
     wanted = wanted_of(query)
     pieces = excerpt(text, "en", wanted)
-    assert "".join(piece for piece, _ in pieces).strip("…") in " ".join(text.split())
+    shown, given = "".join(piece for piece, _ in pieces).strip("…"), text
+    shown, given = (" ".join(one.replace("·", " ").split()) for one in (shown, given))
+    assert shown in given
     assert all(0 <= start < end <= len(text) for start, end, _ in places_of(text, "en", wanted))
 
 
 def test_a_long_text_is_cut_around_the_words() -> None:
     """With signs for what is left out on both sides."""
-    text = f"{'Before it all. ' * 40}The officers of customs came. {'After it all. ' * 40}"
+    text = f"{'Before it all. ' * 40}\n\nThe officers of customs came. {'After it all. ' * 40}"
     pieces = excerpt(text, "en", wanted_of("customs officer"))
     assert [piece for piece, found in pieces if found] == ["officers", "customs"]
     whole = "".join(piece for piece, _ in pieces)
     assert whole.startswith("…")
     assert whole.endswith("…")
     assert len(whole) < 260
+    assert "all. · The officers" in whole
 
 
 def test_the_site_answers_searches(filled: Database) -> None:

@@ -28,6 +28,7 @@ SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
 }
 
 
