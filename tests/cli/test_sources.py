@@ -165,7 +165,7 @@ def test_what_readers_get_is_what_the_source_allows(filled: Desk, site: Site) ->
     pages = [
         path.read_text("utf-8") for path in (filled.folder / "feeds" / "articles").glob("*.html")
     ]
-    assert any("Courtesy of Agency One</p>" in text for text in pages)
+    assert any("Courtesy of Agency One</small></p>" in text for text in pages)
     for form in ("atom", "rss", "json"):
         assert "Courtesy of Agency One" in (filled.folder / "feeds" / f"all.{form}").read_text(
             "utf-8"
