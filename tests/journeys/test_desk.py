@@ -54,7 +54,9 @@ def test_an_editor_signs_in_corrects_a_theme_and_approves(desk: Desk, tmp_path: 
         page = browser.press("Not Youth")
         assert "is not under Youth" in page
         browser.type("//textarea[@name='introduction-en']", "Read the first one first.")
-        assert "edition 1 has other words: introduction (English)" in browser.press("Save the words")
+        assert "edition 1 has other words: introduction (English)" in browser.press(
+            "Save the words"
+        )
         [name] = re.findall(r">(Approve [0-9a-f ]+)<", browser.page)
         assert "edition 1 is approved" in browser.press(name)
         while not running.until("send")["editions"]:
