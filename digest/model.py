@@ -307,6 +307,9 @@ class Article:
         """Keys of its themes, best first."""
         return tuple(match.theme for match in self.matches)
 
+    def is_embargoed(self, now: datetime) -> bool:
+        return self.opens_at is not None and self.opens_at > now
+
 
 @dataclass(frozen=True, slots=True)
 class Sibling:

@@ -47,7 +47,7 @@ def as_data(article: "Article", now: datetime) -> dict[str, Any]:
         "date_source": article.published.source.value,
         "date_evidence": article.published.evidence,
         "embargo": article.embargo and asdict(article.embargo),
-        "embargoed": article.opens_at is not None and article.opens_at > now,
+        "embargoed": article.is_embargoed(now),
     }
 
 

@@ -138,7 +138,7 @@ class View:
 
     def case(self, article: Article, **more: Any) -> Case:
         """A case about an article. One that readers may not see yet has no page."""
-        seen = article.opens_at is None or article.opens_at <= self.now
+        seen = not article.is_embargoed(self.now)
         href = article_page(self.settings, article) if seen else ""
         facts = {"about": article.id, "ours": article.title_made, "href": href, **more}
         return Case(article.title, language=article.language, **facts)

@@ -261,7 +261,7 @@ def _close(asked: Asked, ids: Sequence[int]) -> list[tuple[Link, Article, str]]:
     found: dict[int, Article] = {}
     nearest = sorted(pairs, key=lambda one: (-pairs[one].comparison.score, one))
     for one in articles_by_id(asked.db, nearest):
-        if one.withdrawn_at is None and (one.opens_at is None or one.opens_at <= asked.now):
+        if one.withdrawn_at is None and not one.is_embargoed(asked.now):
             found.setdefault(one.story_id or -one.id, one)
     return [
         (
