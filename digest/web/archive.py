@@ -19,8 +19,7 @@ from digest.mail.tokens import PLACEHOLDERS
 from digest.model import Choice, Edition, Layout
 from digest.store.articles import each_article
 from digest.web.forms import title_of
-from digest.web.reading import id_in
-from digest.web.site import HEADERS, Asked, Page, Place, in_own
+from digest.web.site import HEADERS, Asked, Page, Place, id_in, in_own
 
 A_PAGE = 25
 BAR_HEIGHT = 30
@@ -70,7 +69,8 @@ def editions_page(asked: Asked) -> Page:
     older = int(before) if re.fullmatch(r"[0-9]{1,12}", before) else None
     names = [one.name for one in digests]
     ids = editions_sent(asked.db, names, before=older, limit=A_PAGE + 1)
-    shown = [one for i in ids[:A_PAGE] if (one := _shown(asked, i)) is not None]
+    loaded = (edition_by_id(asked.db, i) for i in ids[:A_PAGE])
+    shown = [one for frozen in loaded if (one := _shown(asked, frozen)) is not None]
     most = max((one.total for _, _, layout in shown for one in layout.sections), default=1)
     rows = [_row(asked, *one, most, several=len(digests) > 1) for one in shown]
     keys = dict.fromkeys(key for one in digests for key in settings.digest_themes(one))
@@ -97,8 +97,9 @@ def edition_page(asked: Asked) -> Page:
     if digest is None or asked.language not in settings.digest_languages(digest):
         raise NotFoundError("no such digest in this language")
     edition_id = edition_sent(asked.db, digest.name, id_in(number))
-    shown = None if edition_id is None else _shown(asked, edition_id)
-    if edition_id is None or shown is None:
+    frozen = None if edition_id is None else edition_by_id(asked.db, edition_id)
+    shown = None if frozen is None else _shown(asked, frozen)
+    if frozen is None or shown is None:
         raise NotFoundError("no such edition")
     _, edition, layout = shown
     mail = make_segment(settings, digest, edition, layout, asked.newsroom.templates)
@@ -108,7 +109,7 @@ def edition_page(asked: Asked) -> Page:
         html = _LINE_WITH_TOKEN.sub("", mail.html)
     for token in PLACEHOLDERS:
         html = html.replace(token, "")
-    head, bar = _around(asked, digest, edition_by_id(asked.db, edition_id), mail.subject)
+    head, bar = _around(asked, digest, frozen, mail.subject)
     html = html.replace("</head>", f"{head}</head>", 1)
     html = re.sub(r"(<body\b[^>]*>)", lambda found: found[0] + bar, html, count=1)
     return Page(html.encode(), headers=MAIL_HEADERS)
@@ -120,10 +121,10 @@ PLACES = (
 )
 
 
-def _shown(asked: Asked, edition_id: int) -> tuple[DigestConfig, Edition, Layout] | None:
+def _shown(asked: Asked, frozen: Edition) -> tuple[DigestConfig, Edition, Layout] | None:
     """An edition as it went out to who chose everything in this language, without what was withdrawn since;
     None if nothing of it was in this language."""
-    frozen, settings = edition_by_id(asked.db, edition_id), asked.settings
+    settings = asked.settings
     digest = settings.digest(frozen.digest)
     assert digest is not None, "only editions of digests that there are"  # noqa: S101
     choice = Choice(asked.language, (asked.language,), settings.digest_themes(digest))

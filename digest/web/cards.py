@@ -18,8 +18,8 @@ from digest.language.text import name_mark
 from digest.model import OTHER, Article
 from digest.store.articles import find_article
 from digest.store.pictures import picture_copy
-from digest.web.reading import WEEKS, id_in
-from digest.web.site import Asked, Page, Place
+from digest.web.reading import WEEKS
+from digest.web.site import Asked, Page, Place, id_in
 
 DAY = 86_400
 """Seconds for which a picture is kept by readers: its name is of its bytes, but it may be withdrawn."""
@@ -166,7 +166,7 @@ def card(asked: Asked) -> Page:
     article = find_article(asked.db, id_in(name))
     if article.withdrawn_at is not None:
         return GONE
-    if article.opens_at is not None and article.opens_at > asked.now:
+    if article.is_embargoed(asked.now):
         raise NotFoundError(f"article {name} is embargoed")
     spoken = article.language in settings.page_languages
     return article_card(replace(asked, language=article.language) if spoken else asked, article)

@@ -39,7 +39,7 @@ from digest.store.articles import (
 from digest.store.database import moment_from_text
 from digest.store.pictures import picture_of
 from digest.web.choosing import next_edition
-from digest.web.site import Asked, Page, Place, in_own
+from digest.web.site import Asked, Page, Place, id_in, in_own
 from digest.web.store import themes_beside
 
 RANKED = 150
@@ -227,17 +227,6 @@ def _others(asked: Asked) -> list[str]:
     return [one for one in asked.settings.page_languages if one != asked.language]
 
 
-def id_in(text: str) -> int:
-    """The id that an address names.
-
-    Raises:
-        NotFoundError: it is no number that an id could be.
-    """
-    if not (text.isascii() and text.isdecimal() and len(text) < 16 and text[0] != "0"):
-        raise NotFoundError("not an id")
-    return int(text)
-
-
 def article_asked(asked: Asked) -> Article:
     """The article that the address names.
 
@@ -245,7 +234,7 @@ def article_asked(asked: Asked) -> Article:
         NotFoundError: there is none, or it is embargoed.
     """
     found = find_article(asked.db, id_in(asked.names["article"]))
-    if found.opens_at is not None and found.opens_at > asked.now:
+    if found.is_embargoed(asked.now):
         raise NotFoundError(f"article {found.id} is embargoed")
     return found
 

@@ -7,7 +7,6 @@ names in its path and the fields of the query that it declares, so a page is kep
 
 import asyncio
 import logging
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,6 +91,19 @@ def in_own(language: str) -> str:
 def moved(address: str, *, status: int = 302) -> Page:
     """The answer that leads elsewhere within the site."""
     return Page(b"", status=status, headers=((b"location", address.encode()),))
+
+
+def id_in(text: str, least: int = 1) -> int:
+    """The id that an address names, or another number from `least` on.
+
+    Raises:
+        NotFoundError: it is none, is larger than any id could be, or is spelt in another way.
+    """
+    if text.isascii() and text.isdecimal() and len(text) < 16:
+        number = int(text)
+        if str(number) == text and number >= least:
+            return number
+    raise NotFoundError("not an id")
 
 
 class Weeks:
@@ -395,9 +407,7 @@ class Site:
         for pattern, place in self._places:
             if (match := pattern.fullmatch(path)) is not None:
                 names = {"language": self._spoken[0], **match.groupdict()}
-                if names["language"] in self._spoken and not any(
-                    map(_ODD.fullmatch, names.values())
-                ):
+                if names["language"] in self._spoken:
                     return place, names
         return None
 
@@ -456,10 +466,6 @@ class Site:
             self.held -= self._kept.popitem(last=False)[1].size
 
 
-_ODD = re.compile(r"0\d+|\d{16,}")
-"""Numbers that nobody links to: another spelling of one, or one that no row can have."""
-
-
 def _fields(place: Place, query: bytes) -> tuple[tuple[str, str], ...]:
     """The declared fields of a query; none of one that no reader sends."""
     if not place.query or not query:
@@ -487,7 +493,7 @@ def _style(asked: Asked) -> Page:
 
 def _article(asked: Asked) -> Page:
     """To an article whose language is not known."""
-    number = int(asked.names["article"])
+    number = id_in(asked.names["article"])
     language = language_of(asked.db, number, asked.now)
     return moved(site_pages(asked.settings, language).article(number), status=301)
 
@@ -504,5 +510,5 @@ def _icon(asked: Asked) -> Page:
 _PLACES = (
     Place("/style.css", _style),
     Place("/favicon.ico", _icon),
-    Place("/articles/{article:int}", _article),
+    Place("/articles/{article}", _article),
 )

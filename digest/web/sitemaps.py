@@ -8,7 +8,7 @@ from digest.config.urls import SitePages, site_pages
 from digest.errors import NotFoundError
 from digest.language.text import foreign
 from digest.store.articles import each_article, latest_ids
-from digest.web.site import Asked, Page, Place
+from digest.web.site import Asked, Page, Place, id_in
 from digest.web.store import Listed, listed_articles, listed_editions, listed_ranges
 
 NEWS_HOURS = 48
@@ -87,7 +87,7 @@ def articles(asked: Asked) -> Page:
         return _whole(asked, one.language).article(one.id)
 
     entries: list[str] = []
-    for one in listed_articles(asked.db, int(asked.names["range"]), asked.now):
+    for one in listed_articles(asked.db, id_in(asked.names["range"], least=0), asked.now):
         same = {other.language: page(other) for other in one.leads}
         leads = len(same) > 1 and same.get(one.language) == page(one)
         entries.append(_entry(page(one), one.changed, same if leads else None))
@@ -124,6 +124,6 @@ def news(asked: Asked) -> Page:
 PLACES = (
     Place("/sitemap.xml", index),
     Place("/sitemap-pages.xml", pages),
-    Place("/sitemap-{range:int}.xml", articles),
+    Place("/sitemap-{range}.xml", articles),
     Place("/news-sitemap.xml", news),
 )
