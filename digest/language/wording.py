@@ -130,7 +130,9 @@ class Wording:
 
     def number(self, number: float, pattern: str | None = None) -> str:
         """1,414, or in a pattern of Babel: "0.00"."""
-        if isinstance(number, int) and 0 <= number < 1000:  # the same in all our languages
+        if (
+            pattern is None and isinstance(number, int) and 0 <= number < 1000
+        ):  # the same in all our languages
             return str(number)
         from babel.numbers import format_decimal
 

@@ -155,7 +155,7 @@ class View:
         forms = dict.fromkeys(hit.form for hit in heaviest if hit.weight > 0)
         terms = ", ".join(self.say("quoted", text=one) for one in [*forms][:4])
         numbers = {"score": of.score, "least": of.threshold, "sure": of.threshold * UNSURE}
-        said = {key: self.wording.number(float(one), "0.00") for key, one in numbers.items()}
+        said = {key: self.wording.number(one, "0.00") for key, one in numbers.items()}
         return self.say("evidence", terms=terms, **said)
 
     def themes(self, ids: Sequence[int]) -> Iterable[Case]:
