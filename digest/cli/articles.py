@@ -363,8 +363,8 @@ def withdraw(article_id: int, keep: bool, reason: str, by: str | None, as_json: 
 def notify(article_id: int, dry_run: bool, out: Path, as_json: bool) -> None:
     """Mail a correction at once to those who got the article.
 
-    For grave errors: without it they are told at the top of their next edition. Nobody is
-    told twice.
+    For grave errors: without it they learn of it at the top of their next edition. Nobody gets
+    it twice.
     """
     from digest.editions.corrections import notify as run
     from digest.editions.preview import write_parts

@@ -68,7 +68,7 @@ BATCH = 100
 
 @dataclass(slots=True)
 class Told:
-    """Who is told of a grave correction: how many readers of each digest, and `paused`, who are told in the
+    """Who hears of a grave correction: how many readers of each digest, and `paused`, who hear of it in the
     first edition after their pause. `samples` are the mails to an example reader, by language."""
 
     digests: Counter[str] = field(default_factory=Counter)
@@ -94,7 +94,7 @@ def notify(newsroom: Newsroom, article_id: int, *, dry_run: bool = False) -> Tol
     for _, same in groupby(rows, itemgetter("sent", "seen", "sent_at", "edition_id", "language")):
         readers = list(same)
         row = readers[0]
-        # Readers of a digest that config.toml no longer has are told in the look of another.
+        # Readers of a digest that config.toml no longer has get the mail in the look of another.
         digest = settings.digest(row["digest"]) or settings.digests[0]
         [change] = changes_of(db, [_corrected(settings.digest_zone(digest), row)]).values()
         if not change.says:
