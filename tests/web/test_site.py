@@ -19,7 +19,7 @@ from digest.store.database import Database
 from digest.web.about import PLACES
 from digest.web.app import FeedApp
 from digest.web.files import FileCache
-from digest.web.site import ENTRY_BYTES, MOST_WAITING, Asked, Page, Place, Site, moved
+from digest.web.site import ENTRY_BYTES, MOST_WAITING, Asked, Page, Place, Site, id_in, moved
 from tests.desks import Desk
 from tests.mailing import Office
 
@@ -202,6 +202,22 @@ def test_unknown_addresses_share_one_answer(filled: Desk):
         assert "etag" not in answer.headers
         assert visited.ask(path, if_none_match="*").status == 404
     assert len(visited.site._kept) == 2
+
+
+@pytest.mark.parametrize("text", ["007", "0", "-7", "٧", "", "7.0", "9" * 16, "9" * 5000])
+def test_an_id_has_one_spelling(text: str):
+    """So that a page has one address."""
+    assert id_in("7") == 7
+    assert id_in("0", least=0) == 0
+    with pytest.raises(NotFoundError):
+        id_in(text)
+
+
+def test_a_name_may_be_digits(filled: Desk):
+    """A theme or a digest of config.toml that is called 007."""
+    named = Counting("/{language}/themes/{theme}")
+    visited = Visited(filled, (named.place,))
+    assert visited.ask("/en/themes/007").status == 200
 
 
 def test_only_declared_fields_make_a_page(filled: Desk):
